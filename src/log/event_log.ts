@@ -1,0 +1,125 @@
+/** The append-only log of every job: what is committed here is the truth, and nothing else is. */
+import type { Entry, Fact, LogLevel, Seq } from "../sync/entry.ts";
+import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
+import type { Job, NewJob } from "../sync/job.ts";
+import type { Status } from "../sync/status.ts";
+
+/** What an append changes: the facts in order, and the job's lease when it is renewed. */
+export interface Change {
+  readonly facts: readonly Fact[];
+  /** A new end of the lease, in milliseconds since 1970; left out to leave it. */
+  readonly leaseUntilMs?: number | null;
+}
+
+/**
+ * Decides, on the job as it stands at the moment of the append, what to write.
+ *
+ * It is called inside the log's own transaction, so that no other append comes between; it may be
+ * called more than once, so it changes nothing itself. What it throws refuses the append and
+ * reaches the caller unchanged.
+ */
+export type Decide = (job: Job) => Change;
+
+/** What an append did. `firstSeq` is above `lastSeq` when nothing was written. */
+export interface Appended {
+  readonly job: Job;
+  readonly firstSeq: Seq;
+  readonly lastSeq: Seq;
+}
+
+/** Which entries to read. */
+export interface ReadQuery {
+  /** Entries after this position. */
+  readonly after: Seq;
+  /** At most so many entries: 1 to READ_LIMIT_MAX. */
+  readonly limit: number;
+  /** Log lines of at least this level are read; without it none are. */
+  readonly logs?: LogLevel;
+  /** Leaves out progress entries below this seq that change no status: superseded ones. */
+  readonly mergeBelow?: Seq;
+}
+
+/** A stretch of a job's log. */
+export interface Page {
+  readonly entries: readonly Entry[];
+  /** The reader now holds all it asked for up to here: the last entry's seq, or the log's end. */
+  readonly through: Seq;
+}
+
+/** What creating a job came to. */
+export type Created =
+  | { readonly outcome: "created"; readonly job: Job }
+  /** The id is taken by this job of the same tenant. */
+  | { readonly outcome: "exists"; readonly job: Job }
+  /** `oneActive` was asked for and this job of the same sync is not over. */
+  | { readonly outcome: "busy"; readonly job: Job };
+
+/** Which jobs to list, newest first. */
+export interface JobQuery {
+  readonly tenant: TenantId;
+  readonly status?: Status;
+  readonly syncId?: SyncId;
+  /** 1 to LIST_LIMIT_MAX. */
+  readonly limit: number;
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: string;
+}
+
+export interface JobPage {
+  readonly items: readonly Job[];
+  /** Asks for the next page; null at the end. */
+  readonly nextCursor: string | null;
+}
+
+/** Most entries that one read may ask for. */
+export const READ_LIMIT_MAX = 10_000;
+/** Most jobs that one list may ask for. */
+export const LIST_LIMIT_MAX = 200;
+
+/** The store of jobs and their entries. Every promise resolves only once its change is committed. */
+export interface EventLog {
+  /** Creates a job, once: a second call with the same tenant and id answers the first job. */
+  create(job: NewJob, options?: { readonly oneActive?: boolean }): Promise<Created>;
+  get(key: JobKey): Promise<Job | undefined>;
+  /**
+   * Appends what `decide` says, all or nothing, in one commit.
+   *
+   * @throws {UnknownJobError} when there is no such job
+   * @throws {JobEndedError} when facts are to follow a terminal entry
+   * @throws what `decide` throws
+   */
+  append(key: JobKey, decide: Decide): Promise<Appended>;
+  /** @throws {UnknownJobError} when there is no such job */
+  read(key: JobKey, query: ReadQuery): Promise<Page>;
+  /** Seq of the oldest entry still held; the next seq when none is. */
+  firstSeq(key: JobKey): Promise<Seq>;
+  /** @throws {CursorError} when the cursor is none of this log's */
+  list(query: JobQuery): Promise<JobPage>;
+  /** Jobs that are not over and whose lease ended before `nowMs`, at most 100, oldest first. */
+  lapsed(nowMs: number): Promise<readonly JobKey[]>;
+  /** Jobs that are not over and are owned by a process other than `owner`, at most 100. */
+  ownedByOthers(owner: string): Promise<readonly JobKey[]>;
+  /** Commits what is waiting and closes; later calls throw. */
+  close(): Promise<void>;
+}
+
+/** There is no job of that identity. */
+export class UnknownJobError extends Error {
+  override readonly name = "UnknownJobError";
+}
+
+/** The job has its terminal entry: nothing can follow. */
+export class JobEndedError extends Error {
+  override readonly name = "JobEndedError";
+  readonly job: Job;
+
+  constructor(job: Job) {
+    super(`Cannot append to job "${job.id}": it has ended as ${job.status}`);
+    this.job = job;
+  }
+}
+
+/** A list cursor that no list of this log gave. */
+export class CursorError extends Error {
+  override readonly name = "CursorError";
+}

@@ -1,0 +1,63 @@
+/** What a sync reads from: an async generator of totals and log lines. */
+import type { Clock } from "../clock.ts";
+import type { EntityCounts } from "../sync/progress.ts";
+import type { LogLevel } from "../sync/entry.ts";
+
+/** How far the source has come: running totals, each yield replacing the last. */
+export interface SourceProgress extends EntityCounts {
+  readonly type: "progress";
+  readonly encountered: Readonly<Record<string, number>>;
+  /** Entities in all; left out until it is final. */
+  readonly total?: number;
+  readonly bytesDone?: number;
+  /** Bytes in all; left out until it is final. */
+  readonly bytesTotal?: number;
+  readonly phase?: string;
+  readonly current?: string;
+  readonly warnings?: number;
+  /** Whether `max_per_s` has held this run back so far. */
+  readonly paced?: boolean;
+}
+
+/** A line for the job's log. */
+export interface SourceLog {
+  readonly type: "log";
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly source?: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+export type SourceEvent = SourceProgress | SourceLog;
+
+/** What a run is given. */
+export interface SourceRun {
+  /** Fires when the job is to stop; the generator ends within 100 ms of it. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/**
+ * A configured source with its destination, ready to run once.
+ *
+ * The generator hands control back to the event loop at least every 8 ms. Returning means
+ * completed; a throw means failed; returning early after the signal means cancelled.
+ *
+ * @throws {SourceError} with words for people; anything else that is thrown is told to viewers
+ *   only as an internal fault.
+ */
+export interface JobSource {
+  run(run: SourceRun): AsyncGenerator<SourceEvent, void, void>;
+}
+
+/** A failure whose code and message are meant for the people who watch the job. */
+export class SourceError extends Error {
+  override readonly name = "SourceError";
+  readonly code: string;
+
+  /** @param code lower case with underscores, stable for programs; @param message words for people. */
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,46 @@
+/** A committed fact in a job's log. */
+import type { Progress } from "./progress.ts";
+import type { Status } from "./status.ts";
+
+/** Position of an entry in its job's log: counts from 1 without holes; 0 is before the first. */
+export type Seq = number;
+
+/** Why a job failed or was stopped: a code for programs and a message for people. */
+export interface JobError {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Levels of log lines, least urgent first. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** The totals as they stood, and the status. Superseded by any later one unless it changes the status. */
+export interface ProgressFact {
+  readonly kind: "progress";
+  readonly status: Status;
+  readonly progress: Progress;
+  /** Why the job ended so; on a terminal entry only. */
+  readonly error?: JobError;
+}
+
+/** A line that the job's source or worker wrote. Never superseded. */
+export interface LogFact {
+  readonly kind: "log";
+  readonly level: LogLevel;
+  readonly message: string;
+  /** Who wrote it, when there is more than one: a program, a logger, a worker. */
+  readonly source?: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+/** What can be appended. */
+export type Fact = ProgressFact | LogFact;
+
+/** A fact with its place in the log and the time of its append, in milliseconds since 1970. */
+export type Entry = Fact & { readonly seq: Seq; readonly atMs: number };
+
+/** Whether `level` is at least as urgent as `least`. */
+export function levelAtLeast(level: LogLevel, least: LogLevel): boolean {
+  return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least);
+}

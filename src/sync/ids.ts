@@ -1,0 +1,83 @@
+/** Identities: branded strings, each made by one parser. */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+
+/** A tenant's name: 1 to 64 of `a-z A-Z 0-9 . _ -`, starting with a letter or digit. */
+export type TenantId = string & { readonly __brand: "TenantId" };
+/** A sync job's UUID, lower case. */
+export type JobId = string & { readonly __brand: "JobId" };
+/** A configured sync's UUID, lower case. */
+export type SyncId = string & { readonly __brand: "SyncId" };
+/** A few random characters drawn with each job; part of every event id of that job. */
+export type Epoch = string & { readonly __brand: "Epoch" };
+
+/** What identifies a job in every store: ids of two tenants may be equal. */
+export interface JobKey {
+  readonly tenant: TenantId;
+  readonly id: JobId;
+}
+
+/** `tenant/id`, for maps: neither part can hold a slash. */
+export type JobKeyText = string & { readonly __brand: "JobKeyText" };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const TENANT = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
+const SYNC_NAMESPACE = "7c8f7f0e-6d0b-5d5a-9c5e-6f1d3b1f6a52";
+
+/** Reads a UUID in any case; undefined when the text is none (RFC 9562 section 4). */
+export function parseUuid(text: string): string | undefined {
+  const lower = text.toLowerCase();
+  return UUID.test(lower) ? lower : undefined;
+}
+
+/** Reads a job id; undefined when the text is no UUID. */
+export function parseJobId(text: string): JobId | undefined {
+  return parseUuid(text) as JobId | undefined; // parseUuid has just proven the form
+}
+
+/** Reads a sync id; undefined when the text is no UUID. */
+export function parseSyncId(text: string): SyncId | undefined {
+  return parseUuid(text) as SyncId | undefined; // parseUuid has just proven the form
+}
+
+/** Reads a tenant's name; undefined when it has other characters or a wrong length. */
+export function parseTenantId(text: string): TenantId | undefined {
+  return TENANT.test(text) ? (text as TenantId) : undefined;
+}
+
+/** A fresh random job id (UUID version 4). */
+export function newJobId(): JobId {
+  return randomUUID() as JobId; // randomUUID is lower case by its definition
+}
+
+/** A fresh epoch: 8 characters of base64url, 48 random bits, no dash (a dash ends the epoch in an event id). */
+export function newEpoch(): Epoch {
+  return randomBytes(6).toString("base64url").replaceAll("-", "x") as Epoch;
+}
+
+/** The id of a sync that names none: UUID version 5 of tenant and name, the same on every machine. */
+export function deriveSyncId(tenant: TenantId, name: string): SyncId {
+  const hash = createHash("sha1");
+  hash.update(new Uint8Array(hexToBytes(SYNC_NAMESPACE.replaceAll("-", ""))));
+  hash.update(`${tenant}/${name}`);
+  const bytes = new Uint8Array(hash.digest().subarray(0, 16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x50;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ];
+  return parts.join("-") as SyncId; // built in the UUID form just above
+}
+
+/** The key as one text, for maps. */
+export function keyText(key: JobKey): JobKeyText {
+  return `${key.tenant}/${key.id}` as JobKeyText;
+}
+
+function hexToBytes(hex: string): number[] {
+  return (hex.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
+}

@@ -1,0 +1,55 @@
+/** One run of a sync. */
+import type { JobError, Seq } from "./entry.ts";
+import type { Epoch, JobId, JobKey, SyncId, TenantId } from "./ids.ts";
+import type { Progress } from "./progress.ts";
+import type { Status } from "./status.ts";
+
+/** The sync that a job is a run of. */
+export interface SyncRef {
+  readonly id: SyncId;
+  readonly name: string;
+}
+
+/** Who does the work: a source inside this server, or a worker elsewhere that posts events. */
+export type Origin = "source" | "worker";
+
+/** What is fixed when a job is created. */
+export interface NewJob {
+  readonly tenant: TenantId;
+  readonly id: JobId;
+  readonly origin: Origin;
+  readonly sync: SyncRef | null;
+  readonly name: string | null;
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, unknown>>;
+  /** The job that this one tries again, and the how-manieth try it is, from 1. */
+  readonly retryOf: JobId | null;
+  readonly attempt: number;
+  readonly createdAtMs: number;
+  /** The process that runs it; null for a worker's job. */
+  readonly owner: string | null;
+  /** The job is lost when this moment passes without a renewal; null for never. */
+  readonly leaseUntilMs: number | null;
+}
+
+/** A job as the log knows it: what was fixed, and the state after its last committed entry. */
+export interface Job extends NewJob {
+  readonly epoch: Epoch;
+  /** Seq of the last entry; 0 when nothing is logged yet. */
+  readonly seq: Seq;
+  /** Seq of the last progress entry; 0 for none. */
+  readonly progressSeq: Seq;
+  /** The highest seq of an entry that retention removed while viewers could still be owed it. */
+  readonly trimmedSeq: Seq;
+  readonly status: Status;
+  readonly progress: Progress;
+  readonly startedAtMs: number | null;
+  readonly updatedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly error: JobError | null;
+}
+
+/** The identity alone. */
+export function keyOf(job: JobKey): JobKey {
+  return { tenant: job.tenant, id: job.id };
+}

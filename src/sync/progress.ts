@@ -1,0 +1,53 @@
+/** Running totals of a sync job. */
+
+/** The five things that can happen to an entity, counted as running totals. */
+export interface EntityCounts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  readonly kept: number;
+  readonly skipped: number;
+}
+
+/**
+ * All that is known of how far a job has come: totals, never increments, so that a frame left out
+ * costs a viewer nothing. What a source does not know is absent, not zero.
+ */
+export interface Progress extends EntityCounts {
+  /** Entities met so far, by entity type. */
+  readonly encountered: Readonly<Record<string, number>>;
+  /** Entities in all; present only once it is final. */
+  readonly total?: number;
+  /** 0 to 100 with one decimal, by bytes when they are known; never goes back. */
+  readonly percent?: number;
+  readonly bytesDone?: number;
+  /** Bytes in all; present only once it is final. */
+  readonly bytesTotal?: number;
+  /** Entities a second, smoothed over the last seconds. */
+  readonly ratePerS?: number;
+  readonly bytesPerS?: number;
+  /** Seconds left at the present rate. */
+  readonly etaS?: number;
+  /** What the job is busy with, in a word or two. */
+  readonly phase?: string;
+  /** The entity it is busy with. */
+  readonly current?: string;
+  readonly warnings?: number;
+  /** Held back on purpose by `max_per_s`. */
+  readonly paced?: true;
+}
+
+/** A job that has done nothing yet. */
+export const NO_PROGRESS: Progress = {
+  inserted: 0,
+  updated: 0,
+  deleted: 0,
+  kept: 0,
+  skipped: 0,
+  encountered: {},
+};
+
+/** Entities dealt with, whatever happened to them, but for deletions: those were not in the source. */
+export function entitiesDone(counts: EntityCounts): number {
+  return counts.inserted + counts.updated + counts.kept + counts.skipped;
+}
