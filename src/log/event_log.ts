@@ -31,7 +31,7 @@ export interface Appended {
 export interface ReadQuery {
   /** Entries after this position. */
   readonly after: Seq;
-  /** At most so many entries: 1 to READ_LIMIT_MAX. */
+  /** At most so many entries, 1 to READ_LIMIT_MAX; fewer when they hold over READ_BYTES_MAX. */
   readonly limit: number;
   /** Log lines of at least this level are read; without it none are. */
   readonly logs?: LogLevel;
@@ -44,6 +44,8 @@ export interface Page {
   readonly entries: readonly Entry[];
   /** The reader now holds all it asked for up to here: the last entry's seq, or the log's end. */
   readonly through: Seq;
+  /** Whether there may be more behind it. */
+  readonly more: boolean;
 }
 
 /** What creating a job came to. */
@@ -73,6 +75,8 @@ export interface JobPage {
 
 /** Most entries that one read may ask for. */
 export const READ_LIMIT_MAX = 10_000;
+/** A read stops behind the entry with which its bodies exceed this many characters. */
+export const READ_BYTES_MAX = 1024 * 1024;
 /** Most jobs that one list may ask for. */
 export const LIST_LIMIT_MAX = 200;
 

@@ -37,8 +37,18 @@ export interface LogFact {
 /** What can be appended. */
 export type Fact = ProgressFact | LogFact;
 
-/** A fact with its place in the log and the time of its append, in milliseconds since 1970. */
-export type Entry = Fact & { readonly seq: Seq; readonly atMs: number };
+/** A fact's place in the log and the time of its append, in milliseconds since 1970. */
+interface Placed {
+  readonly seq: Seq;
+  readonly atMs: number;
+}
+
+/** `changesStatus` tells the entries that no later progress supersedes. */
+export type ProgressEntry = ProgressFact & Placed & { readonly changesStatus: boolean };
+export type LogEntry = LogFact & Placed;
+
+/** A committed fact. */
+export type Entry = ProgressEntry | LogEntry;
 
 /** Whether `level` is at least as urgent as `least`. */
 export function levelAtLeast(level: LogLevel, least: LogLevel): boolean {

@@ -1,0 +1,34 @@
+/** Wake-ups: tells who follows a job that its log has grown. Carries no data. */
+import type { JobKeyText } from "../sync/ids.ts";
+
+type Listener = () => void;
+
+/** Listeners by job. A wake-up that nobody listens to costs one look into a map. */
+export class Hub {
+  readonly #listeners = new Map<JobKeyText, Set<Listener>>();
+
+  /** Calls `listener` at each wake-up of the job until the answer is called. */
+  listen(key: JobKeyText, listener: Listener): () => void {
+    let listeners = this.#listeners.get(key);
+    if (!listeners) this.#listeners.set(key, listeners = new Set());
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(key) === listeners) {
+        this.#listeners.delete(key);
+      }
+    };
+  }
+
+  /** Says that the job's log has grown. */
+  wake(key: JobKeyText): void {
+    const listeners = this.#listeners.get(key);
+    if (!listeners) return;
+    for (const listener of [...listeners]) listener();
+  }
+
+  /** How many jobs are listened to. */
+  get size(): number {
+    return this.#listeners.size;
+  }
+}

@@ -1,0 +1,90 @@
+/** The newest frames of a followed job, already encoded, shared by all who follow it. */
+import { LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
+
+/** Most frames kept; who is further behind reads from the log. */
+export const RING_FRAMES_MAX = 1_000;
+/** Most bytes kept. */
+export const RING_BYTES_MAX = 1024 * 1024;
+
+/** An encoded entry. */
+interface Encoded {
+  readonly seq: Seq;
+  /** Index of a log line's level; infinite for progress, which everybody gets. */
+  readonly urgency: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Frames in the order of the log, with the chunks that viewers at one position share. */
+export class Ring {
+  readonly #frames: Encoded[] = [];
+  readonly #chunks = new Map<string, Uint8Array | undefined>();
+  #bytes = 0;
+  #before: Seq;
+  #last: Seq;
+
+  /** @param after the position before the first frame to come */
+  constructor(after: Seq) {
+    this.#before = after;
+    this.#last = after;
+  }
+
+  /** Cursors from here on are served from the ring; lower ones have to read the log first. */
+  get before(): Seq {
+    return this.#before;
+  }
+
+  /** Seq of the newest frame. */
+  get last(): Seq {
+    return this.#last;
+  }
+
+  push(seq: Seq, level: LogLevel | undefined, bytes: Uint8Array): void {
+    this.#chunks.clear();
+    const urgency = level === undefined ? Infinity : LOG_LEVELS.indexOf(level);
+    this.#frames.push({ seq, urgency, bytes });
+    this.#bytes += bytes.byteLength;
+    this.#last = seq;
+    let over = 0;
+    while (
+      this.#frames.length - over > RING_FRAMES_MAX ||
+      (this.#bytes > RING_BYTES_MAX && this.#frames.length - over > 1)
+    ) {
+      this.#bytes -= this.#frames[over].bytes.byteLength;
+      this.#before = this.#frames[over].seq;
+      over++;
+    }
+    if (over > 0) this.#frames.splice(0, over);
+  }
+
+  /**
+   * All frames after the cursor in one chunk, the same object for every viewer that asks from
+   * there; undefined when there is none. `logs` is the least level of log lines asked for.
+   */
+  chunkAfter(cursor: Seq, logs: LogLevel | undefined): Uint8Array | undefined {
+    if (cursor >= this.#last) return undefined;
+    const key = `${cursor} ${logs}`;
+    if (this.#chunks.has(key)) return this.#chunks.get(key);
+    const least = logs === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(logs);
+    const parts: Uint8Array[] = [];
+    for (let place = this.#frames.length - 1; place >= 0; place--) {
+      const frame = this.#frames[place];
+      if (frame.seq <= cursor) break;
+      if (frame.urgency >= least) parts.push(frame.bytes);
+    }
+    const chunk = joined(parts.reverse());
+    this.#chunks.set(key, chunk);
+    return chunk;
+  }
+}
+
+/** The parts as one array; undefined for none. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array | undefined {
+  if (parts.length < 2) return parts[0];
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}

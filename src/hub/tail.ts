@@ -1,0 +1,155 @@
+/** Follows one job's log for all of its viewers: each entry is read and encoded once. */
+import type { EventLog } from "../log/event_log.ts";
+import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
+import { type JobKey, keyText } from "../sync/ids.ts";
+import type { Job } from "../sync/job.ts";
+import { isTerminal } from "../sync/status.ts";
+import type { Hub } from "./hub.ts";
+import { Ring } from "./ring.ts";
+
+/** Entries that the tail reads at a time. */
+const PAGE = 500;
+
+/** One who follows. */
+export interface Follower {
+  /** Frames have come that it may not have seen; called only while it wants. */
+  serve(): void;
+  /** The log could not be read: no more will come. */
+  fail(cause: unknown): void;
+}
+
+export interface TailOptions {
+  readonly log: EventLog;
+  readonly hub: Hub;
+  readonly job: Job;
+  /** Entries in, one chunk of bytes for each out. */
+  readonly encoder: TransformStream<Entry, Uint8Array>;
+  /** Called when the last follower has left; the tail is closed by then. */
+  readonly onIdle: () => void;
+}
+
+/**
+ * Lives while somebody follows the job. It holds no promise while nothing happens: a wake-up
+ * starts a round of reading, and a wake-up during a round makes that round look again.
+ */
+export class Tail {
+  readonly #key: JobKey;
+  readonly #log: EventLog;
+  readonly #ring: Ring;
+  readonly #writer: WritableStreamDefaultWriter<Entry>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #followers = new Set<Follower>();
+  readonly #stop: () => void;
+  readonly #onIdle: () => void;
+  #wanting = new Set<Follower>();
+  #version = 0;
+  #reading = false;
+  #closed = false;
+  #ended: boolean;
+  #failure: { readonly cause: unknown } | undefined;
+
+  constructor(options: TailOptions) {
+    const { job, encoder } = options;
+    this.#key = { tenant: job.tenant, id: job.id };
+    this.#log = options.log;
+    this.#ring = new Ring(job.seq);
+    this.#ended = isTerminal(job.status);
+    this.#writer = encoder.writable.getWriter();
+    this.#reader = encoder.readable.getReader();
+    this.#onIdle = options.onIdle;
+    this.#stop = options.hub.listen(keyText(job), () => this.#wake());
+  }
+
+  /** Seq of the newest entry that the tail has. */
+  get last(): Seq {
+    return this.#ring.last;
+  }
+
+  /** Whether the newest entry is the terminal one. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** How many follow. */
+  get size(): number {
+    return this.#followers.size;
+  }
+
+  /** Whether a cursor is too far behind for the ring, so that the log has to be read. */
+  behind(cursor: Seq): boolean {
+    return cursor < this.#ring.before;
+  }
+
+  /** As Ring.chunkAfter. */
+  chunkAfter(cursor: Seq, logs: LogLevel | undefined): Uint8Array | undefined {
+    return this.#ring.chunkAfter(cursor, logs);
+  }
+
+  join(follower: Follower): void {
+    this.#followers.add(follower);
+    // What was appended between the look at the job and now has woken nobody here.
+    this.#wake();
+  }
+
+  leave(follower: Follower): void {
+    this.#wanting.delete(follower);
+    if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
+    this.#closed = true;
+    this.#stop();
+    this.#onIdle();
+  }
+
+  /** Serves the follower as soon as there is more. */
+  want(follower: Follower): void {
+    if (this.#failure) follower.fail(this.#failure.cause);
+    else this.#wanting.add(follower);
+  }
+
+  #wake(): void {
+    this.#version++;
+    if (this.#reading || this.#closed) return;
+    this.#reading = true;
+    this.#follow().catch((cause) => this.#fail(cause)).finally(() => this.#reading = false);
+  }
+
+  async #follow(): Promise<void> {
+    let seen: number;
+    do {
+      seen = this.#version;
+      let more = true;
+      while (more && !this.#ended && !this.#closed) {
+        const query = { after: this.#ring.last, limit: PAGE, logs: "debug" } as const;
+        const page = await this.#log.read(this.#key, query);
+        await this.#encode(page.entries);
+        more = page.more;
+      }
+    } while (seen !== this.#version && !this.#closed);
+  }
+
+  async #encode(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const writes = entries.map((entry) => this.#writer.write(entry));
+    await Promise.all([...writes, this.#collect(entries)]);
+    this.#serve();
+  }
+
+  async #collect(entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) {
+      const { value } = await this.#reader.read();
+      if (!value) throw new Error(`The encoder of job "${this.#key.id}" ended by itself`);
+      this.#ring.push(entry.seq, entry.kind === "log" ? entry.level : undefined, value);
+      if (entry.kind === "progress" && isTerminal(entry.status)) this.#ended = true;
+    }
+  }
+
+  #serve(): void {
+    const wanting = this.#wanting;
+    this.#wanting = new Set();
+    for (const follower of wanting) follower.serve();
+  }
+
+  #fail(cause: unknown): void {
+    this.#failure = { cause };
+    for (const follower of [...this.#followers]) follower.fail(cause);
+  }
+}

@@ -1,0 +1,51 @@
+/** The tails of all followed jobs. */
+import type { EventLog } from "../log/event_log.ts";
+import type { Entry } from "../sync/entry.ts";
+import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
+import type { Job } from "../sync/job.ts";
+import type { Hub } from "./hub.ts";
+import { Tail } from "./tail.ts";
+
+/** Makes a tail for the first follower of a job and shares it with the others. */
+export class Tails {
+  readonly #tails = new Map<JobKeyText, Tail>();
+  readonly #log: EventLog;
+  readonly #hub: Hub;
+  readonly #encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>;
+
+  constructor(
+    log: EventLog,
+    hub: Hub,
+    encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>,
+  ) {
+    this.#log = log;
+    this.#hub = hub;
+    this.#encoderOf = encoderOf;
+  }
+
+  /** The job's tail; a new one starts at `job.seq`. It must be joined in the same turn. */
+  of(job: Job): Tail {
+    const key = keyText(job);
+    const known = this.#tails.get(key);
+    if (known) return known;
+    const tail = new Tail({
+      log: this.#log,
+      hub: this.#hub,
+      job,
+      encoder: this.#encoderOf(job),
+      onIdle: () => this.#tails.delete(key),
+    });
+    this.#tails.set(key, tail);
+    return tail;
+  }
+
+  /** How many follow the job now. */
+  viewers(key: JobKey): number {
+    return this.#tails.get(keyText(key))?.size ?? 0;
+  }
+
+  /** How many jobs are followed. */
+  get size(): number {
+    return this.#tails.size;
+  }
+}

@@ -1,0 +1,158 @@
+/** Starts, cancels and stops the jobs of this process, and ends the ones that were lost. */
+import type { Clock } from "../clock.ts";
+import type { EventLog } from "../log/event_log.ts";
+import type { JobSource } from "../sources/source.ts";
+import type { JobError } from "../sync/entry.ts";
+import { type JobKey, type JobKeyText, keyText, newJobId, type TenantId } from "../sync/ids.ts";
+import { type Job, keyOf, type SyncRef } from "../sync/job.ts";
+import { cancel, end } from "./changes.ts";
+import { JobRunner, LEASE_MS } from "./job_runner.ts";
+
+/** How often leases are looked at, in milliseconds. */
+const SWEEP_MS = 5_000;
+
+const SERVER_STOPPED: JobError = {
+  code: "server_stopped",
+  message: "The server was stopped while this job was running.",
+};
+const WORKER_LOST: JobError = {
+  code: "worker_lost",
+  message: "Whoever ran this job has not been heard of for longer than its lease.",
+};
+
+/** A sync that can be run here. */
+export interface Runnable extends SyncRef {
+  readonly tenant: TenantId;
+  readonly progressIntervalMs: number;
+  /** A source that runs once. */
+  readonly source: () => JobSource;
+}
+
+export interface DispatcherOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  /** Names this process in the log, for as long as it lives. */
+  readonly owner: string;
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** Words about one run, for the people who look at it later. */
+export interface RunNotes {
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+
+/** What asking for a run came to: a fresh job, or the one of this sync that is still running. */
+export interface Dispatched {
+  readonly started: boolean;
+  readonly job: Job;
+}
+
+/** Nothing is started any more. */
+export class StoppingError extends Error {
+  override readonly name = "StoppingError";
+
+  constructor(sync: string) {
+    super(`Cannot run sync "${sync}": the server is stopping`);
+  }
+}
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #running = new Map<JobKeyText, JobRunner>();
+  #callOffSweep: (() => void) | undefined;
+  #stopping = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Ends what a process that is gone has left behind, then looks after leases until `stop`.
+   * Only for a log that no other process writes.
+   */
+  async open(): Promise<void> {
+    const { log, owner } = this.#options;
+    for (;;) {
+      const left = await log.ownedByOthers(owner);
+      if (left.length === 0) break;
+      for (const key of left) await this.#lose(key);
+    }
+    this.#sweepLater();
+  }
+
+  /** Runs the sync, unless it is running. */
+  async start(sync: Runnable, notes: RunNotes = {}): Promise<Dispatched> {
+    if (this.#stopping) throw new StoppingError(sync.name);
+    const { log, clock, owner, onFault } = this.#options;
+    const { outcome, job } = await log.create({
+      tenant: sync.tenant,
+      id: newJobId(),
+      origin: "source",
+      sync: { id: sync.id, name: sync.name },
+      name: null,
+      tags: notes.tags ?? [],
+      meta: notes.meta ?? {},
+      retryOf: null,
+      attempt: 1,
+      createdAtMs: clock.now(),
+      owner,
+      leaseUntilMs: clock.now() + LEASE_MS,
+    }, { oneActive: true });
+    if (outcome !== "created") return { started: false, job };
+    const key = keyOf(job);
+    const { progressIntervalMs } = sync;
+    const runner = new JobRunner({
+      log,
+      clock,
+      key,
+      source: sync.source(),
+      progressIntervalMs,
+      onFault,
+    });
+    this.#running.set(keyText(key), runner);
+    runner.done.then(() => this.#running.delete(keyText(key)));
+    if (this.#stopping) runner.stop(SERVER_STOPPED);
+    return { started: true, job };
+  }
+
+  /** Asks the job to stop. The same again, or for a job that is over, changes nothing. */
+  async cancel(key: JobKey): Promise<Job> {
+    const { job } = await this.#options.log.append(key, cancel);
+    this.#running.get(keyText(key))?.stop();
+    return job;
+  }
+
+  /** Ends all jobs of this process as cancelled (server_stopped); resolves when they are. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#callOffSweep?.();
+    for (const runner of this.#running.values()) runner.stop(SERVER_STOPPED);
+    await Promise.all([...this.#running.values()].map((runner) => runner.done));
+  }
+
+  /** How many jobs run in this process. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  #sweepLater(): void {
+    this.#callOffSweep = this.#options.clock.after(SWEEP_MS, () => {
+      this.#sweep().catch(this.#options.onFault).finally(() => {
+        if (!this.#stopping) this.#sweepLater();
+      });
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    const { log, clock } = this.#options;
+    for (const key of await log.lapsed(clock.now())) {
+      // A machine that slept wakes up with lapsed leases of jobs that are running here.
+      if (!this.#running.has(keyText(key))) await this.#lose(key);
+    }
+  }
+
+  async #lose(key: JobKey): Promise<void> {
+    await this.#options.log.append(key, end({ status: "failed", error: WORKER_LOST }));
+  }
+}

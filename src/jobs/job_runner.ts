@@ -1,0 +1,132 @@
+/** Runs one source for one job, from its first entry to its terminal one. */
+import type { Clock } from "../clock.ts";
+import { type EventLog, JobEndedError } from "../log/event_log.ts";
+import { type JobSource, SourceError } from "../sources/source.ts";
+import type { JobError } from "../sync/entry.ts";
+import type { JobKey } from "../sync/ids.ts";
+import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
+import { advance, begin, end, type Ending, renew } from "./changes.ts";
+import { Meter } from "./meter.ts";
+import { Throttle, type Throttled } from "./throttle.ts";
+
+/** A running job is lost when its runner has not renewed the lease for this long. */
+export const LEASE_MS = 30_000;
+const RENEW_MS = LEASE_MS / 3;
+
+export interface RunOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly key: JobKey;
+  readonly source: JobSource;
+  readonly progressIntervalMs: number;
+  /** Told of faults that viewers are only told the code of. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+const INTERNAL: JobError = {
+  code: "internal_fault",
+  message: "The sync broke inside the server; the server's log says how.",
+};
+
+/** A job in this process. `done` resolves when its terminal entry is committed, and never rejects. */
+export class JobRunner {
+  readonly done: Promise<void>;
+  readonly #options: RunOptions;
+  readonly #stop = new AbortController();
+  readonly #meter = new Meter();
+  #progress: Progress = NO_PROGRESS;
+  #stoppedWith: JobError | undefined;
+  /** Appends in the order of their events; the first failure stops the source. */
+  #writes: Promise<void> = Promise.resolve();
+  #broken: { readonly cause: unknown } | undefined;
+  #callOffRenewal: (() => void) | undefined;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.done = this.#run();
+  }
+
+  /** Asks the source to end; the job ends as cancelled, with `reason` when there is one. */
+  stop(reason?: JobError): void {
+    this.#stoppedWith ??= reason;
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    this.#renewLater();
+    const ending = await this.#follow();
+    this.#callOffRenewal?.();
+    try {
+      await this.#options.log.append(this.#options.key, end(ending));
+    } catch (cause) {
+      // Without room for the end the lease runs out, and the next sweep that can write ends the job.
+      this.#options.onFault(cause);
+    }
+  }
+
+  async #follow(): Promise<Ending> {
+    const { log, key, source, clock, progressIntervalMs } = this.#options;
+    const signal = this.#stop.signal;
+    const throttle = new Throttle(clock, progressIntervalMs, (event) => this.#append(event));
+    try {
+      await log.append(key, begin);
+      for await (const event of source.run({ signal, clock })) {
+        if (event.type === "log") throttle.log(event);
+        else {
+          this.#progress = this.#meter.read(event, clock.monotonic());
+          throttle.progress(event);
+        }
+        await this.#writes;
+        if (this.#broken) throw this.#broken.cause;
+      }
+      return this.#endingAfter(throttle);
+    } catch (cause) {
+      if (signal.aborted && !this.#broken) return this.#endingAfter(throttle);
+      await this.#endingAfter(throttle);
+      return { status: "failed", error: this.#tell(cause), progress: this.#progress };
+    }
+  }
+
+  async #endingAfter(throttle: Throttle): Promise<Ending> {
+    throttle.end();
+    await this.#writes;
+    if (this.#broken) {
+      return { status: "failed", error: this.#tell(this.#broken.cause), progress: this.#progress };
+    }
+    const status = this.#stop.signal.aborted ? "cancelled" : "completed";
+    return { status, error: this.#stoppedWith, progress: this.#progress };
+  }
+
+  #append(event: Throttled): void {
+    const { log, key, clock } = this.#options;
+    const decide = event.type === "progress"
+      ? advance(this.#progress, clock.now() + LEASE_MS)
+      : () => {
+        const { type: _, ...line } = event;
+        return { facts: [{ kind: "log" as const, ...line }] };
+      };
+    this.#writes = this.#writes.then(async () => {
+      if (!this.#broken) await log.append(key, decide);
+    }).catch((cause) => this.#break(cause));
+  }
+
+  /** The log takes no more of this job: another has ended it, or it cannot be written. */
+  #break(cause: unknown): void {
+    this.#broken ??= { cause };
+    this.#stop.abort();
+  }
+
+  #tell(cause: unknown): JobError {
+    if (cause instanceof SourceError) return { code: cause.code, message: cause.message };
+    if (!(cause instanceof JobEndedError)) this.#options.onFault(cause);
+    return INTERNAL;
+  }
+
+  #renewLater(): void {
+    const { log, key, clock, onFault } = this.#options;
+    this.#callOffRenewal = clock.after(RENEW_MS, () => {
+      log.append(key, renew(clock.now() + LEASE_MS)).catch(onFault);
+      this.#renewLater();
+    });
+  }
+}

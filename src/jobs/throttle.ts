@@ -1,0 +1,82 @@
+/** Thins what our own sources say, in time: progress to a few a second, log lines to a rate. */
+import type { Clock } from "../clock.ts";
+import type { SourceLog, SourceProgress } from "../sources/source.ts";
+
+/** Log lines that pass in one second; the rest is counted and told. */
+export const LOG_LINES_PER_S = 100;
+
+/** What comes out: each is appended as one entry. */
+export type Throttled = SourceProgress | SourceLog;
+
+/**
+ * Lets the first progress through at once, later ones at most every `intervalMs`, always the
+ * newest; one that had to wait comes by itself when its time is there, also from a source that
+ * has fallen silent. A log line never overtakes the progress before it.
+ */
+export class Throttle {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #emit: (event: Throttled) => void;
+  #waiting: SourceProgress | undefined;
+  #callOff: (() => void) | undefined;
+  #lastMs = -Infinity;
+  #secondMs = -Infinity;
+  #lines = 0;
+  #leftOut = 0;
+
+  constructor(clock: Clock, intervalMs: number, emit: (event: Throttled) => void) {
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#emit = emit;
+  }
+
+  progress(event: SourceProgress): void {
+    this.#waiting = event;
+    const waitMs = this.#lastMs + this.#intervalMs - this.#clock.monotonic();
+    if (waitMs <= 0) this.#release();
+    else this.#callOff ??= this.#clock.after(waitMs, () => this.#release());
+  }
+
+  log(event: SourceLog): void {
+    const now = this.#clock.monotonic();
+    if (now - this.#secondMs >= 1000) {
+      this.#tellLeftOut();
+      this.#secondMs = now;
+      this.#lines = 0;
+    }
+    if (this.#lines < LOG_LINES_PER_S) {
+      this.#lines++;
+      this.#emit(event);
+    } else this.#leftOut++;
+  }
+
+  /** Lets out what is waiting; nothing comes after it. */
+  end(): void {
+    if (this.#waiting) this.#release();
+    this.#callOff?.();
+    this.#callOff = undefined;
+    this.#tellLeftOut();
+  }
+
+  #release(): void {
+    this.#callOff?.();
+    this.#callOff = undefined;
+    if (!this.#waiting) return;
+    this.#lastMs = this.#clock.monotonic();
+    this.#emit(this.#waiting);
+    this.#waiting = undefined;
+    if (this.#lastMs - this.#secondMs >= 1000) this.#tellLeftOut();
+  }
+
+  #tellLeftOut(): void {
+    if (this.#leftOut === 0) return;
+    const lines = this.#leftOut === 1 ? "1 line" : `${this.#leftOut} lines`;
+    this.#leftOut = 0;
+    this.#emit({
+      type: "log",
+      level: "info",
+      source: "synctail",
+      message: `${lines} left out: more than ${LOG_LINES_PER_S} a second`,
+    });
+  }
+}

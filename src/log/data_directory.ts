@@ -1,0 +1,85 @@
+/** The directory that holds everything a server keeps, and the lock that makes it one server's. */
+import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+const LOCK_FILE = "lock.db";
+const SERVER_FILE = "server.json";
+
+/** What the server of a data directory says of itself to the commands beside it. */
+export interface ServerNote {
+  readonly url: string;
+  readonly pid: number;
+}
+
+/** Another server has the directory. */
+export class DataDirectoryTakenError extends Error {
+  override readonly name = "DataDirectoryTakenError";
+  readonly server: ServerNote | undefined;
+
+  constructor(path: string, server: ServerNote | undefined) {
+    const who = server ? `: process ${server.pid} serves it at ${server.url}` : "";
+    super(`Cannot use the data directory "${path}": another synctail has it${who}`);
+    this.server = server;
+  }
+}
+
+/** Creates the directory where it is missing, readable by its owner alone; the answer is its real path. */
+export function makeDataDirectory(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chmodSync(path, 0o700);
+    return realpathSync(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot make the data directory "${path}": ${reason}`, { cause });
+  }
+}
+
+/** A data directory that is this process's until `release`, or until the process ends, however it ends. */
+export class DataDirectory {
+  readonly path: string;
+  readonly #lock: DatabaseSync;
+
+  /** @throws {DataDirectoryTakenError}; {Error} when it cannot be made */
+  constructor(path: string) {
+    this.path = makeDataDirectory(path);
+    // SQLite's own file lock: the system lets go of it when the process dies, even by kill -9.
+    this.#lock = new DatabaseSync(join(this.path, LOCK_FILE), { timeout: 0 });
+    try {
+      this.#lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    } catch (cause) {
+      this.#lock.close();
+      if (!/locked/.test(String(cause))) throw cause;
+      throw new DataDirectoryTakenError(path, serverOf(this.path));
+    }
+  }
+
+  /** The path of a file in the directory. */
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Tells the commands beside it where the server is. */
+  announce(server: ServerNote): void {
+    writeFileSync(this.file(SERVER_FILE), JSON.stringify(server), { mode: 0o600 });
+  }
+
+  release(): void {
+    rmSync(this.file(SERVER_FILE), { force: true });
+    this.#lock.close();
+  }
+}
+
+/** The server that has announced itself there; it may be gone by now. */
+export function serverOf(path: string): ServerNote | undefined {
+  try {
+    const note: unknown = JSON.parse(readFileSync(join(path, SERVER_FILE), "utf8"));
+    if (typeof note !== "object" || note === null) return undefined;
+    const { url, pid } = note as Partial<ServerNote>; // each is looked at on the next line
+    return typeof url === "string" && typeof pid === "number" ? { url, pid } : undefined;
+  } catch {
+    // No file, or one that is being written: nothing is known of a server.
+    return undefined;
+  }
+}

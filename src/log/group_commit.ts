@@ -1,0 +1,107 @@
+/** One commit for all writes of one turn of the event loop. */
+import type { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
+import type { JobRows } from "./sqlite_job_rows.ts";
+
+/** Most writes that one commit takes; the rest waits for the next turn. */
+const COMMIT_MAX = 2_000;
+
+interface Write {
+  /** Runs the write inside the transaction; the answer tells its caller how it came out. */
+  readonly run: () => void;
+  readonly settle: () => void;
+  readonly fail: (cause: unknown) => void;
+}
+
+/**
+ * Gathers writes and runs them in one transaction.
+ *
+ * A write that throws a refusal before it has written anything fails alone; an error of the
+ * database itself takes the whole commit back, and every write in it fails with that error.
+ */
+export class GroupCommit {
+  readonly #db: DatabaseSync;
+  readonly #jobs: JobRows;
+  #waiting: Write[] = [];
+  #scheduled = false;
+  #closed = false;
+
+  constructor(db: DatabaseSync, jobs: JobRows) {
+    this.#db = db;
+    this.#jobs = jobs;
+  }
+
+  /** @throws {Error} after close; what `write` throws; what the database says of the commit */
+  run<Answer>(write: () => Answer): Promise<Answer> {
+    if (this.#closed) {
+      return Promise.reject(new Error("Cannot write to the event log: it is closed"));
+    }
+    return new Promise((resolve, reject) => {
+      let answer: Answer;
+      this.#waiting.push({
+        run: () => void (answer = write()),
+        settle: () => resolve(answer),
+        fail: reject,
+      });
+      this.#schedule();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    while (this.#waiting.length > 0) this.#commit();
+    return Promise.resolve();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#commit();
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+
+  #commit(): void {
+    const writes = this.#waiting.splice(0, COMMIT_MAX);
+    if (writes.length === 0) return;
+    const written: Write[] = [];
+    try {
+      this.#db.exec("BEGIN IMMEDIATE");
+      for (const write of writes) {
+        try {
+          write.run();
+          written.push(write);
+        } catch (refusal) {
+          if (isDatabaseError(refusal)) throw refusal;
+          write.fail(refusal);
+        }
+      }
+      this.#jobs.flush();
+      this.#db.exec("COMMIT");
+    } catch (cause) {
+      this.#rollBack();
+      // A write that was refused before is settled already; failing it again changes nothing.
+      for (const write of writes) write.fail(cause);
+      return;
+    }
+    this.#jobs.committed();
+    for (const write of written) write.settle();
+  }
+
+  #rollBack(): void {
+    this.#jobs.rolledBack();
+    try {
+      this.#db.exec("ROLLBACK");
+    } catch (cause) {
+      // SQLite has rolled back by itself (as it does on a full disk), or BEGIN never succeeded.
+      if (!isDatabaseError(cause)) throw cause;
+    }
+  }
+}
+
+/** Whether SQLite itself said no, as against a refusal of ours. */
+export function isDatabaseError(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "ERR_SQLITE_ERROR";
+}

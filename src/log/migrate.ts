@@ -1,0 +1,151 @@
+/** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
+import { closeSync, openSync, readSync, renameSync, rmSync } from "node:fs";
+import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
+
+/** How long a statement waits for another process's lock, in milliseconds. */
+const BUSY_TIMEOUT_MS = 5_000;
+/** Tries to switch a file to WAL: SQLite does not wait by itself when two processes do so at once. */
+const WAL_TRIES_MAX = 250;
+const WAL_PAUSE_MS = 20;
+/** The first 15 bytes of every SQLite file (https://www.sqlite.org/fileformat.html#magic_header_string). */
+const MAGIC = "SQLite format 3";
+
+/** Which file it is, and the steps that lead to today's schema. */
+export interface VersionedSchema {
+  /** 32 bits in the file's header that tell it from another application's database. */
+  readonly applicationId: number;
+  /** Step n, one or more SQL statements, leads from schema n to n + 1. Never change a released one. */
+  readonly migrations: readonly string[];
+  /** What the file is called in errors, with its article: "the event log". */
+  readonly what: string;
+}
+
+/** The file was written by a newer synctail: opening it could lose what this one does not know. */
+export class StoreVersionError extends Error {
+  override readonly name = "StoreVersionError";
+}
+
+/** The file is no database, or another application's. It was not changed. */
+export class StoreForeignError extends Error {
+  override readonly name = "StoreForeignError";
+}
+
+/**
+ * Opens or creates the SQLite file at `path`, in WAL mode and with today's schema.
+ *
+ * Several processes may do so at once. A file of an older schema is first copied to
+ * `<path>.v<old>.bak`; each missing step then runs in a transaction of its own, so a step that
+ * fails leaves the file at the schema before it. A created file is readable by its owner alone.
+ * The directory must exist.
+ *
+ * @throws {StoreVersionError} when the file was written by a newer synctail
+ * @throws {StoreForeignError} when it is not this store's
+ * @throws {Error} when the file cannot be read or written, or a step fails; see its `cause`
+ */
+export function openVersioned(path: string, schema: VersionedSchema): DatabaseSync {
+  const { what } = schema;
+  const cannot = `Cannot open ${what} "${path}": `;
+  let db: DatabaseSync | undefined;
+  try {
+    if (!looksLikeSqlite(path)) throw new StoreForeignError(`${cannot}it is not a SQLite database`);
+    db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    // Looked at before WAL is switched on: a file that is not ours stays as it is, byte for byte.
+    const found = recognise(db, schema, cannot);
+    switchToWal(db);
+    if (found > 0 && found < schema.migrations.length) backUp(db, path, found);
+    for (let step = found; step < schema.migrations.length; step++) migrate(db, schema, step);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof StoreVersionError || error instanceof StoreForeignError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${cannot}${reason}`, { cause: error });
+  }
+}
+
+/** Creates the file for its owner alone when there is none; an empty one is a new database. */
+function looksLikeSqlite(path: string): boolean {
+  const file = openSync(path, "a+", 0o600);
+  try {
+    const head = new Uint8Array(MAGIC.length);
+    const length = readSync(file, head, 0, head.length, 0);
+    return length === 0 || new TextDecoder().decode(head) === MAGIC;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The schema that the file has, 0 for a new one. */
+function recognise(db: DatabaseSync, schema: VersionedSchema, cannot: string): number {
+  // One transaction, one moment: another process may be creating the schema right now.
+  db.exec("BEGIN");
+  const version = pragma(db, "user_version");
+  const applicationId = pragma(db, "application_id");
+  const empty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  db.exec("COMMIT");
+  const known = schema.migrations.length;
+  if (applicationId === schema.applicationId) {
+    if (version <= known) return version;
+    throw new StoreVersionError(
+      `${cannot}it was written by a newer synctail (schema ${version}, this one knows ${known})`,
+    );
+  }
+  if (applicationId === 0 && version === 0 && empty) return 0;
+  throw new StoreForeignError(`${cannot}it is the database of another application or store`);
+}
+
+function switchToWal(db: DatabaseSync): void {
+  for (let tries = 1;; tries++) {
+    try {
+      db.exec("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      // The runtimes share the message, not the property that holds SQLite's code.
+      const locked = error instanceof Error && error.message.includes("locked");
+      if (!locked || tries === WAL_TRIES_MAX) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS);
+    }
+  }
+}
+
+/** Written under another name first, so that a file named `.bak` is always whole. */
+function backUp(db: DatabaseSync, path: string, version: number): void {
+  const unfinished = `${path}.v${version}.${process.pid}.tmp`;
+  rmSync(unfinished, { force: true });
+  try {
+    closeSync(openSync(unfinished, "wx", 0o600)); // VACUUM INTO keeps the mode of an empty file.
+    db.prepare("VACUUM INTO ?").run(unfinished);
+    // Another process may have migrated the file meanwhile; it has made the copy then.
+    if (versionOf(unfinished) === version) renameSync(unfinished, `${path}.v${version}.bak`);
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+function versionOf(path: string): number {
+  const copy = new DatabaseSync(path, { readOnly: true });
+  try {
+    return pragma(copy, "user_version");
+  } finally {
+    copy.close();
+  }
+}
+
+/**
+ * Does nothing when another process has taken the step since the file was looked at. A failure
+ * closes the file, and that rolls the step back.
+ */
+function migrate(db: DatabaseSync, schema: VersionedSchema, step: number): void {
+  db.exec("BEGIN IMMEDIATE");
+  if (pragma(db, "user_version") === step) {
+    db.exec(schema.migrations[step]);
+    db.exec(`PRAGMA application_id = ${schema.applicationId}`);
+    db.exec(`PRAGMA user_version = ${step + 1}`);
+  }
+  db.exec("COMMIT");
+}
+
+function pragma(db: DatabaseSync, name: "user_version" | "application_id"): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}

@@ -1,0 +1,35 @@
+/** Entries as rows of the SQLite event log, there and back. */
+import { type Entry, LOG_LEVELS, type LogLevel } from "../sync/entry.ts";
+
+/** The kind of the first log level: kinds from here on are log lines. */
+export const NO_LOGS = 10;
+const PROGRESS = 0;
+const STATUS = 1;
+
+/** A row as SQLite gives it. */
+type Row = Record<string, unknown>;
+
+/** The columns seq, at_ms, kind, body. */
+export function entryRow(entry: Entry): [number, number, number, string] {
+  if (entry.kind === "log") {
+    const { seq, atMs, kind: _, level, ...body } = entry;
+    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(level), JSON.stringify(body)];
+  }
+  const { seq, atMs, kind: _, changesStatus, ...body } = entry;
+  return [seq, atMs, changesStatus ? STATUS : PROGRESS, JSON.stringify(body)];
+}
+
+/** Reads a row that entryRow wrote; nobody else writes this table. */
+export function entryOf(row: Row): Entry {
+  const { seq, at_ms: atMs, kind } = row as { seq: number; at_ms: number; kind: number };
+  const body = JSON.parse(row.body as string);
+  if (kind >= NO_LOGS) {
+    return { kind: "log", level: LOG_LEVELS[kind - NO_LOGS], ...body, seq, atMs };
+  }
+  return { kind: "progress", ...body, seq, atMs, changesStatus: kind === STATUS };
+}
+
+/** The least kind of the log lines to read; one above all of them for none. */
+export function logKindFrom(least: LogLevel | undefined): number {
+  return NO_LOGS + (least === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(least));
+}

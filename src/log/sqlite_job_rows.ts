@@ -1,0 +1,205 @@
+/** Jobs as rows of the SQLite event log, the ones in use kept in memory. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { type JobKey, type JobKeyText, keyText, type SyncId, type TenantId } from "../sync/ids.ts";
+import type { Job } from "../sync/job.ts";
+import type { JobQuery } from "./event_log.ts";
+
+/** Most jobs kept in memory; the one unused for longest makes room. */
+const KEPT_MAX = 10_000;
+const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
+const SWEEP_MAX = 100;
+
+/** A job with its row's number. */
+export interface JobRow {
+  readonly pk: number;
+  job: Job;
+}
+
+/** A row as SQLite gives it; only this file writes the table. */
+interface Columns {
+  readonly pk: number;
+  readonly tenant: string;
+  readonly id: string;
+  readonly epoch: string;
+  readonly fixed: string;
+  readonly status: string;
+  readonly seq: number;
+  readonly progress_seq: number;
+  readonly trimmed_seq: number;
+  readonly owner: string | null;
+  readonly lease_until_ms: number | null;
+  readonly state: string;
+}
+
+/**
+ * The table of jobs. Changes are written once a commit and a job, however many appends it holds;
+ * they are all forgotten when that commit fails.
+ */
+export class JobRows {
+  readonly #db: DatabaseSync;
+  readonly #kept = new Map<JobKeyText, JobRow>();
+  readonly #changed = new Set<JobRow>();
+  readonly #byKey: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #active: StatementSync;
+  readonly #lapsed: StatementSync;
+  readonly #others: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#byKey = db.prepare("SELECT * FROM jobs WHERE tenant = ? AND id = ?");
+    this.#insert = db.prepare(
+      `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq, trimmed_seq,
+         owner, lease_until_ms, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#update = db.prepare(
+      `UPDATE jobs SET status = ?, seq = ?, progress_seq = ?, trimmed_seq = ?, owner = ?,
+         lease_until_ms = ?, state = ? WHERE pk = ?`,
+    );
+    this.#active = db.prepare(
+      `SELECT * FROM jobs WHERE tenant = ? AND sync_id = ? AND ${ACTIVE} LIMIT 1`,
+    );
+    this.#lapsed = db.prepare(
+      `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? ORDER BY pk LIMIT ${SWEEP_MAX}`,
+    );
+    this.#others = db.prepare(
+      `SELECT * FROM jobs WHERE ${ACTIVE} AND owner IS NOT NULL AND owner <> ?
+       ORDER BY pk LIMIT ${SWEEP_MAX}`,
+    );
+  }
+
+  get(key: JobKey): JobRow | undefined {
+    const text = keyText(key);
+    const kept = this.#kept.get(text);
+    if (kept) {
+      this.#kept.delete(text);
+      this.#kept.set(text, kept);
+      return kept;
+    }
+    const row = columns(this.#byKey.get(key.tenant, key.id));
+    return row && this.#keep({ pk: row.pk, job: jobOf(row) });
+  }
+
+  insert(job: Job): void {
+    const { lastInsertRowid } = this.#insert.run(
+      job.tenant,
+      job.id,
+      job.epoch,
+      job.sync?.id ?? null,
+      fixedOf(job),
+      job.status,
+      job.seq,
+      job.progressSeq,
+      job.trimmedSeq,
+      job.owner,
+      job.leaseUntilMs,
+      stateOf(job),
+    );
+    // Marked as changed so that a failed commit forgets it.
+    this.#changed.add(this.#keep({ pk: Number(lastInsertRowid), job }));
+  }
+
+  change(row: JobRow, job: Job): void {
+    row.job = job;
+    this.#changed.add(row);
+  }
+
+  /** Writes what has changed; called just before the commit. */
+  flush(): void {
+    for (const { pk, job } of this.#changed) {
+      this.#update.run(
+        job.status,
+        job.seq,
+        job.progressSeq,
+        job.trimmedSeq,
+        job.owner,
+        job.leaseUntilMs,
+        stateOf(job),
+        pk,
+      );
+    }
+  }
+
+  committed(): void {
+    this.#changed.clear();
+  }
+
+  rolledBack(): void {
+    for (const { job } of this.#changed) this.#kept.delete(keyText(job));
+    this.#changed.clear();
+  }
+
+  /** Called inside a commit, where rows of the same commit may not be written yet. */
+  activeOf(tenant: TenantId, syncId: SyncId): Job | undefined {
+    this.flush();
+    const row = columns(this.#active.get(tenant, syncId));
+    return row && jobOf(row);
+  }
+
+  list(query: JobQuery, beforePk: number, limit: number): Columns[] {
+    const where = ["tenant = ?", "pk < ?"];
+    const values: (string | number)[] = [query.tenant, beforePk];
+    if (query.status !== undefined) {
+      where.push("status = ?");
+      values.push(query.status);
+    }
+    if (query.syncId !== undefined) {
+      where.push("sync_id = ?");
+      values.push(query.syncId);
+    }
+    const sql = `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY pk DESC LIMIT ?`;
+    return this.#db.prepare(sql).all(...values, limit) as unknown as Columns[]; // own table
+  }
+
+  lapsed(nowMs: number): Job[] {
+    return (this.#lapsed.all(nowMs) as unknown as Columns[]).map(jobOf); // own table
+  }
+
+  ownedByOthers(owner: string): Job[] {
+    return (this.#others.all(owner) as unknown as Columns[]).map(jobOf); // own table
+  }
+
+  #keep(row: JobRow): JobRow {
+    this.#kept.set(keyText(row.job), row);
+    if (this.#kept.size > KEPT_MAX) {
+      for (const [text, oldest] of this.#kept) {
+        if (this.#changed.has(oldest)) continue;
+        this.#kept.delete(text);
+        break;
+      }
+    }
+    return row;
+  }
+}
+
+/** The job of a row. */
+export function jobOf(row: Columns): Job {
+  return {
+    ...JSON.parse(row.fixed),
+    ...JSON.parse(row.state),
+    tenant: row.tenant,
+    id: row.id,
+    epoch: row.epoch,
+    status: row.status,
+    seq: row.seq,
+    progressSeq: row.progress_seq,
+    trimmedSeq: row.trimmed_seq,
+    owner: row.owner,
+    leaseUntilMs: row.lease_until_ms,
+  };
+}
+
+function columns(row: unknown): Columns | undefined {
+  return row as Columns | undefined; // only this file writes the table
+}
+
+function fixedOf(job: Job): string {
+  const { origin, sync, name, tags, meta, retryOf, attempt, createdAtMs } = job;
+  return JSON.stringify({ origin, sync, name, tags, meta, retryOf, attempt, createdAtMs });
+}
+
+function stateOf(job: Job): string {
+  const { progress, startedAtMs, updatedAtMs, endedAtMs, error } = job;
+  return JSON.stringify({ progress, startedAtMs, updatedAtMs, endedAtMs, error });
+}

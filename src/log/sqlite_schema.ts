@@ -1,0 +1,40 @@
+/** The tables of the SQLite event log, as the list of steps that leads to them. */
+
+/** "STlg": tells this file from another application's database. */
+export const APPLICATION_ID = 0x53546c67;
+
+/**
+ * Step n leads from schema n to n + 1. A step that has been released is never changed.
+ *
+ * entries.kind: 0 progress, 1 progress that changes the status, 10 to 13 log lines by level.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE jobs (
+     pk INTEGER PRIMARY KEY AUTOINCREMENT,
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     epoch TEXT NOT NULL,
+     sync_id TEXT,
+     fixed TEXT NOT NULL,
+     status TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     progress_seq INTEGER NOT NULL,
+     trimmed_seq INTEGER NOT NULL,
+     owner TEXT,
+     lease_until_ms INTEGER,
+     state TEXT NOT NULL,
+     UNIQUE (tenant, id)
+   );
+   CREATE INDEX jobs_of_sync ON jobs (tenant, sync_id, pk);
+   CREATE INDEX jobs_by_status ON jobs (tenant, status, pk);
+   CREATE INDEX jobs_active ON jobs (tenant, sync_id)
+     WHERE status IN ('pending', 'in_progress', 'cancelling');
+   CREATE TABLE entries (
+     job INTEGER NOT NULL REFERENCES jobs (pk),
+     seq INTEGER NOT NULL,
+     at_ms INTEGER NOT NULL,
+     kind INTEGER NOT NULL,
+     body TEXT NOT NULL,
+     PRIMARY KEY (job, seq)
+   ) WITHOUT ROWID;`,
+];

@@ -1,0 +1,69 @@
+/** The text of one Server-Sent Event. Knows no job. */
+
+/** One event. `data` may hold several lines, ended by LF. */
+export interface SseFrame {
+  readonly data: string;
+  /** Becomes the client's Last-Event-ID. */
+  readonly id?: string;
+  /** The event's name; without one EventSource calls it `message`. */
+  readonly event?: string;
+  /** Milliseconds that the client waits before it reconnects. */
+  readonly retryMs?: number;
+}
+
+/**
+ * Encodes one event as text, ending with a blank line: `retry`, `event`, `data`, and `id` last,
+ * because some clients keep the id of a frame that was cut off behind it.
+ *
+ * What a client would not read back as given is refused instead of sent.
+ *
+ * @throws {TypeError} when `data`, `id` or `event` holds a carriage return, NUL in `id`, a lone
+ *   surrogate or, in `id` and `event`, a line feed: each would be read back as something else
+ * @throws {RangeError} when `retryMs` is no whole number from 0 on
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+ */
+export function encodeFrame(frame: SseFrame): string {
+  let text = "";
+  if (frame.retryMs !== undefined) {
+    if (!Number.isSafeInteger(frame.retryMs) || frame.retryMs < 0) {
+      throw new RangeError(
+        `Cannot encode retry ${frame.retryMs}: it must be a whole number of milliseconds from 0 on`,
+      );
+    }
+    text += `retry: ${frame.retryMs}\n`;
+  }
+  if (frame.event !== undefined) {
+    if (frame.event === "") {
+      throw new TypeError('Cannot encode event "": a client reads an empty name as "message"');
+    }
+    text += `event: ${oneLine("event", frame.event)}\n`;
+  }
+  refuse("data", frame.data, /\r/, "a carriage return, which a client reads as a line feed");
+  text += `data: ${
+    frame.data.includes("\n") ? frame.data.replaceAll("\n", "\ndata: ") : frame.data
+  }\n`;
+  if (frame.id !== undefined) {
+    // deno-lint-ignore no-control-regex -- NUL is exactly what is looked for
+    refuse("id", frame.id, /\0/, "NUL, which makes a client ignore the id");
+    text += `id: ${oneLine("id", frame.id)}\n`;
+  }
+  return text + "\n";
+}
+
+function oneLine(field: string, value: string): string {
+  refuse(field, value, /[\r\n]/, "a line break, which could forge another field");
+  return value;
+}
+
+function refuse(field: string, value: string, what: RegExp, reason: string): void {
+  if (what.test(value)) {
+    throw new TypeError(`Cannot encode ${field} ${JSON.stringify(value)}: it holds ${reason}`);
+  }
+  if (!value.isWellFormed()) {
+    throw new TypeError(
+      `Cannot encode ${field} ${
+        JSON.stringify(value)
+      }: it holds a lone surrogate, which UTF-8 has no form for`,
+    );
+  }
+}

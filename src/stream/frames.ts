@@ -1,0 +1,75 @@
+/** The frames of a stream, ready to send. */
+import type { SseFrame } from "../sse/frame.ts";
+import { frameBytes, SseEncoderStream } from "../sse/sse_encoder_stream.ts";
+import type { Entry, JobError, Seq } from "../sync/entry.ts";
+import type { Job } from "../sync/job.ts";
+import { eventId, type Resume } from "./cursor.ts";
+import {
+  connectedPayload,
+  errorPayload,
+  logPayload,
+  progressPayload,
+  type ProgressView,
+} from "./payloads.ts";
+import { spacedJson } from "./spaced_json.ts";
+
+const HEARTBEAT = { data: spacedJson({ type: "heartbeat" }) };
+
+/** The frame that shows the connection alive; without an id, because it is no position. */
+export const HEARTBEAT_BYTES: Uint8Array = frameBytes(HEARTBEAT);
+
+/** A heartbeat that also sets how long the client waits before it comes back. */
+export function comeBackBytes(retryMs: number): Uint8Array {
+  return frameBytes({ ...HEARTBEAT, retryMs });
+}
+
+/** A fault of this connection alone; the job goes on. */
+export function faultBytes(job: Job, error: JobError): Uint8Array {
+  return frameBytes({ data: spacedJson(errorPayload(job.id, error)) });
+}
+
+/** `connected`, with the client's retry, and the totals of now where they are asked for. */
+export function openingBytes(
+  job: Job,
+  opening: {
+    readonly resume: Resume;
+    readonly snapshot: boolean;
+    readonly requested: string | undefined;
+    readonly firstSeq: Seq | undefined;
+    readonly retryMs: number;
+  },
+): Uint8Array {
+  const { resume, requested, firstSeq } = opening;
+  const gap = resume === "gap" && requested !== undefined
+    ? { requested, firstAvailable: firstSeq === undefined ? null : eventId(job.epoch, firstSeq) }
+    : undefined;
+  const frames: SseFrame[] = [{
+    retryMs: opening.retryMs,
+    data: spacedJson(connectedPayload(job.id, resume, gap)),
+  }];
+  if (opening.snapshot) {
+    frames.push(...progressFrames(job, { ...job, atMs: job.updatedAtMs }));
+  }
+  return frameBytes(...frames);
+}
+
+/** Encodes a job's entries: the TransformStream of its tail. */
+export function entryEncoder(job: Job): SseEncoderStream<Entry> {
+  return new SseEncoderStream((entry) => entryFrames(job, entry));
+}
+
+/** The frames of one entry. */
+export function entryFrames(job: Job, entry: Entry): SseFrame[] {
+  if (entry.kind === "progress") return progressFrames(job, entry);
+  return [{ data: spacedJson(logPayload(job.id, entry)), id: eventId(job.epoch, entry.seq) }];
+}
+
+/** A failed job's error comes just before its terminal frame, in the same chunk, without an id. */
+function progressFrames(job: Job, view: ProgressView): SseFrame[] {
+  const frame = {
+    data: spacedJson(progressPayload(job, view)),
+    id: eventId(job.epoch, view.seq),
+  };
+  if (view.status !== "failed" || !view.error) return [frame];
+  return [{ data: spacedJson(errorPayload(job.id, view.error)) }, frame];
+}

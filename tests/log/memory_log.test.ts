@@ -1,0 +1,7 @@
+import { MemoryLog } from "../../src/log/memory_log.ts";
+import { logContract } from "../support/log_contract.ts";
+
+logContract("MemoryLog", (clock) => {
+  const log = new MemoryLog(clock);
+  return { log, close: () => log.close() };
+});
