@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { openVersioned, StoreForeignError, StoreVersionError } from "../../src/log/migrate.ts";
+
+const STEPS = [
+  "CREATE TABLE boats (name TEXT NOT NULL); INSERT INTO boats VALUES ('Vega')",
+  "ALTER TABLE boats ADD COLUMN masts INTEGER NOT NULL DEFAULT 1",
+  "UPDATE boats SET masts = masts + 1",
+];
+
+function schema(known: number) {
+  return { applicationId: 77, migrations: STEPS.slice(0, known), what: "the harbour" };
+}
+
+function emptyDirectory(t: { after(fn: () => void): void }): string {
+  const directory = mkdtempSync(join(tmpdir(), "synctail-migrate-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+function boats(db: DatabaseSync): unknown[] {
+  return db.prepare("SELECT * FROM boats").all().map((row) => ({ ...row }));
+}
+
+test("openVersioned() creates a file in WAL mode, for its owner alone", (t) => {
+  const path = join(emptyDirectory(t), "new.db");
+
+  const db = openVersioned(path, schema(3));
+
+  assert.deepEqual(boats(db), [{ name: "Vega", masts: 2 }]);
+  assert.equal(db.prepare("PRAGMA journal_mode").get()?.journal_mode, "wal");
+  assert.equal(db.prepare("PRAGMA user_version").get()?.user_version, 3);
+  assert.equal(db.prepare("PRAGMA application_id").get()?.application_id, 77);
+  assert.equal(db.prepare("PRAGMA busy_timeout").get()?.timeout, 5_000);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  db.close();
+});
+
+test("openVersioned() opens a file of today's schema as it is, without a copy", (t) => {
+  const path = join(emptyDirectory(t), "today.db");
+  openVersioned(path, schema(3)).close();
+
+  const db = openVersioned(path, schema(3));
+
+  assert.deepEqual(boats(db), [{ name: "Vega", masts: 2 }]);
+  assert.equal(existsSync(`${path}.v3.bak`), false);
+  db.close();
+});
+
+test("openVersioned() copies an older file, then runs the missing steps alone", (t) => {
+  const path = join(emptyDirectory(t), "old.db");
+  const old = openVersioned(path, schema(1));
+  old.exec("INSERT INTO boats VALUES ('Lyra')");
+  old.close();
+
+  const db = openVersioned(path, schema(3));
+
+  assert.deepEqual(boats(db), [{ name: "Vega", masts: 2 }, { name: "Lyra", masts: 2 }]);
+  db.close();
+  assert.equal(statSync(`${path}.v1.bak`).mode & 0o777, 0o600);
+  const copy = openVersioned(`${path}.v1.bak`, schema(1));
+  assert.deepEqual(boats(copy), [{ name: "Vega" }, { name: "Lyra" }]);
+  copy.close();
+});
+
+test("openVersioned() stays at the last step that worked", (t) => {
+  const path = join(emptyDirectory(t), "stuck.db");
+  const broken = [
+    "CREATE TABLE boats (name TEXT)",
+    "CREATE TABLE piers (n); SELECT * FROM nowhere",
+  ];
+
+  assert.throws(
+    () => openVersioned(path, { ...schema(0), migrations: broken }),
+    (error: Error) => {
+      assert.ok(error.message.startsWith(`Cannot open the harbour "${path}": no such table`));
+      assert.ok(error.cause instanceof Error);
+      return true;
+    },
+  );
+
+  const db = openVersioned(path, schema(1));
+  assert.equal(db.prepare("PRAGMA user_version").get()?.user_version, 1);
+  const tables = db.prepare("SELECT name FROM sqlite_schema").all().map((row) => row.name);
+  assert.deepEqual(tables, ["boats"]);
+  db.close();
+});
+
+test("openVersioned() refuses a file of a newer synctail", (t) => {
+  const path = join(emptyDirectory(t), "newer.db");
+  openVersioned(path, schema(3)).close();
+
+  assert.throws(() => openVersioned(path, schema(2)), {
+    name: "StoreVersionError",
+    message: `Cannot open the harbour "${path}": ` +
+      "it was written by a newer synctail (schema 3, this one knows 2)",
+  });
+  assert.throws(() => openVersioned(path, schema(2)), StoreVersionError);
+});
+
+test("openVersioned() refuses another application's database and leaves it as it was", (t) => {
+  const path = join(emptyDirectory(t), "other.db");
+  const other = new DatabaseSync(path);
+  other.exec("CREATE TABLE mail (body TEXT)");
+  other.close();
+  const before = readFileSync(path);
+
+  assert.throws(() => openVersioned(path, schema(1)), {
+    name: "StoreForeignError",
+    message:
+      `Cannot open the harbour "${path}": it is the database of another application or store`,
+  });
+  assert.throws(() => openVersioned(path, { ...schema(1), applicationId: 78 }), StoreForeignError);
+
+  assert.deepEqual(readFileSync(path), before);
+});
+
+test("openVersioned() refuses a file that is no database and leaves it as it was", (t) => {
+  const path = join(emptyDirectory(t), "letter.txt");
+  writeFileSync(path, "Dear harbour master, this is not a database at all.");
+
+  assert.throws(() => openVersioned(path, schema(1)), {
+    name: "StoreForeignError",
+    message: `Cannot open the harbour "${path}": it is not a SQLite database`,
+  });
+
+  assert.equal(
+    readFileSync(path, "utf8"),
+    "Dear harbour master, this is not a database at all.",
+  );
+});
+
+test("openVersioned() says which file is in a directory that is not there", (t) => {
+  const path = join(emptyDirectory(t), "missing", "x.db");
+
+  assert.throws(() => openVersioned(path, schema(1)), (error: Error) => {
+    assert.ok(error.message.startsWith(`Cannot open the harbour "${path}": `), error.message);
+    return true;
+  });
+});
+
+for (const known of [0, 1]) {
+  test(`openVersioned() takes each step once when six processes start at schema ${known}`, async (t) => {
+    const path = join(emptyDirectory(t), "race.db");
+    if (known > 0) openVersioned(path, schema(known)).close();
+    const child = fileURLToPath(new URL("./migrate_child.ts", import.meta.url));
+    const run = process.versions.bun === undefined ? ["run", "-A", child] : ["run", child];
+
+    const exits = await Promise.all(Array.from({ length: 6 }, async () => {
+      const stdio: ["ignore", "ignore", "inherit"] = ["ignore", "ignore", "inherit"];
+      const started = spawn(process.execPath, [...run, path, JSON.stringify(schema(3))], { stdio });
+      const [code] = await once(started, "exit");
+      return code;
+    }));
+
+    assert.deepEqual(exits, [0, 0, 0, 0, 0, 0]);
+    const db = openVersioned(path, schema(3));
+    assert.deepEqual(boats(db), [{ name: "Vega", masts: 2 }]);
+    db.close();
+    assert.equal(existsSync(`${path}.v${known}.bak`), known > 0);
+  });
+}
