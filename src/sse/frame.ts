@@ -43,7 +43,6 @@ export function encodeFrame(frame: SseFrame): string {
     frame.data.includes("\n") ? frame.data.replaceAll("\n", "\ndata: ") : frame.data
   }\n`;
   if (frame.id !== undefined) {
-    // deno-lint-ignore no-control-regex -- NUL is exactly what is looked for
     refuse("id", frame.id, /\0/, "NUL, which makes a client ignore the id");
     text += `id: ${oneLine("id", frame.id)}\n`;
   }

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Ring, RING_BYTES_MAX, RING_FRAMES_MAX } from "../../src/hub/ring.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (chunk: Uint8Array | undefined) => chunk && new TextDecoder().decode(chunk);
+
+test("Ring.chunkAfter() joins all that is unseen, and shares it among who asks alike", () => {
+  const ring = new Ring(0);
+  ring.push(1, undefined, bytes("a"));
+  ring.push(2, undefined, bytes("b"));
+  ring.push(3, undefined, bytes("c"));
+
+  const first = ring.chunkAfter(1, undefined);
+
+  assert.equal(text(first), "bc");
+  assert.equal(ring.chunkAfter(1, undefined), first);
+  assert.equal(text(ring.chunkAfter(0, undefined)), "abc");
+  assert.equal(ring.chunkAfter(3, undefined), undefined);
+  assert.equal(ring.chunkAfter(9, undefined), undefined);
+});
+
+test("Ring.chunkAfter() forgets shared chunks when there is more", () => {
+  const ring = new Ring(0);
+  ring.push(1, undefined, bytes("a"));
+  ring.chunkAfter(0, undefined);
+
+  ring.push(2, undefined, bytes("b"));
+
+  assert.equal(text(ring.chunkAfter(0, undefined)), "ab");
+});
+
+test("Ring.chunkAfter() adds log lines from the level that is asked for", () => {
+  const ring = new Ring(0);
+  ring.push(1, "debug", bytes("d"));
+  ring.push(2, undefined, bytes("p"));
+  ring.push(3, "error", bytes("e"));
+
+  const chunks = ([undefined, "debug", "warning"] as const).map((logs) =>
+    text(ring.chunkAfter(0, logs))
+  );
+
+  assert.deepEqual(chunks, ["p", "dpe", "pe"]);
+  assert.equal(ring.chunkAfter(2, undefined), undefined);
+});
+
+test("Ring keeps at most its number of frames and says from where on it serves", () => {
+  const ring = new Ring(10);
+
+  for (let n = 1; n <= RING_FRAMES_MAX + 5; n++) ring.push(10 + n, undefined, bytes("x"));
+
+  assert.equal(ring.before, 15);
+  assert.equal(ring.last, 10 + RING_FRAMES_MAX + 5);
+  assert.equal(text(ring.chunkAfter(15, undefined))?.length, RING_FRAMES_MAX);
+});
+
+test("Ring keeps at most its number of bytes, and always the newest frame", () => {
+  const ring = new Ring(0);
+  const half = new Uint8Array(RING_BYTES_MAX / 2);
+
+  for (let n = 1; n <= 3; n++) ring.push(n, undefined, half);
+  const before = ring.before;
+  ring.push(4, undefined, new Uint8Array(RING_BYTES_MAX * 2));
+
+  assert.deepEqual([before, ring.before], [1, 3]);
+  assert.equal(ring.chunkAfter(3, undefined)?.byteLength, RING_BYTES_MAX * 2);
+});
