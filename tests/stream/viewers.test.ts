@@ -1,0 +1,361 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Fact } from "../../src/sync/entry.ts";
+import { line, progress } from "../support/log_contract.ts";
+import { type Seen, streamBench, StreamReader } from "../support/stream_bench.ts";
+
+const types = (frames: Seen[]) => frames.map(({ data }) => data.type);
+const counts = (frames: Seen[]) => frames.map(({ data }) => data.entities_inserted);
+const failed: Fact = {
+  ...progress("failed", 7),
+  error: { code: "source_unreadable", message: "the disk is gone" },
+} as Fact;
+
+test("subscribe() to a job without entries starts with connected alone, frame by frame as the contract has it", async () => {
+  const { job, open, add, viewers, hub } = streamBench();
+  const started = await job();
+  const reader = await open(started);
+
+  const opening = await reader.chunk();
+  await add(started, progress("in_progress", 10));
+  const update = await reader.chunk();
+
+  assert.equal(
+    opening,
+    `retry: 3000\ndata: {"type": "connected", "job_id": "${started.id}", "resume": "start"}\n\n`,
+  );
+  assert.equal(
+    update,
+    `data: {"type": "progress", "job_id": "${started.id}", "entities_inserted": 10, ` +
+      `"entities_updated": 0, "status": "in_progress", "entities_deleted": 0, "entities_kept": 0, ` +
+      `"entities_skipped": 0, "entities_encountered": {}, "sync_id": "${started.sync?.id}", ` +
+      `"seq": 1, "last_update_timestamp": "1970-01-01T00:16:40.000Z", "inserted": 10, ` +
+      `"updated": 0, "deleted": 0, "kept": 0, "skipped": 0}\nid: ${started.epoch}-1\n\n`,
+  );
+  await reader.cancel();
+  assert.deepEqual([viewers.size, hub.size], [0, 0]);
+});
+
+test("subscribe() without a cursor shows a late viewer the totals of now, then follows", async () => {
+  const { job, open, add, viewers } = streamBench();
+  const running = await job();
+  await add(running, progress("in_progress", 1), progress("in_progress", 2), line("unseen"));
+
+  const reader = await open(running);
+  const opening = await reader.next();
+  await add(running, progress("in_progress", 3));
+  await add(running, progress("completed", 4));
+  const rest = await reader.rest();
+
+  assert.deepEqual(types(opening), ["connected", "progress"]);
+  assert.equal(opening[0].data.resume, "snapshot");
+  assert.deepEqual([opening[1].id, opening[1].data.seq], [`${running.epoch}-3`, 3]);
+  assert.deepEqual(counts(rest), [3, 4]);
+  assert.deepEqual(rest.map(({ id }) => id), [`${running.epoch}-4`, `${running.epoch}-5`]);
+  assert.equal(viewers.size, 0);
+});
+
+test("subscribe() to a finished job sends its terminal frame once and ends", async () => {
+  const { job, open, add, viewers, hub } = streamBench();
+  const over = await job();
+  await add(over, progress("in_progress", 1), progress("completed", 5));
+
+  const frames = await (await open(over)).rest();
+
+  assert.deepEqual(types(frames), ["connected", "progress"]);
+  const { status, is_complete, is_failed, error } = frames[1].data;
+  assert.deepEqual({ status, is_complete, is_failed, error }, {
+    status: "completed",
+    is_complete: true,
+    is_failed: false,
+    error: null,
+  });
+  assert.deepEqual([viewers.size, hub.size], [0, 0]);
+});
+
+test("subscribe() of a failed job sends the error without an id just before the terminal frame, in one chunk", async () => {
+  const { job, open, add } = streamBench();
+  const running = await job();
+  await add(running, progress("in_progress", 1));
+  const live = await open(running);
+  await live.next();
+
+  await add(running, failed);
+  const chunk = await live.next();
+  const end = await live.next();
+  const late = await (await open(running)).rest();
+
+  for (const frames of [chunk, late.slice(1)]) {
+    assert.deepEqual(types(frames), ["error", "progress"]);
+    assert.deepEqual(frames[0], {
+      data: {
+        type: "error",
+        job_id: running.id,
+        code: "source_unreadable",
+        message: "the disk is gone",
+      },
+    });
+    assert.equal(frames[1].id, `${running.epoch}-2`);
+    const { is_complete, is_failed, error } = frames[1].data;
+    assert.deepEqual([is_complete, is_failed, error], [false, true, "the disk is gone"]);
+  }
+  assert.deepEqual(end, []);
+});
+
+test("subscribe() tells a cancelled job's end as neither complete nor failed", async () => {
+  const { job, open, add } = streamBench();
+  const over = await job();
+  await add(over, progress("in_progress", 1), progress("cancelled", 1));
+
+  const [, terminal] = await (await open(over)).rest();
+
+  const { status, is_complete, is_failed, error } = terminal.data;
+  assert.deepEqual([status, is_complete, is_failed, error], ["cancelled", false, false, null]);
+});
+
+test("subscribe() resumes behind the id without a gap and without a repetition", async () => {
+  const { job, open, add } = streamBench();
+  const running = await job();
+  await add(running, ...[1, 2, 3, 4].map((n) => progress("in_progress", n)));
+
+  const reader = await open(running, `${running.epoch}-2`);
+  const opening = await reader.next();
+  const missed = await reader.next();
+  await add(running, progress("completed", 5));
+  const rest = await reader.rest();
+
+  assert.deepEqual([opening[0].data.resume, opening.length], ["resumed", 1]);
+  assert.deepEqual(counts(missed), [3, 4]);
+  assert.deepEqual(counts(rest), [5]);
+});
+
+test("subscribe() replays a finished job from 0 and ends", async () => {
+  const { job, open, add } = streamBench();
+  const over = await job();
+  await add(over, progress("in_progress", 1), progress("in_progress", 2), progress("completed", 3));
+
+  const frames = await (await open(over, "0")).rest();
+
+  assert.deepEqual(types(frames), ["connected", "progress", "progress", "progress"]);
+  assert.deepEqual(counts(frames.slice(1)), [1, 2, 3]);
+});
+
+test("subscribe() tells a gap with what was asked for and what is left, and a fresh snapshot", async () => {
+  const { job, open, add } = streamBench();
+  const running = await job();
+  await add(running, progress("in_progress", 1), progress("in_progress", 2));
+
+  const reader = await open(running, "nonsense\u0001");
+  const [connected, snapshot] = await reader.next();
+
+  assert.deepEqual(connected.data, {
+    type: "connected",
+    job_id: running.id,
+    resume: "gap",
+    requested: "nonsense\u0001",
+    first_available: `${running.epoch}-1`,
+  });
+  assert.equal(snapshot.id, `${running.epoch}-2`);
+  await reader.cancel();
+});
+
+test("subscribe() is over where the cursor stands at the end", async () => {
+  const { job, viewers, log, add } = streamBench();
+  const over = await job();
+  await add(over, progress("completed", 1));
+  const now = await log.get(over);
+  assert.ok(now);
+
+  const stream = await viewers.subscribe(now, { cursor: `${over.epoch}-1`, logs: undefined });
+
+  assert.equal(stream, undefined);
+});
+
+test("subscribe({logs}) adds log lines of that level, each once, and nobody else sees them", async () => {
+  const { job, open, add } = streamBench();
+  const running = await job();
+  await add(running, progress("in_progress", 1), line("old", "warning"));
+  const all = await open(running, "0", "debug");
+  const warnings = await open(running, undefined, "warning");
+  const plain = await open(running);
+  for (const reader of [all, warnings, plain]) await reader.next();
+
+  const replayed = await all.next();
+  await add(running, line("low", "debug"), line("high", "error"));
+  await add(running, progress("completed", 2));
+
+  const messages = (frames: Seen[]) =>
+    frames.map(({ data }) => data.type === "log" ? data.message : data.status);
+  assert.deepEqual(messages(replayed), ["in_progress", "old"]);
+  assert.deepEqual(messages(await all.rest()), ["low", "high", "completed"]);
+  assert.deepEqual(messages(await warnings.rest()), ["high", "completed"]);
+  assert.deepEqual(messages(await plain.rest()), ["completed"]);
+});
+
+test("subscribe() leaves superseded progress out only for a viewer too far behind", async () => {
+  const { job, open, add } = streamBench({ mergeAfter: 5 });
+  const running = await job();
+  await add(running, progress("in_progress", 1));
+  for (let n = 2; n <= 7; n++) await add(running, progress("in_progress", n), line(`line ${n}`));
+
+  const far = await open(running, `${running.epoch}-1`, "debug");
+  const near = await open(running, `${running.epoch}-8`, "debug");
+  const seqs = async (reader: StreamReader) => {
+    await reader.next();
+    const frames = await reader.next();
+    await reader.cancel();
+    return frames.map(({ data }) => data.seq);
+  };
+
+  assert.deepEqual(await seqs(far), [3, 5, 7, 9, 11, 12, 13]);
+  assert.deepEqual(await seqs(near), [9, 10, 11, 12, 13]);
+});
+
+test("subscribe() sends a viewer that did not read everything unseen in one chunk", async () => {
+  const { job, open, add } = streamBench();
+  const running = await job();
+  const reader = await open(running);
+  await reader.next();
+  await add(running, progress("in_progress", 1));
+  await reader.next();
+
+  await add(running, progress("in_progress", 2));
+  await add(running, progress("in_progress", 3));
+  await turns(8);
+
+  assert.deepEqual(counts(await reader.next()), [2, 3]);
+  await reader.cancel();
+});
+
+test("subscribe() gives viewers at the same position the same bytes", async () => {
+  const { job, add, viewers, log } = streamBench();
+  const running = await job();
+  const streams = await Promise.all([1, 2].map(async () => {
+    const now = await log.get(running);
+    const stream = now && await viewers.subscribe(now, { cursor: undefined, logs: undefined });
+    assert.ok(stream);
+    return stream.getReader();
+  }));
+  for (const reader of streams) await reader.read();
+
+  const reads = streams.map((reader) => reader.read());
+  await add(running, progress("in_progress", 1));
+  const [a, b] = await Promise.all(reads);
+
+  assert.ok(a.value);
+  assert.equal(a.value, b.value);
+  for (const reader of streams) await reader.cancel();
+});
+
+test("an idle viewer gets its first heartbeat within an interval, later ones an interval apart", async () => {
+  const { job, open, clock } = streamBench({ heartbeatMs: 30_000 });
+  const reader = await open(await job());
+  await reader.next();
+  const cameAt: number[] = [];
+
+  for (let beat = 0; beat < 3; beat++) {
+    let frames: Seen[] | undefined;
+    reader.next().then((seen) => frames = seen);
+    for (; !frames; await turns(1)) clock.advance(250);
+    assert.deepEqual(frames, [{ data: { type: "heartbeat" } }]);
+    cameAt.push(clock.monotonic());
+  }
+
+  assert.ok(cameAt[0] <= 30_250, `the first came after ${cameAt[0]} ms`);
+  assert.deepEqual([cameAt[1] - cameAt[0], cameAt[2] - cameAt[1]].map(nearest250), [
+    30_000,
+    30_000,
+  ]);
+  await reader.cancel();
+  assert.equal(clock.waiting, 0);
+});
+
+test("a busy viewer gets its heartbeats between the progress", async () => {
+  const { job, open, add, clock } = streamBench({ heartbeatMs: 30_000 });
+  const running = await job();
+  const reader = await open(running);
+  await reader.next();
+  let beats = 0;
+
+  for (let second = 1; second <= 90; second++) {
+    await add(running, progress("in_progress", second));
+    clock.advance(1_000);
+    for (let seen = 0; seen < second;) {
+      for (const { data } of await reader.next()) {
+        if (data.type === "heartbeat") beats++;
+        else seen = data.entities_inserted;
+      }
+    }
+  }
+
+  // The third may still be due behind the last progress.
+  assert.ok(beats === 3 || beats === 2, `${beats} heartbeats in 90 s`);
+  await reader.cancel();
+});
+
+test("drain() sends viewers away with a retry, then breaks off; new ones get the same answer", async () => {
+  const { job, open, viewers, clock, hub } = streamBench();
+  const running = await job();
+  const reader = await open(running);
+  await reader.next();
+  const read = reader.next();
+
+  const drained = viewers.drain(1_000);
+  const [farewell] = await read;
+  const broken = assert.rejects(reader.chunk());
+  await drained;
+  await broken;
+  const late = await open(running);
+  const [again] = await late.next();
+
+  for (const frame of [farewell, again]) {
+    assert.deepEqual(frame.data, { type: "heartbeat" });
+    assert.ok(frame.retry !== undefined && frame.retry >= 3_000 && frame.retry <= 6_000);
+  }
+  await assert.rejects(late.chunk());
+  assert.deepEqual([viewers.size, hub.size, clock.waiting], [0, 0, 0]);
+});
+
+test("drain() breaks off who does not read when its grace is over", async () => {
+  const { job, open, viewers, clock } = streamBench();
+  const reader = await open(await job());
+
+  const drained = viewers.drain(1_000);
+  clock.advance(1_000);
+  await drained;
+
+  await assert.rejects(reader.chunk());
+  assert.equal(viewers.size, 0);
+});
+
+test("a log that cannot be read ends a stream with a typed error and no words of the cause", async () => {
+  const { job, log, add, viewers, faults } = streamBench();
+  const running = await job();
+  const now = await log.get(running);
+  assert.ok(now);
+  const broken = new Error("secret path");
+  const stream = await viewers.subscribe(now, { cursor: undefined, logs: undefined });
+  assert.ok(stream);
+  const reader = new StreamReader(stream);
+  await reader.next();
+  log.read = () => Promise.reject(broken);
+
+  await add(running, progress("in_progress", 1));
+  const [error] = await reader.next();
+
+  assert.deepEqual([error.data.type, error.data.code], ["error", "stream_fault"]);
+  assert.ok(!JSON.stringify(error).includes("secret"));
+  assert.deepEqual(faults, [broken]);
+  await assert.rejects(reader.chunk());
+  assert.equal(viewers.size, 0);
+});
+
+function nearest250(ms: number): number {
+  return Math.round(ms / 250) * 250;
+}
+
+/** Lets the event loop turn a few times. */
+async function turns(count: number): Promise<"turned"> {
+  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
+  return "turned";
+}

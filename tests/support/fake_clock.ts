@@ -1,0 +1,48 @@
+/** Time that passes only when a test says so. */
+import type { Clock } from "../../src/clock.ts";
+
+interface Due {
+  readonly atMs: number;
+  readonly run: () => void;
+}
+
+/** Starts at 1,000,000 ms since 1970 and at 0 ms of the clock that only goes forward. */
+export class FakeClock implements Clock {
+  #nowMs = 1_000_000;
+  #due: Due[] = [];
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  monotonic(): number {
+    return this.#nowMs - 1_000_000;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const due = { atMs: this.#nowMs + Math.max(0, ms), run };
+    this.#due.push(due);
+    return () => {
+      this.#due = this.#due.filter((other) => other !== due);
+    };
+  }
+
+  /** Lets `ms` pass, running what falls due in its order, also what that sets anew. */
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const next = this.#due.filter((due) => due.atMs <= endMs)
+        .reduce<Due | undefined>((a, b) => !a || b.atMs < a.atMs ? b : a, undefined);
+      if (!next) break;
+      this.#due = this.#due.filter((due) => due !== next);
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      next.run();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /** How many timers are set. */
+  get waiting(): number {
+    return this.#due.length;
+  }
+}
