@@ -1,0 +1,49 @@
+/** The text of an API key, `st_<id>_<secret>`, and what is kept of it. */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+
+/** 32 letters and digits, so that five random bits are one; without i, l, o and u, often misread. */
+const ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const ID_LENGTH = 10;
+const SECRET_BYTES = 32;
+/** The secret may hold underscores itself: it is all that follows the second one. */
+const FORM = /^st_([0-9a-z]{10})_([A-Za-z0-9_-]{43})$/;
+
+/** A key taken apart. The id may be shown and logged; the secret may not. */
+export interface ApiKey {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** A fresh key: an id to look it up by and 256 random bits in base64url. */
+export function newApiKey(): ApiKey {
+  const letters = Array.from(randomBytes(ID_LENGTH), (byte) => ID_ALPHABET[byte % 32]);
+  return { id: letters.join(""), secret: randomBytes(SECRET_BYTES).toString("base64url") };
+}
+
+/** The text that its owner keeps: shown once, stored nowhere. */
+export function formatApiKey({ id, secret }: ApiKey): string {
+  return `st_${id}_${secret}`;
+}
+
+/** Takes a key's text apart; undefined when it has another form. */
+export function parseApiKey(text: string): ApiKey | undefined {
+  const match = FORM.exec(text);
+  return match ? { id: match[1], secret: match[2] } : undefined;
+}
+
+/**
+ * What is stored of a secret: its SHA-256.
+ *
+ * No salt and no slow hash: those are for guessable words, and 256 random bits are none.
+ */
+export function digestOf(secret: string): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(secret).digest());
+}
+
+/** Stands in for the digest of an unknown id, so that looking for one takes no less time. */
+export const NO_DIGEST: Uint8Array = new Uint8Array(32);
+
+/** Whether the secret is the one that was stored, in a time that does not tell how nearly. */
+export function matchesDigest(secret: string, digest: Uint8Array): boolean {
+  return timingSafeEqual(digestOf(secret), digest);
+}

@@ -1,0 +1,53 @@
+/** A key as it lies in the file. */
+import { Buffer } from "node:buffer";
+import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import { isScope, type Scope } from "./scopes.ts";
+
+/** What may be shown of a key. Times in milliseconds since 1970. */
+export interface KeyInfo {
+  readonly id: string;
+  readonly tenant: TenantId;
+  readonly scopes: readonly Scope[];
+  readonly name: string | null;
+  readonly createdAtMs: number;
+  /** Null while it is in force. */
+  readonly revokedAtMs: number | null;
+}
+
+/** Who asks: what a valid key stands for. */
+export interface Principal {
+  readonly keyId: string;
+  readonly tenant: TenantId;
+  readonly scopes: ReadonlySet<Scope>;
+}
+
+/** A key with the digest of its secret, and whom it stands for. */
+export interface KeyRow {
+  readonly info: KeyInfo;
+  readonly principal: Principal;
+  readonly digest: Uint8Array;
+}
+
+/**
+ * Reads a row of the table `keys`. A scope that this synctail does not know grants nothing.
+ *
+ * @throws {TypeError} when the row holds what no synctail wrote
+ */
+export function keyRowOf(row: Readonly<Record<string, unknown>>): KeyRow {
+  const id = String(row.id);
+  const tenant = parseTenantId(String(row.tenant));
+  const digest = new Uint8Array(Buffer.from(String(row.digest), "hex"));
+  if (tenant === undefined || digest.length !== 32) {
+    throw new TypeError(`Cannot read key "${id}": its row is damaged`);
+  }
+  const scopes = String(row.scopes).split(",").filter(isScope);
+  const info = {
+    id,
+    tenant,
+    scopes,
+    name: row.name === null ? null : String(row.name),
+    createdAtMs: Number(row.created_at_ms),
+    revokedAtMs: row.revoked_at_ms === null ? null : Number(row.revoked_at_ms),
+  };
+  return { info, digest, principal: { keyId: id, tenant, scopes: new Set(scopes) } };
+}

@@ -1,0 +1,151 @@
+/** The API keys of all tenants, in a SQLite file that a server and the CLI open at once. */
+import { Buffer } from "node:buffer";
+import type { DatabaseSync } from "node:sqlite";
+import type { Clock } from "../clock.ts";
+import { openVersioned } from "../log/migrate.ts";
+import type { TenantId } from "../sync/ids.ts";
+import {
+  digestOf,
+  formatApiKey,
+  matchesDigest,
+  newApiKey,
+  NO_DIGEST,
+  parseApiKey,
+} from "./api_key.ts";
+import { type KeyInfo, type KeyRow, keyRowOf, type Principal } from "./key_row.ts";
+import type { Scope } from "./scopes.ts";
+
+export type { Principal } from "./key_row.ts";
+
+/** The name of the key that the CLI makes for itself; it does not count as a first key. */
+export const CLI_KEY_NAME = "cli";
+
+/** How long a key is taken from memory: what another process revokes holds for so long at most. */
+const CACHED_MS = 1_000;
+/** Keys held in memory; the one read longest ago makes room. */
+const CACHED_MAX = 1_000;
+
+/** "STky": tells this file from another application's database. */
+const APPLICATION_ID = 0x53546b79;
+/** Step n leads from schema n to n + 1. A step that has been released is never changed. */
+const MIGRATIONS = [
+  `CREATE TABLE keys (
+     id TEXT NOT NULL PRIMARY KEY,
+     tenant TEXT NOT NULL,
+     scopes TEXT NOT NULL,
+     name TEXT,
+     digest TEXT NOT NULL,
+     created_at_ms INTEGER NOT NULL,
+     revoked_at_ms INTEGER
+   );`,
+];
+
+/** What a key is made from. */
+export interface NewKey {
+  readonly tenant: TenantId;
+  readonly scopes: readonly Scope[];
+  /** What the key is for, in its owner's words. */
+  readonly name?: string;
+}
+
+/** A key just made, with the text that is never shown again. */
+export interface CreatedKey extends KeyInfo {
+  readonly key: string;
+}
+
+/** Made, listed, revoked and verified; the secrets themselves are not in it. */
+export class KeyStore {
+  readonly #db: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #byId: ReturnType<DatabaseSync["prepare"]>;
+  readonly #cached = new Map<string, { readonly row: KeyRow; readonly readAt: number }>();
+
+  /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
+  constructor(path: string, clock: Clock) {
+    this.#clock = clock;
+    this.#db = openVersioned(path, {
+      applicationId: APPLICATION_ID,
+      migrations: MIGRATIONS,
+      what: "the key store",
+    });
+    this.#byId = this.#db.prepare("SELECT * FROM keys WHERE id = ?");
+  }
+
+  /** @throws {RangeError} when no scope is given: such a key could do nothing */
+  create({ tenant, scopes, name }: NewKey): CreatedKey {
+    if (scopes.length === 0) throw new RangeError("Cannot create a key: it has no scopes");
+    const { id, secret } = newApiKey();
+    const createdAtMs = this.#clock.now();
+    const digest = Buffer.from(digestOf(secret)).toString("hex");
+    this.#db.prepare(
+      "INSERT INTO keys (id, tenant, scopes, name, digest, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+    ).run(id, tenant, scopes.join(","), name ?? null, digest, createdAtMs);
+    const key = formatApiKey({ id, secret });
+    return { id, tenant, scopes, name: name ?? null, createdAtMs, revokedAtMs: null, key };
+  }
+
+  /** All keys, revoked ones too, oldest first; of one tenant or of all. */
+  list(tenant?: TenantId): KeyInfo[] {
+    return this.#db.prepare("SELECT * FROM keys WHERE tenant = ?1 OR ?1 IS NULL ORDER BY rowid")
+      .all(tenant ?? null).map((row) => keyRowOf(row).info);
+  }
+
+  /** Ends a key; one that was revoked before keeps its date. Undefined when the id is unknown. */
+  revoke(id: string): KeyInfo | undefined {
+    this.#db.prepare("UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL")
+      .run(this.#clock.now(), id);
+    this.#cached.delete(id);
+    return this.#read(id)?.info;
+  }
+
+  /** Whom the key stands for; undefined when it is malformed, unknown, revoked or has another secret. */
+  verify(text: string): Principal | undefined {
+    const key = parseApiKey(text);
+    if (!key) return undefined;
+    const row = this.#active(key.id);
+    const matches = matchesDigest(key.secret, row?.digest ?? NO_DIGEST);
+    return row && matches ? row.principal : undefined;
+  }
+
+  /** Whether a key that was verified before holds still: for streams that outlive their request. */
+  stillValid(keyId: string): boolean {
+    return this.#active(keyId) !== undefined;
+  }
+
+  /** Keys in force, the CLI's own left out: none on a first start. */
+  countActive(): number {
+    const row = this.#db.prepare(
+      "SELECT count(*) AS active FROM keys WHERE revoked_at_ms IS NULL AND name IS NOT ?",
+    ).get(CLI_KEY_NAME);
+    return Number(row?.active);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Only keys in force are remembered: a key made a moment ago is found at once. */
+  #active(id: string): KeyRow | undefined {
+    const now = this.#clock.monotonic();
+    const cached = this.#cached.get(id);
+    if (cached && now - cached.readAt < CACHED_MS) return cached.row;
+    this.#cached.delete(id);
+    const row = this.#read(id);
+    if (!row || row.info.revokedAtMs !== null) return undefined;
+    if (this.#cached.size >= CACHED_MAX) this.#forgetOldest();
+    this.#cached.set(id, { row, readAt: now });
+    return row;
+  }
+
+  #forgetOldest(): void {
+    for (const id of this.#cached.keys()) { // A Map keeps the order in which its keys were set.
+      this.#cached.delete(id);
+      return;
+    }
+  }
+
+  #read(id: string): KeyRow | undefined {
+    const row = this.#byId.get(id);
+    return row && keyRowOf(row);
+  }
+}

@@ -1,0 +1,31 @@
+/** What an API key may do. */
+
+/**
+ * - `read`: see syncs and jobs, subscribe to them
+ * - `run`: start configured syncs, cancel jobs
+ * - `write`: create jobs of outside workers and post their events
+ * - `tenants`: act for any tenant, not only the key's own
+ */
+export const SCOPES = ["read", "run", "write", "tenants"] as const;
+export type Scope = typeof SCOPES[number];
+
+/**
+ * Reads `read,run`: spaces around a name do not matter, and naming one twice is once.
+ *
+ * @returns in the order of SCOPES
+ * @throws {RangeError} when a name is no scope, or there is none at all
+ */
+export function parseScopes(text: string): Scope[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const known = `the scopes are ${SCOPES.join(", ")}`;
+  for (const name of names) {
+    if (!isScope(name)) throw new RangeError(`Cannot grant scope "${name}": ${known}`);
+  }
+  if (names.length === 0) throw new RangeError(`Cannot grant scopes "${text}": name one; ${known}`);
+  return SCOPES.filter((scope) => names.includes(scope));
+}
+
+/** Whether the text names a scope that this synctail knows. */
+export function isScope(text: string): text is Scope {
+  return SCOPES.some((scope) => scope === text);
+}
