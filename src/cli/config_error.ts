@@ -1,0 +1,108 @@
+/** What is wrong with a configuration, in lines for people. */
+import type { z } from "zod";
+import type { ConfigIssue } from "../jobs/sync_config.ts";
+
+/** Characters of a wrong value that are shown. */
+const SHOWN_MAX = 60;
+const SECRET_NAME = /key|secret|token|passw|credential/i;
+const CREDENTIALS_IN_URL = /\/\/[^/@\s]*@/g;
+
+/** A configuration that cannot be used; nothing of it was. `issues` has a line for each fault. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly issues: readonly string[];
+
+  constructor(issues: readonly string[], options?: ErrorOptions) {
+    super(issues.join("\n"), options);
+    this.issues = issues;
+  }
+}
+
+/** Checks `input` and says all that is wrong with it. */
+export function check<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+): { readonly value: z.output<S> } | { readonly issues: readonly ConfigIssue[] } {
+  const result = schema.safeParse(input, { error: reasonOf, reportInput: true });
+  if (result.success) return { value: result.data };
+  return { issues: result.error.issues.flatMap(configIssues) };
+}
+
+/** `synctail.json: syncs[0].source.path: got 42: expected a string` */
+export function issueLine(origin: string, { path, given, reason }: ConfigIssue): string {
+  const place = pathText(path);
+  const secret = path.some((part) => SECRET_NAME.test(String(part)));
+  const shown = secret && given !== undefined ? "a secret" : valueText(given);
+  return `${origin}: ${place === "" ? "" : `${place}: `}got ${shown}: ${reason}`;
+}
+
+/**
+ * zod names unknown keys at the object around them, and a wrong `type` with that object as its
+ * value; here each is a fault of its own with a value of its own.
+ */
+function configIssues(issue: z.core.$ZodIssue): ConfigIssue[] {
+  const { path, input, message } = issue;
+  const inside = (key: PropertyKey | undefined) =>
+    isRecord(input) && key !== undefined ? input[String(key)] : input;
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) => {
+        return { path: [...path, key], given: inside(key), reason: "no such setting" };
+      });
+    case "invalid_union":
+      return [{ path, given: inside(path.at(-1)), reason: message }];
+    default:
+      return [{ path, given: input, reason: message }];
+  }
+}
+
+/** Words for what zod finds by itself; a schema's own reason comes before these. */
+function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${TYPES[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return `expected ${oneOf(issue.values)}`;
+    case "invalid_union": // The one union here is told apart by its `type`.
+      return Array.isArray(issue.options) ? `expected ${oneOf(issue.options)}` : undefined;
+    case "too_small":
+      return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+    default:
+      return undefined;
+  }
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+};
+
+function oneOf(values: readonly unknown[]): string {
+  return values.map((value) => JSON.stringify(value)).join(" or ");
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else text += `${text === "" ? "" : "."}${String(part)}`;
+  }
+  return text;
+}
+
+/** Never the inside of a list or object: secrets could be in there. */
+function valueText(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (isRecord(value)) return "an object";
+  const text = JSON.stringify(value).replace(CREDENTIALS_IN_URL, "//***@");
+  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX - 1)}…`;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,80 @@
+/** Reading synctail.json: all that is right in it, or all that is wrong. */
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../jobs/sync_config.ts";
+import { check, ConfigError, issueLine } from "./config_error.ts";
+import { jsonFault } from "./json_fault.ts";
+import { SERVER_SCHEMA } from "./server_settings.ts";
+
+/** The whole file, as it is written. */
+export const CONFIG_SCHEMA = z.strictObject({
+  $schema: z.string().optional().describe("Where editors find the form of this file"),
+  server: SERVER_SCHEMA.optional().describe(
+    "The server's own settings; flags and variables beat them",
+  ),
+  syncs: z.array(SYNC_SCHEMA).describe("All that callers can run"),
+}).meta({ title: "synctail.json" });
+
+/** A file that is right in all its parts. */
+export interface Config {
+  readonly syncs: readonly ConfiguredSync[];
+  /** For `resolveSettings`; a relative `data` has been made absolute. */
+  readonly server: Readonly<Record<string, unknown>>;
+}
+
+/** @throws {ConfigError} when the file cannot be read, or with a line for each fault in it */
+export function readConfig(path: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new ConfigError([`${path}: ${whyUnreadable(cause)}`], { cause });
+  }
+  return parseConfig(text, path);
+}
+
+/**
+ * Takes a file's text for what it says.
+ *
+ * @param path named in errors as it is given; relative paths inside start from its directory
+ * @throws {ConfigError} with a line for each fault
+ */
+export function parseConfig(text: string, path: string): Config {
+  const checked = check(CONFIG_SCHEMA, parseJson(text, path));
+  if ("issues" in checked) {
+    throw new ConfigError(checked.issues.map((issue) => issueLine(path, issue)));
+  }
+  const directory = dirname(resolve(path));
+  const { syncs, issues } = configuredSyncs(checked.value.syncs, directory);
+  if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
+  const server = { ...checked.value.server };
+  if (typeof server.data === "string") server.data = resolve(directory, server.data);
+  return { syncs, server };
+}
+
+/** The form of the file for editors, in JSON Schema 2020-12; committed as docs/synctail.schema.json. */
+export function configJsonSchema(): unknown {
+  return z.toJSONSchema(CONFIG_SCHEMA, { io: "input" });
+}
+
+function parseJson(text: string, path: string): unknown {
+  const json = text.replace(/^\ufeff/, ""); // Some editors on Windows write a byte order mark.
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    const fault = jsonFault(json);
+    if (!fault) throw new ConfigError([`${path}: not JSON: ${String(cause)}`], { cause });
+    const { line, column, found, expected } = fault;
+    const place = `line ${line}, column ${column}`;
+    throw new ConfigError([`${path}: ${place}: got ${found}: expected ${expected}`], { cause });
+  }
+}
+
+function whyUnreadable(cause: unknown): string {
+  if (!(cause instanceof Error)) return `cannot be read: ${String(cause)}`;
+  const code = "code" in cause ? cause.code : undefined;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a directory, not a file";
+  return `cannot be read: ${cause.message}`;
+}

@@ -1,0 +1,165 @@
+/** The server's own settings: one table for flags, environment, file and defaults. */
+import { z } from "zod";
+import { whole } from "../jobs/sync_config.ts";
+import { SERVER_LOG_LEVELS } from "../logger.ts";
+import { check, ConfigError, issueLine } from "./config_error.ts";
+import { unknownNames } from "./unknown_names.ts";
+
+/** One row of the table: where the setting may be given, and what it may be. */
+export interface Setting<S extends z.ZodType = z.ZodType> {
+  /** As commander names it: `heartbeatMs`. */
+  readonly key: string;
+  /** Without its two dashes: `heartbeat-ms`. */
+  readonly flag: string;
+  readonly env: string;
+  /** In the file's `server`; undefined when it cannot stand there. */
+  readonly fileKey: string | undefined;
+  readonly kind: "text" | "number" | "boolean";
+  readonly schema: S;
+  readonly fallback: z.output<S>;
+  /** One line for `--help`, without the default. */
+  readonly help: string;
+}
+
+const text = z.string().min(1, "expected at least one character");
+
+/** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
+export const SETTINGS = {
+  hostname: row("hostname", "text", text, "127.0.0.1", "Address to listen on"),
+  port: row("port", "number", whole(0, 65_535), 8017, "Port to listen on; 0 picks a free one"),
+  data: row("data", "text", text, "./.synctail", "Directory for logs and keys"),
+  config: row("config", "text", text.optional(), undefined, "File that configures syncs", false),
+  durability: row(
+    "durability",
+    "text",
+    z.enum(["normal", "full"]),
+    "normal",
+    "What an answer waits for: normal survives a killed process, full a power cut too",
+  ),
+  heartbeatMs: row(
+    "heartbeatMs",
+    "number",
+    whole(50, 3_600_000),
+    30_000,
+    "Milliseconds between two heartbeats of a stream",
+  ),
+  retryMs: row(
+    "retryMs",
+    "number",
+    whole(100, 600_000),
+    3_000,
+    "Milliseconds a client waits before it reconnects",
+  ),
+  mergeAfter: row(
+    "mergeAfter",
+    "number",
+    whole(1, 1_000_000),
+    1_000,
+    "Entries a viewer may be behind before superseded progress is left out",
+  ),
+  json: row("json", "boolean", z.boolean(), false, "One JSON object a line on stdout", false),
+  logLevel: row(
+    "logLevel",
+    "text",
+    z.enum(SERVER_LOG_LEVELS),
+    "info",
+    "Least level that is logged",
+  ),
+};
+
+/** What the server runs with; units are in the names. */
+export type ServerSettings = {
+  readonly [K in keyof typeof SETTINGS]: z.output<typeof SETTINGS[K]["schema"]>;
+};
+
+/** The rows in the order of `--help`. */
+export const SETTING_ROWS: readonly Setting[] = Object.values(SETTINGS);
+
+/** The object `server` of a configuration file, with the flags' names in snake_case. */
+export const SERVER_SCHEMA = z.strictObject(Object.fromEntries(
+  SETTING_ROWS.flatMap(({ fileKey, schema, fallback, help }) => {
+    if (fileKey === undefined) return [];
+    return [[fileKey, schema.optional().meta({ description: help, default: fallback })]];
+  }),
+));
+
+/** Where settings come from; an earlier one of these beats a later one. */
+export interface SettingSources {
+  /** As commander's `opts()` has them: texts, or true; undefined when not given. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The file's `server`, checked by SERVER_SCHEMA. */
+  readonly file: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Takes each setting from its flag, else the environment, else the file, else the default.
+ *
+ * An empty variable counts as not set. `warnings` names variables that look like ours and are not.
+ *
+ * @throws {ConfigError} with a line for every wrong value, also one that another would beat
+ */
+export function resolveSettings(
+  { flags, env, file }: SettingSources,
+): { readonly settings: ServerSettings; readonly warnings: readonly string[] } {
+  const issues: string[] = [];
+  const values: Record<string, unknown> = {};
+  const { warnings, ignored } = unknownNames(env, SETTING_ROWS.map((setting) => setting.env));
+  for (const setting of SETTING_ROWS) {
+    const given = (origin: string, raw: unknown) => {
+      if (raw === undefined) return undefined;
+      const checked = check(setting.schema, fromText(setting, raw));
+      if ("value" in checked) return checked.value;
+      for (const { reason } of checked.issues) {
+        issues.push(issueLine(origin, { path: [], given: raw, reason }));
+      }
+      return undefined;
+    };
+    const flag = given(`--${setting.flag}`, flags[setting.key]);
+    const variable = ignored.has(setting.env) ? undefined : env[setting.env] || undefined;
+    const fromEnv = given(setting.env, variable);
+    const fromFile = setting.fileKey === undefined ? undefined : file[setting.fileKey];
+    values[setting.key] = flag ?? fromEnv ?? fromFile ?? setting.fallback;
+  }
+  if (issues.length > 0) throw new ConfigError(issues);
+  // Each value has passed the schema of its own row, and every row has been seen.
+  return { settings: values as ServerSettings, warnings };
+}
+
+function row<S extends z.ZodType>(
+  key: string,
+  kind: Setting["kind"],
+  schema: S,
+  fallback: z.output<S>,
+  help: string,
+  inFile = true,
+): Setting<S> {
+  const snake = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return {
+    key,
+    flag: snake.replaceAll("_", "-"),
+    env: `SYNCTAIL_${snake.toUpperCase()}`,
+    fileKey: inFile ? snake : undefined,
+    kind,
+    schema,
+    fallback,
+    help,
+  };
+}
+
+/** Flags and variables are texts; one that does not read as its kind is left for the schema to refuse. */
+function fromText({ kind }: Setting, raw: unknown): unknown {
+  if (typeof raw !== "string") return raw;
+  if (kind === "number") return /^-?\d+$/.test(raw) ? Number(raw) : raw;
+  if (kind === "boolean") return BOOLEANS.get(raw.toLowerCase()) ?? raw;
+  return raw;
+}
+
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ["1", true],
+  ["true", true],
+  ["yes", true],
+  ["0", false],
+  ["false", false],
+  ["no", false],
+]);

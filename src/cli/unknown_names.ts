@@ -1,0 +1,65 @@
+/** Environment variables that look like ours and are not. */
+
+const PREFIX = "SYNCTAIL_";
+/** Read by commands that talk to a server; no settings of the server itself. */
+export const CLIENT_ENV = ["SYNCTAIL_SERVER", "SYNCTAIL_KEY"] as const;
+/** Letters by which a name may differ from ours and still be taken for a slip of ours. */
+const SLIPS_MAX = 2;
+
+/**
+ * Kubernetes sets variables for every Service that a pod can see, and for one called "synctail"
+ * they carry our prefix. SYNCTAIL_PORT is then an address, not anybody's wish.
+ *
+ * @see https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+const KUBERNETES = /^SYNCTAIL_(?:SERVICE_(?:HOST|PORT\w*)|PORT_\d+_\w+)$/;
+const KUBERNETES_PORT = /^(?:tcp|udp|sctp):\/\//;
+
+/**
+ * Looks through the environment.
+ *
+ * @returns a line for each unknown name with the prefix, and the known names whose value is not meant for us
+ */
+export function unknownNames(
+  env: Readonly<Record<string, string | undefined>>,
+  known: readonly string[],
+): { readonly warnings: readonly string[]; readonly ignored: ReadonlySet<string> } {
+  const ours = [...known, ...CLIENT_ENV];
+  const warnings: string[] = [];
+  const ignored = new Set<string>();
+  for (const [name, value] of Object.entries(env)) {
+    if (name === "SYNCTAIL_PORT" && KUBERNETES_PORT.test(value ?? "")) {
+      ignored.add(name);
+      warnings.push(`${name}: ignored: Kubernetes set it for a Service called "synctail"`);
+    } else if (name.startsWith(PREFIX) && !ours.includes(name) && !KUBERNETES.test(name)) {
+      const meant = nearest(name, ours);
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      warnings.push(`${name}: ignored: no such setting${hint}`);
+    }
+  }
+  return { warnings, ignored };
+}
+
+/** The known name with the fewest letters changed, if few enough. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: { readonly name: string; readonly slips: number } | undefined;
+  for (const candidate of known) {
+    const slips = distance(name, candidate);
+    if (slips <= SLIPS_MAX && (!best || slips < best.slips)) best = { name: candidate, slips };
+  }
+  return best?.name;
+}
+
+/** Letters to add, drop or change to get from one word to the other (Levenshtein). */
+function distance(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= from.length; row++) {
+    const line = [row];
+    for (let column = 1; column <= to.length; column++) {
+      const change = above[column - 1] + (from[row - 1] === to[column - 1] ? 0 : 1);
+      line.push(Math.min(change, above[column] + 1, line[column - 1] + 1));
+    }
+    above = line;
+  }
+  return above[to.length];
+}

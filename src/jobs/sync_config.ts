@@ -1,0 +1,151 @@
+/** The syncs of a configuration file: their form, and what becomes of it. */
+import { resolve } from "node:path";
+import { z } from "zod";
+import {
+  deriveSyncId,
+  parseSyncId,
+  parseTenantId,
+  parseUuid,
+  type SyncId,
+  type TenantId,
+} from "../sync/ids.ts";
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
+/** How often a source of ours may log its totals, in milliseconds, unless a sync says otherwise. */
+const PROGRESS_INTERVAL_MS = 250;
+const PROGRESS_INTERVAL_MAX_MS = 60_000;
+
+/** Reads the files below a directory. */
+export interface DirectorySourceConfig {
+  readonly type: "directory";
+  /** Absolute. */
+  readonly path: string;
+  /** Entities a second at most; no limit when absent. */
+  readonly maxPerS?: number;
+  /** Larger files are skipped; no limit when absent. */
+  readonly maxFileBytes?: number;
+}
+
+/** Writes into a table of a SQLite file. */
+export interface SqliteDestinationConfig {
+  readonly type: "sqlite";
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** A sync that callers can run. */
+export interface ConfiguredSync {
+  readonly id: SyncId;
+  readonly tenant: TenantId;
+  readonly name: string;
+  readonly source: DirectorySourceConfig;
+  readonly destination: SqliteDestinationConfig;
+  readonly progressIntervalMs: number;
+}
+
+/** What is wrong at one place of a configuration. */
+export interface ConfigIssue {
+  /** Names and positions that lead there. */
+  readonly path: readonly PropertyKey[];
+  readonly given: unknown;
+  /** Follows "got ...:", without a full stop. */
+  readonly reason: string;
+}
+
+const path = z.string().min(1, "expected a path").describe("Relative to this file, or absolute");
+const atLeastOne = "expected a whole number of at least 1";
+
+const directorySource = z.strictObject({
+  type: z.literal("directory"),
+  path,
+  max_per_s: z.number().positive().optional().describe("Entities a second at most"),
+  max_file_bytes: z.int(atLeastOne).min(1, atLeastOne).optional()
+    .describe("Larger files are skipped"),
+}).describe("Reads the files below a directory");
+
+const sqliteDestination = z.strictObject({ type: z.literal("sqlite"), path })
+  .describe("Writes into a SQLite file, which no other sync may write to");
+
+/** A sync as the file has it; `configuredSyncs` makes the rest of it. */
+export const SYNC_SCHEMA = z.strictObject({
+  id: checked(parseSyncId, "expected a UUID").optional()
+    .meta({ format: "uuid", description: "Derived from tenant and name when it is left out" }),
+  name: z.string()
+    .regex(NAME, "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit")
+    .refine((name) => parseUuid(name) === undefined, "expected a name that is no UUID")
+    .describe("Unique in its tenant"),
+  tenant: checked(
+    parseTenantId,
+    "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
+  ).prefault("default")
+    .describe("Whose sync it is: 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit"),
+  source: z.discriminatedUnion("type", [directorySource]),
+  destination: z.discriminatedUnion("type", [sqliteDestination]),
+  progress_interval_ms: whole(1, PROGRESS_INTERVAL_MAX_MS).default(PROGRESS_INTERVAL_MS)
+    .describe("Milliseconds between two progress entries"),
+});
+
+/**
+ * Fills in ids and absolute paths.
+ *
+ * @param directory what relative paths start from
+ * @returns also what is wrong between the syncs: names, ids and destinations that occur twice
+ */
+export function configuredSyncs(
+  syncs: readonly z.output<typeof SYNC_SCHEMA>[],
+  directory: string,
+): { readonly syncs: readonly ConfiguredSync[]; readonly issues: readonly ConfigIssue[] } {
+  const configured = syncs.map((sync): ConfiguredSync => ({
+    id: sync.id ?? deriveSyncId(sync.tenant, sync.name),
+    tenant: sync.tenant,
+    name: sync.name,
+    source: {
+      type: "directory",
+      path: resolve(directory, sync.source.path),
+      maxPerS: sync.source.max_per_s,
+      maxFileBytes: sync.source.max_file_bytes,
+    },
+    destination: { type: "sqlite", path: resolve(directory, sync.destination.path) },
+    progressIntervalMs: sync.progress_interval_ms,
+  }));
+  return { syncs: configured, issues: clashes(configured) };
+}
+
+/** A whole number of a range, with one reason for all that is none. */
+export function whole(min: number, max: number) {
+  const reason = `expected a whole number from ${min} to ${max}`;
+  return z.int(reason).min(min, reason).max(max, reason);
+}
+
+/** A text that one of our parsers takes; what it makes of it is the value. */
+function checked<T>(parse: (text: string) => T | undefined, reason: string) {
+  return z.string().transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.issues.push({ code: "custom", input: text, message: reason });
+    return z.NEVER;
+  });
+}
+
+function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  const taken = new Map<string, number>();
+  const claim = (key: string, index: number, field: readonly string[], given: string) => {
+    const other = taken.get(key);
+    if (other === undefined) taken.set(key, index);
+    else issues.push({ path: ["syncs", index, ...field], given, reason: reasonFor(field, other) });
+    return other === undefined;
+  };
+  for (const [index, { tenant, name, id, destination }] of syncs.entries()) {
+    // Equal names mean equal derived ids: one line tells it.
+    const fresh = claim(`name ${tenant}/${name}`, index, ["name"], name);
+    if (fresh) claim(`id ${tenant}/${id}`, index, ["id"], id);
+    claim(`path ${destination.path}`, index, ["destination", "path"], destination.path);
+  }
+  return issues;
+}
+
+function reasonFor(field: readonly string[], other: number): string {
+  if (field[0] === "destination") return `expected a file that syncs[${other}] does not write to`;
+  return `expected another ${field[0]} than that of syncs[${other}], which has the same tenant`;
+}

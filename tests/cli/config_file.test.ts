@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { cwd } from "node:process";
+import { test } from "node:test";
+import { ConfigError } from "../../src/cli/config_error.ts";
+import { parseConfig, readConfig } from "../../src/cli/config_file.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const DOCS = {
+  name: "docs",
+  source: { type: "directory", path: "./docs" },
+  destination: { type: "sqlite", path: "./docs.db" },
+};
+
+/** The lines that tell what is wrong with a file of that content. */
+function issuesOf(content: unknown): readonly string[] {
+  const text = typeof content === "string" ? content : JSON.stringify(content);
+  try {
+    parseConfig(text, "synctail.json");
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.message, error.issues.join("\n"));
+    return error.issues;
+  }
+  return [];
+}
+
+test("readConfig() takes paths relative to the file, those of the server too", (t) => {
+  const directory = tempDirectory();
+  t.after(directory.remove);
+  const path = join(directory.path, "synctail.json");
+  const content = {
+    $schema: "./synctail.schema.json",
+    server: { port: 0, data: "data" },
+    syncs: [DOCS],
+  };
+  writeFileSync(path, `\ufeff${JSON.stringify(content)}`);
+
+  const { syncs, server } = readConfig(path);
+
+  assert.equal(syncs[0].source.path, join(directory.path, "docs"));
+  assert.equal(syncs[0].destination.path, join(directory.path, "docs.db"));
+  assert.deepEqual(server, { port: 0, data: join(directory.path, "data") });
+});
+
+test("readConfig() says which file is not there", (t) => {
+  const directory = tempDirectory();
+  t.after(directory.remove);
+  const path = join(directory.path, "none.json");
+
+  assert.throws(() => readConfig(path), {
+    name: "ConfigError",
+    message: `${path}: there is no such file`,
+  });
+  assert.throws(() => readConfig(directory.path), {
+    name: "ConfigError",
+    message: `${directory.path}: it is a directory, not a file`,
+  });
+});
+
+test("parseConfig() names the path, the value and the reason of every fault", () => {
+  const issues = issuesOf({
+    server: { port: "8017", heartbeat_ms: 49, hostnam: "::", json: true },
+    syncs: [
+      { ...DOCS, source: { type: "directory", path: 42 }, destination: undefined },
+      { ...DOCS, name: "770e8400-e29b-41d4-a716-446655440002", id: "42", tenant: "a/b" },
+      { ...DOCS, name: "-x", source: { type: "ftp" }, destination: { type: "sqlite", path: "" } },
+      {
+        ...DOCS,
+        source: { type: "directory", path: ".", max_per_s: 0, max_file_bytes: 1.5 },
+        progress_interval_ms: null,
+        enabled: [true],
+      },
+      { ...DOCS, destination: {} },
+      "docs",
+    ],
+    sync: {},
+  });
+
+  assert.deepEqual(issues, [
+    'synctail.json: server.port: got "8017": expected a whole number from 0 to 65535',
+    "synctail.json: server.heartbeat_ms: got 49: expected a whole number from 50 to 3600000",
+    'synctail.json: server.hostnam: got "::": no such setting',
+    "synctail.json: server.json: got true: no such setting",
+    "synctail.json: syncs[0].source.path: got 42: expected a string",
+    "synctail.json: syncs[0].destination: got nothing: expected an object",
+    'synctail.json: syncs[1].id: got "42": expected a UUID',
+    'synctail.json: syncs[1].name: got "770e8400-e29b-41d4-a716-446655440002": ' +
+    "expected a name that is no UUID",
+    'synctail.json: syncs[1].tenant: got "a/b": ' +
+    "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
+    'synctail.json: syncs[2].name: got "-x": ' +
+    "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
+    'synctail.json: syncs[2].source.type: got "ftp": expected "directory"',
+    'synctail.json: syncs[2].destination.path: got "": expected a path',
+    "synctail.json: syncs[3].source.max_per_s: got 0: expected more than 0",
+    "synctail.json: syncs[3].source.max_file_bytes: got 1.5: " +
+    "expected a whole number of at least 1",
+    "synctail.json: syncs[3].progress_interval_ms: got null: " +
+    "expected a whole number from 1 to 60000",
+    "synctail.json: syncs[3].enabled: got a list: no such setting",
+    'synctail.json: syncs[4].destination.type: got nothing: expected "sqlite"',
+    'synctail.json: syncs[5]: got "docs": expected an object',
+    "synctail.json: sync: got an object: no such setting",
+  ]);
+});
+
+test("parseConfig() tells what is wrong between syncs", () => {
+  assert.deepEqual(issuesOf({ syncs: [DOCS, { ...DOCS, tenant: "acme" }] }), [
+    `synctail.json: syncs[1].destination.path: got ${JSON.stringify(join(cwd(), "docs.db"))}: ` +
+    "expected a file that syncs[0] does not write to",
+  ]);
+});
+
+test("parseConfig() refuses a file that holds no object, or no syncs", () => {
+  assert.deepEqual(issuesOf([]), ["synctail.json: got a list: expected an object"]);
+  assert.deepEqual(issuesOf({}), ["synctail.json: syncs: got nothing: expected a list"]);
+});
+
+test("parseConfig() shows long values shortened and secrets not at all", () => {
+  const issues = issuesOf({
+    syncs: [],
+    api_key: "st_0123456789_secret",
+    redis: "redis://me:secret@host/0",
+    note: "x".repeat(100),
+  });
+
+  assert.deepEqual(issues, [
+    "synctail.json: api_key: got a secret: no such setting",
+    'synctail.json: redis: got "redis://***@host/0": no such setting',
+    `synctail.json: note: got "${"x".repeat(58)}…: no such setting`,
+  ]);
+});
+
+test("parseConfig() names the line and column where the text stops being JSON", () => {
+  assert.deepEqual(issuesOf('{\n  "syncs": [\n    {"name": docs}\n  ]\n}\n'), [
+    'synctail.json: line 3, column 14: got "docs": expected a value',
+  ]);
+  assert.deepEqual(issuesOf(""), [
+    "synctail.json: line 1, column 1: got the end of the file: expected a value",
+  ]);
+});

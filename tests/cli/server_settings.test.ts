@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigError } from "../../src/cli/config_error.ts";
+import {
+  resolveSettings,
+  SETTING_ROWS,
+  SETTINGS,
+  type SettingSources,
+} from "../../src/cli/server_settings.ts";
+
+function resolved(sources: Partial<SettingSources>) {
+  return resolveSettings({ flags: {}, env: {}, file: {}, ...sources });
+}
+
+function issuesOf(sources: Partial<SettingSources>): readonly string[] {
+  try {
+    resolved(sources);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.issues;
+  }
+  return [];
+}
+
+test("resolveSettings() needs nothing to be set", () => {
+  const { settings, warnings } = resolved({});
+
+  assert.deepEqual(settings, {
+    hostname: "127.0.0.1",
+    port: 8017,
+    data: "./.synctail",
+    config: undefined,
+    durability: "normal",
+    heartbeatMs: 30_000,
+    retryMs: 3_000,
+    mergeAfter: 1_000,
+    json: false,
+    logLevel: "info",
+  });
+  assert.deepEqual(warnings, []);
+});
+
+test("resolveSettings() lets a flag beat the environment, and that beat the file", () => {
+  const flags = { port: "1" };
+  const env = { SYNCTAIL_PORT: "2", SYNCTAIL_HEARTBEAT_MS: "2000" };
+  const file = { port: 3, heartbeat_ms: 3_000, retry_ms: 3_333 };
+
+  const { settings } = resolved({ flags, env, file });
+
+  assert.equal(settings.port, 1);
+  assert.equal(settings.heartbeatMs, 2_000);
+  assert.equal(settings.retryMs, 3_333);
+});
+
+test("resolveSettings() reads every kind from text; an empty variable counts as not set", () => {
+  const env = {
+    SYNCTAIL_JSON: "Yes",
+    SYNCTAIL_DURABILITY: "full",
+    SYNCTAIL_LOG_LEVEL: "",
+    SYNCTAIL_MERGE_AFTER: "1",
+  };
+
+  const { settings } = resolved({ env, flags: { port: "0", config: undefined } });
+
+  assert.equal(settings.json, true);
+  assert.equal(settings.durability, "full");
+  assert.equal(settings.logLevel, "info");
+  assert.equal(settings.mergeAfter, 1);
+  assert.equal(settings.port, 0);
+});
+
+test("resolveSettings() names the origin of every wrong value, also of a beaten one", () => {
+  const flags = { port: "abc", durability: "fast", data: "" };
+  const env = { SYNCTAIL_PORT: "65536", SYNCTAIL_HEARTBEAT_MS: "30s", SYNCTAIL_JSON: "maybe" };
+
+  assert.deepEqual(issuesOf({ flags, env }), [
+    '--port: got "abc": expected a whole number from 0 to 65535',
+    'SYNCTAIL_PORT: got "65536": expected a whole number from 0 to 65535',
+    '--data: got "": expected at least one character',
+    '--durability: got "fast": expected "normal" or "full"',
+    'SYNCTAIL_HEARTBEAT_MS: got "30s": expected a whole number from 50 to 3600000',
+    'SYNCTAIL_JSON: got "maybe": expected true or false',
+  ]);
+});
+
+test("resolveSettings() warns of variables that look like ours", () => {
+  const env = {
+    SYNCTAIL_PROT: "1",
+    SYNCTAIL_COLOUR: "1",
+    SYNCTAIL_KEY: "st_x",
+    SYNCTAIL_SERVER: "http://127.0.0.1:8017",
+    PATH: "/bin",
+  };
+
+  assert.deepEqual(resolved({ env }).warnings, [
+    "SYNCTAIL_PROT: ignored: no such setting; did you mean SYNCTAIL_PORT?",
+    "SYNCTAIL_COLOUR: ignored: no such setting",
+  ]);
+});
+
+test("resolveSettings() does not take the address of a Kubernetes Service for a port", () => {
+  const env = {
+    SYNCTAIL_PORT: "tcp://10.0.0.1:80",
+    SYNCTAIL_PORT_80_TCP_ADDR: "10.0.0.1",
+    SYNCTAIL_SERVICE_HOST: "10.0.0.1",
+    SYNCTAIL_SERVICE_PORT_HTTP: "80",
+  };
+
+  const { settings, warnings } = resolved({ env });
+
+  assert.equal(settings.port, 8017);
+  assert.deepEqual(warnings, [
+    'SYNCTAIL_PORT: ignored: Kubernetes set it for a Service called "synctail"',
+  ]);
+});
+
+test("SETTINGS names flag, variable and file key alike, under the key that commander uses", () => {
+  const { key, flag, env, fileKey } = SETTINGS.heartbeatMs;
+
+  assert.deepEqual(
+    { key, flag, env, fileKey },
+    {
+      key: "heartbeatMs",
+      flag: "heartbeat-ms",
+      env: "SYNCTAIL_HEARTBEAT_MS",
+      fileKey: "heartbeat_ms",
+    },
+  );
+  assert.deepEqual(SETTING_ROWS.map((row) => row.key), Object.keys(SETTINGS));
+});

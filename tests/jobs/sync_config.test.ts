@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+
+function sync(fields: Record<string, unknown> = {}) {
+  return SYNC_SCHEMA.parse({
+    name: "docs",
+    source: { type: "directory", path: "./docs" },
+    destination: { type: "sqlite", path: `./${fields.name ?? "docs"}.db` },
+    ...fields,
+  });
+}
+
+test("configuredSyncs() fills in tenant, id, interval and absolute paths", () => {
+  const { syncs, issues } = configuredSyncs([sync()], "/etc/synctail");
+
+  assert.deepEqual(issues, []);
+  assert.deepEqual(syncs, [{
+    id: syncs[0].id,
+    tenant: "default",
+    name: "docs",
+    source: {
+      type: "directory",
+      path: "/etc/synctail/docs",
+      maxPerS: undefined,
+      maxFileBytes: undefined,
+    },
+    destination: { type: "sqlite", path: "/etc/synctail/docs.db" },
+    progressIntervalMs: 250,
+  }]);
+  assert.match(
+    syncs[0].id,
+    /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
+});
+
+test("configuredSyncs() derives the same id wherever the file lies, another for each tenant", () => {
+  const id = (directory: string, tenant?: string) =>
+    configuredSyncs([sync({ tenant })], directory).syncs[0].id;
+
+  assert.equal(id("/etc"), id("/home/me"));
+  assert.notEqual(id("/etc"), id("/etc", "acme"));
+});
+
+test("configuredSyncs() keeps what is given", () => {
+  const given = sync({
+    id: "770E8400-E29B-41D4-A716-446655440002",
+    tenant: "acme",
+    source: { type: "directory", path: "/srv", max_per_s: 0.5, max_file_bytes: 1 },
+    progress_interval_ms: 1_000,
+  });
+
+  const [configured] = configuredSyncs([given], "/etc").syncs;
+
+  assert.equal(configured.id, "770e8400-e29b-41d4-a716-446655440002");
+  assert.equal(configured.tenant, "acme");
+  assert.deepEqual(configured.source, {
+    type: "directory",
+    path: "/srv",
+    maxPerS: 0.5,
+    maxFileBytes: 1,
+  });
+  assert.equal(configured.progressIntervalMs, 1_000);
+});
+
+test("configuredSyncs() tells names, ids and destinations that occur twice", () => {
+  const id = "770e8400-e29b-41d4-a716-446655440002";
+  const syncs = [
+    sync({ name: "a", id }),
+    sync({ name: "a" }),
+    sync({ name: "b", id }),
+    sync({ name: "c", tenant: "acme", destination: { type: "sqlite", path: "x/../a.db" } }),
+  ];
+
+  const { issues } = configuredSyncs(syncs, "/etc");
+
+  assert.deepEqual(issues, [
+    {
+      path: ["syncs", 1, "name"],
+      given: "a",
+      reason: "expected another name than that of syncs[0], which has the same tenant",
+    },
+    {
+      path: ["syncs", 1, "destination", "path"],
+      given: "/etc/a.db",
+      reason: "expected a file that syncs[0] does not write to",
+    },
+    {
+      path: ["syncs", 2, "id"],
+      given: id,
+      reason: "expected another id than that of syncs[0], which has the same tenant",
+    },
+    {
+      path: ["syncs", 3, "destination", "path"],
+      given: "/etc/a.db",
+      reason: "expected a file that syncs[0] does not write to",
+    },
+  ]);
+});
+
+test("configuredSyncs() lets two tenants use one name and one id", () => {
+  const id = "770e8400-e29b-41d4-a716-446655440002";
+  const elsewhere = { type: "sqlite", path: "acme.db" };
+
+  const { issues } = configuredSyncs(
+    [sync({ id }), sync({ id, tenant: "acme", destination: elsewhere })],
+    "/etc",
+  );
+
+  assert.deepEqual(issues, []);
+});
