@@ -1,7 +1,7 @@
 /** Runs one source for one job, from its first entry to its terminal one. */
 import type { Clock } from "../clock.ts";
 import { type EventLog, JobEndedError } from "../log/event_log.ts";
-import { type JobSource, SourceError } from "../sources/source.ts";
+import { type JobSource, SourceError, type SourceEvent } from "../sources/source.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
 import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
@@ -23,6 +23,10 @@ export interface RunOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
+/** A source that has not ended this many milliseconds after its signal is left behind. */
+const STOP_MS = 1_000;
+const OVERDUE = Symbol("overdue");
+
 const INTERNAL: JobError = {
   code: "internal_fault",
   message: "The sync broke inside the server; the server's log says how.",
@@ -40,6 +44,7 @@ export class JobRunner {
   #writes: Promise<void> = Promise.resolve();
   #broken: { readonly cause: unknown } | undefined;
   #callOffRenewal: (() => void) | undefined;
+  #callOffOverdue: (() => void) | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -56,6 +61,7 @@ export class JobRunner {
     this.#renewLater();
     const ending = await this.#follow();
     this.#callOffRenewal?.();
+    this.#callOffOverdue?.();
     try {
       await this.#options.log.append(this.#options.key, end(ending));
     } catch (cause) {
@@ -70,7 +76,7 @@ export class JobRunner {
     const throttle = new Throttle(clock, progressIntervalMs, (event) => this.#append(event));
     try {
       await log.append(key, begin);
-      for await (const event of source.run({ signal, clock })) {
+      for await (const event of this.#untilOverdue(source.run({ signal, clock }))) {
         if (event.type === "log") throttle.log(event);
         else {
           this.#progress = this.#meter.read(event, clock.monotonic());
@@ -85,6 +91,36 @@ export class JobRunner {
       await this.#endingAfter(throttle);
       return { status: "failed", error: this.#tell(cause), progress: this.#progress };
     }
+  }
+
+  /** The source's events; ends by itself when the source does not, STOP_MS after it was asked to. */
+  async *#untilOverdue(
+    events: ReturnType<JobSource["run"]>,
+  ): AsyncGenerator<SourceEvent, void, void> {
+    const overdue = this.#overdue();
+    for (;;) {
+      const next = await Promise.race([events.next(), overdue]);
+      if (next === OVERDUE) {
+        const message = `A source did not stop within ${STOP_MS} ms of its signal`;
+        return this.#options.onFault(new Error(message));
+      }
+      if (next.done) return;
+      try {
+        yield next.value;
+      } finally {
+        // Left in the middle: the source is told, but not waited for.
+        if (this.#broken) events.return().catch(this.#options.onFault);
+      }
+    }
+  }
+
+  #overdue(): Promise<typeof OVERDUE> {
+    const { signal } = this.#stop;
+    return new Promise((resolve) => {
+      signal.addEventListener("abort", () => {
+        this.#callOffOverdue = this.#options.clock.after(STOP_MS, () => resolve(OVERDUE));
+      }, { once: true });
+    });
   }
 
   async #endingAfter(throttle: Throttle): Promise<Ending> {

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { end } from "../../src/jobs/changes.ts";
+import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
+import { LEASE_MS } from "../../src/jobs/job_runner.ts";
+import { MemoryLog } from "../../src/log/memory_log.ts";
+import { type JobSource, SourceError, type SourceEvent } from "../../src/sources/source.ts";
+import { deriveSyncId, type JobKey } from "../../src/sync/ids.ts";
+import { NO_PROGRESS } from "../../src/sync/progress.ts";
+import { isTerminal } from "../../src/sync/status.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { newJob, TENANT } from "../support/log_contract.ts";
+
+const at = (inserted: number): SourceEvent => ({ type: "progress", ...NO_PROGRESS, inserted });
+
+function bench() {
+  const clock = new FakeClock();
+  const log = new MemoryLog(clock);
+  const faults: unknown[] = [];
+  const dispatcher = new Dispatcher({
+    log,
+    clock,
+    owner: "this-process",
+    onFault: (cause) => faults.push(cause),
+  });
+  const entries = async (key: JobKey) =>
+    (await log.read(key, { after: 0, limit: 1_000, logs: "debug" })).entries;
+  return {
+    clock,
+    log,
+    faults,
+    dispatcher,
+    entries,
+    /** Resolves with the job when it is over. */
+    async ended(key: JobKey) {
+      for (;;) {
+        const job = await log.get(key);
+        if (job && isTerminal(job.status) && dispatcher.size === 0) return job;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}
+
+function sync(run: JobSource["run"]): Runnable {
+  return {
+    tenant: TENANT,
+    id: deriveSyncId(TENANT, "docs"),
+    name: "docs",
+    progressIntervalMs: 250,
+    source: () => ({ run }),
+  };
+}
+
+/** Runs until its signal fires. */
+const endless = sync(async function* ({ signal }) {
+  yield at(1);
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
+  yield at(2);
+});
+
+test("start() runs a source from in_progress to completed with its last totals", async () => {
+  const { dispatcher, entries, ended, clock } = bench();
+
+  const { started, job } = await dispatcher.start(
+    sync(async function* () {
+      yield at(1);
+      yield { type: "log", level: "warning", message: "one was skipped" };
+      yield at(2);
+      yield at(3);
+    }),
+    { tags: ["by-hand"] },
+  );
+  const over = await ended(job);
+
+  assert.equal(started, true);
+  assert.deepEqual([over.status, over.progress.inserted, over.tags], ["completed", 3, ["by-hand"]]);
+  const told = (await entries(job)).map((entry) =>
+    entry.kind === "log" ? entry.message : [entry.status, entry.progress.inserted]
+  );
+  assert.deepEqual(told, [
+    ["in_progress", 0],
+    ["in_progress", 1],
+    "one was skipped",
+    ["in_progress", 3],
+    ["completed", 3],
+  ]);
+  assert.equal(clock.waiting, 0);
+});
+
+test("start() answers the running job instead of running a sync twice", async () => {
+  const { dispatcher, ended } = bench();
+  const first = await dispatcher.start(endless);
+
+  const again = await dispatcher.start(endless);
+  await dispatcher.cancel(first.job);
+  await ended(first.job);
+  const after = await dispatcher.start(endless);
+
+  assert.deepEqual([again.started, again.job.id], [false, first.job.id]);
+  assert.equal(after.started, true);
+  await dispatcher.stop();
+});
+
+test("a source that fails with words for people ends its job with them", async () => {
+  const { dispatcher, ended, faults } = bench();
+
+  const { job } = await dispatcher.start(sync(async function* () {
+    yield at(1);
+    yield at(4);
+    throw new SourceError("source_unreadable", "Cannot read /x: it is gone");
+  }));
+  const over = await ended(job);
+
+  assert.equal(over.status, "failed");
+  assert.deepEqual(over.error, {
+    code: "source_unreadable",
+    message: "Cannot read /x: it is gone",
+  });
+  assert.equal(over.progress.inserted, 4);
+  assert.deepEqual(faults, []);
+});
+
+test("a source that breaks ends its job without a word of the cause", async () => {
+  const { dispatcher, ended, faults } = bench();
+  const secret = new Error("password=hunter2");
+
+  // deno-lint-ignore require-yield -- it breaks before it has anything to say
+  const { job } = await dispatcher.start(sync(async function* () {
+    throw secret;
+  }));
+  const over = await ended(job);
+
+  assert.deepEqual([over.status, over.error?.code], ["failed", "internal_fault"]);
+  assert.ok(!JSON.stringify(over).includes("hunter2"));
+  assert.deepEqual(faults, [secret]);
+});
+
+test("cancel() shows cancelling at once, then cancelled with what was done; again changes nothing", async () => {
+  const { dispatcher, entries, ended } = bench();
+  const { job } = await dispatcher.start(endless);
+  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+
+  const asked = await dispatcher.cancel(job);
+  const again = await dispatcher.cancel(job);
+  const over = await ended(job);
+  const late = await dispatcher.cancel(job);
+
+  assert.deepEqual([asked.status, again.seq], ["cancelling", asked.seq]);
+  assert.deepEqual([over.status, over.error, over.progress.inserted], ["cancelled", null, 2]);
+  assert.deepEqual(late, over);
+  const statuses = (await entries(job)).map((entry) => entry.kind === "progress" && entry.status);
+  assert.deepEqual(statuses.filter((status) => status === "cancelled").length, 1);
+});
+
+test("stop() ends running jobs as cancelled by the server, and starts no more", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const { job } = await dispatcher.start(endless);
+
+  await dispatcher.stop();
+  const over = await log.get(job);
+
+  assert.deepEqual([over?.status, over?.error?.code], ["cancelled", "server_stopped"]);
+  await assert.rejects(dispatcher.start(endless), StoppingError);
+  assert.equal(clock.waiting, 0);
+});
+
+test("open() ends jobs that a process before has left behind, once, and leaves workers' jobs alone", async () => {
+  const { dispatcher, log } = bench();
+  const { job: left } = await log.create(newJob({ owner: "process-before" }));
+  const { job: workers } = await log.create(newJob({ origin: "worker", owner: null, sync: null }));
+
+  await dispatcher.open();
+  const over = await log.get(left);
+  await dispatcher.stop();
+
+  assert.deepEqual([over?.status, over?.error?.code, over?.seq], ["failed", "worker_lost", 1]);
+  assert.equal((await log.get(workers))?.status, "pending");
+});
+
+test("the sweep ends a job whose lease has lapsed, and none that runs here", async () => {
+  const { dispatcher, log, clock, ended, entries } = bench();
+  await dispatcher.open();
+  const lease = { owner: null, leaseUntilMs: clock.now() + 60_000 };
+  const { job: silent } = await log.create(newJob({ ...lease, origin: "worker", sync: null }));
+  const { job: running } = await dispatcher.start(endless);
+  while ((await entries(running)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+
+  // As a machine does that slept: an hour at once.
+  clock.advance(3_600_000);
+  while ((await log.get(silent))?.status === "pending") {
+    clock.advance(5_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  assert.equal((await log.get(silent))?.error?.code, "worker_lost");
+  assert.equal((await log.get(running))?.status, "in_progress");
+  await dispatcher.cancel(running);
+  assert.equal((await ended(running)).status, "cancelled");
+  await dispatcher.stop();
+});
+
+test("a running job's lease is renewed while its source says nothing", async () => {
+  const { dispatcher, log, clock } = bench();
+  const { job } = await dispatcher.start(endless);
+
+  for (let passed = 0; passed < 3 * LEASE_MS; passed += 1_000) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const lease = (await log.get(job))?.leaseUntilMs ?? 0;
+
+  assert.ok(lease > clock.now(), `the lease ended ${clock.now() - lease} ms ago`);
+  await dispatcher.stop();
+});
+
+test("a source that does not stop is left behind, and its job is over all the same", async () => {
+  const { dispatcher, ended, clock, entries, faults } = bench();
+  const { job } = await dispatcher.start(sync(async function* () {
+    yield at(1);
+    await new Promise(() => {});
+  }));
+  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+
+  await dispatcher.cancel(job);
+  clock.advance(1_000);
+  const over = await ended(job);
+
+  assert.deepEqual([over.status, over.progress.inserted], ["cancelled", 1]);
+  assert.match(String(faults[0]), /did not stop within 1000 ms/);
+  assert.equal(clock.waiting, 0);
+});
+
+test("a job that another has ended stops its source and keeps the first end", async () => {
+  const { dispatcher, log, clock, entries } = bench();
+  let stopped = false;
+  const { job } = await dispatcher.start(sync(async function* ({ signal }) {
+    for (let n = 1; !signal.aborted; n++) {
+      yield at(n);
+      clock.advance(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    stopped = true;
+  }));
+  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+
+  await log.append(job, end({ status: "failed", error: { code: "worker_lost", message: "" } }));
+  while (dispatcher.size > 0) await new Promise((resolve) => setImmediate(resolve));
+
+  assert.equal((await log.get(job))?.error?.code, "worker_lost");
+  assert.equal(stopped, false, "the generator is ended by return(), not run on");
+});
