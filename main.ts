@@ -1,0 +1,7 @@
+/** synctail: tail -f for sync jobs. */
+import process from "node:process";
+import { program } from "./src/cli/program.ts";
+
+process.exitCode = await program(process.argv.slice(2));
+// A connection that is kept alive would keep the process; everything of ours is closed by now.
+process.exit();

@@ -1,0 +1,27 @@
+/** The key with which commands on this machine talk to the server of their data directory. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CLI_KEY_NAME, type KeyStore } from "../auth/key_store.ts";
+import type { TenantId } from "../sync/ids.ts";
+
+/**
+ * Reads the tenant's key from its file in the data directory, or makes one where there is none
+ * in force. Whoever can read the file could make keys anyway: the directory is its owner's alone.
+ */
+export function cliKey(keys: KeyStore, directory: string, tenant: TenantId): string {
+  const file = join(directory, `cli-${tenant}.key`);
+  const kept = read(file);
+  if (kept !== undefined && keys.verify(kept)?.tenant === tenant) return kept;
+  const { key } = keys.create({ tenant, scopes: ["read", "run", "write"], name: CLI_KEY_NAME });
+  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  return key;
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    // There is none yet; one that cannot be read is replaced.
+    return undefined;
+  }
+}

@@ -1,0 +1,149 @@
+/** `demo`: a server and a real sync of a real directory, to be looked at. */
+import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import process from "node:process";
+import { systemClock } from "../clock.ts";
+import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { makeDataDirectory } from "../log/data_directory.ts";
+import { logToStderr } from "../logger.ts";
+import { PortTakenError } from "../runtime/serve.ts";
+import { fileSystem } from "../sources/file_system.ts";
+import { walk } from "../sources/walk.ts";
+import { deriveSyncId, type TenantId } from "../sync/ids.ts";
+import { cliKey } from "./cli_key.ts";
+import { runSync } from "./client.ts";
+import { displayFor } from "./display.ts";
+import { ExitCode, UsageError } from "./exit.ts";
+import type { Flags } from "./program.ts";
+import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
+import { settingsFrom } from "./settings.ts";
+import { show } from "./show.ts";
+import { untilStopped } from "./signals.ts";
+
+const TENANT = "default" as TenantId; // a literal of the form that parseTenantId takes
+const SYNC = "demo";
+/** A run takes at least about this many seconds, so that a person can watch it. */
+const WATCH_S = 10;
+/** No more files than this are counted beforehand: a tree of so many takes long enough by itself. */
+const COUNT_MAX = 200_000;
+/** Ports tried after the first. */
+const PORTS_MAX = 20;
+const PORT_FILE = "demo-port";
+
+/** Serves on after the run, until Ctrl-C. @throws {UsageError} for a folder that cannot be indexed */
+export async function demo(folder: string | undefined, flags: Flags): Promise<number> {
+  const { settings, syncs } = settingsFrom(flags);
+  const say = (text: string) =>
+    (settings.json ? process.stderr : process.stdout).write(`${text}\n`);
+  say("synctail demo: a server on this machine, and a sync of real files to watch.");
+  await logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
+  const { signal, stopped } = untilStopped();
+  const data = makeDataDirectory(settings.data);
+  const tree = treeFrom(folder, data);
+  const sync = demoSync(tree, data, flags.fullSpeed === true);
+  const server = await startOnFreePort(
+    {
+      ...settings,
+      syncs: [...syncs.filter(({ name }) => name !== SYNC), sync],
+      clock: systemClock,
+    },
+    { fixed: flags.port !== undefined || process.env.SYNCTAIL_PORT !== undefined, data, say },
+  );
+  try {
+    const key = cliKey(server.keys, data, TENANT);
+    const client = { server: server.url, key };
+    server.directory.announce({ url: server.url, pid: process.pid });
+    const job = await runSync(client, SYNC);
+    const path = `${server.url}/v1/sync/job/${job.id}/subscribe`;
+    if (settings.json) print({ type: "listening", url: server.url });
+    say(`\nIndexing ${tree} into ${sync.destination.path}`);
+    const { maxPerS } = sync.source;
+    if (maxPerS !== undefined) {
+      say(`Held back to ${maxPerS} files a second so that you can watch; --full-speed lifts that.`);
+    }
+    say(
+      `\nThe same stream in another terminal:\n  curl -N -H "Authorization: Bearer ${key}" ${path}\n`,
+    );
+    const display = displayFor({ json: settings.json, clock: systemClock });
+    const status = await show(client, job.id, { display, signal, clock: systemClock });
+    if (status !== undefined) {
+      say(`\nServing on at ${server.url}. Run the sync again, to see what has changed since:`);
+      say(`  curl -X POST -H "Authorization: Bearer ${key}" ${server.url}/v1/sync/${SYNC}/run`);
+      say("Ctrl-C stops the server.");
+    }
+    await stopped;
+    say("\nStopping.");
+  } finally {
+    await server.stop();
+  }
+  return ExitCode.ok;
+}
+
+/** A named folder, else /usr/share, else where the runtime is installed. Never a home unasked. */
+function treeFrom(folder: string | undefined, data: string): string {
+  const candidates = folder === undefined
+    ? ["/usr/share", dirname(dirname(process.execPath))]
+    : [resolve(folder)];
+  const tree = candidates.find((path) => existsSync(path));
+  if (tree === undefined) {
+    throw new UsageError(`Cannot index "${candidates[0]}": there is no such directory`);
+  }
+  const real = realpathSync(tree);
+  if (real === data || real.startsWith(`${data}/`)) {
+    throw new UsageError(`Cannot index "${tree}": it is synctail's own data directory`);
+  }
+  return real;
+}
+
+/** Each tree has an index of its own, so that a run of another one does not empty the first. */
+function demoSync(tree: string, data: string, fullSpeed: boolean): ConfiguredSync {
+  const id = deriveSyncId(TENANT, `${SYNC}:${tree}`);
+  const files = fullSpeed ? undefined : countFiles(tree, data);
+  const maxPerS = files === undefined ? undefined : Math.max(1, Math.ceil(files / WATCH_S));
+  return {
+    id: deriveSyncId(TENANT, SYNC),
+    tenant: TENANT,
+    name: SYNC,
+    source: { type: "directory", path: tree, maxPerS },
+    destination: { type: "sqlite", path: `${data}/demo-${id.slice(0, 8)}.db` },
+    progressIntervalMs: 250,
+  };
+}
+
+/** Undefined when there are too many to count beforehand. */
+function countFiles(tree: string, data: string): number | undefined {
+  let count = 0;
+  for (const _ of walk(fileSystem, tree === "/" ? "" : tree, new Set([data]))) {
+    if (++count > COUNT_MAX) return undefined;
+  }
+  return count;
+}
+
+async function startOnFreePort(
+  options: ServerOptions,
+  { fixed, data, say }: { fixed: boolean; data: string; say: (text: string) => void },
+): Promise<RunningServer> {
+  const file = `${data}/${PORT_FILE}`;
+  const wanted = fixed ? options.port : portBefore(file) ?? options.port;
+  for (let port = wanted;; port++) {
+    try {
+      const server = await startServer({ ...options, port });
+      if (port !== wanted) say(`Port ${wanted} is taken; using ${port}.`);
+      writeFileSync(file, `${server.port}\n`, { mode: 0o600 });
+      return server;
+    } catch (cause) {
+      if (!(cause instanceof PortTakenError) || port - wanted >= PORTS_MAX) throw cause;
+    }
+  }
+}
+
+/** The port of the last demo here, so that its viewers find this one. */
+function portBefore(file: string): number | undefined {
+  if (!existsSync(file)) return undefined;
+  const port = Number(readFileSync(file, "utf8"));
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

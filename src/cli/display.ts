@@ -1,0 +1,163 @@
+/** Shows a job to whoever reads the command's output: a bar, lines, or JSON. */
+import { SingleBar } from "cli-progress";
+import process from "node:process";
+import type { Clock } from "../clock.ts";
+import { isTerminalPayload, type Payload } from "./follow.ts";
+import { clean, countsText, summaryText } from "./words.ts";
+
+/** What cli-progress, which ships no types, gives a format function. */
+interface BarChars {
+  readonly barCompleteString: string;
+  readonly barIncompleteString: string;
+}
+interface BarState {
+  /** 0 to 1. */
+  readonly progress: number;
+  readonly value: number;
+}
+
+/** Shows frames in the order in which they come. */
+export interface Display {
+  show(payload: Payload): void;
+  /** A line for people that is no frame. */
+  say(text: string): void;
+  /** Nothing more is shown; the terminal is left as it was found. */
+  end(): void;
+}
+
+/** Piped output gets a line of progress at most this often, in milliseconds. */
+const LINE_MS = 2_000;
+
+/** The display that suits: `--json`, a terminal, or a pipe. */
+export function displayFor(options: { readonly json: boolean; readonly clock: Clock }): Display {
+  if (options.json) return new JsonDisplay();
+  return process.stdout.isTTY ? new BarDisplay() : new LineDisplay(options.clock);
+}
+
+/** One JSON object a line on stdout, words on stderr. */
+class JsonDisplay implements Display {
+  show(payload: Payload): void {
+    process.stdout.write(`${JSON.stringify(payload)}\n`);
+  }
+
+  say(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  end(): void {}
+}
+
+/** Lines that a log keeps well: no control characters, not many of them. */
+class LineDisplay implements Display {
+  readonly #clock: Clock;
+  #lastMs = -Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  show(payload: Payload): void {
+    const text = lineOf(payload);
+    if (text !== undefined) return this.say(text);
+    if (payload.type !== "progress") return;
+    const now = this.#clock.monotonic();
+    const terminal = isTerminalPayload(payload);
+    if (!terminal && now - this.#lastMs < LINE_MS) return;
+    this.#lastMs = now;
+    this.say(terminal ? summaryText(payload) : progressLine(payload));
+  }
+
+  say(text: string): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  end(): void {}
+}
+
+/** A bar that is drawn over itself; without a total it has no share to fill, so none is drawn. */
+class BarDisplay implements Display {
+  #bar: SingleBar | undefined;
+
+  show(payload: Payload): void {
+    const text = lineOf(payload);
+    if (text !== undefined) return this.say(text);
+    if (payload.type !== "progress") return;
+    if (isTerminalPayload(payload)) {
+      this.end();
+      return this.say(summaryText(payload));
+    }
+    this.#bar ??= started();
+    const percent = typeof payload.percent === "number" ? payload.percent : 0;
+    this.#bar.update(percent, payload);
+  }
+
+  say(text: string): void {
+    const bar = this.#bar;
+    this.end();
+    process.stdout.write(`${text}\n`);
+    if (bar) this.#bar = started();
+  }
+
+  end(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
+function started(): SingleBar {
+  const bar = new SingleBar({
+    format: (options: BarChars, { progress, value }: BarState, payload: Payload) => {
+      const known = typeof payload.percent === "number";
+      const size = Math.max(10, Math.min(30, (process.stdout.columns ?? 80) - 50));
+      const filled = Math.round(size * progress);
+      const bar = known
+        ? `${options.barCompleteString.slice(0, filled)}${
+          options.barIncompleteString.slice(0, size - filled)
+        } ${value.toFixed(1).padStart(5)} %`
+        : "";
+      return `${bar}${known ? "  " : ""}${progressLine(payload, known)}`
+        .slice(0, (process.stdout.columns ?? 80) - 1);
+    },
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 40,
+    hideCursor: true,
+    clearOnComplete: true,
+    stopOnComplete: false,
+    linewrap: false,
+    fps: 10,
+  });
+  bar.start(100, 0, { type: "progress" });
+  return bar;
+}
+
+/** Frames that are told by a line of their own. */
+function lineOf(payload: Payload): string | undefined {
+  switch (payload.type) {
+    case "log":
+      return `[${clean(payload.level)}] ${clean(payload.message)}`;
+    case "error":
+      return `error: ${clean(payload.message)} (${clean(payload.code)})`;
+    case "connected":
+      return payload.resume === "gap"
+        ? "Some of what happened meanwhile is not kept any more; here is how it stands now."
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function progressLine(payload: Payload, percentShown = false): string {
+  const percent = !percentShown && typeof payload.percent === "number"
+    ? `${payload.percent.toFixed(1)} %`
+    : undefined;
+  const rate = typeof payload.rate_per_s === "number"
+    ? `${Math.round(payload.rate_per_s)}/s${payload.paced ? " (paced)" : ""}`
+    : payload.paced
+    ? "paced"
+    : undefined;
+  const eta = typeof payload.eta_s === "number" ? `${payload.eta_s} s left` : undefined;
+  const phase = payload.phase === undefined ? undefined : clean(payload.phase);
+  const status = payload.status === "cancelling" ? "cancelling" : undefined;
+  return [percent, status, phase, countsText(payload), rate, eta].filter(Boolean).join("  ");
+}

@@ -1,0 +1,15 @@
+/** How commands end. */
+
+/** The exit codes that scripts rely on. */
+export const ExitCode = { ok: 0, failed: 1, usage: 2, cancelled: 3 } as const;
+
+/** The command was asked for something that cannot be; its words say what and why. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The exit code for the status with which a job ended. */
+export function exitCodeOf(status: unknown): number {
+  if (status === "completed") return ExitCode.ok;
+  return status === "cancelled" ? ExitCode.cancelled : ExitCode.failed;
+}

@@ -1,0 +1,101 @@
+/** Follows a job over the public stream, as any client would. */
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import { type Clock, sleep } from "../clock.ts";
+
+/** A frame's JSON; only `type` is always there. */
+export interface Payload {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+export interface FollowOptions {
+  readonly server: string;
+  readonly key: string;
+  readonly job: string;
+  readonly logs?: string;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** Told when the connection is lost and will be tried again after so many milliseconds. */
+  readonly onLost: (reason: string, waitMs: number) => void;
+}
+
+/** Reconnects wait at most this long, in milliseconds. */
+const WAIT_MS_MAX = 15_000;
+const WAIT_MS = 1_000;
+
+/** The server has said no: trying again would get the same answer. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
+/**
+ * Yields every frame until the terminal one; comes back by itself, with Last-Event-ID, when the
+ * connection is lost. Ends early, without an error, when the signal fires.
+ *
+ * @throws {RefusedError} when the server answers 4xx
+ */
+export async function* follow(options: FollowOptions): AsyncGenerator<Payload, void, void> {
+  const { signal, clock } = options;
+  let lastId: string | undefined;
+  let retryMs = WAIT_MS;
+  let waitMs = 0;
+  while (!signal.aborted) {
+    try {
+      const body = await connect(options, lastId);
+      if (!body) return;
+      const events = body.pipeThrough(new TextDecoderStream()).pipeThrough(
+        new EventSourceParserStream({ onRetry: (ms) => retryMs = ms }),
+      );
+      for await (const event of events) {
+        waitMs = 0;
+        if (event.id !== undefined) lastId = event.id;
+        const payload = JSON.parse(event.data) as Payload; // the server's own frames are objects
+        yield payload;
+        if (isTerminalPayload(payload)) return;
+      }
+      throw new Error("the stream ended before the job did");
+    } catch (cause) {
+      if (cause instanceof RefusedError || signal.aborted) throw cause;
+      waitMs = waitMs === 0 ? retryMs : Math.min(waitMs * 2, WAIT_MS_MAX);
+      options.onLost(cause instanceof Error ? cause.message : String(cause), waitMs);
+      await sleep(clock, waitMs, signal);
+    }
+  }
+}
+
+/** Whether the job is over with this frame. */
+export function isTerminalPayload(payload: Payload): boolean {
+  return payload.type === "progress" && "is_complete" in payload;
+}
+
+async function connect(
+  { server, key, job, logs, signal }: FollowOptions,
+  lastId: string | undefined,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+  const query = logs === undefined ? "" : `?logs=${encodeURIComponent(logs)}`;
+  const url = `${server}/v1/sync/job/${encodeURIComponent(job)}/subscribe${query}`;
+  const headers = new Headers({ Authorization: `Bearer ${key}`, Accept: "text/event-stream" });
+  if (lastId !== undefined) headers.set("Last-Event-ID", lastId);
+  const response = await fetch(url, { headers, signal });
+  if (response.status === 204) return undefined;
+  if (response.ok && response.body) return response.body;
+  const reason = await reasonOf(response);
+  if (response.status >= 400 && response.status < 500 && response.status !== 429) {
+    throw new RefusedError(`Cannot watch job "${job}" at ${server}: ${reason}`);
+  }
+  throw new Error(reason);
+}
+
+/** What an answer that is no success says, in words. */
+export async function reasonOf(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    const problem: unknown = JSON.parse(text);
+    if (typeof problem === "object" && problem !== null && "detail" in problem) {
+      return `${problem.detail} (${response.status})`;
+    }
+  } catch {
+    // Not ours, a proxy's perhaps: the status says what there is to say.
+  }
+  return `the server answered ${response.status}`;
+}

@@ -1,0 +1,100 @@
+/** `keys`: create, list and revoke, also beside a running server. */
+import { join } from "node:path";
+import process from "node:process";
+import { KeyStore } from "../auth/key_store.ts";
+import type { KeyInfo } from "../auth/key_row.ts";
+import { parseScopes } from "../auth/scopes.ts";
+import { systemClock } from "../clock.ts";
+import { makeDataDirectory } from "../log/data_directory.ts";
+import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import { ExitCode, UsageError } from "./exit.ts";
+import type { Flags } from "./program.ts";
+import { dataFrom } from "./settings.ts";
+import { clean } from "./words.ts";
+
+/** @throws {UsageError} for a tenant or scope that is none */
+export function createKey(flags: Flags): number {
+  return withKeys(flags, (keys) => {
+    const created = keys.create({
+      tenant: tenantFrom(flags.tenant),
+      scopes: scopesFrom(String(flags.scopes)),
+      name: typeof flags.name === "string" ? flags.name : undefined,
+    });
+    const { id, key, tenant, scopes } = created;
+    if (flags.json) print({ id, key, tenant, scopes });
+    else process.stdout.write(`${key}\n`);
+    if (!flags.json) process.stderr.write("Keep it: it is not shown again.\n");
+    return ExitCode.ok;
+  });
+}
+
+/** Oldest first; revoked ones too. */
+export function listKeys(flags: Flags): number {
+  return withKeys(flags, (keys) => {
+    for (const key of keys.list()) {
+      if (flags.json) print(keyJson(key));
+      else process.stdout.write(`${words(key)}\n`);
+    }
+    return ExitCode.ok;
+  });
+}
+
+/** @throws {UsageError} when there is no such key */
+export function revokeKey(id: string, flags: Flags): number {
+  return withKeys(flags, (keys) => {
+    const revoked = keys.revoke(id);
+    if (!revoked) {
+      throw new UsageError(`Cannot revoke key "${clean(id)}": there is none of that id`);
+    }
+    if (flags.json) print(keyJson(revoked));
+    else process.stdout.write(`${words(revoked)}\n`);
+    return ExitCode.ok;
+  });
+}
+
+/** @throws {UsageError} */
+export function tenantFrom(given: unknown): TenantId {
+  const tenant = parseTenantId(String(given));
+  if (tenant) return tenant;
+  const form = "1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit";
+  throw new UsageError(`--tenant: got "${clean(given)}": expected ${form}`);
+}
+
+function scopesFrom(text: string) {
+  try {
+    return parseScopes(text);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UsageError(`--scopes: ${cause.message}`, { cause });
+  }
+}
+
+function withKeys(flags: Flags, act: (keys: KeyStore) => number): number {
+  const keys = new KeyStore(join(makeDataDirectory(dataFrom(flags)), "keys.db"), systemClock);
+  try {
+    return act(keys);
+  } finally {
+    keys.close();
+  }
+}
+
+function keyJson(key: KeyInfo) {
+  const { id, tenant, scopes, name, createdAtMs, revokedAtMs } = key;
+  return { id, tenant, scopes, name, created_at: iso(createdAtMs), revoked_at: iso(revokedAtMs) };
+}
+
+function words(key: KeyInfo): string {
+  const state = key.revokedAtMs === null ? "in force" : `revoked ${iso(key.revokedAtMs)}`;
+  const name = key.name === null ? "" : `  ${clean(key.name)}`;
+  return `${key.id}  ${key.tenant}  ${key.scopes.join(",")}  ${
+    iso(key.createdAtMs)
+  }  ${state}${name}`;
+}
+
+function iso(atMs: number | null): string | null {
+  return atMs === null ? null : new Date(atMs).toISOString();
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,141 @@
+/** The command line: what there is, and what each command needs. */
+import { Command, CommanderError, Option } from "commander";
+import process from "node:process";
+import { DataDirectoryTakenError } from "../log/data_directory.ts";
+import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
+import { PortTakenError } from "../runtime/serve.ts";
+import { checkConfig } from "./check.ts";
+import { ConfigError } from "./config_error.ts";
+import { demo } from "./demo.ts";
+import { ExitCode, UsageError } from "./exit.ts";
+import { RefusedError } from "./follow.ts";
+import { createKey, listKeys, revokeKey } from "./keys.ts";
+import { run } from "./run.ts";
+import { serve } from "./serve.ts";
+import { SETTING_ROWS } from "./server_settings.ts";
+import { VERSION } from "./version.ts";
+import { watch } from "./watch.ts";
+
+/** Runs a command. @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
+export async function program(args: readonly string[]): Promise<number> {
+  let code: number = ExitCode.ok;
+  const does = (act: (...given: never[]) => Promise<number> | number) =>
+  async (
+    ...given: unknown[]
+  ) => {
+    code = await act(...given as never[]); // commander passes what the command declares
+  };
+  const root = new Command("synctail")
+    .description("tail -f for sync jobs: see live what a running sync is doing.")
+    .version(VERSION)
+    .showHelpAfterError("(synctail --help shows what there is)")
+    .exitOverride()
+    .addHelpText(
+      "after",
+      "\nStart with `demo`: it runs a real sync and shows where to watch it.\n" +
+        "Every server flag can be set as a variable too: --data is SYNCTAIL_DATA.",
+    );
+
+  withSettings(root.command("serve", { isDefault: true }))
+    .description("Start the server (this is what no command means)")
+    .action(does((flags: Flags) => serve(flags)));
+  withSettings(root.command("demo"))
+    .description("Start the server, run a real sync of a directory, and show its progress")
+    .argument("[folder]", "the directory to index; /usr/share when left out")
+    .option("--full-speed", "do not slow a short run down for watching")
+    .action(does((folder: string | undefined, flags: Flags) => demo(folder, flags)));
+  withSettings(root.command("run"))
+    .description("Run a configured sync and show its progress; needs no server, uses one that runs")
+    .argument("<sync>", "its name or id")
+    .option("--tenant <name>", "whose sync it is", "default")
+    .action(does((sync: string, flags: Flags) => run(sync, flags)));
+  withClient(root.command("watch"))
+    .description("Follow a job's progress")
+    .argument("<job>", "its id")
+    .option("--logs <level>", "show log lines too: debug, info, warning or error")
+    .action(does((job: string, flags: Flags) => watch(job, flags)));
+
+  const keys = root.command("keys").description("Create, list and revoke API keys");
+  withData(keys.command("create"))
+    .description("Create a key and print it; it is never shown again")
+    .option("--tenant <name>", "whose jobs the key is for", "default")
+    .option(
+      "--scopes <list>",
+      "of read, run, write, tenants; separated by commas",
+      "read,run,write",
+    )
+    .option("--name <words>", "what the key is for")
+    .action(does((flags: Flags) => createKey(flags)));
+  withData(keys.command("list"))
+    .description("List keys, without their secrets")
+    .action(does((flags: Flags) => listKeys(flags)));
+  withData(keys.command("revoke"))
+    .description("End a key")
+    .argument("<id>", "the key's id, the part between st_ and the next _")
+    .action(does((id: string, flags: Flags) => revokeKey(id, flags)));
+
+  root.command("check")
+    .description("Say whether a configuration file is right, and what is wrong with it")
+    .argument("[file]", "synctail.json when left out")
+    .action(does((file: string | undefined) => checkConfig(file)));
+
+  try {
+    await root.parseAsync(args, { from: "user" });
+    return code;
+  } catch (cause) {
+    return told(cause);
+  }
+}
+
+/** What commander read of a command's flags; each command reads what it declares. */
+export type Flags = Readonly<Record<string, unknown>>;
+
+function withSettings(command: Command): Command {
+  for (const { flag, env, kind, help, fallback } of SETTING_ROWS) {
+    const value = kind === "boolean" ? "" : " <value>";
+    const shown = fallback === undefined || fallback === false ? "" : ` (default: ${fallback})`;
+    command.addOption(new Option(`--${flag}${value}`, `${help}${shown} [${env}]`));
+  }
+  return command;
+}
+
+function withData(command: Command): Command {
+  return command
+    .option(
+      "--data <directory>",
+      "directory of logs and keys (default: ./.synctail) [SYNCTAIL_DATA]",
+    )
+    .option("--json", "one JSON object a line on stdout");
+}
+
+function withClient(command: Command): Command {
+  return withData(command)
+    .option(
+      "--server <url>",
+      "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
+    )
+    .option("--key <key>", "an API key with the scope read [SYNCTAIL_KEY]");
+}
+
+/** Says what went wrong, and how the command ends. */
+function told(cause: unknown): number {
+  if (cause instanceof CommanderError) {
+    // Commander has printed its own words: help and version are no failures.
+    return cause.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  }
+  const known = [
+    UsageError,
+    ConfigError,
+    RefusedError,
+    PortTakenError,
+    DataDirectoryTakenError,
+    StoreVersionError,
+    StoreForeignError,
+  ].some((type) => cause instanceof type);
+  const words = cause instanceof Error ? cause.message : String(cause);
+  process.stderr.write(`synctail: ${words}\n`);
+  if (!known && cause instanceof Error && process.env.SYNCTAIL_LOG_LEVEL === "debug") {
+    process.stderr.write(`${cause.stack}\n`);
+  }
+  return known ? ExitCode.usage : ExitCode.failed;
+}

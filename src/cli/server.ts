@@ -1,0 +1,94 @@
+/** A whole server, put together: what serve, demo and a run without a server start. */
+import { randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers";
+import { KeyStore } from "../auth/key_store.ts";
+import type { Clock } from "../clock.ts";
+import { httpApp } from "../http/app.ts";
+import { Hub } from "../hub/hub.ts";
+import { PublishedLog } from "../hub/published_log.ts";
+import { Dispatcher } from "../jobs/dispatcher.ts";
+import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { Syncs } from "../jobs/syncs.ts";
+import { DataDirectory } from "../log/data_directory.ts";
+import { type Durability, SqliteLog } from "../log/sqlite_log.ts";
+import { loggerOf } from "../logger.ts";
+import { listen, urlOf } from "../runtime/serve.ts";
+import { Viewers } from "../stream/viewers.ts";
+import { VERSION } from "./version.ts";
+
+/** How long viewers get to take their farewell, in milliseconds. */
+const DRAIN_MS = 1_000;
+/** How long answers that are under way get after that. */
+const STOP_MS = 300;
+
+export interface ServerOptions {
+  readonly data: string;
+  readonly hostname: string;
+  readonly port: number;
+  readonly durability: Durability;
+  readonly heartbeatMs: number;
+  readonly retryMs: number;
+  readonly mergeAfter: number;
+  readonly syncs: readonly ConfiguredSync[];
+  readonly clock: Clock;
+  /** Called when everything but the listener is there; what it throws ends the start. */
+  readonly beforeListening?: (parts: { readonly keys: KeyStore }) => void;
+}
+
+/** A server that accepts connections. */
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  readonly directory: DataDirectory;
+  readonly keys: KeyStore;
+  readonly syncs: Syncs;
+  /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * @throws {DataDirectoryTakenError} when another server has the data directory
+ * @throws {PortTakenError} when another process listens on the port
+ * @throws {StoreVersionError | StoreForeignError} when a file there is not this version's to open
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { clock, durability, heartbeatMs, retryMs, mergeAfter } = options;
+  const logger = loggerOf("server");
+  const onFault = (error: unknown) => logger.error("fault: {error}", { error });
+  /** What has been opened so far, to be closed in the opposite order. */
+  const opened: (() => void | Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of opened.splice(0).reverse()) await close();
+  };
+  try {
+    const directory = new DataDirectory(options.data);
+    opened.push(() => directory.release());
+    const keys = new KeyStore(directory.file("keys.db"), clock);
+    opened.push(() => keys.close());
+    const sqlite = new SqliteLog({ path: directory.file("log.db"), durability, clock });
+    opened.push(() => sqlite.close());
+    const hub = new Hub();
+    const log = new PublishedLog(sqlite, hub);
+    const viewers = new Viewers({ log, hub, clock, heartbeatMs, retryMs, mergeAfter, onFault });
+    const dispatcher = new Dispatcher({ log, clock, owner: randomUUID(), onFault });
+    await dispatcher.open();
+    const syncs = new Syncs(options.syncs, [directory.path]);
+    const app = httpApp({ log, keys, syncs, dispatcher, viewers }, VERSION);
+    options.beforeListening?.({ keys });
+    const { hostname } = options;
+    const handler = (request: Request, connection: object) => app.fetch(request, connection);
+    const listening = await listen({ hostname, port: options.port, handler });
+    opened.push(() => listening.stop(STOP_MS));
+    opened.push(async () => {
+      await dispatcher.stop();
+      // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await viewers.drain(DRAIN_MS);
+    });
+    const url = urlOf(hostname, listening.port);
+    return { url, port: listening.port, directory, keys, syncs, stop: closeAll };
+  } catch (cause) {
+    await closeAll();
+    throw cause;
+  }
+}

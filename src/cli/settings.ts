@@ -1,0 +1,34 @@
+/** The settings of a command that starts a server, from everywhere they may come from. */
+import { existsSync } from "node:fs";
+import process from "node:process";
+import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { type Config, readConfig } from "./config_file.ts";
+import { resolveSettings, type ServerSettings } from "./server_settings.ts";
+
+/** Read where no file is named, if it is there. */
+export const CONFIG_FILE = "synctail.json";
+
+export interface Resolved {
+  readonly settings: ServerSettings;
+  readonly syncs: readonly ConfiguredSync[];
+  /** The file that was read; undefined for none. */
+  readonly file: string | undefined;
+}
+
+/** @throws {ConfigError} with everything that is wrong */
+export function settingsFrom(flags: Readonly<Record<string, unknown>>): Resolved {
+  const { env } = process;
+  const first = resolveSettings({ flags, env, file: {} });
+  for (const warning of first.warnings) process.stderr.write(`synctail: ${warning}\n`);
+  const named = first.settings.config;
+  const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
+  const config: Config = file === undefined ? { syncs: [], server: {} } : readConfig(file);
+  const { settings } = resolveSettings({ flags, env, file: config.server });
+  return { settings, syncs: config.syncs, file };
+}
+
+/** The data directory of a command that starts no server. */
+export function dataFrom(flags: Readonly<Record<string, unknown>>): string {
+  const { data } = flags;
+  return settingsFrom(typeof data === "string" ? { data } : {}).settings.data;
+}

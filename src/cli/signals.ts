@@ -1,0 +1,20 @@
+/** Ctrl-C and its kin as an AbortSignal. */
+import process from "node:process";
+
+/**
+ * A signal that fires at the first SIGINT or SIGTERM. A second one ends the process at once, for
+ * whoever does not want to wait.
+ */
+export function untilStopped(): { readonly signal: AbortSignal; readonly stopped: Promise<void> } {
+  const controller = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    const stop = () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort();
+      resolve();
+    };
+    process.on("SIGINT", stop);
+    process.on("SIGTERM", stop);
+  });
+  return { signal: controller.signal, stopped };
+}

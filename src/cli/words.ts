@@ -1,0 +1,40 @@
+/** Frames in words. */
+import type { Payload } from "./follow.ts";
+
+const COUNTS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+
+/**
+ * Text from outside, safe for a terminal: without control characters (C0, C1, DEL) and without
+ * the marks that turn the direction of writing.
+ */
+export function clean(text: unknown): string {
+  // deno-lint-ignore no-control-regex -- control characters are exactly what is looked for
+  return String(text).replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
+/** The counts that are not zero: `12 inserted, 3 kept`. */
+export function countsText(payload: Payload): string {
+  const parts = COUNTS.filter((name) => Number(payload[name]) > 0)
+    .map((name) => `${payload[name]} ${name}`);
+  return parts.length > 0 ? parts.join(", ") : "nothing yet";
+}
+
+/** How a job ended, in one line. */
+export function summaryText(payload: Payload): string {
+  const counts = COUNTS.map((name) => `${Number(payload[name] ?? 0)} ${name}`).join(", ");
+  const bytes = typeof payload.bytes_done === "number" ? `, ${bytesText(payload.bytes_done)}` : "";
+  const error = payload.error ? `: ${clean(payload.error)}` : "";
+  return `${clean(payload.status)}${error} (${counts}${bytes})`;
+}
+
+/** `1.5 MiB` */
+export function bytesText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

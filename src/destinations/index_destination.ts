@@ -1,0 +1,49 @@
+/** An index of entities: key, type, content hash, and what tells an unchanged file without reading it. */
+
+/** A row of the index. */
+export interface IndexedEntity {
+  /** The relative path, with `/`. */
+  readonly key: string;
+  readonly type: string;
+  /** SHA-256 of the content, as hex. */
+  readonly hash: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly inode: number;
+  /** Whether size, mtime and inode stand for just this content. */
+  readonly settled: boolean;
+}
+
+/** Open for one run. Writes are kept back until `flush`, which the source calls before it waits. */
+export interface IndexSession {
+  /** Rows behind the key in the order of the keys' bytes, at most `limit`. */
+  after(key: string, limit: number): IndexedEntity[];
+  put(entity: IndexedEntity): void;
+  remove(key: string): void;
+  /** Commits what has been written. Called at the end of each slice of time. */
+  flush(): void;
+  /** Commits and lets go. */
+  close(): void;
+}
+
+/** Where a directory source keeps what it has seen. */
+export interface IndexDestination {
+  /** Files of the index itself, which a source must not index. */
+  readonly paths: readonly string[];
+  /**
+   * @param source what the index is of; another one's index is refused rather than emptied
+   * @throws {DestinationError}
+   */
+  open(source: string): IndexSession;
+}
+
+/** A failure of the destination whose code and message are meant for people. */
+export class DestinationError extends Error {
+  override readonly name = "DestinationError";
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,30 @@
+/** Pieces of the OpenAPI document that many routes share. */
+import { z } from "@hono/zod-openapi";
+import { type ProblemCode, PROBLEMS } from "./problem.ts";
+import { ProblemSchema } from "./schemas.ts";
+
+/** Either way of sending a key. */
+export const SECURITY: Record<string, string[]>[] = [{ bearer: [] }, { apiKey: [] }];
+
+export const JobParams = z.object({
+  job_id: z.string().openapi({ format: "uuid", description: "The job's UUID" }),
+});
+
+export const SyncParams = z.object({
+  sync: z.string().openapi({ description: "The sync's id or name" }),
+});
+
+/** A JSON body of this schema. */
+export function json<Schema extends z.ZodType>(schema: Schema, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** The problems that a route can answer, by status; 401 stands on all of them. */
+export function problems(...codes: ProblemCode[]) {
+  const told: ProblemCode[] = ["unauthenticated", ...codes];
+  return Object.fromEntries(told.map((code) => {
+    const [status, title] = PROBLEMS[code];
+    const content = { "application/problem+json": { schema: ProblemSchema } };
+    return [status, { description: title, content }];
+  }));
+}

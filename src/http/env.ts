@@ -1,0 +1,20 @@
+/** What every handler can count on. */
+import type { Principal } from "../auth/key_store.ts";
+
+/** The connection under a request, as the runtime knows it. */
+export interface Connection {
+  /** Address of the peer, for the server's own log. */
+  readonly remote: string;
+  /** Lifts the runtime's limit on quiet connections; a stream may say nothing for long. */
+  keepOpen(): void;
+}
+
+/** Hono's type parameter for this app. */
+export interface HttpEnv {
+  Bindings: Connection;
+  Variables: {
+    requestId: string;
+    /** Set on everything below /v1. */
+    principal: Principal;
+  };
+}

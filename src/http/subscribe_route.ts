@@ -1,0 +1,51 @@
+/** The endpoint of the page: one job's progress as Server-Sent Events. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { jobFor } from "./access.ts";
+import { JobParams, problems, SECURITY } from "./describe.ts";
+import type { HttpEnv } from "./env.ts";
+import { SubscribeQuerySchema } from "./schemas.ts";
+import type { Services } from "./services.ts";
+
+/** The headers of the contract. */
+const STREAM_HEADERS = {
+  "Content-Type": "text/event-stream",
+  "Cache-Control": "no-cache, no-transform",
+  "Connection": "keep-alive",
+  "X-Accel-Buffering": "no",
+};
+
+const route = createRoute({
+  method: "get",
+  path: "/v1/sync/job/{job_id}/subscribe",
+  summary: "Follow a job live",
+  description: "Unnamed frames, each one line of JSON with a `type`: `connected`, `heartbeat`, " +
+    "`progress` (running totals), `error`; with ?logs also `log`. The stream ends by itself " +
+    "after the terminal progress frame. Reconnect with Last-Event-ID to go on where it stopped; " +
+    "204 says that nothing more will come.",
+  security: SECURITY,
+  request: { params: JobParams, query: SubscribeQuerySchema },
+  responses: {
+    200: {
+      description: "The stream",
+      content: { "text/event-stream": { schema: z.string() } },
+    },
+    204: { description: "The cursor stands at the job's end" },
+    ...problems("invalid-request", "forbidden", "not-found"),
+  },
+});
+
+export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services): void {
+  const { log, viewers } = services;
+
+  app.openapi(route, async (context) => {
+    const job = await jobFor(context, log, "read");
+    // A HEAD is served by this handler, but its body would never be read nor cancelled.
+    if (context.req.raw.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
+    const { logs, last_event_id, lastEventId } = context.req.valid("query");
+    const cursor = context.req.header("Last-Event-ID") || last_event_id || lastEventId || undefined;
+    const stream = await viewers.subscribe(job, { cursor, logs });
+    if (!stream) return new Response(null, { status: 204 });
+    context.env.keepOpen();
+    return new Response(stream, { headers: STREAM_HEADERS });
+  });
+}

@@ -1,0 +1,89 @@
+/** Configured syncs: what there is, and running them. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { StoppingError } from "../jobs/dispatcher.ts";
+import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { requireScope } from "./access.ts";
+import { json, problems, SECURITY, SyncParams } from "./describe.ts";
+import type { HttpEnv } from "./env.ts";
+import { jobJson } from "./job_json.ts";
+import { notFound, Problem } from "./problem.ts";
+import { JobSchema, RunBodySchema, SyncListSchema } from "./schemas.ts";
+import type { Services } from "./services.ts";
+
+const listRoute = createRoute({
+  method: "get",
+  path: "/v1/sync",
+  summary: "The configured syncs, each with its last job",
+  security: SECURITY,
+  responses: { 200: json(SyncListSchema, "All of them"), ...problems("forbidden") },
+});
+
+const runRoute = createRoute({
+  method: "post",
+  path: "/v1/sync/{sync}/run",
+  summary: "Run a sync now",
+  security: SECURITY,
+  request: {
+    params: SyncParams,
+    body: { content: { "application/json": { schema: RunBodySchema } }, required: false },
+  },
+  responses: {
+    202: {
+      ...json(JobSchema, "The job that was started"),
+      headers: { Location: { schema: { type: "string" }, description: "The job" } },
+    },
+    ...problems("invalid-request", "forbidden", "not-found", "already-running", "stopping"),
+  },
+});
+
+export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
+  const { syncs, dispatcher, log, viewers } = services;
+
+  app.openapi(listRoute, async (context) => {
+    requireScope(context, "read");
+    const { tenant } = context.get("principal");
+    const items = await Promise.all(
+      syncs.of(tenant).map(async (sync) => {
+        const { items: [last] } = await log.list({ tenant, syncId: sync.id, limit: 1 });
+        return {
+          id: sync.id as string,
+          name: sync.name,
+          source: sync.source.type as string,
+          destination: sync.destination.type as string,
+          last_job: last ? jobJson(last, viewers.of(last)) : null,
+        };
+      }),
+    );
+    return context.json({ items, next_cursor: null }, 200);
+  });
+
+  app.openapi(runRoute, async (context) => {
+    const sync = syncFor(context, services);
+    const { tags, meta } = (context.req.valid("json") ?? {}) as {
+      tags?: string[];
+      meta?: Record<string, unknown>;
+    };
+    const { started, job } = await dispatcher.start(syncs.runnable(sync), { tags, meta }).catch(
+      (cause) => {
+        if (!(cause instanceof StoppingError)) throw cause;
+        throw new Problem("stopping", cause.message, {}, { "Retry-After": "5" });
+      },
+    );
+    if (!started) {
+      throw new Problem(
+        "already-running",
+        `Cannot run sync "${sync.name}": its job ${job.id} is ${job.status}`,
+        { job_id: job.id },
+      );
+    }
+    return context.json(jobJson(job, 0), 202, { Location: `/v1/sync/job/${job.id}` });
+  });
+}
+
+function syncFor(context: Context<HttpEnv>, { syncs }: Services): ConfiguredSync {
+  const sync = syncs.find(context.get("principal").tenant, context.req.param("sync") ?? "");
+  if (!sync) throw notFound();
+  requireScope(context, "run");
+  return sync;
+}

@@ -1,0 +1,48 @@
+/** The syncs that are configured now. Callers can run these and nothing else. */
+import { SqliteIndex } from "../destinations/sqlite_index.ts";
+import { directorySource } from "../sources/directory.ts";
+import { parseSyncId, type TenantId } from "../sync/ids.ts";
+import type { Runnable } from "./dispatcher.ts";
+import type { ConfiguredSync } from "./sync_config.ts";
+
+/** Found by id or by name, each tenant its own. */
+export class Syncs {
+  readonly #excluded: readonly string[];
+  #all: readonly ConfiguredSync[] = [];
+
+  /** @param excluded paths that no source may enter: our own data directory */
+  constructor(syncs: readonly ConfiguredSync[], excluded: readonly string[]) {
+    this.#excluded = excluded;
+    this.#all = syncs;
+  }
+
+  /** Puts others in their place; jobs that run go on as they were started. */
+  replace(syncs: readonly ConfiguredSync[]): void {
+    this.#all = syncs;
+  }
+
+  of(tenant: TenantId): readonly ConfiguredSync[] {
+    return this.#all.filter((sync) => sync.tenant === tenant);
+  }
+
+  find(tenant: TenantId, idOrName: string): ConfiguredSync | undefined {
+    const id = parseSyncId(idOrName);
+    return this.of(tenant).find((sync) => sync.id === id || sync.name === idOrName);
+  }
+
+  /** What the dispatcher runs. */
+  runnable(sync: ConfiguredSync): Runnable {
+    const { id, name, tenant, progressIntervalMs } = sync;
+    return { id, name, tenant, progressIntervalMs, source: () => this.#source(sync) };
+  }
+
+  #source({ source, destination }: ConfiguredSync) {
+    return directorySource({
+      path: source.path,
+      maxPerS: source.maxPerS,
+      maxFileBytes: source.maxFileBytes,
+      destination: new SqliteIndex(destination.path),
+      exclude: this.#excluded,
+    });
+  }
+}

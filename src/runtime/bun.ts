@@ -1,0 +1,49 @@
+/** Listening under Bun. */
+import type { Listening, ListenOptions } from "./serve.ts";
+
+/** The few calls of Bun's server that are used here. */
+interface BunServer {
+  readonly port: number;
+  timeout(request: Request, seconds: number): void;
+  requestIP(request: Request): { readonly address: string } | null;
+  stop(closeActive: boolean): Promise<void>;
+}
+
+declare const Bun: {
+  serve(options: {
+    hostname: string;
+    port: number;
+    idleTimeout: number;
+    reusePort: boolean;
+    fetch(request: Request, server: BunServer): Response | Promise<Response>;
+    error(): Response;
+  }): BunServer;
+};
+
+/** Seconds after which a quiet connection is cut, unless its request asked to be kept open. */
+const IDLE_S = 30;
+
+/** @throws {Error} with code EADDRINUSE and what else the system says of the address */
+export function listen({ hostname, port, handler }: ListenOptions): Listening {
+  const server = Bun.serve({
+    hostname,
+    port,
+    idleTimeout: IDLE_S,
+    reusePort: false,
+    fetch: (request, self) =>
+      handler(request, {
+        remote: self.requestIP(request)?.address ?? "",
+        keepOpen: () => self.timeout(request, 0),
+      }),
+    // A stream that we break off on purpose ends up here; there is nothing left to answer.
+    error: () => new Response(null, { status: 500 }),
+  });
+  return {
+    port: server.port,
+    async stop(graceMs) {
+      const timer = setTimeout(() => void server.stop(true), graceMs);
+      await server.stop(false);
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/** A directory tree as a source: one entity a file, brought into an index by comparison. */
+import {
+  DestinationError,
+  type IndexDestination,
+  type IndexSession,
+} from "../destinations/index_destination.ts";
+import { DirectoryRun } from "./directory_run.ts";
+import { errorCode, type FileSystem, fileSystem } from "./file_system.ts";
+import { type JobSource, SourceError, type SourceEvent, type SourceRun } from "./source.ts";
+
+/** Larger files are skipped unless it is said otherwise. */
+export const FILE_BYTES_MAX = 1024 ** 3;
+
+export interface DirectoryOptions {
+  readonly path: string;
+  readonly destination: IndexDestination;
+  /** Entities a second at most. */
+  readonly maxPerS?: number;
+  readonly maxFileBytes?: number;
+  /** Real absolute paths that are not entered: our own data directory. */
+  readonly exclude?: readonly string[];
+  readonly files?: FileSystem;
+}
+
+/**
+ * Syncs the tree at `path` into the destination.
+ *
+ * Unchanged files are known by size, mtime and inode and are not read. A run that is stopped, or
+ * that crashes, leaves an index whose rows were each true when they were written; the next run
+ * finds the rest by the same comparison.
+ *
+ * @throws {SourceError} source_unreadable, and the codes of DestinationError
+ */
+export function directorySource(options: DirectoryOptions): JobSource {
+  return { run: (run) => directoryRun(options, run) };
+}
+
+async function* directoryRun(
+  options: DirectoryOptions,
+  run: SourceRun,
+): AsyncGenerator<SourceEvent, void, void> {
+  const { destination, files = fileSystem } = options;
+  const root = rootOf(files, options.path);
+  let session: IndexSession | undefined;
+  try {
+    session = destination.open(root);
+    const excluded = new Set([...options.exclude ?? [], ...destination.paths]);
+    const { maxPerS, maxFileBytes = FILE_BYTES_MAX } = options;
+    yield* new DirectoryRun({ ...run, files, root, excluded, session, maxPerS, maxFileBytes })
+      .events();
+  } catch (cause) {
+    if (!(cause instanceof DestinationError)) throw cause;
+    throw new SourceError(cause.code, cause.message, { cause });
+  } finally {
+    session?.close();
+  }
+}
+
+/** The root must be there: a tree that is gone is not an empty one. */
+function rootOf(files: FileSystem, path: string): string {
+  try {
+    const root = files.realPath(path);
+    files.list(root);
+    return root === "/" ? "" : root;
+  } catch (cause) {
+    const code = errorCode(cause);
+    const reason = code === "ENOENT"
+      ? "there is no such directory"
+      : code === "ENOTDIR"
+      ? "it is not a directory"
+      : code ?? String(cause);
+    throw new SourceError("source_unreadable", `Cannot read the directory "${path}": ${reason}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,66 @@
+/** The few calls of the file system that the directory source makes; tests put others in their place. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+} from "node:fs";
+
+/** What is known of a file without reading it. */
+export interface FileStat {
+  readonly kind: "file" | "directory" | "other";
+  readonly size: number;
+  /** Whole milliseconds since 1970: Deno gives no finer ones. */
+  readonly mtimeMs: number;
+  readonly inode: number;
+}
+
+/** Synchronous, because each call is short; whoever calls many hands control back in between. */
+export interface FileSystem {
+  realPath(path: string): string;
+  /** Names only; in no order. A name that is no UTF-8 has U+FFFD in it. */
+  list(path: string): { readonly name: string; readonly directory: boolean }[];
+  stat(path: string): FileStat;
+  /** Opens for reading; never follows a link and never waits for a fifo's writer. */
+  open(path: string): number;
+  statOpen(file: number): FileStat;
+  /** Bytes read into the buffer; 0 at the end. */
+  read(file: number, buffer: Uint8Array): number;
+  close(file: number): void;
+}
+
+const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** The machine's own. */
+export const fileSystem: FileSystem = {
+  realPath: (path) => realpathSync(path),
+  list: (path) =>
+    readdirSync(path, { withFileTypes: true })
+      .map((entry) => ({ name: entry.name, directory: entry.isDirectory() })),
+  stat: (path) => statOf(lstatSync(path)),
+  open: (path) => openSync(path, READ),
+  statOpen: (file) => statOf(fstatSync(file)),
+  read: (file, buffer) => readSync(file, buffer, 0, buffer.byteLength, null),
+  close: (file) => closeSync(file),
+};
+
+/** The system's code of an error, such as ENOENT; undefined when it has none. */
+export function errorCode(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause && typeof cause.code === "string"
+    ? cause.code
+    : undefined;
+}
+
+function statOf(stat: ReturnType<typeof lstatSync>): FileStat {
+  if (!stat) throw new Error("There is no such file");
+  return {
+    kind: stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other",
+    size: Number(stat.size),
+    mtimeMs: Math.floor(Number(stat.mtimeMs)),
+    inode: Number(stat.ino),
+  };
+}

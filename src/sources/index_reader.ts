@@ -1,0 +1,34 @@
+/** Reads an index from its first key to its last, a page at a time. */
+import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+
+/** Rows read at a time. */
+const PAGE = 500;
+
+/** One row ahead: `peek` shows it, `take` moves on. Rows written behind it are not met again. */
+export class IndexReader {
+  readonly #session: IndexSession;
+  #page: IndexedEntity[] = [];
+  #at = 0;
+  #last = "";
+  #ended = false;
+
+  constructor(session: IndexSession) {
+    this.#session = session;
+  }
+
+  peek(): IndexedEntity | undefined {
+    if (this.#at === this.#page.length && !this.#ended) {
+      this.#page = this.#session.after(this.#last, PAGE);
+      this.#at = 0;
+      this.#ended = this.#page.length < PAGE;
+      this.#last = this.#page.at(-1)?.key ?? this.#last;
+    }
+    return this.#page[this.#at];
+  }
+
+  take(): IndexedEntity | undefined {
+    const row = this.peek();
+    if (row) this.#at++;
+    return row;
+  }
+}

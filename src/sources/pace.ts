@@ -1,0 +1,42 @@
+/** Holds a run back to a number of entities a second. */
+import { type Clock, sleep } from "../clock.ts";
+
+/** Longest single wait, in milliseconds: so that progress still looks smooth. */
+const WAIT_MS_MAX = 100;
+
+/** Lets `perS` entities through in each second since the start; no more, and none saved up. */
+export class Pace {
+  readonly #clock: Clock;
+  readonly #perS: number;
+  #dueMs: number;
+  #held = false;
+
+  constructor(clock: Clock, perS: number) {
+    this.#clock = clock;
+    this.#perS = perS;
+    this.#dueMs = clock.monotonic();
+  }
+
+  /** Whether the run has been held back so far. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** Counts one entity. */
+  spend(): void {
+    const now = this.#clock.monotonic();
+    // A slow stretch is not made up for by a fast one.
+    this.#dueMs = Math.max(this.#dueMs, now - WAIT_MS_MAX) + 1000 / this.#perS;
+  }
+
+  /** Whether the next entity has to wait. */
+  get early(): boolean {
+    return this.#dueMs > this.#clock.monotonic();
+  }
+
+  /** Waits a while, or less when the signal fires. */
+  async wait(signal: AbortSignal): Promise<void> {
+    this.#held = true;
+    await sleep(this.#clock, Math.min(WAIT_MS_MAX, this.#dueMs - this.#clock.monotonic()), signal);
+  }
+}
