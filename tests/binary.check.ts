@@ -1,0 +1,25 @@
+/** The compiled program, as people get it. Not part of the ordinary suite: it needs SYNCTAIL_BINARY. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { startProgram } from "./support/program.ts";
+
+const binary = process.env.SYNCTAIL_BINARY;
+
+test("the binary serves, asks for a key, and ends with 0 on SIGTERM", async (t) => {
+  assert.ok(binary, "SYNCTAIL_BINARY is not set");
+  const server = await startProgram(t, { command: [binary], args: ["serve"] });
+
+  const answer = await fetch(`${server.url}/v1/sync/jobs`);
+  await answer.body?.cancel();
+
+  assert.equal(answer.status, 401);
+  assert.equal(await server.stop("SIGTERM"), 0);
+});
+
+test("the binary says its version", async (t) => {
+  assert.ok(binary, "SYNCTAIL_BINARY is not set");
+  const { stdout, code } = await startProgram.toEnd(t, { command: [binary], args: ["--version"] });
+
+  assert.deepEqual([stdout.trim(), code], ["0.1.0", 0]);
+});

@@ -1,0 +1,140 @@
+// The test command: every check under Deno and under Bun, and one closing line.
+// Usage: node tests/run.mjs [deno|bun|all] [PATH...]; DENO and BUN name the runtimes' binaries.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const LIMIT_MS = 20 * 60_000;
+const { DENO = "deno", BUN = "bun" } = process.env;
+const [which = "all", ...paths] = process.argv.slice(2);
+const where = paths.length > 0 ? paths : ["tests"];
+const partial = paths.length > 0;
+let passed = 0;
+let failed = 0;
+let running;
+
+const timer = setTimeout(() => stop(`it took longer than ${LIMIT_MS / 60_000} minutes`), LIMIT_MS);
+for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => stop(`it was stopped by ${name}`));
+
+if (which === "deno" || which === "all") {
+  if (!partial) {
+    await step("deno fmt", DENO, ["fmt", "--check", "--quiet"]);
+    await step("deno lint", DENO, ["lint", "--quiet"]);
+    await step("deno check", DENO, ["check", "--quiet", "main.ts", "tests", "bench"]);
+  }
+  if (!partial) browser();
+  await suite(
+    "deno test",
+    DENO,
+    ["test", "-A", "--quiet", ...where],
+    /(\d+) passed.*\| (\d+) failed/,
+  );
+}
+if (which === "bun" || which === "all") {
+  await step("bun install", BUN, ["install", "--frozen-lockfile"]);
+  if (!partial && which === "bun") browser();
+  await suite("bun test", BUN, ["test", ...where], /(\d+) pass\n\s*(?:\d+ \w+\n\s*)?(\d+) fail/);
+}
+if (which === "all" && !partial) await binary();
+close();
+
+/** The browser that the browser tests drive; without it they fail. */
+function browser() {
+  if (["/usr/bin/chromium", "/usr/bin/google-chrome"].some(existsSync)) return;
+  console.error("tests: installing Chromium for the browser tests");
+  spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore" });
+  const { status } = spawnSync("apt-get", ["install", "-y", "-qq", "chromium"], {
+    stdio: "ignore",
+  });
+  if (status !== 0) console.error("tests: Chromium cannot be installed; its tests will fail");
+}
+
+/** The compiled program, started and asked. */
+async function binary() {
+  const dir = mkdtempSync(join(tmpdir(), "synctail-binary-"));
+  const file = join(dir, "synctail");
+  const built = await step("bun build --compile", BUN, [
+    "build",
+    "--compile",
+    "--minify-syntax",
+    "main.ts",
+    "--outfile",
+    file,
+  ]);
+  if (built) {
+    await suite(
+      "the binary",
+      BUN,
+      ["test", "./tests/binary.check.ts"],
+      /(\d+) pass\n\s*(\d+) fail/,
+      {
+        SYNCTAIL_BINARY: file,
+      },
+    );
+  }
+  rmSync(dir, { recursive: true, force: true });
+}
+
+/** One check: it passes or fails as a whole. */
+async function step(name, command, args) {
+  const { code, output } = await run(command, args);
+  count(name, code === 0 ? 1 : 0, code === 0 ? 0 : 1, code === 0 ? "" : output);
+  return code === 0;
+}
+
+/** A test runner: its own summary is counted; none, or one of no tests, is a failure. */
+async function suite(name, command, args, summary, env = {}) {
+  const { code, output } = await run(command, args, env);
+  // deno-lint-ignore no-control-regex -- colours
+  const [, pass, fail] = summary.exec(output.replace(/\x1b\[[0-9;]*m/g, "")) ?? [];
+  const ran = pass !== undefined && Number(pass) + Number(fail) > 0;
+  const broken = !ran || (code !== 0 && Number(fail) === 0);
+  count(
+    name,
+    Number(pass ?? 0),
+    Number(fail ?? 0) + (broken ? 1 : 0),
+    code === 0 && ran ? "" : output,
+  );
+}
+
+function count(name, pass, fail, output) {
+  passed += pass;
+  failed += fail;
+  if (fail > 0) console.log(output);
+  console.log(`${fail === 0 ? "ok  " : "FAIL"} ${name}: ${pass} ok, ${fail} not`);
+}
+
+function run(command, args, env = {}) {
+  return new Promise((resolve) => {
+    running = spawn(command, args, {
+      env: { ...process.env, NO_COLOR: "1", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    let output = "";
+    const keep = (chunk) => output = (output + chunk).slice(-400_000);
+    running.stdout.on("data", keep);
+    running.stderr.on("data", keep);
+    running.on("error", (error) => resolve({ code: 1, output: `${command}: ${error.message}` }));
+    running.on("close", (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+function stop(reason) {
+  if (running?.pid) {
+    try {
+      process.kill(-running.pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+  }
+  count(`the run: ${reason}`, 0, 1, "");
+  close();
+}
+
+function close() {
+  clearTimeout(timer);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+}
