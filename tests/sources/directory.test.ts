@@ -1,0 +1,446 @@
+import assert from "node:assert/strict";
+import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { type Clock, systemClock } from "../../src/clock.ts";
+import { SqliteIndex } from "../../src/destinations/sqlite_index.ts";
+import { type DirectoryOptions, directorySource } from "../../src/sources/directory.ts";
+import { type FileSystem, fileSystem } from "../../src/sources/file_system.ts";
+import { SourceError, type SourceEvent, type SourceProgress } from "../../src/sources/source.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import type { Cleanup } from "../support/program.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** Long ago, so that a file's stat stands for its content. */
+const PAST = new Date("2020-01-01T00:00:00Z");
+
+/** A tree and an index beside it. */
+function bench(t: Cleanup) {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const root = join(path, "tree");
+  const index = join(path, "index.db");
+  mkdirSync(root);
+  const write = (key: string, text: string, at = PAST) => {
+    const file = join(root, key);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, text);
+    utimesSync(file, at, at);
+  };
+  return {
+    root,
+    index,
+    write,
+    remove: (key: string) => rmSync(join(root, key), { recursive: true }),
+    keys: () => rows(index).map(({ key }) => key),
+    async run(options: Partial<DirectoryOptions> & { clock?: Clock; signal?: AbortSignal } = {}) {
+      const { clock = systemClock, signal = new AbortController().signal, ...rest } = options;
+      const source = directorySource({ path: root, destination: new SqliteIndex(index), ...rest });
+      const events: SourceEvent[] = [];
+      for await (const event of source.run({ signal, clock })) events.push(event);
+      return told(events);
+    },
+  };
+}
+
+function rows(index: string) {
+  const db = new DatabaseSync(index, { readOnly: true });
+  const found = db.prepare("SELECT * FROM entities ORDER BY key").all();
+  db.close();
+  return found;
+}
+
+/** The counts of the last progress, the log lines, and all progress there was. */
+function told(events: readonly SourceEvent[]) {
+  const progress = events.filter((event): event is SourceProgress => event.type === "progress");
+  const lines = events.flatMap((event) =>
+    event.type === "log" ? [`${event.level}: ${event.message}`] : []
+  );
+  const last = progress[progress.length - 1];
+  const { inserted, updated, deleted, kept, skipped } = last;
+  return { counts: { inserted, updated, deleted, kept, skipped }, last, lines, progress };
+}
+
+const none = { inserted: 0, updated: 0, deleted: 0, kept: 0, skipped: 0 };
+
+test("directorySource() indexes each file by its path, type, size and SHA-256", async (t) => {
+  const { run, write, index } = bench(t);
+  write("a.TXT", "hello");
+  write("sub/b", "");
+
+  const { counts, last } = await run();
+
+  assert.deepEqual(counts, { ...none, inserted: 2 });
+  assert.deepEqual(last.encountered, { txt: 1, none: 1 });
+  assert.deepEqual([last.total, last.bytesDone, last.bytesTotal, last.current], [
+    2,
+    5,
+    5,
+    undefined,
+  ]);
+  assert.deepEqual(rows(index).map(({ key, type, size, hash }) => [key, type, size, hash]), [
+    ["a.TXT", "txt", 5, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"],
+    ["sub/b", "none", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+  ]);
+});
+
+test("directorySource() tells what really changed since: inserted, updated, deleted, kept", async (t) => {
+  const { run, write, remove, keys } = bench(t);
+  for (const key of ["keep", "change", "gone", "dir/gone", "touch"]) write(key, key);
+  await run();
+
+  write("new", "new");
+  write("change", "changed");
+  write("touch", "touch", new Date("2021-01-01"));
+  remove("gone");
+  remove("dir");
+  const { counts } = await run();
+  const again = await run();
+
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 1, deleted: 2, kept: 2 });
+  assert.deepEqual(again.counts, { ...none, kept: 4 });
+  assert.deepEqual(keys(), ["change", "keep", "new", "touch"]);
+});
+
+test("directorySource() knows an unchanged file without reading it", async (t) => {
+  const { run, write } = bench(t);
+  write("a", "x");
+  await run();
+  const opened: string[] = [];
+  const files: FileSystem = {
+    ...fileSystem,
+    open(path) {
+      opened.push(path);
+      return fileSystem.open(path);
+    },
+  };
+
+  const { counts } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, kept: 1 });
+  assert.deepEqual(opened, []);
+});
+
+test("directorySource() reads a file again that was fresh when it was indexed", async (t) => {
+  const { run, write } = bench(t);
+  const now = new Date();
+  write("a", "one", now);
+  await run();
+
+  write("a", "two", now);
+  const { counts } = await run();
+
+  assert.deepEqual(counts, { ...none, updated: 1 });
+});
+
+test("directorySource() meets keys in the order of their bytes, also where UTF-16 has another", async (t) => {
+  const { run, write, keys } = bench(t);
+  const names = ["a.b", "a/b", "a-b", "a0", "Ä", "\u{1f600}", "\uffee", "z"];
+  for (const name of names) write(name, name);
+  await run();
+
+  const { counts } = await run();
+
+  assert.deepEqual(counts, { ...none, kept: names.length });
+  assert.deepEqual(keys(), ["a-b", "a.b", "a/b", "a0", "z", "Ä", "\uffee", "\u{1f600}"]);
+});
+
+test("directorySource() skips links, loops of links and what is no file, each with a line", async (t) => {
+  const { run, write, root } = bench(t);
+  write("real", "x");
+  symlinkSync(".", join(root, "loop"));
+  symlinkSync("real", join(root, "link"));
+  symlinkSync("nowhere", join(root, "broken"));
+
+  const { counts, lines } = await run();
+
+  assert.deepEqual(counts, { ...none, inserted: 1, skipped: 3 });
+  assert.deepEqual(lines.sort(), [
+    'info: Skipped "broken": it is not a file',
+    'info: Skipped "link": it is not a file',
+    'info: Skipped "loop": it is not a file',
+  ]);
+});
+
+test("directorySource() skips a file that is too large, and forgets what it knew of it", async (t) => {
+  const { run, write, keys } = bench(t);
+  write("big", "1234");
+  await run();
+
+  const { counts, lines } = await run({ maxFileBytes: 3 });
+
+  assert.deepEqual(counts, { ...none, skipped: 1, deleted: 1 });
+  assert.deepEqual(lines, ['info: Skipped "big": it has 4 bytes, more than 3']);
+  assert.deepEqual(keys(), []);
+});
+
+/** The machine's file system with some calls in its place; `fault` is thrown as the system would. */
+function faulty(
+  changes: (real: FileSystem, fault: (code: string) => Error) => Partial<FileSystem>,
+): FileSystem {
+  const fault = (code: string) => Object.assign(new Error(code), { code });
+  return { ...fileSystem, ...changes(fileSystem, fault) };
+}
+
+test("directorySource() leaves what it knows of a file that cannot be read now", async (t) => {
+  const { run, write, keys } = bench(t);
+  write("secret", "x");
+  await run();
+  write("secret", "xy");
+  const files = faulty((real, fault) => ({
+    open(path) {
+      if (path.endsWith("secret")) throw fault("EACCES");
+      return real.open(path);
+    },
+  }));
+
+  const { counts, lines, last } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, skipped: 1 });
+  assert.deepEqual(lines, ['warning: Skipped "secret": it cannot be read (EACCES)']);
+  assert.equal(last.warnings, 1);
+  assert.deepEqual(keys(), ["secret"]);
+});
+
+test("directorySource() deletes nothing below a directory that cannot be listed", async (t) => {
+  const { run, write, keys } = bench(t);
+  for (const key of ["a", "dir/b", "dir/sub/c", "dir.txt", "e"]) write(key, key);
+  await run();
+  const files = faulty((real, fault) => ({
+    list(path) {
+      if (path.endsWith("/dir/")) throw fault("EIO");
+      return real.list(path);
+    },
+  }));
+
+  const { counts, lines } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, kept: 3, skipped: 1 });
+  assert.deepEqual(lines, [
+    'warning: Cannot list "dir/": EIO; the 2 known below it are left as they are',
+  ]);
+  assert.equal(keys().length, 5);
+});
+
+test("directorySource() takes a file that vanishes before it is read for deleted", async (t) => {
+  const { run, write, remove, keys } = bench(t);
+  write("known", "x");
+  write("late", "x");
+  await run();
+  write("known", "xy");
+  const files = faulty((real) => ({
+    open(path) {
+      if (path.endsWith("known")) remove("known");
+      return real.open(path);
+    },
+  }));
+
+  const { counts, lines } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, kept: 1, deleted: 1 });
+  assert.deepEqual(lines, ['debug: "known" has vanished']);
+  assert.deepEqual(keys(), ["late"]);
+});
+
+test("directorySource() marks a file that changes under every reading, and reads it in the next run", async (t) => {
+  const { run, write, index } = bench(t);
+  write("busy", "0");
+  let writes = 0;
+  const files = faulty((real) => ({
+    read(file, buffer) {
+      const read = real.read(file, buffer);
+      write("busy", "x".repeat(++writes + 1));
+      return read;
+    },
+  }));
+
+  const { counts, lines } = await run({ files });
+  const marked = rows(index)[0].settled;
+  const after = await run();
+
+  assert.deepEqual(counts, { ...none, inserted: 1 });
+  assert.deepEqual(lines, [
+    'warning: "busy" changed while it was read; the next run reads it again',
+  ]);
+  assert.equal(marked, 0);
+  assert.deepEqual(after.counts, { ...none, updated: 1 });
+});
+
+test("directorySource() skips names that are no UTF-8 with a line, and goes on", async (t) => {
+  const { run, write } = bench(t);
+  write("ok", "x");
+  const files = faulty((real, fault) => ({
+    list: (
+      path,
+    ) => [...real.list(path), { name: "a\ufffd", directory: false }, {
+      name: "d\ufffd",
+      directory: true,
+    }],
+    stat(path) {
+      if (path.includes("\ufffd")) throw fault("ENOENT");
+      return real.stat(path);
+    },
+  }));
+  const listed = files.list;
+  files.list = (path) => {
+    if (path.includes("\ufffd")) throw Object.assign(new Error("ENOENT"), { code: "ENOENT" });
+    return listed(path);
+  };
+
+  const { counts, lines } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, skipped: 2 });
+  assert.deepEqual(lines, [
+    'warning: Skipped "a\ufffd": it cannot be read (its name is no UTF-8)',
+    'warning: Cannot list "d\ufffd/": its name is no UTF-8; the 0 known below it are left as they are',
+  ]);
+});
+
+test("directorySource() of an empty tree is complete at nothing", async (t) => {
+  const { counts, last } = await bench(t).run();
+
+  assert.deepEqual([counts, last.total, last.bytesTotal], [none, 0, 0]);
+});
+
+for (
+  const [what, path, reason] of [["that is gone", "gone", "there is no such directory"], [
+    "that is a file",
+    "file",
+    "it is not a directory",
+  ]] as const
+) {
+  test(`directorySource() of a tree ${what} fails and deletes nothing`, async (t) => {
+    const { run, write, root, keys } = bench(t);
+    write("file", "x");
+    await run();
+
+    await assert.rejects(
+      run({ path: join(root, path) }),
+      (error) =>
+        error instanceof SourceError && error.code === "source_unreadable" &&
+        error.message.endsWith(reason),
+    );
+    assert.deepEqual(keys(), ["file"]);
+  });
+}
+
+test("directorySource() refuses an index of another tree rather than emptying it", async (t) => {
+  const { run, write, root, keys } = bench(t);
+  write("sub/a", "x");
+  await run();
+
+  await assert.rejects(run({ path: join(root, "sub") }), { code: "destination_of_other_source" });
+  assert.deepEqual(keys(), ["sub/a"]);
+});
+
+test("directorySource() refuses another application's database and leaves it alone", async (t) => {
+  const { run, index } = bench(t);
+  const db = new DatabaseSync(index);
+  db.exec("CREATE TABLE theirs (x); PRAGMA application_id = 7");
+  db.close();
+
+  await assert.rejects(run(), { code: "destination_foreign" });
+  const after = new DatabaseSync(index);
+  assert.equal(after.prepare("SELECT count(*) AS n FROM theirs").get()?.n, 0);
+  after.close();
+});
+
+test("directorySource() stops at its signal and leaves an index that the next run repairs", async (t) => {
+  const { run, write, root, index, keys } = bench(t);
+  for (let n = 0; n < 50; n++) write(`f${String(n).padStart(2, "0")}`, "x");
+  const stop = new AbortController();
+  let seen = 0;
+  const files = faulty((real) => ({
+    open(path) {
+      if (++seen === 20) stop.abort();
+      return real.open(path);
+    },
+  }));
+
+  const source = directorySource({ path: root, destination: new SqliteIndex(index), files });
+  for await (const _ of source.run({ signal: stop.signal, clock: systemClock }));
+  const left = keys().length;
+  const { counts } = await run();
+
+  assert.ok(left >= 19 && left <= 20, `${left} rows`);
+  assert.deepEqual(counts, { ...none, inserted: 50 - left, kept: left });
+});
+
+test("directorySource({maxPerS}) spends the time that the pace asks for, and says so", async (t) => {
+  const { root, write, index } = bench(t);
+  for (let n = 0; n < 20; n++) write(`f${n}`, "x");
+  const clock = new FakeClock();
+  const source = directorySource({ path: root, destination: new SqliteIndex(index), maxPerS: 10 });
+  const events = source.run({ signal: new AbortController().signal, clock });
+  const progress: SourceProgress[] = [];
+  let next = events.next();
+
+  for (let done = false; !done;) {
+    const turn = new Promise<"turn">((resolve) => setImmediate(() => resolve("turn")));
+    const result = await Promise.race([next, turn]);
+    if (result === "turn") clock.advance(50);
+    else {
+      done = result.done === true;
+      if (!done && result.value?.type === "progress") progress.push(result.value);
+      next = events.next();
+    }
+  }
+
+  assert.equal(progress.at(-1)?.inserted, 20);
+  assert.equal(progress.at(-1)?.paced, true);
+  const tookMs = clock.monotonic();
+  assert.ok(tookMs >= 1_900 && tookMs <= 2_300, `20 files at 10 a second took ${tookMs} ms`);
+});
+
+test("directorySource() hands control back within 8 ms of work, also from within a file", async (t) => {
+  const { run, write } = bench(t);
+  for (let n = 0; n < 60; n++) write(`f${n}`, "x");
+  // Every call of the file system takes a millisecond of this clock, and nothing else does.
+  let nowMs = 0;
+  const clock: Clock = { ...systemClock, monotonic: () => nowMs };
+  const files = faulty((real) => ({
+    stat: (path) => (nowMs++, real.stat(path)),
+    open: (path) => (nowMs++, real.open(path)),
+    read: (file, buffer) => (nowMs++, real.read(file, buffer)),
+  }));
+  const turns: number[] = [];
+  let running = true;
+  const watch = () => {
+    turns.push(nowMs);
+    if (running) setImmediate(watch);
+  };
+  setImmediate(watch);
+
+  await run({ clock, files });
+  running = false;
+
+  const gaps = turns.slice(1).map((ms, n) => ms - turns[n]);
+  assert.ok(Math.max(...gaps) <= 8, `the longest stretch of work was ${Math.max(...gaps)} ms`);
+  assert.ok(nowMs > 150);
+});
+
+test(
+  "directorySource() goes through 100,000 files, tells the total only when it is final, and knows them again",
+  { timeout: 120_000 },
+  async (t) => {
+    const { root, run } = bench(t);
+    for (let dir = 0; dir < 100; dir++) {
+      mkdirSync(join(root, `d${dir}`));
+      for (let file = 0; file < 1_000; file++) {
+        const path = join(root, `d${dir}`, `f${file}`);
+        writeFileSync(path, "");
+        utimesSync(path, PAST, PAST);
+      }
+    }
+
+    const first = await run();
+    const second = await run();
+
+    assert.deepEqual(first.counts, { ...none, inserted: 100_000 });
+    assert.deepEqual(second.counts, { ...none, kept: 100_000 });
+    for (const { total, phase } of first.progress) {
+      assert.equal(total, phase === "counting" ? undefined : 100_000);
+    }
+  },
+);
