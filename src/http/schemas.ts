@@ -83,7 +83,7 @@ export const ProblemSchema = z.object({
 /** Optional words about a run; callers can only run what is configured. */
 export const RunBodySchema = z.strictObject({
   tags: z.array(z.string().min(1).max(100)).max(20).optional(),
-  meta: z.record(z.string().max(100), z.json()).optional(),
+  meta: z.record(z.string().max(100), z.unknown()).optional(),
 }).openapi("RunRequest");
 
 /** A whole number in a query. */

@@ -1,0 +1,389 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { framesOf } from "../support/stream_bench.ts";
+import { type TestServer, testServer } from "../support/server.ts";
+
+const UNKNOWN = "770e8400-e29b-41d4-a716-446655440002";
+const NOT_FOUND = {
+  type: "/problems/not-found",
+  title: "Not found",
+  status: 404,
+  detail: "There is nothing here under this id or path for this key",
+};
+
+/** Runs a sync and gives the job. */
+async function started(server: TestServer, sync = "slow") {
+  const answer = await server.ask(`/v1/sync/${sync}/run`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+  assert.equal(answer.status, 202);
+  return await answer.json();
+}
+
+/** The text of a stream up to its end. */
+async function followed(server: TestServer, id: string, headers: Record<string, string> = {}) {
+  const answer = await server.ask(`/v1/sync/job/${id}/subscribe`, {
+    headers: { Authorization: `Bearer ${server.key()}`, ...headers },
+  });
+  return { answer, frames: framesOf(await answer.text()) };
+}
+
+test("subscribe answers with the headers of the contract and ends with the job", async (t) => {
+  const server = await testServer(t);
+  const job = await started(server, "docs");
+
+  const { answer, frames } = await followed(server, job.id);
+
+  assert.equal(answer.status, 200);
+  const headers = ["Content-Type", "Cache-Control", "X-Accel-Buffering"].map((name) =>
+    answer.headers.get(name)
+  );
+  assert.deepEqual(headers, ["text/event-stream", "no-cache, no-transform", "no"]);
+  assert.equal(frames[0].data.type, "connected");
+  const last = frames.at(-1)?.data;
+  assert.deepEqual([last.status, last.entities_inserted, last.is_complete], ["completed", 3, true]);
+  assert.ok(answer.headers.get("X-Request-Id"));
+});
+
+test("subscribe takes the cursor from the header, else from the query, and says 204 at the end", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server, "docs");
+  const { frames } = await followed(server, id);
+  const last = frames.at(-1)?.id ?? "";
+
+  const over = await followed(server, id, { "Last-Event-ID": last }).catch((error) => error);
+  const byQuery = await server.ask(`/v1/sync/job/${id}/subscribe?last_event_id=${last}`);
+  const camel = await server.ask(`/v1/sync/job/${id}/subscribe?lastEventId=${last}`);
+  const all = await followed(server, id, { "Last-Event-ID": "0" });
+
+  assert.equal(over.answer.status, 204);
+  assert.deepEqual([byQuery.status, camel.status], [204, 204]);
+  assert.deepEqual([all.frames[0].data.resume, all.frames[1].data.seq], ["resumed", 1]);
+  assert.equal(all.frames.at(-1)?.id, last);
+});
+
+test("subscribe adds log lines when they are asked for, and refuses a level that is none", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server, "docs");
+  await followed(server, id);
+
+  const wrong = await server.ask(`/v1/sync/job/${id}/subscribe?logs=loud`);
+
+  assert.equal(wrong.status, 400);
+  const problem = await wrong.json();
+  assert.equal(problem.errors[0].parameter, "logs");
+});
+
+test("HEAD of a stream answers its headers and opens none", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+
+  const head = await server.ask(`/v1/sync/job/${id}/subscribe`, {
+    method: "HEAD",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+  const job = await (await server.ask(`/v1/sync/job/${id}`)).json();
+
+  assert.deepEqual([head.status, head.headers.get("Content-Type")], [200, "text/event-stream"]);
+  assert.equal(job.viewers, 0);
+});
+
+test("a viewer that leaves is gone from the server", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+  const leave = new AbortController();
+  const answer = await server.ask(`/v1/sync/job/${id}/subscribe`, {
+    signal: leave.signal,
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+  await answer.body?.getReader().read();
+  const viewers = async () => (await (await server.ask(`/v1/sync/job/${id}`)).json()).viewers;
+  const during = await viewers();
+
+  leave.abort();
+  let after = during;
+  for (let looks = 0; looks < 500 && after > 0; looks++) after = await viewers();
+
+  assert.deepEqual([during, after], [1, 0]);
+});
+
+test("cancel is seen at once and ends the stream; again it changes nothing", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+  const following = followed(server, id);
+
+  const cancel = () =>
+    server.ask(`/v1/sync/job/${id}/cancel`, {
+      method: "POST",
+      headers: { "X-API-Key": server.key() },
+    });
+  const asked = await (await cancel()).json();
+  const { frames } = await following;
+  const again = await cancel();
+
+  assert.equal(asked.status, "cancelling");
+  const last = frames.at(-1)?.data;
+  assert.deepEqual([last.status, last.is_complete, last.is_failed], ["cancelled", false, false]);
+  assert.deepEqual([again.status, (await again.json()).status], [200, "cancelled"]);
+});
+
+test("running a sync that runs already is 409 with the job that does", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+
+  const again = await server.ask("/v1/sync/slow/run", {
+    method: "POST",
+    headers: { "X-API-Key": server.key() },
+  });
+
+  assert.equal(again.status, 409);
+  assert.equal(again.headers.get("Content-Type"), "application/problem+json");
+  assert.equal((await again.json()).job_id, id);
+});
+
+test("a run that is accepted names its job in Location", async (t) => {
+  const server = await testServer(t);
+
+  const answer = await server.ask("/v1/sync/docs/run", {
+    method: "POST",
+    headers: { "X-API-Key": server.key(), "Content-Type": "application/json" },
+    body: JSON.stringify({ tags: ["by-hand"], meta: { ticket: 7 } }),
+  });
+  const job = await answer.json();
+
+  assert.equal(answer.headers.get("Location"), `/v1/sync/job/${job.id}`);
+  assert.deepEqual([job.tags, job.meta, job.sync, job.attempt], [
+    ["by-hand"],
+    { ticket: 7 },
+    "docs",
+    1,
+  ]);
+});
+
+test("lists page, and filter by status and by sync", async (t) => {
+  const server = await testServer(t);
+  const list = async (query: string) => await (await server.ask(`/v1/sync/jobs${query}`)).json();
+  const docs = await started(server, "docs");
+  await followed(server, docs.id);
+  const slow = await started(server, "slow");
+  const ids = (page: { items: { id: string }[] }) => page.items.map(({ id }) => id);
+
+  const first = await list("?limit=1");
+  const second = await list(`?limit=1&cursor=${first.next_cursor}`);
+
+  assert.deepEqual([ids(first), ids(second), second.next_cursor], [[slow.id], [docs.id], null]);
+  assert.deepEqual(ids(await list("?status=completed")), [docs.id]);
+  assert.deepEqual(ids(await list("?sync=slow")), [slow.id]);
+  assert.deepEqual(ids(await list(`?sync=${docs.sync_id}`)), [docs.id]);
+  assert.deepEqual(ids(await list("?sync=nothing")), []);
+  const syncs = (await (await server.ask("/v1/sync")).json()).items;
+  assert.deepEqual(
+    syncs.map((sync: { name: string; last_job: { id: string } }) => [sync.name, sync.last_job.id]),
+    [
+      ["docs", docs.id],
+      ["slow", slow.id],
+    ],
+  );
+});
+
+for (
+  const [what, headers, challenge] of [
+    ["no key", {}, 'Bearer realm="synctail"'],
+    [
+      "a wrong key",
+      { Authorization: "Bearer st_abc_def" },
+      'Bearer realm="synctail", error="invalid_token"',
+    ],
+    [
+      "another scheme",
+      { Authorization: "Basic eDp5" },
+      'Bearer realm="synctail", error="invalid_token"',
+    ],
+  ] as const
+) {
+  test(`${what} is 401 with what to send`, async (t) => {
+    const server = await testServer(t);
+
+    const answers = await Promise.all(
+      [`/v1/sync/jobs`, `/v1/sync/job/${UNKNOWN}/subscribe`, "/v1/nowhere"].map((path) =>
+        server.ask(path, { headers: { ...headers } })
+      ),
+    );
+
+    for (const answer of answers) {
+      assert.equal(answer.status, 401);
+      assert.equal(answer.headers.get("WWW-Authenticate"), challenge);
+      assert.equal((await answer.json()).type, "/problems/unauthenticated");
+    }
+  });
+}
+
+test("a revoked key is refused", async (t) => {
+  const server = await testServer(t);
+  const key = server.key();
+  const ask = () => server.ask("/v1/sync/jobs", { headers: { "X-API-Key": key } });
+  const before = (await ask()).status;
+
+  server.keys.revoke(key.split("_")[1]);
+
+  assert.deepEqual([before, (await ask()).status], [200, 401]);
+});
+
+test("what is not there, and what is another tenant's, is one and the same 404 before any 403", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+  const foreign = { "X-API-Key": server.key(["read", "run", "write"], "other") };
+  const powerless = { "X-API-Key": server.key(["write"], "other") };
+
+  const answers = [
+    await server.ask(`/v1/sync/job/${UNKNOWN}`),
+    await server.ask("/v1/sync/job/no-uuid"),
+    await server.ask("/v1/nowhere"),
+    await server.ask(`/v1/sync/job/${id}`, { headers: foreign }),
+    await server.ask(`/v1/sync/job/${id}/subscribe`, { headers: foreign }),
+    await server.ask(`/v1/sync/job/${id}`, { headers: powerless }),
+    await server.ask(`/v1/sync/job/${id}/cancel`, { method: "POST", headers: powerless }),
+    await server.ask("/v1/sync/slow/run", { method: "POST", headers: foreign }),
+  ];
+
+  for (const answer of answers) {
+    assert.equal(answer.status, 404);
+    assert.deepEqual(await answer.json(), NOT_FOUND);
+  }
+});
+
+test("a key without the scope is 403 with the scope that is needed", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+  const write = { "X-API-Key": server.key(["write"]) };
+  const read = { "X-API-Key": server.key(["read"]) };
+
+  const answers = [
+    [await server.ask("/v1/sync/jobs", { headers: write }), "read"],
+    [await server.ask("/v1/sync", { headers: write }), "read"],
+    [await server.ask(`/v1/sync/job/${id}`, { headers: write }), "read"],
+    [await server.ask(`/v1/sync/job/${id}/subscribe`, { headers: write }), "read"],
+    [await server.ask(`/v1/sync/job/${id}/cancel`, { method: "POST", headers: read }), "run"],
+    [await server.ask("/v1/sync/docs/run", { method: "POST", headers: read }), "run"],
+  ] as const;
+
+  for (const [answer, scope] of answers) {
+    assert.equal(answer.status, 403);
+    assert.equal((await answer.json()).detail, `This needs a key with the scope "${scope}"`);
+  }
+});
+
+for (
+  const [what, body, status, detail] of [
+    ["an unknown field", '{"tags": [], "a/b": 1}', 400, "/a~1b: this is not known here"],
+    [
+      "a wrong type",
+      '{"tags": [7]}',
+      400,
+      "/tags/0: Invalid input: expected string, received number",
+    ],
+    ["broken JSON", '{"tags": [', 400, undefined],
+    [
+      "a body that is too large",
+      JSON.stringify({ meta: { x: "y".repeat(1024 * 1024) } }),
+      413,
+      undefined,
+    ],
+  ] as const
+) {
+  test(`${what} is told with its place and starts nothing`, async (t) => {
+    const server = await testServer(t);
+
+    const answer = await server.ask("/v1/sync/docs/run", {
+      method: "POST",
+      headers: { "X-API-Key": server.key(), "Content-Type": "application/json" },
+      body,
+    });
+    const problem = await answer.json();
+
+    assert.equal(answer.status, status);
+    if (detail !== undefined) assert.equal(problem.detail, detail);
+    assert.ok(!JSON.stringify(problem).includes("    at "));
+    assert.deepEqual((await (await server.ask("/v1/sync/jobs")).json()).items, []);
+  });
+}
+
+test("a body of another type is 415", async (t) => {
+  const server = await testServer(t);
+
+  const answer = await server.ask("/v1/sync/docs/run", {
+    method: "POST",
+    headers: { "X-API-Key": server.key() },
+    body: "tags=x",
+  });
+
+  assert.equal(answer.status, 415);
+});
+
+for (
+  const query of [
+    "?limit=0",
+    "?limit=abc",
+    "?limit=201",
+    "?status=done",
+    "?cursor=nonsense",
+    "?stauts=failed",
+  ]
+) {
+  test(`GET /v1/sync/jobs${query} is 400 and names the parameter`, async (t) => {
+    const server = await testServer(t);
+
+    const answer = await server.ask(`/v1/sync/jobs${query}`);
+    const problem = await answer.json();
+
+    assert.equal(answer.status, 400);
+    assert.equal(problem.errors[0].parameter, query.slice(1, query.indexOf("=")));
+  });
+}
+
+test("a method that a resource does not know is 405 with those it knows", async (t) => {
+  const server = await testServer(t);
+
+  const answer = await server.ask("/v1/sync/jobs", {
+    method: "DELETE",
+    headers: { "X-API-Key": server.key() },
+  });
+
+  assert.equal(answer.status, 405);
+  assert.match(answer.headers.get("Allow") ?? "", /GET/);
+});
+
+test("/openapi.json is 3.1 and describes every route that there is", async (t) => {
+  const server = await testServer(t);
+
+  const document = await (await fetch(`${server.url}/openapi.json`)).json();
+
+  assert.equal(document.openapi, "3.1.0");
+  assert.deepEqual(Object.keys(document.paths).sort(), [
+    "/v1/sync",
+    "/v1/sync/job/{job_id}",
+    "/v1/sync/job/{job_id}/cancel",
+    "/v1/sync/job/{job_id}/subscribe",
+    "/v1/sync/jobs",
+    "/v1/sync/{sync}/run",
+  ]);
+  assert.ok(
+    document.paths["/v1/sync/job/{job_id}/subscribe"].get.responses["200"]
+      .content["text/event-stream"],
+  );
+});
+
+test("stopping ends a running job as cancelled by the server and sends other viewers away with a retry", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+  const following = followed(server, id);
+  while ((await (await server.ask(`/v1/sync/job/${id}`)).json()).viewers === 0);
+
+  await server.stop();
+  const { frames } = await following;
+
+  const last = frames.at(-1)?.data;
+  assert.equal(last.status, "cancelled");
+  assert.match(last.error, /server was stopped/);
+});

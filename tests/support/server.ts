@@ -1,0 +1,68 @@
+/** A whole server in this process, on a free port. */
+import { join } from "node:path";
+import { systemClock } from "../../src/clock.ts";
+import { type RunningServer, type ServerOptions, startServer } from "../../src/cli/server.ts";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import type { Scope } from "../../src/auth/scopes.ts";
+import type { TenantId } from "../../src/sync/ids.ts";
+import type { Cleanup } from "./program.ts";
+import { tempDirectory } from "./temp.ts";
+import { TENANT } from "./log_contract.ts";
+import { mkdirSync, writeFileSync } from "node:fs";
+
+export interface TestServer extends RunningServer {
+  readonly temp: string;
+  /** A key of these scopes, all of the default tenant's when left out. */
+  key(scopes?: Scope[], tenant?: string): string;
+  /** A request with a key of all scopes, unless `headers` say otherwise. */
+  ask(path: string, init?: RequestInit): Promise<Response>;
+}
+
+/**
+ * Has two syncs: `docs` of three small files, and `slow`, which takes its files one a second and
+ * so runs until it is stopped.
+ */
+export async function testServer(
+  t: Cleanup,
+  options: Partial<ServerOptions> = {},
+): Promise<TestServer> {
+  const { path: temp, remove } = tempDirectory();
+  const tree = join(temp, "tree");
+  mkdirSync(tree);
+  for (const name of ["a.txt", "b.txt", "c.md"]) writeFileSync(join(tree, name), name);
+  const sync = (name: string, source: object) =>
+    SYNC_SCHEMA.parse({
+      name,
+      source: { type: "directory", path: "tree", ...source },
+      destination: { type: "sqlite", path: `${name}.db` },
+    });
+  const server = await startServer({
+    data: join(temp, "data"),
+    hostname: "127.0.0.1",
+    port: 0,
+    durability: "normal",
+    heartbeatMs: 30_000,
+    retryMs: 3_000,
+    mergeAfter: 1_000,
+    syncs: configuredSyncs([sync("docs", {}), sync("slow", { max_per_s: 1 })], temp).syncs,
+    clock: systemClock,
+    ...options,
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = () => stopped ??= server.stop();
+  t.after(async () => {
+    await stop();
+    remove();
+  });
+  const key = (scopes: Scope[] = ["read", "run", "write"], tenant: string = TENANT) =>
+    server.keys.create({ tenant: tenant as TenantId, scopes }).key;
+  const all = key();
+  return {
+    ...server,
+    stop,
+    temp,
+    key,
+    ask: (path, init = {}) =>
+      fetch(server.url + path, { headers: { Authorization: `Bearer ${all}` }, ...init }),
+  };
+}
