@@ -34,7 +34,12 @@ if (which === "deno" || which === "all") {
 if (which === "bun" || which === "all") {
   await step("bun install", BUN, ["install", "--frozen-lockfile"]);
   if (!partial && which === "bun") browser();
-  await suite("bun test", BUN, ["test", ...where], /(\d+) pass\n\s*(?:\d+ \w+\n\s*)?(\d+) fail/);
+  await suite(
+    "bun test",
+    BUN,
+    ["test", "--timeout", "120000", ...where],
+    /(\d+) pass\n\s*(?:\d+ \w+\n\s*)?(\d+) fail/,
+  );
 }
 if (which === "all" && !partial) await binary();
 close();
@@ -66,7 +71,7 @@ async function binary() {
     await suite(
       "the binary",
       BUN,
-      ["test", "./tests/binary.check.ts"],
+      ["test", "--timeout", "120000", "./tests/binary.check.ts"],
       /(\d+) pass\n\s*(\d+) fail/,
       {
         SYNCTAIL_BINARY: file,

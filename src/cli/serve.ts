@@ -42,8 +42,9 @@ export async function serve(flags: Flags): Promise<number> {
   const { url, directory } = server;
   directory.announce({ url, pid: process.pid });
   const line = settings.json ? JSON.stringify({ type: "listening", url }) : `Listening on ${url}`;
-  process.stdout.write(`${line}\n`);
+  // Whoever has read the line may send a signal the next moment.
   if (file !== undefined) reloadOnHangup(server, file);
+  process.stdout.write(`${line}\n`);
   await stopped;
   await server.stop();
   return ExitCode.ok;

@@ -66,7 +66,8 @@ export async function startProgram(t: Cleanup, options: ProgramOptions): Promise
     ...out,
     stop(signal) {
       const end = ended(child);
-      child.kill(signal);
+      // child.kill() makes Deno report the signal instead of the exit code.
+      process.kill(child.pid ?? 0, signal);
       return end;
     },
   };
@@ -78,6 +79,28 @@ startProgram.toEnd = async (t: Cleanup, options: ProgramOptions) => {
   const out = collected(child);
   const code = await ended(child);
   return { code, stdout: out.stdout(), stderr: out.stderr() };
+};
+
+/** Starts a command as it is; `until` waits for what it writes. */
+startProgram.raw = (t: Cleanup, options: ProgramOptions) => {
+  const child = start(t, options);
+  const out = collected(child);
+  return {
+    ...out,
+    until: (passes: (stdout: string) => boolean) =>
+      new Promise<void>((resolve, reject) => {
+        const look = () => passes(out.stdout()) && resolve();
+        child.stdout?.on("data", look);
+        child.on("close", (code) => reject(new Error(`It ended with ${code}: ${out.stderr()}`)));
+        look();
+      }),
+    stop(signal: "SIGTERM" | "SIGINT") {
+      const end = ended(child);
+      // child.kill() makes Deno report the signal instead of the exit code.
+      process.kill(child.pid ?? 0, signal);
+      return end;
+    },
+  };
 };
 
 function start(t: Cleanup, { command = OWN, args, env }: ProgramOptions): ChildProcess {

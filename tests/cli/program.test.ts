@@ -1,0 +1,352 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { type Cleanup, startProgram } from "../support/program.ts";
+import { framesOf, type Seen } from "../support/stream_bench.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** A configuration with a quick sync and one that runs until it is stopped. */
+function configured(t: Cleanup) {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "tree"));
+  for (const name of ["a.txt", "b.txt", "c.md"]) writeFileSync(join(path, "tree", name), name);
+  const sync = (name: string, source: object) => ({
+    name,
+    source: { type: "directory", path: "tree", ...source },
+    destination: { type: "sqlite", path: `${name}.db` },
+  });
+  const config = join(path, "synctail.json");
+  const write = (...syncs: object[]) => writeFileSync(config, JSON.stringify({ syncs }));
+  write(sync("docs", {}), sync("slow", { max_per_s: 0.5 }));
+  return { path, config, data: join(path, "data"), write, sync };
+}
+
+async function key(t: Cleanup, data: string): Promise<string> {
+  const { stdout } = await startProgram.toEnd(t, {
+    args: ["keys", "create", "--json", "--data", data],
+  });
+  return JSON.parse(stdout).key;
+}
+
+const json = async (url: string, key: string, method = "GET") =>
+  await (await fetch(url, { method, headers: { Authorization: `Bearer ${key}` } })).json();
+
+/** Reads a stream until a frame passes the test; the connection stays open until the end of the test. */
+async function until(
+  t: Cleanup,
+  url: string,
+  key: string,
+  passes: (frame: Seen) => boolean,
+): Promise<Seen[]> {
+  const leave = new AbortController();
+  t.after(() => leave.abort());
+  const answer = await fetch(url, {
+    headers: { Authorization: `Bearer ${key}` },
+    signal: leave.signal,
+  });
+  assert.ok(answer.body);
+  const frames: Seen[] = [];
+  let rest = "";
+  for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+    const end = (rest + chunk).lastIndexOf("\n\n") + 2;
+    frames.push(...framesOf((rest + chunk).slice(0, end)));
+    rest = (rest + chunk).slice(end);
+    if (frames.some(passes)) break;
+  }
+  return frames;
+}
+
+test("serve prints a key once, at the first start, and keeps its data to its owner", async (t) => {
+  const first = await startProgram(t, { args: ["serve"] });
+  const printed = /st_\S+/.exec(first.stderr())?.[0] ?? "";
+  const jobs = await json(`${first.url}/v1/sync/jobs`, printed);
+  const code = await first.stop("SIGTERM");
+  const second = await startProgram(t, { args: ["serve"], data: first.data });
+  const again = await json(`${second.url}/v1/sync/jobs`, printed);
+
+  assert.deepEqual([jobs, again], [{ items: [], next_cursor: null }, {
+    items: [],
+    next_cursor: null,
+  }]);
+  assert.equal(code, 0);
+  assert.doesNotMatch(second.stderr() + second.stdout(), /st_/);
+  assert.equal(statSync(first.data).mode & 0o777, 0o700);
+  assert.equal(statSync(join(first.data, "keys.db")).mode & 0o777, 0o600);
+  assert.doesNotMatch(
+    readFileSync(join(first.data, "keys.db"), "latin1"),
+    new RegExp(printed.slice(20)),
+  );
+  assert.equal(await second.stop("SIGINT"), 0);
+});
+
+test("serve ends with 2 on a taken port and says how to find who has it", async (t) => {
+  const other = createServer();
+  const port = await new Promise<number>((resolve) =>
+    other.listen(0, "127.0.0.1", () => {
+      const address = other.address();
+      resolve(typeof address === "object" && address ? address.port : 0);
+    })
+  );
+  t.after(() => void other.close());
+  const { data } = configured(t);
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["serve", "--port", `${port}`, "--data", data],
+  });
+
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    new RegExp(`Cannot listen on 127.0.0.1:${port}: the port is taken.*ss -ltnp`),
+  );
+});
+
+test("serve refuses a data directory that another server has, and names it", async (t) => {
+  const first = await startProgram(t, { args: ["serve"] });
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["serve", "--port", "0", "--data", first.data],
+  });
+
+  assert.equal(code, 2);
+  assert.ok(stderr.includes(`process ${first.pid} serves it at ${first.url}`), stderr);
+});
+
+test("serve refuses to listen for others without a key", async (t) => {
+  const { data } = configured(t);
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["serve", "--hostname", "0.0.0.0", "--port", "0", "--data", data],
+  });
+
+  assert.equal(code, 2);
+  assert.match(stderr, /Cannot listen on 0\.0\.0\.0: there is no key yet.*keys create/);
+});
+
+test("serve with a wrong configuration does not start and names every fault", async (t) => {
+  const { config, data, write } = configured(t);
+  write({ name: "x", source: { type: "directory", path: 42 }, destination: { type: "sqlite" } });
+
+  const served = await startProgram.toEnd(t, {
+    args: ["serve", "--config", config, "--data", data],
+  });
+  const checked = await startProgram.toEnd(t, { args: ["check", config] });
+
+  assert.deepEqual([served.code, checked.code], [2, 2]);
+  assert.match(served.stderr, /syncs\[0\]\.source\.path: got 42/);
+  assert.match(served.stderr, /syncs\[0\]\.destination\.path/);
+  assert.equal(served.stderr.replace(/^synctail: /, ""), checked.stderr.replace(/^synctail: /, ""));
+  assert.ok(!existsSync(data));
+});
+
+test("SIGTERM ends a running job as cancelled by the server, within its promise", async (t) => {
+  const { config, data } = configured(t);
+  const secret = await key(t, data);
+  const server = await startProgram(t, { args: ["serve", "--config", config], data });
+  const job = await json(`${server.url}/v1/sync/slow/run`, secret, "POST");
+  const stream = `${server.url}/v1/sync/job/${job.id}/subscribe`;
+  const following = until(t, stream, secret, ({ data }) => "is_complete" in data);
+  while ((await json(`${server.url}/v1/sync/job/${job.id}`, secret)).viewers === 0);
+
+  const code = await server.stop("SIGTERM");
+  const frames = await following;
+  const again = await startProgram(t, { args: ["serve"], data });
+  const after = await json(`${again.url}/v1/sync/job/${job.id}`, secret);
+
+  assert.equal(code, 0);
+  assert.equal(frames.at(-1)?.data.status, "cancelled");
+  assert.deepEqual([after.status, after.error.code], ["cancelled", "server_stopped"]);
+});
+
+test("a job that a killed server left behind ends once as worker_lost, and a viewer's cursor goes on", async (t) => {
+  const { config, data } = configured(t);
+  const secret = await key(t, data);
+  const server = await startProgram(t, { args: ["serve", "--config", config], data });
+  const job = await json(`${server.url}/v1/sync/slow/run`, secret, "POST");
+  const seen = await until(
+    t,
+    `${server.url}/v1/sync/job/${job.id}/subscribe`,
+    secret,
+    ({ data }) => data.seq >= 2,
+  );
+  await server.stop("SIGKILL");
+
+  const again = await startProgram(t, { args: ["serve"], data });
+  const last = seen.findLast(({ id }) => id !== undefined)?.id ?? "";
+  const answer = await fetch(`${again.url}/v1/sync/job/${job.id}/subscribe`, {
+    headers: { Authorization: `Bearer ${secret}`, "Last-Event-ID": last },
+  });
+  const frames = framesOf(await answer.text());
+
+  assert.equal(frames[0].data.resume, "resumed");
+  const { code } = frames.at(-2)?.data ?? {};
+  const { status, is_failed, seq } = frames.at(-1)?.data ?? {};
+  assert.deepEqual([code, status, is_failed], ["worker_lost", "failed", true]);
+  const seqs = frames.filter(({ id }) => id !== undefined).map(({ data }) => data.seq);
+  const from = Number(last.split("-").at(-1)) + 1;
+  assert.deepEqual(seqs, Array.from({ length: seq - from + 1 }, (_, n) => from + n));
+});
+
+test("SIGHUP reads the syncs again, and keeps the old ones when the file is wrong", async (t) => {
+  const { config, data, write, sync } = configured(t);
+  const secret = await key(t, data);
+  const server = await startProgram(t, { args: ["serve", "--config", config], data });
+  const names = async () =>
+    (await json(`${server.url}/v1/sync`, secret)).items.map(({ name }: { name: string }) => name);
+  const said = async (words: RegExp) => {
+    while (!words.test(server.stderr())) await names();
+  };
+
+  write(sync("other", {}));
+  process.kill(server.pid, "SIGHUP");
+  await said(/was read again: 1 syncs/);
+  const after = await names();
+  writeFileSync(config, "{");
+  process.kill(server.pid, "SIGHUP");
+  await said(/is wrong, so nothing has changed/);
+
+  assert.deepEqual([after, await names()], [["other"], ["other"]]);
+});
+
+test("run needs no server, shows a run in lines, and ends with its end", async (t) => {
+  const { config, data } = configured(t);
+  const run = (...args: string[]) =>
+    startProgram.toEnd(t, { args: ["run", ...args, "--config", config, "--data", data] });
+
+  const words = await run("docs");
+  const frames = await run("docs", "--json");
+  const unknown = await run("nothing");
+
+  assert.deepEqual([words.code, frames.code, unknown.code], [0, 0, 2]);
+  assert.match(
+    words.stdout,
+    /^completed \(3 inserted, 0 updated, 0 deleted, 0 kept, 0 skipped, 14 B\)$/m,
+  );
+  const last = JSON.parse(frames.stdout.trim().split("\n").at(-1) ?? "");
+  assert.deepEqual([last.type, last.status, last.is_complete], ["progress", "completed", true]);
+  assert.match(unknown.stderr, /Cannot run sync "nothing"/);
+});
+
+test("run uses the server of the data directory, and a failed job ends it with 1", async (t) => {
+  const { config, data, write, sync } = configured(t);
+  write({ ...sync("gone", {}), source: { type: "directory", path: "nowhere" } }, sync("docs", {}));
+  const server = await startProgram(t, { args: ["serve", "--config", config], data });
+
+  const good = await startProgram.toEnd(t, { args: ["run", "docs", "--data", data] });
+  const bad = await startProgram.toEnd(t, { args: ["run", "gone", "--data", data] });
+
+  assert.deepEqual([good.code, bad.code], [0, 1]);
+  assert.ok(good.stderr.includes(server.url));
+  assert.match(bad.stdout, /there is no such directory \(source_unreadable\)/);
+});
+
+test("watch follows a job to its end with the exit code of its end", async (t) => {
+  const { config, data } = configured(t);
+  const secret = await key(t, data);
+  const server = await startProgram(t, { args: ["serve", "--config", config], data });
+  const job = await json(`${server.url}/v1/sync/slow/run`, secret, "POST");
+  const watch = (...args: string[]) => startProgram.toEnd(t, { args: ["watch", ...args] });
+
+  const watching = watch(job.id, "--server", server.url, "--key", secret, "--json");
+  while ((await json(`${server.url}/v1/sync/job/${job.id}`, secret)).viewers === 0);
+  await json(`${server.url}/v1/sync/job/${job.id}/cancel`, secret, "POST");
+  const { code, stdout } = await watching;
+  const late = await watch(job.id, "--data", data);
+  const unknown = await watch("770e8400-e29b-41d4-a716-446655440002", "--data", data);
+  const nonsense = await watch("nonsense", "--data", data);
+
+  assert.deepEqual([code, late.code, unknown.code, nonsense.code], [3, 3, 2, 2]);
+  assert.ok(stdout.trim().split("\n").every((line) => JSON.parse(line).type));
+  assert.match(unknown.stderr, /There is nothing here under this id.*404/);
+});
+
+test("keys create, list and revoke work beside a server", async (t) => {
+  const server = await startProgram(t, { args: ["serve"] });
+  const keys = async (...args: string[]) =>
+    await startProgram.toEnd(t, { args: ["keys", ...args, "--data", server.data] });
+
+  const created = JSON.parse(
+    (await keys("create", "--json", "--tenant", "acme", "--scopes", "read")).stdout,
+  );
+  const list = (await keys("list", "--json")).stdout.trim().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  const before = await fetch(`${server.url}/v1/sync/jobs`, {
+    headers: { "X-API-Key": created.key },
+  });
+  await before.body?.cancel();
+  const revoked = await keys("revoke", created.id);
+  const unknown = await keys("revoke", "nothing");
+  const wrong = await keys("create", "--scopes", "read,fly");
+
+  assert.deepEqual([created.tenant, created.scopes, before.status], ["acme", ["read"], 200]);
+  assert.ok(list.some(({ id }) => id === created.id));
+  assert.ok(!JSON.stringify(list).includes(created.key));
+  assert.deepEqual([revoked.code, unknown.code, wrong.code], [0, 2, 2]);
+  assert.match(wrong.stderr, /fly/);
+});
+
+test("demo indexes a folder, says how to watch it, takes the next port, and shows what changed at the next start", async (t) => {
+  const { path, data } = configured(t);
+  const tree = join(path, "tree");
+  const other = createServer();
+  await new Promise<void>((resolve) =>
+    other.listen(8017, "127.0.0.1", resolve).on("error", () => resolve())
+  );
+  t.after(() => void other.close());
+  const end = async (name: string) => {
+    const program = startDemo(t, ["demo", tree, "--full-speed", "--data", data]);
+    const stdout = await program.said(/Ctrl-C stops the server/);
+    const [, bearer, url] = /curl -N -H "Authorization: Bearer (\S+)" (\S+)/.exec(stdout) ?? [];
+    const frames = framesOf(
+      await (await fetch(url, { headers: { Authorization: `Bearer ${bearer}` } })).text(),
+    );
+    assert.equal(await program.stop(), 0, name);
+    return { stdout, url, counts: frames.at(-1)?.data };
+  };
+
+  const first = await end("first");
+  writeFileSync(join(tree, "a.txt"), "changed");
+  writeFileSync(join(tree, "d.txt"), "new");
+  const second = await end("second");
+
+  assert.match(first.stdout, /Port 8017 is taken; using 80\d\d\./);
+  assert.deepEqual([first.counts.inserted, first.counts.status], [3, "completed"]);
+  assert.deepEqual([second.counts.inserted, second.counts.updated, second.counts.kept], [1, 1, 2]);
+  assert.equal(new URL(first.url).port, new URL(second.url).port);
+});
+
+test("demo stopped in the middle ends with 0 and its job as cancelled; it paces a short run and says so", async (t) => {
+  const { path, data } = configured(t);
+  const program = startDemo(t, ["demo", join(path, "tree"), "--data", data, "--port", "0"]);
+  const stdout = await program.said(/curl -N .*subscribe/);
+  const [, bearer, url] = /curl -N -H "Authorization: Bearer (\S+)" (\S+)/.exec(stdout) ?? [];
+  const frames = await until(t, url, bearer, ({ data }) => data.paced === true);
+
+  const code = await program.stop();
+  const server = await startProgram(t, { args: ["serve"], data });
+  const job = await json(
+    url.replace(/^http:\/\/[^/]+/, server.url).replace("/subscribe", ""),
+    bearer,
+  );
+
+  assert.match(stdout, /Held back to 1 files a second.*--full-speed/);
+  assert.equal(frames.at(-1)?.data.paced, true);
+  assert.equal(code, 0);
+  assert.deepEqual([job.status, job.error.code], ["cancelled", "server_stopped"]);
+});
+
+function startDemo(t: Cleanup, args: string[]) {
+  const child = startProgram.raw(t, { args });
+  return {
+    async said(words: RegExp) {
+      await child.until((stdout) => words.test(stdout));
+      return child.stdout();
+    },
+    stop: () => child.stop("SIGINT"),
+  };
+}
