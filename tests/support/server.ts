@@ -14,6 +14,8 @@ export interface TestServer extends RunningServer {
   readonly temp: string;
   /** A key of these scopes, all of the default tenant's when left out. */
   key(scopes?: Scope[], tenant?: string): string;
+  /** Stops it and starts it again on the same port and data. */
+  restart(): Promise<void>;
   /** A request with a key of all scopes, unless `headers` say otherwise. */
   ask(path: string, init?: RequestInit): Promise<Response>;
 }
@@ -36,7 +38,7 @@ export async function testServer(
       source: { type: "directory", path: "tree", ...source },
       destination: { type: "sqlite", path: `${name}.db` },
     });
-  const server = await startServer({
+  const settings: ServerOptions = {
     data: join(temp, "data"),
     hostname: "127.0.0.1",
     port: 0,
@@ -47,7 +49,8 @@ export async function testServer(
     syncs: configuredSyncs([sync("docs", {}), sync("slow", { max_per_s: 1 })], temp).syncs,
     clock: systemClock,
     ...options,
-  });
+  };
+  let server = await startServer(settings);
   let stopped: Promise<void> | undefined;
   const stop = () => stopped ??= server.stop();
   t.after(async () => {
@@ -60,6 +63,11 @@ export async function testServer(
   return {
     ...server,
     stop,
+    async restart() {
+      const { port } = server;
+      await server.stop();
+      server = await startServer({ ...settings, port });
+    },
     temp,
     key,
     ask: (path, init = {}) =>
