@@ -14,15 +14,20 @@ export interface IndexedEntity {
   readonly settled: boolean;
 }
 
-/** Open for one run. Writes are kept back until `flush`, which the source calls before it waits. */
+/**
+ * Open for one run. Writes are kept back until `flush`, which the source calls before it waits, or
+ * until there are many: `after` shows what has been committed.
+ *
+ * @throws {DestinationError} from each call but `close`
+ */
 export interface IndexSession {
   /** Rows behind the key in the order of the keys' bytes, at most `limit`. */
   after(key: string, limit: number): IndexedEntity[];
   put(entity: IndexedEntity): void;
   remove(key: string): void;
-  /** Commits what has been written. Called at the end of each slice of time. */
+  /** Commits what has been written, in one transaction that does nothing else. */
   flush(): void;
-  /** Commits and lets go. */
+  /** Commits what still can be, and lets go. Never throws: what is lost, the next run finds again. */
   close(): void;
 }
 

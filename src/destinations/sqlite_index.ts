@@ -26,29 +26,36 @@ const MIGRATIONS = [
 ];
 /** SQLite's result code for a full disk (https://www.sqlite.org/rescode.html#full). */
 const SQLITE_FULL = 13;
+/** Rows of one transaction: a few milliseconds' work, so that nobody waits long for the lock. */
+const ROWS_MAX = 500;
 
-/** An index in the file at `path`. */
+/** An index in the file at `path`, which is created when it is not there, with its directory. */
 export class SqliteIndex implements IndexDestination {
   readonly paths: readonly string[];
   readonly #path: string;
+  readonly #opened: (db: DatabaseSync) => void;
 
-  constructor(path: string) {
+  /** @param opened is given the database of each session, to set limits of its own */
+  constructor(path: string, opened: (db: DatabaseSync) => void = () => {}) {
     this.#path = path;
+    this.#opened = opened;
     this.paths = [path, `${path}-wal`, `${path}-shm`];
   }
 
   open(source: string): IndexSession {
     const db = this.#database();
-    const known = db.prepare("SELECT source FROM origin").get()?.source;
-    if (known === undefined) db.prepare("INSERT INTO origin (source) VALUES (?)").run(source);
-    else if (known !== source) {
+    try {
+      return translated(this.#path, () => {
+        // A commit that a power cut takes back is made again by the next run.
+        db.exec("PRAGMA synchronous = NORMAL");
+        this.#opened(db);
+        this.#claim(db, source);
+        return new SqliteIndexSession(db, this.#path);
+      });
+    } catch (cause) {
       db.close();
-      throw new DestinationError(
-        "destination_of_other_source",
-        `Cannot write "${source}" into "${this.#path}": it is the index of "${known}"`,
-      );
+      throw cause;
     }
-    return new SqliteIndexSession(db, this.#path);
   }
 
   #database(): DatabaseSync {
@@ -70,6 +77,20 @@ export class SqliteIndex implements IndexDestination {
       throw new DestinationError(code, reason, { cause });
     }
   }
+
+  /** The first source to come owns the index. One statement: another process may do the same. */
+  #claim(db: DatabaseSync, source: string): void {
+    const found = () => db.prepare("SELECT source FROM origin").get()?.source;
+    if (found() === undefined) {
+      db.prepare("INSERT INTO origin SELECT ? WHERE NOT EXISTS (SELECT 1 FROM origin)").run(source);
+    }
+    const owner = found();
+    if (owner === source) return;
+    throw new DestinationError(
+      "destination_of_other_source",
+      `Cannot write "${source}" into "${this.#path}": it is the index of "${owner}"`,
+    );
+  }
 }
 
 class SqliteIndexSession implements IndexSession {
@@ -78,7 +99,8 @@ class SqliteIndexSession implements IndexSession {
   readonly #after: ReturnType<DatabaseSync["prepare"]>;
   readonly #put: ReturnType<DatabaseSync["prepare"]>;
   readonly #remove: ReturnType<DatabaseSync["prepare"]>;
-  #open = false;
+  /** Rows to write and keys to remove, kept until a transaction can be as short as it may be. */
+  #pending: (IndexedEntity | string)[] = [];
 
   constructor(db: DatabaseSync, path: string) {
     this.#db = db;
@@ -89,7 +111,7 @@ class SqliteIndexSession implements IndexSession {
   }
 
   after(key: string, limit: number): IndexedEntity[] {
-    return this.#after.all(key, limit).map((row) => ({
+    return translated(this.#path, () => this.#after.all(key, limit)).map((row) => ({
       key: String(row.key),
       type: String(row.type),
       hash: String(row.hash),
@@ -101,52 +123,64 @@ class SqliteIndexSession implements IndexSession {
   }
 
   put(entity: IndexedEntity): void {
-    const { key, type, hash, size, mtimeMs, inode, settled } = entity;
-    this.#write(() => this.#put.run(key, type, hash, size, mtimeMs, inode, settled ? 1 : 0));
+    this.#write(entity);
   }
 
   remove(key: string): void {
-    this.#write(() => this.#remove.run(key));
+    this.#write(key);
   }
 
   flush(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#told(() => this.#db.exec("COMMIT"));
+    if (this.#pending.length === 0) return;
+    const rows = this.#pending;
+    this.#pending = [];
+    translated(this.#path, () => {
+      this.#db.exec("BEGIN IMMEDIATE");
+      try {
+        for (const row of rows) this.#apply(row);
+        this.#db.exec("COMMIT");
+      } catch (cause) {
+        if (this.#db.isTransaction) this.#db.exec("ROLLBACK"); // A full disk has done it already.
+        throw cause;
+      }
+    });
   }
 
   close(): void {
     try {
       this.flush();
-    } finally {
-      this.#db.close();
+    } catch {
+      // Whoever cared for the outcome has called flush; the next run finds what was lost.
     }
+    this.#db.close();
   }
 
-  #write(run: () => void): void {
-    this.#told(() => {
-      if (!this.#open) this.#db.exec("BEGIN IMMEDIATE");
-      this.#open = true;
-      run();
-    });
+  #write(row: IndexedEntity | string): void {
+    this.#pending.push(row);
+    if (this.#pending.length >= ROWS_MAX) this.flush();
   }
 
-  #told(run: () => void): void {
-    try {
-      run();
-    } catch (cause) {
-      const full = cause instanceof Error && "errcode" in cause && cause.errcode === SQLITE_FULL ||
-        /disk is full/.test(String(cause));
-      const reason = full
-        ? "the disk is full"
-        : cause instanceof Error
-        ? cause.message
-        : String(cause);
-      throw new DestinationError(
-        full ? "storage_full" : "destination_unwritable",
-        `Cannot write to the index "${this.#path}": ${reason}`,
-        { cause },
-      );
+  #apply(row: IndexedEntity | string): void {
+    if (typeof row === "string") this.#remove.run(row);
+    else {
+      const { key, type, hash, size, mtimeMs, inode, settled } = row;
+      this.#put.run(key, type, hash, size, mtimeMs, inode, settled ? 1 : 0);
     }
+  }
+}
+
+/** Runs it, with SQLite's errors put into words for people. */
+function translated<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof DestinationError) throw cause;
+    const full = cause instanceof Error && "errcode" in cause && cause.errcode === SQLITE_FULL;
+    const reason = full ? "the disk is full" : cause instanceof Error ? cause.message : `${cause}`;
+    throw new DestinationError(
+      full ? "storage_full" : "destination_unwritable",
+      `Cannot use the index "${path}": ${reason}`,
+      { cause },
+    );
   }
 }
