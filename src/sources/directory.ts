@@ -1,4 +1,5 @@
 /** A directory tree as a source: one entity a file, brought into an index by comparison. */
+import { basename, dirname, join, resolve } from "node:path";
 import {
   DestinationError,
   type IndexDestination,
@@ -17,7 +18,7 @@ export interface DirectoryOptions {
   /** Entities a second at most. */
   readonly maxPerS?: number;
   readonly maxFileBytes?: number;
-  /** Real absolute paths that are not entered: our own data directory. */
+  /** Paths that are not entered: our own data directory. */
   readonly exclude?: readonly string[];
   readonly files?: FileSystem;
 }
@@ -43,8 +44,10 @@ async function* directoryRun(
   const root = rootOf(files, options.path);
   let session: IndexSession | undefined;
   try {
-    session = destination.open(root);
-    const excluded = new Set([...options.exclude ?? [], ...destination.paths]);
+    session = destination.open(root || "/");
+    const excluded = new Set(
+      [...options.exclude ?? [], ...destination.paths].map((path) => realPath(files, path)),
+    );
     const { maxPerS, maxFileBytes = FILE_BYTES_MAX } = options;
     yield* new DirectoryRun({ ...run, files, root, excluded, session, maxPerS, maxFileBytes })
       .events();
@@ -53,6 +56,20 @@ async function* directoryRun(
     throw new SourceError(cause.code, cause.message, { cause });
   } finally {
     session?.close();
+  }
+}
+
+/** The path without links on its way; the last part of it need not exist. */
+function realPath(files: FileSystem, path: string): string {
+  try {
+    return files.realPath(path);
+  } catch {
+    // SQLite's companions of a database come and go.
+  }
+  try {
+    return join(files.realPath(dirname(path)), basename(path));
+  } catch {
+    return resolve(path); // Where there is no directory, nothing will be met.
   }
 }
 

@@ -1,15 +1,15 @@
 /** One run over a directory tree: walk and index side by side, both in the order of their keys. */
 import type { Clock } from "../clock.ts";
-import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
-import type { LogLevel } from "../sync/entry.ts";
-import { hashFile } from "./file_hash.ts";
-import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
+import type { IndexSession } from "../destinations/index_destination.ts";
+import { EntitySync } from "./entity_sync.ts";
+import type { FileSystem } from "./file_system.ts";
 import { IndexReader } from "./index_reader.ts";
+import { LogLines } from "./log_lines.ts";
 import { Pace } from "./pace.ts";
-import type { SourceEvent, SourceLog, SourceProgress } from "./source.ts";
-import { TimeSlice } from "./time_slice.ts";
+import { SourceError, type SourceEvent, type SourceProgress } from "./source.ts";
 import { entityType, Tally } from "./tally.ts";
-import { before, type Met, walk } from "./walk.ts";
+import { TimeSlice } from "./time_slice.ts";
+import { before, NO_UTF8, type Step, walkSteps } from "./walk.ts";
 
 export interface DirectoryRunOptions {
   readonly signal: AbortSignal;
@@ -23,221 +23,174 @@ export interface DirectoryRunOptions {
   readonly maxFileBytes: number;
 }
 
-/** What the file system says of a path whose name was listed a moment ago. */
-const GONE = new Set(["ENOENT", "ENOTDIR"]);
+/** What a directory that could not be listed is counted as. */
+const DIRECTORY = "directory";
 
 export class DirectoryRun {
   readonly #options: DirectoryRunOptions;
   readonly #slice: TimeSlice;
   readonly #tally = new Tally();
+  readonly #lines = new LogLines();
   readonly #index: IndexReader;
+  readonly #entities: EntitySync;
   readonly #pace: Pace | undefined;
-  #lines: SourceLog[] = [];
+  readonly #rootInode: number;
   #phase = "counting";
   #current: string | undefined;
   #total: number | undefined;
   #bytesTotal: number | undefined;
 
   constructor(options: DirectoryRunOptions) {
+    const { clock, files, root, session, maxPerS } = options;
     this.#options = options;
-    this.#slice = new TimeSlice(options.clock);
-    this.#index = new IndexReader(options.session);
-    this.#pace = options.maxPerS === undefined
-      ? undefined
-      : new Pace(options.clock, options.maxPerS);
+    this.#slice = new TimeSlice(clock);
+    this.#index = new IndexReader(session);
+    this.#entities = new EntitySync({
+      ...options,
+      slice: this.#slice,
+      tally: this.#tally,
+      lines: this.#lines,
+      checkRoot: () => this.#checkRoot(),
+    });
+    this.#pace = maxPerS === undefined ? undefined : new Pace(clock, maxPerS);
+    this.#rootInode = files.stat(root || "/").inode;
   }
 
   /** Counts, then syncs. Returns early, with the index in order, when the signal has fired. */
   async *events(): AsyncGenerator<SourceEvent, void, void> {
-    const { signal } = this.#options;
-    yield* this.#count();
-    this.#phase = "syncing";
-    for (const met of this.#walk()) {
-      yield* this.#passOver(met.key);
-      if (signal.aborted) return;
-      if (met.kind === "unlisted") this.#leaveBelow(met.key, met.reason);
-      else {
-        this.#current = met.key;
-        await this.#entity(met.key);
-      }
-      yield* this.#breathe();
+    const { signal, session } = this.#options;
+    yield this.#progress();
+    for (const _ of this.#work()) {
+      session.flush();
+      yield* this.#lines.take();
+      yield this.#progress();
+      await this.#pace?.wait(signal);
+      await this.#slice.turn();
       if (signal.aborted) return;
     }
-    yield* this.#passOver(undefined);
+    session.flush();
     if (signal.aborted) return;
     this.#current = undefined;
     // The tree may have changed since it was counted.
     this.#total = this.#tally.done;
     this.#bytesTotal = this.#tally.bytes;
-    yield* this.#told();
+    yield* this.#lines.take();
+    yield this.#progress();
+  }
+
+  /** Yields whenever there is something to tell or it is time to hand control back. */
+  *#work(): Generator<void, void, void> {
+    const { signal } = this.#options;
+    yield* this.#count();
+    this.#phase = "syncing";
+    for (const step of this.#steps()) {
+      if (signal.aborted) return;
+      yield* this.#removeBefore(step.key);
+      yield* this.#sync(step);
+      if (this.#lines.waiting || this.#slice.over) yield;
+      while (this.#pace?.hold()) yield;
+    }
+    if (!signal.aborted) yield* this.#removeBefore(undefined);
   }
 
   /** Walks once for the totals; until it is through, none are told. */
-  async *#count(): AsyncGenerator<SourceEvent, void, void> {
-    const { files, root, signal } = this.#options;
-    yield this.#progress();
+  *#count(): Generator<void, void, void> {
     let total = 0;
     let bytes = 0;
-    for (const met of this.#walk()) {
-      if (met.kind === "entry") {
-        total++;
-        try {
-          const stat = files.stat(`${root}/${met.key}`);
-          if (stat.kind === "file" && stat.size <= this.#options.maxFileBytes) bytes += stat.size;
-        } catch {
-          // It is told of when the sync comes to it.
-        }
-      }
-      if (this.#slice.over) {
-        yield this.#progress();
-        await this.#slice.turn();
-        if (signal.aborted) return;
-      }
+    for (const step of this.#steps()) {
+      if (step.kind === "entry") bytes += this.#bytesOf(step.key);
+      if (step.kind !== "listed" && step.kind !== "vanished") total++;
+      if (this.#slice.over) yield;
     }
     this.#total = total;
     this.#bytesTotal = bytes;
   }
 
-  #walk(): Generator<Met, void, void> {
+  #bytesOf(key: string): number {
+    const { files, root, maxFileBytes } = this.#options;
+    try {
+      const stat = files.stat(`${root}/${key}`);
+      return stat.kind === "file" && stat.size <= maxFileBytes ? stat.size : 0;
+    } catch {
+      return 0; // It is told of when the sync comes to it.
+    }
+  }
+
+  *#steps(): Generator<Step, void, void> {
     const { files, root, excluded } = this.#options;
-    return walk(files, root, excluded);
+    for (const step of walkSteps(files, root, excluded)) {
+      if (step.kind === "unlisted" && step.key === "") throw this.#gone(step.reason);
+      yield step;
+    }
   }
 
   /** Removes what the index has before the key and the tree has not. */
-  async *#passOver(key: string | undefined): AsyncGenerator<SourceEvent, void, void> {
+  *#removeBefore(key: string | undefined): Generator<void, void, void> {
     for (let known = this.#index.peek(); known; known = this.#index.peek()) {
       if (key !== undefined && !before(known.key, key)) return;
       this.#index.take();
       this.#options.session.remove(known.key);
       this.#tally.deleted++;
-      yield* this.#breathe();
-      if (this.#options.signal.aborted) return;
+      if (this.#slice.over) yield;
+    }
+  }
+
+  *#sync(step: Step): Generator<void, void, void> {
+    switch (step.kind) {
+      case "listed":
+        return;
+      case "vanished":
+        // The rows below it are removed by the merge.
+        return this.#checkRoot();
+      case "unnamed":
+        this.#tally.skip(entityType(step.key));
+        return this.#lines.warn(`Skipped "${step.key}": it cannot be read (${NO_UTF8})`);
+      case "unlisted":
+        return yield* this.#leaveBelow(step.key, step.reason);
+      case "entry": {
+        this.#current = step.key;
+        this.#pace?.spend();
+        const known = this.#index.peek()?.key === step.key ? this.#index.take() : undefined;
+        return yield* this.#entities.sync(step.key, known);
+      }
+      default:
+        step satisfies never;
     }
   }
 
   /** What is below a directory that could not be listed is not known, so it stays as it is. */
-  #leaveBelow(directory: string, reason: string): void {
+  *#leaveBelow(key: string, reason: string): Generator<void, void, void> {
+    this.#tally.skip(DIRECTORY);
     let left = 0;
-    for (
-      let known = this.#index.peek();
-      known?.key.startsWith(directory);
-      known = this.#index.peek()
-    ) {
+    while (this.#index.peek()?.key.startsWith(key)) {
       this.#index.take();
       left++;
+      if (this.#slice.over) yield;
     }
-    this.#tally.skip("directory");
-    this.#warn(
-      `Cannot list "${directory}": ${reason}; the ${left} known below it are left as they are`,
+    this.#lines.warn(
+      `Cannot list "${key}": ${reason}; the ${left} known below it are left as they are`,
     );
   }
 
-  async #entity(key: string): Promise<void> {
-    const known = this.#index.peek()?.key === key ? this.#index.take() : undefined;
-    const type = entityType(key);
-    const path = `${this.#options.root}/${key}`;
-    this.#pace?.spend();
+  /** When the tree itself has gone, nothing in it has been deleted. */
+  #checkRoot(): void {
+    const { files, root } = this.#options;
+    let inode: number;
     try {
-      const stat = this.#options.files.stat(path);
-      const unfit = this.#unfit(stat);
-      if (unfit) return this.#leaveOut(key, type, known, unfit);
-      if (known?.settled && same(known, stat)) return this.#tally.keep(type, stat.size);
-      await this.#read(key, type, path, known);
+      inode = files.stat(root || "/").inode;
     } catch (cause) {
-      const code = errorCode(cause);
-      if (code === undefined) throw cause;
-      if (code === "ELOOP") return this.#leaveOut(key, type, known, "it is not a file");
-      if (!GONE.has(code)) return this.#unreadable(key, type, code);
-      if (key.includes("\ufffd")) return this.#unreadable(key, type, "its name is no UTF-8");
-      this.#log("debug", `"${key}" has vanished`);
-      if (known) this.#remove(known);
+      throw this.#gone("it has vanished", cause);
     }
+    if (inode !== this.#rootInode) throw this.#gone("another directory has taken its place");
   }
 
-  async #read(
-    key: string,
-    type: string,
-    path: string,
-    known: IndexedEntity | undefined,
-  ): Promise<void> {
-    const { files, clock, signal, session } = this.#options;
-    const read = await hashFile(files, path, {
-      clock,
-      signal,
-      slice: this.#slice,
-      beforeTurn: () => session.flush(),
-    });
-    if (read.kind === "stopped") return;
-    if (read.kind === "other") return this.#leaveOut(key, type, known, "it is not a file");
-    const { hash, stat, settled, changing } = read;
-    if (changing) this.#warn(`"${key}" changed while it was read; the next run reads it again`);
-    if (known?.hash === hash) this.#tally.keep(type, stat.size);
-    else if (known) this.#tally.update(type, stat.size);
-    else this.#tally.insert(type, stat.size);
-    if (known?.hash === hash && same(known, stat) && known.settled === settled) return;
-    const { size, mtimeMs, inode } = stat;
-    session.put({ key, type, hash, size, mtimeMs, inode, settled });
-  }
-
-  #unfit(stat: FileStat): string | undefined {
-    if (stat.kind !== "file") return "it is not a file";
-    const { maxFileBytes } = this.#options;
-    return stat.size > maxFileBytes
-      ? `it has ${stat.size} bytes, more than ${maxFileBytes}`
-      : undefined;
-  }
-
-  /** A link, a fifo or a giant is no entity; what the index had under its name is gone. */
-  #leaveOut(key: string, type: string, known: IndexedEntity | undefined, reason: string): void {
-    this.#tally.skip(type);
-    this.#log("info", `Skipped "${key}": ${reason}`);
-    if (known) this.#remove(known);
-  }
-
-  /** It is there, but cannot be read now: what the index knows of it stays. */
-  #unreadable(key: string, type: string, reason: string): void {
-    this.#tally.skip(type);
-    this.#warn(`Skipped "${key}": it cannot be read (${reason})`);
-  }
-
-  #remove(known: IndexedEntity): void {
-    this.#options.session.remove(known.key);
-    this.#tally.deleted++;
-  }
-
-  #warn(message: string): void {
-    this.#tally.warnings++;
-    this.#log("warning", message);
-  }
-
-  #log(level: LogLevel, message: string): void {
-    this.#lines.push({ type: "log", level, message });
-  }
-
-  /** At the end of a slice, and while the pace holds back: commits, tells, lets others run. */
-  async *#breathe(): AsyncGenerator<SourceEvent, void, void> {
-    if (this.#lines.length > 0 || this.#slice.over) {
-      this.#options.session.flush();
-      yield* this.#told();
-      await this.#slice.turn();
-    }
-    while (this.#pace?.early && !this.#options.signal.aborted) {
-      this.#options.session.flush();
-      const waited = this.#pace.wait(this.#options.signal);
-      yield* this.#told();
-      await waited;
-    }
-  }
-
-  *#told(): Generator<SourceEvent, void, void> {
-    const lines = this.#lines;
-    this.#lines = [];
-    this.#options.session.flush();
-    yield* lines;
-    yield this.#progress();
+  #gone(reason: string, cause?: unknown): SourceError {
+    const message = `Cannot read the directory "${this.#options.root || "/"}" any more: ${reason}`;
+    return new SourceError("source_unreadable", message, { cause });
   }
 
   #progress(): SourceProgress {
+    const { warnings } = this.#lines;
     return {
       type: "progress",
       ...this.#tally.totals(),
@@ -245,11 +198,8 @@ export class DirectoryRun {
       bytesTotal: this.#bytesTotal,
       phase: this.#phase,
       current: this.#current,
+      warnings: warnings > 0 ? warnings : undefined,
       paced: this.#pace?.held,
     };
   }
-}
-
-function same(known: IndexedEntity, stat: FileStat): boolean {
-  return known.size === stat.size && known.mtimeMs === stat.mtimeMs && known.inode === stat.inode;
 }

@@ -6,11 +6,12 @@ import type { TimeSlice } from "./time_slice.ts";
 
 /** Bytes read at a time. */
 const CHUNK_BYTES = 1024 * 1024;
-/** How often a file that changes under the reader is read again. */
+/** How often a file that changes under the reader is read. */
 const TRIES_MAX = 3;
 /** A file changed less than this many milliseconds ago may change again without a trace in its mtime. */
 const FRESH_MS = 1_000;
 
+/** One for all runs: nothing in it outlives a step. */
 const buffer = new Uint8Array(CHUNK_BYTES);
 
 /** What reading came to. */
@@ -24,52 +25,51 @@ export type Hashed =
     /** It changed under every try. */
     readonly changing: boolean;
   }
-  | { readonly kind: "other" }
-  | { readonly kind: "stopped" };
+  /** It is no file any more, or has grown beyond `bytesMax`: `stat` tells which. */
+  | { readonly kind: "unfit"; readonly stat: FileStat };
+
+export interface HashRun {
+  readonly clock: Clock;
+  readonly slice: TimeSlice;
+  /** Reading ends when a file has more bytes than this, also one that grows while it is read. */
+  readonly bytesMax: number;
+}
 
 /**
- * SHA-256 of the file, as hex. Hands control back when the slice is over, also within a file.
+ * SHA-256 of the file, as hex. Yields, also within a file, when it is time to hand control back;
+ * a caller that does not come back leaves no file open.
  *
  * @throws what the file system says; the file is closed all the same
  */
-export async function hashFile(
+export function* hashFile(
   files: FileSystem,
   path: string,
-  run: {
-    readonly clock: Clock;
-    readonly slice: TimeSlice;
-    readonly signal: AbortSignal;
-    /** Called before control is handed back: nothing may stay open meanwhile. */
-    readonly beforeTurn: () => void;
-  },
-): Promise<Hashed> {
+  run: HashRun,
+): Generator<void, Hashed, void> {
   for (let tries = 1;; tries++) {
     const file = files.open(path);
     try {
+      const startedAtMs = run.clock.now();
       const stat = files.statOpen(file);
-      if (stat.kind !== "file") return { kind: "other" };
+      if (stat.kind !== "file" || stat.size > run.bytesMax) return { kind: "unfit", stat };
       const hash = createHash("sha256");
       let bytes = 0;
       for (let read = files.read(file, buffer); read > 0; read = files.read(file, buffer)) {
         hash.update(buffer.subarray(0, read));
         bytes += read;
+        if (bytes > run.bytesMax) return { kind: "unfit", stat: { ...stat, size: bytes } };
         if (bytes >= stat.size && read < CHUNK_BYTES) break;
-        if (run.slice.over) {
-          run.beforeTurn();
-          await run.slice.turn();
-        }
-        if (run.signal.aborted) return { kind: "stopped" };
+        if (run.slice.over) yield;
       }
       const after = files.statOpen(file);
       const changing = bytes !== stat.size || after.size !== stat.size ||
         after.mtimeMs !== stat.mtimeMs;
       if (changing && tries < TRIES_MAX) continue;
-      const settled = !changing && stat.mtimeMs < run.clock.now() - FRESH_MS;
       return {
         kind: "hashed",
         hash: hash.digest("hex"),
         stat: { ...after, size: bytes },
-        settled,
+        settled: !changing && stat.mtimeMs < startedAtMs - FRESH_MS,
         changing,
       };
     } finally {

@@ -4,7 +4,7 @@ import { type Clock, sleep } from "../clock.ts";
 /** Longest single wait, in milliseconds: so that progress still looks smooth. */
 const WAIT_MS_MAX = 100;
 
-/** Lets `perS` entities through in each second since the start; no more, and none saved up. */
+/** Lets `perS` entities through in each second; at most a tenth of a second's worth is made up for. */
 export class Pace {
   readonly #clock: Clock;
   readonly #perS: number;
@@ -29,14 +29,20 @@ export class Pace {
     this.#dueMs = Math.max(this.#dueMs, now - WAIT_MS_MAX) + 1000 / this.#perS;
   }
 
-  /** Whether the next entity has to wait. */
-  get early(): boolean {
-    return this.#dueMs > this.#clock.monotonic();
+  /** Whether the next entity has to wait; from then on the run counts as held back. */
+  hold(): boolean {
+    const early = this.#leftMs > 0;
+    this.#held ||= early;
+    return early;
   }
 
-  /** Waits a while, or less when the signal fires. */
+  /** Waits until the next entity may pass, but only a while, and less when the signal fires. */
   async wait(signal: AbortSignal): Promise<void> {
-    this.#held = true;
-    await sleep(this.#clock, Math.min(WAIT_MS_MAX, this.#dueMs - this.#clock.monotonic()), signal);
+    const ms = Math.min(WAIT_MS_MAX, this.#leftMs);
+    if (ms > 0) await sleep(this.#clock, ms, signal);
+  }
+
+  get #leftMs(): number {
+    return this.#dueMs - this.#clock.monotonic();
   }
 }

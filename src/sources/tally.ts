@@ -7,7 +7,6 @@ const OTHER = "other";
 /** Running totals, with the bytes of all files dealt with. */
 export class Tally {
   deleted = 0;
-  warnings = 0;
   #inserted = 0;
   #updated = 0;
   #kept = 0;
@@ -52,7 +51,6 @@ export class Tally {
       skipped: this.#skipped,
       encountered: Object.fromEntries(this.#encountered),
       bytesDone: this.#bytes,
-      ...(this.warnings > 0 && { warnings: this.warnings }),
     };
   }
 

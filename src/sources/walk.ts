@@ -2,60 +2,112 @@
 import { Buffer } from "node:buffer";
 import { errorCode, type FileSystem } from "./file_system.ts";
 
-/** One thing that the walk meets. */
+/** One thing that the walk meets. The key of a directory ends with a slash. */
 export type Met =
   | { readonly kind: "entry"; readonly key: string }
-  /** A directory that could not be listed: what is below it is not known. `key` ends with a slash. */
-  | { readonly kind: "unlisted"; readonly key: string; readonly reason: string };
+  /** A directory that could not be listed: what is below it is not known. */
+  | { readonly kind: "unlisted"; readonly key: string; readonly reason: string }
+  /** A second name that reads the same as the one before it; at least one of them is no UTF-8. */
+  | { readonly kind: "unnamed"; readonly key: string }
+  /** A directory that was listed by name and is no longer there. */
+  | { readonly kind: "vanished"; readonly key: string };
+
+/** What is met, and each directory as it is listed: also a tree without files has its steps. */
+export type Step = Met | { readonly kind: "listed"; readonly key: string };
+
+/** Why a name cannot be used: the runtimes show it with U+FFFD in it and then do not find it. */
+export const NO_UTF8 = "its name is no UTF-8";
+const UNKNOWN_CHARACTER = "\ufffd";
+
+/** Names of one directory that are still to be met, the next one last. */
+interface Level {
+  readonly below: string;
+  readonly names: string[];
+  last: string;
+}
+
+/** The steps of a walk without the directories listed. */
+export function* walk(
+  files: FileSystem,
+  root: string,
+  excluded: ReadonlySet<string>,
+): Generator<Met, void, void> {
+  for (const step of walkSteps(files, root, excluded)) if (step.kind !== "listed") yield step;
+}
 
 /**
  * Yields the keys of all that is no directory, by the bytes of their UTF-8: relative paths with
  * `/`. That is the order in which SQLite keeps them, so that both can be read side by side.
  *
  * Links are not followed, so a loop of links is just some links. Holds the names of one directory
- * a level. A directory that vanishes before it is listed is passed over.
+ * a level.
  *
- * @param excluded absolute paths that are not entered nor met
+ * @param root real and absolute, without a slash at its end
+ * @param excluded real absolute paths that are not entered nor met
  */
-export function* walk(
+export function* walkSteps(
   files: FileSystem,
   root: string,
   excluded: ReadonlySet<string>,
-  below = "",
-): Generator<Met, void, void> {
-  let listed: { name: string; directory: boolean }[];
-  try {
-    listed = files.list(below === "" ? root : `${root}/${below}`);
-  } catch (cause) {
-    // The root is looked at before the walk; what vanishes during it is no fault of the tree.
-    const unnamed = below.includes("\ufffd");
-    if (errorCode(cause) === "ENOENT" && below !== "" && !unnamed) return;
-    const reason = unnamed ? "its name is no UTF-8" : errorCode(cause) ?? String(cause);
-    return yield { kind: "unlisted", key: below, reason };
-  }
-  const names = listed.map(({ name, directory }) => directory ? `${name}/` : name);
-  for (const name of sorted(names)) {
-    const key = below + name;
+): Generator<Step, void, void> {
+  const levels: Level[] = [];
+  let entered: string | undefined = "";
+  for (;;) {
+    if (entered !== undefined) yield enter(files, root, entered, levels);
+    const level: Level | undefined = levels[levels.length - 1];
+    if (!level) return;
+    entered = undefined;
+    const name = level.names.pop();
+    if (name === undefined) {
+      levels.pop();
+      continue;
+    }
+    const key = level.below + name;
     const directory = name.endsWith("/");
     if (excluded.size > 0 && excluded.has(`${root}/${directory ? key.slice(0, -1) : key}`)) {
       continue;
     }
-    if (directory) yield* walk(files, root, excluded, key);
+    // Entered twice, the keys would be out of order.
+    const twin = name === level.last;
+    level.last = name;
+    if (twin) yield { kind: "unnamed", key };
+    else if (directory) entered = key;
     else yield { kind: "entry", key };
   }
 }
 
+/** Whether a path that was not found may have been shown with another name than it has. */
+export function maybeNoUtf8(key: string): boolean {
+  return key.includes(UNKNOWN_CHARACTER);
+}
+
 /** Whether `a` comes before `b` by the bytes of their UTF-8. */
 export function before(a: string, b: string): boolean {
-  return inOrder(a, b) < 0;
+  return byBytes(a, b) < 0;
 }
 
+function enter(files: FileSystem, root: string, key: string, levels: Level[]): Step {
+  try {
+    const listed = files.list(key === "" ? root || "/" : `${root}/${key}`);
+    const names = listed.map(({ name, directory }) => directory ? `${name}/` : name);
+    levels.push({ below: key, names: sorted(names).reverse(), last: "" });
+    return { kind: "listed", key };
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code === undefined) throw cause;
+    if (code !== "ENOENT" || key === "") return { kind: "unlisted", key, reason: code };
+    return maybeNoUtf8(key)
+      ? { kind: "unlisted", key, reason: NO_UTF8 }
+      : { kind: "vanished", key };
+  }
+}
+
+/** UTF-16 has the same order as UTF-8 as long as no surrogate is involved, and sorts faster. */
 function sorted(names: string[]): string[] {
-  return names.sort(inOrder);
+  return names.some((name) => SURROGATE.test(name)) ? names.sort(byBytes) : names.sort();
 }
 
-/** UTF-16 has the same order as UTF-8 as long as no surrogate is involved. */
-function inOrder(a: string, b: string): number {
+function byBytes(a: string, b: string): number {
   if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { linkSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -297,6 +305,23 @@ test("directorySource() skips names that are no UTF-8 with a line, and goes on",
   ]);
 });
 
+test("directorySource() takes two names that read the same for one file and one without a name", async (t) => {
+  const { run, write } = bench(t);
+  for (const key of ["a\ufffd", "d\ufffd/x", "z"]) write(key, "x");
+  // A name that is no UTF-8 beside one that really has U+FFFD in it.
+  const twins = faulty((real) => ({
+    list: (path) =>
+      real.list(path).flatMap((one) => one.name.endsWith("\ufffd") ? [one, one] : [one]),
+  }));
+
+  const first = await run({ files: twins });
+  const second = await run({ files: twins });
+
+  assert.deepEqual(first.counts, { ...none, inserted: 3, skipped: 2 });
+  assert.deepEqual(second.counts, { ...none, kept: 3, skipped: 2 });
+  assert.equal(second.last.total, 5);
+});
+
 test("directorySource() of an empty tree is complete at nothing", async (t) => {
   const { counts, last } = await bench(t).run();
 
@@ -344,6 +369,174 @@ test("directorySource() refuses another application's database and leaves it alo
   const after = new DatabaseSync(index);
   assert.equal(after.prepare("SELECT count(*) AS n FROM theirs").get()?.n, 0);
   after.close();
+});
+
+test("directorySource() fails, and deletes nothing, when the tree goes while it is read", async (t) => {
+  const { run, write, root, keys } = bench(t);
+  for (const key of ["a", "b", "dir/c"]) write(key, key);
+  await run();
+  let listed = 0;
+  const files = faulty((real) => ({
+    list(path) {
+      const names = real.list(path);
+      // Once when it starts, twice for counting; the sync has its names when the tree goes.
+      if (++listed === 4) renameSync(root, `${root}-away`);
+      return names;
+    },
+  }));
+
+  await assert.rejects(
+    run({ files }),
+    (error) =>
+      error instanceof SourceError && error.code === "source_unreadable" &&
+      error.message.endsWith("any more: it has vanished"),
+  );
+  assert.deepEqual(keys(), ["a", "b", "dir/c"]);
+});
+
+test("directorySource() fails, and deletes nothing, when the tree cannot be listed any more", async (t) => {
+  const { run, write, keys } = bench(t);
+  write("a", "x");
+  await run();
+  let listed = 0;
+  const files = faulty((real, fault) => ({
+    list(path) {
+      if (++listed > 2) throw fault("EIO");
+      return real.list(path);
+    },
+  }));
+
+  await assert.rejects(run({ files }), { code: "source_unreadable" });
+  assert.deepEqual(keys(), ["a"]);
+});
+
+test("directorySource() fails with storage_full rather than blaming the files", async (t) => {
+  const { run, write, index } = bench(t);
+  for (let n = 0; n < 200; n++) write(`${n}`.padEnd(250, "x"), "x");
+  const destination = new SqliteIndex(index, (db) => db.exec("PRAGMA max_page_count = 8"));
+
+  await assert.rejects(
+    run({ destination }),
+    (error) => error instanceof SourceError && error.code === "storage_full",
+  );
+});
+
+test("directorySource() does not index its own index nor what it is told to leave out", async (t) => {
+  const { run, write, root } = bench(t);
+  write("a", "x");
+  write("data/log.db", "x");
+  symlinkSync(root, `${root}-link`);
+  const destination = new SqliteIndex(join(`${root}-link`, "own", "index.db"));
+  const exclude = [join(`${root}-link`, "data")];
+
+  const first = await run({ destination, exclude });
+  const second = await run({ destination, exclude });
+
+  assert.deepEqual(first.counts, { ...none, inserted: 1 });
+  assert.deepEqual(second.counts, { ...none, kept: 1 });
+});
+
+test("directorySource() forgets a file whose place a link has taken, also in the moment of opening", async (t) => {
+  const { run, write, root, keys, remove } = bench(t);
+  write("a", "x");
+  write("b", "x");
+  await run();
+  write("b", "xy");
+  remove("a");
+  symlinkSync("b", join(root, "a"));
+  const files = faulty((real) => ({
+    open(path) {
+      remove("b");
+      symlinkSync("a", path);
+      return real.open(path);
+    },
+  }));
+
+  const { counts, lines } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, skipped: 2, deleted: 2 });
+  assert.deepEqual(lines, [
+    'info: Skipped "a": it is not a file',
+    'info: Skipped "b": it is not a file',
+  ]);
+  assert.deepEqual(keys(), []);
+});
+
+test("directorySource() gives up a file that grows beyond the limit while it is read", async (t) => {
+  const { run, write, keys } = bench(t);
+  write("log", "1234");
+  const files = faulty(() => ({ read: (_, buffer) => buffer.byteLength }));
+
+  const { counts, lines } = await run({ files, maxFileBytes: 2_500_000 });
+
+  assert.deepEqual(counts, { ...none, skipped: 1 });
+  assert.deepEqual(lines, ['info: Skipped "log": it has 3145728 bytes, more than 2500000']);
+  assert.deepEqual(keys(), []);
+});
+
+test("directorySource() takes a file for fresh that changed just before a long reading", async (t) => {
+  const { run, write, index } = bench(t);
+  const clock = new FakeClock();
+  const startedAtMs = clock.now();
+  write("a", "one", new Date(startedAtMs - 500));
+  const files = faulty((real) => ({
+    read(file, buffer) {
+      clock.advance(60_000);
+      return real.read(file, buffer);
+    },
+  }));
+
+  await run({ files, clock });
+
+  assert.equal(rows(index)[0].settled, 0);
+});
+
+test("directorySource() writes nothing for unchanged files, and only the stamp of touched ones", async (t) => {
+  const { run, write, index } = bench(t);
+  write("same", "x");
+  write("touched", "x");
+  await run();
+  write("touched", "x", new Date("2021-01-01"));
+  const real = new SqliteIndex(index);
+  const puts: string[] = [];
+  const destination = {
+    paths: real.paths,
+    open(source: string) {
+      const session = real.open(source);
+      const put = session.put.bind(session);
+      session.put = (row) => (puts.push(row.key), put(row));
+      return session;
+    },
+  };
+
+  const { counts } = await run({ destination });
+  await run({ destination });
+
+  assert.deepEqual(counts, { ...none, kept: 2 });
+  assert.deepEqual(puts, ["touched"]);
+});
+
+test("directorySource() closes a file whose reading is broken off", async (t) => {
+  const { root, write, index } = bench(t);
+  write("big", "x".repeat(100));
+  let nowMs = 0;
+  let open = 0;
+  const clock: Clock = { ...systemClock, monotonic: () => nowMs };
+  const files = faulty((real) => ({
+    open: (path) => (open++, real.open(path)),
+    close: (file) => (open--, real.close(file)),
+    read: (file, buffer) => (nowMs += 10, real.read(file, buffer.subarray(0, 1))),
+  }));
+  const source = directorySource({ path: root, destination: new SqliteIndex(index), files });
+  const stop = new AbortController();
+  let wasOpen = 0;
+
+  for await (const _ of source.run({ signal: stop.signal, clock })) {
+    wasOpen = Math.max(wasOpen, open);
+    if (open > 0) stop.abort();
+  }
+
+  assert.deepEqual([wasOpen, open], [1, 0]);
 });
 
 test("directorySource() stops at its signal and leaves an index that the next run repairs", async (t) => {
@@ -418,6 +611,23 @@ test("directorySource() hands control back within 8 ms of work, also from within
   const gaps = turns.slice(1).map((ms, n) => ms - turns[n]);
   assert.ok(Math.max(...gaps) <= 8, `the longest stretch of work was ${Math.max(...gaps)} ms`);
   assert.ok(nowMs > 150);
+});
+
+test("directorySource() hands control back also where there are only directories, or only deletions", async (t) => {
+  const { run, write, root, remove } = bench(t);
+  for (let n = 0; n < 40; n++) write(`d/${n}`, "x");
+  await run();
+  remove("d");
+  for (let n = 0; n < 40; n++) mkdirSync(join(root, `e${n}`));
+  // Every look at the clock takes a millisecond of it.
+  let nowMs = 0;
+  const clock: Clock = { ...systemClock, monotonic: () => nowMs++ };
+
+  const { counts, progress } = await run({ clock });
+
+  assert.deepEqual(counts, { ...none, deleted: 40 });
+  // 40 directories to count, 40 to walk, 40 rows to remove: a slice holds no more than 8 of them.
+  assert.ok(progress.length >= 120 / 8, `${progress.length} slices`);
 });
 
 test(

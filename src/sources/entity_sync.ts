@@ -1,0 +1,133 @@
+/** What becomes of one file: compared with what the index knows of it, read if need be, written. */
+import type { Clock } from "../clock.ts";
+import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+import { hashFile } from "./file_hash.ts";
+import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
+import type { LogLines } from "./log_lines.ts";
+import { entityType, type Tally } from "./tally.ts";
+import type { TimeSlice } from "./time_slice.ts";
+import { maybeNoUtf8, NO_UTF8 } from "./walk.ts";
+
+export interface EntitySyncOptions {
+  readonly clock: Clock;
+  readonly files: FileSystem;
+  /** Real and absolute, without a slash at its end. */
+  readonly root: string;
+  readonly session: IndexSession;
+  readonly maxFileBytes: number;
+  readonly slice: TimeSlice;
+  readonly tally: Tally;
+  readonly lines: LogLines;
+  /** Called when a file has vanished; throws when the whole tree has. */
+  readonly checkRoot: () => void;
+}
+
+/** What the file system says of a path whose name was listed a moment ago. */
+const GONE = new Set(["ENOENT", "ENOTDIR"]);
+const NO_FILE = "it is not a file";
+
+/** What a look at the file came to. */
+type Looked =
+  | { readonly kind: "kept" | "hashed"; readonly stat: FileStat; readonly row?: IndexedEntity }
+  | { readonly kind: "unfit"; readonly reason: string }
+  | { readonly kind: "unreadable"; readonly reason: string }
+  | { readonly kind: "vanished" };
+
+/** Syncs files one by one, and counts them. */
+export class EntitySync {
+  readonly #options: EntitySyncOptions;
+
+  constructor(options: EntitySyncOptions) {
+    this.#options = options;
+  }
+
+  /** Yields when it is time to hand control back. @param known the key's row, if there is one */
+  *sync(key: string, known: IndexedEntity | undefined): Generator<void, void, void> {
+    const { tally, lines, session } = this.#options;
+    const type = entityType(key);
+    const looked = yield* this.#look(key, type, known);
+    switch (looked.kind) {
+      case "kept":
+        return tally.keep(type, looked.stat.size);
+      case "hashed":
+        return this.#write(looked.row, known, looked.stat.size);
+      case "unreadable":
+        // It is there, but cannot be read now: what the index knows of it stays.
+        tally.skip(type);
+        return lines.warn(`Skipped "${key}": it cannot be read (${looked.reason})`);
+      case "unfit":
+        // A link, a fifo or a giant is no entity; what the index had under its name is gone.
+        tally.skip(type);
+        lines.add("info", `Skipped "${key}": ${looked.reason}`);
+        break;
+      case "vanished":
+        this.#options.checkRoot();
+        lines.add("debug", `"${key}" has vanished`);
+        break;
+      default:
+        looked satisfies never;
+    }
+    if (!known) return;
+    session.remove(key);
+    tally.deleted++;
+  }
+
+  /** Touches the file system only: an error of the index is never taken for one of the file. */
+  *#look(
+    key: string,
+    type: string,
+    known: IndexedEntity | undefined,
+  ): Generator<void, Looked, void> {
+    const { files, root, lines, clock, slice, maxFileBytes: bytesMax } = this.#options;
+    const path = `${root}/${key}`;
+    try {
+      const stat = files.stat(path);
+      const reason = this.#unfit(stat);
+      if (reason) return { kind: "unfit", reason };
+      if (known?.settled && same(known, stat)) return { kind: "kept", stat };
+      const read = yield* hashFile(files, path, { clock, slice, bytesMax });
+      if (read.kind === "unfit") {
+        return { kind: "unfit", reason: this.#unfit(read.stat) ?? NO_FILE };
+      }
+      if (read.changing) {
+        lines.warn(`"${key}" changed while it was read; the next run reads it again`);
+      }
+      const { hash, settled } = read;
+      const { size, mtimeMs, inode } = read.stat;
+      const row = { key, type, hash, size, mtimeMs, inode, settled };
+      return { kind: "hashed", stat: read.stat, row };
+    } catch (cause) {
+      const code = errorCode(cause);
+      if (code === undefined) throw cause;
+      // A link has taken its place since.
+      if (code === "ELOOP") return { kind: "unfit", reason: NO_FILE };
+      if (!GONE.has(code)) return { kind: "unreadable", reason: code };
+      return maybeNoUtf8(key) ? { kind: "unreadable", reason: NO_UTF8 } : { kind: "vanished" };
+    }
+  }
+
+  #write(row: IndexedEntity | undefined, known: IndexedEntity | undefined, bytes: number): void {
+    if (!row) return;
+    const { session, tally } = this.#options;
+    if (!known) tally.insert(row.type, bytes);
+    else if (known.hash === row.hash) tally.keep(row.type, bytes);
+    else tally.update(row.type, bytes);
+    const told = known?.hash === row.hash && same(known, row) && known.settled === row.settled;
+    if (!told) session.put(row);
+  }
+
+  #unfit(stat: FileStat): string | undefined {
+    if (stat.kind !== "file") return NO_FILE;
+    const { maxFileBytes } = this.#options;
+    return stat.size > maxFileBytes
+      ? `it has ${stat.size} bytes, more than ${maxFileBytes}`
+      : undefined;
+  }
+}
+
+type Stamp = Pick<IndexedEntity, "size" | "mtimeMs" | "inode">;
+
+function same(known: Stamp, found: Stamp): boolean {
+  return known.size === found.size && known.mtimeMs === found.mtimeMs &&
+    known.inode === found.inode;
+}
