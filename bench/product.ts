@@ -1,0 +1,67 @@
+/** The product's own stream under load: SQLite log, keys, cursors and heartbeats on. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { KeyStore } from "../src/auth/key_store.ts";
+import { systemClock } from "../src/clock.ts";
+import { httpApp } from "../src/http/app.ts";
+import { Hub } from "../src/hub/hub.ts";
+import { PublishedLog } from "../src/hub/published_log.ts";
+import { advance } from "../src/jobs/changes.ts";
+import { Dispatcher } from "../src/jobs/dispatcher.ts";
+import { Syncs } from "../src/jobs/syncs.ts";
+import { SqliteLog } from "../src/log/sqlite_log.ts";
+import { listen } from "../src/runtime/serve.ts";
+import { Viewers } from "../src/stream/viewers.ts";
+import { newJobId, type TenantId } from "../src/sync/ids.ts";
+import { NO_PROGRESS } from "../src/sync/progress.ts";
+import { publishUntilStopped } from "./publish.ts";
+
+const TENANT = "default" as TenantId; // a literal of the form that parseTenantId takes
+const clock = systemClock;
+const data = mkdtempSync(join(tmpdir(), "synctail-bench-"));
+process.on("exit", () => rmSync(data, { recursive: true, force: true }));
+
+const keys = new KeyStore(join(data, "keys.db"), clock);
+const hub = new Hub();
+const sqlite = new SqliteLog({ path: join(data, "log.db"), durability: "normal", clock });
+const log = new PublishedLog(sqlite, hub);
+const onFault = (cause: unknown) => console.error(cause);
+const viewers = new Viewers({
+  log,
+  hub,
+  clock,
+  heartbeatMs: 30_000,
+  retryMs: 3_000,
+  mergeAfter: 1_000,
+  onFault,
+});
+const dispatcher = new Dispatcher({ log, clock, owner: "bench", onFault });
+const app = httpApp({ log, keys, syncs: new Syncs([], []), dispatcher, viewers }, "bench");
+const { job } = await log.create({
+  tenant: TENANT,
+  id: newJobId(),
+  origin: "worker",
+  sync: null,
+  name: "bench",
+  tags: [],
+  meta: {},
+  retryOf: null,
+  attempt: 1,
+  createdAtMs: clock.now(),
+  owner: null,
+  leaseUntilMs: null,
+});
+const { key } = keys.create({ tenant: TENANT, scopes: ["read"] });
+const { port } = await listen({
+  hostname: "127.0.0.1",
+  port: 0,
+  handler: (request, connection) => app.fetch(request, connection),
+});
+
+let inserted = 0;
+publishUntilStopped(
+  { port, path: `/v1/sync/job/${job.id}/subscribe`, key },
+  () => log.append(job, advance({ ...NO_PROGRESS, inserted: ++inserted })),
+);
