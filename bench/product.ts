@@ -10,6 +10,8 @@ import { Hub } from "../src/hub/hub.ts";
 import { PublishedLog } from "../src/hub/published_log.ts";
 import { advance } from "../src/jobs/changes.ts";
 import { Dispatcher } from "../src/jobs/dispatcher.ts";
+import { EventRate } from "../src/jobs/event_rate.ts";
+import { OutsideJobs } from "../src/jobs/outside_jobs.ts";
 import { Syncs } from "../src/jobs/syncs.ts";
 import { SqliteLog } from "../src/log/sqlite_log.ts";
 import { listen } from "../src/runtime/serve.ts";
@@ -35,10 +37,23 @@ const viewers = new Viewers({
   heartbeatMs: 30_000,
   retryMs: 3_000,
   mergeAfter: 1_000,
+  stallAfterMs: 60_000,
   onFault,
 });
-const dispatcher = new Dispatcher({ log, clock, owner: "bench", onFault });
-const app = httpApp({ log, keys, syncs: new Syncs([], []), dispatcher, viewers }, "bench");
+const dispatcher = new Dispatcher({ log, clock, owner: "bench", cancelGraceMs: 0, onFault });
+const syncs = new Syncs([], []);
+const app = httpApp({
+  log,
+  keys,
+  syncs,
+  dispatcher,
+  outside: new OutsideJobs({ log, syncs, clock }),
+  rate: new EventRate(clock, 0),
+  viewers,
+  clock,
+  stallAfterMs: 60_000,
+  bodyIdleMs: 30_000,
+}, "bench");
 const { job } = await log.create({
   tenant: TENANT,
   id: newJobId(),
@@ -52,6 +67,7 @@ const { job } = await log.create({
   createdAtMs: clock.now(),
   owner: null,
   leaseUntilMs: null,
+  leaseMs: null,
 });
 const { key } = keys.create({ tenant: TENANT, scopes: ["read"] });
 const { port } = await listen({

@@ -3,7 +3,8 @@ import { SingleBar } from "cli-progress";
 import process from "node:process";
 import type { Clock } from "../clock.ts";
 import { isTerminalPayload, type Payload } from "./follow.ts";
-import { clean, countsText, summaryText } from "./words.ts";
+import { clean } from "../sync/clean.ts";
+import { countsText, summaryText } from "./words.ts";
 
 /** What cli-progress, which ships no types, gives a format function. */
 interface BarChars {

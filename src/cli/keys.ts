@@ -10,7 +10,7 @@ import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./program.ts";
 import { dataFrom } from "./settings.ts";
-import { clean } from "./words.ts";
+import { clean } from "../sync/clean.ts";
 
 /** @throws {UsageError} for a tenant or scope that is none */
 export function createKey(flags: Flags): number {

@@ -7,6 +7,9 @@ import { httpApp } from "../http/app.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
+import { EventRate } from "../jobs/event_rate.ts";
+import { OutsideJobs } from "../jobs/outside_jobs.ts";
+import { Retention } from "../jobs/retention.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import { DataDirectory } from "../log/data_directory.ts";
@@ -14,6 +17,7 @@ import { type Durability, SqliteLog } from "../log/sqlite_log.ts";
 import { loggerOf } from "../logger.ts";
 import { listen, urlOf } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
+import { DURATIONS, SIZES, worth } from "./amounts.ts";
 import { VERSION } from "./version.ts";
 
 /** How long viewers get to take their farewell, in milliseconds. */
@@ -29,6 +33,13 @@ export interface ServerOptions {
   readonly heartbeatMs: number;
   readonly retryMs: number;
   readonly mergeAfter: number;
+  readonly stallAfterMs: number;
+  readonly cancelGraceMs: number;
+  readonly eventsPerS: number;
+  readonly bodyIdleMs: number;
+  readonly retentionAge: string;
+  readonly retentionEntries: number;
+  readonly retentionBytes: string;
   readonly syncs: readonly ConfiguredSync[];
   readonly clock: Clock;
   /** Called when everything but the listener is there; what it throws ends the start. */
@@ -52,7 +63,7 @@ export interface RunningServer {
  * @throws {StoreVersionError | StoreForeignError} when a file there is not this version's to open
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { clock, durability, heartbeatMs, retryMs, mergeAfter } = options;
+  const { clock, durability, stallAfterMs, bodyIdleMs } = options;
   const logger = loggerOf("server");
   const onFault = (error: unknown) => logger.error("fault: {error}", { error });
   /** What has been opened so far, to be closed in the opposite order. */
@@ -69,11 +80,34 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => sqlite.close());
     const hub = new Hub();
     const log = new PublishedLog(sqlite, hub);
-    const viewers = new Viewers({ log, hub, clock, heartbeatMs, retryMs, mergeAfter, onFault });
-    const dispatcher = new Dispatcher({ log, clock, owner: randomUUID(), onFault });
+    const viewers = new Viewers({ ...options, log, hub, onFault });
+    const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
     await dispatcher.open();
+    const retention = new Retention({
+      log,
+      clock,
+      onFault,
+      ageMs: worth(options.retentionAge, DURATIONS),
+      entriesMax: options.retentionEntries || Number.MAX_SAFE_INTEGER,
+      bytesMax: worth(options.retentionBytes, SIZES),
+    });
+    retention.start();
+    opened.push(() => retention.stop());
     const syncs = new Syncs(options.syncs, [directory.path]);
-    const app = httpApp({ log, keys, syncs, dispatcher, viewers }, VERSION);
+    const outside = new OutsideJobs({ log, syncs, clock });
+    const rate = new EventRate(clock, options.eventsPerS);
+    const app = httpApp({
+      log,
+      keys,
+      syncs,
+      dispatcher,
+      outside,
+      rate,
+      viewers,
+      clock,
+      stallAfterMs,
+      bodyIdleMs,
+    }, VERSION);
     options.beforeListening?.({ keys });
     const { hostname } = options;
     const handler = (request: Request, connection: object) => app.fetch(request, connection);

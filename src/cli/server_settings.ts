@@ -3,6 +3,7 @@ import { z } from "zod";
 import { whole } from "../jobs/sync_config.ts";
 import { SERVER_LOG_LEVELS } from "../logger.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
+import { amount, DURATIONS, SIZES } from "./amounts.ts";
 import { unknownNames } from "./unknown_names.ts";
 
 /** One row of the table: where the setting may be given, and what it may be. */
@@ -56,6 +57,55 @@ export const SETTINGS = {
     whole(1, 1_000_000),
     1_000,
     "Entries a viewer may be behind before superseded progress is left out",
+  ),
+  stallAfterMs: row(
+    "stallAfterMs",
+    "number",
+    whole(100, 86_400_000),
+    60_000,
+    "Milliseconds without a word after which a job is shown as stalled",
+  ),
+  cancelGraceMs: row(
+    "cancelGraceMs",
+    "number",
+    whole(100, 86_400_000),
+    30_000,
+    "Milliseconds a worker has to end a job that was cancelled",
+  ),
+  eventsPerS: row(
+    "eventsPerS",
+    "number",
+    whole(0, 10_000_000),
+    10_000,
+    "Events a second that workers may post of one job; 0 for no limit",
+  ),
+  bodyIdleMs: row(
+    "bodyIdleMs",
+    "number",
+    whole(100, 3_600_000),
+    30_000,
+    "Milliseconds after which a request's body that stands still is cut",
+  ),
+  retentionAge: row(
+    "retentionAge",
+    "text",
+    amount(DURATIONS, "a duration such as 30d, 12h, 15m or 90s; 0 for no limit"),
+    "30d",
+    "How long an ended job is kept",
+  ),
+  retentionEntries: row(
+    "retentionEntries",
+    "number",
+    whole(0, 1_000_000_000),
+    100_000,
+    "Most entries of one job that are kept; 0 for no limit",
+  ),
+  retentionBytes: row(
+    "retentionBytes",
+    "text",
+    amount(SIZES, "a size such as 5GB or 500MB; 0 for no limit"),
+    "5GB",
+    "Bytes of all jobs above which the oldest ended ones go",
   ),
   json: row("json", "boolean", z.boolean(), false, "One JSON object a line on stdout", false),
   logLevel: row(

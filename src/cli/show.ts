@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Client } from "./client.ts";
 import type { Display } from "./display.ts";
 import { follow, isTerminalPayload } from "./follow.ts";
-import { clean } from "./words.ts";
+import { clean } from "../sync/clean.ts";
 
 /** @returns the status with which the job ended; undefined when the signal came first */
 export async function show(

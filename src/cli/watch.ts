@@ -14,7 +14,7 @@ import type { Flags } from "./program.ts";
 import { dataFrom } from "./settings.ts";
 import { show } from "./show.ts";
 import { untilStopped } from "./signals.ts";
-import { clean } from "./words.ts";
+import { clean } from "../sync/clean.ts";
 
 /** Ends with the job's own end; Ctrl-C stops watching, not the job. */
 export async function watch(job: string, flags: Flags): Promise<number> {

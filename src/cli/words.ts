@@ -1,16 +1,8 @@
 /** Frames in words. */
+import { clean } from "../sync/clean.ts";
 import type { Payload } from "./follow.ts";
 
 const COUNTS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
-
-/**
- * Text from outside, safe for a terminal: without control characters (C0, C1, DEL) and without
- * the marks that turn the direction of writing.
- */
-export function clean(text: unknown): string {
-  // deno-lint-ignore no-control-regex -- control characters are exactly what is looked for
-  return String(text).replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
-}
 
 /** The counts that are not zero: `12 inserted, 3 kept`. */
 export function countsText(payload: Payload): string {

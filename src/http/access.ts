@@ -1,9 +1,9 @@
 /** Who asks, and what they may. */
 import type { Context, MiddlewareHandler } from "hono";
-import type { KeyStore } from "../auth/key_store.ts";
+import type { KeyStore, Principal } from "../auth/key_store.ts";
 import type { Scope } from "../auth/scopes.ts";
 import type { EventLog } from "../log/event_log.ts";
-import { parseJobId } from "../sync/ids.ts";
+import { parseJobId, parseTenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { HttpEnv } from "./env.ts";
 import { notFound, Problem } from "./problem.ts";
@@ -31,9 +31,28 @@ export function authenticate(keys: KeyStore): MiddlewareHandler<HttpEnv> {
         },
       );
     }
-    context.set("principal", principal);
+    context.set("principal", actingFor(principal, context.req.header("Synctail-Tenant")));
     await next();
   };
+}
+
+/**
+ * The same principal, acting for a tenant that it names.
+ *
+ * @throws {Problem} forbidden without the scope `tenants`; invalid-request for a name that is none
+ */
+export function actingFor(principal: Principal, named: string | undefined): Principal {
+  if (named === undefined || named === principal.tenant) return principal;
+  if (!principal.scopes.has("tenants")) {
+    throw new Problem(
+      "forbidden",
+      'Acting for another tenant needs a key with the scope "tenants"',
+    );
+  }
+  const tenant = parseTenantId(named);
+  if (tenant) return { ...principal, tenant };
+  const form = "1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit";
+  throw new Problem("invalid-request", `Cannot act for tenant "${named}": expected ${form}`);
 }
 
 /** @throws {Problem} forbidden */

@@ -1,28 +1,35 @@
 /** The HTTP surface: routes, problems and the OpenAPI document, from one definition. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { randomUUID } from "node:crypto";
-import { bodyLimit } from "hono/body-limit";
+import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { ZodError } from "zod";
 import { loggerOf } from "../logger.ts";
 import { authenticate } from "./access.ts";
 import type { HttpEnv } from "./env.ts";
+import { parseJson, wholeBody } from "./body.ts";
+import { invalidJson, invalidNames } from "./invalid.ts";
 import { addJobRoutes } from "./job_routes.ts";
-import { type Invalid, notFound, Problem } from "./problem.ts";
+import { addLogRoutes } from "./log_routes.ts";
+import { notFound, Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
 import { addSyncRoutes } from "./sync_routes.ts";
+import { addWorkerRoutes, storageProblem } from "./worker_routes.ts";
 
-/** Most bytes of a request's body. */
-const BODY_BYTES_MAX = 1024 * 1024;
+/** Where bodies of any length are read line by line. */
+const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
 
 /** @param version of this program, for the OpenAPI document */
 export function httpApp(services: Services, version: string): OpenAPIHono<HttpEnv> {
   const logger = loggerOf("http");
   const app = new OpenAPIHono<HttpEnv>({
     defaultHook: (result) => {
-      if (!result.success) throw invalid(result.target, result.error as ZodError);
+      if (result.success) return;
+      const error = result.error as ZodError; // the validators of this app are zod's
+      if (result.target === "json") throw invalidJson(error);
+      throw invalidNames(error, result.target === "header" ? "header" : "parameter");
     },
   });
 
@@ -41,30 +48,28 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   }));
   app.use("/v1/*", authenticate(services.keys));
-  app.use("/v1/*", async ({ req }, next) => {
+  app.use("/v1/*", async (context, next) => {
+    const { req } = context;
     const type = req.header("Content-Type");
     // A runtime may show an empty stream where a request has no body; its headers tell.
     const length = req.header("Content-Length") ?? "0";
-    const empty = length === "0" && req.header("Transfer-Encoding") === undefined;
-    if (!empty && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
-      const given = type === undefined ? "no type" : `"${type}"`;
-      throw new Problem("unsupported-media-type", `The body has ${given}; send application/json`);
+    if (length === "0" && req.header("Transfer-Encoding") === undefined) return await next();
+    const events = EVENTS_PATH.test(req.path);
+    if (events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "")) return await next();
+    if (/^application\/json\s*(;|$)/i.test(type ?? "")) {
+      await readJson(context, services);
+      return await next();
     }
-    await next();
+    const given = type === undefined ? "no type" : `"${type}"`;
+    const read = events ? "application/json or application/x-ndjson" : "application/json";
+    throw new Problem("unsupported-media-type", `The body has ${given}; send ${read}`);
   });
-  app.use(
-    "/v1/*",
-    bodyLimit({
-      maxSize: BODY_BYTES_MAX,
-      onError: () => {
-        throw new Problem("body-too-large", `A body may have at most ${BODY_BYTES_MAX} bytes`);
-      },
-    }),
-  );
 
   addSyncRoutes(app, services);
   addJobRoutes(app, services);
   addSubscribeRoute(app, services);
+  addWorkerRoutes(app, services);
+  addLogRoutes(app, services);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
@@ -89,6 +94,8 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   app.notFound(() => notFound().response());
   app.onError((error, context) => {
     if (error instanceof Problem) return error.response();
+    const full = storageProblem(error);
+    if (full) return full.response();
     if (error instanceof HTTPException && error.status < 500) {
       return new Problem("invalid-request", error.message).response();
     }
@@ -99,25 +106,18 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   return app;
 }
 
-/** What zod found, in words, each with its place. */
-function invalid(target: string, error: ZodError): Problem {
-  const errors = error.issues.flatMap((issue): Invalid[] => {
-    if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) =>
-        placed(target, [...issue.path, key], "this is not known here")
-      );
-    }
-    return [placed(target, issue.path, issue.message)];
-  });
-  const [first] = errors;
-  const where = first.pointer ?? `?${first.parameter}`;
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
-  return new Problem("invalid-request", `${where}: ${first.detail}${more}`, { errors });
-}
-
-function placed(target: string, path: readonly PropertyKey[], detail: string): Invalid {
-  const parts = path.map(String);
-  if (target !== "json") return { parameter: parts.join("."), detail };
-  const escaped = parts.map((part) => part.replaceAll("~", "~0").replaceAll("/", "~1"));
-  return { pointer: escaped.map((part) => `/${part}`).join(""), detail };
+/** Takes the body in, within its limits, so that a route finds it whole and sound. @throws {Problem} */
+async function readJson(context: Context<HttpEnv>, services: Services): Promise<void> {
+  const { raw } = context.req;
+  if (!raw.body) return;
+  const { clock, bodyIdleMs } = services;
+  const bytes = await wholeBody(raw.body, { clock, idleMs: bodyIdleMs });
+  const { method, headers, signal } = raw;
+  context.req.raw = new Request(raw.url, { method, headers, signal, body: bytes as BodyInit });
+  try {
+    parseJson(bytes);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
+  }
 }

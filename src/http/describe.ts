@@ -22,9 +22,12 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
 /** The problems that a route can answer, by status; 401 stands on all of them. */
 export function problems(...codes: ProblemCode[]) {
   const told: ProblemCode[] = ["unauthenticated", ...codes];
-  return Object.fromEntries(told.map((code) => {
+  const content = { "application/problem+json": { schema: ProblemSchema } };
+  const responses: Record<number, { description: string; content: typeof content }> = {};
+  for (const code of told) {
     const [status, title] = PROBLEMS[code];
-    const content = { "application/problem+json": { schema: ProblemSchema } };
-    return [status, { description: title, content }];
-  }));
+    const others = responses[status] ? `${responses[status].description}; ` : "";
+    responses[status] = { description: `${others}${title}`, content };
+  }
+  return responses;
 }

@@ -1,12 +1,16 @@
 /** Jobs as the API shows them. */
 import type { z } from "@hono/zod-openapi";
 import { measures } from "../stream/payloads.ts";
-import type { Job } from "../sync/job.ts";
+import { isStalled, type Job } from "../sync/job.ts";
 import type { JobSchema } from "./schemas.ts";
+import type { Services } from "./services.ts";
 
-/** @param viewers streams of the job open at this server now */
-export function jobJson(job: Job, viewers: number): z.output<typeof JobSchema> {
-  const { progress: p } = job;
+type JobServices = Pick<Services, "viewers" | "clock" | "stallAfterMs">;
+
+/** The job as it stands now. */
+export function jobJson(job: Job, services: JobServices): z.output<typeof JobSchema> {
+  const { viewers, clock, stallAfterMs } = services;
+  const { progress: p, lateEnd } = job;
   return {
     id: job.id,
     sync_id: job.sync?.id ?? null,
@@ -25,12 +29,20 @@ export function jobJson(job: Job, viewers: number): z.output<typeof JobSchema> {
     meta: { ...job.meta },
     retry_of: job.retryOf,
     attempt: job.attempt,
-    viewers,
+    origin: job.origin,
+    lease_s: job.leaseMs === null ? null : job.leaseMs / 1000,
+    stalled: isStalled(job, clock.now(), stallAfterMs),
+    viewers: viewers.of(job),
     created_at: iso(job.createdAtMs),
     started_at: job.startedAtMs === null ? null : iso(job.startedAtMs),
     updated_at: iso(job.updatedAtMs),
     ended_at: job.endedAtMs === null ? null : iso(job.endedAtMs),
     error: job.error,
+    late_end: lateEnd && {
+      status: lateEnd.status,
+      error: lateEnd.error,
+      at: iso(lateEnd.atMs),
+    },
   };
 }
 

@@ -1,8 +1,8 @@
 /** Jobs: list, get, cancel. */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { CursorError } from "../log/event_log.ts";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { CursorError, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { keyOf } from "../sync/job.ts";
-import { parseSyncId } from "../sync/ids.ts";
+import { deriveSyncId, type JobKey, parseSyncId } from "../sync/ids.ts";
 import { jobFor, requireScope } from "./access.ts";
 import { JobParams, json, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -34,6 +34,29 @@ const getRoute = createRoute({
   responses: { 200: json(JobSchema, "The job"), ...problems("forbidden", "not-found") },
 });
 
+const deleteRoute = createRoute({
+  method: "delete",
+  path: "/v1/sync/job/{job_id}",
+  summary: "Remove a job and everything known of it; a running one is stopped first",
+  description: "Whoever follows it gets the error `job_deleted`. Needs the scope `write`.",
+  security: SECURITY,
+  request: { params: JobParams },
+  responses: { 204: { description: "It is gone" }, ...problems("forbidden", "not-found") },
+});
+
+const clearRoute = createRoute({
+  method: "delete",
+  path: "/v1/tenant",
+  summary: "Remove all jobs of a tenant and everything known of them",
+  description: "The key's own tenant, or with the scope `tenants` the one that the header " +
+    "`Synctail-Tenant` names. Needs the scope `write`; the tenant's keys stay.",
+  security: SECURITY,
+  responses: {
+    200: json(z.object({ removed: z.int() }), "How many jobs there were"),
+    ...problems("forbidden"),
+  },
+});
+
 const cancelRoute = createRoute({
   method: "post",
   path: "/v1/sync/job/{job_id}/cancel",
@@ -44,7 +67,7 @@ const cancelRoute = createRoute({
 });
 
 export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { log, viewers, dispatcher, syncs } = services;
+  const { log, dispatcher, syncs } = services;
 
   app.openapi(listRoute, async (context) => {
     requireScope(context, "read");
@@ -52,12 +75,11 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     const { status, sync, limit = LIST_LIMIT, cursor } = context.req.valid("query");
     const syncId = sync === undefined
       ? undefined
-      : syncs.find(tenant, sync)?.id ?? parseSyncId(sync) ?? null;
-    // The name of no sync has no jobs; it may be one whose configuration is gone.
-    if (syncId === null) return context.json({ items: [], next_cursor: null }, 200);
+      // A sync that nobody knows may be one whose configuration is gone: its id is derived.
+      : syncs.find(tenant, sync)?.id ?? parseSyncId(sync) ?? deriveSyncId(tenant, sync);
     try {
       const page = await log.list({ tenant, status, syncId, limit, cursor });
-      const items = page.items.map((job) => jobJson(job, viewers.of(job)));
+      const items = page.items.map((job) => jobJson(job, services));
       return context.json({ items, next_cursor: page.nextCursor }, 200);
     } catch (cause) {
       if (!(cause instanceof CursorError)) throw cause;
@@ -68,11 +90,33 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
 
   app.openapi(getRoute, async (context) => {
     const job = await jobFor(context, log, "read");
-    return context.json(jobJson(job, viewers.of(job)), 200);
+    return context.json(jobJson(job, services), 200);
+  });
+
+  const remove = async (key: JobKey) => {
+    await dispatcher.halt(key);
+    await log.remove(key);
+  };
+
+  app.openapi(deleteRoute, async (context) => {
+    await remove(keyOf(await jobFor(context, log, "write")));
+    return context.body(null, 204);
+  });
+
+  app.openapi(clearRoute, async (context) => {
+    requireScope(context, "write");
+    const { tenant } = context.get("principal");
+    let removed = 0;
+    for (;;) {
+      const { items } = await log.list({ tenant, limit: LIST_LIMIT_MAX });
+      if (items.length === 0) return context.json({ removed }, 200);
+      for (const job of items) await remove(keyOf(job));
+      removed += items.length;
+    }
   });
 
   app.openapi(cancelRoute, async (context) => {
     const job = await dispatcher.cancel(keyOf(await jobFor(context, log, "run")));
-    return context.json(jobJson(job, viewers.of(job)), 200);
+    return context.json(jobJson(job, services), 200);
   });
 }

@@ -1,5 +1,7 @@
 /** Errors for clients, as RFC 9457 problems. */
 
+import type { Status } from "../sync/status.ts";
+
 /** Every problem this server tells: its code is the last part of `type` and never changes. */
 export const PROBLEMS = {
   "invalid-request": [400, "The request is not valid"],
@@ -8,10 +10,19 @@ export const PROBLEMS = {
   "not-found": [404, "Not found"],
   "method-not-allowed": [405, "This resource does not know that method"],
   "already-running": [409, "The sync is running already"],
+  "job-exists": [409, "There is another job of that id"],
+  "job-ended": [409, "The job has ended"],
+  "not-outside": [409, "The server runs this job itself"],
+  "producer-fenced": [409, "Another has taken over from this producer"],
+  "producer-out-of-order": [409, "Another request of this producer comes first"],
+  "counter-went-back": [409, "A running total went back"],
+  "body-timeout": [408, "The body stood still for too long"],
   "body-too-large": [413, "The body is too large"],
   "unsupported-media-type": [415, "The body is of a type that is not read here"],
+  "too-many-events": [429, "Too many events a second"],
   "internal-fault": [500, "Something broke inside the server"],
   "stopping": [503, "The server is stopping"],
+  "storage-full": [507, "There is no room left to store it"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -20,6 +31,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 export interface Invalid {
   readonly pointer?: string;
   readonly parameter?: string;
+  readonly header?: string;
   readonly detail: string;
 }
 
@@ -28,6 +40,16 @@ export interface ProblemExtras {
   readonly errors?: readonly Invalid[];
   /** already-running: the job that is. */
   readonly job_id?: string;
+  /** job-ended: how. */
+  readonly job_status?: Status;
+  /** producer-out-of-order: the number of the request to come. */
+  readonly expected_seq?: number;
+  /** Line of an NDJSON body, from 1. */
+  readonly line?: number;
+  /** How many events of the request are in the log all the same, and their seqs. */
+  readonly accepted?: number;
+  readonly first_seq?: number | null;
+  readonly last_seq?: number;
 }
 
 /**
@@ -47,8 +69,9 @@ export class Problem extends Error {
     detail: string,
     extras: ProblemExtras = {},
     headers: Readonly<Record<string, string>> = {},
+    options?: ErrorOptions,
   ) {
-    super(detail);
+    super(detail, options);
     this.code = code;
     this.extras = extras;
     this.headers = headers;

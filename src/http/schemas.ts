@@ -1,8 +1,11 @@
 /** The shapes of the API, defined once: they validate, and they are the OpenAPI document. */
 import { z } from "@hono/zod-openapi";
-import { LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { LIST_LIMIT_MAX, READ_LIMIT_MAX } from "../log/event_log.ts";
 import { LOG_LEVELS } from "../sync/entry.ts";
 import { STATUSES } from "../sync/status.ts";
+
+/** Most log lines that a stream starts with. */
+const TAIL_MAX = 1_000;
 
 const count = z.int().nonnegative();
 const uuid = z.uuid();
@@ -43,18 +46,30 @@ export const JobSchema = z.object({
   meta: z.record(z.string(), z.unknown()),
   retry_of: uuid.nullable(),
   attempt: z.int().positive(),
+  origin: z.enum(["source", "worker"]).openapi({
+    description: "Who does the work: a source of this server, or a worker elsewhere",
+  }),
+  lease_s: z.number().positive().nullable().openapi({
+    description: "How long a worker may be silent; null for jobs of this server",
+  }),
+  stalled: z.boolean().openapi({ description: "On its way, and nothing was said for long" }),
   viewers: count.openapi({ description: "Streams of this job open at this server now" }),
   created_at: time,
   started_at: time.nullable(),
   updated_at: time,
   ended_at: time.nullable(),
   error: JobErrorSchema.nullable(),
+  late_end: z.object({ status: StatusSchema, error: JobErrorSchema.nullable(), at: time })
+    .nullable().openapi({ description: "What the worker said after the job had been given up" }),
 }).openapi("Job");
 
 export const SyncSchema = z.object({
   id: uuid,
   name: z.string(),
-  source: z.string().openapi({ description: "The source's type", example: "directory" }),
+  source: z.string().nullable().openapi({
+    description: "The source's type; null where workers elsewhere do the work",
+    example: "directory",
+  }),
   destination: z.string().nullable().openapi({ example: "sqlite" }),
   last_job: JobSchema.nullable(),
 }).openapi("Sync");
@@ -75,15 +90,35 @@ export const ProblemSchema = z.object({
   errors: z.array(z.object({
     pointer: z.string().optional(),
     parameter: z.string().optional(),
+    header: z.string().optional(),
     detail: z.string(),
   })).optional(),
   job_id: uuid.optional(),
+  job_status: StatusSchema.optional(),
+  expected_seq: count.optional(),
+  line: z.int().positive().optional(),
+  accepted: count.optional(),
+  first_seq: count.nullable().optional(),
+  last_seq: count.optional(),
 }).openapi("Problem");
+
+/** How deep `meta` and `fields` may be nested. */
+const DEPTH_MAX = 20;
+
+function depthAtMost(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => depthAtMost(inner, levels - 1));
+}
+
+export const tags = z.array(z.string().min(1).max(100)).max(20);
+/** Any JSON object that is not nested without end. */
+export const anyObject = z.record(z.string().max(100), z.unknown())
+  .refine((value) => depthAtMost(value, DEPTH_MAX), `expected at most ${DEPTH_MAX} levels`);
 
 /** Optional words about a run; callers can only run what is configured. */
 export const RunBodySchema = z.strictObject({
-  tags: z.array(z.string().min(1).max(100)).max(20).optional(),
-  meta: z.record(z.string().max(100), z.unknown()).optional(),
+  tags: tags.optional(),
+  meta: anyObject.optional(),
 }).openapi("RunRequest");
 
 /** A whole number in a query. */
@@ -99,12 +134,52 @@ export const JobListQuerySchema = z.strictObject({
   cursor: z.string().min(1).max(100).optional(),
 });
 
+const level = z.enum(LOG_LEVELS);
+
 export const SubscribeQuerySchema = z.object({
-  logs: z.enum(LOG_LEVELS).optional().openapi({
+  logs: level.optional().openapi({
     description: "Adds log lines of at least this level to the stream",
+  }),
+  tail: whole.pipe(z.int().max(TAIL_MAX)).optional().openapi({
+    type: "integer",
+    description: "With ?logs and without a cursor: so many of the last log lines come first",
   }),
   last_event_id: z.string().optional().openapi({
     description: "As the header Last-Event-ID, which wins",
   }),
   lastEventId: z.string().optional(),
+});
+
+export const LogsQuerySchema = z.strictObject({
+  level: level.optional().openapi({ description: "The least level; debug by default" }),
+  after: whole.optional().openapi({ type: "integer", description: "Only lines after this seq" }),
+  until: whole.optional().openapi({ type: "integer", description: "Only lines up to this seq" }),
+  tail: whole.pipe(z.int().max(READ_LIMIT_MAX)).optional().openapi({
+    type: "integer",
+    description: "Only so many of the last lines",
+  }),
+  limit: whole.pipe(z.int().min(1).max(READ_LIMIT_MAX)).optional().openapi({
+    type: "integer",
+    description: "1,000 by default for JSON; NDJSON and text have all lines without it",
+  }),
+});
+
+export const LogLineSchema = z.object({
+  seq: count,
+  time,
+  level,
+  message: z.string(),
+  source: z.string().optional(),
+  fields: z.record(z.string(), z.unknown()).optional(),
+}).openapi("LogLine");
+
+export const LogListSchema = z.object({
+  items: z.array(LogLineSchema),
+  next_cursor: z.string().nullable().openapi({
+    description: "Asks for the next page as ?after=; null at the end",
+  }),
+}).openapi("LogList");
+
+export const EventsQuerySchema = z.strictObject({
+  after: whole.optional().openapi({ type: "integer", description: "Only entries after this seq" }),
 });

@@ -41,9 +41,9 @@ export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services)
     const job = await jobFor(context, log, "read");
     // A HEAD is served by this handler, but its body would never be read nor cancelled.
     if (context.req.raw.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
-    const { logs, last_event_id, lastEventId } = context.req.valid("query");
+    const { logs, tail, last_event_id, lastEventId } = context.req.valid("query");
     const cursor = context.req.header("Last-Event-ID") || last_event_id || lastEventId || undefined;
-    const stream = await viewers.subscribe(job, { cursor, logs });
+    const stream = await viewers.subscribe(job, { cursor, logs, tail });
     if (!stream) return new Response(null, { status: 204 });
     context.env.keepOpen();
     return new Response(stream, { headers: STREAM_HEADERS });

@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import type { SyncRef } from "../sync/job.ts";
 import { requireScope } from "./access.ts";
 import { json, problems, SECURITY, SyncParams } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -14,7 +15,7 @@ import type { Services } from "./services.ts";
 const listRoute = createRoute({
   method: "get",
   path: "/v1/sync",
-  summary: "The configured syncs, each with its last job",
+  summary: "The syncs that are configured or that workers have named, each with its last job",
   security: SECURITY,
   responses: { 200: json(SyncListSchema, "All of them"), ...problems("forbidden") },
 });
@@ -38,20 +39,28 @@ const runRoute = createRoute({
 });
 
 export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { syncs, dispatcher, log, viewers } = services;
+  const { syncs, dispatcher, log } = services;
 
   app.openapi(listRoute, async (context) => {
     requireScope(context, "read");
     const { tenant } = context.get("principal");
+    const configured = syncs.of(tenant).map((sync) => ({
+      ref: sync as SyncRef,
+      source: sync.source.type as string | null,
+      destination: sync.destination.type as string | null,
+    }));
+    const known = new Set(configured.map(({ ref }) => ref.id));
+    const registered = (await log.registeredSyncs(tenant)).filter(({ id }) => !known.has(id))
+      .map((ref) => ({ ref, source: null, destination: null }));
     const items = await Promise.all(
-      syncs.of(tenant).map(async (sync) => {
-        const { items: [last] } = await log.list({ tenant, syncId: sync.id, limit: 1 });
+      [...configured, ...registered].map(async ({ ref, source, destination }) => {
+        const { items: [last] } = await log.list({ tenant, syncId: ref.id, limit: 1 });
         return {
-          id: sync.id as string,
-          name: sync.name,
-          source: sync.source.type as string,
-          destination: sync.destination.type as string,
-          last_job: last ? jobJson(last, viewers.of(last)) : null,
+          id: ref.id as string,
+          name: ref.name,
+          source,
+          destination,
+          last_job: last ? jobJson(last, services) : null,
         };
       }),
     );
@@ -77,7 +86,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
         { job_id: job.id },
       );
     }
-    return context.json(jobJson(job, 0), 202, { Location: `/v1/sync/job/${job.id}` });
+    return context.json(jobJson(job, services), 202, { Location: `/v1/sync/job/${job.id}` });
   });
 }
 

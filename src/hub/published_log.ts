@@ -1,17 +1,20 @@
 /** A log whose appends wake the hub. */
 import { setImmediate } from "node:timers";
-import type { Seq } from "../sync/entry.ts";
-import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
-import type { Job, NewJob } from "../sync/job.ts";
+import type { LogLevel, Seq } from "../sync/entry.ts";
+import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
+import type { Job, NewJob, SyncRef } from "../sync/job.ts";
 import type {
   Appended,
   Created,
+  CreateOptions,
   Decide,
   EventLog,
   JobPage,
   JobQuery,
   Page,
+  PruneQuery,
   ReadQuery,
+  TrimLimits,
 } from "../log/event_log.ts";
 import type { Hub } from "./hub.ts";
 
@@ -36,7 +39,7 @@ export class PublishedLog implements EventLog {
     return appended;
   }
 
-  create(job: NewJob, options?: { readonly oneActive?: boolean }): Promise<Created> {
+  create(job: NewJob, options?: CreateOptions): Promise<Created> {
     return this.#log.create(job, options);
   }
 
@@ -62,6 +65,33 @@ export class PublishedLog implements EventLog {
 
   ownedByOthers(owner: string): Promise<readonly JobKey[]> {
     return this.#log.ownedByOthers(owner);
+  }
+
+  registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
+    return this.#log.registeredSyncs(tenant);
+  }
+
+  beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {
+    return this.#log.beforeLastLogs(key, level, count);
+  }
+
+  trim(key: JobKey, limits: TrimLimits): Promise<boolean> {
+    return this.#log.trim(key, limits);
+  }
+
+  /** Whoever follows the job is woken, and finds it gone. */
+  async remove(key: JobKey): Promise<boolean> {
+    const removed = await this.#log.remove(key);
+    if (removed) this.#publish(keyText(key));
+    return removed;
+  }
+
+  prunable(query: PruneQuery): Promise<readonly JobKey[]> {
+    return this.#log.prunable(query);
+  }
+
+  bytes(): Promise<number> {
+    return this.#log.bytes();
   }
 
   close(): Promise<void> {

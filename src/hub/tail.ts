@@ -46,6 +46,7 @@ export class Tail {
   #reading = false;
   #closed = false;
   #ended: boolean;
+  #heardAtMs: number;
   #failure: { readonly cause: unknown } | undefined;
 
   constructor(options: TailOptions) {
@@ -54,6 +55,7 @@ export class Tail {
     this.#log = options.log;
     this.#ring = new Ring(job.seq);
     this.#ended = isTerminal(job.status);
+    this.#heardAtMs = job.heardAtMs;
     this.#writer = encoder.writable.getWriter();
     this.#reader = encoder.readable.getReader();
     this.#onIdle = options.onIdle;
@@ -68,6 +70,11 @@ export class Tail {
   /** Whether the newest entry is the terminal one. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** When the newest entry was appended, or the job created. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
   }
 
   /** How many follow. */
@@ -137,6 +144,7 @@ export class Tail {
     for (const entry of entries) {
       const { value } = await this.#reader.read();
       if (!value) throw new Error(`The encoder of job "${this.#key.id}" ended by itself`);
+      this.#heardAtMs = entry.atMs;
       this.#ring.push(entry.seq, entry.kind === "log" ? entry.level : undefined, value);
       if (entry.kind === "progress" && isTerminal(entry.status)) this.#ended = true;
     }

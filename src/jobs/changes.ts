@@ -1,11 +1,21 @@
 /** What can be done to a job, as decisions on its state at the moment of the append. */
 import type { Change, Decide } from "../log/event_log.ts";
 import type { JobError } from "../sync/entry.ts";
+import type { Job } from "../sync/job.ts";
 import type { Progress } from "../sync/progress.ts";
 import { isTerminal, type TerminalStatus } from "../sync/status.ts";
 import { settled } from "./meter.ts";
 
 const NOTHING: Change = { facts: [] };
+
+export const WORKER_LOST: JobError = {
+  code: "worker_lost",
+  message: "Whoever ran this job has not been heard of for longer than its lease.",
+};
+const CANCEL_OVERDUE: JobError = {
+  code: "cancel_overdue",
+  message: "The worker was asked to stop and did not say that it had.",
+};
 
 /** How a job ends. `progress` are its last totals, when they are not in the log yet. */
 export interface Ending {
@@ -43,12 +53,36 @@ export function end(ending: Ending): Decide {
   };
 }
 
-/** Viewers see `cancelling` at once; a job that nobody has begun is over with it. */
-export const cancel: Decide = (job) => {
-  if (isTerminal(job.status) || job.status === "cancelling") return NOTHING;
-  const status = job.status === "pending" ? "cancelled" : "cancelling";
-  return { facts: [{ kind: "progress", status, progress: job.progress }] };
-};
+/**
+ * Viewers see `cancelling` at once; a job of this server that nobody has begun is over with it.
+ * A worker learns of it by its next post, and has until `graceUntilMs` to end the job.
+ */
+export function cancel(graceUntilMs: number): Decide {
+  return (job) => {
+    if (isTerminal(job.status) || job.status === "cancelling") return NOTHING;
+    const worker = job.origin === "worker";
+    const status = job.status === "pending" && !worker ? "cancelled" : "cancelling";
+    const facts = [{ kind: "progress" as const, status, progress: job.progress } as const];
+    return worker ? { facts, leaseUntilMs: graceUntilMs } : { facts };
+  };
+}
+
+/** Ends a job whose lease has run out, if it still has: failed, or cancelled where that was asked. */
+export function giveUp(nowMs: number): Decide {
+  return (job, producerOf) => {
+    if (job.leaseUntilMs === null || job.leaseUntilMs >= nowMs) return NOTHING;
+    const cancelled = job.origin === "worker" && job.status === "cancelling";
+    const ending: Ending = cancelled
+      ? { status: "cancelled", error: CANCEL_OVERDUE }
+      : { status: "failed", error: WORKER_LOST };
+    return end(ending)(job, producerOf);
+  };
+}
+
+/** Whether the job was ended for a worker that was not heard of. */
+export function wasGivenUp(job: Job): boolean {
+  return job.error?.code === WORKER_LOST.code || job.error?.code === CANCEL_OVERDUE.code;
+}
 
 /** Keeps the lease alive; nothing to a job that is over. */
 export function renew(leaseUntilMs: number): Decide {

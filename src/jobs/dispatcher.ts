@@ -1,25 +1,22 @@
 /** Starts, cancels and stops the jobs of this process, and ends the ones that were lost. */
 import type { Clock } from "../clock.ts";
-import type { EventLog } from "../log/event_log.ts";
+import type { Decide, EventLog } from "../log/event_log.ts";
 import type { JobSource } from "../sources/source.ts";
 import type { JobError } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText, newJobId, type TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type SyncRef } from "../sync/job.ts";
-import { cancel, end } from "./changes.ts";
+import { cancel, end, giveUp, renew, WORKER_LOST } from "./changes.ts";
 import { JobRunner, LEASE_MS } from "./job_runner.ts";
 
 /** How often leases are looked at, in milliseconds. */
-const SWEEP_MS = 5_000;
+const SWEEP_MS = 1_000;
+/** What a worker gets at least when a server starts: it could not reach anyone before. */
+const RETURN_MS = 60_000;
 
 const SERVER_STOPPED: JobError = {
   code: "server_stopped",
   message: "The server was stopped while this job was running.",
 };
-const WORKER_LOST: JobError = {
-  code: "worker_lost",
-  message: "Whoever ran this job has not been heard of for longer than its lease.",
-};
-
 /** A sync that can be run here. */
 export interface Runnable extends SyncRef {
   readonly tenant: TenantId;
@@ -33,6 +30,8 @@ export interface DispatcherOptions {
   readonly clock: Clock;
   /** Names this process in the log, for as long as it lives. */
   readonly owner: string;
+  /** How long a worker that was asked to stop may take to do so. */
+  readonly cancelGraceMs: number;
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -69,15 +68,21 @@ export class Dispatcher {
 
   /**
    * Ends what a process that is gone has left behind, then looks after leases until `stop`.
+   * Workers are not to blame for the time without a server: their leases go on from now.
    * Only for a log that no other process writes.
    */
   async open(): Promise<void> {
-    const { log, owner } = this.#options;
+    const { log, owner, clock } = this.#options;
+    const now = clock.now();
     for (;;) {
       const left = await log.ownedByOthers(owner);
       if (left.length === 0) break;
-      for (const key of left) await this.#lose(key);
+      for (const key of left) await log.append(key, end({ status: "failed", error: WORKER_LOST }));
     }
+    await this.#sweep((job, producerOf) => {
+      if (job.leaseMs === null || job.status === "cancelling") return giveUp(now)(job, producerOf);
+      return renew(now + Math.min(job.leaseMs, RETURN_MS))(job, producerOf);
+    });
     this.#sweepLater();
   }
 
@@ -98,6 +103,7 @@ export class Dispatcher {
       createdAtMs: clock.now(),
       owner,
       leaseUntilMs: clock.now() + LEASE_MS,
+      leaseMs: null,
     }, { oneActive: true });
     if (outcome !== "created") return { started: false, job };
     const key = keyOf(job);
@@ -118,7 +124,8 @@ export class Dispatcher {
 
   /** Asks the job to stop. The same again, or for a job that is over, changes nothing. */
   async cancel(key: JobKey): Promise<Job> {
-    const { job } = await this.#options.log.append(key, cancel);
+    const { log, clock, cancelGraceMs } = this.#options;
+    const { job } = await log.append(key, cancel(clock.now() + cancelGraceMs));
     this.#running.get(keyText(key))?.stop();
     return job;
   }
@@ -131,6 +138,13 @@ export class Dispatcher {
     await Promise.all([...this.#running.values()].map((runner) => runner.done));
   }
 
+  /** Ends the job if it runs here, and waits for that. */
+  async halt(key: JobKey): Promise<void> {
+    const runner = this.#running.get(keyText(key));
+    runner?.stop();
+    await runner?.done;
+  }
+
   /** How many jobs run in this process. */
   get size(): number {
     return this.#running.size;
@@ -138,21 +152,18 @@ export class Dispatcher {
 
   #sweepLater(): void {
     this.#callOffSweep = this.#options.clock.after(SWEEP_MS, () => {
-      this.#sweep().catch(this.#options.onFault).finally(() => {
+      this.#sweep(giveUp(this.#options.clock.now())).catch(this.#options.onFault).finally(() => {
         if (!this.#stopping) this.#sweepLater();
       });
     });
   }
 
-  async #sweep(): Promise<void> {
+  /** Does that to every job whose lease has run out. */
+  async #sweep(decide: Decide): Promise<void> {
     const { log, clock } = this.#options;
     for (const key of await log.lapsed(clock.now())) {
       // A machine that slept wakes up with lapsed leases of jobs that are running here.
-      if (!this.#running.has(keyText(key))) await this.#lose(key);
+      if (!this.#running.has(keyText(key))) await log.append(key, decide);
     }
-  }
-
-  async #lose(key: JobKey): Promise<void> {
-    await this.#options.log.append(key, end({ status: "failed", error: WORKER_LOST }));
   }
 }

@@ -1,7 +1,9 @@
 /** The append-only log of every job: what is committed here is the truth, and nothing else is. */
 import type { Entry, Fact, LogLevel, Seq } from "../sync/entry.ts";
 import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
-import type { Job, NewJob } from "../sync/job.ts";
+import type { Job, LateEnd, NewJob, SyncRef } from "../sync/job.ts";
+import type { Producer } from "../sync/producer.ts";
+import type { Progress } from "../sync/progress.ts";
 import type { Status } from "../sync/status.ts";
 
 /** What an append changes: the facts in order, and the job's lease when it is renewed. */
@@ -9,6 +11,10 @@ export interface Change {
   readonly facts: readonly Fact[];
   /** A new end of the lease, in milliseconds since 1970; left out to leave it. */
   readonly leaseUntilMs?: number | null;
+  /** What is to be kept of the one who posts. */
+  readonly producer?: Producer;
+  /** An end that came after the job was given up. */
+  readonly lateEnd?: LateEnd;
 }
 
 /**
@@ -18,13 +24,18 @@ export interface Change {
  * called more than once, so it changes nothing itself. What it throws refuses the append and
  * reaches the caller unchanged.
  */
-export type Decide = (job: Job) => Change;
+export type Decide = (job: Job, producerOf: ProducerOf) => Change;
+
+/** The job's producer of that name; undefined when it has not posted yet. */
+export type ProducerOf = (id: string) => Producer | undefined;
 
 /** What an append did. `firstSeq` is above `lastSeq` when nothing was written. */
 export interface Appended {
   readonly job: Job;
   readonly firstSeq: Seq;
   readonly lastSeq: Seq;
+  /** As the change left it. */
+  readonly producer: Producer | undefined;
 }
 
 /** Which entries to read. */
@@ -37,6 +48,8 @@ export interface ReadQuery {
   readonly logs?: LogLevel;
   /** Leaves out progress entries below this seq that change no status: superseded ones. */
   readonly mergeBelow?: Seq;
+  /** Leaves out progress altogether. */
+  readonly only?: "logs";
 }
 
 /** A stretch of a job's log. */
@@ -55,6 +68,22 @@ export type Created =
   | { readonly outcome: "exists"; readonly job: Job }
   /** `oneActive` was asked for and this job of the same sync is not over. */
   | { readonly outcome: "busy"; readonly job: Job };
+
+/** How a job is created. */
+export interface CreateOptions {
+  /** Only when no other job of the same sync is on its way. */
+  readonly oneActive?: boolean;
+  /** The totals that it starts with; nothing when left out. */
+  readonly progress?: Progress;
+}
+
+/** What retention may take away from a job. */
+export interface TrimLimits {
+  /** Most entries that stay, the newest ones. */
+  readonly entriesMax: number;
+  /** Of superseded progress, most entries that stay, evenly spread; all when left out. */
+  readonly progressMax?: number;
+}
 
 /** Which jobs to list, newest first. */
 export interface JobQuery {
@@ -80,10 +109,22 @@ export const READ_BYTES_MAX = 1024 * 1024;
 /** Most jobs that one list may ask for. */
 export const LIST_LIMIT_MAX = 200;
 
+/** Which jobs retention looks at, oldest first. */
+export type PruneQuery =
+  /** Jobs that are over since before that moment. */
+  | { readonly endedBeforeMs: number }
+  /** Jobs that hold more entries. */
+  | { readonly entriesAbove: number }
+  /** Jobs that are over and were not trimmed since. */
+  | { readonly untrimmed: true };
+
 /** The store of jobs and their entries. Every promise resolves only once its change is committed. */
 export interface EventLog {
-  /** Creates a job, once: a second call with the same tenant and id answers the first job. */
-  create(job: NewJob, options?: { readonly oneActive?: boolean }): Promise<Created>;
+  /**
+   * Creates a job, once: a second call with the same tenant and id answers the first job. The
+   * sync of a worker's job is registered with it.
+   */
+  create(job: NewJob, options?: CreateOptions): Promise<Created>;
   get(key: JobKey): Promise<Job | undefined>;
   /**
    * Appends what `decide` says, all or nothing, in one commit.
@@ -103,6 +144,24 @@ export interface EventLog {
   lapsed(nowMs: number): Promise<readonly JobKey[]>;
   /** Jobs that are not over and are owned by a process other than `owner`, at most 100. */
   ownedByOthers(owner: string): Promise<readonly JobKey[]>;
+  /** Syncs that workers' jobs have registered, in the order of their names. */
+  registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]>;
+  /** Position before the last `count` log lines of at least this level. */
+  beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq>;
+  /**
+   * Removes superseded progress and, where that is not enough, the oldest log lines; never a
+   * change of status, nor the newest progress. Does a bounded part of the work at a time.
+   *
+   * @returns whether there is more to do
+   * @throws {UnknownJobError} when there is no such job
+   */
+  trim(key: JobKey, limits: TrimLimits): Promise<boolean>;
+  /** Removes the job and all that is known of it; false when there is none. */
+  remove(key: JobKey): Promise<boolean>;
+  /** Jobs for retention to look at, at most 100. */
+  prunable(query: PruneQuery): Promise<readonly JobKey[]>;
+  /** Bytes that the log takes up, free room inside of it left out. */
+  bytes(): Promise<number>;
   /** Commits what is waiting and closes; later calls throw. */
   close(): Promise<void>;
 }
@@ -120,6 +179,15 @@ export class JobEndedError extends Error {
   constructor(job: Job) {
     super(`Cannot append to job "${job.id}": it has ended as ${job.status}`);
     this.job = job;
+  }
+}
+
+/** There is no room to write to. */
+export class StorageFullError extends Error {
+  override readonly name = "StorageFullError";
+
+  constructor(options?: ErrorOptions) {
+    super("Cannot write to the event log: there is no room left where it is stored", options);
   }
 }
 

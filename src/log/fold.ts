@@ -1,25 +1,28 @@
 /** What an append makes of a job: the one place where entries change its state. */
-import type { Entry } from "../sync/entry.ts";
-import { type Epoch, newEpoch } from "../sync/ids.ts";
+import { type Entry, LOG_LEVELS } from "../sync/entry.ts";
+import { newEpoch } from "../sync/ids.ts";
 import type { Job, NewJob } from "../sync/job.ts";
-import { NO_PROGRESS } from "../sync/progress.ts";
+import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
 import { isTerminal } from "../sync/status.ts";
 import { type Change, JobEndedError } from "./event_log.ts";
 
 /** A job as it stands before its first entry. */
-export function freshJob(job: NewJob, epoch: Epoch = newEpoch()): Job {
+export function freshJob(job: NewJob, progress: Progress = NO_PROGRESS): Job {
   return {
     ...job,
-    epoch,
+    epoch: newEpoch(),
     seq: 0,
     progressSeq: 0,
-    trimmedSeq: 0,
+    held: 0,
+    trimmed: LOG_LEVELS.map(() => 0),
     status: "pending",
-    progress: NO_PROGRESS,
+    progress,
     startedAtMs: null,
     updatedAtMs: job.createdAtMs,
+    heardAtMs: job.createdAtMs,
     endedAtMs: null,
     error: null,
+    lateEnd: null,
   };
 }
 
@@ -30,15 +33,15 @@ export function freshJob(job: NewJob, epoch: Epoch = newEpoch()): Job {
  */
 export function fold(job: Job, change: Change, atMs: number): { job: Job; entries: Entry[] } {
   const entries: Entry[] = [];
-  let next: Job = change.leaseUntilMs === undefined
-    ? job
-    : { ...job, leaseUntilMs: change.leaseUntilMs };
+  let next = job;
+  if (change.leaseUntilMs !== undefined) next = { ...next, leaseUntilMs: change.leaseUntilMs };
+  if (change.lateEnd) next = { ...next, lateEnd: change.lateEnd };
   for (const fact of change.facts) {
     if (isTerminal(next.status)) throw new JobEndedError(next);
     const seq = next.seq + 1;
     if (fact.kind === "log") {
       entries.push({ ...fact, seq, atMs });
-      next = { ...next, seq };
+      next = { ...next, seq, heardAtMs: atMs, held: next.held + 1 };
       continue;
     }
     entries.push({ ...fact, seq, atMs, changesStatus: fact.status !== next.status });
@@ -47,6 +50,8 @@ export function fold(job: Job, change: Change, atMs: number): { job: Job; entrie
       ...next,
       seq,
       progressSeq: seq,
+      held: next.held + 1,
+      heardAtMs: atMs,
       status: fact.status,
       progress: fact.progress,
       startedAtMs: next.startedAtMs ?? (fact.status === "in_progress" ? atMs : null),

@@ -1,6 +1,7 @@
 /** One commit for all writes of one turn of the event loop. */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
+import { StorageFullError } from "./event_log.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
 
 /** Most writes that one commit takes; the rest waits for the next turn. */
@@ -31,7 +32,7 @@ export class GroupCommit {
     this.#jobs = jobs;
   }
 
-  /** @throws {Error} after close; what `write` throws; what the database says of the commit */
+  /** @throws {Error} after close; what `write` throws; {StorageFullError}; what the database says of the commit */
   run<Answer>(write: () => Answer): Promise<Answer> {
     if (this.#closed) {
       return Promise.reject(new Error("Cannot write to the event log: it is closed"));
@@ -82,8 +83,10 @@ export class GroupCommit {
       this.#db.exec("COMMIT");
     } catch (cause) {
       this.#rollBack();
+      const full = cause instanceof Error && cause.message.includes("disk is full");
+      const told = full ? new StorageFullError({ cause }) : cause;
       // A write that was refused before is settled already; failing it again changes nothing.
-      for (const write of writes) write.fail(cause);
+      for (const write of writes) write.fail(told);
       return;
     }
     this.#jobs.committed();

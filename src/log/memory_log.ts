@@ -1,31 +1,41 @@
 /** An EventLog that lives as long as the process: for tests, and for runs that keep nothing. */
 import type { Clock } from "../clock.ts";
-import { type Entry, levelAtLeast, type Seq } from "../sync/entry.ts";
-import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
-import { type Job, keyOf, type NewJob } from "../sync/job.ts";
+import { type Entry, levelAtLeast, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
+import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
+import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
+import type { Producer } from "../sync/producer.ts";
 import { isTerminal } from "../sync/status.ts";
 import {
   type Appended,
   type Created,
+  type CreateOptions,
   CursorError,
   type Decide,
   type EventLog,
   type JobPage,
   type JobQuery,
   type Page,
+  type PruneQuery,
   type ReadQuery,
+  type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
 import { fold, freshJob } from "./fold.ts";
+import { superseded, trimmed } from "./trim.ts";
 
 interface Kept {
   job: Job;
-  readonly entries: Entry[];
+  entries: Entry[];
+  readonly producers: Map<string, Producer>;
+  thinned: boolean;
 }
+
+const PRUNABLE_MAX = 100;
 
 /** Keeps everything in maps; the order of jobs is the order of their creation. */
 export class MemoryLog implements EventLog {
   readonly #jobs = new Map<JobKeyText, Kept>();
+  readonly #syncs = new Map<string, SyncRef & { readonly tenant: TenantId }>();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -33,7 +43,7 @@ export class MemoryLog implements EventLog {
   }
 
   // deno-lint-ignore require-await -- an EventLog is asynchronous whatever it stores in
-  async create(job: NewJob, options: { readonly oneActive?: boolean } = {}): Promise<Created> {
+  async create(job: NewJob, options: CreateOptions = {}): Promise<Created> {
     const known = this.#jobs.get(keyText(job));
     if (known) return { outcome: "exists", job: known.job };
     if (options.oneActive) {
@@ -44,8 +54,18 @@ export class MemoryLog implements EventLog {
         ) return { outcome: "busy", job: other };
       }
     }
-    const kept: Kept = { job: freshJob(job), entries: [] };
+    const kept: Kept = {
+      job: freshJob(job, options.progress),
+      entries: [],
+      producers: new Map(),
+      thinned: false,
+    };
     this.#jobs.set(keyText(job), kept);
+    const { tenant, sync, origin } = job;
+    const place = `${tenant}/${sync?.id}`;
+    if (sync && origin === "worker" && !this.#syncs.has(place)) {
+      this.#syncs.set(place, { ...sync, tenant });
+    }
     return { outcome: "created", job: kept.job };
   }
 
@@ -57,19 +77,22 @@ export class MemoryLog implements EventLog {
   async append(key: JobKey, decide: Decide): Promise<Appended> {
     const kept = this.#kept(key);
     const before = kept.job.seq;
-    const { job, entries } = fold(kept.job, decide(kept.job), this.#clock.now());
+    const change = decide(kept.job, (id) => kept.producers.get(id));
+    const { job, entries } = fold(kept.job, change, this.#clock.now());
+    const { producer } = change;
     kept.job = job;
-    kept.entries.push(...entries);
-    return { job, firstSeq: before + 1, lastSeq: job.seq };
+    for (const entry of entries) kept.entries.push(entry);
+    if (producer) kept.producers.set(producer.id, producer);
+    return { job, firstSeq: before + 1, lastSeq: job.seq, producer };
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
   async read(key: JobKey, query: ReadQuery): Promise<Page> {
     const { job, entries } = this.#kept(key);
     const found: Entry[] = [];
-    for (let seq = query.after + 1; seq <= job.seq && found.length < query.limit; seq++) {
-      const entry = entries[seq - 1];
-      if (wanted(entry, query)) found.push(entry);
+    for (const entry of entries) {
+      if (found.length === query.limit) break;
+      if (entry.seq > query.after && wanted(entry, query)) found.push(entry);
     }
     const full = found.length === query.limit;
     return { entries: found, through: full ? found[found.length - 1].seq : job.seq, more: full };
@@ -77,8 +100,8 @@ export class MemoryLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
   async firstSeq(key: JobKey): Promise<Seq> {
-    const { job } = this.#kept(key);
-    return Math.min(job.seq, job.trimmedSeq) + 1;
+    const { job, entries } = this.#kept(key);
+    return entries[0]?.seq ?? job.seq + 1;
   }
 
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
@@ -105,6 +128,76 @@ export class MemoryLog implements EventLog {
     return this.#active((job) => job.owner !== null && job.owner !== owner);
   }
 
+  registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
+    const found = [...this.#syncs.values()].filter((sync) => sync.tenant === tenant);
+    found.sort((a, b) => a.name < b.name ? -1 : 1);
+    return Promise.resolve(found.map(({ id, name }) => ({ id, name })));
+  }
+
+  // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
+  async beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {
+    const { job, entries } = this.#kept(key);
+    if (count === 0) return job.seq;
+    const lines = entries.filter((entry) =>
+      entry.kind === "log" && levelAtLeast(entry.level, level)
+    );
+    return (lines.at(-count)?.seq ?? 1) - 1;
+  }
+
+  // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
+  async trim(key: JobKey, { entriesMax, progressMax }: TrimLimits): Promise<boolean> {
+    const kept = this.#kept(key);
+    const { job } = kept;
+    const through = LOG_LEVELS.map(() => 0);
+    let stay = kept.entries;
+    if (progressMax !== undefined) {
+      const width = Math.ceil(job.progressSeq / progressMax);
+      const stretchOf = (entry: Entry) => Math.ceil(entry.seq / width);
+      const last = new Map(
+        stay.filter((entry) => superseded(entry, job)).map((entry) => [stretchOf(entry), entry]),
+      );
+      stay = stay.filter((entry) =>
+        !superseded(entry, job) || last.get(stretchOf(entry)) === entry
+      );
+      kept.thinned = true;
+    }
+    const drop = (test: (entry: Entry) => boolean) => {
+      let over = stay.length - entriesMax;
+      stay = stay.filter((entry) => over <= 0 || !test(entry) || over-- <= 0);
+    };
+    drop((entry) => superseded(entry, job));
+    drop((entry) => {
+      if (entry.kind === "log") through[LOG_LEVELS.indexOf(entry.level)] = entry.seq;
+      return entry.kind === "log";
+    });
+    kept.job = trimmed(job, kept.entries.length - stay.length, through);
+    kept.entries = stay;
+    return false;
+  }
+
+  remove(key: JobKey): Promise<boolean> {
+    return Promise.resolve(this.#jobs.delete(keyText(key)));
+  }
+
+  prunable(query: PruneQuery): Promise<readonly JobKey[]> {
+    const found = [...this.#jobs.values()].filter(({ job, thinned }) => {
+      if ("entriesAbove" in query) {
+        return !isTerminal(job.status) && job.held > query.entriesAbove;
+      }
+      if ("untrimmed" in query) return isTerminal(job.status) && !thinned;
+      return (job.endedAtMs ?? Infinity) < query.endedBeforeMs;
+    });
+    return Promise.resolve(found.slice(0, PRUNABLE_MAX).map(({ job }) => keyOf(job)));
+  }
+
+  bytes(): Promise<number> {
+    let bytes = 0;
+    for (const { entries } of this.#jobs.values()) {
+      for (const entry of entries) bytes += JSON.stringify(entry).length;
+    }
+    return Promise.resolve(bytes);
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }
@@ -127,7 +220,7 @@ function wanted(entry: Entry, query: ReadQuery): boolean {
   if (entry.kind === "log") {
     return query.logs !== undefined && levelAtLeast(entry.level, query.logs);
   }
-  return entry.changesStatus || entry.seq >= (query.mergeBelow ?? 0);
+  return query.only !== "logs" && (entry.changesStatus || entry.seq >= (query.mergeBelow ?? 0));
 }
 
 function parsePlace(cursor: string): number {

@@ -2,17 +2,23 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type JobKey, type JobKeyText, keyText, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import type { JobQuery } from "./event_log.ts";
+import type { Producer } from "../sync/producer.ts";
+import type { JobQuery, PruneQuery } from "./event_log.ts";
 
 /** Most jobs kept in memory; the one unused for longest makes room. */
 const KEPT_MAX = 10_000;
 const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
+const ENDED = "status IN ('completed', 'failed', 'cancelled')";
 const SWEEP_MAX = 100;
 
 /** A job with its row's number. */
 export interface JobRow {
   readonly pk: number;
   job: Job;
+  /** Producers that were asked for since the row is in memory; null for one that is not there. */
+  readonly producers: Map<string, Producer | null>;
+  /** Producers that the commit under way changes. */
+  readonly posted: Set<string>;
 }
 
 /** A row as SQLite gives it; only this file writes the table. */
@@ -25,7 +31,6 @@ interface Columns {
   readonly status: string;
   readonly seq: number;
   readonly progress_seq: number;
-  readonly trimmed_seq: number;
   readonly owner: string | null;
   readonly lease_until_ms: number | null;
   readonly state: string;
@@ -42,6 +47,8 @@ export class JobRows {
   readonly #byKey: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
+  readonly #producer: StatementSync;
+  readonly #keepProducer: StatementSync;
   readonly #active: StatementSync;
   readonly #lapsed: StatementSync;
   readonly #others: StatementSync;
@@ -50,12 +57,17 @@ export class JobRows {
     this.#db = db;
     this.#byKey = db.prepare("SELECT * FROM jobs WHERE tenant = ? AND id = ?");
     this.#insert = db.prepare(
-      `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq, trimmed_seq,
-         owner, lease_until_ms, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq,
+         owner, lease_until_ms, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#update = db.prepare(
-      `UPDATE jobs SET status = ?, seq = ?, progress_seq = ?, trimmed_seq = ?, owner = ?,
+      `UPDATE jobs SET status = ?, seq = ?, progress_seq = ?, owner = ?,
          lease_until_ms = ?, state = ? WHERE pk = ?`,
+    );
+    this.#producer = db.prepare("SELECT state FROM producers WHERE job = ? AND id = ?");
+    this.#keepProducer = db.prepare(
+      `INSERT INTO producers (job, id, state) VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET state = excluded.state`,
     );
     this.#active = db.prepare(
       `SELECT * FROM jobs WHERE tenant = ? AND sync_id = ? AND ${ACTIVE} LIMIT 1`,
@@ -78,7 +90,7 @@ export class JobRows {
       return kept;
     }
     const row = columns(this.#byKey.get(key.tenant, key.id));
-    return row && this.#keep({ pk: row.pk, job: jobOf(row) });
+    return row && this.#keep(rowOf(row.pk, jobOf(row)));
   }
 
   insert(job: Job): void {
@@ -91,28 +103,51 @@ export class JobRows {
       job.status,
       job.seq,
       job.progressSeq,
-      job.trimmedSeq,
       job.owner,
       job.leaseUntilMs,
       stateOf(job),
     );
     // Marked as changed so that a failed commit forgets it.
-    this.#changed.add(this.#keep({ pk: Number(lastInsertRowid), job }));
+    this.#changed.add(this.#keep(rowOf(Number(lastInsertRowid), job)));
   }
 
-  change(row: JobRow, job: Job): void {
+  change(row: JobRow, job: Job, producer?: Producer): void {
     row.job = job;
+    if (producer) {
+      row.producers.set(producer.id, producer);
+      row.posted.add(producer.id);
+    }
     this.#changed.add(row);
+  }
+
+  /** The job's producer of that name. */
+  producerOf(row: JobRow, id: string): Producer | undefined {
+    let producer = row.producers.get(id);
+    if (producer === undefined) {
+      const found = this.#producer.get(row.pk, id) as { state: string } | undefined; // own table
+      producer = found ? JSON.parse(found.state) as Producer : null;
+      row.producers.set(id, producer);
+    }
+    return producer ?? undefined;
+  }
+
+  /** Forgets a job that is removed. */
+  forget(row: JobRow): void {
+    this.#kept.delete(keyText(row.job));
+    this.#changed.delete(row);
   }
 
   /** Writes what has changed; called just before the commit. */
   flush(): void {
-    for (const { pk, job } of this.#changed) {
+    for (const row of this.#changed) {
+      const { pk, job } = row;
+      for (const id of row.posted) {
+        this.#keepProducer.run(pk, id, JSON.stringify(row.producers.get(id)));
+      }
       this.#update.run(
         job.status,
         job.seq,
         job.progressSeq,
-        job.trimmedSeq,
         job.owner,
         job.leaseUntilMs,
         stateOf(job),
@@ -122,6 +157,7 @@ export class JobRows {
   }
 
   committed(): void {
+    for (const row of this.#changed) row.posted.clear();
     this.#changed.clear();
   }
 
@@ -160,6 +196,20 @@ export class JobRows {
     return (this.#others.all(owner) as unknown as Columns[]).map(jobOf); // own table
   }
 
+  /** Jobs for retention to look at, oldest first. */
+  prunable(query: PruneQuery): Job[] {
+    const where = "entriesAbove" in query
+      ? `${ACTIVE} AND json_extract(state, '$.held') > ${Number(query.entriesAbove)}`
+      : "untrimmed" in query
+      ? `thinned = 0 AND ${ENDED}`
+      : ENDED;
+    const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY pk LIMIT ${SWEEP_MAX}`;
+    const jobs = (this.#db.prepare(sql).all() as unknown as Columns[]).map(jobOf); // own table
+    if (!("endedBeforeMs" in query)) return jobs;
+    // The oldest rows are those of the oldest jobs, so looking at those is enough.
+    return jobs.filter((job) => (job.endedAtMs ?? Infinity) < query.endedBeforeMs);
+  }
+
   #keep(row: JobRow): JobRow {
     this.#kept.set(keyText(row.job), row);
     if (this.#kept.size > KEPT_MAX) {
@@ -184,7 +234,6 @@ export function jobOf(row: Columns): Job {
     status: row.status,
     seq: row.seq,
     progressSeq: row.progress_seq,
-    trimmedSeq: row.trimmed_seq,
     owner: row.owner,
     leaseUntilMs: row.lease_until_ms,
   };
@@ -194,12 +243,27 @@ function columns(row: unknown): Columns | undefined {
   return row as Columns | undefined; // only this file writes the table
 }
 
+function rowOf(pk: number, job: Job): JobRow {
+  return { pk, job, producers: new Map(), posted: new Set() };
+}
+
 function fixedOf(job: Job): string {
-  const { origin, sync, name, tags, meta, retryOf, attempt, createdAtMs } = job;
-  return JSON.stringify({ origin, sync, name, tags, meta, retryOf, attempt, createdAtMs });
+  const { origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs } = job;
+  return JSON.stringify({ origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs });
 }
 
 function stateOf(job: Job): string {
-  const { progress, startedAtMs, updatedAtMs, endedAtMs, error } = job;
-  return JSON.stringify({ progress, startedAtMs, updatedAtMs, endedAtMs, error });
+  const { progress, startedAtMs, updatedAtMs, heardAtMs, endedAtMs, error } = job;
+  const { held, trimmed, lateEnd } = job;
+  return JSON.stringify({
+    progress,
+    startedAtMs,
+    updatedAtMs,
+    heardAtMs,
+    endedAtMs,
+    error,
+    held,
+    trimmed,
+    lateEnd,
+  });
 }

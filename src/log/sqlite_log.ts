@@ -1,20 +1,23 @@
 /** The EventLog in one SQLite file: what survives kill -9. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
-import type { Entry, Seq } from "../sync/entry.ts";
-import type { JobKey } from "../sync/ids.ts";
-import { type Job, keyOf, type NewJob } from "../sync/job.ts";
+import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
+import type { JobKey, TenantId } from "../sync/ids.ts";
+import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import {
   type Appended,
   type Created,
+  type CreateOptions,
   CursorError,
   type Decide,
   type EventLog,
   type JobPage,
   type JobQuery,
   type Page,
+  type PruneQuery,
   READ_BYTES_MAX,
   type ReadQuery,
+  type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
 import { fold, freshJob } from "./fold.ts";
@@ -22,6 +25,7 @@ import { GroupCommit } from "./group_commit.ts";
 import { openVersioned } from "./migrate.ts";
 import { entryOf, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
 import { jobOf, JobRows } from "./sqlite_job_rows.ts";
+import { SqliteRetention } from "./sqlite_retention.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./sqlite_schema.ts";
 
 /** `normal` survives a killed process, `full` also waits until the disk has it (fsync). */
@@ -31,6 +35,8 @@ export interface SqliteLogOptions {
   readonly path: string;
   readonly durability: Durability;
   readonly clock: Clock;
+  /** Pages of 4 KiB that the file may have; as many as the disk holds when left out. */
+  readonly pagesMax?: number;
 }
 
 /**
@@ -44,6 +50,7 @@ export class SqliteLog implements EventLog {
   readonly #clock: Clock;
   readonly #jobs: JobRows;
   readonly #commits: GroupCommit;
+  readonly #retention: SqliteRetention;
   readonly #insert: ReturnType<DatabaseSync["prepare"]>;
   readonly #read: ReturnType<DatabaseSync["prepare"]>;
   readonly #first: ReturnType<DatabaseSync["prepare"]>;
@@ -57,19 +64,28 @@ export class SqliteLog implements EventLog {
       what: "the event log",
     });
     this.#db.exec(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
+    if (options.pagesMax !== undefined) {
+      this.#db.exec(`PRAGMA max_page_count = ${options.pagesMax}`);
+    }
+    // A job goes before its entries do.
+    this.#db.exec("PRAGMA foreign_keys = OFF");
+    // What is deleted is overwritten with zeros.
+    this.#db.exec("PRAGMA secure_delete = ON");
     this.#jobs = new JobRows(this.#db);
     this.#commits = new GroupCommit(this.#db, this.#jobs);
+    this.#retention = new SqliteRetention(this.#db, this.#jobs);
     this.#insert = this.#db.prepare(
       "INSERT INTO entries (job, seq, at_ms, kind, body) VALUES (?, ?, ?, ?, ?)",
     );
     this.#read = this.#db.prepare(
       `SELECT seq, at_ms, kind, body FROM entries WHERE job = ? AND seq > ?
-       AND (kind > 0 OR seq >= ?) AND (kind < ${NO_LOGS} OR kind >= ?) ORDER BY seq LIMIT ?`,
+       AND (kind > 0 OR seq >= ?) AND (kind < ${NO_LOGS} OR kind >= ?) AND kind >= ?
+       ORDER BY seq LIMIT ?`,
     );
     this.#first = this.#db.prepare("SELECT min(seq) AS seq FROM entries WHERE job = ?");
   }
 
-  create(job: NewJob, options: { readonly oneActive?: boolean } = {}): Promise<Created> {
+  create(job: NewJob, options: CreateOptions = {}): Promise<Created> {
     return this.#commits.run(() => {
       const known = this.#jobs.get(job);
       if (known) return { outcome: "exists", job: known.job };
@@ -77,8 +93,12 @@ export class SqliteLog implements EventLog {
         const active = this.#jobs.activeOf(job.tenant, job.sync.id);
         if (active) return { outcome: "busy", job: active };
       }
-      const fresh = freshJob(job);
+      const fresh = freshJob(job, options.progress);
       this.#jobs.insert(fresh);
+      if (job.sync && job.origin === "worker") {
+        this.#db.prepare("INSERT OR IGNORE INTO syncs (tenant, id, name) VALUES (?, ?, ?)")
+          .run(job.tenant, job.sync.id, job.sync.name);
+      }
       return { outcome: "created", job: fresh };
     });
   }
@@ -92,10 +112,12 @@ export class SqliteLog implements EventLog {
     return this.#commits.run(() => {
       const row = this.#row(key);
       const before = row.job;
-      const { job, entries } = fold(before, decide(before), this.#clock.now());
+      const change = decide(before, (id) => this.#jobs.producerOf(row, id));
+      const { job, entries } = fold(before, change, this.#clock.now());
       for (const entry of entries) this.#insert.run(row.pk, ...entryRow(entry));
-      if (job !== before) this.#jobs.change(row, job);
-      return { job, firstSeq: before.seq + 1, lastSeq: job.seq };
+      const { producer } = change;
+      if (job !== before || producer) this.#jobs.change(row, job, producer);
+      return { job, firstSeq: before.seq + 1, lastSeq: job.seq, producer };
     });
   }
 
@@ -109,6 +131,7 @@ export class SqliteLog implements EventLog {
       query.after,
       query.mergeBelow ?? 0,
       logKindFrom(query.logs),
+      query.only === "logs" ? NO_LOGS : 0,
       query.limit,
     );
     for (const row of rows) {
@@ -147,6 +170,52 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async ownedByOthers(owner: string): Promise<readonly JobKey[]> {
     return this.#jobs.ownedByOthers(owner).map(keyOf);
+  }
+
+  // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
+  async registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
+    const rows = this.#db.prepare("SELECT id, name FROM syncs WHERE tenant = ? ORDER BY name, id")
+      .all(tenant) as unknown as SyncRef[]; // written by `create` alone
+    return rows.map(({ id, name }) => ({ id, name }));
+  }
+
+  // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
+  async beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {
+    const { pk, job } = this.#row(key);
+    if (count === 0) return job.seq;
+    const row = this.#db.prepare(
+      "SELECT seq FROM entries WHERE job = ? AND kind >= ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+    ).get(pk, NO_LOGS + LOG_LEVELS.indexOf(level), count - 1);
+    return typeof row?.seq === "number" ? row.seq - 1 : 0;
+  }
+
+  trim(key: JobKey, limits: TrimLimits): Promise<boolean> {
+    return this.#commits.run(() => this.#retention.trim(this.#row(key), limits));
+  }
+
+  async remove(key: JobKey): Promise<boolean> {
+    const removed = await this.#commits.run(() => {
+      const row = this.#jobs.get(key);
+      if (row) this.#retention.remove(row);
+      return row !== undefined;
+    });
+    // Also what a process that was killed meanwhile has left of other jobs.
+    while (await this.#commits.run(() => this.#retention.collect()));
+    // The pages that were overwritten may be in the WAL still as they were.
+    if (removed) this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    return removed;
+  }
+
+  // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
+  async prunable(query: PruneQuery): Promise<readonly JobKey[]> {
+    return this.#jobs.prunable(query).map(keyOf);
+  }
+
+  // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
+  async bytes(): Promise<number> {
+    const pragma = (name: string) =>
+      Number(Object.values(this.#db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+    return (pragma("page_count") - pragma("freelist_count")) * pragma("page_size");
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,8 @@ export const APPLICATION_ID = 0x53546c67;
 /**
  * Step n leads from schema n to n + 1. A step that has been released is never changed.
  *
+ * jobs.thinned: 1 when retention has thinned the job after its end. removed: jobs that are gone,
+ * whose entries are being removed.
  * entries.kind: 0 progress, 1 progress that changes the status, 10 to 13 log lines by level.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -37,4 +39,29 @@ export const MIGRATIONS: readonly string[] = [
      body TEXT NOT NULL,
      PRIMARY KEY (job, seq)
    ) WITHOUT ROWID;`,
+  `ALTER TABLE jobs DROP COLUMN trimmed_seq;
+   ALTER TABLE jobs ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0;
+   UPDATE jobs SET state = json_set(state,
+     '$.held', (SELECT count(*) FROM entries WHERE job = pk),
+     '$.trimmed', json('[0,0,0,0]'),
+     '$.heardAtMs', json_extract(state, '$.updatedAtMs'),
+     '$.lateEnd', json('null'));
+   UPDATE jobs SET fixed = json_set(fixed, '$.leaseMs', json('null'));
+   CREATE INDEX jobs_by_lease ON jobs (lease_until_ms)
+     WHERE status IN ('pending', 'in_progress', 'cancelling');
+   CREATE INDEX jobs_unthinned ON jobs (pk)
+     WHERE thinned = 0 AND status IN ('completed', 'failed', 'cancelled');
+   CREATE TABLE producers (
+     job INTEGER NOT NULL,
+     id TEXT NOT NULL,
+     state TEXT NOT NULL,
+     PRIMARY KEY (job, id)
+   ) WITHOUT ROWID;
+   CREATE TABLE syncs (
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     name TEXT NOT NULL,
+     PRIMARY KEY (tenant, id)
+   ) WITHOUT ROWID;
+   CREATE TABLE removed (job INTEGER PRIMARY KEY);`,
 ];

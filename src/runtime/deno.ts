@@ -3,11 +3,9 @@ import type { Listening, ListenOptions } from "./serve.ts";
 
 /** @throws {Deno.errors.AddrInUse} and what else the system says of the address */
 export function listen({ hostname, port, handler }: ListenOptions): Listening {
-  const hardStop = new AbortController();
   const server = Deno.serve({
     hostname,
     port,
-    signal: hardStop.signal,
     onListen: () => {},
     // A stream that we break off on purpose ends up here; there is nothing left to answer.
     onError: () => new Response(null, { status: 500 }),
@@ -18,8 +16,11 @@ export function listen({ hostname, port, handler }: ListenOptions): Listening {
   return {
     port: server.addr.port,
     async stop(graceMs) {
-      const timer = setTimeout(() => hardStop.abort(), graceMs);
-      await server.shutdown();
+      // Aborting a server that is shutting down throws where nobody can catch it, so what is left
+      // after the grace is left behind: it ends with the process.
+      const grace = Promise.withResolvers<void>();
+      const timer = setTimeout(grace.resolve, graceMs);
+      await Promise.race([server.shutdown(), grace.promise]);
       clearTimeout(timer);
     },
   };

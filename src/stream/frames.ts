@@ -1,7 +1,7 @@
 /** The frames of a stream, ready to send. */
 import type { SseFrame } from "../sse/frame.ts";
 import { frameBytes, SseEncoderStream } from "../sse/sse_encoder_stream.ts";
-import type { Entry, JobError, Seq } from "../sync/entry.ts";
+import type { Entry, JobError, LogEntry, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import { eventId, type Resume } from "./cursor.ts";
 import {
@@ -17,6 +17,11 @@ const HEARTBEAT = { data: spacedJson({ type: "heartbeat" }) };
 
 /** The frame that shows the connection alive; without an id, because it is no position. */
 export const HEARTBEAT_BYTES: Uint8Array = frameBytes(HEARTBEAT);
+
+/** The heartbeat of a job whose source has said nothing for long. */
+export const STALLED_BYTES: Uint8Array = frameBytes({
+  data: spacedJson({ type: "heartbeat", stalled: true }),
+});
 
 /** A heartbeat that also sets how long the client waits before it comes back. */
 export function comeBackBytes(retryMs: number): Uint8Array {
@@ -36,6 +41,8 @@ export function openingBytes(
     readonly snapshot: boolean;
     readonly requested: string | undefined;
     readonly firstSeq: Seq | undefined;
+    /** Log lines that come before the totals of now. */
+    readonly lines: readonly LogEntry[];
     readonly retryMs: number;
   },
 ): Uint8Array {
@@ -47,6 +54,11 @@ export function openingBytes(
     retryMs: opening.retryMs,
     data: spacedJson(connectedPayload(job.id, resume, gap)),
   }];
+  for (const line of opening.lines) {
+    const [frame] = entryFrames(job, line);
+    // Ids only go up, and the totals of now have the newest.
+    frames.push(line.seq < job.seq ? frame : { data: frame.data });
+  }
   if (opening.snapshot) {
     frames.push(...progressFrames(job, { ...job, atMs: job.updatedAtMs }));
   }

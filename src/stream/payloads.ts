@@ -91,6 +91,6 @@ export function logPayload(id: JobId, entry: LogEntry) {
     source: entry.source,
     fields: entry.fields,
     seq: entry.seq,
-    time: new Date(entry.atMs).toISOString(),
+    time: new Date(entry.timeMs ?? entry.atMs).toISOString(),
   };
 }

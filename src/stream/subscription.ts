@@ -1,11 +1,19 @@
 /** One viewer of one job: a position in the log and a flag that says whether it wants more. */
 import type { Follower, Tail } from "../hub/tail.ts";
 import { joined } from "../hub/ring.ts";
-import type { EventLog } from "../log/event_log.ts";
+import type { Clock } from "../clock.ts";
+import { type EventLog, UnknownJobError } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
 import type { JobError, LogLevel, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
-import { comeBackBytes, entryFrames, faultBytes, HEARTBEAT_BYTES } from "./frames.ts";
+import { trimmedThrough } from "./cursor.ts";
+import {
+  comeBackBytes,
+  entryFrames,
+  faultBytes,
+  HEARTBEAT_BYTES,
+  STALLED_BYTES,
+} from "./frames.ts";
 
 /** Entries read at a time for a viewer that is behind. */
 const PAGE = 500;
@@ -22,6 +30,10 @@ export interface SubscriptionOptions {
   readonly logs: LogLevel | undefined;
   /** A viewer further behind than this many entries has superseded progress left out. */
   readonly mergeAfter: number;
+  readonly retryMs: number;
+  readonly clock: Clock;
+  /** Heartbeats tell that the job is stalled when its source has said nothing for so long. */
+  readonly stallAfterMs: number;
   /** Called once when the stream is over, however it ended. */
   readonly onEnd: (subscription: Subscription) => void;
   /** Told of a log that could not be read; the viewer is told no more than that. */
@@ -31,6 +43,11 @@ export interface SubscriptionOptions {
 const FAULT: JobError = {
   code: "stream_fault",
   message: "The stream broke inside the server. The job goes on; reconnect to follow it.",
+};
+
+const DELETED: JobError = {
+  code: "job_deleted",
+  message: "The job was removed, with everything known of it.",
 };
 
 /**
@@ -72,7 +89,7 @@ export class Subscription implements Follower, UnderlyingDefaultSource<Uint8Arra
     if (this.#farewell) return this.#leave(this.#farewell);
     if (this.#heartbeatDue) {
       this.#heartbeatDue = false;
-      return this.#controller?.enqueue(HEARTBEAT_BYTES);
+      return this.#controller?.enqueue(this.#heartbeat());
     }
     if (this.#tail.behind(this.#cursor)) return this.#page();
     if (this.#take()) return;
@@ -93,7 +110,7 @@ export class Subscription implements Follower, UnderlyingDefaultSource<Uint8Arra
 
   /** Sends a heartbeat, now or at the next pull. */
   heartbeat(): void {
-    if (this.#wants) this.#send(HEARTBEAT_BYTES);
+    if (this.#wants) this.#send(this.#heartbeat());
     else this.#heartbeatDue = true;
   }
 
@@ -116,6 +133,7 @@ export class Subscription implements Follower, UnderlyingDefaultSource<Uint8Arra
 
   fail(cause: unknown): void {
     if (this.#over) return;
+    if (cause instanceof UnknownJobError) return this.refuse(DELETED);
     this.#options.onFault(cause);
     this.refuse(FAULT);
   }
@@ -157,6 +175,11 @@ export class Subscription implements Follower, UnderlyingDefaultSource<Uint8Arra
     const { job, log, logs, mergeAfter } = this.#options;
     try {
       const now = await log.get(job);
+      // What it is owed was removed meanwhile: coming back, it is told of the gap.
+      if (now && trimmedThrough(now, logs) > this.#cursor) {
+        this.sendAway(this.#options.retryMs);
+        return this.pull();
+      }
       if (now && now.seq - this.#cursor > mergeAfter) this.#mergeBelow = now.progressSeq;
       const page = await log.read(job, {
         after: this.#cursor,
@@ -174,6 +197,12 @@ export class Subscription implements Follower, UnderlyingDefaultSource<Uint8Arra
       this.fail(cause);
       return this.pull();
     }
+  }
+
+  #heartbeat(): Uint8Array {
+    const { clock, stallAfterMs } = this.#options;
+    const silentMs = clock.now() - this.#tail.heardAtMs;
+    return silentMs >= stallAfterMs && !this.#tail.ended ? STALLED_BYTES : HEARTBEAT_BYTES;
   }
 
   #atEnd(): boolean {

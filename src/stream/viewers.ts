@@ -3,7 +3,7 @@ import { type Clock } from "../clock.ts";
 import type { Hub } from "../hub/hub.ts";
 import { Tails } from "../hub/tails.ts";
 import type { EventLog } from "../log/event_log.ts";
-import type { LogLevel } from "../sync/entry.ts";
+import type { LogEntry, LogLevel } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { openAt } from "./cursor.ts";
@@ -19,6 +19,8 @@ export interface ViewersOptions {
   /** What clients are told to wait before they reconnect. */
   readonly retryMs: number;
   readonly mergeAfter: number;
+  /** A job whose source says nothing for so long is told to be stalled. */
+  readonly stallAfterMs: number;
   /** Told when a stream broke inside the server. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -28,6 +30,8 @@ export interface Wish {
   /** The Last-Event-ID as sent; undefined for none. */
   readonly cursor: string | undefined;
   readonly logs: LogLevel | undefined;
+  /** Without a cursor so many of the last log lines come first. */
+  readonly tail?: number;
 }
 
 export class Viewers {
@@ -45,25 +49,46 @@ export class Viewers {
 
   /** Opens a stream of the job's frames; undefined when the cursor stands at its end (204). */
   async subscribe(job: Job, wish: Wish): Promise<ReadableStream<Uint8Array> | undefined> {
-    const opening = openAt(job, wish.cursor);
+    const opening = openAt(job, wish.cursor, wish.logs);
     if (opening.kind === "over") return undefined;
     if (this.#draining) return once(comeBackBytes(this.#jittered()));
     const gap = opening.resume === "gap";
     const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
-    const { log, retryMs, mergeAfter, onFault } = this.#options;
+    const { log, clock, retryMs, mergeAfter, stallAfterMs, onFault } = this.#options;
+    const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
     const subscription = new Subscription({
       job,
       log,
       tail: this.#tails.of(job),
-      opening: openingBytes(job, { ...opening, requested: wish.cursor, firstSeq, retryMs }),
+      opening: openingBytes(job, { ...opening, requested: wish.cursor, firstSeq, lines, retryMs }),
       cursor: opening.cursor,
       logs: wish.logs,
       mergeAfter,
+      retryMs,
+      clock,
+      stallAfterMs,
       onFault,
       onEnd: (ended) => this.#forget(ended),
     });
     this.#open.set(subscription, this.#wheel.add(subscription));
     return subscription.stream();
+  }
+
+  /** The last log lines that the viewer asks for, up to the job's present end. */
+  async #lastLines(job: Job, { logs, tail = 0 }: Wish): Promise<LogEntry[]> {
+    const lines: LogEntry[] = [];
+    if (logs === undefined || tail === 0) return lines;
+    const { log } = this.#options;
+    let after = await log.beforeLastLogs(job, logs, tail);
+    for (let more = true; more;) {
+      const page = await log.read(job, { after, limit: tail, logs, only: "logs" });
+      for (const entry of page.entries) {
+        if (entry.kind === "log" && entry.seq <= job.seq) lines.push(entry);
+      }
+      after = page.through;
+      more = page.more && after < job.seq;
+    }
+    return lines.slice(-tail);
   }
 
   /** How many watch the job. */

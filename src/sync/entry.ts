@@ -31,6 +31,8 @@ export interface LogFact {
   readonly message: string;
   /** Who wrote it, when there is more than one: a program, a logger, a worker. */
   readonly source?: string;
+  /** When it was written, by the clock of its writer, in milliseconds since 1970. */
+  readonly timeMs?: number;
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 

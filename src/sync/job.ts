@@ -2,7 +2,7 @@
 import type { JobError, Seq } from "./entry.ts";
 import type { Epoch, JobId, JobKey, SyncId, TenantId } from "./ids.ts";
 import type { Progress } from "./progress.ts";
-import type { Status } from "./status.ts";
+import { isTerminal, type Status, type TerminalStatus } from "./status.ts";
 
 /** The sync that a job is a run of. */
 export interface SyncRef {
@@ -30,6 +30,15 @@ export interface NewJob {
   readonly owner: string | null;
   /** The job is lost when this moment passes without a renewal; null for never. */
   readonly leaseUntilMs: number | null;
+  /** How long a worker may be silent, in milliseconds; null for jobs of this server. */
+  readonly leaseMs: number | null;
+}
+
+/** What a worker said of its job's end after the job had been given up. */
+export interface LateEnd {
+  readonly status: TerminalStatus;
+  readonly error: JobError | null;
+  readonly atMs: number;
 }
 
 /** A job as the log knows it: what was fixed, and the state after its last committed entry. */
@@ -39,17 +48,32 @@ export interface Job extends NewJob {
   readonly seq: Seq;
   /** Seq of the last progress entry; 0 for none. */
   readonly progressSeq: Seq;
-  /** The highest seq of an entry that retention removed while viewers could still be owed it. */
-  readonly trimmedSeq: Seq;
+  /** Entries still held: retention may have removed some. */
+  readonly held: number;
+  /** The highest seq of a log line that retention removed, by level, least urgent first; 0 for none. */
+  readonly trimmed: readonly Seq[];
   readonly status: Status;
   readonly progress: Progress;
   readonly startedAtMs: number | null;
+  /** Time of the last progress entry, or of the creation. */
   readonly updatedAtMs: number;
+  /** Time of the last entry of any kind, or of the creation. */
+  readonly heardAtMs: number;
   readonly endedAtMs: number | null;
   readonly error: JobError | null;
+  readonly lateEnd: LateEnd | null;
 }
 
 /** The identity alone. */
 export function keyOf(job: JobKey): JobKey {
   return { tenant: job.tenant, id: job.id };
+}
+
+/** Whether the job is on its way and its source or worker has said nothing for that long. */
+export function isStalled(
+  job: Pick<Job, "status" | "heardAtMs">,
+  nowMs: number,
+  afterMs: number,
+): boolean {
+  return !isTerminal(job.status) && nowMs - job.heardAtMs >= afterMs;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { end } from "../../src/jobs/changes.ts";
+import { end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
@@ -21,6 +21,7 @@ function bench() {
     log,
     clock,
     owner: "this-process",
+    cancelGraceMs: 30_000,
     onFault: (cause) => faults.push(cause),
   });
   const entries = async (key: JobKey) =>
@@ -169,16 +170,19 @@ test("stop() ends running jobs as cancelled by the server, and starts no more", 
 });
 
 test("open() ends jobs that a process before has left behind, once, and leaves workers' jobs alone", async () => {
-  const { dispatcher, log } = bench();
+  const { dispatcher, log, clock } = bench();
   const { job: left } = await log.create(newJob({ owner: "process-before" }));
-  const { job: workers } = await log.create(newJob({ origin: "worker", owner: null, sync: null }));
+  const worker = { origin: "worker", owner: null, sync: null } as const;
+  const { job: workers } = await log.create(newJob({ ...worker, leaseMs: 900_000 }));
 
   await dispatcher.open();
   const over = await log.get(left);
   await dispatcher.stop();
 
   assert.deepEqual([over?.status, over?.error?.code, over?.seq], ["failed", "worker_lost", 1]);
-  assert.equal((await log.get(workers))?.status, "pending");
+  const { status, leaseUntilMs } = await log.get(workers) ?? {};
+  // Its lease had lapsed while there was no server to renew it at.
+  assert.deepEqual([status, leaseUntilMs], ["pending", clock.now() + 60_000]);
 });
 
 test("the sweep ends a job whose lease has lapsed, and none that runs here", async () => {
@@ -252,4 +256,46 @@ test("a job that another has ended stops its source and keeps the first end", as
 
   assert.equal((await log.get(job))?.error?.code, "worker_lost");
   assert.equal(stopped, false, "the generator is ended by return(), not run on");
+});
+
+test("a worker's job that is cancelled has its grace, and then is over", async () => {
+  const { dispatcher, log, clock, entries } = bench();
+  await dispatcher.open();
+  const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() + 900_000 };
+  const { job } = await log.create(newJob({ origin: "worker", owner: null, ...lease }));
+
+  const asked = await dispatcher.cancel(job);
+  clock.advance(29_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  const during = await log.get(job);
+  for (let step = 0; step < 4; step++) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await dispatcher.stop();
+
+  assert.deepEqual([asked.status, during?.status], ["cancelling", "cancelling"]);
+  const told = (await entries(job)).map((entry) => entry.kind === "progress" && entry.status);
+  assert.deepEqual(told, ["cancelling", "cancelled"]);
+  assert.equal((await log.get(job))?.error?.code, "cancel_overdue");
+});
+
+test("a lease that was renewed before its sweep is not taken away", async () => {
+  const { dispatcher, log, clock } = bench();
+  const lease = { leaseMs: 1_000, leaseUntilMs: clock.now() + 1_000 };
+  const { job } = await log.create(newJob({ origin: "worker", owner: null, ...lease }));
+  clock.advance(1_500);
+  // Found lapsed by the sweep, renewed before the sweep's append is decided.
+  const lapsed = log.lapsed.bind(log);
+  log.lapsed = async (nowMs) => {
+    const found = await lapsed(nowMs);
+    await log.append(job, renew(clock.now() + 1_000));
+    return found;
+  };
+
+  await dispatcher.open();
+  clock.advance(1_000);
+  await dispatcher.stop();
+
+  assert.equal((await log.get(job))?.status, "pending");
 });

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { StorageFullError } from "../../src/log/event_log.ts";
+import { openVersioned } from "../../src/log/migrate.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { APPLICATION_ID, MIGRATIONS } from "../../src/log/sqlite_schema.ts";
+import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import { line, logContract, newJob, progress, stillClock } from "../support/log_contract.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -122,4 +127,67 @@ test("SqliteLog refuses writes after close() and loses none before it", async (t
   const reopened = again();
   assert.equal((await reopened.get(job))?.seq, 1);
   await reopened.close();
+});
+
+test("SqliteLog brings a file of schema 1 up to today's, with a copy of it", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const first = openVersioned(file, {
+    applicationId: APPLICATION_ID,
+    migrations: MIGRATIONS.slice(0, 1),
+    what: "the event log",
+  });
+  const { tenant, id, origin, sync, name, tags, meta } = newJob();
+  const fixed = { origin, sync, name, tags, meta, retryOf: null, attempt: 1, createdAtMs: 500 };
+  const state = { progress: NO_PROGRESS, startedAtMs: 700, updatedAtMs: 900, error: null };
+  first.prepare(
+    `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq, trimmed_seq,
+       owner, lease_until_ms, state) VALUES (?, ?, 'e', ?, ?, 'in_progress', 2, 1, 0, 'p', 9, ?)`,
+  ).run(tenant, id, sync?.id ?? null, JSON.stringify(fixed), JSON.stringify(state));
+  const insert = first.prepare("INSERT INTO entries VALUES (1, ?, 900, ?, ?)");
+  insert.run(1, 1, JSON.stringify({ status: "in_progress", progress: NO_PROGRESS }));
+  insert.run(2, 11, JSON.stringify({ message: "x" }));
+  first.close();
+
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const job = await log.get({ tenant, id });
+  const { lastSeq } = await log.append({ tenant, id }, () => ({ facts: [line("y")] }));
+  await log.close();
+
+  const { seq, held, trimmed, heardAtMs, lateEnd, leaseMs } = job ?? {};
+  assert.deepEqual(
+    [seq, held, trimmed, heardAtMs, lateEnd, leaseMs],
+    [2, 2, [0, 0, 0, 0], 900, null, null],
+  );
+  assert.equal(lastSeq, 3);
+  assert.ok(existsSync(`${file}.v1.bak`));
+});
+
+test("SqliteLog says that there is no room, loses nothing that it had, and goes on when there is", async (t) => {
+  const { file, log } = opened(t);
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [line("kept")] }));
+  await log.close();
+  const quota = new SqliteLog({
+    path: file,
+    durability: "normal",
+    clock: stillClock(),
+    pagesMax: 40,
+  });
+  const long = "x".repeat(50_000);
+
+  let appended = 0;
+  const full = await (async () => {
+    for (;; appended++) await quota.append(job, () => ({ facts: [line(long)] }));
+  })().catch((cause) => cause);
+  const after = await quota.get(job);
+  const other = await quota.create(newJob());
+  await quota.remove(job);
+  await quota.append(other.job, () => ({ facts: [line(long)] }));
+  await quota.close();
+
+  assert.ok(full instanceof StorageFullError, String(full));
+  assert.ok(appended > 0);
+  assert.equal(after?.seq, 1 + appended);
 });

@@ -8,8 +8,8 @@ import type { Job } from "../../src/sync/job.ts";
 import { newJob } from "../support/log_contract.ts";
 
 const EPOCH = "k3Xz9Q_1" as Epoch;
-const at = (changes: Partial<Job>): Job => ({ ...freshJob(newJob(), EPOCH), ...changes });
-const running = at({ seq: 10, trimmedSeq: 4, status: "in_progress" });
+const at = (changes: Partial<Job>): Job => ({ ...freshJob(newJob()), epoch: EPOCH, ...changes });
+const running = at({ seq: 10, trimmed: [4, 2, 0, 0], status: "in_progress" });
 const over = at({ seq: 10, status: "completed" });
 
 for (
@@ -37,12 +37,23 @@ for (
   ] as const
 ) {
   test(`openAt() ${what}`, () => {
-    const opening = openAt(job, cursor);
+    const opening = openAt(job, cursor, "debug");
 
     assert.ok(opening.kind === "open");
     assert.deepEqual([opening.resume, opening.cursor, opening.snapshot], expected);
   });
 }
+
+test("openAt() tells a gap only to those who asked for what was removed", () => {
+  const cursor = eventId(EPOCH, 1);
+
+  const resumes = ([undefined, "debug", "info", "warning"] as const).map((logs) => {
+    const opening = openAt(running, cursor, logs);
+    return opening.kind === "open" && opening.resume;
+  });
+
+  assert.deepEqual(resumes, ["resumed", "gap", "gap", "resumed"]);
+});
 
 test("openAt() is over only where the cursor stands at the terminal entry", () => {
   assert.deepEqual(openAt(over, eventId(EPOCH, 10)), { kind: "over" });

@@ -359,3 +359,89 @@ async function turns(count: number): Promise<"turned"> {
   for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
   return "turned";
 }
+
+test("heartbeats tell that a job is stalled until its source says something", async () => {
+  const { job, open, add, clock } = streamBench({ heartbeatMs: 30_000, stallAfterMs: 60_000 });
+  const running = await job({ createdAtMs: clock.now() });
+  const reader = await open(running);
+  await reader.next();
+  const beat = async () => {
+    let frames: Seen[] | undefined;
+    reader.next().then((seen) => frames = seen);
+    for (; !frames; await turns(1)) clock.advance(250);
+    return frames[0].data;
+  };
+
+  const silent = [await beat(), await beat(), await beat(), await beat()];
+  await add(running, progress("in_progress", 1));
+  await reader.next();
+  const moved = await beat();
+
+  assert.deepEqual(silent.at(-1), { type: "heartbeat", stalled: true });
+  assert.deepEqual(silent[0], { type: "heartbeat" });
+  assert.deepEqual(moved, { type: "heartbeat" });
+  await reader.cancel();
+});
+
+test("with a tail the last log lines come before the totals of now, and ids only go up", async () => {
+  const { job, log, viewers, add } = streamBench();
+  const running = await job();
+  const lines = [line("1"), line("2"), line("debug", "debug"), line("3")];
+  await add(running, progress("in_progress", 7), ...lines);
+  const now = await log.get(running);
+  assert.ok(now);
+
+  const stream = await viewers.subscribe(now, { cursor: undefined, logs: "info", tail: 2 });
+  assert.ok(stream);
+  const reader = new StreamReader(stream);
+  const [connected, ...frames] = await reader.next();
+  await add(running, line("4"));
+  const [next] = await reader.next();
+  await reader.cancel();
+
+  assert.equal(connected.data.resume, "snapshot");
+  assert.deepEqual(frames.map(({ data }) => data.message ?? data.inserted), ["2", "3", 7]);
+  assert.deepEqual(
+    [...frames, next].map(({ id }) => id?.split("-")[1]),
+    ["3", undefined, "5", "6"],
+  );
+});
+
+test("a viewer whose entries are removed while it replays is sent away, and then told of the gap", async () => {
+  const { job, log, open, add } = streamBench();
+  const running = await job();
+  for (let n = 0; n < 30; n++) {
+    await add(running, ...Array.from({ length: 100 }, (_, i) => line(`${n} ${i}`)));
+  }
+  await add(running, progress("in_progress", 1));
+  const reader = await open(running, "0", "debug");
+  await reader.next();
+  const [first] = await reader.next();
+
+  await log.trim(running, { entriesMax: 10 });
+  const [away] = await reader.next();
+  await assert.rejects(reader.next());
+  const again = await open(running, first.id, "debug");
+  const [connected] = await again.next();
+  await again.cancel();
+
+  assert.equal(away.data.type, "heartbeat");
+  assert.ok(away.retry);
+  assert.equal(connected.data.resume, "gap");
+  assert.match(connected.data.first_available, /-2992$/);
+});
+
+test("whoever follows a job that is removed is told, and broken off", async () => {
+  const { job, log, open, add, faults } = streamBench();
+  const running = await job();
+  await add(running, progress("in_progress", 1));
+  const reader = await open(running);
+  await reader.next();
+
+  await log.remove(running);
+  const [frame] = await reader.next();
+  await assert.rejects(reader.next());
+
+  assert.equal(frame.data.code, "job_deleted");
+  assert.deepEqual(faults, []);
+});

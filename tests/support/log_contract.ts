@@ -6,11 +6,13 @@ import {
   CursorError,
   type EventLog,
   JobEndedError,
+  type PruneQuery,
   UnknownJobError,
 } from "../../src/log/event_log.ts";
 import type { Fact } from "../../src/sync/entry.ts";
 import { deriveSyncId, newJobId, type TenantId } from "../../src/sync/ids.ts";
 import type { NewJob } from "../../src/sync/job.ts";
+import { newProducer } from "../../src/sync/producer.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import type { Status } from "../../src/sync/status.ts";
 
@@ -46,6 +48,7 @@ export function newJob(changes: Partial<NewJob> = {}): NewJob {
     createdAtMs: 500,
     owner: "process-a",
     leaseUntilMs: 30_500,
+    leaseMs: null,
     ...changes,
   };
 }
@@ -88,7 +91,7 @@ export function logContract(
 
     assert.equal(outcome, "created");
     assert.deepEqual({ ...job, ...wanted }, job);
-    assert.deepEqual([job.status, job.seq, job.trimmedSeq], ["pending", 0, 0]);
+    assert.deepEqual([job.status, job.seq, job.trimmed], ["pending", 0, [0, 0, 0, 0]]);
     assert.notEqual(job.epoch, other.job.epoch);
     assert.deepEqual(await log.get(wanted), job);
   });
@@ -345,5 +348,178 @@ export function logContract(
 
     assert.deepEqual(lapsed.map(({ id }) => id), [ours.id, worker.id]);
     assert.deepEqual(others.map(({ id }) => id), [theirs.id]);
+  });
+
+  check("create({progress}) starts with these totals", async (log) => {
+    const { job } = await log.create(newJob(), { progress: { ...NO_PROGRESS, total: 5 } });
+
+    assert.deepEqual([job.progress.total, job.seq], [5, 0]);
+    assert.equal((await log.get(job))?.progress.total, 5);
+  });
+
+  check("create() registers the syncs of workers' jobs, once and by tenant", async (log) => {
+    const ref = (name: string) => ({ id: deriveSyncId(TENANT, name), name });
+    const other = "other" as TenantId;
+    await log.create(newJob({ origin: "worker", sync: ref("b") }));
+    await log.create(newJob({ origin: "worker", sync: ref("a") }));
+    await log.create(newJob({ origin: "worker", sync: ref("a") }));
+    await log.create(newJob({ origin: "source", sync: ref("configured") }));
+    await log.create(newJob({ origin: "worker", sync: null }));
+    await log.create(newJob({ origin: "worker", sync: ref("theirs"), tenant: other }));
+
+    assert.deepEqual(await log.registeredSyncs(TENANT), [ref("a"), ref("b")]);
+    assert.deepEqual(await log.registeredSyncs(other), [ref("theirs")]);
+  });
+
+  check(
+    "append() keeps producers with their job and shows them to the next decision",
+    async (log) => {
+      const { job } = await log.create(newJob());
+      const { job: another } = await log.create(newJob());
+      const producer = { ...newProducer("w1", 2), requests: [] };
+
+      const appended = await log.append(job, () => ({ facts: [line("x")], producer }));
+      const seen: unknown[] = [];
+      for (const key of [job, another]) {
+        await log.append(key, (_, producerOf) => {
+          seen.push(producerOf("w1"), producerOf("w2"));
+          return { facts: [] };
+        });
+      }
+
+      assert.deepEqual(appended.producer, producer);
+      assert.deepEqual(seen, [producer, undefined, undefined, undefined]);
+    },
+  );
+
+  check("append() keeps a late end beside a job that is over", async (log) => {
+    const { job } = await log.create(newJob());
+    await log.append(job, () => ({ facts: [progress("failed", 1)] }));
+    const lateEnd = { status: "completed", error: null, atMs: 7 } as const;
+
+    await log.append(job, () => ({ facts: [], lateEnd }));
+
+    assert.deepEqual((await log.get(job))?.lateEnd, lateEnd);
+  });
+
+  check("append() notes when anything was last heard", async (log, clock) => {
+    const { job } = await log.create(newJob());
+    clock.nowMs = 5_000;
+    await log.append(job, () => ({ facts: [line("x")] }));
+
+    const { heardAtMs, updatedAtMs } = await log.get(job) ?? {};
+
+    assert.deepEqual([heardAtMs, updatedAtMs], [5_000, job.createdAtMs]);
+  });
+
+  check("read({only: logs}) leaves progress out", async (log) => {
+    const { job } = await log.create(newJob());
+    const facts = [progress("in_progress", 1), line("a"), line("b", "error"), line("c", "debug")];
+    await log.append(job, () => ({ facts }));
+
+    const read = async (level: "debug" | "warning") => {
+      const query = { after: 0, limit: 9, logs: level, only: "logs" } as const;
+      return (await log.read(job, query)).entries.map(({ seq }) => seq);
+    };
+
+    assert.deepEqual([await read("debug"), await read("warning")], [[2, 3, 4], [3]]);
+  });
+
+  check("beforeLastLogs() is the position before the last lines of a level", async (log) => {
+    const { job } = await log.create(newJob());
+    const facts = [line("1"), progress("in_progress", 1), line("3", "error"), line("4", "debug")];
+    await log.append(job, () => ({ facts }));
+
+    const found = await Promise.all([
+      log.beforeLastLogs(job, "debug", 1),
+      log.beforeLastLogs(job, "info", 2),
+      log.beforeLastLogs(job, "error", 9),
+      log.beforeLastLogs(job, "debug", 0),
+    ]);
+
+    assert.deepEqual(found, [3, 0, 0, 4]);
+  });
+
+  check(
+    "trim() takes superseded progress first, then the oldest lines, and notes their levels",
+    async (log) => {
+      const { job } = await log.create(newJob());
+      const facts = [
+        progress("in_progress", 1),
+        line("2", "error"),
+        progress("in_progress", 3),
+        line("4", "debug"),
+        line("5"),
+        progress("in_progress", 6),
+        line("7"),
+      ];
+      await log.append(job, () => ({ facts }));
+      const left = async (entriesMax: number) => {
+        while (await log.trim(job, { entriesMax }));
+        const { entries } = await log.read(job, { after: 0, limit: 99, logs: "debug" });
+        const { held, trimmed } = await log.get(job) ?? {};
+        assert.equal(held, entries.length);
+        return [entries.map(({ seq }) => seq), trimmed];
+      };
+
+      assert.deepEqual(await left(6), [[1, 2, 4, 5, 6, 7], [0, 0, 0, 0]]);
+      assert.deepEqual(await left(4), [[1, 5, 6, 7], [4, 0, 0, 2]]);
+      assert.deepEqual(await left(1), [[1, 6], [4, 7, 0, 2]]);
+      await log.append(job, () => ({ facts: [progress("completed", 9)] }));
+      assert.equal((await log.get(job))?.seq, 8);
+    },
+  );
+
+  check("trim({progressMax}) spreads what stays of the superseded progress", async (log) => {
+    const { job } = await log.create(newJob());
+    const facts = Array.from({ length: 9_000 }, (_, n) => progress("in_progress", n));
+    await log.append(job, () => ({ facts: [...facts, line("x"), progress("completed", 9_000)] }));
+    assert.equal((await log.prunable({ untrimmed: true })).length, 1);
+
+    while (await log.trim(job, { entriesMax: 100_000, progressMax: 10 }));
+
+    const { entries } = await log.read(job, { after: 0, limit: 99, logs: "debug" });
+    const seqs = entries.map(({ seq }) => seq);
+    assert.equal((await log.get(job))?.held, entries.length);
+    assert.ok(seqs.length <= 13 && seqs.length >= 12, `${seqs}`);
+    assert.deepEqual([seqs[0], ...seqs.slice(-2)], [1, 9_001, 9_002]);
+    const steps = seqs.slice(1, -2).map((seq, place) => seq - seqs[place]);
+    assert.ok(steps.every((step) => step > 800 && step < 1_000), `${steps}`);
+    assert.deepEqual(await log.prunable({ untrimmed: true }), []);
+    assert.deepEqual((await log.get(job))?.trimmed, [0, 0, 0, 0]);
+  });
+
+  check("remove() leaves nothing of a job, and the others alone", async (log) => {
+    const { job } = await log.create(newJob());
+    const { job: other } = await log.create(newJob());
+    const facts = Array.from({ length: 5_000 }, (_, n) => line(`${n}`));
+    for (const key of [job, other]) await log.append(key, () => ({ facts }));
+
+    const removed = [await log.remove(job), await log.remove(job)];
+
+    assert.deepEqual(removed, [true, false]);
+    assert.equal(await log.get(job), undefined);
+    await assert.rejects(log.append(job, () => ({ facts: [] })), UnknownJobError);
+    assert.equal((await log.get(other))?.held, 5_000);
+    const { job: again } = await log.create(newJob({ id: job.id }));
+    assert.deepEqual((await log.read(again, { after: 0, limit: 9, logs: "debug" })).entries, []);
+  });
+
+  check("prunable() finds the old, the long and the untrimmed", async (log, clock) => {
+    const [old, fresh, long] = await Promise.all(
+      [1, 2, 3].map(async () => (await log.create(newJob())).job),
+    );
+    clock.nowMs = 10_000;
+    await log.append(old, () => ({ facts: [progress("completed", 1)] }));
+    clock.nowMs = 20_000;
+    await log.append(fresh, () => ({ facts: [progress("failed", 1)] }));
+    await log.append(long, () => ({ facts: [line("1"), line("2"), line("3")] }));
+    const ids = async (query: PruneQuery) => (await log.prunable(query)).map(({ id }) => id);
+
+    assert.deepEqual(await ids({ endedBeforeMs: 15_000 }), [old.id]);
+    assert.deepEqual(await ids({ endedBeforeMs: Infinity }), [old.id, fresh.id]);
+    assert.deepEqual(await ids({ entriesAbove: 2 }), [long.id]);
+    assert.deepEqual(await ids({ untrimmed: true }), [old.id, fresh.id]);
+    assert.ok(await log.bytes() > 0);
   });
 }

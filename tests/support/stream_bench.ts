@@ -8,7 +8,9 @@ import type { Job, NewJob } from "../../src/sync/job.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { newJob } from "./log_contract.ts";
 
-export function streamBench(options: { mergeAfter?: number; heartbeatMs?: number } = {}) {
+export function streamBench(
+  options: { mergeAfter?: number; heartbeatMs?: number; stallAfterMs?: number } = {},
+) {
   const clock = new FakeClock();
   const hub = new Hub();
   const memory = new MemoryLog(clock);
@@ -21,6 +23,7 @@ export function streamBench(options: { mergeAfter?: number; heartbeatMs?: number
     heartbeatMs: options.heartbeatMs ?? 30_000,
     retryMs: 3_000,
     mergeAfter: options.mergeAfter ?? 1_000,
+    stallAfterMs: options.stallAfterMs ?? Infinity,
     onFault: (cause) => faults.push(cause),
   });
   const add = (job: Job, ...facts: Fact[]) => log.append(job, () => ({ facts }));

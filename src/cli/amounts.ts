@@ -1,0 +1,23 @@
+/** Amounts with a unit: `30d`, `5GB`. */
+import { z } from "zod";
+
+/** What each unit is worth; an amount without one counts in the smallest thing of its kind. */
+export type Units = Readonly<Record<string, number>>;
+
+/** Milliseconds; without a unit seconds. */
+export const DURATIONS: Units = { "": 1e3, s: 1e3, m: 60e3, h: 3_600e3, d: 86_400e3 };
+/** Bytes, in powers of ten. */
+export const SIZES: Units = { "": 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
+
+/** A text of digits and one of the units. */
+export function amount(units: Units, expected: string) {
+  const names = Object.keys(units).filter((name) => name !== "").join("|");
+  return z.string(`expected ${expected}`)
+    .regex(new RegExp(`^\\d{1,12}(${names})?$`), `expected ${expected}`);
+}
+
+/** What an amount of that form is worth; `Infinity` for 0, which is no limit. */
+export function worth(text: string, units: Units): number {
+  const [, digits, unit] = /^(\d+)(.*)$/.exec(text) ?? [];
+  return Number(digits) * units[unit] || Infinity;
+}

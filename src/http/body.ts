@@ -1,0 +1,143 @@
+/** Reading bodies as they arrive, with a limit on time and on memory. */
+import type { Clock } from "../clock.ts";
+import { Problem } from "./problem.ts";
+
+/** Most bytes of a JSON body, and of one line of NDJSON. */
+export const BODY_BYTES_MAX = 1024 * 1024;
+
+const LF = 10;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+export interface BodyOptions {
+  readonly clock: Clock;
+  /** The body is given up when nothing whole has arrived for so long. */
+  readonly idleMs: number;
+}
+
+/**
+ * The lines of a body, as many at a time as have arrived, without their ends and never none.
+ *
+ * @throws {Problem} body-timeout; body-too-large for a line over BODY_BYTES_MAX; invalid-request
+ *   when the sender goes away
+ */
+export async function* linesOf(
+  body: ReadableStream<Uint8Array>,
+  options: BodyOptions,
+): AsyncGenerator<Uint8Array[], void, void> {
+  let rest: Uint8Array = new Uint8Array(0);
+  const deadline = new Deadline(options);
+  for await (const chunk of chunksOf(body, deadline)) {
+    const bytes = rest.length === 0 ? chunk : concat(rest, chunk);
+    // What was left has no line end in it, so the search goes on behind it.
+    let end = bytes.indexOf(LF, rest.length);
+    let start = 0;
+    const lines: Uint8Array[] = [];
+    for (; end >= 0; end = bytes.indexOf(LF, start)) {
+      lines.push(bytes.subarray(start, end));
+      start = end + 1;
+    }
+    rest = bytes.slice(start);
+    if (rest.length > BODY_BYTES_MAX || lines.some((line) => line.length > BODY_BYTES_MAX)) {
+      throw new Problem("body-too-large", `A line may have at most ${BODY_BYTES_MAX} bytes`);
+    }
+    if (lines.length === 0) continue;
+    deadline.putOff();
+    yield lines;
+    deadline.putOff();
+  }
+  if (rest.length > 0) yield [rest];
+}
+
+/** The whole body. @throws {Problem} body-timeout; body-too-large */
+export async function wholeBody(
+  body: ReadableStream<Uint8Array>,
+  options: BodyOptions,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunksOf(body, new Deadline(options))) {
+    length += chunk.length;
+    if (length > BODY_BYTES_MAX) {
+      throw new Problem("body-too-large", `A body may have at most ${BODY_BYTES_MAX} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** @throws {RangeError} with the reason when the bytes are not UTF-8 or not JSON (RFC 8259) */
+export function parseJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw new RangeError("it is not UTF-8", { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new RangeError("it is not JSON", { cause });
+  }
+}
+
+/** A moment that can be put off; whoever waits for it is told when it has come. */
+class Deadline {
+  readonly #options: BodyOptions;
+  #atMs = 0;
+
+  constructor(options: BodyOptions) {
+    this.#options = options;
+    this.putOff();
+  }
+
+  putOff(): void {
+    this.#atMs = this.#options.clock.monotonic() + this.#options.idleMs;
+  }
+
+  /** The promise's own answer. @throws {Problem} body-timeout, when the deadline comes first */
+  async before<Answer>(promise: Promise<Answer>): Promise<Answer> {
+    const { clock, idleMs } = this.#options;
+    const late = Promise.withResolvers<never>();
+    const callOff = clock.after(Math.max(0, this.#atMs - clock.monotonic()), () => {
+      late.reject(new Problem("body-timeout", `Nothing whole has arrived for ${idleMs} ms`));
+    });
+    try {
+      return await Promise.race([promise, late.promise]);
+    } finally {
+      callOff();
+    }
+  }
+}
+
+async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
+  const reader = body.getReader();
+  let over = false;
+  try {
+    for (;;) {
+      const { done, value } = await deadline.before(reader.read().catch(cutOff));
+      over = done;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Whatever is still to come is not read; the sender may be gone, which is no matter then.
+    if (!over) reader.cancel().catch(() => {});
+  }
+}
+
+function cutOff(cause: unknown): never {
+  throw new Problem("invalid-request", "The body was cut off", {}, {}, { cause });
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
+}

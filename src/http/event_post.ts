@@ -1,0 +1,229 @@
+/** A request that posts events: from its body to its answer. */
+import type { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { NotOutsideError, type Posted } from "../jobs/outside_jobs.ts";
+import {
+  NO_STAMP,
+  ProducerFencedError,
+  ProducerOrderError,
+  type Stamp,
+} from "../jobs/producers.ts";
+import { CounterTooLargeError, CounterWentBackError } from "../jobs/worker_totals.ts";
+import { JobEndedError, UnknownJobError } from "../log/event_log.ts";
+import type { JobKey } from "../sync/ids.ts";
+import { linesOf, parseJson, wholeBody } from "./body.ts";
+import type { HttpEnv } from "./env.ts";
+import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
+import { invalid, invalidJson, pointerOf } from "./invalid.ts";
+import { notFound, Problem, type ProblemExtras } from "./problem.ts";
+import type { Services } from "./services.ts";
+
+/** Most events that one commit takes. */
+const BATCH_MAX = 1_000;
+/** How often progress is worth posting, in milliseconds: while somebody watches, and while nobody does. */
+const INTERVAL_MS = { watched: 250, unwatched: 5_000 };
+
+/** @throws {Problem} */
+export async function postEvents(
+  context: Context<HttpEnv>,
+  key: JobKey,
+  services: Services,
+): Promise<z.output<typeof PostedSchema>> {
+  const waitS = services.rate.waitS(key);
+  if (waitS > 0) {
+    const detail = `This job has posted more events a second than it may; wait ${waitS} s`;
+    throw new Problem("too-many-events", detail, {}, { "Retry-After": `${waitS}` });
+  }
+  const post = new Post(key, stampOf(context), services);
+  const type = (context.req.header("Content-Type") ?? "").split(";")[0].trim().toLowerCase();
+  const { body } = context.req.raw;
+  const options = { clock: services.clock, idleMs: services.bodyIdleMs };
+  if (body && type === "application/x-ndjson") {
+    context.env.keepOpen(); // the runtime's limit on quiet connections is not ours
+    await post.lines(linesOf(body, options));
+  } else if (body) await post.whole(await wholeBody(body, options));
+  return await post.answer();
+}
+
+/** One request under way. */
+class Post {
+  readonly #key: JobKey;
+  readonly #services: Services;
+  #stamp: Stamp;
+  /** Events taken from the body so far, all of them in the log. */
+  #accepted = 0;
+  #firstSeq: number | null = null;
+  #last: Posted | undefined;
+
+  constructor(key: JobKey, stamp: Stamp | undefined, services: Services) {
+    this.#key = key;
+    this.#services = services;
+    this.#stamp = stamp ?? NO_STAMP;
+    this.#named = stamp !== undefined;
+  }
+
+  /** Whether a header or an event has named the producer. */
+  #named: boolean;
+
+  /** One event or an array of events: all or nothing. */
+  async whole(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    const value = this.#parsed(bytes, {});
+    const many = Array.isArray(value);
+    const events = (many ? value : [value]).map((each, index) =>
+      this.#event(each, many ? [index] : [], {})
+    );
+    const end = events.findIndex(({ type }) => type === "end");
+    if (end >= 0 && end < events.length - 1) {
+      throw invalid([{ pointer: `/${end + 1}`, detail: "nothing may follow the end" }]);
+    }
+    await this.#append(events);
+  }
+
+  /** One event a line; what stands before a fault is kept. */
+  async lines(batches: AsyncIterable<Uint8Array[]>): Promise<void> {
+    let line = 0;
+    try {
+      for await (const batch of batches) {
+        let events: WireEvent[] = [];
+        try {
+          for (const bytes of batch) {
+            line++;
+            if (blank(bytes)) continue;
+            events.push(this.#event(this.#parsed(bytes, { line }), [], { line }));
+            if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
+            const full = events;
+            events = [];
+            await this.#append(full);
+          }
+        } finally {
+          await this.#append(events);
+        }
+      }
+    } catch (cause) {
+      if (cause instanceof Problem) throw this.#withAccepted(cause);
+      throw cause;
+    }
+  }
+
+  async answer(): Promise<z.output<typeof PostedSchema>> {
+    // No events at all: the lease is renewed, and the request counted.
+    if (!this.#last) await this.#append([], true);
+    const { job, lastSeq } = this.#last as unknown as Posted; // #append has set it
+    const viewers = this.#services.viewers.of(this.#key);
+    return {
+      first_seq: this.#firstSeq,
+      last_seq: lastSeq,
+      status: job.status,
+      cancel_requested: job.status === "cancelling" || job.status === "cancelled",
+      viewers,
+      interval_ms: viewers > 0 ? INTERVAL_MS.watched : INTERVAL_MS.unwatched,
+    };
+  }
+
+  async #append(events: readonly WireEvent[], evenNone = false): Promise<void> {
+    if (events.length === 0 && !evenNone) return;
+    const { outside, rate } = this.#services;
+    const batch = {
+      stamp: this.#stamp,
+      offset: this.#accepted,
+      events: events.map(workerEvent),
+    };
+    const posted = await outside.post(this.#key, batch).catch((cause) => {
+      throw problemOf(cause);
+    });
+    rate.charge(this.#key, events.length);
+    this.#accepted += events.length;
+    if (posted.firstSeq <= posted.lastSeq) this.#firstSeq ??= posted.firstSeq;
+    this.#last = posted;
+  }
+
+  #parsed(bytes: Uint8Array, extras: ProblemExtras): unknown {
+    try {
+      return parseJson(bytes);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      const what = extras.line === undefined ? "The body" : `Line ${extras.line}`;
+      throw new Problem("invalid-request", `${what} cannot be read: ${cause.message}`, extras);
+    }
+  }
+
+  #event(value: unknown, path: PropertyKey[], extras: ProblemExtras): WireEvent {
+    const read = EventSchema.safeParse(value);
+    if (!read.success) throw invalidJson(read.error, path, extras);
+    this.#name(read.data, path, extras);
+    return read.data;
+  }
+
+  /** Events may name the producer instead of the headers; all that do must agree. */
+  #name(event: WireEvent, path: PropertyKey[], extras: ProblemExtras): void {
+    const { producer_id: id, producer_epoch: epoch, producer_seq: number } = event;
+    if (id === undefined && epoch === undefined && number === undefined) return;
+    const fault = (field: string, detail: string) =>
+      invalid([{ pointer: pointerOf([...path, field]), detail }], extras);
+    if (!this.#named) {
+      if (id === undefined) throw fault("producer_id", "expected one beside the other two");
+      this.#named = true;
+      this.#stamp = { id, epoch: epoch ?? 0, number };
+    }
+    const same = (id ?? this.#stamp.id) === this.#stamp.id &&
+      (epoch ?? this.#stamp.epoch) === this.#stamp.epoch &&
+      (number ?? this.#stamp.number) === this.#stamp.number;
+    if (!same) throw fault("producer_id", "expected one producer and number in a request");
+  }
+
+  #withAccepted(problem: Problem): Problem {
+    const extras = {
+      ...problem.extras,
+      accepted: this.#accepted,
+      first_seq: this.#firstSeq,
+      last_seq: this.#last?.lastSeq,
+    };
+    return new Problem(problem.code, problem.message, extras, problem.headers);
+  }
+}
+
+/** The producer as the headers name it; undefined when they do not. @throws {Problem} */
+function stampOf(context: Context<HttpEnv>): Stamp | undefined {
+  const id = context.req.header("Producer-Id");
+  const epoch = numberFrom(context, "Producer-Epoch");
+  const number = numberFrom(context, "Producer-Seq");
+  if (id === undefined) {
+    if (epoch === undefined && number === undefined) return undefined;
+    throw wrong("Producer-Id", "expected one beside Producer-Epoch and Producer-Seq");
+  }
+  if (id === "" || id.length > 100) throw wrong("Producer-Id", "expected 1 to 100 characters");
+  return { id, epoch: epoch ?? 0, number };
+}
+
+function numberFrom(context: Context<HttpEnv>, name: string): number | undefined {
+  const text = context.req.header(name);
+  if (text === undefined) return undefined;
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(number)) throw wrong(name, `got "${text}": expected a whole number`);
+  return number;
+}
+
+function wrong(header: string, detail: string): Problem {
+  return invalid([{ header, detail }]);
+}
+
+function blank(line: Uint8Array): boolean {
+  return line.every((byte) => byte === 32 || byte === 9 || byte === 13);
+}
+
+function problemOf(cause: unknown): unknown {
+  if (cause instanceof JobEndedError) {
+    const detail = `Job "${cause.job.id}" has ended as ${cause.job.status}: nothing can follow`;
+    return new Problem("job-ended", detail, { job_status: cause.job.status });
+  }
+  if (cause instanceof ProducerOrderError) {
+    return new Problem("producer-out-of-order", cause.message, { expected_seq: cause.expected });
+  }
+  if (cause instanceof ProducerFencedError) return new Problem("producer-fenced", cause.message);
+  if (cause instanceof CounterWentBackError) return new Problem("counter-went-back", cause.message);
+  if (cause instanceof CounterTooLargeError) return new Problem("invalid-request", cause.message);
+  if (cause instanceof NotOutsideError) return new Problem("not-outside", cause.message);
+  if (cause instanceof UnknownJobError) return notFound();
+  return cause;
+}

@@ -1,0 +1,165 @@
+/** What workers send: jobs and events, as they are on the wire and as we read them. */
+import { z } from "@hono/zod-openapi";
+import { LOG_LEVELS } from "../sync/entry.ts";
+import type { WorkerEvent } from "../sync/event.ts";
+import type { Counters } from "../sync/producer.ts";
+import { anyObject, StatusSchema, tags } from "./schemas.ts";
+
+const MESSAGE_MAX = 64 * 1024;
+const LEASE_S_MAX = 7 * 24 * 3600;
+
+const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
+const count = z.int(COUNT).min(0, COUNT);
+const words = z.string().max(1_000);
+const tenantName = z.string().min(1).max(64);
+
+export const NewJobSchema = z.strictObject({
+  id: z.uuid().optional().openapi({ description: "Chosen by the worker, so that it may repeat" }),
+  sync: z.string().min(1).max(100).optional().openapi({
+    description: "Name or UUID of the sync that this is a run of; registered on first use",
+  }),
+  name: z.string().min(1).max(200).optional(),
+  tags: tags.optional(),
+  meta: anyObject.optional(),
+  total: count.optional(),
+  bytes_total: count.optional(),
+  lease_s: z.number().min(1).max(LEASE_S_MAX).optional().openapi({
+    description: "Seconds that the worker may be silent; 900 by default",
+  }),
+  retry_of: z.uuid().optional(),
+  attempt: z.int().min(1).max(1_000_000).optional(),
+  tenant: tenantName.optional().openapi({ description: "Needs the scope `tenants`" }),
+}).openapi("NewJob");
+
+/** Names on the wire by the names of counters; each has a short form too. */
+const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+
+const producerFields = {
+  producer_id: z.string().min(1).max(100).optional(),
+  producer_epoch: count.optional(),
+  producer_seq: count.optional(),
+};
+
+const progress = z.strictObject({
+  type: z.literal("progress"),
+  delta: z.boolean().optional().openapi({ description: "The counters are increments" }),
+  entities_inserted: count.optional(),
+  entities_updated: count.optional(),
+  entities_deleted: count.optional(),
+  entities_kept: count.optional(),
+  entities_skipped: count.optional(),
+  entities_encountered: z.record(z.string().min(1).max(200), count).optional(),
+  inserted: count.optional(),
+  updated: count.optional(),
+  deleted: count.optional(),
+  kept: count.optional(),
+  skipped: count.optional(),
+  bytes_done: count.optional(),
+  warnings: count.optional(),
+  total: count.optional(),
+  bytes_total: count.optional(),
+  phase: words.optional(),
+  current: words.optional(),
+  ...producerFields,
+}).superRefine((event, context) => {
+  for (const name of COUNTERS) {
+    const long = event[`entities_${name}`];
+    if (long === undefined || event[name] === undefined || event[name] === long) continue;
+    context.addIssue({
+      code: "custom",
+      path: [name],
+      message: `expected entities_${name} or none`,
+    });
+  }
+  if (Object.keys(event.entities_encountered ?? {}).length > 1_000) {
+    const message = "expected at most 1000 entity types";
+    context.addIssue({ code: "custom", path: ["entities_encountered"], message });
+  }
+});
+
+const log = z.strictObject({
+  type: z.literal("log"),
+  level: z.enum(LOG_LEVELS).default("info"),
+  message: z.string().max(MESSAGE_MAX),
+  source: z.string().max(200).optional(),
+  time: z.iso.datetime({ offset: true }).optional(),
+  fields: anyObject.optional(),
+  ...producerFields,
+});
+
+const phase = z.strictObject({ type: z.literal("phase"), phase: words, ...producerFields });
+
+const total = z.strictObject({
+  type: z.literal("total"),
+  total: count.optional(),
+  bytes_total: count.optional(),
+  ...producerFields,
+});
+
+const end = z.strictObject({
+  type: z.literal("end"),
+  status: z.enum(["completed", "failed", "cancelled"]),
+  error: z.strictObject({
+    code: z.string().min(1).max(100).default("worker_failed"),
+    message: z.string().max(MESSAGE_MAX),
+  }).optional(),
+  ...producerFields,
+}).refine(
+  ({ status, error }) => status !== "completed" || error === undefined,
+  { path: ["error"], message: "expected none: the job has completed" },
+);
+
+export const EventSchema = z.discriminatedUnion("type", [progress, log, phase, total, end], {
+  error: "expected progress, log, phase, total or end",
+}).openapi("Event");
+
+export type WireEvent = z.output<typeof EventSchema>;
+
+export const PostedSchema = z.object({
+  first_seq: count.nullable().openapi({ description: "Null where nothing was appended" }),
+  last_seq: count,
+  status: StatusSchema,
+  cancel_requested: z.boolean(),
+  viewers: count,
+  interval_ms: count.openapi({ description: "How often progress is worth posting" }),
+}).openapi("Posted");
+
+/** The event as jobs know it. */
+export function workerEvent(event: WireEvent): WorkerEvent {
+  switch (event.type) {
+    case "log": {
+      const { level, message, source, time, fields } = event;
+      const timeMs = time === undefined ? undefined : Date.parse(time);
+      return { type: "log", line: { kind: "log", level, message, source, timeMs, fields } };
+    }
+    case "end":
+      return { type: "end", status: event.status, error: event.error };
+    case "phase":
+      return { type: "progress", delta: false, counters: {}, phase: event.phase };
+    case "total":
+      return {
+        type: "progress",
+        delta: false,
+        counters: {},
+        total: event.total,
+        bytesTotal: event.bytes_total,
+      };
+    case "progress": {
+      const counters: { -readonly [Name in keyof Counters]?: Counters[Name] } = {
+        warnings: event.warnings,
+        bytes: event.bytes_done,
+        encountered: event.entities_encountered,
+      };
+      for (const name of COUNTERS) counters[name] = event[`entities_${name}`] ?? event[name];
+      return {
+        type: "progress",
+        delta: event.delta ?? false,
+        counters,
+        total: event.total,
+        bytesTotal: event.bytes_total,
+        phase: event.phase,
+        current: event.current,
+      };
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/** What is wrong with a request, in words, each with its place. */
+import type { ZodError } from "zod";
+import { type Invalid, Problem, type ProblemExtras } from "./problem.ts";
+
+/** @param errors at least one */
+export function invalid(errors: readonly Invalid[], extras: ProblemExtras = {}): Problem {
+  const [first] = errors;
+  const where = first.pointer ?? (first.header ? `header ${first.header}` : `?${first.parameter}`);
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
+  const line = extras.line === undefined ? "" : `line ${extras.line}: `;
+  const place = where === "" ? "the value" : where;
+  const detail = `${line}${place}: ${first.detail}${more}`;
+  return new Problem("invalid-request", detail, { errors, ...extras });
+}
+
+/** @param path of the checked value in the body */
+export function invalidJson(
+  error: ZodError,
+  path: readonly PropertyKey[] = [],
+  extras: ProblemExtras = {},
+): Problem {
+  const parts = partsOf(error).map(({ path: inner, detail }) => ({
+    pointer: pointerOf([...path, ...inner]),
+    detail,
+  }));
+  return invalid(parts, extras);
+}
+
+/** @param kind which of a request's names were checked */
+export function invalidNames(error: ZodError, kind: "parameter" | "header"): Problem {
+  return invalid(
+    partsOf(error).map(({ path, detail }) => ({ [kind]: path.map(String).join("."), detail })),
+  );
+}
+
+/** RFC 6901. */
+export function pointerOf(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`)
+    .join("");
+}
+
+function partsOf(error: ZodError): { path: readonly PropertyKey[]; detail: string }[] {
+  return error.issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => ({ path: [...issue.path, key], detail: "this is not known here" }))
+      : [{ path: issue.path, detail: issue.message }]
+  );
+}

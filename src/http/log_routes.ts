@@ -1,0 +1,156 @@
+/** What a job's log holds: its lines, and all of it. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { accepts } from "hono/accepts";
+import type { EventLog, Page, ReadQuery } from "../log/event_log.ts";
+import { eventId } from "../stream/cursor.ts";
+import { logPayload, progressPayload } from "../stream/payloads.ts";
+import { clean } from "../sync/clean.ts";
+import type { Entry, LogEntry, Seq } from "../sync/entry.ts";
+import type { Job } from "../sync/job.ts";
+import { jobFor } from "./access.ts";
+import { JobParams, problems, SECURITY } from "./describe.ts";
+import type { HttpEnv } from "./env.ts";
+import { EventsQuerySchema, LogListSchema, LogsQuerySchema } from "./schemas.ts";
+import type { Services } from "./services.ts";
+
+/** Lines of a JSON answer that names no limit. */
+const LINES = 1_000;
+/** Entries read at a time for an answer of any length. */
+const PAGE = 1_000;
+const JSON_TYPE = "application/json";
+const NDJSON = "application/x-ndjson";
+const TEXT = "text/plain";
+
+/** Hono has no type for an answer in one of several forms: a Response passes as any of them. */
+type Answer = never;
+
+const text = { schema: z.string() };
+
+const logsRoute = createRoute({
+  method: "get",
+  path: "/v1/sync/job/{job_id}/logs",
+  summary: "A job's log lines, oldest first",
+  description: "A page as JSON; all of them as NDJSON or text, as Accept says.",
+  security: SECURITY,
+  request: { params: JobParams, query: LogsQuerySchema },
+  responses: {
+    200: {
+      description: "The lines",
+      content: { [JSON_TYPE]: { schema: LogListSchema }, [NDJSON]: text, [TEXT]: text },
+    },
+    ...problems("invalid-request", "forbidden", "not-found"),
+  },
+});
+
+const eventsRoute = createRoute({
+  method: "get",
+  path: "/v1/sync/job/{job_id}/events",
+  summary: "A job's whole log as it is kept, one entry a line",
+  security: SECURITY,
+  request: { params: JobParams, query: EventsQuerySchema },
+  responses: {
+    200: { description: "NDJSON", content: { [NDJSON]: text } },
+    ...problems("invalid-request", "forbidden", "not-found"),
+  },
+});
+
+export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void {
+  app.openapi(logsRoute, async (context): Promise<Answer> => {
+    const job = await jobFor(context, log, "read");
+    const { level = "debug", after = 0, until = job.seq, tail, limit } = context.req.valid("query");
+    const type = accepts(context, {
+      header: "Accept",
+      supports: [JSON_TYPE, NDJSON, TEXT],
+      default: JSON_TYPE,
+    });
+    const last = Math.min(until, job.seq);
+    const from = tail === undefined
+      ? after
+      : Math.max(after, await log.beforeLastLogs(job, level, tail));
+    const query = { logs: level, only: "logs" } as const;
+    if (type !== JSON_TYPE) {
+      const line = type === TEXT ? textLine : (entry: LogEntry) => JSON.stringify(lineJson(entry));
+      const lines = rows(
+        log,
+        job,
+        { ...query, after: from },
+        last,
+        limit ?? tail,
+        (entry) => entry.kind === "log" ? line(entry) : "",
+      );
+      return new Response(lines, {
+        headers: { "Content-Type": `${type}; charset=utf-8` },
+      }) as Answer;
+    }
+    const most = limit ?? tail ?? LINES;
+    const page = await log.read(job, { ...query, after: from, limit: most + 1 });
+    const lines = page.entries.filter((entry) => entry.kind === "log" && entry.seq <= last);
+    const items = lines.slice(0, most).map((entry) => lineJson(entry as LogEntry)); // as filtered
+    const more = lines.length > most || (page.more && page.through < last);
+    const next_cursor = more ? `${items.at(-1)?.seq}` : null;
+    return context.json({ items, next_cursor }, 200) as Answer;
+  });
+
+  app.openapi(eventsRoute, async (context): Promise<Answer> => {
+    const job = await jobFor(context, log, "read");
+    const { after = 0 } = context.req.valid("query");
+    const lines = rows(
+      log,
+      job,
+      { after, logs: "debug" },
+      job.seq,
+      undefined,
+      (entry) =>
+        JSON.stringify({
+          id: eventId(job.epoch, entry.seq),
+          ...(entry.kind === "log" ? logPayload(job.id, entry) : progressPayload(job, entry)),
+        }),
+    );
+    return new Response(lines, { headers: { "Content-Type": NDJSON } }) as Answer;
+  });
+}
+
+/** The entries up to `last` as lines of text, read as they are taken. */
+function rows(
+  log: EventLog,
+  job: Job,
+  query: Omit<ReadQuery, "limit">,
+  last: Seq,
+  limit: number | undefined,
+  lineOf: (entry: Entry) => string,
+): ReadableStream<Uint8Array> {
+  const utf8 = new TextEncoder();
+  let { after } = query;
+  let left = limit ?? Infinity;
+  return new ReadableStream({
+    async pull(controller) {
+      for (;;) {
+        const page: Page = await log.read(job, { ...query, after, limit: Math.min(PAGE, left) });
+        const entries = page.entries.filter(({ seq }) => seq <= last);
+        after = page.through;
+        left -= entries.length;
+        if (entries.length > 0) {
+          controller.enqueue(utf8.encode(entries.map((entry) => `${lineOf(entry)}\n`).join("")));
+        }
+        if (!page.more || after >= last || left <= 0) return controller.close();
+        if (entries.length > 0) return;
+      }
+    },
+  }, { highWaterMark: 0 });
+}
+
+function lineJson(entry: LogEntry) {
+  const { seq, level, message, source, fields } = entry;
+  return { seq, time: timeOf(entry), level, message, source, fields: fields && { ...fields } };
+}
+
+/** For people: without control characters, and a line break inside is shown as one. */
+function textLine(entry: LogEntry): string {
+  const source = entry.source === undefined ? "" : ` [${clean(entry.source)}]`;
+  const message = entry.message.split(/\r?\n/).map(clean).join("\\n");
+  return `${timeOf(entry)} ${entry.level.padEnd(7)}${source} ${message}`;
+}
+
+function timeOf(entry: LogEntry): string {
+  return new Date(entry.timeMs ?? entry.atMs).toISOString();
+}

@@ -1,0 +1,118 @@
+/** For workers elsewhere: create a job, post what it does. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { JobExistsError } from "../jobs/outside_jobs.ts";
+import { StorageFullError } from "../log/event_log.ts";
+import type { JobId } from "../sync/ids.ts";
+import { keyOf } from "../sync/job.ts";
+import { actingFor, jobFor, requireScope } from "./access.ts";
+import { JobParams, json, problems, SECURITY } from "./describe.ts";
+import type { HttpEnv } from "./env.ts";
+import { postEvents } from "./event_post.ts";
+import { EventSchema, NewJobSchema, PostedSchema } from "./event_schemas.ts";
+import { jobJson } from "./job_json.ts";
+import { Problem } from "./problem.ts";
+import { JobSchema } from "./schemas.ts";
+import type { Services } from "./services.ts";
+
+const location = {
+  headers: { Location: { schema: { type: "string" as const }, description: "The job" } },
+};
+
+const createJobRoute = createRoute({
+  method: "post",
+  path: "/v1/sync/job",
+  summary: "Create a job whose work is done elsewhere",
+  security: SECURITY,
+  request: {
+    body: { content: { "application/json": { schema: NewJobSchema } }, required: false },
+  },
+  responses: {
+    201: { ...json(JobSchema, "The job"), ...location },
+    200: { ...json(JobSchema, "The job, which was there already"), ...location },
+    ...problems("invalid-request", "forbidden", "job-exists", "storage-full"),
+  },
+});
+
+const eventsRoute = createRoute({
+  method: "post",
+  path: "/v1/sync/job/{job_id}/events",
+  summary: "Say what a job does; nothing renews its lease",
+  description:
+    "One event, an array (taken whole or not at all), or NDJSON of any length, read as " +
+    "it arrives. `Producer-Id`, `Producer-Epoch` and `Producer-Seq` make repetitions harmless.",
+  security: SECURITY,
+  request: {
+    params: JobParams,
+    headers: z.object({
+      "Producer-Id": z.string().optional(),
+      "Producer-Epoch": z.string().optional(),
+      "Producer-Seq": z.string().optional(),
+    }),
+    body: {
+      required: false,
+      content: {
+        "application/json": { schema: z.union([EventSchema, z.array(EventSchema)]) },
+        "application/x-ndjson": { schema: z.string() },
+      },
+    },
+  },
+  responses: {
+    200: json(PostedSchema, "The events are kept"),
+    ...problems(
+      "invalid-request",
+      "forbidden",
+      "not-found",
+      "body-timeout",
+      "job-ended",
+      "body-too-large",
+      "unsupported-media-type",
+      "too-many-events",
+      "storage-full",
+    ),
+  },
+});
+
+export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
+  const { log, outside } = services;
+
+  app.openapi(createJobRoute, async (context) => {
+    const asked = (context.req.valid("json") ?? {}) as z.output<typeof NewJobSchema>;
+    requireScope(context, "write");
+    const { tenant } = actingFor(context.get("principal"), asked.tenant);
+    const { created, job } = await outside.create({
+      tenant,
+      // zod has seen that these are UUIDs
+      id: asked.id?.toLowerCase() as JobId | undefined,
+      retryOf: asked.retry_of?.toLowerCase() as JobId | undefined,
+      sync: asked.sync,
+      name: asked.name,
+      tags: asked.tags,
+      meta: asked.meta,
+      total: asked.total,
+      bytesTotal: asked.bytes_total,
+      leaseMs: asked.lease_s === undefined ? undefined : Math.round(asked.lease_s * 1000),
+      attempt: asked.attempt,
+    }).catch((cause) => {
+      if (!(cause instanceof JobExistsError)) throw cause;
+      throw new Problem("job-exists", cause.message);
+    });
+    const headers = { Location: `/v1/sync/job/${job.id}` };
+    const shown = jobJson(job, services);
+    return created ? context.json(shown, 201, headers) : context.json(shown, 200, headers);
+  });
+
+  // Its bodies are read as they arrive, so they are not for the validator in front of a route.
+  app.openAPIRegistry.registerPath(eventsRoute);
+  app.post(eventsRoute.getRoutingPath(), async (context: Context<HttpEnv>) => {
+    const job = await jobFor(context, log, "write");
+    return context.json(await postEvents(context, keyOf(job), services), 200);
+  });
+}
+
+/** What is answered where there is no room to write to. */
+export function storageProblem(cause: unknown): Problem | undefined {
+  if (!(cause instanceof StorageFullError)) return undefined;
+  const detail = "There is no room left where the log is stored; nothing was lost, try again later";
+  return new Problem("storage-full", detail, {}, { "Retry-After": "30" });
+}

@@ -1,0 +1,214 @@
+/** Jobs whose work is done elsewhere: created and told about by workers. */
+import type { Clock } from "../clock.ts";
+import { type Change, type Decide, type EventLog, JobEndedError } from "../log/event_log.ts";
+import type { Fact, JobError } from "../sync/entry.ts";
+import type { WorkerEvent } from "../sync/event.ts";
+import {
+  deriveSyncId,
+  type JobId,
+  type JobKey,
+  newJobId,
+  parseSyncId,
+  type TenantId,
+} from "../sync/ids.ts";
+import type { Job, LateEnd, SyncRef } from "../sync/job.ts";
+import type { Producer } from "../sync/producer.ts";
+import { NO_PROGRESS } from "../sync/progress.ts";
+import { isTerminal, type Status } from "../sync/status.ts";
+import { wasGivenUp } from "./changes.ts";
+import { settled } from "./meter.ts";
+import { admit, type Stamp, withRequest } from "./producers.ts";
+import type { Syncs } from "./syncs.ts";
+import { counted, summed } from "./worker_totals.ts";
+
+/** How long a worker may be silent when it does not say, in milliseconds. */
+export const WORKER_LEASE_MS = 15 * 60_000;
+
+const UNSAID: JobError = {
+  code: "worker_failed",
+  message: "The worker said that the job failed, and not why.",
+};
+
+/** A job as its worker asks for it. */
+export interface OutsideJob {
+  readonly tenant: TenantId;
+  readonly id?: JobId;
+  /** Name or id. */
+  readonly sync?: string;
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+  readonly total?: number;
+  readonly bytesTotal?: number;
+  readonly leaseMs?: number;
+  readonly retryOf?: JobId;
+  readonly attempt?: number;
+}
+
+/** A part of a request. */
+export interface Batch {
+  readonly stamp: Stamp;
+  /** How many events of the same request came before these. */
+  readonly offset: number;
+  readonly events: readonly WorkerEvent[];
+}
+
+/** What became of a batch. `firstSeq` is above `lastSeq` where its request has made no entry. */
+export interface Posted {
+  readonly job: Job;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+/** The id belongs to a job that is not the one asked for. */
+export class JobExistsError extends Error {
+  override readonly name = "JobExistsError";
+}
+
+/** The server runs the job itself: nobody else may say what it does. */
+export class NotOutsideError extends Error {
+  override readonly name = "NotOutsideError";
+}
+
+export class OutsideJobs {
+  readonly #log: EventLog;
+  readonly #syncs: Syncs;
+  readonly #clock: Clock;
+
+  constructor({ log, syncs, clock }: { log: EventLog; syncs: Syncs; clock: Clock }) {
+    this.#log = log;
+    this.#syncs = syncs;
+    this.#clock = clock;
+  }
+
+  /**
+   * Creates the job; the same again answers it as it stands.
+   *
+   * @throws {JobExistsError} when the id is that of another sync's job or of the server's own
+   */
+  async create(asked: OutsideJob): Promise<{ readonly created: boolean; readonly job: Job }> {
+    const { tenant, total, bytesTotal, leaseMs = WORKER_LEASE_MS } = asked;
+    const now = this.#clock.now();
+    const sync = asked.sync === undefined ? null : await this.#syncOf(tenant, asked.sync);
+    const { outcome, job } = await this.#log.create({
+      tenant,
+      id: asked.id ?? newJobId(),
+      origin: "worker",
+      sync,
+      name: asked.name ?? null,
+      tags: asked.tags ?? [],
+      meta: asked.meta ?? {},
+      retryOf: asked.retryOf ?? null,
+      attempt: asked.attempt ?? await this.#attemptAfter(tenant, asked.retryOf),
+      createdAtMs: now,
+      owner: null,
+      leaseUntilMs: now + leaseMs,
+      leaseMs,
+    }, { progress: { ...NO_PROGRESS, total, bytesTotal } });
+    if (outcome === "created") return { created: true, job };
+    if (job.origin !== "worker" || job.sync?.id !== sync?.id) {
+      const whose = job.origin === "worker" ? "another sync's" : "the server's own";
+      throw new JobExistsError(`Cannot create job "${job.id}": there is one of that id, ${whose}`);
+    }
+    return { created: false, job };
+  }
+
+  /**
+   * Appends what a worker says of its job; no events renew its lease.
+   *
+   * @throws {UnknownJobError | NotOutsideError}
+   * @throws {JobEndedError} for events after the end; an end is kept as the job's `lateEnd` where
+   *   the job had been given up
+   * @throws {ProducerFencedError | ProducerOrderError | CounterWentBackError | CounterTooLargeError}
+   */
+  async post(key: JobKey, batch: Batch): Promise<Posted> {
+    const decide = decided(batch, this.#clock.now());
+    const { job, firstSeq, lastSeq, producer } = await this.#log.append(key, decide);
+    const { number } = batch.stamp;
+    const request = producer?.requests.find((each) => number === each.number);
+    const nothing = lastSeq < firstSeq && (request?.events ?? 0) <= batch.offset;
+    if (nothing && batch.events.length > 0) throw new JobEndedError(job);
+    return { job, firstSeq: request?.firstSeq ?? firstSeq, lastSeq: request?.lastSeq ?? lastSeq };
+  }
+
+  /** A configured or registered sync, or the one that the name stands for from now on. */
+  async #syncOf(tenant: TenantId, idOrName: string): Promise<SyncRef> {
+    const configured = this.#syncs.find(tenant, idOrName);
+    if (configured) return { id: configured.id, name: configured.name };
+    const id = parseSyncId(idOrName) ?? deriveSyncId(tenant, idOrName);
+    const registered = await this.#log.registeredSyncs(tenant);
+    return registered.find((sync) => sync.id === id) ?? { id, name: idOrName };
+  }
+
+  async #attemptAfter(tenant: TenantId, retryOf: JobId | undefined): Promise<number> {
+    if (retryOf === undefined) return 1;
+    const before = await this.#log.get({ tenant, id: retryOf });
+    return (before?.attempt ?? 1) + 1;
+  }
+}
+
+/** What a batch does to a job. */
+function decided({ stamp, offset, events }: Batch, nowMs: number): Decide {
+  return (job, producerOf): Change => {
+    if (job.origin !== "worker") {
+      throw new NotOutsideError(`Cannot post events of job "${job.id}": the server runs it itself`);
+    }
+    const { producer, before } = admit(producerOf(stamp.id), stamp);
+    const taken = before?.events ?? 0;
+    const fresh = events.slice(Math.max(0, taken - offset));
+    if (isTerminal(job.status)) return afterEnd(job, fresh, producer, nowMs);
+    const { facts, counters } = factsOf(job, fresh, producer, nowMs);
+    const leaseUntilMs = job.status === "cancelling" ? undefined : nowMs + (job.leaseMs ?? 0);
+    const posted = { ...producer, counters };
+    if (stamp.number === undefined) {
+      return { facts, leaseUntilMs, producer: facts.length > 0 ? posted : undefined };
+    }
+    return {
+      facts,
+      leaseUntilMs,
+      producer: withRequest(posted, {
+        number: stamp.number,
+        firstSeq: before && (taken > 0 || facts.length === 0) ? before.firstSeq : job.seq + 1,
+        lastSeq: before && facts.length === 0 ? before.lastSeq : job.seq + facts.length,
+        events: Math.max(taken, offset + events.length),
+      }),
+    };
+  };
+}
+
+/** A repeated request is answered as before; the end of a job that was given up is kept beside it. */
+function afterEnd(
+  job: Job,
+  fresh: readonly WorkerEvent[],
+  producer: Producer,
+  nowMs: number,
+): Change {
+  if (fresh.length === 0) return { facts: [], producer };
+  const end = fresh.find((event) => event.type === "end");
+  if (!end || job.lateEnd || !wasGivenUp(job)) throw new JobEndedError(job);
+  const lateEnd: LateEnd = { status: end.status, error: end.error ?? null, atMs: nowMs };
+  return { facts: [], lateEnd };
+}
+
+function factsOf(job: Job, events: readonly WorkerEvent[], producer: Producer, nowMs: number) {
+  const facts: Fact[] = [];
+  let { counters } = producer;
+  let state: Pick<Job, "progress" | "startedAtMs" | "updatedAtMs"> = job;
+  const status: Status = job.status === "cancelling" ? "cancelling" : "in_progress";
+  for (const event of events) {
+    if (event.type === "log") {
+      facts.push(event.line);
+    } else if (event.type === "end") {
+      const progress = settled(state.progress, event.status === "completed");
+      const error = event.error ?? (event.status === "failed" ? UNSAID : undefined);
+      facts.push({ kind: "progress", status: event.status, progress, error });
+    } else {
+      const after = counted(counters, event);
+      const progress = summed(state, { before: counters, after, event, nowMs });
+      counters = after;
+      state = { progress, startedAtMs: state.startedAtMs ?? nowMs, updatedAtMs: nowMs };
+      facts.push({ kind: "progress", status, progress });
+    }
+  }
+  return { facts, counters };
+}

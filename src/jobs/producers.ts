@@ -1,0 +1,70 @@
+/** Requests of producers: which are new, which are repeated, which are refused. */
+import { newProducer, type Producer, type ProducerRequest } from "../sync/producer.ts";
+
+/** Requests of a producer that are remembered. */
+const REQUESTS_MAX = 5;
+
+/** How a request names its producer. */
+export interface Stamp {
+  /** Empty for the nameless one. */
+  readonly id: string;
+  readonly epoch: number;
+  /** The how-manieth request it is, from 0; undefined when the producer does not count them. */
+  readonly number: number | undefined;
+}
+
+/** A request of nobody in particular. */
+export const NO_STAMP: Stamp = { id: "", epoch: 0, number: undefined };
+
+/** Another process has taken the producer's name over. */
+export class ProducerFencedError extends Error {
+  override readonly name = "ProducerFencedError";
+
+  constructor({ id, epoch }: Stamp, known: number) {
+    super(
+      `Cannot take events of producer "${id}" in epoch ${epoch}: ` +
+        `one of epoch ${known} has posted, so this one is over`,
+    );
+  }
+}
+
+/** A request came before the ones it follows, or so late that it is not remembered. */
+export class ProducerOrderError extends Error {
+  override readonly name = "ProducerOrderError";
+  readonly expected: number;
+
+  constructor({ id, number }: Stamp, expected: number) {
+    super(
+      `Cannot take request ${number} of producer "${id}": the next one is number ${expected}`,
+    );
+    this.expected = expected;
+  }
+}
+
+/** The producer as this request finds it, and what became of the request before. */
+export interface Admitted {
+  readonly producer: Producer;
+  /** Undefined for a request that is new or has no number. */
+  readonly before: ProducerRequest | undefined;
+}
+
+/**
+ * @param known the producer as the log has it; undefined when it has never posted
+ * @throws {ProducerFencedError | ProducerOrderError}
+ */
+export function admit(known: Producer | undefined, stamp: Stamp): Admitted {
+  if (known && stamp.epoch < known.epoch) throw new ProducerFencedError(stamp, known.epoch);
+  const producer = known?.epoch === stamp.epoch ? known : newProducer(stamp.id, stamp.epoch);
+  if (stamp.number === undefined) return { producer, before: undefined };
+  const before = producer.requests.find(({ number }) => number === stamp.number);
+  const expected = (producer.requests.at(-1)?.number ?? -1) + 1;
+  if (!before && stamp.number !== expected) throw new ProducerOrderError(stamp, expected);
+  return { producer, before };
+}
+
+/** The producer with this request, which may have been begun before. */
+export function withRequest(producer: Producer, request: ProducerRequest): Producer {
+  const others = producer.requests.filter(({ number }) => number !== request.number);
+  const requests = [...others, request].sort((a, b) => a.number - b.number).slice(-REQUESTS_MAX);
+  return { ...producer, requests };
+}

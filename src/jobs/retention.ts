@@ -1,0 +1,94 @@
+/** Keeps the log from growing without end. */
+import type { Clock } from "../clock.ts";
+import { type EventLog, StorageFullError, UnknownJobError } from "../log/event_log.ts";
+import type { JobKey } from "../sync/ids.ts";
+
+/** How often the log is looked at, in milliseconds. */
+const EVERY_MS = 60_000;
+/** Superseded progress entries that stay of a job that is over: enough for a picture of it. */
+const PROGRESS_MAX = 1_000;
+
+export interface RetentionOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly onFault: (cause: unknown) => void;
+  /** How long a job is kept after its end; Infinity for ever. */
+  readonly ageMs: number;
+  /** Most entries of one job; Infinity for no limit. */
+  readonly entriesMax: number;
+  /** Bytes above which the oldest jobs that are over go; Infinity for no limit. */
+  readonly bytesMax: number;
+}
+
+export class Retention {
+  readonly #options: RetentionOptions;
+  #callOff: (() => void) | undefined;
+  #stopped = false;
+  #round: Promise<void> | undefined;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at the log now, and from then on every minute. */
+  start(): void {
+    this.#round = this.run().catch((cause) => {
+      // Those who append tell of a full disk; retention is what helps against it.
+      if (!(cause instanceof StorageFullError)) this.#options.onFault(cause);
+    }).finally(() => {
+      if (!this.#stopped) this.#callOff = this.#options.clock.after(EVERY_MS, () => this.start());
+    });
+  }
+
+  /** Resolves when no work is under way any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#callOff?.();
+    await this.#round;
+  }
+
+  /** One round: whatever is too old, too long or too much goes. */
+  async run(): Promise<void> {
+    const { log, clock, ageMs, entriesMax, bytesMax } = this.#options;
+    await this.#each(
+      () => log.prunable({ endedBeforeMs: clock.now() - ageMs }),
+      (key) => log.remove(key),
+    );
+    await this.#each(
+      () => log.prunable({ untrimmed: true }),
+      (key) => this.#trim(key, { entriesMax, progressMax: PROGRESS_MAX }),
+    );
+    for (const key of await log.prunable({ entriesAbove: entriesMax })) {
+      if (this.#stopped) return;
+      await this.#trim(key, { entriesMax });
+    }
+    while (!this.#stopped && await log.bytes() > bytesMax) {
+      const [oldest] = await log.prunable({ endedBeforeMs: Infinity });
+      if (!oldest) return;
+      await log.remove(oldest);
+    }
+  }
+
+  /** Until none is left. */
+  async #each(
+    find: () => Promise<readonly JobKey[]>,
+    act: (key: JobKey) => Promise<unknown>,
+  ): Promise<void> {
+    for (;;) {
+      const keys = await find();
+      if (keys.length === 0) return;
+      for (const key of keys) {
+        if (this.#stopped) return;
+        await act(key);
+      }
+    }
+  }
+
+  async #trim(key: JobKey, limits: Parameters<EventLog["trim"]>[1]): Promise<void> {
+    try {
+      while (!this.#stopped && await this.#options.log.trim(key, limits));
+    } catch (cause) {
+      if (!(cause instanceof UnknownJobError)) throw cause; // removed meanwhile
+    }
+  }
+}

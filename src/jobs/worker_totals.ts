@@ -1,0 +1,178 @@
+/** From what workers count to a job's totals. */
+import type { ProgressEvent } from "../sync/event.ts";
+import type { Job } from "../sync/job.ts";
+import type { Counters } from "../sync/producer.ts";
+import { entitiesDone, type Progress } from "../sync/progress.ts";
+
+/** Rates are means that forget what is older than about this many milliseconds. */
+const MEMORY_MS = 10_000;
+
+const NUMBERS = [
+  "inserted",
+  "updated",
+  "deleted",
+  "kept",
+  "skipped",
+  "warnings",
+  "bytes",
+] as const satisfies readonly (keyof Counters)[];
+
+/** A running total below the one before. */
+export class CounterWentBackError extends Error {
+  override readonly name = "CounterWentBackError";
+
+  constructor(counter: string, given: number, last: number) {
+    super(
+      `Cannot set ${counter} to ${given}: this producer's last total was ${last}, and totals ` +
+        `never go back; increments are told by "delta": true`,
+    );
+  }
+}
+
+/** A total beyond what a number can hold exactly. */
+export class CounterTooLargeError extends Error {
+  override readonly name = "CounterTooLargeError";
+
+  constructor(counter: string) {
+    super(`Cannot add to ${counter}: the total would be above ${Number.MAX_SAFE_INTEGER}`);
+  }
+}
+
+/**
+ * A producer's counters after its event.
+ *
+ * @throws {CounterWentBackError | CounterTooLargeError}
+ */
+export function counted(before: Counters, { counters, delta }: ProgressEvent): Counters {
+  const next = (name: string, last: number, given: number | undefined): number => {
+    if (given === undefined) return last;
+    const total = delta ? last + given : given;
+    if (total < last) throw new CounterWentBackError(name, total, last);
+    if (!Number.isSafeInteger(total)) throw new CounterTooLargeError(name);
+    return total;
+  };
+  const numbers = Object.fromEntries(
+    NUMBERS.map((name) => [name, next(name, before[name], counters[name])]),
+  ) as Record<typeof NUMBERS[number], number>; // one for each name
+  if (!counters.encountered) return { ...numbers, encountered: before.encountered };
+  const encountered: Record<string, number> = { ...before.encountered };
+  for (const [type, given] of Object.entries(counters.encountered)) {
+    encountered[type] = next(`encountered "${type}"`, own(before.encountered, type), given);
+  }
+  return { ...numbers, encountered };
+}
+
+/**
+ * The job's totals after one of its producers went from `before` to `after`.
+ *
+ * @throws {CounterTooLargeError}
+ */
+export function summed(
+  job: Pick<Job, "progress" | "startedAtMs" | "updatedAtMs">,
+  { before, after, event, nowMs }: {
+    readonly before: Counters;
+    readonly after: Counters;
+    readonly event: ProgressEvent;
+    readonly nowMs: number;
+  },
+): Progress {
+  const { progress: was } = job;
+  const add = (name: string, total: number, from: number, to: number) => {
+    if (!Number.isSafeInteger(total + to - from)) throw new CounterTooLargeError(name);
+    return total + to - from;
+  };
+  const sum = (name: typeof NUMBERS[number], total: number) =>
+    add(name, total, before[name], after[name]);
+  const encountered: Record<string, number> = { ...was.encountered };
+  for (const [type, count] of Object.entries(after.encountered)) {
+    const name = `encountered "${type}"`;
+    encountered[type] = add(name, own(encountered, type), own(before.encountered, type), count);
+  }
+  const counts = {
+    inserted: sum("inserted", was.inserted),
+    updated: sum("updated", was.updated),
+    deleted: sum("deleted", was.deleted),
+    kept: sum("kept", was.kept),
+    skipped: sum("skipped", was.skipped),
+  };
+  const done = entitiesDone(counts);
+  const tellsBytes = was.bytesDone !== undefined || event.counters.bytes !== undefined;
+  const tellsWarnings = was.warnings !== undefined || event.counters.warnings !== undefined;
+  const bytesDone = tellsBytes ? sum("bytes", was.bytesDone ?? 0) : undefined;
+  const span = { job, nowMs };
+  const ratePerS = rate(was.ratePerS, done - entitiesDone(was), span);
+  const bytesPerS = bytesDone === undefined
+    ? undefined
+    : rate(was.bytesPerS, bytesDone - (was.bytesDone ?? 0), span);
+  const measured = {
+    ...counts,
+    encountered,
+    total: event.total ?? was.total,
+    bytesDone,
+    bytesTotal: event.bytesTotal ?? was.bytesTotal,
+    ratePerS: ratePerS === undefined ? undefined : Math.round(ratePerS * 10) / 10,
+    bytesPerS: bytesPerS === undefined ? undefined : Math.round(bytesPerS),
+    phase: event.phase ?? was.phase,
+    current: event.current ?? was.current,
+    warnings: tellsWarnings ? sum("warnings", was.warnings ?? 0) : undefined,
+  };
+  return {
+    ...measured,
+    percent: percentOf(measured, done, was.percent),
+    etaS: etaOf(measured, done),
+  };
+}
+
+/**
+ * A mean that weighs what is older less, out of the mean before alone; nothing is told of what
+ * was counted before the job began to report.
+ */
+function rate(
+  mean: number | undefined,
+  added: number,
+  { job, nowMs }: {
+    readonly job: Pick<Job, "startedAtMs" | "updatedAtMs">;
+    readonly nowMs: number;
+  },
+): number | undefined {
+  if (job.startedAtMs === null || nowMs <= job.startedAtMs) return undefined;
+  const weight = (untilMs: number) =>
+    1 - Math.exp(-Math.max(0, untilMs - (job.startedAtMs ?? untilMs)) / MEMORY_MS);
+  const spanMs = Math.max(0, nowMs - job.updatedAtMs);
+  const kept = Math.exp(-spanMs / MEMORY_MS);
+  // What was added came evenly over the span, so a part of it is a little forgotten already.
+  const fresh = spanMs === 0 ? 1 : (1 - kept) / (spanMs / MEMORY_MS);
+  const sum = (mean ?? 0) * weight(job.updatedAtMs) * kept + (added * fresh) / (MEMORY_MS / 1000);
+  return sum / weight(nowMs);
+}
+
+/** By bytes where they are known; never goes back. */
+function percentOf(
+  p: Pick<Progress, "total" | "bytesDone" | "bytesTotal">,
+  done: number,
+  last: number | undefined,
+): number | undefined {
+  const share = p.bytesTotal
+    ? (p.bytesDone ?? 0) / p.bytesTotal
+    : p.total
+    ? done / p.total
+    : undefined;
+  if (share === undefined) return last;
+  return Math.max(last ?? 0, Math.min(100, Math.floor(share * 1000) / 10));
+}
+
+function etaOf(
+  p: Pick<Progress, "total" | "bytesDone" | "bytesTotal" | "ratePerS" | "bytesPerS">,
+  done: number,
+): number | undefined {
+  const left = p.bytesTotal && p.bytesPerS
+    ? (p.bytesTotal - (p.bytesDone ?? 0)) / p.bytesPerS
+    : p.total && p.ratePerS
+    ? (p.total - done) / p.ratePerS
+    : undefined;
+  return left === undefined ? undefined : Math.max(0, Math.round(left));
+}
+
+function own(counts: Readonly<Record<string, number>>, type: string): number {
+  return Object.hasOwn(counts, type) ? counts[type] : 0;
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BODY_BYTES_MAX, linesOf, parseJson, wholeBody } from "../../src/http/body.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+const utf8 = new TextEncoder();
+const IDLE_MS = 1_000;
+
+/** A body of these chunks; without an end it then stands still. */
+function bodyOf(chunks: readonly string[], end = true): ReadableStream<Uint8Array> {
+  const left = [...chunks];
+  return new ReadableStream({
+    pull(controller) {
+      const chunk = left.shift();
+      if (chunk !== undefined) controller.enqueue(utf8.encode(chunk));
+      else if (end) controller.close();
+      else return new Promise(() => {});
+    },
+  }, { highWaterMark: 0 });
+}
+
+async function lines(body: ReadableStream<Uint8Array>, clock = new FakeClock()) {
+  const found: string[] = [];
+  for await (const batch of linesOf(body, { clock, idleMs: IDLE_MS })) {
+    for (const line of batch) found.push(new TextDecoder().decode(line));
+  }
+  return found;
+}
+
+test("linesOf() finds the same lines wherever the body is cut into chunks", async () => {
+  const text = "one\n\ntwö\nthree";
+  for (let cut = 0; cut <= text.length; cut++) {
+    for (let next = cut; next <= text.length; next++) {
+      const chunks = [text.slice(0, cut), text.slice(cut, next), text.slice(next)];
+      assert.deepEqual(await lines(bodyOf(chunks)), ["one", "", "twö", "three"]);
+    }
+  }
+});
+
+test("linesOf() refuses a line that is too long, also one without an end", async () => {
+  const long = "x".repeat(BODY_BYTES_MAX / 2);
+
+  await assert.rejects(lines(bodyOf([long, long, "y\n"])), { code: "body-too-large" });
+  await assert.rejects(lines(bodyOf([long, long, "y"])), { code: "body-too-large" });
+  assert.equal((await lines(bodyOf([long, long, "\n"]))).length, 1);
+});
+
+test("linesOf() gives a body up in which no whole line arrives, however it trickles", async () => {
+  const clock = new FakeClock();
+  const trickle = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await new Promise((resolve) => setImmediate(resolve));
+      clock.advance(300);
+      controller.enqueue(utf8.encode("x"));
+    },
+  }, { highWaterMark: 0 });
+
+  await assert.rejects(lines(trickle, clock), { code: "body-timeout" });
+  assert.equal(clock.waiting, 0);
+});
+
+test("linesOf() puts the deadline off with every line", async () => {
+  const clock = new FakeClock();
+  let left = 20;
+  const steady = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await new Promise((resolve) => setImmediate(resolve));
+      clock.advance(900);
+      if (left-- > 0) controller.enqueue(utf8.encode("x\n"));
+      else controller.close();
+    },
+  }, { highWaterMark: 0 });
+
+  assert.equal((await lines(steady, clock)).length, 20);
+});
+
+test("linesOf() lets go of the body when its reader leaves", async () => {
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(utf8.encode("x\n")),
+    cancel: () => void (cancelled = true),
+  });
+
+  for await (const _ of linesOf(body, { clock: new FakeClock(), idleMs: IDLE_MS })) break;
+
+  assert.ok(cancelled);
+});
+
+test("wholeBody() is limited in length and in time", async () => {
+  const clock = new FakeClock();
+  const options = { clock, idleMs: IDLE_MS };
+  const half = "x".repeat(BODY_BYTES_MAX / 2);
+
+  assert.equal((await wholeBody(bodyOf([half, half]), options)).length, BODY_BYTES_MAX);
+  await assert.rejects(wholeBody(bodyOf([half, half, "x"]), options), { code: "body-too-large" });
+  const standing = wholeBody(bodyOf(["x"], false), options);
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(IDLE_MS);
+  await assert.rejects(standing, { code: "body-timeout" });
+});
+
+test("parseJson() tells what is no UTF-8 from what is no JSON", () => {
+  assert.deepEqual(parseJson(utf8.encode('{"a": "ö"}')), { a: "ö" });
+  assert.throws(() => parseJson(new Uint8Array([0x22, 0xff, 0x22])), /not UTF-8/);
+  for (const text of ["", "NaN", "{", "[1,]", '{"a": 1} 2']) {
+    assert.throws(() => parseJson(utf8.encode(text)), /not JSON/);
+  }
+});

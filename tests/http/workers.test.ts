@@ -1,0 +1,384 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { type TestServer, testServer } from "../support/server.ts";
+import { framesOf } from "../support/stream_bench.ts";
+
+type Json = Record<string, unknown>;
+
+/** A worker with a job of its own. */
+async function worker(server: TestServer, asked: Json = {}, key = server.key()) {
+  const send = async (
+    path: string,
+    body?: Json | Json[] | string,
+    headers: Record<string, string> = {},
+  ) => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const type = typeof body === "string" ? "application/x-ndjson" : "application/json";
+    const answer = await server.ask(path, {
+      method: "POST",
+      body: text,
+      headers: {
+        Authorization: `Bearer ${key}`,
+        ...(body !== undefined && { "Content-Type": type }),
+        ...headers,
+      },
+    });
+    return { headers: answer.headers, ...await answer.json() };
+  };
+  const created = await send("/v1/sync/job", asked);
+  const path = `/v1/sync/job/${created.id}`;
+  return {
+    created,
+    path,
+    send,
+    post: (body?: Json | Json[] | string, headers?: Record<string, string>) =>
+      send(`${path}/events`, body, headers),
+    job: async () => await (await server.ask(path)).json(),
+  };
+}
+
+test("a worker's job is created, told about, watched live, and ends", async (t) => {
+  const server = await testServer(t);
+  const { created, post, job, path } = await worker(server, {
+    sync: "nightly",
+    tags: ["eu"],
+    meta: { host: "w1" },
+    total: 10,
+  });
+  const stream = server.ask(`${path}/subscribe?logs=info`);
+
+  await post({ type: "progress", entities_inserted: 4, entities_encountered: { user: 4 } });
+  await post([
+    { type: "log", level: "warning", message: "slow", time: "2026-01-02T03:04:05+01:00" },
+    { type: "progress", delta: true, inserted: 6 },
+  ]);
+  const ended = await post({ type: "end", status: "completed" });
+  const frames = framesOf(await (await stream).text());
+
+  assert.equal(created.headers.get("Location"), path);
+  assert.deepEqual([ended.first_seq, ended.last_seq], [4, 4]);
+  const last = frames.at(-1)?.data;
+  assert.deepEqual(
+    [last.status, last.inserted, last.percent, last.entities_encountered],
+    ["completed", 10, 100, { user: 4 }],
+  );
+  const log = frames.find(({ data }) => data.type === "log")?.data;
+  assert.deepEqual([log.message, log.time], ["slow", "2026-01-02T02:04:05.000Z"]);
+  const { status, sync, tags, meta, origin, lease_s } = await job();
+  assert.deepEqual(
+    [status, sync, tags, meta, origin, lease_s],
+    ["completed", "nightly", ["eu"], { host: "w1" }, "worker", 900],
+  );
+  const { items } = await (await server.ask("/v1/sync")).json();
+  const { name, source, last_job } = items.find((each: Json) => each.name === "nightly");
+  assert.deepEqual([name, source, last_job.id], ["nightly", null, created.id]);
+  const listed = await (await server.ask("/v1/sync/jobs?sync=nightly")).json();
+  assert.deepEqual(listed.items.map(({ id }: Json) => id), [created.id]);
+});
+
+test("creating the same job again answers 200 and changes nothing", async (t) => {
+  const server = await testServer(t);
+  const { created, send } = await worker(server, { sync: "nightly" });
+
+  const again = await send("/v1/sync/job", {
+    id: String(created.id).toUpperCase(),
+    sync: "nightly",
+  });
+  const other = await send("/v1/sync/job", { id: created.id, sync: "weekly" });
+
+  assert.deepEqual([again.id, again.status, other.type], [
+    created.id,
+    "pending",
+    "/problems/job-exists",
+  ]);
+});
+
+test("NDJSON is kept up to the line that is wrong, which is named", async (t) => {
+  const server = await testServer(t);
+  const { post, job } = await worker(server);
+  const line = (inserted: number) => JSON.stringify({ type: "progress", inserted });
+
+  const wrong = await post(`${line(1)}\n\n${line(2)}\n{"type": "progress", "inserted": -1}\n`);
+  const right = await post(`${line(3)}\r\n${line(4)}`);
+
+  assert.deepEqual(
+    [wrong.status, wrong.line, wrong.accepted, wrong.first_seq, wrong.last_seq],
+    [400, 4, 2, 1, 2],
+  );
+  assert.deepEqual([right.first_seq, right.last_seq], [3, 4]);
+  assert.equal((await job()).entities_inserted, 4);
+});
+
+test("an NDJSON body is kept as it arrives, also when its sender goes away", async (t) => {
+  const server = await testServer(t);
+  const { path, job } = await worker(server);
+  const socket = connect(server.port, "127.0.0.1");
+  t.after(() => void socket.destroy());
+  const chunk = (text: string) => socket.write(`${text.length.toString(16)}\r\n${text}\r\n`);
+  socket.write(
+    `POST ${path}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.key()}\r\n` +
+      "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
+  );
+  const until = async (inserted: number) => {
+    while ((await job()).entities_inserted < inserted);
+  };
+
+  chunk('{"type": "progress", "inserted": 1}\n{"type": "prog');
+  await until(1);
+  chunk('ress", "inserted": 2}\n{"type": "progress", "ins');
+  await until(2);
+  socket.destroy();
+  const after = await job();
+
+  assert.deepEqual([after.entities_inserted, after.seq, after.status], [2, 2, "in_progress"]);
+});
+
+test("a body that stands still is cut, and what had arrived stands", async (t) => {
+  const server = await testServer(t, { bodyIdleMs: 100 });
+  const { path, job } = await worker(server);
+  for (const type of ["application/x-ndjson", "application/json"]) {
+    const socket = connect(server.port, "127.0.0.1");
+    t.after(() => void socket.destroy());
+    const text = '{"type": "log", "message": "x"}\n{';
+    socket.write(
+      `POST ${path}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.key()}\r\n` +
+        `Content-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n` +
+        `${text.length.toString(16)}\r\n${text}\r\n`,
+    );
+
+    const answer = await new Promise<string>((resolve) =>
+      socket.once("data", (data) => resolve(String(data)))
+    );
+
+    assert.match(answer, /^HTTP\/1.1 408 /);
+  }
+  assert.equal((await job()).seq, 1);
+});
+
+test("100,000 lines in one body are 100,000 entries", async (t) => {
+  const server = await testServer(t);
+  const { post, job } = await worker(server);
+  const lines = Array.from({ length: 100_000 }, () => '{"type":"progress","delta":true,"kept":1}');
+
+  const posted = await post(lines.join("\n"));
+
+  assert.deepEqual([posted.first_seq, posted.last_seq], [1, 100_000]);
+  assert.equal((await job()).entities_kept, 100_000);
+  const more = await post({ type: "progress" });
+  assert.equal(more.status, 429);
+  assert.ok(Number(more.headers.get("Retry-After")) > 0);
+});
+
+test("a repeated request is answered as before, by headers or by fields", async (t) => {
+  const server = await testServer(t);
+  const { post, job } = await worker(server);
+  const stamp = { "Producer-Id": "w", "Producer-Seq": "0" };
+  const fields = { producer_id: "f", producer_epoch: 3, producer_seq: 0 };
+  const event = { type: "progress", delta: true, updated: 5 };
+
+  const first = [await post(event, stamp), await post({ ...event, ...fields })];
+  const again = [await post(event, stamp), await post({ ...event, ...fields })];
+  const stale = await post({ ...event, ...fields, producer_epoch: 2 });
+  const late = await post(event, { ...stamp, "Producer-Seq": "5" });
+
+  const seqs = (answers: Json[]) => answers.map(({ first_seq, last_seq }) => [first_seq, last_seq]);
+  assert.deepEqual(seqs(first), [[1, 1], [2, 2]]);
+  assert.deepEqual(seqs(again), seqs(first));
+  assert.equal((await job()).entities_updated, 10);
+  assert.equal(stale.type, "/problems/producer-fenced");
+  assert.deepEqual([late.type, late.expected_seq], ["/problems/producer-out-of-order", 1]);
+});
+
+test("cancelling reaches the worker by its next answer", async (t) => {
+  const server = await testServer(t);
+  const { post, send, path, job } = await worker(server);
+  const before = await post({ type: "progress", inserted: 1 });
+
+  await send(`${path}/cancel`);
+  const after = await post();
+  const ended = await post({ type: "end", status: "cancelled" });
+
+  assert.deepEqual([before.cancel_requested, after.cancel_requested], [false, true]);
+  assert.deepEqual(
+    [after.status, after.first_seq, ended.status],
+    ["cancelling", null, "cancelled"],
+  );
+  assert.equal((await job()).status, "cancelled");
+});
+
+test("a silent job is shown as stalled, and one that is lost keeps its late end", async (t) => {
+  const server = await testServer(t, { stallAfterMs: 1 });
+  const { post, job } = await worker(server, { lease_s: 1 });
+  await post({ type: "progress", inserted: 1 });
+
+  let seen = await job();
+  const stalled = seen.stalled || (seen = await job()).stalled;
+  while (seen.status !== "failed") seen = await job();
+  const late = await post({ type: "end", status: "completed" });
+
+  assert.ok(stalled);
+  assert.equal(seen.error.code, "worker_lost");
+  assert.deepEqual([late.type, late.job_status], ["/problems/job-ended", "failed"]);
+  assert.equal((await job()).late_end.status, "completed");
+});
+
+for (
+  const [what, body, pointer] of [
+    ["an unknown type", { type: "nope" }, "/type"],
+    ["no type", {}, "/type"],
+    ["a negative count", { type: "progress", entities_inserted: -1 }, "/entities_inserted"],
+    ["a fraction", { type: "progress", kept: 1.5 }, "/kept"],
+    ["2^53", { type: "progress", kept: 2 ** 53 }, "/kept"],
+    ["a count as text", { type: "progress", kept: "1" }, "/kept"],
+    ["two names that differ", { type: "progress", kept: 1, entities_kept: 2 }, "/kept"],
+    ["an unknown field", { type: "progress", "a/b": 1 }, "/a~1b"],
+    ["a level that is none", { type: "log", level: "loud", message: "x" }, "/level"],
+    ["no message", { type: "log" }, "/message"],
+    ["a time that is none", { type: "log", message: "x", time: "now" }, "/time"],
+    ["a status that ends nothing", { type: "end", status: "pending" }, "/status"],
+    [
+      "an error of success",
+      { type: "end", status: "completed", error: { message: "x" } },
+      "/error",
+    ],
+    ["something after the end", [{ type: "end", status: "failed" }, { type: "progress" }], "/1"],
+    ["a wrong one in an array", [{ type: "progress" }, { type: "total", total: -1 }], "/1/total"],
+    ["a seq without its producer", { type: "progress", producer_seq: 1 }, "/producer_id"],
+  ] as const
+) {
+  test(`posting ${what} is refused with its place, and nothing is appended`, async (t) => {
+    const server = await testServer(t);
+    const { post, job } = await worker(server);
+
+    const refused = await post(body as Json | Json[]);
+
+    assert.equal(refused.status, 400);
+    assert.deepEqual(refused.errors.map((error: Json) => error.pointer), [pointer]);
+    assert.equal((await job()).seq, 0);
+  });
+}
+
+test("bodies that are no UTF-8, no JSON or of another type are refused", async (t) => {
+  const server = await testServer(t);
+  const { path } = await worker(server);
+  const post = async (body: Uint8Array | string, type: string) => {
+    const answer = await server.ask(`${path}/events`, {
+      method: "POST",
+      body: body as BodyInit,
+      headers: { Authorization: `Bearer ${server.key()}`, "Content-Type": type },
+    });
+    return [answer.status, (await answer.json()).detail];
+  };
+  const bytes = new Uint8Array([0x22, 0xff, 0x22]);
+
+  assert.match(String(await post(bytes, "application/json")), /^400,.*not UTF-8/);
+  assert.match(String(await post(bytes, "application/x-ndjson")), /^400,.*Line 1.*not UTF-8/);
+  assert.match(String(await post("{", "application/json")), /^400,.*not JSON/);
+  assert.match(String(await post("[".repeat(100_000), "application/json")), /^400,/);
+  assert.match(String(await post("x", "text/plain")), /^415,.*x-ndjson/);
+  assert.match(String(await post("x".repeat(1024 * 1024 + 1), "application/json")), /^413,/);
+  assert.match(String(await post("x".repeat(1024 * 1024 + 1), "application/x-ndjson")), /^413,/);
+});
+
+test("posting needs the scope write, and a job of one's own", async (t) => {
+  const server = await testServer(t);
+  const { created, path, send } = await worker(server);
+  const ask = async (key: string, url: string, method = "POST") =>
+    (await server.ask(url, { method, headers: { Authorization: `Bearer ${key}` } })).status;
+  const reader = server.key(["read", "run"]);
+  const stranger = server.key(["read", "run", "write"], "other");
+  const run = await send("/v1/sync/slow/run");
+
+  assert.equal(await ask(reader, "/v1/sync/job"), 403);
+  assert.equal(await ask(reader, `${path}/events`), 403);
+  assert.equal(await ask(reader, path, "DELETE"), 403);
+  assert.equal(await ask(stranger, `${path}/events`), 404);
+  assert.equal(await ask(stranger, path, "DELETE"), 404);
+  assert.equal((await send(`/v1/sync/job/${run.id}/events`)).type, "/problems/not-outside");
+  assert.ok(created.id);
+});
+
+test("a key with the scope tenants acts for any tenant, by header or by field", async (t) => {
+  const server = await testServer(t);
+  const key = server.key(["read", "write", "tenants"]);
+  const { send } = await worker(server, {}, key);
+  const theirs = { "Synctail-Tenant": "acme" };
+
+  const byField = await send("/v1/sync/job", { tenant: "acme" });
+  const byHeader = await send("/v1/sync/job", {}, theirs);
+  const posted = await send(`/v1/sync/job/${byField.id}/events`, { type: "progress" }, theirs);
+  const own = await send(`/v1/sync/job/${byField.id}/events`, { type: "progress" });
+  const wrong = await send("/v1/sync/job", {}, { "Synctail-Tenant": "a/b" });
+  const others = await server.ask(`/v1/sync/job/${byHeader.id}`, {
+    headers: { Authorization: `Bearer ${server.key(["read"], "acme")}` },
+  });
+  const without = await worker(server, { tenant: "acme" });
+
+  assert.deepEqual([posted.last_seq, own.status, wrong.status], [1, 404, 400]);
+  assert.equal(others.status, 200);
+  assert.equal(without.created.type, "/problems/forbidden");
+});
+
+test("log lines are answered as JSON, NDJSON and text, by range and level", async (t) => {
+  const server = await testServer(t);
+  const { post, path } = await worker(server);
+  await post([
+    { type: "log", message: "one", source: "a", fields: { n: 1 } },
+    { type: "progress", inserted: 1 },
+    { type: "log", level: "error", message: "two\n\u001b[2Jlines" },
+    { type: "log", level: "debug", message: "three" },
+  ]);
+  const get = async (query: string, accept = "*/*") => {
+    const headers = { Authorization: `Bearer ${server.key()}`, Accept: accept };
+    return await server.ask(`${path}/logs${query}`, { headers });
+  };
+  const seqs = async (query: string) => {
+    const { items, next_cursor } = await (await get(query)).json();
+    return [items.map(({ seq }: Json) => seq), next_cursor];
+  };
+
+  assert.deepEqual(await seqs(""), [[1, 3, 4], null]);
+  assert.deepEqual(await seqs("?level=info"), [[1, 3], null]);
+  assert.deepEqual(await seqs("?limit=1"), [[1], "1"]);
+  assert.deepEqual(await seqs("?limit=1&after=1"), [[3], "3"]);
+  assert.deepEqual(await seqs("?after=1&until=3"), [[3], null]);
+  assert.deepEqual(await seqs("?tail=2"), [[3, 4], null]);
+  assert.deepEqual((await (await get("")).json()).items[0].fields, { n: 1 });
+  const ndjson = (await (await get("", "application/x-ndjson")).text()).trim().split("\n");
+  assert.deepEqual(ndjson.map((line) => JSON.parse(line).message), [
+    "one",
+    "two\n\u001b[2Jlines",
+    "three",
+  ]);
+  const text = await (await get("?level=error", "text/plain")).text();
+  assert.match(text, /^\S+Z error {3}two\\n\[2Jlines\n$/);
+  assert.equal((await get("?level=loud")).status, 400);
+  const raw = (await (await server.ask(`${path}/events?after=1`)).text()).trim().split("\n");
+  assert.deepEqual(raw.map((line) => JSON.parse(line).seq), [2, 3, 4]);
+  assert.deepEqual(raw.map((line) => JSON.parse(line).type), ["progress", "log", "log"]);
+});
+
+test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (t) => {
+  const server = await testServer(t);
+  const { path, post, send } = await worker(server);
+  await post({ type: "progress", inserted: 1 });
+  const { id } = await send("/v1/sync/slow/run");
+  const stream = await server.ask(`${path}/subscribe`);
+  const reader = stream.body?.getReader();
+  await reader?.read();
+
+  const removed = await server.ask(path, { method: "DELETE" });
+  const frame = new TextDecoder().decode((await reader?.read())?.value);
+  const running = await server.ask(`/v1/sync/job/${id}`, { method: "DELETE" });
+  await send("/v1/sync/job");
+  const cleared = await (await server.ask("/v1/tenant", { method: "DELETE" })).json();
+
+  assert.equal(removed.status, 204);
+  assert.match(frame, /"code": "job_deleted"/);
+  assert.equal((await server.ask(path)).status, 404);
+  assert.equal((await post({ type: "progress" })).status, 404);
+  assert.equal(running.status, 204);
+  assert.equal(cleared.removed, 1);
+  assert.deepEqual((await (await server.ask("/v1/sync/jobs")).json()).items, []);
+});

@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { end, WORKER_LOST } from "../../src/jobs/changes.ts";
+import {
+  JobExistsError,
+  NotOutsideError,
+  OutsideJobs,
+  WORKER_LEASE_MS,
+} from "../../src/jobs/outside_jobs.ts";
+import { NO_STAMP, ProducerFencedError, ProducerOrderError } from "../../src/jobs/producers.ts";
+import { Syncs } from "../../src/jobs/syncs.ts";
+import { CounterWentBackError } from "../../src/jobs/worker_totals.ts";
+import { JobEndedError } from "../../src/log/event_log.ts";
+import { MemoryLog } from "../../src/log/memory_log.ts";
+import type { ProgressEvent, WorkerEvent } from "../../src/sync/event.ts";
+import { type JobKey, newJobId, parseSyncId } from "../../src/sync/ids.ts";
+import type { Counters } from "../../src/sync/producer.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { newJob, TENANT } from "../support/log_contract.ts";
+
+const at = (counters: Partial<Counters>, more: Partial<ProgressEvent> = {}): WorkerEvent => ({
+  type: "progress",
+  delta: false,
+  counters,
+  ...more,
+});
+const add = (counters: Partial<Counters>) => at(counters, { delta: true });
+const say = (message: string): WorkerEvent => ({
+  type: "log",
+  line: { kind: "log", level: "info", message },
+});
+const done: WorkerEvent = { type: "end", status: "completed" };
+
+async function bench() {
+  const clock = new FakeClock();
+  const log = new MemoryLog(clock);
+  const outside = new OutsideJobs({ log, syncs: new Syncs([], []), clock });
+  const { job } = await outside.create({ tenant: TENANT, sync: "nightly" });
+  const post = (key: JobKey, events: WorkerEvent[], stamp = {}, offset = 0) =>
+    outside.post(key, { stamp: { ...NO_STAMP, ...stamp }, offset, events });
+  return { clock, log, outside, job, post };
+}
+
+test("create() twice is once, also with other words; another sync's id is refused", async () => {
+  const { outside, clock } = await bench();
+  const asked = { tenant: TENANT, id: newJobId(), sync: "users", total: 9, tags: ["a"] };
+
+  const first = await outside.create(asked);
+  const again = await outside.create({ ...asked, tags: ["b"] });
+
+  assert.deepEqual([first.created, again.created], [true, false]);
+  assert.deepEqual(again.job, first.job);
+  assert.deepEqual([first.job.progress.total, first.job.status], [9, "pending"]);
+  assert.equal(first.job.leaseUntilMs, clock.now() + WORKER_LEASE_MS);
+  await assert.rejects(outside.create({ ...asked, sync: "orders" }), JobExistsError);
+});
+
+test("create() finds a registered sync by its id, and counts attempts", async () => {
+  const { outside, job } = await bench();
+  const syncId = job.sync?.id ?? "";
+
+  const again = await outside.create({ tenant: TENANT, sync: syncId, retryOf: job.id });
+  const third = await outside.create({ tenant: TENANT, retryOf: again.job.id });
+
+  assert.deepEqual(again.job.sync, { id: parseSyncId(syncId), name: "nightly" });
+  assert.deepEqual([again.job.attempt, third.job.attempt], [2, 3]);
+});
+
+test("post() makes each event one entry, and the first progress begins the job", async () => {
+  const { post, job, log } = await bench();
+
+  const posted = await post(job, [say("hello"), at({ inserted: 3 }), at({}, { phase: "index" })]);
+  const { entries } = await log.read(job, { after: 0, limit: 9, logs: "debug" });
+
+  assert.deepEqual([posted.firstSeq, posted.lastSeq], [1, 3]);
+  assert.deepEqual(entries.map((entry) => entry.kind), ["log", "progress", "progress"]);
+  const now = posted.job;
+  assert.deepEqual([now.status, now.progress.inserted, now.progress.phase], [
+    "in_progress",
+    3,
+    "index",
+  ]);
+});
+
+test("post() sums the totals of producers, so that they do not overwrite each other", async () => {
+  const { post, job } = await bench();
+
+  for (const total of [1, 5]) {
+    for (const id of ["a", "b", "c"]) {
+      await post(job, [at({ inserted: total, encountered: { user: total } })], { id });
+    }
+  }
+  await post(job, [at({ kept: 4 })]);
+  const { job: now } = await post(job, [add({ kept: 2, bytes: 10 }), add({ kept: 1, bytes: 5 })]);
+
+  assert.deepEqual(
+    [now.progress.inserted, now.progress.kept, now.progress.bytesDone, now.progress.encountered],
+    [15, 7, 15, { user: 15 }],
+  );
+});
+
+test("post() refuses a total that goes back, and all that came with it", async () => {
+  const { post, job, log } = await bench();
+  await post(job, [at({ inserted: 5 })]);
+
+  await assert.rejects(
+    post(job, [at({ inserted: 6 }), at({ inserted: 4 })]),
+    (error) => error instanceof CounterWentBackError && /inserted to 4.*was 6/.test(error.message),
+  );
+
+  assert.equal((await log.get(job))?.seq, 1);
+});
+
+test("post() of a request that was posted before answers its seqs and appends nothing", async () => {
+  const { post, job, log } = await bench();
+  const stamp = { id: "w", number: 0 };
+  const first = await post(job, [add({ inserted: 2 }), say("x")], stamp);
+  await post(job, [add({ inserted: 1 })], { id: "other", number: 0 });
+  await post(job, [add({ inserted: 1 })], { id: "w", number: 1 });
+
+  const again = await post(job, [add({ inserted: 2 }), say("x")], stamp);
+
+  assert.deepEqual([again.firstSeq, again.lastSeq], [first.firstSeq, first.lastSeq]);
+  const now = await log.get(job);
+  assert.deepEqual([now?.seq, now?.progress.inserted], [4, 4]);
+});
+
+test("post() goes on where a request was cut", async () => {
+  const { post, job, log } = await bench();
+  const stamp = { id: "w", number: 0 };
+  const events = [1, 2, 3, 4].map((n) => say(`${n}`));
+  await post(job, events.slice(0, 3), stamp);
+
+  const again = await post(job, events, stamp);
+
+  const { entries } = await log.read(job, { after: 0, limit: 9, logs: "debug" });
+  assert.deepEqual(entries.map((entry) => entry.kind === "log" && entry.message), [
+    "1",
+    "2",
+    "3",
+    "4",
+  ]);
+  assert.deepEqual([again.firstSeq, again.lastSeq], [1, 4]);
+});
+
+test("post() takes the parts of one request in turn, and an empty request counts", async () => {
+  const { post, job } = await bench();
+  const stamp = { id: "w", number: 0 };
+
+  await post(job, [say("1"), say("2")], stamp);
+  await post(job, [say("3")], stamp, 2);
+  const empty = await post(job, [], { id: "w", number: 1 });
+  const again = await post(job, [], { id: "w", number: 1 });
+  const next = await post(job, [say("4")], { id: "w", number: 2 });
+
+  assert.ok(empty.firstSeq > empty.lastSeq);
+  assert.deepEqual([again.firstSeq, again.lastSeq], [empty.firstSeq, empty.lastSeq]);
+  assert.deepEqual([next.firstSeq, next.lastSeq], [4, 4]);
+});
+
+test("post() fences a producer whose name a newer one has taken, and tells the number it expects", async () => {
+  const { post, job } = await bench();
+  await post(job, [at({ inserted: 5 })], { id: "w", epoch: 1, number: 0 });
+  const newer = await post(job, [at({ inserted: 2 })], { id: "w", epoch: 2, number: 0 });
+
+  assert.equal(newer.job.progress.inserted, 7);
+  await assert.rejects(post(job, [say("x")], { id: "w", epoch: 1 }), ProducerFencedError);
+  await assert.rejects(
+    post(job, [say("x")], { id: "w", epoch: 2, number: 3 }),
+    (error) => error instanceof ProducerOrderError && error.expected === 1,
+  );
+});
+
+test("post() renews the lease, but not of a job that is to stop", async () => {
+  const { post, job, log, clock } = await bench();
+  clock.advance(60_000);
+
+  await post(job, []);
+  const renewed = (await log.get(job))?.leaseUntilMs;
+  await log.append(job, () => ({
+    facts: [{ kind: "progress", status: "cancelling", progress: job.progress }],
+    leaseUntilMs: 5,
+  }));
+  const { job: cancelling } = await post(job, [at({ inserted: 1 })]);
+
+  assert.equal(renewed, clock.now() + WORKER_LEASE_MS);
+  assert.deepEqual([cancelling.status, cancelling.leaseUntilMs], ["cancelling", 5]);
+});
+
+test("an end that comes after the job was lost is kept beside it, once", async () => {
+  const { post, job, log, clock } = await bench();
+  await log.append(job, end({ status: "failed", error: WORKER_LOST }));
+  clock.advance(1_000);
+
+  await assert.rejects(post(job, [say("I live"), done]), JobEndedError);
+  const failed: WorkerEvent = { type: "end", status: "failed", error: { code: "x", message: "y" } };
+  await assert.rejects(post(job, [failed]), JobEndedError);
+
+  const { status, seq, lateEnd } = await log.get(job) ?? {};
+  assert.deepEqual([status, seq], ["failed", 1]);
+  assert.deepEqual(lateEnd, { status: "completed", error: null, atMs: clock.now() });
+});
+
+test("an end is repeated in vain, but a repeated request is answered also after the end", async () => {
+  const { post, job, log } = await bench();
+  const stamp = { id: "w", number: 0 };
+  const first = await post(job, [at({ inserted: 1 }), done], stamp);
+
+  const again = await post(job, [at({ inserted: 1 }), done], stamp);
+
+  assert.deepEqual([again.firstSeq, again.lastSeq, again.job.status], [1, 2, "completed"]);
+  assert.equal(first.lastSeq, 2);
+  await assert.rejects(post(job, [done]), JobEndedError);
+  assert.equal((await log.get(job))?.lateEnd, null);
+});
+
+test("post() of a job that the server runs itself is refused", async () => {
+  const { post, log } = await bench();
+  const { job } = await log.create(newJob());
+
+  await assert.rejects(post(job, [say("x")]), NotOutsideError);
+});
+
+test("rate, percent and time left follow from what is posted", async () => {
+  const { post, job, clock } = await bench();
+  await post(job, [at({ inserted: 0 }, { total: 1_000 })]);
+  let now = job;
+  for (let second = 1; second <= 20; second++) {
+    clock.advance(1_000);
+    now = (await post(job, [at({ inserted: second * 20 })])).job;
+  }
+
+  const { ratePerS, percent, etaS } = now.progress;
+  assert.ok(ratePerS && Math.abs(ratePerS - 20) < 0.5, `${ratePerS}`);
+  assert.equal(percent, 40);
+  assert.ok(etaS && Math.abs(etaS - 30) <= 1, `${etaS}`);
+});
+
+test("percent is by bytes where they are known, and never goes back", async () => {
+  const { post, job } = await bench();
+  const percent = async (event: WorkerEvent) => (await post(job, [event])).job.progress.percent;
+
+  assert.equal(await percent(at({ inserted: 50 }, { total: 100 })), 50);
+  assert.equal(await percent(at({ bytes: 700 }, { bytesTotal: 1_000 })), 70);
+  assert.equal(await percent(at({}, { bytesTotal: 10_000 })), 70);
+  assert.equal((await post(job, [done])).job.progress.percent, 100);
+});

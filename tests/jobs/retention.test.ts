@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Retention } from "../../src/jobs/retention.ts";
+import { MemoryLog } from "../../src/log/memory_log.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { line, newJob, progress, TENANT } from "../support/log_contract.ts";
+
+const UNLIMITED = {
+  ageMs: Infinity,
+  entriesMax: Number.MAX_SAFE_INTEGER,
+  bytesMax: Infinity,
+};
+
+function bench(limits: Partial<typeof UNLIMITED>) {
+  const clock = new FakeClock();
+  const log = new MemoryLog(clock);
+  const faults: unknown[] = [];
+  const onFault = (cause: unknown) => faults.push(cause);
+  const retention = new Retention({ log, clock, onFault, ...UNLIMITED, ...limits });
+  return {
+    clock,
+    log,
+    faults,
+    retention,
+    async job(lines: number, over: boolean) {
+      const { job } = await log.create(newJob());
+      const facts = Array.from({ length: lines }, (_, n) => line(`line ${n}`));
+      await log.append(job, () => ({ facts: over ? [...facts, progress("completed", 1)] : facts }));
+      return job;
+    },
+    left: async () => (await log.list({ tenant: TENANT, limit: 99 })).items.map(({ id }) => id),
+  };
+}
+
+test("jobs go when they are over for too long, and none that is on its way", async () => {
+  const { retention, clock, job, left } = bench({ ageMs: 1_000 });
+  await job(1, true);
+  const running = await job(1, false);
+  clock.advance(1_500);
+  const fresh = await job(1, true);
+
+  await retention.run();
+
+  assert.deepEqual(await left(), [fresh.id, running.id]);
+});
+
+test("a job is cut to its limit while it runs and after its end", async () => {
+  const { retention, log, job } = bench({ entriesMax: 10 });
+  const [running, over] = [await job(50, false), await job(50, true)];
+
+  await retention.run();
+
+  assert.deepEqual([(await log.get(running))?.held, (await log.get(over))?.held], [10, 10]);
+});
+
+test("the oldest jobs that are over go when there is too much in all", async () => {
+  const { retention, log, job, left } = bench({ bytesMax: 3_000 });
+  const running = await job(20, false);
+  const ended = [await job(20, true), await job(20, true), await job(5, true)];
+
+  await retention.run();
+
+  assert.ok(await log.bytes() <= 3_000);
+  assert.deepEqual(await left(), [ended[2].id, running.id]);
+});
+
+test("it looks again every minute, until it is stopped", async () => {
+  const { retention, clock, job, left, faults } = bench({ ageMs: 1_000 });
+  retention.start();
+  await job(1, true);
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(60_000);
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const after = await left();
+  await retention.stop();
+
+  assert.deepEqual([after, clock.waiting, faults], [[], 0, []]);
+});
