@@ -389,7 +389,7 @@ class Job:
         timeout = self._plan.close_timeout_s if timeout is None else timeout
         with self._record.lock:
             ticket = self._record.ask_flush()
-            self._sender.hurry()
+            self._sender.hurry(timeout)
         self._wake()
         return self._wait(lambda: self._record.flushed >= ticket, timeout)
 
@@ -398,8 +398,8 @@ class Job:
 
         Ends as failed after `fail`, as cancelled after `cancelled` was read as True, and as
         completed otherwise. timeout: seconds, `close_timeout_s` when left out; what is not
-        delivered by then is delivered in the background as long as the process lives. True when
-        everything has arrived.
+        delivered by then is delivered in the background, as long as the process lives and the
+        lease would last. True when everything has arrived.
         """
         self._finish(None)
         return self._wait_closed(timeout)
@@ -437,12 +437,15 @@ class Job:
             end = {"status": "cancelled" if self._cancel_seen else "completed"}
         with self._record.lock:
             self._record.close(_encode({"type": "end", **end}) if self._ends else None)
-            self._sender.hurry()
+            self._sender.closing()
         self._wake()
 
     def _wait_closed(self, timeout: Optional[float]) -> bool:
         timeout = self._plan.close_timeout_s if timeout is None else timeout
         started = self._clock.monotonic()
+        with self._record.lock:
+            self._sender.hurry(timeout)
+        self._wake()
         try:
             return self._wait(lambda: self._sender.delivered, timeout)
         finally:
@@ -460,6 +463,7 @@ class Job:
             if not self._closed:
                 with self._record.lock:
                     self._record.close(None)
+                    self._sender.closing()
                 self._record.wake()
         except Exception:
             pass  # half made, or the interpreter is shutting down
@@ -840,7 +844,9 @@ class _Sender:
         self._posted_s = -math.inf
         self._progress_s = -math.inf
         self._failures = 0
-        self._hurried = False
+        self._hurried_until_s = -math.inf
+        self._lease_s = plan.lease_s
+        self._over_at_s = math.inf
         self._held_until_s = -math.inf
         self._held_by_server = False
         self._said_down = False
@@ -882,11 +888,16 @@ class _Sender:
             self._give_up("%s: %s", type(fault).__name__, fault)
         return None if self.over else 0.0
 
-    def hurry(self) -> None:
-        """Somebody waits: own pauses are cut short, but not those that the server asked for."""
+    def hurry(self, seconds: float) -> None:
+        """Somebody waits for so long: own pauses are short meanwhile, not those that the server has
+        asked for."""
         if not self._held_by_server:
             self._held_until_s = -math.inf
-        self._hurried = True
+        self._hurried_until_s = self._clock.monotonic() + seconds
+
+    def closing(self) -> None:
+        """The worker has gone: once its lease would be over, so is the delivery."""
+        self._over_at_s = self._clock.monotonic() + self._lease_s
 
     def stop(self) -> None:
         with self._record.lock:
@@ -960,8 +971,6 @@ class _Sender:
                 self.delivered = self.over = True
             elif answer.get("status") in _TERMINAL:
                 ended = answer["status"]
-            if not self._record.pressing:
-                self._hurried = False
             self._record.news.notify_all()
         if self._said_down:
             self._said_down = False
@@ -973,17 +982,21 @@ class _Sender:
 
     def _again(self, reason: str, after_s: Optional[float] = None) -> None:
         """Not answered, or asked to wait: the same request again, later."""
+        now = self._clock.monotonic()
+        if now >= self._over_at_s:
+            self._give_up("%s", reason)
+            return
         with self._record.lock:
             self._failures += 1
             self._held_by_server = after_s is not None
             if after_s is None:
-                most = BACKOFF_HURRIED_S if self._hurried else BACKOFF_MAX_S
+                most = BACKOFF_HURRIED_S if now < self._hurried_until_s else BACKOFF_MAX_S
                 after_s = min(BACKOFF_FIRST_S * 2 ** min(self._failures - 1, 20), most)
                 after_s *= 0.5 + self._clock.random() / 2
             else:
                 # Not all at the same moment, and never without a pause.
                 after_s = max(after_s, BACKOFF_FIRST_S) * (1 + self._clock.random() / 10)
-            self._held_until_s = self._clock.monotonic() + after_s
+            self._held_until_s = now + after_s
             say = self._failures >= 3 and not self._said_down
             self._said_down = self._said_down or say
         if say:
@@ -1238,7 +1251,7 @@ def _at_exit() -> None:
     for each in jobs:
         with each._record.lock:
             each._record.ask_flush()
-            each._sender.hurry()
+            each._sender.hurry(each._plan.close_timeout_s)
         each._record.wake()
     started = time.monotonic()
     for each in jobs:

@@ -64,6 +64,7 @@ class Server:
 
     def __init__(self):
         self.seen = []
+        self.connections = 0
         self.reactions = []
         self.answer = {"status": "in_progress", "cancel_requested": False, "interval_ms": 5000}
         outer = self
@@ -71,6 +72,10 @@ class Server:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+
+            def setup(self):
+                outer.connections += 1
+                super().setup()
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -563,6 +568,47 @@ class Repeating(Bench):
         self.assertEqual([each.seq for each in self.server.posts], ["0", "1"])
         self.assertEqual(self.said, [])
 
+    def test_a_connection_that_was_idle_for_long_is_not_trusted(self):
+        self.clock.random = lambda: 0.0
+        job = self.job()
+        self.server.reactions = [answer(201), answer(503, {}, {"Retry-After": "9.5"})]
+        self.settle(job)
+        before = self.server.connections
+
+        self.advance(job, 9.5)
+
+        self.assertEqual((before, self.server.connections), (1, 2))
+
+    def test_closing_cuts_pauses_short_but_not_those_that_the_server_asked_for(self):
+        for headers, waits in (({}, [8.0, 1.0]), ({"Retry-After": "50"}, [55.0, 55.0])):
+            with self.subTest(headers=headers):
+                job = self.job()
+                self.server.reactions = [answer(500, {}, headers)] * 7
+                paused = self.settle(job)
+                while paused < 8:
+                    paused = self.advance(job, paused)
+
+                job.close()
+
+                self.assertEqual([round(s, 6) for s in (paused, self.settle(job))], waits)
+                self.server.reactions = []
+                self.finish(job)
+
+    def test_a_closed_job_is_given_up_once_its_lease_would_be_over(self):
+        job = self.job(lease_s=60.0)
+        self.settle(job)
+        self.server.reactions = [answer(500)] * 1000
+        job.close(0)
+        started = self.clock.passed_s
+
+        wait_s = 0.0
+        while wait_s is not None:
+            wait_s = self.advance(job, wait_s)
+
+        self.assertGreaterEqual(self.clock.passed_s - started, 60)
+        self.assertLess(self.clock.passed_s - started, 75)
+        self.assertIn("nothing more is sent: it answered 500", self.said[-1])
+
     def test_something_else_that_answers_200_is_no_answer(self):
         job = self.job()
         self.server.reactions = [answer(200, ["a page"])]
@@ -710,6 +756,15 @@ class Ending(Bench):
 
         self.assertTrue(job.cancelled)
         self.assertFalse(job.close(0))
+
+    def test_creating_a_job_that_has_ended_starts_nothing(self):
+        job = self.job()
+        self.server.reactions = [answer(200, {"id": JOB, "status": "completed"})]
+
+        self.assertIsNone(self.settle(job))
+
+        self.assertTrue(job.cancelled)
+        self.assertEqual(self.said, [f"Job {JOB}: nothing more is sent: it has ended as completed"])
 
     def test_a_refusal_stops_the_delivery_not_the_sync_and_is_said_once(self):
         for status, code in (
@@ -877,6 +932,15 @@ class Threads(Bench):
         self.assertTrue(job.close())
         job._thread.join(5)
         self.assertFalse(job._thread.is_alive())
+
+    def test_a_job_that_somebody_else_ends_is_created_and_told_and_left_open(self):
+        with self.real(end=False) as job:
+            job.inserted(4)
+
+        events = [event for each in self.server.posts for event in each.events]
+        self.assertEqual(self.server.seen[0].path, CREATE)
+        self.assertEqual({event["type"] for event in events}, {"progress"})
+        self.assertEqual(events[-1]["entities_inserted"], 4)
 
     def test_flush_waits_until_the_server_has_it(self):
         with self.real() as job:
