@@ -64,6 +64,7 @@ class Server:
 
     def __init__(self):
         self.seen = []
+        self.arrived = threading.Condition()
         self.connections = 0
         self.reactions = []
         self.answer = {"status": "in_progress", "cancel_requested": False, "interval_ms": 5000}
@@ -79,7 +80,9 @@ class Server:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                outer.seen.append(Seen(self.path, dict(self.headers), body))
+                with outer.arrived:
+                    outer.seen.append(Seen(self.path, dict(self.headers), body))
+                    outer.arrived.notify_all()
                 reaction = outer.reactions.pop(0) if outer.reactions else answer(200)
                 reaction(self, outer)
 
@@ -102,6 +105,14 @@ class Server:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+
+    def wait_for(self, member, timeout_s):
+        """Until an event with that member has arrived."""
+        def came():
+            return any(member in event for each in self.posts for event in each.events)
+
+        with self.arrived:
+            return self.arrived.wait_for(came, timeout_s)
 
     @property
     def posts(self):
@@ -554,7 +565,9 @@ class Repeating(Bench):
                 job = self.job()
                 self.server.reactions = [answer(429, {}, {"Retry-After": value})]
 
-                self.assertGreaterEqual(self.settle(job), 0.25)
+                wait_s = self.settle(job)
+
+                self.assertTrue(0.25 <= wait_s < 0.5, wait_s)
 
     def test_an_idle_connection_that_the_server_closed_is_opened_again_at_once(self):
         job = self.job()
@@ -579,20 +592,23 @@ class Repeating(Bench):
 
         self.assertEqual((before, self.server.connections), (1, 2))
 
-    def test_closing_cuts_pauses_short_but_not_those_that_the_server_asked_for(self):
+    def test_who_waits_cuts_pauses_short_but_not_those_that_the_server_asked_for(self):
         for headers, waits in (({}, [8.0, 1.0]), ({"Retry-After": "50"}, [55.0, 55.0])):
-            with self.subTest(headers=headers):
-                job = self.job()
-                self.server.reactions = [answer(500, {}, headers)] * 7
-                paused = self.settle(job)
-                while paused < 8:
-                    paused = self.advance(job, paused)
+            for wait in (lambda job: job.flush(0.01), lambda job: job.close()):
+                with self.subTest(headers=headers):
+                    self.server.seen.clear()
+                    job = self.job()
+                    self.server.reactions = [answer(500, {}, headers)] * 100
+                    paused = self.settle(job)
+                    while paused < 8:
+                        paused = self.advance(job, paused)
+                    before = len(self.server.seen)
 
-                job.close()
+                    wait(job)
 
-                self.assertEqual([round(s, 6) for s in (paused, self.settle(job))], waits)
-                self.server.reactions = []
-                self.finish(job)
+                    again = self.settle(job)
+                    self.assertEqual([round(s, 6) for s in (paused, again)], waits)
+                    self.assertEqual(len(self.server.seen) - before, 0 if headers else 1)
 
     def test_a_closed_job_is_given_up_once_its_lease_would_be_over(self):
         job = self.job(lease_s=60.0)
@@ -941,6 +957,20 @@ class Threads(Bench):
         self.assertEqual(self.server.seen[0].path, CREATE)
         self.assertEqual({event["type"] for event in events}, {"progress"})
         self.assertEqual(events[-1]["entities_inserted"], 4)
+
+    def test_counting_and_logging_wake_the_thread(self):
+        self.server.answer["interval_ms"] = 50
+        with self.real() as job:
+            says = (
+                (job.inserted, "entities_inserted"),
+                (lambda: job.progress(updated=3), "entities_updated"),
+                (lambda: job.phase("late"), "phase"),
+                (lambda: job.log("info", "late"), "message"),
+            )
+            for say, member in says:
+                self.assertTrue(job.flush())  # now the thread waits, or will soon
+                say()
+                self.assertTrue(self.server.wait_for(member, synctail.QUIET_S / 2), member)
 
     def test_flush_waits_until_the_server_has_it(self):
         with self.real() as job:
