@@ -9,6 +9,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const LAYERS = [
   ["clock", "logger"],
   ["sync"],
+  ["client"],
   ["log"],
   ["sources", "destinations", "hub", "sse"],
   ["stream", "jobs", "auth"],

@@ -1,7 +1,7 @@
 // The test command: every check under Deno and under Bun, and one closing line.
 // Usage: node tests/run.mjs [deno|bun|all] [PATH...]; DENO and BUN name the runtimes' binaries.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -23,7 +23,7 @@ if (which === "deno" || which === "all") {
     await step("deno lint", DENO, ["lint", "--quiet"]);
     await step("deno check", DENO, ["check", "--quiet", "main.ts", "tests", "bench"]);
   }
-  if (!partial) browser();
+  if (!partial) packages();
   await suite(
     "deno test",
     DENO,
@@ -33,7 +33,7 @@ if (which === "deno" || which === "all") {
 }
 if (which === "bun" || which === "all") {
   await step("bun install", BUN, ["install", "--frozen-lockfile"]);
-  if (!partial && which === "bun") browser();
+  if (!partial && which === "bun") packages();
   await suite(
     "bun test",
     BUN,
@@ -44,15 +44,22 @@ if (which === "bun" || which === "all") {
 if (which === "all" && !partial) await binary();
 close();
 
-/** The browser that the browser tests drive; without it they fail. */
-function browser() {
-  if (["/usr/bin/chromium", "/usr/bin/google-chrome"].some(existsSync)) return;
-  console.error("tests: installing Chromium for the browser tests");
+/** Debian's packages that tests need, each with the programs that will do; without it they fail. */
+const PACKAGES = {
+  chromium: ["chromium", "google-chrome"],
+  python3: ["python3"],
+};
+
+function packages() {
+  const has = (program) => spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
+  const missing = Object.keys(PACKAGES).filter((name) => !PACKAGES[name].some(has));
+  if (missing.length === 0) return;
+  console.error(`tests: installing ${missing.join(", ")}`);
   spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore" });
-  const { status } = spawnSync("apt-get", ["install", "-y", "-qq", "chromium"], {
+  const { status } = spawnSync("apt-get", ["install", "-y", "-qq", ...missing], {
     stdio: "ignore",
   });
-  if (status !== 0) console.error("tests: Chromium cannot be installed; its tests will fail");
+  if (status !== 0) console.error("tests: that cannot be installed; tests that need it will fail");
 }
 
 /** The compiled program, started and asked. */

@@ -1,0 +1,86 @@
+/** One request to the server, again and again until it is answered. */
+import { type Clock, sleep } from "../clock.ts";
+
+/** The first wait after a failure, doubled up to the last, in milliseconds. */
+const BACKOFF_MS = { first: 200, last: 10_000 };
+/** A request without an answer is given up after so many milliseconds, and sent again. */
+const ANSWER_MS = 30_000;
+
+/** Where a server is and who asks. */
+export interface Endpoint {
+  /** `https://host/prefix` */
+  readonly server: string;
+  /** An API key with the scope `write`. */
+  readonly key: string;
+  readonly fetch: typeof fetch;
+  readonly clock: Clock;
+  /** Whether a refusal may be over soon, so that it is worth asking again. */
+  readonly mayPass?: (status: number) => boolean;
+}
+
+/** What a request came to: an answer, a refusal that would come again, or nothing in time. */
+export type Answer =
+  // deno-lint-ignore no-explicit-any -- the server's JSON
+  | { readonly kind: "done"; readonly json: any }
+  // deno-lint-ignore no-explicit-any -- the server's JSON
+  | { readonly kind: "refused"; readonly status: number; readonly problem: any }
+  | { readonly kind: "abandoned" };
+
+/**
+ * Posts the body. No answer, 408, 429 and 5xx mean: the same once more, after `Retry-After` or a
+ * growing wait.
+ *
+ * @param given ends the tries when it fires
+ */
+export async function deliver(
+  endpoint: Endpoint,
+  path: string,
+  body: string | undefined,
+  headers: Readonly<Record<string, string>>,
+  given: AbortSignal,
+): Promise<Answer> {
+  const { server, clock } = endpoint;
+  const url = `${server.replace(/\/+$/, "")}${path}`;
+  for (let waitMs = BACKOFF_MS.first;; waitMs = Math.min(waitMs * 2, BACKOFF_MS.last)) {
+    if (given.aborted) return { kind: "abandoned" };
+    const answer = await once(endpoint, url, body, headers);
+    if (typeof answer !== "number") return answer;
+    await sleep(clock, answer || waitMs * (0.5 + Math.random() / 2), given);
+  }
+}
+
+/** An answer, or how many milliseconds to wait before the next try; 0 for as long as one likes. */
+async function once(
+  { fetch, key, clock, mayPass }: Endpoint,
+  url: string,
+  body: string | undefined,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer | number> {
+  const late = new AbortController();
+  const callOff = clock.after(ANSWER_MS, () => late.abort());
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      body,
+      headers: {
+        Authorization: `Bearer ${key}`,
+        ...(body !== undefined && { "Content-Type": "application/json" }),
+        ...headers,
+      },
+      signal: late.signal,
+    });
+    const text = await response.text();
+    const { status } = response;
+    if (status === 408 || status === 429 || status >= 500 || mayPass?.(status)) {
+      const seconds = Number(response.headers.get("Retry-After"));
+      return seconds > 0 ? seconds * 1000 : 0;
+    }
+    const json = JSON.parse(text || "null");
+    return response.ok ? { kind: "done", json } : { kind: "refused", status, problem: json };
+  } catch {
+    // No connection, a broken one, or a proxy's page instead of JSON: nothing is known of the request.
+    return 0;
+  } finally {
+    callOff();
+  }
+}

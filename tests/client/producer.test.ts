@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { attachJob, openJob, runJob, StoppedError } from "../../src/client/producer.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { type TestServer, testServer } from "../support/server.ts";
+
+const jobOf = async (server: TestServer, id: string) =>
+  await (await server.ask(`/v1/sync/job/${id}`)).json();
+
+async function turns(count = 20) {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("a job is counted, told about and completed at a real server", async (t) => {
+  const server = await testServer(t);
+  const options = { server: server.url, key: server.key(), sync: "users", total: 3, tags: ["x"] };
+  let id = "";
+
+  const result = await runJob(options, (job) => {
+    id = job.id;
+    job.phase("copying");
+    job.inserted(1, "user");
+    job.inserted(1, "admin");
+    job.skipped();
+    job.bytes(500);
+    job.log("warning", "no e-mail", { user: 7 });
+    return Promise.resolve("fine");
+  });
+
+  assert.equal(result, "fine");
+  const job = await jobOf(server, id);
+  assert.deepEqual(
+    [job.status, job.entities_inserted, job.entities_skipped, job.bytes_done, job.phase, job.sync],
+    ["completed", 2, 1, 500, "copying", "users"],
+  );
+  assert.deepEqual(job.entities_encountered, { user: 1, admin: 1 });
+  const { items } = await (await server.ask(`/v1/sync/job/${id}/logs`)).json();
+  assert.deepEqual([items[0].message, items[0].fields], ["no e-mail", { user: 7 }]);
+});
+
+test("work that throws fails its job with the words, and is thrown on", async (t) => {
+  const server = await testServer(t);
+  let id = "";
+
+  await assert.rejects(
+    runJob({ server: server.url, key: server.key() }, (job) => {
+      id = job.id;
+      return Promise.reject(new RangeError("no such user"));
+    }),
+    RangeError,
+  );
+
+  const { status, error } = await jobOf(server, id);
+  assert.deepEqual([status, error], ["failed", { code: "RangeError", message: "no such user" }]);
+});
+
+test("a cancel reaches the work by its signal, and the job ends as cancelled", async (t) => {
+  const server = await testServer(t);
+  let id = "";
+
+  await runJob({ server: server.url, key: server.key() }, async (job) => {
+    id = job.id;
+    job.inserted();
+    while ((await jobOf(server, id)).entities_inserted !== 1);
+    await server.ask(`/v1/sync/job/${id}/cancel`, { method: "POST" });
+    job.log("info", "one more");
+    await new Promise((resolve) => job.signal.addEventListener("abort", resolve));
+    assert.equal((job.signal.reason as StoppedError).why, "cancelled");
+  });
+
+  assert.equal((await jobOf(server, id)).status, "cancelled");
+});
+
+test("workers that attach to a job are summed, and do not end it", async (t) => {
+  const server = await testServer(t);
+  const at = { server: server.url, key: server.key() };
+  const job = openJob(at);
+  const workers = [1, 2, 3].map(() => attachJob(job.id, at));
+
+  for (const worker of workers) for (let n = 0; n < 10; n++) worker.kept();
+  const delivered = await Promise.all(workers.map((worker) => worker.end()));
+  const during = await jobOf(server, job.id);
+  await job.end();
+
+  assert.deepEqual([delivered, during.status], [[true, true, true], "in_progress"]);
+  const { status, entities_kept } = await jobOf(server, job.id);
+  assert.deepEqual([status, entities_kept], ["completed", 30]);
+});
+
+test("answers that are lost double nothing", async (t) => {
+  const server = await testServer(t);
+  let calls = 0;
+  const lossy: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (calls++ % 2 === 0) throw new TypeError("the connection broke");
+    return response;
+  };
+  const job = openJob({ server: server.url, key: server.key(), fetch: lossy });
+
+  job.inserted(5);
+  job.log("info", "once");
+  const delivered = await job.end();
+
+  assert.equal(delivered, true);
+  const { status, entities_inserted, seq } = await jobOf(server, job.id);
+  assert.deepEqual([status, entities_inserted, seq], ["completed", 5, 3]);
+});
+
+/** A producer whose requests the test answers. */
+function bench(answers: (request: { path: string; body?: string; number?: string }) => Response) {
+  const clock = new FakeClock();
+  const requests: { path: string; body?: string; number?: string; atMs: number }[] = [];
+  const faults: string[] = [];
+  const job = openJob({
+    server: "http://test/prefix/",
+    key: "k",
+    clock,
+    onFault: (message) => faults.push(message),
+    fetch: (input, init) => {
+      const headers = init?.headers as Record<string, string>;
+      const request = {
+        path: String(input).replace("http://test/prefix", ""),
+        body: init?.body as string | undefined,
+        number: headers["Producer-Seq"],
+      };
+      requests.push({ ...request, atMs: clock.monotonic() });
+      return Promise.resolve(answers(request));
+    },
+  });
+  return { clock, requests, faults, job };
+}
+
+const taken = (more = {}) => Response.json({ interval_ms: 250, cancel_requested: false, ...more });
+const eventsOf = (body: string | undefined) => JSON.parse(body ?? "[]");
+
+test("a server that is busy is asked again, with the same number and body, after what it says", async () => {
+  let busy = 2;
+  const { clock, requests, job } = bench(({ body }) =>
+    body?.includes("progress") && busy-- > 0
+      ? Response.json({}, { status: 429, headers: { "Retry-After": "7" } })
+      : taken()
+  );
+  await turns();
+
+  job.inserted();
+  for (let step = 0; step < 40; step++) {
+    clock.advance(500);
+    await turns(5);
+    job.inserted();
+  }
+
+  const counted = requests.filter(({ body }) => body?.includes("progress"));
+  assert.deepEqual(counted.slice(0, 3).map(({ number }) => number), ["0", "0", "0"]);
+  assert.equal(counted[2].body, counted[0].body);
+  assert.deepEqual([counted[1].atMs - counted[0].atMs, counted[2].atMs - counted[1].atMs], [
+    7_000,
+    7_000,
+  ]);
+  assert.equal(counted[3].number, "1");
+});
+
+test("progress is merged to the interval that the server asks for, lines wait a second at most", async () => {
+  const { clock, requests, job } = bench(() => taken({ interval_ms: 5_000 }));
+  await turns();
+  requests.splice(0);
+
+  for (let step = 0; step < 90; step++) {
+    job.inserted();
+    if (step === 60) job.log("info", "x");
+    clock.advance(100);
+    await turns(3);
+  }
+
+  const sent = requests.map(({ body }) => eventsOf(body));
+  assert.deepEqual(sent.map((events) => events.map(({ type }: { type: string }) => type)), [
+    ["progress"],
+    ["progress", "log"],
+  ]);
+  assert.equal(requests[1].atMs - requests[0].atMs, 1_100);
+});
+
+test("a silent producer gives signs of life without a number", async () => {
+  const { clock, requests } = bench(() => taken());
+  await turns();
+  requests.splice(0);
+
+  for (let step = 0; step < 20; step++) {
+    clock.advance(1_000);
+    await turns(3);
+  }
+
+  assert.deepEqual(requests.map(({ body, number }) => [body, number]), [
+    [undefined, undefined],
+    [undefined, undefined],
+  ]);
+});
+
+test("a refusal ends the delivery, is told once, and never thrown", async () => {
+  const problem = { type: "/problems/unauthenticated", detail: "The API key is not known here" };
+  const { requests, faults, job } = bench(() => Response.json(problem, { status: 401 }));
+  await turns();
+
+  job.inserted();
+  job.log("info", "x");
+  const delivered = await job.end();
+
+  assert.deepEqual([delivered, requests.length, faults.length], [false, 1, 1]);
+  assert.match(faults[0], /not known here/);
+});
+
+test("a job that was ended elsewhere stops the work", async () => {
+  const ended = { type: "/problems/job-ended", detail: "It is over" };
+  const { clock, job } = bench(({ path }) =>
+    path.endsWith("/events") ? Response.json(ended, { status: 409 }) : taken()
+  );
+  clock.advance(10_000);
+  await turns();
+
+  assert.ok(job.signal.aborted);
+  assert.equal((job.signal.reason as StoppedError).why, "ended");
+  assert.equal(job.cancelled, false);
+});
+
+test("more lines than there is room for are dropped oldest first, and told; the end never is", async () => {
+  let up = false;
+  const { clock, requests, job } = bench(() => up ? taken() : Response.json({}, { status: 503 }));
+  for (let n = 0; n < 10_500; n++) job.log("info", `line ${n}`);
+  job.inserted(3);
+
+  up = true;
+  let delivered: boolean | undefined;
+  job.end("failed", { code: "x", message: "y" }).then((done) => delivered = done);
+  for (; delivered === undefined; await turns(1)) clock.advance(100);
+
+  const events = requests.filter(({ number }) => number !== undefined)
+    .flatMap(({ body }) => eventsOf(body));
+  const [progress, told, first] = events;
+  assert.equal(progress.inserted, 3);
+  assert.match(told.message, /^500 lines left out/);
+  assert.equal(first.message, "line 500");
+  assert.deepEqual(events.at(-1), {
+    type: "end",
+    status: "failed",
+    error: { code: "x", message: "y" },
+  });
+  assert.equal(delivered, true);
+});
+
+test("end() gives up waiting after five seconds, and delivers later all the same", async () => {
+  let up = false;
+  const { clock, requests, job } = bench(() => up ? taken() : Response.json({}, { status: 503 }));
+  let delivered: boolean | undefined;
+  job.end().then((done) => delivered = done);
+  for (; delivered === undefined; await turns(1)) clock.advance(100);
+
+  up = true;
+  for (let step = 0; step < 30; step++) {
+    clock.advance(1_000);
+    await turns(3);
+  }
+
+  assert.equal(delivered, false);
+  assert.equal(eventsOf(requests.at(-1)?.body).at(-1).type, "end");
+  assert.equal(clock.waiting, 0);
+});
+
+test("what has no JSON, and counts that are none, do no harm", async () => {
+  const { requests, job } = bench(() => taken());
+  await turns();
+  const circle: Record<string, unknown> = {};
+  circle.self = circle;
+
+  job.log("info", "circle", circle);
+  for (const n of [-1, 0.5, NaN, Infinity, 2 ** 53]) job.inserted(n);
+  job.progress({ kept: 5 });
+  job.progress({ kept: 4 });
+  await job.end();
+
+  const events = eventsOf(requests.at(-1)?.body);
+  assert.deepEqual(events.map(({ type }: { type: string }) => type), ["progress", "log", "end"]);
+  assert.deepEqual([events[0].kept, events[0].inserted], [5, undefined]);
+});

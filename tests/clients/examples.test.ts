@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { testServer } from "../support/server.ts";
+
+const DOC = readFileSync(new URL("../../docs/workers.md", import.meta.url), "utf8");
+const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const OWN = "Bun" in globalThis ? [process.execPath, "run"] : [process.execPath, "run", "-A"];
+
+/** The one fenced block of that language. */
+function block(text: string, language: string): string {
+  const found = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))];
+  assert.equal(found.length, 1, `blocks of ${language}`);
+  return found[0][1];
+}
+
+for (
+  const [name, text, language, file, command, inserted] of [
+    ["docs/workers.md, curl", DOC, "bash", "worker.sh", ["sh"], 2],
+    ["docs/workers.md, Python", DOC, "python", "worker.py", ["python3"], 100],
+    ["docs/workers.md, TypeScript", DOC, "ts", "worker.ts", OWN, 100],
+    ["README.md, curl", README, "bash", "worker.sh", ["sh"], 2],
+  ] as const
+) {
+  test(`the worker of ${name} does what it says`, async (t) => {
+    const server = await testServer(t);
+    const path = join(server.temp, file);
+    const imports = language === "ts" ? 'import process from "node:process";\n' : "";
+    writeFileSync(path, imports + block(text, language));
+    const key = server.key();
+
+    const [program, ...args] = [...command, path];
+    const child = spawn(program, args, {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: {
+        ...process.env,
+        SYNCTAIL_SERVER: server.url,
+        SYNCTAIL_KEY: key,
+      },
+    });
+    let said = "";
+    child.stderr.on("data", (chunk) => said += chunk);
+    const code = await new Promise((resolve) => child.on("close", resolve));
+
+    assert.equal(code, 0, said);
+    const { items: [job] } = await (await server.ask("/v1/sync/jobs")).json();
+    assert.deepEqual(
+      [job.status, job.sync, job.entities_inserted],
+      ["completed", "nightly-users", inserted],
+    );
+  });
+}
