@@ -5,6 +5,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** Debian's packages that tests need, each with the programs that will do; without it they fail. */
+const PACKAGES = {
+  chromium: ["chromium", "google-chrome"],
+  python3: ["python3"],
+};
+
 const LIMIT_MS = 20 * 60_000;
 const { DENO = "deno", BUN = "bun" } = process.env;
 const [which = "all", ...paths] = process.argv.slice(2);
@@ -44,12 +50,7 @@ if (which === "bun" || which === "all") {
 if (which === "all" && !partial) await binary();
 close();
 
-/** Debian's packages that tests need, each with the programs that will do; without it they fail. */
-const PACKAGES = {
-  chromium: ["chromium", "google-chrome"],
-  python3: ["python3"],
-};
-
+/** Installs what is missing of PACKAGES. */
 function packages() {
   const has = (program) => spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
   const missing = Object.keys(PACKAGES).filter((name) => !PACKAGES[name].some(has));

@@ -9,11 +9,20 @@ export const DURATIONS: Units = { "": 1e3, s: 1e3, m: 60e3, h: 3_600e3, d: 86_40
 /** Bytes, in powers of ten. */
 export const SIZES: Units = { "": 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
 
+/** Whether it is a text of digits and one of the units. */
+export function isAmount(text: string, units: Units): boolean {
+  return formOf(units).test(text);
+}
+
 /** A text of digits and one of the units. */
 export function amount(units: Units, expected: string) {
+  const reason = `expected ${expected}`;
+  return z.string(reason).regex(formOf(units), reason);
+}
+
+function formOf(units: Units): RegExp {
   const names = Object.keys(units).filter((name) => name !== "").join("|");
-  return z.string(`expected ${expected}`)
-    .regex(new RegExp(`^\\d{1,12}(${names})?$`), `expected ${expected}`);
+  return new RegExp(`^\\d{1,12}(${names})?$`);
 }
 
 /** What an amount of that form is worth; `Infinity` for 0, which is no limit. */

@@ -5,6 +5,7 @@ import { reasonOf, RefusedError } from "./follow.ts";
 export interface JobAnswer {
   readonly id: string;
   readonly status: string;
+  readonly ended_at: string | null;
 }
 
 /** A server and a key for it. */
@@ -19,23 +20,58 @@ export interface Client {
  * @throws {RefusedError} with the server's words
  */
 export async function runSync(client: Client, sync: string): Promise<JobAnswer> {
-  return await post(client, `/v1/sync/${encodeURIComponent(sync)}/run`, `run sync "${sync}"`);
+  const path = `/v1/sync/${encodeURIComponent(sync)}/run`;
+  return await sendTo(client, "POST", path, `run sync "${sync}"`).json();
 }
 
 /** Asks a job to stop. @throws {RefusedError} with the server's words */
 export async function cancelJob(client: Client, job: string): Promise<JobAnswer> {
-  return await post(
-    client,
-    `/v1/sync/job/${encodeURIComponent(job)}/cancel`,
-    `cancel job "${job}"`,
-  );
+  const path = `/v1/sync/job/${encodeURIComponent(job)}/cancel`;
+  return await sendTo(client, "POST", path, `cancel job "${job}"`).json();
 }
 
-async function post({ server, key }: Client, path: string, what: string): Promise<JobAnswer> {
-  const headers = { Authorization: `Bearer ${key}` };
-  const response = await fetch(server + path, { method: "POST", headers }).catch((cause) => {
-    throw new RefusedError(`Cannot ${what}: ${server} does not answer`, { cause });
-  });
-  if (!response.ok) throw new RefusedError(`Cannot ${what}: ${await reasonOf(response)}`);
-  return await response.json();
+/** Removes a job and all that is known of it. @throws {RefusedError} with the server's words */
+export async function removeJob(client: Client, job: string): Promise<void> {
+  await sendTo(client, "DELETE", `/v1/sync/job/${job}`, `remove job "${job}"`).done();
+}
+
+/** All jobs, newest first, page by page. @throws {RefusedError} with the server's words */
+export async function* jobsOf(
+  client: Client,
+  filter: Readonly<Record<string, string>>,
+): AsyncGenerator<JobAnswer, void, void> {
+  let cursor: string | null = null;
+  do {
+    const query = new URLSearchParams({ ...filter, limit: "200", ...(cursor && { cursor }) });
+    const page: { items: JobAnswer[]; next_cursor: string | null } = await sendTo(
+      client,
+      "GET",
+      `/v1/sync/jobs?${query}`,
+      "list jobs",
+    ).json();
+    yield* page.items;
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+}
+
+/**
+ * A request, and the ways to take its answer.
+ *
+ * @param what was to be done, for the error
+ * @throws {RefusedError} with the server's words
+ */
+export function sendTo({ server, key }: Client, method: string, path: string, what = "ask") {
+  const answered = async () => {
+    const headers = { Authorization: `Bearer ${key}` };
+    const response = await fetch(server + path, { method, headers }).catch((cause) => {
+      throw new RefusedError(`Cannot ${what}: ${server} does not answer`, { cause });
+    });
+    if (!response.ok) throw new RefusedError(`Cannot ${what}: ${await reasonOf(response)}`);
+    return response;
+  };
+  return {
+    json: async () => await (await answered()).json(),
+    body: async () => (await answered()).body ?? new ReadableStream<Uint8Array>(),
+    done: async () => void await (await answered()).body?.cancel(),
+  };
 }

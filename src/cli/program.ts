@@ -1,9 +1,12 @@
 /** The command line: what there is, and what each command needs. */
 import { Command, CommanderError, Option } from "commander";
 import process from "node:process";
+import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
 import { PortTakenError } from "../runtime/serve.ts";
+import { exportJobs, prune } from "./archive.ts";
+import { backup, restore } from "./backup.ts";
 import { checkConfig } from "./check.ts";
 import { ConfigError } from "./config_error.ts";
 import { demo } from "./demo.ts";
@@ -74,6 +77,24 @@ export async function program(args: readonly string[]): Promise<number> {
     .argument("<id>", "the key's id, the part between st_ and the next _")
     .action(does((id: string, flags: Flags) => revokeKey(id, flags)));
 
+  withFilter(root.command("prune"))
+    .description("Remove jobs that are over; the server does so by itself, by --retention-...")
+    .requiredOption("--older-than <age>", "for how long they are over: 30d, 12h; 0 for all")
+    .option("--dry-run", "only say how many there are")
+    .action(does((flags: Flags) => prune(flags)));
+  withFilter(root.command("export"))
+    .description("Print jobs and their whole logs as NDJSON")
+    .argument("[job]", "its id; all jobs when left out")
+    .action(does((job: string | undefined, flags: Flags) => exportJobs(job, flags)));
+  withData(root.command("backup"))
+    .description("Copy the log to a file, also while a server runs; keys are not in it")
+    .argument("<file>", "a new file")
+    .action(does((file: string, flags: Flags) => backup(file, flags)));
+  withData(root.command("restore"))
+    .description("Put a backup in the log's place, while no server runs")
+    .argument("<file>", "a file that `backup` has written")
+    .action(does((file: string, flags: Flags) => restore(file, flags)));
+
   root.command("check")
     .description("Say whether a configuration file is right, and what is wrong with it")
     .argument("[file]", "synctail.json when left out")
@@ -117,6 +138,13 @@ function withClient(command: Command): Command {
     .option("--key <key>", "an API key with the scope read [SYNCTAIL_KEY]");
 }
 
+function withFilter(command: Command): Command {
+  return withClient(command)
+    .option("--tenant <name>", "whose jobs, where no --key says it", "default")
+    .option("--sync <name>", "only those of this sync")
+    .option("--status <status>", "only those of this status");
+}
+
 /** Says what went wrong, and how the command ends. */
 function told(cause: unknown): number {
   if (cause instanceof CommanderError) {
@@ -131,6 +159,7 @@ function told(cause: unknown): number {
     DataDirectoryTakenError,
     StoreVersionError,
     StoreForeignError,
+    BackupError,
   ].some((type) => cause instanceof type);
   const words = cause instanceof Error ? cause.message : String(cause);
   process.stderr.write(`synctail: ${words}\n`);

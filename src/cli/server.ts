@@ -41,6 +41,8 @@ export interface ServerOptions {
   readonly retentionEntries: number;
   readonly retentionBytes: string;
   readonly syncs: readonly ConfiguredSync[];
+  /** A quota for the log, in pages of 4 KiB; none when left out. */
+  readonly pagesMax?: number;
   readonly clock: Clock;
   /** Called when everything but the listener is there; what it throws ends the start. */
   readonly beforeListening?: (parts: { readonly keys: KeyStore }) => void;
@@ -63,7 +65,7 @@ export interface RunningServer {
  * @throws {StoreVersionError | StoreForeignError} when a file there is not this version's to open
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { clock, durability, stallAfterMs, bodyIdleMs } = options;
+  const { clock, stallAfterMs, bodyIdleMs } = options;
   const logger = loggerOf("server");
   const onFault = (error: unknown) => logger.error("fault: {error}", { error });
   /** What has been opened so far, to be closed in the opposite order. */
@@ -76,7 +78,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => directory.release());
     const keys = new KeyStore(directory.file("keys.db"), clock);
     opened.push(() => keys.close());
-    const sqlite = new SqliteLog({ path: directory.file("log.db"), durability, clock });
+    const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
     opened.push(() => sqlite.close());
     const hub = new Hub();
     const log = new PublishedLog(sqlite, hub);

@@ -1,6 +1,6 @@
 /** Runs one source for one job, from its first entry to its terminal one. */
-import type { Clock } from "../clock.ts";
-import { type EventLog, JobEndedError } from "../log/event_log.ts";
+import { type Clock, sleep } from "../clock.ts";
+import { type EventLog, JobEndedError, StorageFullError } from "../log/event_log.ts";
 import { type JobSource, SourceError, type SourceEvent } from "../sources/source.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
@@ -27,6 +27,12 @@ export interface RunOptions {
 const STOP_MS = 1_000;
 const OVERDUE = Symbol("overdue");
 
+/** How often it is looked whether a full disk has room for the end, in milliseconds. */
+const FULL_MS = 5_000;
+const STORAGE_FULL: JobError = {
+  code: "storage_full",
+  message: "There is no room left where the server keeps its log.",
+};
 const INTERNAL: JobError = {
   code: "internal_fault",
   message: "The sync broke inside the server; the server's log says how.",
@@ -37,6 +43,8 @@ export class JobRunner {
   readonly done: Promise<void>;
   readonly #options: RunOptions;
   readonly #stop = new AbortController();
+  /** Fires when the server stops: what cannot be written then is left to the next start. */
+  readonly #abandoned = new AbortController();
   readonly #meter = new Meter();
   #progress: Progress = NO_PROGRESS;
   #stoppedWith: JobError | undefined;
@@ -51,22 +59,36 @@ export class JobRunner {
     this.done = this.#run();
   }
 
-  /** Asks the source to end; the job ends as cancelled, with `reason` when there is one. */
+  /**
+   * Asks the source to end; the job ends as cancelled, with `reason` when there is one: the server
+   * stops then, and does not wait for room on a full disk.
+   */
   stop(reason?: JobError): void {
     this.#stoppedWith ??= reason;
+    if (reason) this.#abandoned.abort();
     this.#stop.abort();
   }
 
   async #run(): Promise<void> {
     this.#renewLater();
     const ending = await this.#follow();
-    this.#callOffRenewal?.();
     this.#callOffOverdue?.();
-    try {
-      await this.#options.log.append(this.#options.key, end(ending));
-    } catch (cause) {
-      // Without room for the end the lease runs out, and the next sweep that can write ends the job.
-      this.#options.onFault(cause);
+    await this.#end(ending);
+    this.#callOffRenewal?.();
+  }
+
+  /** Where there is no room for the end it is tried again, until there is or the server stops. */
+  async #end(ending: Ending): Promise<void> {
+    const { log, key, clock, onFault } = this.#options;
+    for (let tries = 1;; tries++) {
+      try {
+        await log.append(key, end(ending));
+        return;
+      } catch (cause) {
+        if (tries === 1) onFault(cause);
+        if (!(cause instanceof StorageFullError) || this.#abandoned.signal.aborted) return;
+      }
+      await sleep(clock, FULL_MS, this.#abandoned.signal);
     }
   }
 
@@ -154,6 +176,7 @@ export class JobRunner {
 
   #tell(cause: unknown): JobError {
     if (cause instanceof SourceError) return { code: cause.code, message: cause.message };
+    if (cause instanceof StorageFullError) return STORAGE_FULL;
     if (!(cause instanceof JobEndedError)) this.#options.onFault(cause);
     return INTERNAL;
   }
@@ -161,7 +184,9 @@ export class JobRunner {
   #renewLater(): void {
     const { log, key, clock, onFault } = this.#options;
     this.#callOffRenewal = clock.after(RENEW_MS, () => {
-      log.append(key, renew(clock.now() + LEASE_MS)).catch(onFault);
+      log.append(key, renew(clock.now() + LEASE_MS)).catch((cause) => {
+        if (!(cause instanceof StorageFullError)) onFault(cause); // told where it stops the job
+      });
       this.#renewLater();
     });
   }

@@ -1,5 +1,14 @@
 /** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
-import { closeSync, openSync, readSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 
@@ -51,9 +60,14 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
     if (!looksLikeSqlite(path)) throw new StoreForeignError(`${cannot}it is not a SQLite database`);
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     // Looked at before WAL is switched on: a file that is not ours stays as it is, byte for byte.
-    const found = recognise(db, schema, cannot);
+    let found = recognise(db, schema, cannot);
+    if (found > 0 && found < schema.migrations.length) {
+      db.close();
+      backUp(path, found);
+      db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      found = recognise(db, schema, cannot);
+    }
     switchToWal(db);
-    if (found > 0 && found < schema.migrations.length) backUp(db, path, found);
     for (let step = found; step < schema.migrations.length; step++) migrate(db, schema, step);
     return db;
   } catch (error) {
@@ -109,24 +123,35 @@ function switchToWal(db: DatabaseSync): void {
   }
 }
 
-/** Written under another name first, so that a file named `.bak` is always whole. */
-function backUp(db: DatabaseSync, path: string, version: number): void {
+/**
+ * Copies the files, with the WAL where there is one: VACUUM INTO is refused by Deno unless it may
+ * do everything. Nothing of this process has the file open, or closing the copy's source would let
+ * go of SQLite's locks. Written under another name first, so that a file named `.bak` is always
+ * whole.
+ */
+function backUp(path: string, version: number): void {
   const unfinished = `${path}.v${version}.${process.pid}.tmp`;
-  rmSync(unfinished, { force: true });
+  const suffixes = ["", "-wal"];
   try {
-    closeSync(openSync(unfinished, "wx", 0o600)); // VACUUM INTO keeps the mode of an empty file.
-    db.prepare("VACUUM INTO ?").run(unfinished);
-    // Another process may have migrated the file meanwhile; it has made the copy then.
-    if (versionOf(unfinished) === version) renameSync(unfinished, `${path}.v${version}.bak`);
+    for (const suffix of suffixes) {
+      if (!existsSync(path + suffix)) continue;
+      copyFileSync(path + suffix, unfinished + suffix);
+      chmodSync(unfinished + suffix, 0o600);
+    }
+    // Another process may be migrating the file at this moment; it has made the copy then.
+    if (soundVersionOf(unfinished) === version) renameSync(unfinished, `${path}.v${version}.bak`);
   } finally {
-    rmSync(unfinished, { force: true });
+    for (const suffix of [...suffixes, "-shm"]) rmSync(unfinished + suffix, { force: true });
   }
 }
 
-function versionOf(path: string): number {
-  const copy = new DatabaseSync(path, { readOnly: true });
+/** The schema of a copy, its WAL taken in; undefined when it is not whole. */
+function soundVersionOf(path: string): number | undefined {
+  const copy = new DatabaseSync(path);
   try {
-    return pragma(copy, "user_version");
+    copy.exec("PRAGMA journal_mode = DELETE");
+    const [check] = copy.prepare("PRAGMA quick_check(1)").all();
+    return check.quick_check === "ok" ? pragma(copy, "user_version") : undefined;
   } finally {
     copy.close();
   }

@@ -26,7 +26,7 @@ import { openVersioned } from "./migrate.ts";
 import { entryOf, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
 import { jobOf, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
-import { APPLICATION_ID, MIGRATIONS } from "./sqlite_schema.ts";
+import { LOG_SCHEMA } from "./sqlite_schema.ts";
 
 /** `normal` survives a killed process, `full` also waits until the disk has it (fsync). */
 export type Durability = "normal" | "full";
@@ -58,11 +58,7 @@ export class SqliteLog implements EventLog {
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this schema's to open */
   constructor(options: SqliteLogOptions) {
     this.#clock = options.clock;
-    this.#db = openVersioned(options.path, {
-      applicationId: APPLICATION_ID,
-      migrations: MIGRATIONS,
-      what: "the event log",
-    });
+    this.#db = openVersioned(options.path, LOG_SCHEMA);
     this.#db.exec(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
     if (options.pagesMax !== undefined) {
       this.#db.exec(`PRAGMA max_page_count = ${options.pagesMax}`);

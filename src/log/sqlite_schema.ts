@@ -1,5 +1,7 @@
 /** The tables of the SQLite event log, as the list of steps that leads to them. */
 
+import type { VersionedSchema } from "./migrate.ts";
+
 /** "STlg": tells this file from another application's database. */
 export const APPLICATION_ID = 0x53546c67;
 
@@ -65,3 +67,10 @@ export const MIGRATIONS: readonly string[] = [
    ) WITHOUT ROWID;
    CREATE TABLE removed (job INTEGER PRIMARY KEY);`,
 ];
+
+/** The event log's file. */
+export const LOG_SCHEMA: VersionedSchema = {
+  applicationId: APPLICATION_ID,
+  migrations: MIGRATIONS,
+  what: "the event log",
+};

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DURATIONS, isAmount, SIZES, worth } from "../../src/cli/amounts.ts";
 import { ConfigError } from "../../src/cli/config_error.ts";
 import {
   resolveSettings,
@@ -34,6 +35,13 @@ test("resolveSettings() needs nothing to be set", () => {
     heartbeatMs: 30_000,
     retryMs: 3_000,
     mergeAfter: 1_000,
+    stallAfterMs: 60_000,
+    cancelGraceMs: 30_000,
+    eventsPerS: 10_000,
+    bodyIdleMs: 30_000,
+    retentionAge: "30d",
+    retentionEntries: 100_000,
+    retentionBytes: "5GB",
     json: false,
     logLevel: "info",
   });
@@ -127,4 +135,15 @@ test("SETTINGS names flag, variable and file key alike, under the key that comma
     },
   );
   assert.deepEqual(SETTING_ROWS.map((row) => row.key), Object.keys(SETTINGS));
+});
+
+test("amounts are read with their unit, and 0 is no limit", () => {
+  const read = ["30d", "12h", "15m", "90s", "90", "0"].map((text) => worth(text, DURATIONS));
+  const sizes = ["5GB", "500kB", "7"].map((text) => worth(text, SIZES));
+
+  assert.deepEqual(read, [2_592_000_000, 43_200_000, 900_000, 90_000, 90_000, Infinity]);
+  assert.deepEqual(sizes, [5e9, 500_000, 7]);
+  for (const text of ["", "d", "-1d", "1.5d", "1 d", "1w", "1D"]) {
+    assert.ok(!isAmount(text, DURATIONS), text);
+  }
 });

@@ -382,3 +382,28 @@ test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (
   assert.equal(cleared.removed, 1);
   assert.deepEqual((await (await server.ask("/v1/sync/jobs")).json()).items, []);
 });
+
+test("without room an append is answered 507, nothing is lost, and streams go on", async (t) => {
+  const server = await testServer(t, { pagesMax: 60, heartbeatMs: 50 });
+  const { path, post, job } = await worker(server);
+  const stream = await server.ask(`${path}/subscribe`);
+  const reader = stream.body?.getReader();
+  const event = { type: "log", message: "x".repeat(20_000) };
+
+  let answer = await post(event);
+  let kept = 0;
+  for (; answer.status !== 507; answer = await post(event)) kept = Number(answer.last_seq);
+  const heartbeat = async () => {
+    for (;;) {
+      const { value } = await reader?.read() ?? {};
+      if (new TextDecoder().decode(value).includes("heartbeat")) return true;
+    }
+  };
+
+  assert.ok(kept > 0);
+  assert.equal(answer.type, "/problems/storage-full");
+  assert.ok(answer.headers.get("Retry-After"));
+  assert.equal((await job()).seq, kept);
+  assert.ok(await heartbeat());
+  await reader?.cancel();
+});

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
+import { StorageFullError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
 import { type JobSource, SourceError, type SourceEvent } from "../../src/sources/source.ts";
 import { deriveSyncId, type JobKey } from "../../src/sync/ids.ts";
@@ -298,4 +299,43 @@ test("a lease that was renewed before its sweep is not taken away", async () => 
   await dispatcher.stop();
 
   assert.equal((await log.get(job))?.status, "pending");
+});
+
+test("a job that the log has no room for fails with storage_full as soon as there is some", async () => {
+  const { dispatcher, log, clock, ended, faults } = bench();
+  const append = log.append.bind(log);
+  let full = false;
+  log.append = (key, decide) => full ? Promise.reject(new StorageFullError()) : append(key, decide);
+
+  const { job } = await dispatcher.start(sync(async function* () {
+    yield at(1);
+    full = true;
+    yield { type: "log", level: "info", message: "no room for this" };
+    yield at(2);
+  }));
+  while (faults.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(20_000);
+  const during = await log.get(job);
+  full = false;
+  const over = ended(job);
+  for (let step = 0; step < 10; step++) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  assert.equal(during?.status, "in_progress");
+  const { status, error } = await over;
+  assert.deepEqual([status, error?.code], ["failed", "storage_full"]);
+  assert.equal(faults.length, 1);
+  assert.equal(clock.waiting, 0);
+});
+
+test("stop() does not wait for room on a full disk", async () => {
+  const { dispatcher, log, faults } = bench();
+  await dispatcher.start(endless);
+  log.append = () => Promise.reject(new StorageFullError());
+
+  await dispatcher.stop();
+
+  assert.ok(faults[0] instanceof StorageFullError);
 });

@@ -4,11 +4,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { StorageFullError } from "../../src/log/event_log.ts";
-import { openVersioned } from "../../src/log/migrate.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
-import { APPLICATION_ID, MIGRATIONS } from "../../src/log/sqlite_schema.ts";
-import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import { line, logContract, newJob, progress, stillClock } from "../support/log_contract.ts";
+import { schemaOneLog } from "../support/schema_one.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 logContract("SqliteLog", (clock) => {
@@ -133,22 +131,7 @@ test("SqliteLog brings a file of schema 1 up to today's, with a copy of it", asy
   const { path, remove } = tempDirectory();
   t.after(remove);
   const file = join(path, "log.db");
-  const first = openVersioned(file, {
-    applicationId: APPLICATION_ID,
-    migrations: MIGRATIONS.slice(0, 1),
-    what: "the event log",
-  });
-  const { tenant, id, origin, sync, name, tags, meta } = newJob();
-  const fixed = { origin, sync, name, tags, meta, retryOf: null, attempt: 1, createdAtMs: 500 };
-  const state = { progress: NO_PROGRESS, startedAtMs: 700, updatedAtMs: 900, error: null };
-  first.prepare(
-    `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq, trimmed_seq,
-       owner, lease_until_ms, state) VALUES (?, ?, 'e', ?, ?, 'in_progress', 2, 1, 0, 'p', 9, ?)`,
-  ).run(tenant, id, sync?.id ?? null, JSON.stringify(fixed), JSON.stringify(state));
-  const insert = first.prepare("INSERT INTO entries VALUES (1, ?, 900, ?, ?)");
-  insert.run(1, 1, JSON.stringify({ status: "in_progress", progress: NO_PROGRESS }));
-  insert.run(2, 11, JSON.stringify({ message: "x" }));
-  first.close();
+  const { tenant, id } = schemaOneLog(file);
 
   const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
   const job = await log.get({ tenant, id });

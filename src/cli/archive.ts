@@ -1,0 +1,88 @@
+/** `prune` and `export`: jobs taken away and taken out, at a server or without one. */
+import process from "node:process";
+import { logToStderr } from "../logger.ts";
+import { clean } from "../sync/clean.ts";
+import { parseJobId } from "../sync/ids.ts";
+import { DURATIONS, isAmount, worth } from "./amounts.ts";
+import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
+import { type Connection, localServer, namedServer, runningServer } from "./connect.ts";
+import { ExitCode, UsageError } from "./exit.ts";
+import { tenantFrom } from "./keys.ts";
+import type { Flags } from "./program.ts";
+import { settingsFrom } from "./settings.ts";
+
+/** Removes jobs that are over for longer than `--older-than`. */
+export async function prune(flags: Flags): Promise<number> {
+  const age = String(flags.olderThan);
+  if (!isAmount(age, DURATIONS)) {
+    throw new UsageError(
+      `--older-than: got "${clean(age)}": expected a duration such as 30d or 12h`,
+    );
+  }
+  const beforeMs = age === "0" ? Date.now() : Date.now() - worth(age, DURATIONS);
+  const { client, close } = await connected("prune", flags);
+  try {
+    let removed = 0;
+    for await (const job of jobsOf(client, filterOf(flags))) {
+      if (job.ended_at === null || Date.parse(job.ended_at) > beforeMs) continue;
+      if (!flags.dryRun) await removeJob(client, job.id);
+      removed++;
+      if (flags.json) print({ id: job.id, status: job.status, ended_at: job.ended_at });
+    }
+    const done = flags.dryRun ? "would be removed" : "removed";
+    process.stderr.write(`${removed === 1 ? "1 job" : `${removed} jobs`} ${done}\n`);
+    return ExitCode.ok;
+  } finally {
+    await close();
+  }
+}
+
+/** Prints jobs and their logs as NDJSON: a line of type `job`, then one for each entry. */
+export async function exportJobs(job: string | undefined, flags: Flags): Promise<number> {
+  const id = job === undefined ? undefined : parseJobId(job);
+  if (job !== undefined && !id) {
+    throw new UsageError(`Cannot export job "${clean(job)}": a job's id is a UUID`);
+  }
+  const { client, close } = await connected("export", flags);
+  try {
+    if (id) await exportOne(client, await sendTo(client, "GET", `/v1/sync/job/${id}`).json());
+    else for await (const each of jobsOf(client, filterOf(flags))) await exportOne(client, each);
+    return ExitCode.ok;
+  } finally {
+    await close();
+  }
+}
+
+async function exportOne(client: Client, job: JobAnswer): Promise<void> {
+  print({ type: "job", ...job });
+  const body = await sendTo(client, "GET", `/v1/sync/job/${job.id}/events`).body();
+  for await (const chunk of body) {
+    // A pipe that is slow holds the reading up, not the memory.
+    if (!process.stdout.write(chunk)) {
+      await new Promise((resolve) => process.stdout.once("drain", resolve));
+    }
+  }
+}
+
+async function connected(what: string, flags: Flags): Promise<Connection> {
+  if (namedServer(flags) !== undefined) {
+    return { client: runningServer(what, flags), close: () => Promise.resolve() };
+  }
+  await logToStderr("warning");
+  return await localServer(settingsFrom(dataOnly(flags)), tenantFrom(flags.tenant ?? "default"));
+}
+
+function dataOnly({ data }: Flags): Flags {
+  return typeof data === "string" ? { data } : {};
+}
+
+function filterOf({ sync, status }: Flags): Readonly<Record<string, string>> {
+  return {
+    ...(typeof sync === "string" && { sync }),
+    ...(typeof status === "string" && { status }),
+  };
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,37 @@
+/** `backup` and `restore`: the log of a data directory as one file. */
+import { join } from "node:path";
+import process from "node:process";
+import { backUpLog, restoreLog } from "../log/backup.ts";
+import { DataDirectory } from "../log/data_directory.ts";
+import { ExitCode } from "./exit.ts";
+import type { Flags } from "./program.ts";
+import { dataFrom } from "./settings.ts";
+
+/** Also while a server runs. @throws {BackupError} */
+export async function backup(file: string, flags: Flags): Promise<number> {
+  await backUpLog(join(dataFrom(flags), "log.db"), file);
+  say(flags, { file }, `Backed up to ${file}; the keys are not in it`);
+  return ExitCode.ok;
+}
+
+/** @throws {BackupError}; {DataDirectoryTakenError} while a server runs */
+export function restore(file: string, flags: Flags): number {
+  const directory = new DataDirectory(dataFrom(flags));
+  try {
+    const jobs = restoreLog(directory, file);
+    say(
+      flags,
+      { jobs },
+      `Restored ${
+        jobs === 1 ? "1 job" : `${jobs} jobs`
+      }; the log that was there is log.db.replaced`,
+    );
+    return ExitCode.ok;
+  } finally {
+    directory.release();
+  }
+}
+
+function say(flags: Flags, json: object, words: string): void {
+  process.stdout.write(`${flags.json ? JSON.stringify(json) : words}\n`);
+}

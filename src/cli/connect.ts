@@ -1,0 +1,88 @@
+/** Which server a command talks to, and with which key. */
+import { join } from "node:path";
+import process from "node:process";
+import { KeyStore } from "../auth/key_store.ts";
+import { systemClock } from "../clock.ts";
+import { DataDirectoryTakenError, serverOf } from "../log/data_directory.ts";
+import { clean } from "../sync/clean.ts";
+import type { TenantId } from "../sync/ids.ts";
+import { cliKey } from "./cli_key.ts";
+import type { Client } from "./client.ts";
+import { UsageError } from "./exit.ts";
+import type { Flags } from "./program.ts";
+import { startServer } from "./server.ts";
+import { dataFrom, type Resolved } from "./settings.ts";
+
+/** A client, and how to let go of what was started for it. */
+export interface Connection {
+  readonly client: Client;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * A server that runs: the named one, else the one of the data directory.
+ *
+ * @param what the command does, for the error: "watch"
+ * @throws {UsageError} when there is none, or no key for it
+ */
+export function runningServer(what: string, flags: Flags): Client {
+  const named = namedServer(flags);
+  const given = text(flags.key) ?? text(process.env.SYNCTAIL_KEY);
+  if (named !== undefined && given !== undefined) return { server: named, key: given };
+  if (named !== undefined) {
+    throw new UsageError(
+      `Cannot ${what} at ${clean(named)}: a key is needed, by --key or SYNCTAIL_KEY`,
+    );
+  }
+  const data = dataFrom(flags);
+  const server = serverOf(data)?.url;
+  if (server === undefined) {
+    throw new UsageError(
+      `Cannot ${what}: no server runs on "${data}"; name one with --server and --key`,
+    );
+  }
+  return given === undefined ? withCliKey(data, server, DEFAULT_TENANT) : { server, key: given };
+}
+
+/** The server of the data directory, or one of our own for as long as it is needed. */
+export async function localServer(
+  { settings, syncs }: Resolved,
+  tenant: TenantId,
+): Promise<Connection> {
+  try {
+    const options = { ...settings, hostname: "127.0.0.1", port: 0, syncs, clock: systemClock };
+    const server = await startServer(options);
+    const key = cliKey(server.keys, server.directory.path, tenant);
+    return { client: { server: server.url, key }, close: () => server.stop() };
+  } catch (cause) {
+    if (!(cause instanceof DataDirectoryTakenError) || !cause.server) throw cause;
+    const client = withCliKey(settings.data, cause.server.url, tenant);
+    return { client, close: () => Promise.resolve() };
+  }
+}
+
+/** The URL of --server or SYNCTAIL_SERVER, without a slash at its end. @throws {UsageError} */
+export function namedServer(flags: Flags): string | undefined {
+  const named = text(flags.server) ?? text(process.env.SYNCTAIL_SERVER);
+  if (named !== undefined && !URL.canParse(named)) {
+    throw new UsageError(
+      `--server: got "${clean(named)}": expected a URL, such as http://127.0.0.1:8017`,
+    );
+  }
+  return named?.replace(/\/+$/, "");
+}
+
+const DEFAULT_TENANT = "default" as TenantId; // the name that every first start uses
+
+function withCliKey(data: string, server: string, tenant: TenantId): Client {
+  const keys = new KeyStore(join(data, "keys.db"), systemClock);
+  try {
+    return { server, key: cliKey(keys, data, tenant) };
+  } finally {
+    keys.close();
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}

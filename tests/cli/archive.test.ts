@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Cleanup, type RunningProgram, startProgram } from "../support/program.ts";
+import { schemaOneLog } from "../support/schema_one.ts";
+import { framesOf } from "../support/stream_bench.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** A server with the job of a worker, which has made three entries. */
+async function served(t: Cleanup) {
+  const server = await startProgram(t, { args: ["serve"] });
+  const key = /st_\S+/.exec(server.stderr())?.[0] ?? "";
+  const post = async (path: string, body: object) => {
+    const response = await fetch(server.url + path, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+    });
+    return await response.json();
+  };
+  const { id } = await post("/v1/sync/job", { sync: "nightly" });
+  await post(`/v1/sync/job/${id}/events`, [
+    { type: "progress", inserted: 1 },
+    { type: "log", message: "x" },
+    { type: "end", status: "completed" },
+  ]);
+  return { server, key, id, post };
+}
+
+const subscribe = async (server: RunningProgram, key: string, id: string, cursor?: string) => {
+  const response = await fetch(`${server.url}/v1/sync/job/${id}/subscribe`, {
+    headers: { Authorization: `Bearer ${key}`, ...(cursor && { "Last-Event-ID": cursor }) },
+  });
+  return framesOf(await response.text());
+};
+
+const lines = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line));
+
+test("a backup taken while serving is restored, and cursors from before are told of a gap", async (t) => {
+  const { server, key, id, post } = await served(t);
+  const file = join(server.data, "..", "backup.db");
+  const data = ["--data", server.data];
+
+  const taken = await startProgram.toEnd(t, { args: ["backup", file, "--json", ...data] });
+  const again = await startProgram.toEnd(t, { args: ["backup", file, ...data] });
+  await post("/v1/sync/job", { sync: "after-the-backup" });
+  const [, { id: cursor }] = await subscribe(server, key, id);
+  const busy = await startProgram.toEnd(t, { args: ["restore", file, ...data] });
+  await server.stop("SIGTERM");
+  const restored = await startProgram.toEnd(t, { args: ["restore", file, "--json", ...data] });
+  const next = await startProgram(t, { args: ["serve"], data: server.data });
+  const [connected, end] = await subscribe(next, key, id, cursor);
+
+  assert.deepEqual([taken.code, JSON.parse(taken.stdout), statSync(file).mode & 0o777], [
+    0,
+    { file },
+    0o600,
+  ]);
+  assert.deepEqual([again.code, busy.code], [2, 2]);
+  assert.match(again.stderr, /there is a file already/);
+  assert.match(busy.stderr, /another synctail has it/);
+  assert.deepEqual([restored.code, JSON.parse(restored.stdout)], [0, { jobs: 1 }]);
+  assert.deepEqual([connected.data.resume, end.data.status], ["gap", "completed"]);
+  assert.ok(existsSync(join(server.data, "log.db.replaced")));
+});
+
+test("restore refuses what is no backup and leaves the log as it was", async (t) => {
+  const { server } = await served(t);
+  await server.stop("SIGTERM");
+  const log = join(server.data, "log.db");
+  const before = readFileSync(log);
+  const file = join(server.data, "nonsense");
+  writeFileSync(file, "nonsense".repeat(1_000));
+
+  for (const path of [file, join(server.data, "keys.db"), join(server.data, "none")]) {
+    const { code, stderr } = await startProgram.toEnd(t, {
+      args: ["restore", path, "--data", server.data],
+    });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^synctail: Cannot (open the backup|restore) /);
+  }
+  assert.deepEqual(readFileSync(log), before);
+});
+
+test("export prints jobs with their logs, beside a server and without one", async (t) => {
+  const { server, id } = await served(t);
+  const args = ["export", "--data", server.data];
+
+  const beside = await startProgram.toEnd(t, { args });
+  await server.stop("SIGTERM");
+  const one = await startProgram.toEnd(t, { args: [...args, id] });
+  const none = await startProgram.toEnd(t, { args: [...args, "--sync", "other"] });
+
+  for (const { code, stdout } of [beside, one]) {
+    assert.equal(code, 0);
+    const [job, ...entries] = lines(stdout);
+    assert.deepEqual([job.type, job.id, job.status], ["job", id, "completed"]);
+    assert.deepEqual(entries.map(({ type, seq }) => [type, seq]), [
+      ["progress", 1],
+      ["log", 2],
+      ["progress", 3],
+    ]);
+  }
+  assert.deepEqual([none.code, none.stdout], [0, ""]);
+});
+
+test("prune removes jobs that are over for long enough, and only says so when asked to", async (t) => {
+  const { server, key, id, post } = await served(t);
+  const running = await post("/v1/sync/job", { sync: "nightly" });
+  const prune = (...more: string[]) =>
+    startProgram.toEnd(t, { args: ["prune", "--json", "--data", server.data, ...more] });
+  const left = async () => {
+    const headers = { Authorization: `Bearer ${key}` };
+    const { items } = await (await fetch(`${server.url}/v1/sync/jobs`, { headers })).json();
+    return items.map((job: { id: string }) => job.id);
+  };
+
+  const young = await prune("--older-than", "1h");
+  const dry = await prune("--older-than", "0", "--dry-run");
+  const before = await left();
+  const all = await prune("--older-than", "0");
+  const wrong = await prune("--older-than", "soon");
+
+  assert.deepEqual([young.code, young.stdout], [0, ""]);
+  assert.deepEqual(lines(dry.stdout).map((job) => job.id), [id]);
+  assert.deepEqual(before, [running.id, id]);
+  assert.deepEqual(lines(all.stdout).map((job) => job.id), [id]);
+  assert.deepEqual(await left(), [running.id]);
+  assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
+});
+
+test("a data directory of an older schema is copied and brought up to date, with the program's own permissions", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const { id } = schemaOneLog(join(path, "log.db"));
+
+  const server = await startProgram(t, { args: ["serve"], data: path });
+  const key = /st_\S+/.exec(server.stderr())?.[0] ?? "";
+  const frames = await subscribe(server, key, id);
+
+  assert.equal(frames.at(-1)?.data.status, "failed");
+  assert.ok(existsSync(join(path, "log.db.v1.bak")));
+});

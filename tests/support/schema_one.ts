@@ -1,0 +1,27 @@
+/** An event log as the first schema had it. */
+import { openVersioned } from "../../src/log/migrate.ts";
+import { APPLICATION_ID, MIGRATIONS } from "../../src/log/sqlite_schema.ts";
+import type { JobKey } from "../../src/sync/ids.ts";
+import { NO_PROGRESS } from "../../src/sync/progress.ts";
+import { newJob } from "./log_contract.ts";
+
+/** Creates it, with one job of a process that is gone; the answer is that job. */
+export function schemaOneLog(file: string): JobKey {
+  const first = openVersioned(file, {
+    applicationId: APPLICATION_ID,
+    migrations: MIGRATIONS.slice(0, 1),
+    what: "the event log",
+  });
+  const { tenant, id, origin, sync, name, tags, meta } = newJob();
+  const fixed = { origin, sync, name, tags, meta, retryOf: null, attempt: 1, createdAtMs: 500 };
+  const state = { progress: NO_PROGRESS, startedAtMs: 700, updatedAtMs: 900, error: null };
+  first.prepare(
+    `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq, trimmed_seq,
+       owner, lease_until_ms, state) VALUES (?, ?, 'e', ?, ?, 'in_progress', 2, 1, 0, 'p', 9, ?)`,
+  ).run(tenant, id, sync?.id ?? null, JSON.stringify(fixed), JSON.stringify(state));
+  const insert = first.prepare("INSERT INTO entries VALUES (1, ?, 900, ?, ?)");
+  insert.run(1, 1, JSON.stringify({ status: "in_progress", progress: NO_PROGRESS }));
+  insert.run(2, 11, JSON.stringify({ message: "x" }));
+  first.close();
+  return { tenant, id };
+}
