@@ -9,6 +9,7 @@ import { join } from "node:path";
 const PACKAGES = {
   chromium: ["chromium", "google-chrome"],
   python3: ["python3"],
+  "redis-server": ["redis-server"],
 };
 
 const LIMIT_MS = 20 * 60_000;

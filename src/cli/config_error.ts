@@ -50,6 +50,7 @@ function configIssues(issue: z.core.$ZodIssue): ConfigIssue[] {
         return { path: [...path, key], given: inside(key), reason: "no such setting" };
       });
     case "invalid_union":
+    case "custom": // told of a whole object, its path leads into it
       return [{ path, given: inside(path.at(-1)), reason: message }];
     default:
       return [{ path, given: input, reason: message }];

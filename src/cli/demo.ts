@@ -96,7 +96,7 @@ function treeFrom(folder: string | undefined, data: string): string {
 }
 
 /** Each tree has an index of its own, so that a run of another one does not empty the first. */
-function demoSync(tree: string, data: string, fullSpeed: boolean): ConfiguredSync {
+function demoSync(tree: string, data: string, fullSpeed: boolean) {
   const id = deriveSyncId(TENANT, `${SYNC}:${tree}`);
   const files = fullSpeed ? undefined : countFiles(tree, data);
   const maxPerS = files === undefined ? undefined : Math.max(1, Math.ceil(files / WATCH_S));
@@ -107,7 +107,7 @@ function demoSync(tree: string, data: string, fullSpeed: boolean): ConfiguredSyn
     source: { type: "directory", path: tree, maxPerS },
     destination: { type: "sqlite", path: `${data}/demo-${id.slice(0, 8)}.db` },
     progressIntervalMs: 250,
-  };
+  } satisfies ConfiguredSync;
 }
 
 /** Undefined when there are too many to count beforehand. */

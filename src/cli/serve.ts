@@ -56,7 +56,7 @@ function reloadOnHangup(server: RunningServer, file: string): void {
   process.on("SIGHUP", () => {
     try {
       const { syncs } = readConfig(file);
-      server.syncs.replace(syncs);
+      server.reload(syncs);
       logger.info("{file} was read again: {count} syncs", { file, count: syncs.length });
     } catch (cause) {
       if (!(cause instanceof ConfigError)) throw cause;

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
+import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
 import { EventRate } from "../jobs/event_rate.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
@@ -54,7 +55,8 @@ export interface RunningServer {
   readonly port: number;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
-  readonly syncs: Syncs;
+  /** Puts other syncs in the place of the present ones. */
+  reload(syncs: readonly ConfiguredSync[]): void;
   /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
   stop(): Promise<void>;
 }
@@ -97,6 +99,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => retention.stop());
     const syncs = new Syncs(options.syncs, [directory.path]);
     const outside = new OutsideJobs({ log, syncs, clock });
+    const bridges = new Bridges(outside, onFault);
+    bridges.replace(options.syncs);
+    opened.push(() => bridges.stop());
     const rate = new EventRate(clock, options.eventsPerS);
     const app = httpApp({
       log,
@@ -122,7 +127,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await viewers.drain(DRAIN_MS);
     });
     const url = urlOf(hostname, listening.port);
-    return { url, port: listening.port, directory, keys, syncs, stop: closeAll };
+    const reload = (replaced: readonly ConfiguredSync[]) => {
+      syncs.replace(replaced);
+      bridges.replace(replaced);
+    };
+    return { url, port: listening.port, directory, keys, reload, stop: closeAll };
   } catch (cause) {
     await closeAll();
     throw cause;

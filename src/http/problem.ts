@@ -10,6 +10,7 @@ export const PROBLEMS = {
   "not-found": [404, "Not found"],
   "method-not-allowed": [405, "This resource does not know that method"],
   "already-running": [409, "The sync is running already"],
+  "not-runnable": [409, "The sync is run elsewhere"],
   "job-exists": [409, "There is another job of that id"],
   "job-ended": [409, "The job has ended"],
   "not-outside": [409, "The server runs this job itself"],

@@ -34,7 +34,14 @@ const runRoute = createRoute({
       ...json(JobSchema, "The job that was started"),
       headers: { Location: { schema: { type: "string" }, description: "The job" } },
     },
-    ...problems("invalid-request", "forbidden", "not-found", "already-running", "stopping"),
+    ...problems(
+      "invalid-request",
+      "forbidden",
+      "not-found",
+      "already-running",
+      "not-runnable",
+      "stopping",
+    ),
   },
 });
 
@@ -47,7 +54,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
     const configured = syncs.of(tenant).map((sync) => ({
       ref: sync as SyncRef,
       source: sync.source.type as string | null,
-      destination: sync.destination.type as string | null,
+      destination: (sync.destination?.type ?? null) as string | null,
     }));
     const known = new Set(configured.map(({ ref }) => ref.id));
     const registered = (await log.registeredSyncs(tenant)).filter(({ id }) => !known.has(id))
@@ -73,7 +80,14 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
       tags?: string[];
       meta?: Record<string, unknown>;
     };
-    const { started, job } = await dispatcher.start(syncs.runnable(sync), { tags, meta }).catch(
+    const runnable = syncs.runnable(sync);
+    if (!runnable) {
+      const detail =
+        `Cannot run sync "${sync.name}": its workers do so elsewhere, and are told of ` +
+        `by a source of type ${sync.source.type}`;
+      throw new Problem("not-runnable", detail);
+    }
+    const { started, job } = await dispatcher.start(runnable, { tags, meta }).catch(
       (cause) => {
         if (!(cause instanceof StoppingError)) throw cause;
         throw new Problem("stopping", cause.message, {}, { "Retry-After": "5" });

@@ -1,6 +1,8 @@
 /** The syncs of a configuration file: their form, and what becomes of it. */
 import { resolve } from "node:path";
 import { z } from "zod";
+import type { TerminalStatus } from "../sync/status.ts";
+import { FEED_NAMES, type FeedFields } from "./feed_message.ts";
 import {
   deriveSyncId,
   parseSyncId,
@@ -26,6 +28,18 @@ export interface DirectorySourceConfig {
   readonly maxFileBytes?: number;
 }
 
+/** Jobs that workers elsewhere tell of on Redis channels; nothing is run here. */
+export interface RedisPubsubSourceConfig {
+  readonly type: "redis_pubsub";
+  readonly url: string;
+  /** With one `*`, which stands for what names the job. */
+  readonly pattern: string;
+  readonly fields: FeedFields;
+  /** The feed's own words for the ends, in lower case. */
+  readonly statusValues: Readonly<Record<string, TerminalStatus>>;
+  readonly leaseMs: number;
+}
+
 /** Writes into a table of a SQLite file. */
 export interface SqliteDestinationConfig {
   readonly type: "sqlite";
@@ -38,8 +52,9 @@ export interface ConfiguredSync {
   readonly id: SyncId;
   readonly tenant: TenantId;
   readonly name: string;
-  readonly source: DirectorySourceConfig;
-  readonly destination: SqliteDestinationConfig;
+  readonly source: DirectorySourceConfig | RedisPubsubSourceConfig;
+  /** Null where the work is done elsewhere. */
+  readonly destination: SqliteDestinationConfig | null;
   readonly progressIntervalMs: number;
 }
 
@@ -63,6 +78,23 @@ const directorySource = z.strictObject({
     .describe("Larger files are skipped"),
 }).describe("Reads the files below a directory");
 
+const PATTERN = "expected a pattern with one *, and none of ? [ ] \\";
+const ONE_STAR = /^[^*?[\]\\]*\*[^*?[\]\\]*$/;
+
+const redisPubsubSource = z.strictObject({
+  type: z.literal("redis_pubsub"),
+  url: z.string().refine(isRedisUrl, "expected a URL, redis://host:port or rediss://")
+    .describe("Where Redis is: redis://user:password@host:port"),
+  pattern: z.string().max(500).regex(ONE_STAR, PATTERN)
+    .describe("Channels to listen to; the * stands for what names the job"),
+  fields: z.partialRecord(z.enum(FEED_NAMES), z.string().min(1)).default({})
+    .describe("Where our names are found in a message, as dotted paths"),
+  status_values: z.record(z.string(), z.enum(["completed", "failed", "cancelled"])).default({})
+    .describe("The feed's own words for the ends"),
+  lease_s: whole(1, 604_800).default(900)
+    .describe("Seconds of silence after which a job counts as lost"),
+}).describe("Listens to a Redis pub/sub feed of workers elsewhere; it cannot be run");
+
 const sqliteDestination = z.strictObject({ type: z.literal("sqlite"), path })
   .describe("Writes into a SQLite file, which no other sync may write to");
 
@@ -79,10 +111,18 @@ export const SYNC_SCHEMA = z.strictObject({
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
   ).prefault("default")
     .describe("Whose sync it is: 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit"),
-  source: z.discriminatedUnion("type", [directorySource]),
-  destination: z.discriminatedUnion("type", [sqliteDestination]),
+  source: z.discriminatedUnion("type", [directorySource, redisPubsubSource]),
+  destination: z.discriminatedUnion("type", [sqliteDestination]).optional()
+    .describe("What is written to; a source of type redis_pubsub has none"),
   progress_interval_ms: whole(1, PROGRESS_INTERVAL_MAX_MS).default(PROGRESS_INTERVAL_MS)
     .describe("Milliseconds between two progress entries"),
+}).refine(hasItsDestination, {
+  path: ["destination"],
+  when: () => true, // also beside other faults: all are told at once
+  error: ({ input }) =>
+    destinationOf(input) === undefined
+      ? "expected an object"
+      : "expected none: a source of type redis_pubsub only listens",
 });
 
 /**
@@ -99,16 +139,52 @@ export function configuredSyncs(
     id: sync.id ?? deriveSyncId(sync.tenant, sync.name),
     tenant: sync.tenant,
     name: sync.name,
-    source: {
-      type: "directory",
-      path: resolve(directory, sync.source.path),
-      maxPerS: sync.source.max_per_s,
-      maxFileBytes: sync.source.max_file_bytes,
-    },
-    destination: { type: "sqlite", path: resolve(directory, sync.destination.path) },
+    source: sourceOf(sync.source, directory),
+    destination: sync.destination
+      ? { type: "sqlite", path: resolve(directory, sync.destination.path) }
+      : null,
     progressIntervalMs: sync.progress_interval_ms,
   }));
   return { syncs: configured, issues: clashes(configured) };
+}
+
+function sourceOf(
+  source: z.output<typeof SYNC_SCHEMA>["source"],
+  directory: string,
+): ConfiguredSync["source"] {
+  if (source.type === "directory") {
+    return {
+      type: "directory",
+      path: resolve(directory, source.path),
+      maxPerS: source.max_per_s,
+      maxFileBytes: source.max_file_bytes,
+    };
+  }
+  const statuses = Object.entries(source.status_values);
+  return {
+    type: "redis_pubsub",
+    url: source.url,
+    pattern: source.pattern,
+    fields: source.fields,
+    statusValues: Object.fromEntries(statuses.map(([word, end]) => [word.toLowerCase(), end])),
+    leaseMs: source.lease_s * 1000,
+  };
+}
+
+/** @param sync as it is written, which may be anything */
+function hasItsDestination(sync: unknown): boolean {
+  const { source } = Object(sync) as { source?: unknown };
+  const { type } = Object(source) as { type?: unknown };
+  const given = destinationOf(sync) !== undefined;
+  return type === "directory" ? given : type !== "redis_pubsub" || !given;
+}
+
+function destinationOf(sync: unknown): unknown {
+  return (Object(sync) as { destination?: unknown }).destination;
+}
+
+function isRedisUrl(text: string): boolean {
+  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol);
 }
 
 /** A whole number of a range, with one reason for all that is none. */
@@ -140,7 +216,9 @@ function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
     // Equal names mean equal derived ids: one line tells it.
     const fresh = claim(`name ${tenant}/${name}`, index, ["name"], name);
     if (fresh) claim(`id ${tenant}/${id}`, index, ["id"], id);
-    claim(`path ${destination.path}`, index, ["destination", "path"], destination.path);
+    if (destination) {
+      claim(`path ${destination.path}`, index, ["destination", "path"], destination.path);
+    }
   }
   return issues;
 }

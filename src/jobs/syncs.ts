@@ -3,7 +3,11 @@ import { SqliteIndex } from "../destinations/sqlite_index.ts";
 import { directorySource } from "../sources/directory.ts";
 import { parseSyncId, type TenantId } from "../sync/ids.ts";
 import type { Runnable } from "./dispatcher.ts";
-import type { ConfiguredSync } from "./sync_config.ts";
+import type {
+  ConfiguredSync,
+  DirectorySourceConfig,
+  SqliteDestinationConfig,
+} from "./sync_config.ts";
 
 /** Found by id or by name, each tenant its own. */
 export class Syncs {
@@ -30,13 +34,15 @@ export class Syncs {
     return this.of(tenant).find((sync) => sync.id === id || sync.name === idOrName);
   }
 
-  /** What the dispatcher runs. */
-  runnable(sync: ConfiguredSync): Runnable {
-    const { id, name, tenant, progressIntervalMs } = sync;
-    return { id, name, tenant, progressIntervalMs, source: () => this.#source(sync) };
+  /** What the dispatcher runs; undefined where the work is done elsewhere. */
+  runnable(sync: ConfiguredSync): Runnable | undefined {
+    const { id, name, tenant, progressIntervalMs, source, destination } = sync;
+    if (source.type !== "directory" || !destination) return undefined;
+    const made = () => this.#source(source, destination);
+    return { id, name, tenant, progressIntervalMs, source: made };
   }
 
-  #source({ source, destination }: ConfiguredSync) {
+  #source(source: DirectorySourceConfig, destination: SqliteDestinationConfig) {
     return directorySource({
       path: source.path,
       maxPerS: source.maxPerS,

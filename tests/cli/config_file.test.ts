@@ -39,8 +39,9 @@ test("readConfig() takes paths relative to the file, those of the server too", (
 
   const { syncs, server } = readConfig(path);
 
-  assert.equal(syncs[0].source.path, join(directory.path, "docs"));
-  assert.equal(syncs[0].destination.path, join(directory.path, "docs.db"));
+  const { source, destination } = syncs[0];
+  assert.equal(source.type === "directory" && source.path, join(directory.path, "docs"));
+  assert.equal(destination?.path, join(directory.path, "docs.db"));
   assert.deepEqual(server, { port: 0, data: join(directory.path, "data") });
 });
 
@@ -92,7 +93,7 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
     'synctail.json: syncs[2].name: got "-x": ' +
     "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
-    'synctail.json: syncs[2].source.type: got "ftp": expected "directory"',
+    'synctail.json: syncs[2].source.type: got "ftp": expected "directory" or "redis_pubsub"',
     'synctail.json: syncs[2].destination.path: got "": expected a path',
     "synctail.json: syncs[3].source.max_per_s: got 0: expected more than 0",
     "synctail.json: syncs[3].source.max_file_bytes: got 1.5: " +

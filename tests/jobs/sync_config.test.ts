@@ -109,3 +109,37 @@ test("configuredSyncs() lets two tenants use one name and one id", () => {
 
   assert.deepEqual(issues, []);
 });
+
+test("a source that only listens has no destination, and the other ones need one", () => {
+  const issues = (fields: Record<string, unknown>) => {
+    const parsed = SYNC_SCHEMA.safeParse({ name: "x", ...fields });
+    return parsed.error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`) ?? [];
+  };
+  const source = { type: "redis_pubsub", url: "redis://u:p@localhost", pattern: "a:*" };
+  const destination = { type: "sqlite", path: "x.db" };
+
+  assert.deepEqual(issues({ source }), []);
+  assert.match(issues({ source, destination })[0], /^destination: expected none/);
+  assert.match(
+    issues({ source: { type: "directory", path: "." } })[0],
+    /^destination: expected an object/,
+  );
+  assert.match(issues({ source: { ...source, url: "http://x" } })[0], /^source.url: .*redis:/);
+  for (const pattern of ["a", "*:*", "a?*", "[a]*"]) {
+    assert.match(issues({ source: { ...source, pattern } })[0], /^source.pattern: .*one \*/);
+  }
+  assert.match(issues({ source: { ...source, fields: { nope: "x" } } })[0], /^source.fields/);
+  const { syncs } = configuredSyncs(
+    [SYNC_SCHEMA.parse({ name: "x", source: { ...source, status_values: { OK: "completed" } } })],
+    "/",
+  );
+  assert.deepEqual(syncs[0].source, {
+    type: "redis_pubsub",
+    url: "redis://u:p@localhost",
+    pattern: "a:*",
+    fields: {},
+    statusValues: { ok: "completed" },
+    leaseMs: 900_000,
+  });
+  assert.equal(syncs[0].destination, null);
+});

@@ -1,6 +1,7 @@
 /** Headless Chromium, driven over its DevTools protocol: enough to run a script in a page. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import process from "node:process";
 import type { Cleanup } from "./program.ts";
 import { tempDirectory } from "./temp.ts";
 
@@ -32,6 +33,7 @@ export async function chromium(t: Cleanup): Promise<Page> {
   const { path, remove } = tempDirectory();
   const child = spawn(program, [...FLAGS, `--user-data-dir=${path}`, "about:blank"], {
     stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, TMPDIR: path }, // it leaves files there
   });
   const gone = new Promise<void>((resolve) => child.on("close", () => resolve()));
   t.after(async () => {

@@ -1,0 +1,41 @@
+/** The bridges of the configured syncs: as many as the configuration says, whenever it changes. */
+import type { OutsideJobs } from "./outside_jobs.ts";
+import { RedisBridge } from "./redis_bridge.ts";
+import type { ConfiguredSync } from "./sync_config.ts";
+
+export class Bridges {
+  readonly #outside: OutsideJobs;
+  readonly #onFault: (cause: unknown) => void;
+  /** By all that was configured: whoever differs in anything is another. */
+  #running = new Map<string, RedisBridge>();
+
+  constructor(outside: OutsideJobs, onFault: (cause: unknown) => void) {
+    this.#outside = outside;
+    this.#onFault = onFault;
+  }
+
+  /** Starts what is new, stops what is gone, leaves alone what has not changed. */
+  replace(syncs: readonly ConfiguredSync[]): void {
+    const wanted = new Map<string, RedisBridge>();
+    for (const sync of syncs) {
+      const { source } = sync;
+      if (source.type !== "redis_pubsub") continue;
+      const key = JSON.stringify(sync);
+      const running = this.#running.get(key);
+      const options = { sync, source, outside: this.#outside, onFault: this.#onFault };
+      const bridge = running ?? new RedisBridge(options);
+      wanted.set(key, bridge);
+      if (!running) bridge.start();
+    }
+    for (const [key, bridge] of this.#running) {
+      if (!wanted.has(key)) bridge.stop().catch(this.#onFault);
+    }
+    this.#running = wanted;
+  }
+
+  /** Resolves when all have hung up and what they have heard is kept. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((bridge) => bridge.stop()));
+    this.#running.clear();
+  }
+}

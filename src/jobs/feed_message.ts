@@ -1,0 +1,139 @@
+/** What one message of somebody's own progress feed says, in our words. */
+import type { EndEvent, JobMeasures } from "../sync/event.ts";
+import type { Counters } from "../sync/producer.ts";
+import type { TerminalStatus } from "../sync/status.ts";
+
+/** Where our names are found in a message: dotted paths, by the name on our wire. */
+export type FeedFields = Readonly<Partial<Record<FeedName, string>>>;
+
+/** Names that a feed can be mapped to. */
+export const FEED_NAMES = [
+  "entities_inserted",
+  "entities_updated",
+  "entities_deleted",
+  "entities_kept",
+  "entities_skipped",
+  "entities_encountered",
+  "bytes_done",
+  "bytes_total",
+  "total",
+  "phase",
+  "current",
+  "status",
+  "is_complete",
+  "is_failed",
+  "error",
+] as const;
+export type FeedName = typeof FEED_NAMES[number];
+
+/** Running totals, and the end where the message tells it. */
+export interface FeedMessage {
+  readonly counters: Partial<Counters>;
+  readonly measures: JobMeasures;
+  readonly end: EndEvent | undefined;
+}
+
+/** What common feeds call the ends. */
+const ENDS: Readonly<Record<string, TerminalStatus>> = {
+  completed: "completed",
+  complete: "completed",
+  done: "completed",
+  finished: "completed",
+  success: "completed",
+  succeeded: "completed",
+  failed: "failed",
+  failure: "failed",
+  error: "failed",
+  cancelled: "cancelled",
+  canceled: "cancelled",
+};
+
+/**
+ * Reads a message; undefined when it is no JSON object. Values of another kind than their name
+ * asks for are as if they were not there.
+ *
+ * @param fields where they differ from our own names; short names (`inserted`) are found as well
+ * @param statuses the feed's own words for the ends, in lower case
+ */
+export function readFeedMessage(
+  text: string,
+  fields: FeedFields,
+  statuses: Readonly<Record<string, TerminalStatus>>,
+): FeedMessage | undefined {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof message !== "object" || message === null || Array.isArray(message)) return undefined;
+  const value = (name: FeedName): unknown => {
+    const path = fields[name];
+    if (path !== undefined) return at(message, path.split("."));
+    return at(message, [name]) ?? at(message, [name.replace("entities_", "")]);
+  };
+  const count = (name: FeedName) => countOf(value(name));
+  const words = (name: FeedName) => textOf(value(name), 1_000);
+  return {
+    counters: {
+      inserted: count("entities_inserted"),
+      updated: count("entities_updated"),
+      deleted: count("entities_deleted"),
+      kept: count("entities_kept"),
+      skipped: count("entities_skipped"),
+      bytes: count("bytes_done"),
+      encountered: countsOf(value("entities_encountered")),
+    },
+    measures: {
+      total: count("total"),
+      bytesTotal: count("bytes_total"),
+      phase: words("phase"),
+      current: words("current"),
+    },
+    end: endOf(value, statuses),
+  };
+}
+
+function endOf(
+  value: (name: FeedName) => unknown,
+  statuses: Readonly<Record<string, TerminalStatus>>,
+): EndEvent | undefined {
+  const word = textOf(value("status"), 100)?.toLowerCase();
+  const named = word === undefined ? undefined : own(statuses, word) ?? own(ENDS, word);
+  const status = value("is_failed") === true
+    ? "failed"
+    : named ?? (value("is_complete") === true ? "completed" : undefined);
+  if (status === undefined) return undefined;
+  const message = textOf(value("error"), 64 * 1024);
+  const error = status === "completed" || message === undefined
+    ? undefined
+    : { code: "worker_failed", message };
+  return { type: "end", status, error };
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  let found: unknown = value;
+  for (const name of path) {
+    if (typeof found !== "object" || found === null) return undefined;
+    found = own(found as Record<string, unknown>, name);
+  }
+  return found;
+}
+
+function own<Value>(record: Readonly<Record<string, Value>>, name: string): Value | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+function countOf(value: unknown): number | undefined {
+  return Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : undefined;
+}
+
+function countsOf(value: unknown): Record<string, number> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const counts = Object.entries(value).filter(([, count]) => countOf(count) !== undefined);
+  return Object.fromEntries(counts.slice(0, 1_000));
+}
+
+function textOf(value: unknown, most: number): string | undefined {
+  return typeof value === "string" && value !== "" ? value.slice(0, most) : undefined;
+}

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { newJobId } from "../../src/sync/ids.ts";
+import type { Cleanup } from "../support/program.ts";
+import { redis } from "../support/redis.ts";
+import { testServer } from "../support/server.ts";
+import { framesOf } from "../support/stream_bench.ts";
+
+type Json = Record<string, unknown>;
+
+/** A server that listens to a real Redis. */
+async function bench(t: Cleanup, source: Json = {}) {
+  const feed = await redis(t);
+  const sync = SYNC_SCHEMA.parse({
+    name: "legacy",
+    source: { type: "redis_pubsub", url: feed.url, pattern: "progress:*", ...source },
+  });
+  const { syncs } = configuredSyncs([sync], "/");
+  const server = await testServer(t, { syncs });
+  const jobs = async (): Promise<Json[]> =>
+    (await (await server.ask("/v1/sync/jobs?sync=legacy")).json()).items;
+  return {
+    feed,
+    server,
+    jobs,
+    /** Looks until the jobs are as they should be. */
+    async until(test: (jobs: Json[]) => boolean): Promise<Json[]> {
+      for (;;) {
+        const found = await jobs();
+        if (test(found)) return found;
+      }
+    },
+  };
+}
+
+test("a feed of several jobs becomes a stream of each, with its totals and its end", async (t) => {
+  const { feed, server, until } = await bench(t);
+  const ids = [newJobId(), newJobId()];
+
+  for (const id of ids) await feed.publish(`progress:${id}`, { inserted: 1, status: "running" });
+  await until((jobs) => jobs.length === 2);
+  const streams = ids.map((id) => server.ask(`/v1/sync/job/${id}/subscribe`));
+  await Promise.all(streams);
+  await feed.publish(`progress:${ids[0]}`, { inserted: 7, updated: 2, is_complete: true });
+  await feed.publish(`progress:${ids[1]}`, { inserted: 3, is_failed: true, error: "no network" });
+
+  const [done, failed] = await Promise.all(
+    streams.map(async (stream) => framesOf(await (await stream).text()).at(-1)?.data),
+  );
+  assert.deepEqual([done.status, done.inserted, done.updated], ["completed", 7, 2]);
+  assert.deepEqual([failed.status, failed.inserted, failed.error], ["failed", 3, "no network"]);
+});
+
+test("a channel that is used again is the next run, also after the server starts anew", async (t) => {
+  const { feed, server, until } = await bench(t, {
+    fields: { entities_inserted: "stats.new", status: "state" },
+  });
+  const say = (count: number, state: string) =>
+    feed.publish("progress:users", { stats: { new: count }, state });
+
+  await say(5, "running");
+  await say(9, "done");
+  await until(([job]) => job?.status === "completed");
+  await say(2, "running");
+  await until((jobs) => jobs.length === 2);
+  await server.restart();
+  await say(4, "finished");
+  const jobs = await until(([job]) => job?.status === "completed" && job.entities_inserted === 4);
+
+  assert.deepEqual(jobs.map(({ name, entities_inserted }) => [name, entities_inserted]), [
+    ["users", 4],
+    ["users", 9],
+  ]);
+});
+
+test("the feed goes on when Redis comes back, and totals that went back stay the highest", async (t) => {
+  const { feed, server, until } = await bench(t);
+  await feed.publish("progress:a", { inserted: 10, kept: 1 });
+  await until(([job]) => job?.entities_inserted === 10);
+
+  await feed.restart();
+  await feed.publish("progress:a", { inserted: 4, kept: 2 });
+  const [{ id }] = await until(([job]) => job?.entities_kept === 2);
+  await feed.publish("progress:a", { inserted: 12, status: "done" });
+  const [job] = await until(([job]) => job?.status === "completed");
+
+  assert.equal(job.entities_inserted, 12);
+  const { items } = await (await server.ask(`/v1/sync/job/${id}/logs`)).json();
+  assert.deepEqual(items.map(({ message }: Json) => message), [
+    "The feed's totals went back; the highest are kept",
+  ]);
+});
+
+test("messages that are nothing do not stop the feed, and a UUID's job is not begun again", async (t) => {
+  const { feed, until, jobs } = await bench(t);
+  const id = newJobId();
+
+  for (const message of ["", "{", "[]", "7", { inserted: "x" }]) {
+    await feed.publish(`progress:${id}`, message);
+  }
+  await feed.publish(`progress:${id}`, { inserted: 1, is_complete: true });
+  await until(([job]) => job?.status === "completed");
+  await feed.publish(`progress:${id}`, { inserted: 5 });
+  await feed.publish("progress:after", { inserted: 1 });
+  await until((found) => found.some(({ name }) => name === "after"));
+
+  const [, job] = await jobs();
+  assert.deepEqual([job.id, job.entities_inserted, job.status], [id, 1, "completed"]);
+});
+
+test("a sync whose workers are elsewhere cannot be run, and is listed as what it is", async (t) => {
+  const { server } = await bench(t);
+
+  const answer = await server.ask("/v1/sync/legacy/run", {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+  const problem = await answer.json();
+  const { items: [sync] } = await (await server.ask("/v1/sync")).json();
+
+  assert.deepEqual([answer.status, problem.type], [409, "/problems/not-runnable"]);
+  assert.match(problem.detail, /redis_pubsub/);
+  assert.deepEqual([sync.source, sync.destination], ["redis_pubsub", null]);
+});
