@@ -136,6 +136,10 @@ export const JobListQuerySchema = z.strictObject({
 
 const level = z.enum(LOG_LEVELS);
 
+/** Given twice, the last counts: a cursor is never an error, as EventSource gives up on those. */
+const cursor = z.union([z.string(), z.array(z.string())])
+  .transform((given) => [given].flat().at(-1)).optional();
+
 export const SubscribeQuerySchema = z.object({
   logs: level.optional().openapi({
     description: "Adds log lines of at least this level to the stream",
@@ -144,10 +148,11 @@ export const SubscribeQuerySchema = z.object({
     type: "integer",
     description: "With ?logs and without a cursor: so many of the last log lines come first",
   }),
-  last_event_id: z.string().optional().openapi({
+  last_event_id: cursor.openapi({
+    type: "string",
     description: "As the header Last-Event-ID, which wins",
   }),
-  lastEventId: z.string().optional(),
+  lastEventId: cursor.openapi({ type: "string" }),
 });
 
 export const LogsQuerySchema = z.strictObject({

@@ -54,11 +54,14 @@ test("subscribe takes the cursor from the header, else from the query, and says 
 
   const over = await followed(server, id, { "Last-Event-ID": last }).catch((error) => error);
   const byQuery = await server.ask(`/v1/sync/job/${id}/subscribe?last_event_id=${last}`);
+  const twice = await server.ask(
+    `/v1/sync/job/${id}/subscribe?last_event_id=x&last_event_id=${last}`,
+  );
   const camel = await server.ask(`/v1/sync/job/${id}/subscribe?lastEventId=${last}`);
   const all = await followed(server, id, { "Last-Event-ID": "0" });
 
   assert.equal(over.answer.status, 204);
-  assert.deepEqual([byQuery.status, camel.status], [204, 204]);
+  assert.deepEqual([byQuery.status, camel.status, twice.status], [204, 204, 204]);
   assert.deepEqual([all.frames[0].data.resume, all.frames[1].data.seq], ["resumed", 1]);
   assert.equal(all.frames.at(-1)?.id, last);
 });
