@@ -8,7 +8,7 @@ import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client
 import { type Connection, localServer, namedServer, runningServer } from "./connect.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { settingsFrom } from "./settings.ts";
 
 /** Removes jobs that are over for longer than `--older-than`. */

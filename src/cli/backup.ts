@@ -4,7 +4,7 @@ import process from "node:process";
 import { backUpLog, restoreLog } from "../log/backup.ts";
 import { DataDirectory } from "../log/data_directory.ts";
 import { ExitCode } from "./exit.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { dataFrom } from "./settings.ts";
 
 /** Also while a server runs. @throws {BackupError} */

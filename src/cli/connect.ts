@@ -9,7 +9,7 @@ import type { TenantId } from "../sync/ids.ts";
 import { cliKey } from "./cli_key.ts";
 import type { Client } from "./client.ts";
 import { UsageError } from "./exit.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { startServer } from "./server.ts";
 import { dataFrom, type Resolved } from "./settings.ts";
 

@@ -14,7 +14,7 @@ import { cliKey } from "./cli_key.ts";
 import { runSync } from "./client.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, UsageError } from "./exit.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";

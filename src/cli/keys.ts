@@ -8,7 +8,7 @@ import { systemClock } from "../clock.ts";
 import { makeDataDirectory } from "../log/data_directory.ts";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import { ExitCode, UsageError } from "./exit.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { dataFrom } from "./settings.ts";
 import { clean } from "../sync/clean.ts";
 

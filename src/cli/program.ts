@@ -11,6 +11,7 @@ import { checkConfig } from "./check.ts";
 import { ConfigError } from "./config_error.ts";
 import { demo } from "./demo.ts";
 import { ExitCode, UsageError } from "./exit.ts";
+import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { run } from "./run.ts";
@@ -107,9 +108,6 @@ export async function program(args: readonly string[]): Promise<number> {
     return told(cause);
   }
 }
-
-/** What commander read of a command's flags; each command reads what it declares. */
-export type Flags = Readonly<Record<string, unknown>>;
 
 function withSettings(command: Command): Command {
   for (const { flag, env, kind, help, fallback } of SETTING_ROWS) {

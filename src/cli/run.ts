@@ -7,7 +7,7 @@ import { localServer } from "./connect.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
 import { untilStopped } from "./signals.ts";

@@ -6,7 +6,7 @@ import type { TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
 import { readConfig } from "./config_file.ts";
 import { ExitCode, UsageError } from "./exit.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { type Config, readConfig } from "./config_file.ts";
+import type { Flags } from "./flags.ts";
 import { resolveSettings, type ServerSettings } from "./server_settings.ts";
 
 /** Read where no file is named, if it is there. */
@@ -16,7 +17,7 @@ export interface Resolved {
 }
 
 /** @throws {ConfigError} with everything that is wrong */
-export function settingsFrom(flags: Readonly<Record<string, unknown>>): Resolved {
+export function settingsFrom(flags: Flags): Resolved {
   const { env } = process;
   const first = resolveSettings({ flags, env, file: {} });
   for (const warning of first.warnings) process.stderr.write(`synctail: ${warning}\n`);
@@ -28,7 +29,7 @@ export function settingsFrom(flags: Readonly<Record<string, unknown>>): Resolved
 }
 
 /** The data directory of a command that starts no server. */
-export function dataFrom(flags: Readonly<Record<string, unknown>>): string {
+export function dataFrom(flags: Flags): string {
   const { data } = flags;
   return settingsFrom(typeof data === "string" ? { data } : {}).settings.data;
 }

@@ -6,7 +6,7 @@ import { parseJobId } from "../sync/ids.ts";
 import { runningServer } from "./connect.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
-import type { Flags } from "./program.ts";
+import type { Flags } from "./flags.ts";
 import { show } from "./show.ts";
 import { untilStopped } from "./signals.ts";
 

@@ -1,5 +1,5 @@
 /** Listening under Bun. */
-import type { Listening, ListenOptions } from "./serve.ts";
+import type { Listening, ListenOptions } from "./listening.ts";
 
 /** The few calls of Bun's server that are used here. */
 interface BunServer {

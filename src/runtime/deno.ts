@@ -1,5 +1,5 @@
 /** Listening under Deno. Deno has no time limits of its own for connections. */
-import type { Listening, ListenOptions } from "./serve.ts";
+import type { Listening, ListenOptions } from "./listening.ts";
 
 /** @throws {Deno.errors.AddrInUse} and what else the system says of the address */
 export function listen({ hostname, port, handler }: ListenOptions): Listening {

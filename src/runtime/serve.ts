@@ -1,22 +1,5 @@
 /** One way to listen for HTTP, on whichever runtime this is. */
-import type { Connection } from "../http/env.ts";
-
-/** Answers one request. Never rejects. */
-export type Handler = (request: Request, connection: Connection) => Response | Promise<Response>;
-
-export interface ListenOptions {
-  readonly hostname: string;
-  /** 0 picks a free one. */
-  readonly port: number;
-  readonly handler: Handler;
-}
-
-/** A server that accepts connections. */
-export interface Listening {
-  readonly port: number;
-  /** Takes no more connections, lets answers that are under way finish, and cuts the rest off after `graceMs`. */
-  stop(graceMs: number): Promise<void>;
-}
+import type { Listening, ListenOptions } from "./listening.ts";
 
 /** Another process listens there already. */
 export class PortTakenError extends Error {
