@@ -107,12 +107,14 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     requireScope(context, "write");
     const { tenant } = context.get("principal");
     let removed = 0;
-    for (;;) {
-      const { items } = await log.list({ tenant, limit: LIST_LIMIT_MAX });
-      if (items.length === 0) return context.json({ removed }, 200);
-      for (const job of items) await remove(keyOf(job));
-      removed += items.length;
-    }
+    let cursor: string | undefined;
+    do { // from the newest on, so that jobs that come meanwhile do not make it endless
+      const page = await log.list({ tenant, limit: LIST_LIMIT_MAX, cursor });
+      for (const job of page.items) await remove(keyOf(job));
+      removed += page.items.length;
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    return context.json({ removed }, 200);
   });
 
   app.openapi(cancelRoute, async (context) => {
