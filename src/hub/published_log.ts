@@ -5,6 +5,7 @@ import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/id
 import type { Job, NewJob, SyncRef } from "../sync/job.ts";
 import type {
   Appended,
+  AppendOptions,
   Created,
   CreateOptions,
   Decide,
@@ -33,8 +34,8 @@ export class PublishedLog implements EventLog {
     this.#hub = hub;
   }
 
-  async append(key: JobKey, decide: Decide): Promise<Appended> {
-    const appended = await this.#log.append(key, decide);
+  async append(key: JobKey, decide: Decide, options?: AppendOptions): Promise<Appended> {
+    const appended = await this.#log.append(key, decide, options);
     if (appended.lastSeq >= appended.firstSeq) this.#publish(keyText(key));
     return appended;
   }

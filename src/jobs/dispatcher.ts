@@ -125,7 +125,11 @@ export class Dispatcher {
   /** Asks the job to stop. The same again, or for a job that is over, changes nothing. */
   async cancel(key: JobKey): Promise<Job> {
     const { log, clock, cancelGraceMs } = this.#options;
-    const { job } = await log.append(key, cancel(clock.now() + cancelGraceMs));
+    const { job } = await log.append(
+      key,
+      cancel(clock.now() + cancelGraceMs),
+      { urgent: true },
+    );
     this.#running.get(keyText(key))?.stop();
     return job;
   }
@@ -163,7 +167,7 @@ export class Dispatcher {
     const { log, clock } = this.#options;
     for (const key of await log.lapsed(clock.now())) {
       // A machine that slept wakes up with lapsed leases of jobs that are running here.
-      if (!this.#running.has(keyText(key))) await log.append(key, decide);
+      if (!this.#running.has(keyText(key))) await log.append(key, decide, { urgent: true });
     }
   }
 }

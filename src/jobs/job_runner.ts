@@ -82,7 +82,7 @@ export class JobRunner {
     const { log, key, clock, onFault } = this.#options;
     for (let tries = 1;; tries++) {
       try {
-        await log.append(key, end(ending));
+        await log.append(key, end(ending), { urgent: true });
         return;
       } catch (cause) {
         if (tries === 1) onFault(cause);

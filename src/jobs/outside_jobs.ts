@@ -123,7 +123,11 @@ export class OutsideJobs {
    */
   async post(key: JobKey, batch: Batch): Promise<Posted> {
     const decide = decided(batch, this.#clock.now());
-    const { job, firstSeq, lastSeq, producer } = await this.#log.append(key, decide);
+    const { job, firstSeq, lastSeq, producer } = await this.#log.append(
+      key,
+      decide,
+      { urgent: batch.events.some(({ type }) => type === "end") },
+    );
     const { number } = batch.stamp;
     const request = producer?.requests.find((each) => number === each.number);
     const nothing = lastSeq < firstSeq && (request?.events ?? 0) <= batch.offset;

@@ -29,6 +29,12 @@ export type Decide = (job: Job, producerOf: ProducerOf) => Change;
 /** The job's producer of that name; undefined when it has not posted yet. */
 export type ProducerOf = (id: string) => Producer | undefined;
 
+/** How something is appended. */
+export interface AppendOptions {
+  /** For ends and what leads to them: may use the room that is kept for when there is none. */
+  readonly urgent?: boolean;
+}
+
 /** What an append did. `firstSeq` is above `lastSeq` when nothing was written. */
 export interface Appended {
   readonly job: Job;
@@ -131,9 +137,10 @@ export interface EventLog {
    *
    * @throws {UnknownJobError} when there is no such job
    * @throws {JobEndedError} when facts are to follow a terminal entry
+   * @throws {StorageFullError}
    * @throws what `decide` throws
    */
-  append(key: JobKey, decide: Decide): Promise<Appended>;
+  append(key: JobKey, decide: Decide, options?: AppendOptions): Promise<Appended>;
   /** @throws {UnknownJobError} when there is no such job */
   read(key: JobKey, query: ReadQuery): Promise<Page>;
   /** Seq of the oldest entry still held; the next seq when none is. */

@@ -1,13 +1,20 @@
 /** One commit for all writes of one turn of the event loop. */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
+import type { Clock } from "../clock.ts";
 import { StorageFullError } from "./event_log.ts";
+import type { Reserve } from "./reserve.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
 
 /** Most writes that one commit takes; the rest waits for the next turn. */
 const COMMIT_MAX = 2_000;
 
+/** How often it is looked whether a full disk has room again, in milliseconds. */
+const LOOK_MS = 1_000;
+
 interface Write {
+  /** May use the room that is kept for ends and removals. */
+  readonly urgent: boolean;
   /** Runs the write inside the transaction; the answer tells its caller how it came out. */
   readonly run: () => void;
   readonly settle: () => void;
@@ -23,23 +30,40 @@ interface Write {
 export class GroupCommit {
   readonly #db: DatabaseSync;
   readonly #jobs: JobRows;
+  readonly #reserve: Reserve;
+  readonly #clock: Clock;
+  /** When room was last looked for; undefined while there is some. */
+  #fullSinceMs: number | undefined;
   #waiting: Write[] = [];
   #scheduled = false;
   #closed = false;
 
-  constructor(db: DatabaseSync, jobs: JobRows) {
+  constructor({ db, jobs, reserve, clock }: {
+    readonly db: DatabaseSync;
+    readonly jobs: JobRows;
+    readonly reserve: Reserve;
+    readonly clock: Clock;
+  }) {
     this.#db = db;
     this.#jobs = jobs;
+    this.#reserve = reserve;
+    this.#clock = clock;
+    reserve.hold();
   }
 
-  /** @throws {Error} after close; what `write` throws; {StorageFullError}; what the database says of the commit */
-  run<Answer>(write: () => Answer): Promise<Answer> {
+  /**
+   * @param urgent whether the write may use the room that is kept for ends and removals
+   * @throws {Error} after close; what `write` throws; {StorageFullError}; what the database says
+   *   of the commit
+   */
+  run<Answer>(write: () => Answer, urgent = false): Promise<Answer> {
     if (this.#closed) {
       return Promise.reject(new Error("Cannot write to the event log: it is closed"));
     }
     return new Promise((resolve, reject) => {
       let answer: Answer;
       this.#waiting.push({
+        urgent,
         run: () => void (answer = write()),
         settle: () => resolve(answer),
         fail: reject,
@@ -51,6 +75,7 @@ export class GroupCommit {
   close(): Promise<void> {
     this.#closed = true;
     while (this.#waiting.length > 0) this.#commit();
+    this.#reserve.release();
     return Promise.resolve();
   }
 
@@ -67,6 +92,11 @@ export class GroupCommit {
   #commit(): void {
     const writes = this.#waiting.splice(0, COMMIT_MAX);
     if (writes.length === 0) return;
+    if (this.#stillFull()) this.#commitUrgent(writes, new StorageFullError());
+    else this.#commitAll(writes);
+  }
+
+  #commitAll(writes: readonly Write[]): void {
     const written: Write[] = [];
     try {
       this.#db.exec("BEGIN IMMEDIATE");
@@ -84,6 +114,11 @@ export class GroupCommit {
     } catch (cause) {
       this.#rollBack();
       const full = cause instanceof Error && cause.message.includes("disk is full");
+      if (full && this.#fullSinceMs === undefined) {
+        this.#fullSinceMs = this.#clock.monotonic();
+        this.#reserve.release();
+        return this.#commitUrgent(writes, new StorageFullError({ cause }));
+      }
       const told = full ? new StorageFullError({ cause }) : cause;
       // A write that was refused before is settled already; failing it again changes nothing.
       for (const write of writes) write.fail(told);
@@ -91,6 +126,24 @@ export class GroupCommit {
     }
     this.#jobs.committed();
     for (const write of written) write.settle();
+  }
+
+  /** On a full disk: only what may use the reserve, and the WAL is used again from its start. */
+  #commitUrgent(writes: readonly Write[], full: StorageFullError): void {
+    for (const write of writes) if (!write.urgent) write.fail(full);
+    const urgent = writes.filter((write) => write.urgent);
+    if (urgent.length === 0) return;
+    this.#commitAll(urgent);
+    this.#db.exec("PRAGMA wal_checkpoint(RESTART)");
+  }
+
+  /** Once a second it is tried to take the reserve back: that shows that there is room. */
+  #stillFull(): boolean {
+    if (this.#fullSinceMs === undefined) return false;
+    const now = this.#clock.monotonic();
+    if (now - this.#fullSinceMs < LOOK_MS) return true;
+    this.#fullSinceMs = this.#reserve.hold() ? undefined : now;
+    return this.#fullSinceMs !== undefined;
   }
 
   #rollBack(): void {

@@ -6,6 +6,7 @@ import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import {
   type Appended,
+  type AppendOptions,
   type Created,
   type CreateOptions,
   CursorError,
@@ -23,6 +24,7 @@ import {
 import { fold, freshJob } from "./fold.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { openVersioned } from "./migrate.ts";
+import { Reserve } from "./reserve.ts";
 import { entryOf, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
 import { jobOf, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
@@ -68,7 +70,12 @@ export class SqliteLog implements EventLog {
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
     this.#jobs = new JobRows(this.#db);
-    this.#commits = new GroupCommit(this.#db, this.#jobs);
+    this.#commits = new GroupCommit({
+      db: this.#db,
+      jobs: this.#jobs,
+      reserve: new Reserve(`${options.path}.reserve`),
+      clock: options.clock,
+    });
     this.#retention = new SqliteRetention(this.#db, this.#jobs);
     this.#insert = this.#db.prepare(
       "INSERT INTO entries (job, seq, at_ms, kind, body) VALUES (?, ?, ?, ?, ?)",
@@ -104,7 +111,7 @@ export class SqliteLog implements EventLog {
     return this.#jobs.get(key)?.job;
   }
 
-  append(key: JobKey, decide: Decide): Promise<Appended> {
+  append(key: JobKey, decide: Decide, options: AppendOptions = {}): Promise<Appended> {
     return this.#commits.run(() => {
       const row = this.#row(key);
       const before = row.job;
@@ -114,7 +121,7 @@ export class SqliteLog implements EventLog {
       const { producer } = change;
       if (job !== before || producer) this.#jobs.change(row, job, producer);
       return { job, firstSeq: before.seq + 1, lastSeq: job.seq, producer };
-    });
+    }, options.urgent);
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
@@ -186,7 +193,7 @@ export class SqliteLog implements EventLog {
   }
 
   trim(key: JobKey, limits: TrimLimits): Promise<boolean> {
-    return this.#commits.run(() => this.#retention.trim(this.#row(key), limits));
+    return this.#commits.run(() => this.#retention.trim(this.#row(key), limits), true);
   }
 
   async remove(key: JobKey): Promise<boolean> {
@@ -194,9 +201,9 @@ export class SqliteLog implements EventLog {
       const row = this.#jobs.get(key);
       if (row) this.#retention.remove(row);
       return row !== undefined;
-    });
+    }, true);
     // Also what a process that was killed meanwhile has left of other jobs.
-    while (await this.#commits.run(() => this.#retention.collect()));
+    while (await this.#commits.run(() => this.#retention.collect(), true));
     // The pages that were overwritten may be in the WAL still as they were.
     if (removed) this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     return removed;

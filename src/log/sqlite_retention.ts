@@ -8,6 +8,8 @@ import { NO_LOGS } from "./sqlite_entry_rows.ts";
 
 /** Most entries that one commit removes: some milliseconds of work. */
 const SLICE = 2_000;
+/** And most bytes of their bodies: what is removed passes through the WAL, also on a full disk. */
+const SLICE_BYTES = 256 * 1024;
 
 /** Every method is to be called inside a commit. */
 export class SqliteRetention {
@@ -51,11 +53,13 @@ export class SqliteRetention {
   collect(): boolean {
     const found = this.#sql("SELECT job FROM removed LIMIT 1").get();
     if (!found) return false;
-    const { changes } = this.#sql(
-      `DELETE FROM entries WHERE job = ?1 AND seq IN
-       (SELECT seq FROM entries WHERE job = ?1 ORDER BY seq LIMIT ${SLICE})`,
-    ).run(found.job);
-    if (Number(changes) < SLICE) this.#sql("DELETE FROM removed WHERE job = ?").run(found.job);
+    const rows = this.#sql(
+      `SELECT seq, length(body) AS size FROM entries WHERE job = ? ORDER BY seq LIMIT ${SLICE}`,
+    ).all(found.job) as unknown as { seq: number; size: number }[]; // own table
+    let size = 0;
+    const last = rows.find((row) => (size += row.size) > SLICE_BYTES) ?? rows.at(-1);
+    if (last) this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(found.job, last.seq);
+    else this.#sql("DELETE FROM removed WHERE job = ?").run(found.job);
     return true;
   }
 

@@ -152,12 +152,8 @@ test("SqliteLog says that there is no room, loses nothing that it had, and goes 
   const { job } = await log.create(newJob());
   await log.append(job, () => ({ facts: [line("kept")] }));
   await log.close();
-  const quota = new SqliteLog({
-    path: file,
-    durability: "normal",
-    clock: stillClock(),
-    pagesMax: 40,
-  });
+  const clock = stillClock();
+  const quota = new SqliteLog({ path: file, durability: "normal", clock, pagesMax: 40 });
   const long = "x".repeat(50_000);
 
   let appended = 0;
@@ -165,12 +161,22 @@ test("SqliteLog says that there is no room, loses nothing that it had, and goes 
     for (;; appended++) await quota.append(job, () => ({ facts: [line(long)] }));
   })().catch((cause) => cause);
   const after = await quota.get(job);
-  const other = await quota.create(newJob());
+  const refused = await quota.append(job, () => ({ facts: [line("short")] })).catch((cause) =>
+    cause
+  );
+  const ended = await quota.append(job, () => ({ facts: [progress("failed", 1)] }), {
+    urgent: true,
+  });
   await quota.remove(job);
+  clock.nowMs += 1_000;
+  const other = await quota.create(newJob());
   await quota.append(other.job, () => ({ facts: [line(long)] }));
   await quota.close();
 
   assert.ok(full instanceof StorageFullError, String(full));
   assert.ok(appended > 0);
   assert.equal(after?.seq, 1 + appended);
+  assert.ok(refused instanceof StorageFullError, "what is kept for ends is for nobody else");
+  assert.equal(ended.job.status, "failed");
+  assert.equal(existsSync(`${file}.reserve`), false);
 });

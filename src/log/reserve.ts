@@ -1,0 +1,33 @@
+/** Room on the disk that is kept for what has to be written when there is none left. */
+import { randomBytes } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+
+/** Enough for many terminal entries and for the removal of a part of a log. */
+const BYTES = 1024 * 1024;
+
+/** A file that takes up room until it is let go of. */
+export class Reserve {
+  readonly #path: string;
+
+  /** @param path of the file, on the disk that the log is on */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Takes the room; false where there is none. */
+  hold(): boolean {
+    try {
+      // Random, so that no file system saves the room by not storing it.
+      writeFileSync(this.#path, randomBytes(BYTES), { mode: 0o600 });
+      return true;
+    } catch {
+      this.release();
+      return false;
+    }
+  }
+
+  /** Gives the room to whoever writes next. */
+  release(): void {
+    rmSync(this.#path, { force: true });
+  }
+}
