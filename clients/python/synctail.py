@@ -99,11 +99,11 @@ class Cancelled(Exception):
 
 
 def job(
-    name: Optional[str] = None,
+    sync: Optional[str] = None,
     *,
     total: Optional[int] = None,
     bytes_total: Optional[int] = None,
-    sync: Optional[str] = None,
+    name: Optional[str] = None,
     tags: Iterable[str] = (),
     meta: Optional[Mapping[str, Any]] = None,
     id: Any = None,
@@ -117,9 +117,9 @@ def job(
 ) -> "Job":
     """A new job of this worker; it is created in the background.
 
-    name: words for people, at most 200 characters.
+    sync: what this is a run of, by name or UUID; its jobs are seen together.
     total, bytes_total: entities and bytes in all, once they are final; leave them out otherwise.
-    sync: the sync that this is a run of, by name or UUID; registered on first use.
+    name: words for people about this one run, at most 200 characters.
     tags: at most 20 texts of at most 100 characters. meta: any JSON object.
     id: a UUID of your own. The same again is the same job, so a worker that starts anew with the
         id it had goes on with the job (what it counts is added). Drawn here when left out.

@@ -352,10 +352,10 @@ class Telling(Bench):
     def test_the_job_is_asked_for_with_all_its_words(self):
         before = str(uuid.uuid4())
         with synctail.job(
-            "nightly-users",
+            "users",
             total=1000,
             bytes_total=5,
-            sync="users",
+            name="nightly-users",
             tags=["nightly", "eu"],
             meta={"source": {"rows": 3}},
             id=uuid.UUID(JOB),

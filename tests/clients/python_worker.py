@@ -11,8 +11,8 @@ import synctail  # noqa: E402
 
 def count(job_id, _):
     """1,000 entities, counted one by one, with three log lines."""
-    words = {"sync": "users", "tags": ["nightly"], "meta": {"rows": 1000}}
-    with synctail.job("count", id=job_id, total=1000, **words) as job:
+    words = {"name": "count", "tags": ["nightly"], "meta": {"rows": 1000}}
+    with synctail.job("users", id=job_id, total=1000, **words) as job:
         logger = logging.getLogger("users")
         logger.setLevel(logging.INFO)
         logger.addHandler(synctail.Handler(job))
@@ -27,14 +27,14 @@ def count(job_id, _):
 
 
 def fail(job_id, _):
-    with synctail.job("fail", id=job_id) as job:
+    with synctail.job(name="fail", id=job_id) as job:
         job.inserted(3)
         raise ValueError("row 4 has no id")
 
 
 def loop(job_id, _):
     """Counts until somebody cancels the job."""
-    with synctail.job("loop", id=job_id) as job:
+    with synctail.job(name="loop", id=job_id) as job:
         while not job.cancelled:
             job.kept()
 
@@ -46,7 +46,7 @@ def resume(job_id, checkpoint):
             file.write("0")
     with open(checkpoint) as file:
         first = int(file.read())
-    with synctail.job("resume", id=job_id) as job:
+    with synctail.job(name="resume", id=job_id) as job:
         for n in range(first, 1000):
             # What is counted after the checkpoint is never counted twice.
             with open(checkpoint, "w") as file:
@@ -59,13 +59,13 @@ def resume(job_id, checkpoint):
 
 def again(job_id, retry_of):
     """The job anew, from the start."""
-    with synctail.job("again", id=job_id, retry_of=retry_of) as job:
+    with synctail.job(name="again", id=job_id, retry_of=retry_of) as job:
         job.inserted(1000)
 
 
 def halves(job_id, _):
     """500 entities, then whatever happens until a line comes in, then 500 more."""
-    with synctail.job("halves", id=job_id, close_timeout_s=30) as job:
+    with synctail.job(name="halves", id=job_id, close_timeout_s=30) as job:
         for n in range(500):
             job.inserted()
             job.log("info", f"entity {n}")
@@ -79,7 +79,7 @@ def halves(job_id, _):
 
 def flushes(job_id, _):
     """30 requests of one entity and one line each."""
-    with synctail.job("flushes", id=job_id, close_timeout_s=30) as job:
+    with synctail.job(name="flushes", id=job_id, close_timeout_s=30) as job:
         for n in range(30):
             job.inserted()
             job.log("info", f"entity {n}")
