@@ -1,21 +1,16 @@
 /** A request that posts events: from its body to its answer. */
 import type { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { NotOutsideError, type Posted } from "../jobs/outside_jobs.ts";
-import {
-  NO_STAMP,
-  ProducerFencedError,
-  ProducerOrderError,
-  type Stamp,
-} from "../jobs/producers.ts";
-import { CounterTooLargeError, CounterWentBackError } from "../jobs/worker_totals.ts";
-import { JobEndedError, UnknownJobError } from "../log/event_log.ts";
+import type { Posted } from "../jobs/outside_jobs.ts";
+import { NO_STAMP, type Stamp } from "../jobs/producers.ts";
 import type { JobKey } from "../sync/ids.ts";
 import { linesOf, parseJson, wholeBody } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
 import { invalid, invalidJson, pointerOf } from "./invalid.ts";
-import { notFound, Problem, type ProblemExtras } from "./problem.ts";
+import { problemOf } from "./post_problem.ts";
+import { Problem, type ProblemExtras } from "./problem.ts";
+import { stampOf } from "./producer_stamp.ts";
 import type { Services } from "./services.ts";
 
 /** Most events that one commit takes. */
@@ -183,47 +178,6 @@ class Post {
   }
 }
 
-/** The producer as the headers name it; undefined when they do not. @throws {Problem} */
-function stampOf(context: Context<HttpEnv>): Stamp | undefined {
-  const id = context.req.header("Producer-Id");
-  const epoch = numberFrom(context, "Producer-Epoch");
-  const number = numberFrom(context, "Producer-Seq");
-  if (id === undefined) {
-    if (epoch === undefined && number === undefined) return undefined;
-    throw wrong("Producer-Id", "expected one beside Producer-Epoch and Producer-Seq");
-  }
-  if (id === "" || id.length > 100) throw wrong("Producer-Id", "expected 1 to 100 characters");
-  return { id, epoch: epoch ?? 0, number };
-}
-
-function numberFrom(context: Context<HttpEnv>, name: string): number | undefined {
-  const text = context.req.header(name);
-  if (text === undefined) return undefined;
-  const number = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(number)) throw wrong(name, `got "${text}": expected a whole number`);
-  return number;
-}
-
-function wrong(header: string, detail: string): Problem {
-  return invalid([{ header, detail }]);
-}
-
 function blank(line: Uint8Array): boolean {
   return line.every((byte) => byte === 32 || byte === 9 || byte === 13);
-}
-
-function problemOf(cause: unknown): unknown {
-  if (cause instanceof JobEndedError) {
-    const detail = `Job "${cause.job.id}" has ended as ${cause.job.status}: nothing can follow`;
-    return new Problem("job-ended", detail, { job_status: cause.job.status });
-  }
-  if (cause instanceof ProducerOrderError) {
-    return new Problem("producer-out-of-order", cause.message, { expected_seq: cause.expected });
-  }
-  if (cause instanceof ProducerFencedError) return new Problem("producer-fenced", cause.message);
-  if (cause instanceof CounterWentBackError) return new Problem("counter-went-back", cause.message);
-  if (cause instanceof CounterTooLargeError) return new Problem("invalid-request", cause.message);
-  if (cause instanceof NotOutsideError) return new Problem("not-outside", cause.message);
-  if (cause instanceof UnknownJobError) return notFound();
-  return cause;
 }

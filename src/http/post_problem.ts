@@ -1,0 +1,23 @@
+/** What jobs and the log refuse, as problems. */
+import { NotOutsideError } from "../jobs/outside_jobs.ts";
+import { ProducerFencedError, ProducerOrderError } from "../jobs/producers.ts";
+import { CounterTooLargeError, CounterWentBackError } from "../jobs/worker_totals.ts";
+import { JobEndedError, UnknownJobError } from "../log/event_log.ts";
+import { notFound, Problem } from "./problem.ts";
+
+/** The problem that tells of a refused post; what is none of those stays as it is. */
+export function problemOf(cause: unknown): unknown {
+  if (cause instanceof JobEndedError) {
+    const detail = `Job "${cause.job.id}" has ended as ${cause.job.status}: nothing can follow`;
+    return new Problem("job-ended", detail, { job_status: cause.job.status });
+  }
+  if (cause instanceof ProducerOrderError) {
+    return new Problem("producer-out-of-order", cause.message, { expected_seq: cause.expected });
+  }
+  if (cause instanceof ProducerFencedError) return new Problem("producer-fenced", cause.message);
+  if (cause instanceof CounterWentBackError) return new Problem("counter-went-back", cause.message);
+  if (cause instanceof CounterTooLargeError) return new Problem("invalid-request", cause.message);
+  if (cause instanceof NotOutsideError) return new Problem("not-outside", cause.message);
+  if (cause instanceof UnknownJobError) return notFound();
+  return cause;
+}

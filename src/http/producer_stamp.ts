@@ -1,0 +1,35 @@
+/** Which producer a request is of, by its headers. */
+import type { Context } from "hono";
+import type { Stamp } from "../jobs/producers.ts";
+import type { HttpEnv } from "./env.ts";
+import { invalid } from "./invalid.ts";
+import type { Problem } from "./problem.ts";
+
+const ID_MAX = 100;
+
+/** The producer as the headers name it; undefined when they do not. @throws {Problem} */
+export function stampOf(context: Context<HttpEnv>): Stamp | undefined {
+  const id = context.req.header("Producer-Id");
+  const epoch = numberFrom(context, "Producer-Epoch");
+  const number = numberFrom(context, "Producer-Seq");
+  if (id === undefined) {
+    if (epoch === undefined && number === undefined) return undefined;
+    throw wrong("Producer-Id", "expected one beside Producer-Epoch and Producer-Seq");
+  }
+  if (id === "" || id.length > ID_MAX) {
+    throw wrong("Producer-Id", `expected 1 to ${ID_MAX} characters`);
+  }
+  return { id, epoch: epoch ?? 0, number };
+}
+
+function numberFrom(context: Context<HttpEnv>, name: string): number | undefined {
+  const text = context.req.header(name);
+  if (text === undefined) return undefined;
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(number)) throw wrong(name, `got "${text}": expected a whole number`);
+  return number;
+}
+
+function wrong(header: string, detail: string): Problem {
+  return invalid([{ header, detail }]);
+}
