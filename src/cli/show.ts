@@ -5,6 +5,8 @@ import type { Display } from "./display.ts";
 import { follow, isTerminalPayload } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
 
+const STALLED = "Nothing has been heard of the job for a while: it may be stuck.";
+
 /** @returns the status with which the job ended; undefined when the signal came first */
 export async function show(
   client: Client,
@@ -21,9 +23,13 @@ export async function show(
     display.say(
       `Connection lost (${clean(reason)}); trying again in ${Math.ceil(waitMs / 1000)} s`,
     );
+  let stalled = false;
   try {
     for await (const payload of follow({ ...client, job, logs, signal, clock, onLost })) {
       display.show(payload);
+      // Told once, and again only after the job has moved meanwhile.
+      if (payload.stalled && !stalled) display.say(STALLED);
+      if (payload.type !== "connected") stalled = payload.stalled === true;
       if (isTerminalPayload(payload)) return payload.status;
     }
   } catch (cause) {

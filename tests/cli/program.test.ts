@@ -264,6 +264,21 @@ test("watch follows a job to its end with the exit code of its end", async (t) =
   assert.match(unknown.stderr, /There is nothing here under this id.*404/);
 });
 
+test("watch says once that a job has fallen silent", async (t) => {
+  const server = await startProgram(t, {
+    args: ["serve", "--heartbeat-ms", "50", "--stall-after-ms", "100"],
+  });
+  const secret = await key(t, server.data);
+  const job = await json(`${server.url}/v1/sync/job`, secret, "POST");
+
+  const watching = startProgram.raw(t, { args: ["watch", job.id, "--data", server.data] });
+  await watching.until((stdout) => stdout.includes("may be stuck"));
+  await json(`${server.url}/v1/sync/job/${job.id}/cancel`, secret, "POST");
+  await watching.until((stdout) => (stdout.match(/may be stuck/g) ?? []).length === 2);
+
+  assert.match(watching.stdout(), /may be stuck[^]*cancelling[^]*may be stuck/);
+});
+
 test("keys create, list and revoke work beside a server", async (t) => {
   const server = await startProgram(t, { args: ["serve"] });
   const keys = async (...args: string[]) =>
