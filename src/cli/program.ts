@@ -22,6 +22,7 @@ import { watch } from "./watch.ts";
 
 /** Runs a command. @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
 export async function program(args: readonly string[]): Promise<number> {
+  surviveClosedOutput();
   let code: number = ExitCode.ok;
   const does = (act: (...given: never[]) => Promise<number> | number) =>
   async (
@@ -107,6 +108,15 @@ export async function program(args: readonly string[]): Promise<number> {
   } catch (cause) {
     return told(cause);
   }
+}
+
+/**
+ * Whoever read what we log may leave without harm. When the reader of our output leaves, nobody
+ * waits for it any more: the command ends as by SIGTERM, which stops what it has begun.
+ */
+function surviveClosedOutput(): void {
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", () => process.kill(process.pid, "SIGTERM"));
 }
 
 function withSettings(command: Command): Command {

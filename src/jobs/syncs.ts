@@ -48,7 +48,17 @@ export class Syncs {
       maxPerS: source.maxPerS,
       maxFileBytes: source.maxFileBytes,
       destination: new SqliteIndex(destination.path),
-      exclude: this.#excluded,
+      exclude: [...this.#excluded, ...this.#destinations()],
     });
+  }
+
+  /**
+   * The files of every destination. To open and close another sync's SQLite file would let go of
+   * this process's locks on it (POSIX), and so lose what is being written there.
+   */
+  #destinations(): string[] {
+    return this.#all.flatMap(({ destination }) =>
+      destination ? [...new SqliteIndex(destination.path).paths] : []
+    );
   }
 }

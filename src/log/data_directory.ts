@@ -24,11 +24,12 @@ export class DataDirectoryTakenError extends Error {
   }
 }
 
-/** Creates the directory where it is missing, readable by its owner alone; the answer is its real path. */
+/** Creates the directory where it is missing, for its owner alone; the answer is its real path. */
 export function makeDataDirectory(path: string): string {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    chmodSync(path, 0o700);
+    // A directory that was there before keeps its mode: it may be anybody's. Our files in it are
+    // their owner's alone.
+    if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
     return realpathSync(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -262,6 +262,18 @@ test("watch follows a job to its end with the exit code of its end", async (t) =
   assert.deepEqual([code, late.code, unknown.code, nonsense.code], [3, 3, 2, 2]);
   assert.ok(stdout.trim().split("\n").every((line) => JSON.parse(line).type));
   assert.match(unknown.stderr, /There is nothing here under this id.*404/);
+});
+
+test("a data directory that was there before keeps its mode", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  chmodSync(path, 0o755);
+
+  const { code } = await startProgram.toEnd(t, { args: ["keys", "list", "--data", path] });
+
+  assert.equal(code, 0);
+  assert.equal(statSync(path).mode & 0o777, 0o755);
+  assert.equal(statSync(join(path, "keys.db")).mode & 0o777, 0o600);
 });
 
 test("watch says once that a job has fallen silent", async (t) => {
