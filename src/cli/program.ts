@@ -116,7 +116,11 @@ export async function program(args: readonly string[]): Promise<number> {
  */
 function surviveClosedOutput(): void {
   process.stderr.on("error", () => {});
-  process.stdout.on("error", () => process.kill(process.pid, "SIGTERM"));
+  let closed = false;
+  process.stdout.on("error", () => {
+    if (!closed) process.kill(process.pid, "SIGTERM"); // a second one would end it at once
+    closed = true;
+  });
 }
 
 function withSettings(command: Command): Command {
