@@ -1,0 +1,39 @@
+/** What happens to jobs and syncs that somebody may want to be told of. */
+import type { TenantId } from "../sync/ids.ts";
+import type { Job, SyncRef } from "../sync/job.ts";
+
+/**
+ * - `completed`, `failed`, `cancelled`: a job ended so
+ * - `warning`: a job completed with warnings
+ * - `started`: a job began
+ * - `stalled`: a running job has said nothing for long
+ * - `overdue`: a run that was expected did not come
+ * - `recovered`: a sync that had failed, stalled or was overdue is well again
+ */
+export const OCCURRENCES = [
+  "started",
+  "completed",
+  "warning",
+  "failed",
+  "cancelled",
+  "stalled",
+  "overdue",
+  "recovered",
+] as const;
+export type OccurrenceKind = typeof OCCURRENCES[number];
+
+export interface Occurrence {
+  readonly kind: OccurrenceKind;
+  readonly tenant: TenantId;
+  /** Null for a job without one. */
+  readonly sync: SyncRef | null;
+  /** Undefined where there is none: a run that did not come. */
+  readonly job: Job | undefined;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  /** More for people: what was expected when. */
+  readonly detail?: string;
+}
+
+/** Takes an occurrence in; never throws and never waits. */
+export type OnOccurrence = (occurrence: Occurrence) => void;

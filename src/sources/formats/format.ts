@@ -1,0 +1,58 @@
+/** What a program says of itself, line by line, as the events of a sync. */
+import type { RecordSession } from "../../destinations/record_destination.ts";
+import type { JobError } from "../../sync/entry.ts";
+import type { SourceEvent } from "../source.ts";
+
+/** Where a line came from. */
+export type Output = "stdout" | "stderr";
+
+/** How a process ended: one of the two is null. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** What a run came to, by what the program said and by its exit. */
+export interface Verdict {
+  /** What is still to be told: final totals, last lines. */
+  readonly events: readonly SourceEvent[];
+  /** Absent when the run completed, perhaps with warnings (the events say so). */
+  readonly error?: JobError;
+}
+
+/** Reads one run of a program. Told of lines in the order in which they came, then of the end. */
+export interface LineReader {
+  /** @param text without its line end; at most LINE_BYTES_MAX */
+  line(text: string, from: Output): readonly SourceEvent[];
+  end(exit: Exit): Verdict;
+}
+
+/** A command as it will be started. */
+export interface Prepared {
+  readonly command: readonly string[];
+  /** Flags that were put in so that the program speaks; told to whoever looks. */
+  readonly added: readonly string[];
+}
+
+/** What a reader may need of its run. */
+export interface ReaderOptions {
+  /** Where records go, for formats that carry them. */
+  readonly records?: RecordSession;
+}
+
+/** How one kind of program is understood. */
+export interface ProgramFormat {
+  readonly name: string;
+  /** Streams that the reader has to see; another one may stay the terminal's. */
+  readonly reads: readonly Output[];
+  /** Asks the program to stop without harm. */
+  readonly stopSignal: "SIGTERM" | "SIGINT";
+  /** Whether it carries records, which need a destination to tell new from known. */
+  readonly carriesRecords: boolean;
+  /** Puts in what the program needs to speak; what the user gave is never changed. */
+  prepare(command: readonly string[]): Prepared;
+  reader(options: ReaderOptions): LineReader;
+}
+
+/** Longer lines are cut there, and that is told. */
+export const LINE_BYTES_MAX = 1024 * 1024;
