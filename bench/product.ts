@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { KeyStore } from "../src/auth/key_store.ts";
 import { systemClock } from "../src/clock.ts";
+import { openAuth } from "../src/cli/open_auth.ts";
 import { httpApp } from "../src/http/app.ts";
+import { PublicOrigin } from "../src/http/public_origin.ts";
 import { Hub } from "../src/hub/hub.ts";
 import { PublishedLog } from "../src/hub/published_log.ts";
 import { advance } from "../src/jobs/changes.ts";
@@ -13,6 +14,7 @@ import { Dispatcher } from "../src/jobs/dispatcher.ts";
 import { EventRate } from "../src/jobs/event_rate.ts";
 import { OutsideJobs } from "../src/jobs/outside_jobs.ts";
 import { Syncs } from "../src/jobs/syncs.ts";
+import { DataDirectory } from "../src/log/data_directory.ts";
 import { SqliteLog } from "../src/log/sqlite_log.ts";
 import { listen } from "../src/runtime/serve.ts";
 import { Viewers } from "../src/stream/viewers.ts";
@@ -25,7 +27,9 @@ const clock = systemClock;
 const data = mkdtempSync(join(tmpdir(), "synctail-bench-"));
 process.on("exit", () => rmSync(data, { recursive: true, force: true }));
 
-const keys = new KeyStore(join(data, "keys.db"), clock);
+const directory = new DataDirectory(data);
+const authenticator = await openAuth({ clock }, directory, []);
+const { keys } = authenticator.parts;
 const hub = new Hub();
 const sqlite = new SqliteLog({ path: join(data, "log.db"), durability: "normal", clock });
 const log = new PublishedLog(sqlite, hub);
@@ -44,7 +48,14 @@ const dispatcher = new Dispatcher({ log, clock, owner: "bench", cancelGraceMs: 0
 const syncs = new Syncs([], []);
 const app = httpApp({
   log,
-  keys,
+  authenticator,
+  origin: new PublicOrigin({
+    hostname: "127.0.0.1",
+    publicUrl: undefined,
+    allowedHosts: [],
+    trustedProxies: [],
+  }),
+  corsOrigins: [],
   syncs,
   dispatcher,
   outside: new OutsideJobs({ log, syncs, clock }),

@@ -1,6 +1,7 @@
 /** A key as it lies in the file. */
 import { Buffer } from "node:buffer";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import type { Principal } from "./principal.ts";
 import { isScope, type Scope } from "./scopes.ts";
 
 /** What may be shown of a key. Times in milliseconds since 1970. */
@@ -12,13 +13,6 @@ export interface KeyInfo {
   readonly createdAtMs: number;
   /** Null while it is in force. */
   readonly revokedAtMs: number | null;
-}
-
-/** Who asks: what a valid key stands for. */
-export interface Principal {
-  readonly keyId: string;
-  readonly tenant: TenantId;
-  readonly scopes: ReadonlySet<Scope>;
 }
 
 /** A key with the digest of its secret, and whom it stands for. */
@@ -49,5 +43,9 @@ export function keyRowOf(row: Readonly<Record<string, unknown>>): KeyRow {
     createdAtMs: Number(row.created_at_ms),
     revokedAtMs: row.revoked_at_ms === null ? null : Number(row.revoked_at_ms),
   };
-  return { info, digest, principal: { keyId: id, tenant, scopes: new Set(scopes) } };
+  return {
+    info,
+    digest,
+    principal: { keyId: id, tenant, scopes: new Set(scopes), expiresAtMs: null },
+  };
 }

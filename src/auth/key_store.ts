@@ -12,13 +12,14 @@ import {
   NO_DIGEST,
   parseApiKey,
 } from "./api_key.ts";
-import { type KeyInfo, type KeyRow, keyRowOf, type Principal } from "./key_row.ts";
+import { type KeyInfo, type KeyRow, keyRowOf } from "./key_row.ts";
+import type { Principal } from "./principal.ts";
 import type { Scope } from "./scopes.ts";
-
-export type { Principal } from "./key_row.ts";
 
 /** The name of the key that the CLI makes for itself; it does not count as a first key. */
 export const CLI_KEY_NAME = "cli";
+/** The name of the keys behind sign-in links; nor do these. */
+export const LINK_KEY_NAME = "link";
 
 /** How long a key is taken from memory: what another process revokes holds for so long at most. */
 const CACHED_MS = 1_000;
@@ -58,6 +59,8 @@ export class KeyStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #byId: ReturnType<DatabaseSync["prepare"]>;
+  /** Keys that lie elsewhere: in force as long as they are in here. */
+  #fixed: ReadonlyMap<string, KeyRow> = new Map();
   readonly #cached = new Map<string, { readonly row: KeyRow; readonly readAt: number }>();
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
@@ -82,6 +85,11 @@ export class KeyStore {
     ).run(id, tenant, scopes.join(","), name ?? null, digest, createdAtMs);
     const key = formatApiKey({ id, secret });
     return { id, tenant, scopes, name: name ?? null, createdAtMs, revokedAtMs: null, key };
+  }
+
+  /** Keys of a file, in the place of those of its last reading. */
+  useFixed(rows: ReadonlyMap<string, KeyRow>): void {
+    this.#fixed = rows;
   }
 
   /** All keys, revoked ones too, oldest first; of one tenant or of all. */
@@ -112,12 +120,26 @@ export class KeyStore {
     return this.#active(keyId) !== undefined;
   }
 
-  /** Keys in force, the CLI's own left out: none on a first start. */
+  /** Whom a key in force stands for; undefined for any other id. */
+  principalOf(keyId: string): Principal | undefined {
+    return this.#active(keyId)?.principal;
+  }
+
+  /** The key behind sign-in links of that tenant and those scopes, made at the first one. */
+  linkKey(tenant: TenantId, scopes: readonly Scope[]): string {
+    const row = this.#db.prepare(
+      "SELECT id FROM keys WHERE tenant = ? AND scopes = ? AND name = ? AND revoked_at_ms IS NULL",
+    ).get(tenant, scopes.join(","), LINK_KEY_NAME);
+    return row ? String(row.id) : this.create({ tenant, scopes, name: LINK_KEY_NAME }).id;
+  }
+
+  /** Keys in force, our own left out: none on a first start. */
   countActive(): number {
     const row = this.#db.prepare(
-      "SELECT count(*) AS active FROM keys WHERE revoked_at_ms IS NULL AND name IS NOT ?",
-    ).get(CLI_KEY_NAME);
-    return Number(row?.active);
+      `SELECT count(*) AS active FROM keys
+       WHERE revoked_at_ms IS NULL AND (name IS NULL OR name NOT IN (?, ?))`,
+    ).get(CLI_KEY_NAME, LINK_KEY_NAME);
+    return Number(row?.active) + this.#fixed.size;
   }
 
   close(): void {
@@ -126,6 +148,8 @@ export class KeyStore {
 
   /** Only keys in force are remembered: a key made a moment ago is found at once. */
   #active(id: string): KeyRow | undefined {
+    const fixed = this.#fixed.get(id);
+    if (fixed) return fixed;
     const now = this.#clock.monotonic();
     const cached = this.#cached.get(id);
     if (cached && now - cached.readAt < CACHED_MS) return cached.row;

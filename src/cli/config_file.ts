@@ -3,9 +3,13 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../jobs/sync_config.ts";
+import { AUTH_SCHEMA, type AuthConfig, authConfig, NO_AUTH } from "./auth_config.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
 import { jsonFault } from "./json_fault.ts";
 import { SERVER_SCHEMA } from "./server_settings.ts";
+
+/** Settings that are paths; they start from the file's directory. */
+const FILE_SETTINGS = ["data", "tls_cert", "tls_key", "keys_file", "ticket_secret_file"];
 
 /** The whole file, as it is written. */
 export const CONFIG_SCHEMA = z.strictObject({
@@ -13,14 +17,16 @@ export const CONFIG_SCHEMA = z.strictObject({
   server: SERVER_SCHEMA.optional().describe(
     "The server's own settings; flags and variables beat them",
   ),
+  auth: AUTH_SCHEMA.optional().describe("Whom the server believes besides its own keys"),
   syncs: z.array(SYNC_SCHEMA).describe("All that callers can run"),
 }).meta({ title: "synctail.json" });
 
 /** A file that is right in all its parts. */
 export interface Config {
   readonly syncs: readonly ConfiguredSync[];
-  /** For `resolveSettings`; a relative `data` has been made absolute. */
+  /** For `resolveSettings`; relative paths have been made absolute. */
   readonly server: Readonly<Record<string, unknown>>;
+  readonly auth: AuthConfig;
 }
 
 /** @throws {ConfigError} when the file cannot be read, or with a line for each fault in it */
@@ -49,8 +55,12 @@ export function parseConfig(text: string, path: string): Config {
   const { syncs, issues } = configuredSyncs(checked.value.syncs, directory);
   if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
   const server = { ...checked.value.server };
-  if (typeof server.data === "string") server.data = resolve(directory, server.data);
-  return { syncs, server };
+  for (const name of FILE_SETTINGS) {
+    const given = server[name];
+    if (typeof given === "string") server[name] = resolve(directory, given);
+  }
+  const { auth } = checked.value;
+  return { syncs, server, auth: auth ? authConfig(auth, directory) : NO_AUTH };
 }
 
 /** The form of the file for editors, in JSON Schema 2020-12; committed as docs/synctail.schema.json. */

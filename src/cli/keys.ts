@@ -1,6 +1,7 @@
 /** `keys`: create, list and revoke, also beside a running server. */
 import { join } from "node:path";
 import process from "node:process";
+import { formatApiKey, newApiKey } from "../auth/api_key.ts";
 import { KeyStore } from "../auth/key_store.ts";
 import type { KeyInfo } from "../auth/key_row.ts";
 import { parseScopes } from "../auth/scopes.ts";
@@ -14,13 +15,18 @@ import { clean } from "../sync/clean.ts";
 
 /** @throws {UsageError} for a tenant or scope that is none */
 export function createKey(flags: Flags): number {
+  const tenant = tenantFrom(flags.tenant);
+  const scopes = scopesFrom(String(flags.scopes));
+  const name = typeof flags.name === "string" ? flags.name : undefined;
+  if (flags.unsaved) {
+    process.stdout.write(
+      `${[formatApiKey(newApiKey()), tenant, scopes.join(","), name].join(" ").trim()}\n`,
+    );
+    return ExitCode.ok;
+  }
   return withKeys(flags, (keys) => {
-    const created = keys.create({
-      tenant: tenantFrom(flags.tenant),
-      scopes: scopesFrom(String(flags.scopes)),
-      name: typeof flags.name === "string" ? flags.name : undefined,
-    });
-    const { id, key, tenant, scopes } = created;
+    const created = keys.create({ tenant, scopes, name });
+    const { id, key } = created;
     if (flags.json) print({ id, key, tenant, scopes });
     else process.stdout.write(`${key}\n`);
     if (!flags.json) process.stderr.write("Keep it: it is not shown again.\n");
@@ -60,7 +66,8 @@ export function tenantFrom(given: unknown): TenantId {
   throw new UsageError(`--tenant: got "${clean(given)}": expected ${form}`);
 }
 
-function scopesFrom(text: string) {
+/** @throws {UsageError} */
+export function scopesFrom(text: string) {
   try {
     return parseScopes(text);
   } catch (cause) {

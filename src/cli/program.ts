@@ -1,6 +1,7 @@
 /** The command line: what there is, and what each command needs. */
 import { Command, CommanderError, Option } from "commander";
 import process from "node:process";
+import { KeyFileError } from "../auth/key_file.ts";
 import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
@@ -14,6 +15,7 @@ import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
+import { link, LINK_SCOPES } from "./link.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
@@ -70,6 +72,7 @@ export async function program(args: readonly string[]): Promise<number> {
       "read,run,write",
     )
     .option("--name <words>", "what the key is for")
+    .option("--unsaved", "print it as a line for --keys-file, and keep it nowhere")
     .action(does((flags: Flags) => createKey(flags)));
   withData(keys.command("list"))
     .description("List keys, without their secrets")
@@ -78,6 +81,12 @@ export async function program(args: readonly string[]): Promise<number> {
     .description("End a key")
     .argument("<id>", "the key's id, the part between st_ and the next _")
     .action(does((id: string, flags: Flags) => revokeKey(id, flags)));
+
+  withData(root.command("link"))
+    .description("Print a URL that signs a browser in, once")
+    .option("--tenant <name>", "whose jobs it shows", "default")
+    .option("--scopes <list>", "what the browser may do", LINK_SCOPES.join(","))
+    .action(does((flags: Flags) => link(flags)));
 
   withFilter(root.command("prune"))
     .description("Remove jobs that are over; the server does so by itself, by --retention-...")
@@ -172,6 +181,7 @@ function told(cause: unknown): number {
     StoreVersionError,
     StoreForeignError,
     BackupError,
+    KeyFileError,
   ].some((type) => cause instanceof type);
   const words = cause instanceof Error ? cause.message : String(cause);
   process.stderr.write(`synctail: ${words}\n`);

@@ -15,12 +15,13 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
 export async function serve(flags: Flags): Promise<number> {
-  const { settings, syncs, file } = settingsFrom(flags);
+  const { settings, syncs, auth, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
   const { stopped } = untilStopped();
   const server = await startServer({
     ...settings,
     syncs,
+    auth,
     clock: systemClock,
     beforeListening: ({ keys }) => {
       if (keys.countActive() > 0) return;

@@ -1,9 +1,10 @@
 /** A whole server, put together: what serve, demo and a run without a server start. */
 import { randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers";
-import { KeyStore } from "../auth/key_store.ts";
+import type { KeyStore } from "../auth/key_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
+import { PublicOrigin } from "../http/public_origin.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { Bridges } from "../jobs/bridges.ts";
@@ -19,6 +20,9 @@ import { loggerOf } from "../logger.ts";
 import { listen, urlOf } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
 import { DURATIONS, SIZES, worth } from "./amounts.ts";
+import type { AuthConfig } from "./auth_config.ts";
+import { openAuth, tlsOf } from "./open_auth.ts";
+import { listOf } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
 /** How long viewers get to take their farewell, in milliseconds. */
@@ -41,6 +45,16 @@ export interface ServerOptions {
   readonly retentionAge: string;
   readonly retentionEntries: number;
   readonly retentionBytes: string;
+  readonly publicUrl?: string;
+  /** These three are lists with commas between. */
+  readonly allowedHosts?: string;
+  readonly trustProxy?: string;
+  readonly corsOrigins?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly keysFile?: string;
+  readonly ticketSecretFile?: string;
+  readonly auth?: AuthConfig;
   readonly syncs: readonly ConfiguredSync[];
   /** A quota for the log, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
@@ -78,8 +92,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const directory = new DataDirectory(options.data);
     opened.push(() => directory.release());
-    const keys = new KeyStore(directory.file("keys.db"), clock);
-    opened.push(() => keys.close());
+    const authenticator = await openAuth(options, directory, opened);
+    const { keys } = authenticator.parts;
     const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
     opened.push(() => sqlite.close());
     const hub = new Hub();
@@ -105,7 +119,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const rate = new EventRate(clock, options.eventsPerS);
     const app = httpApp({
       log,
-      keys,
+      authenticator,
+      origin: new PublicOrigin({
+        hostname: options.hostname,
+        publicUrl: options.publicUrl,
+        allowedHosts: listOf(options.allowedHosts ?? ""),
+        trustedProxies: listOf(options.trustProxy ?? ""),
+      }),
+      corsOrigins: listOf(options.corsOrigins ?? ""),
       syncs,
       dispatcher,
       outside,
@@ -118,7 +139,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     options.beforeListening?.({ keys });
     const { hostname } = options;
     const handler = (request: Request, connection: object) => app.fetch(request, connection);
-    const listening = await listen({ hostname, port: options.port, handler });
+    const tls = tlsOf(options);
+    const listening = await listen({ hostname, port: options.port, handler, tls });
     opened.push(() => listening.stop(STOP_MS));
     opened.push(async () => {
       await dispatcher.stop();
@@ -126,7 +148,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
       await viewers.drain(DRAIN_MS);
     });
-    const url = urlOf(hostname, listening.port);
+    const url = urlOf(hostname, listening.port, tls && "https");
     const reload = (replaced: readonly ConfiguredSync[]) => {
       syncs.replace(replaced);
       bridges.replace(replaced);

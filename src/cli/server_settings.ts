@@ -1,6 +1,7 @@
 /** The server's own settings: one table for flags, environment, file and defaults. */
 import { z } from "zod";
 import { whole } from "../jobs/sync_config.ts";
+import { isCidr } from "../http/public_origin.ts";
 import { SERVER_LOG_LEVELS } from "../logger.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
 import { amount, DURATIONS, SIZES } from "./amounts.ts";
@@ -23,6 +24,10 @@ export interface Setting<S extends z.ZodType = z.ZodType> {
 }
 
 const text = z.string().min(1, "expected at least one character");
+
+const PUBLIC_URL = "expected a URL without ? and #, such as https://example.com/synctail";
+const CIDRS = "expected addresses or networks with commas between, such as 10.0.0.0/8,::1";
+const ORIGINS = "expected * or origins with commas between, such as https://app.example.com";
 
 /** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
 export const SETTINGS = {
@@ -107,6 +112,50 @@ export const SETTINGS = {
     "5GB",
     "Bytes of all jobs above which the oldest ended ones go",
   ),
+  publicUrl: row(
+    "publicUrl",
+    "text",
+    z.string().refine(isPublicUrl, PUBLIC_URL).optional(),
+    undefined,
+    "Where people reach it behind a proxy, such as https://example.com/synctail",
+  ),
+  allowedHosts: row(
+    "allowedHosts",
+    "text",
+    z.string(),
+    "",
+    "Names that it answers to beside localhost, addresses and the public URL's; * for any",
+  ),
+  trustProxy: row(
+    "trustProxy",
+    "text",
+    z.string().refine((list) => listOf(list).every(isCidr), CIDRS),
+    "",
+    "Addresses of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8,::1",
+  ),
+  corsOrigins: row(
+    "corsOrigins",
+    "text",
+    z.string().refine((list) => listOf(list).every(isOrigin), ORIGINS),
+    "",
+    "Origins of pages elsewhere that may ask here, such as https://app.example.com",
+  ),
+  tlsCert: row("tlsCert", "text", text.optional(), undefined, "Certificate chain in PEM"),
+  tlsKey: row("tlsKey", "text", text.optional(), undefined, "The certificate's key in PEM"),
+  keysFile: row(
+    "keysFile",
+    "text",
+    text.optional(),
+    undefined,
+    "File of API keys, for replicas: KEY TENANT SCOPES, one a line",
+  ),
+  ticketSecretFile: row(
+    "ticketSecretFile",
+    "text",
+    text.optional(),
+    undefined,
+    "File of the secret that signs tickets and sessions, for replicas",
+  ),
   json: row("json", "boolean", z.boolean(), false, "One JSON object a line on stdout", false),
   logLevel: row(
     "logLevel",
@@ -116,6 +165,21 @@ export const SETTINGS = {
     "Least level that is logged",
   ),
 };
+
+/** The parts of a text with commas between. */
+export function listOf(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+}
+
+function isPublicUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash, username } = new URL(text);
+  return /^https?:$/.test(protocol) && search === "" && hash === "" && username === "";
+}
+
+function isOrigin(text: string): boolean {
+  return text === "*" || (URL.canParse(text) && new URL(text).origin === text);
+}
 
 /** What the server runs with; units are in the names. */
 export type ServerSettings = {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
 import { type Config, readConfig } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
 import { resolveSettings, type ServerSettings } from "./server_settings.ts";
@@ -12,6 +13,7 @@ export const CONFIG_FILE = "synctail.json";
 export interface Resolved {
   readonly settings: ServerSettings;
   readonly syncs: readonly ConfiguredSync[];
+  readonly auth: AuthConfig;
   /** The file that was read; undefined for none. */
   readonly file: string | undefined;
 }
@@ -23,9 +25,11 @@ export function settingsFrom(flags: Flags): Resolved {
   for (const warning of first.warnings) process.stderr.write(`synctail: ${warning}\n`);
   const named = first.settings.config;
   const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
-  const config: Config = file === undefined ? { syncs: [], server: {} } : readConfig(file);
+  const config: Config = file === undefined
+    ? { syncs: [], server: {}, auth: NO_AUTH }
+    : readConfig(file);
   const { settings } = resolveSettings({ flags, env, file: config.server });
-  return { settings, syncs: config.syncs, file };
+  return { settings, syncs: config.syncs, auth: config.auth, file };
 }
 
 /** The data directory of a command that starts no server. */

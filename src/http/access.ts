@@ -1,39 +1,88 @@
 /** Who asks, and what they may. */
 import type { Context, MiddlewareHandler } from "hono";
-import type { KeyStore, Principal } from "../auth/key_store.ts";
+import { getCookie } from "hono/cookie";
+import type { Authenticator } from "../auth/authenticator.ts";
+import { ProviderUnreachableError } from "../auth/identity_providers.ts";
+import { type Lapse, maySee, type Principal } from "../auth/principal.ts";
 import type { Scope } from "../auth/scopes.ts";
 import type { EventLog } from "../log/event_log.ts";
+import { loggerOf } from "../logger.ts";
+import type { Right } from "../stream/rights.ts";
 import { parseJobId, parseTenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { HttpEnv } from "./env.ts";
 import { notFound, Problem } from "./problem.ts";
+import type { PublicOrigin } from "./public_origin.ts";
+import { cookieName, requireSameOrigin } from "./same_origin.ts";
+
+/** Streams: what a ticket in the URL is good for. */
+const STREAM_PATH = /^\/v1\/sync\/(job\/[^/]+|jobs)\/subscribe$/;
+const READS = ["GET", "HEAD"];
 
 /**
- * Lets a request with a valid key through, from `Authorization: Bearer` (RFC 6750) or `X-API-Key`.
+ * Lets a request through that says who it is: an API key or a token as `Authorization: Bearer`
+ * (RFC 6750), a key as `X-API-Key`, for streams a ticket as `?ticket=`, else the cookie of a
+ * session; with that one, whatever changes something must come from a page of ours.
  *
- * @throws {Problem} unauthenticated, with WWW-Authenticate
+ * @throws {Problem} unauthenticated, with WWW-Authenticate; forbidden
  */
-export function authenticate(keys: KeyStore): MiddlewareHandler<HttpEnv> {
+export function authenticate(
+  authenticator: Authenticator,
+  origin: PublicOrigin,
+): MiddlewareHandler<HttpEnv> {
   return async (context, next) => {
-    const given = keyOf(context);
-    const principal = given === undefined ? undefined : keys.verify(given);
-    if (!principal) {
-      throw new Problem(
-        "unauthenticated",
-        given === undefined
-          ? "Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
-          : "The API key is not known here, or it was revoked",
-        {},
-        {
-          "WWW-Authenticate": given === undefined
-            ? 'Bearer realm="synctail"'
-            : 'Bearer realm="synctail", error="invalid_token"',
-        },
-      );
-    }
-    context.set("principal", actingFor(principal, context.req.header("Synctail-Tenant")));
+    const { req } = context;
+    if (req.method === "POST" && req.path === "/v1/session") return await next(); // it is given one
+    const principal = await principalOf(context, authenticator, origin);
+    context.set("principal", actingFor(principal, req.header("Synctail-Tenant")));
     await next();
   };
+}
+
+async function principalOf(
+  context: Context<HttpEnv>,
+  authenticator: Authenticator,
+  origin: PublicOrigin,
+): Promise<Principal> {
+  const { req } = context;
+  const bearer = bearerOf(context);
+  if (bearer !== undefined) {
+    return await checkedBearer(authenticator, bearer) ??
+      refuse("The API key or token is not known here, was revoked, or has expired");
+  }
+  const ticket = STREAM_PATH.test(req.path) ? req.query("ticket") : undefined;
+  if (ticket !== undefined) {
+    return await authenticator.ticket(ticket) ??
+      refuse("The ticket has expired, or is none of this server's; ask for another");
+  }
+  const cookie = getCookie(context, cookieName(origin.of(req.raw, context.env.remote)));
+  if (cookie === undefined) {
+    return refuse("Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`", false);
+  }
+  const found = await authenticator.session(cookie) ??
+    refuse("The session has ended; sign in again");
+  if (!READS.includes(req.method)) requireSameOrigin(context, origin);
+  context.set("session", found.session);
+  return found.principal;
+}
+
+async function checkedBearer(
+  authenticator: Authenticator,
+  text: string,
+): Promise<Principal | undefined> {
+  try {
+    return await authenticator.bearer(text);
+  } catch (cause) {
+    if (!(cause instanceof ProviderUnreachableError)) throw cause;
+    loggerOf("auth").error("{reason}: {cause}", { reason: cause.message, cause: cause.cause });
+    const detail = `${cause.message}, so the token cannot be checked now`;
+    throw new Problem("identity-provider-unreachable", detail, {}, { "Retry-After": "5" });
+  }
+}
+
+function refuse(detail: string, given = true): never {
+  const challenge = `Bearer realm="synctail"${given ? ', error="invalid_token"' : ""}`;
+  throw new Problem("unauthenticated", detail, {}, { "WWW-Authenticate": challenge });
 }
 
 /**
@@ -72,14 +121,33 @@ export async function jobFor(
   log: EventLog,
   scope: Scope,
 ): Promise<Job> {
+  const principal = context.get("principal");
   const id = parseJobId(context.req.param("job_id") ?? "");
-  const job = id && await log.get({ tenant: context.get("principal").tenant, id });
-  if (!job) throw notFound();
+  const job = id && await log.get({ tenant: principal.tenant, id });
+  if (!job || !maySee(principal, job)) throw notFound();
   requireScope(context, scope);
   return job;
 }
 
-function keyOf(context: Context<HttpEnv>): string | undefined {
+/** For a stream that outlives its request: what to tell its viewer once its right has ended. */
+export function rightOf(principal: Principal, authenticator: Authenticator): Right {
+  const { keyId, sessionId, expiresAtMs } = principal;
+  return {
+    name: `${keyId} ${sessionId} ${expiresAtMs}`,
+    lapsed() {
+      const lapse = authenticator.lapse(principal);
+      return lapse && { code: `access_${lapse}`, message: LAPSES[lapse] };
+    },
+  };
+}
+
+const LAPSES: Readonly<Record<Lapse, string>> = {
+  expired: "The ticket, token or session of this stream has expired. The job goes on.",
+  revoked: "The key of this stream was revoked. The job goes on.",
+  signed_out: "The session of this stream was signed out. The job goes on.",
+};
+
+function bearerOf(context: Context<HttpEnv>): string | undefined {
   const authorization = context.req.header("Authorization");
   if (authorization === undefined) return context.req.header("X-API-Key");
   return /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? "";

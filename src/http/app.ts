@@ -2,8 +2,10 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
+import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
 import { loggerOf } from "../logger.ts";
 import { authenticate } from "./access.ts";
@@ -11,20 +13,37 @@ import type { HttpEnv } from "./env.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
 import { addJobRoutes } from "./job_routes.ts";
+import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
 import { notFound, Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
+import { addSessionRoutes } from "./session_routes.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
 import { addSyncRoutes } from "./sync_routes.ts";
+import { addTicketRoute } from "./ticket_route.ts";
 import { addWorkerRoutes, storageProblem } from "./worker_routes.ts";
 
 /** Where bodies of any length are read line by line. */
 const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
 
+/** What pages elsewhere may send (CORS). */
+const CORS_HEADERS = [
+  "authorization",
+  "x-api-key",
+  "last-event-id",
+  "content-type",
+  "synctail-tenant",
+  "producer-id",
+  "producer-epoch",
+  "producer-seq",
+];
+
 /** @param version of this program, for the OpenAPI document */
 export function httpApp(services: Services, version: string): OpenAPIHono<HttpEnv> {
   const logger = loggerOf("http");
+  const { authenticator, origin, corsOrigins } = services;
   const app = new OpenAPIHono<HttpEnv>({
+    getPath: (request) => origin.pathOf(getPath(request)),
     defaultHook: (result) => {
       if (result.success) return;
       const error = result.error as ZodError; // the validators of this app are zod's
@@ -39,15 +58,33 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     await next();
     context.res.headers.set("X-Request-Id", id);
   });
+  app.use(async (context, next) => {
+    const { req, env } = context;
+    if (origin.accepts(req.raw, env.remote)) return await next();
+    const host = req.header("Host");
+    throw new Problem(
+      "misdirected",
+      `Cannot answer for the host "${host}": name it by --allowed-hosts or --public-url`,
+    );
+  });
+  app.use(cors({
+    origin: (from) => corsOrigins.includes("*") || corsOrigins.includes(from) ? from : null,
+    allowMethods: ["GET", "HEAD", "POST", "DELETE"],
+    allowHeaders: CORS_HEADERS,
+    exposeHeaders: ["X-Request-Id", "Location", "Retry-After"],
+    maxAge: 600,
+  }));
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: ({ req }, allowed) => {
       const allow = allowed.join(", ");
       const detail = `Cannot ${req.method} ${req.path}: it knows ${allow}`;
-      return new Problem("method-not-allowed", detail, {}, { Allow: allow }).response();
+      return new Problem("method-not-allowed", detail, {}, { Allow: allow }).response(
+        origin.prefix,
+      );
     },
   }));
-  app.use("/v1/*", authenticate(services.keys));
+  app.use("/v1/*", authenticate(authenticator, origin));
   app.use("/v1/*", async (context, next) => {
     const { req } = context;
     const type = req.header("Content-Type");
@@ -68,8 +105,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addSyncRoutes(app, services);
   addJobRoutes(app, services);
   addSubscribeRoute(app, services);
+  addJobsSubscribeRoute(app, services);
   addWorkerRoutes(app, services);
   addLogRoutes(app, services);
+  addSessionRoutes(app, services);
+  addTicketRoute(app, services);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
@@ -88,20 +128,21 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       description: "tail -f for sync jobs: what a running sync is doing, live.",
       license: { name: "MIT" },
     },
+    ...(origin.prefix !== "" && { servers: [{ url: origin.prefix }] }),
   });
   app.get("/healthz", (context) => context.json({ status: "ok" }));
 
-  app.notFound(() => notFound().response());
+  app.notFound(() => notFound().response(origin.prefix));
   app.onError((error, context) => {
-    if (error instanceof Problem) return error.response();
+    if (error instanceof Problem) return error.response(origin.prefix);
     const full = storageProblem(error);
-    if (full) return full.response();
+    if (full) return full.response(origin.prefix);
     if (error instanceof HTTPException && error.status < 500) {
-      return new Problem("invalid-request", error.message).response();
+      return new Problem("invalid-request", error.message).response(origin.prefix);
     }
     logger.error("request failed: {error}", { error, request_id: context.get("requestId") });
     const detail = "The request was not carried out; the server's log says why, by X-Request-Id";
-    return new Problem("internal-fault", detail).response();
+    return new Problem("internal-fault", detail).response(origin.prefix);
   });
   return app;
 }

@@ -1,5 +1,6 @@
 /** What every handler can count on. */
-import type { Principal } from "../auth/key_store.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { Session } from "../auth/sessions.ts";
 
 /** The connection under a request, as the runtime knows it. */
 export interface Connection {
@@ -16,5 +17,7 @@ export interface HttpEnv {
     requestId: string;
     /** Set on everything below /v1. */
     principal: Principal;
+    /** Set where a cookie said who asks. */
+    session: Session | undefined;
   };
 }

@@ -2,13 +2,14 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { CursorError, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { keyOf } from "../sync/job.ts";
-import { deriveSyncId, type JobKey, parseSyncId } from "../sync/ids.ts";
+import { deriveSyncId, type JobKey, parseSyncId, type SyncId, type TenantId } from "../sync/ids.ts";
 import { jobFor, requireScope } from "./access.ts";
 import { JobParams, json, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { jobJson } from "./job_json.ts";
 import { Problem } from "./problem.ts";
 import { JobListQuerySchema, JobListSchema, JobSchema } from "./schemas.ts";
+import type { Syncs } from "../jobs/syncs.ts";
 import type { Services } from "./services.ts";
 
 const LIST_LIMIT = 50;
@@ -73,12 +74,9 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     requireScope(context, "read");
     const { tenant } = context.get("principal");
     const { status, sync, limit = LIST_LIMIT, cursor } = context.req.valid("query");
-    const syncId = sync === undefined
-      ? undefined
-      // A sync that nobody knows may be one whose configuration is gone: its id is derived.
-      : syncs.find(tenant, sync)?.id ?? parseSyncId(sync) ?? deriveSyncId(tenant, sync);
+    const syncId = sync === undefined ? undefined : syncIdOf(syncs, tenant, sync);
     try {
-      const page = await log.list({ tenant, status, syncId, limit, cursor });
+      const page = await log.list({ tenant, statuses: status, syncId, limit, cursor });
       const items = page.items.map((job) => jobJson(job, services));
       return context.json({ items, next_cursor: page.nextCursor }, 200);
     } catch (cause) {
@@ -121,4 +119,10 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     const job = await dispatcher.cancel(keyOf(await jobFor(context, log, "run")));
     return context.json(jobJson(job, services), 200);
   });
+}
+
+/** One that nobody knows may be a sync whose configuration is gone: its id is derived. */
+export function syncIdOf(syncs: Syncs, tenant: TenantId, idOrName: string): SyncId {
+  return syncs.find(tenant, idOrName)?.id ?? parseSyncId(idOrName) ??
+    deriveSyncId(tenant, idOrName);
 }

@@ -7,6 +7,7 @@ export const PROBLEMS = {
   "invalid-request": [400, "The request is not valid"],
   "unauthenticated": [401, "An API key is needed"],
   "forbidden": [403, "The key does not allow this"],
+  "misdirected": [421, "That host is not served here"],
   "not-found": [404, "Not found"],
   "method-not-allowed": [405, "This resource does not know that method"],
   "already-running": [409, "The sync is running already"],
@@ -22,6 +23,7 @@ export const PROBLEMS = {
   "unsupported-media-type": [415, "The body is of a type that is not read here"],
   "too-many-events": [429, "Too many events a second"],
   "internal-fault": [500, "Something broke inside the server"],
+  "identity-provider-unreachable": [503, "The token cannot be checked now"],
   "stopping": [503, "The server is stopping"],
   "storage-full": [507, "There is no room left to store it"],
 } as const satisfies Record<string, readonly [number, string]>;
@@ -78,10 +80,10 @@ export class Problem extends Error {
     this.headers = headers;
   }
 
-  /** The answer. */
-  response(): Response {
+  /** The answer. @param prefix what stands before every path of this server, such as `/synctail` */
+  response(prefix: string): Response {
     const [status, title] = PROBLEMS[this.code];
-    const type = `/problems/${this.code}`;
+    const type = `${prefix}/problems/${this.code}`;
     return new Response(
       JSON.stringify({ type, title, status, detail: this.message, ...this.extras }),
       { status, headers: { "Content-Type": "application/problem+json", ...this.headers } },

@@ -1,8 +1,10 @@
 /** The shapes of the API, defined once: they validate, and they are the OpenAPI document. */
 import { z } from "@hono/zod-openapi";
+import { SCOPES } from "../auth/scopes.ts";
+import { TICKET_MAX_S } from "../auth/tickets.ts";
 import { LIST_LIMIT_MAX, READ_LIMIT_MAX } from "../log/event_log.ts";
 import { LOG_LEVELS } from "../sync/entry.ts";
-import { STATUSES } from "../sync/status.ts";
+import { type Status, STATUSES } from "../sync/status.ts";
 
 /** Most log lines that a stream starts with. */
 const TAIL_MAX = 1_000;
@@ -115,6 +117,11 @@ export const tags = z.array(z.string().min(1).max(100)).max(20);
 export const anyObject = z.record(z.string().max(100), z.unknown())
   .refine((value) => depthAtMost(value, DEPTH_MAX), `expected at most ${DEPTH_MAX} levels`);
 
+/** In a URL, as EventSource can send no headers. */
+const ticket = z.string().max(4_000).openapi({
+  description: "A ticket instead of a key; POST .../ticket makes one",
+});
+
 /** Optional words about a run; callers can only run what is configured. */
 export const RunBodySchema = z.strictObject({
   tags: tags.optional(),
@@ -124,14 +131,42 @@ export const RunBodySchema = z.strictObject({
 /** A whole number in a query. */
 const whole = z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number);
 
+/** One status, or several with commas between. */
+const statuses = z.string().transform((text, context): Status[] => {
+  const names = text.split(",");
+  const known = names.flatMap((name) => STATUSES.filter((status) => status === name));
+  if (known.length === names.length) return known;
+  const message = `expected some of ${STATUSES.join(", ")}, with commas between`;
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+}).optional().openapi({
+  type: "string",
+  description: "One status or several, separated by commas",
+  example: "pending,in_progress",
+});
+
 export const JobListQuerySchema = z.strictObject({
-  status: StatusSchema.optional(),
+  status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
   limit: whole.pipe(z.int().min(1).max(LIST_LIMIT_MAX)).optional().openapi({
     type: "integer",
     description: "50 by default",
   }),
   cursor: z.string().min(1).max(100).optional(),
+});
+
+/** Asked again and again, this is never an error for more names than it knows: EventSource gives up. */
+export const JobsSubscribeQuerySchema = z.object({
+  status: statuses,
+  sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
+  job: z.uuid().optional().openapi({ description: "One job" }),
+  tag: z.string().min(1).max(100).optional(),
+  ended: whole.pipe(z.int().max(10_000)).optional().openapi({
+    type: "integer",
+    description: "At most so many jobs that are over come in the snapshot, the newest; all when " +
+      "left out",
+  }),
+  ticket: ticket.optional(),
 });
 
 const level = z.enum(LOG_LEVELS);
@@ -141,6 +176,7 @@ const cursor = z.union([z.string(), z.array(z.string())])
   .transform((given) => [given].flat().at(-1)).optional();
 
 export const SubscribeQuerySchema = z.object({
+  ticket: ticket.optional(),
   logs: level.optional().openapi({
     description: "Adds log lines of at least this level to the stream",
   }),
@@ -188,3 +224,33 @@ export const LogListSchema = z.object({
 export const EventsQuerySchema = z.strictObject({
   after: whole.optional().openapi({ type: "integer", description: "Only entries after this seq" }),
 });
+
+const secret = z.string().min(1).max(200);
+
+/** What a browser signs in with. */
+export const SessionBodySchema = z.union([
+  z.strictObject({ key: secret }),
+  z.strictObject({ link: secret }),
+]).openapi("SignIn");
+
+export const SessionSchema = z.object({
+  tenant: z.string(),
+  scopes: z.array(z.enum(SCOPES)),
+  stall_after_s: z.number().openapi({ description: "Silence after which a job is stalled" }),
+}).openapi("Session");
+
+export const TicketBodySchema = z.strictObject({
+  for: z.enum(["job", "sync", "tag", "tenant"]).optional().openapi({
+    description: "What the ticket is good for; the job when left out",
+  }),
+  tag: z.string().min(1).max(100).optional().openapi({ description: "With `for: tag`" }),
+  expires_in_s: z.int().min(1).max(TICKET_MAX_S).optional().openapi({
+    description: "3,600 when left out",
+  }),
+}).openapi("NewTicket");
+
+export const TicketSchema = z.object({
+  ticket: z.string(),
+  url: z.string().openapi({ description: "The stream, with the ticket in it" }),
+  expires_at: time,
+}).openapi("Ticket");

@@ -1,5 +1,5 @@
 /** What the routes work with. */
-import type { KeyStore } from "../auth/key_store.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../clock.ts";
 import type { Dispatcher } from "../jobs/dispatcher.ts";
 import type { EventRate } from "../jobs/event_rate.ts";
@@ -7,10 +7,14 @@ import type { OutsideJobs } from "../jobs/outside_jobs.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
+import type { PublicOrigin } from "./public_origin.ts";
 
 export interface Services {
   readonly log: EventLog;
-  readonly keys: KeyStore;
+  readonly authenticator: Authenticator;
+  readonly origin: PublicOrigin;
+  /** Origins of pages elsewhere that may ask here (CORS); `*` for any. */
+  readonly corsOrigins: readonly string[];
   readonly syncs: Syncs;
   readonly dispatcher: Dispatcher;
   readonly outside: OutsideJobs;

@@ -1,6 +1,7 @@
 /** The endpoint of the page: one job's progress as Server-Sent Events. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { jobFor } from "./access.ts";
+import type { Context } from "hono";
+import { jobFor, rightOf } from "./access.ts";
 import { JobParams, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { SubscribeQuerySchema } from "./schemas.ts";
@@ -35,17 +36,33 @@ const route = createRoute({
 });
 
 export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { log, viewers } = services;
+  const { log, viewers, authenticator } = services;
 
   app.openapi(route, async (context) => {
     const job = await jobFor(context, log, "read");
-    // A HEAD is served by this handler, but its body would never be read nor cancelled.
-    if (context.req.raw.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
     const { logs, tail, last_event_id, lastEventId } = context.req.valid("query");
     const cursor = context.req.header("Last-Event-ID") || last_event_id || lastEventId || undefined;
-    const stream = await viewers.subscribe(job, { cursor, logs, tail });
-    if (!stream) return new Response(null, { status: 204 });
-    context.env.keepOpen();
-    return new Response(stream, { headers: STREAM_HEADERS });
+    const right = rightOf(context.get("principal"), authenticator);
+    return await streamAnswer(
+      context,
+      () => viewers.subscribe(job, { cursor, logs, tail, right }),
+    );
+  });
+}
+
+/** The answer that carries a stream; 204 where there is none. */
+export async function streamAnswer(
+  context: Context<HttpEnv>,
+  open: () =>
+    | ReadableStream<Uint8Array>
+    | Promise<ReadableStream<Uint8Array> | undefined>,
+): Promise<Response> {
+  // A HEAD is served by the same handlers, but its body would never be read nor cancelled.
+  if (context.req.raw.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
+  const stream = await open();
+  if (!stream) return new Response(null, { status: 204 });
+  context.env.keepOpen();
+  return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>, {
+    headers: STREAM_HEADERS,
   });
 }

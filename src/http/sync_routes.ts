@@ -100,7 +100,9 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
         { job_id: job.id },
       );
     }
-    return context.json(jobJson(job, services), 202, { Location: `/v1/sync/job/${job.id}` });
+    return context.json(jobJson(job, services), 202, {
+      Location: `${services.origin.prefix}/v1/sync/job/${job.id}`,
+    });
   });
 }
 

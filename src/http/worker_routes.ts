@@ -97,7 +97,7 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
       if (!(cause instanceof JobExistsError)) throw cause;
       throw new Problem("job-exists", cause.message);
     });
-    const headers = { Location: `/v1/sync/job/${job.id}` };
+    const headers = { Location: `${services.origin.prefix}/v1/sync/job/${job.id}` };
     const shown = jobJson(job, services);
     return created ? context.json(shown, 201, headers) : context.json(shown, 200, headers);
   });

@@ -27,7 +27,7 @@ import type { Hub } from "./hub.ts";
 export class PublishedLog implements EventLog {
   readonly #log: EventLog;
   readonly #hub: Hub;
-  #grown = new Set<JobKeyText>();
+  #grown = new Map<JobKeyText, JobKey>();
 
   constructor(log: EventLog, hub: Hub) {
     this.#log = log;
@@ -36,12 +36,14 @@ export class PublishedLog implements EventLog {
 
   async append(key: JobKey, decide: Decide, options?: AppendOptions): Promise<Appended> {
     const appended = await this.#log.append(key, decide, options);
-    if (appended.lastSeq >= appended.firstSeq) this.#publish(keyText(key));
+    if (appended.lastSeq >= appended.firstSeq) this.#publish(key);
     return appended;
   }
 
-  create(job: NewJob, options?: CreateOptions): Promise<Created> {
-    return this.#log.create(job, options);
+  async create(job: NewJob, options?: CreateOptions): Promise<Created> {
+    const created = await this.#log.create(job, options);
+    if (created.outcome === "created") this.#publish(created.job);
+    return created;
   }
 
   get(key: JobKey): Promise<Job | undefined> {
@@ -83,7 +85,7 @@ export class PublishedLog implements EventLog {
   /** Whoever follows the job is woken, and finds it gone. */
   async remove(key: JobKey): Promise<boolean> {
     const removed = await this.#log.remove(key);
-    if (removed) this.#publish(keyText(key));
+    if (removed) this.#publish(key);
     return removed;
   }
 
@@ -99,15 +101,15 @@ export class PublishedLog implements EventLog {
     return this.#log.close();
   }
 
-  #publish(key: JobKeyText): void {
+  #publish({ tenant, id }: JobKey): void {
     const first = this.#grown.size === 0;
-    this.#grown.add(key);
+    this.#grown.set(keyText({ tenant, id }), { tenant, id });
     if (!first) return;
     setImmediate(() =>
       setImmediate(() => {
         const grown = this.#grown;
-        this.#grown = new Set();
-        for (const each of grown) this.#hub.wake(each);
+        this.#grown = new Map();
+        for (const key of grown.values()) this.#hub.wake(key);
       })
     );
   }

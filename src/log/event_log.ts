@@ -94,7 +94,8 @@ export interface TrimLimits {
 /** Which jobs to list, newest first. */
 export interface JobQuery {
   readonly tenant: TenantId;
-  readonly status?: Status;
+  /** Any of these; all when left out. */
+  readonly statuses?: readonly Status[];
   readonly syncId?: SyncId;
   /** 1 to LIST_LIMIT_MAX. */
   readonly limit: number;

@@ -110,7 +110,7 @@ export class MemoryLog implements EventLog {
     const before = query.cursor === undefined ? Infinity : parsePlace(query.cursor);
     const found = all.reverse().filter(({ job, place }) =>
       place < before && job.tenant === query.tenant &&
-      (query.status === undefined || job.status === query.status) &&
+      (query.statuses?.includes(job.status) ?? true) &&
       (query.syncId === undefined || job.sync?.id === query.syncId)
     );
     const page = found.slice(0, query.limit);

@@ -176,9 +176,9 @@ export class JobRows {
   list(query: JobQuery, beforePk: number, limit: number): Columns[] {
     const where = ["tenant = ?", "pk < ?"];
     const values: (string | number)[] = [query.tenant, beforePk];
-    if (query.status !== undefined) {
-      where.push("status = ?");
-      values.push(query.status);
+    if (query.statuses !== undefined) {
+      where.push(`status IN (${query.statuses.map(() => "?").join(", ")})`);
+      values.push(...query.statuses);
     }
     if (query.syncId !== undefined) {
       where.push("sync_id = ?");

@@ -15,6 +15,7 @@ declare const Bun: {
     port: number;
     idleTimeout: number;
     reusePort: boolean;
+    tls?: { readonly cert: string; readonly key: string };
     fetch(request: Request, server: BunServer): Response | Promise<Response>;
     error(): Response;
   }): BunServer;
@@ -24,12 +25,13 @@ declare const Bun: {
 const IDLE_S = 30;
 
 /** @throws {Error} with code EADDRINUSE and what else the system says of the address */
-export function listen({ hostname, port, handler }: ListenOptions): Listening {
+export function listen({ hostname, port, handler, tls }: ListenOptions): Listening {
   const server = Bun.serve({
     hostname,
     port,
     idleTimeout: IDLE_S,
     reusePort: false,
+    tls,
     fetch: (request, self) =>
       handler(request, {
         remote: self.requestIP(request)?.address ?? "",

@@ -2,10 +2,11 @@
 import type { Listening, ListenOptions } from "./listening.ts";
 
 /** @throws {Deno.errors.AddrInUse} and what else the system says of the address */
-export function listen({ hostname, port, handler }: ListenOptions): Listening {
+export function listen({ hostname, port, handler, tls }: ListenOptions): Listening {
   const server = Deno.serve({
     hostname,
     port,
+    ...tls,
     onListen: () => {},
     // A stream that we break off on purpose ends up here; there is nothing left to answer.
     onError: () => new Response(null, { status: 500 }),

@@ -9,6 +9,8 @@ export interface ListenOptions {
   /** 0 picks a free one. */
   readonly port: number;
   readonly handler: Handler;
+  /** Certificate chain and key, in PEM; plain HTTP without. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 /** A server that accepts connections. */

@@ -29,8 +29,8 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 }
 
 /** The URL that reaches a listener on this machine. */
-export function urlOf(hostname: string, port: number): string {
+export function urlOf(hostname: string, port: number, scheme = "http"): string {
   const anywhere = hostname === "0.0.0.0" || hostname === "::" || hostname === "";
   const host = anywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `http://${host}:${port}`;
+  return `${scheme}://${host}:${port}`;
 }

@@ -2,6 +2,7 @@
 import type { SseFrame } from "../sse/frame.ts";
 import { frameBytes, SseEncoderStream } from "../sse/sse_encoder_stream.ts";
 import type { Entry, JobError, LogEntry, Seq } from "../sync/entry.ts";
+import type { JobId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { eventId, type Resume } from "./cursor.ts";
 import {
@@ -28,9 +29,9 @@ export function comeBackBytes(retryMs: number): Uint8Array {
   return frameBytes({ ...HEARTBEAT, retryMs });
 }
 
-/** A fault of this connection alone; the job goes on. */
-export function faultBytes(job: Job, error: JobError): Uint8Array {
-  return frameBytes({ data: spacedJson(errorPayload(job.id, error)) });
+/** A fault of this connection alone; the job goes on. Without a job of all that it carries. */
+export function faultBytes(id: JobId | undefined, error: JobError): Uint8Array {
+  return frameBytes({ data: spacedJson(errorPayload(id, error)) });
 }
 
 /** `connected`, with the client's retry, and the totals of now where they are asked for. */

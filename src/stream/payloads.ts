@@ -59,6 +59,21 @@ export function progressPayload(job: Job, view: ProgressView) {
   };
 }
 
+/** A job on a stream of many: its totals, and what a list shows of it. Without a position. */
+export function listedPayload(job: Job) {
+  return {
+    ...progressPayload(job, { ...job, atMs: job.updatedAtMs }),
+    sync: job.sync?.name ?? null,
+    name: job.name,
+    tags: job.tags,
+    attempt: job.attempt,
+    created_at: new Date(job.createdAtMs).toISOString(),
+    started_at: job.startedAtMs === null ? null : new Date(job.startedAtMs).toISOString(),
+    ended_at: job.endedAtMs === null ? null : new Date(job.endedAtMs).toISOString(),
+    heard_at: new Date(job.heardAtMs).toISOString(),
+  };
+}
+
 /** What is known besides the counts, under its names on the wire. Unknown ones are left out. */
 export function measures(p: Progress) {
   return {
@@ -77,7 +92,7 @@ export function measures(p: Progress) {
 }
 
 /** A failed job, or a fault of one connection. */
-export function errorPayload(id: JobId, error: JobError) {
+export function errorPayload(id: JobId | undefined, error: JobError) {
   return { type: "error", job_id: id, code: error.code, message: error.message };
 }
 

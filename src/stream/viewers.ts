@@ -9,6 +9,10 @@ import type { Job } from "../sync/job.ts";
 import { openAt } from "./cursor.ts";
 import { comeBackBytes, entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
+import { JobFeed } from "./job_feed.ts";
+import { JobsStream, type JobsWish } from "./jobs_stream.ts";
+import type { LiveStream } from "./live_stream.ts";
+import { type Right, Rights } from "./rights.ts";
 import { Subscription } from "./subscription.ts";
 
 export interface ViewersOptions {
@@ -32,19 +36,25 @@ export interface Wish {
   readonly logs: LogLevel | undefined;
   /** Without a cursor so many of the last log lines come first. */
   readonly tail?: number;
+  /** What it was opened with; without one it is never asked about. */
+  readonly right?: Right;
 }
 
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #tails: Tails;
   readonly #wheel: HeartbeatWheel;
-  readonly #open = new Map<Subscription, () => void>();
+  readonly #feed: JobFeed;
+  readonly #rights: Rights;
+  readonly #open = new Map<LiveStream, () => void>();
   #draining = false;
 
   constructor(options: ViewersOptions) {
     this.#options = options;
     this.#tails = new Tails(options.log, options.hub, entryEncoder);
     this.#wheel = new HeartbeatWheel(options.clock, options.heartbeatMs);
+    this.#feed = new JobFeed(options);
+    this.#rights = new Rights(options.clock);
   }
 
   /** Opens a stream of the job's frames; undefined when the cursor stands at its end (204). */
@@ -70,8 +80,32 @@ export class Viewers {
       onFault,
       onEnd: (ended) => this.#forget(ended),
     });
-    this.#open.set(subscription, this.#wheel.add(subscription));
-    return subscription.stream();
+    return this.#opened(subscription, wish.right);
+  }
+
+  /** Opens a stream of many jobs: each that matches as it stands, then whatever changes. */
+  subscribeToJobs(wish: JobsWish): ReadableStream<Uint8Array> {
+    if (this.#draining) return once(comeBackBytes(this.#jittered()));
+    const { log, retryMs, onFault } = this.#options;
+    const stream = new JobsStream({
+      wish,
+      log,
+      feed: this.#feed,
+      retryMs,
+      onFault,
+      onEnd: (ended) => this.#forget(ended),
+    });
+    return this.#opened(stream, wish.right);
+  }
+
+  #opened(stream: LiveStream, right: Right | undefined): ReadableStream<Uint8Array> {
+    const leaveWheel = this.#wheel.add(stream);
+    const letGo = right && this.#rights.hold(stream, right);
+    this.#open.set(stream, () => {
+      leaveWheel();
+      letGo?.();
+    });
+    return stream.stream();
   }
 
   /** The last log lines that the viewer asks for, up to the job's present end. */
@@ -108,10 +142,10 @@ export class Viewers {
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     const gone = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    for (const subscription of [...this.#open.keys()]) subscription.sendAway(this.#jittered());
+    for (const stream of [...this.#open.keys()]) stream.sendAway(this.#jittered());
     if (this.#open.size === 0) return;
     const callOff = this.#options.clock.after(graceMs, () => {
-      for (const subscription of [...this.#open.keys()]) subscription.abort();
+      for (const stream of [...this.#open.keys()]) stream.abort();
     });
     await gone;
     callOff();
@@ -119,9 +153,9 @@ export class Viewers {
 
   #onEmpty: () => void = () => {};
 
-  #forget(subscription: Subscription): void {
-    this.#open.get(subscription)?.();
-    this.#open.delete(subscription);
+  #forget(stream: LiveStream): void {
+    this.#open.get(stream)?.();
+    this.#open.delete(stream);
     if (this.#open.size === 0) this.#onEmpty();
   }
 

@@ -49,6 +49,7 @@ test("verify() tells whom a key stands for", (t) => {
   const principal = keys.verify(key);
 
   assert.deepEqual(principal, {
+    expiresAtMs: null,
     keyId: id,
     tenant: "acme",
     scopes: new Set(["read", "run"]),

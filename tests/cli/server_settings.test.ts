@@ -27,6 +27,14 @@ test("resolveSettings() needs nothing to be set", () => {
   const { settings, warnings } = resolved({});
 
   assert.deepEqual(settings, {
+    allowedHosts: "",
+    corsOrigins: "",
+    keysFile: undefined,
+    publicUrl: undefined,
+    ticketSecretFile: undefined,
+    tlsCert: undefined,
+    tlsKey: undefined,
+    trustProxy: "",
     hostname: "127.0.0.1",
     port: 8017,
     data: "./.synctail",

@@ -364,6 +364,7 @@ test("/openapi.json is 3.1 and describes every route that there is", async (t) =
 
   assert.equal(document.openapi, "3.1.0");
   assert.deepEqual(Object.keys(document.paths).sort(), [
+    "/v1/session",
     "/v1/sync",
     "/v1/sync/job",
     "/v1/sync/job/{job_id}",
@@ -371,7 +372,9 @@ test("/openapi.json is 3.1 and describes every route that there is", async (t) =
     "/v1/sync/job/{job_id}/events",
     "/v1/sync/job/{job_id}/logs",
     "/v1/sync/job/{job_id}/subscribe",
+    "/v1/sync/job/{job_id}/ticket",
     "/v1/sync/jobs",
+    "/v1/sync/jobs/subscribe",
     "/v1/sync/{sync}/run",
     "/v1/tenant",
   ]);

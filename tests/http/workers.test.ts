@@ -117,7 +117,7 @@ test("an NDJSON body is kept as it arrives, also when its sender goes away", asy
   t.after(() => void socket.destroy());
   const chunk = (text: string) => socket.write(`${text.length.toString(16)}\r\n${text}\r\n`);
   socket.write(
-    `POST ${path}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.key()}\r\n` +
+    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
       "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
   );
   const until = async (inserted: number) => {
@@ -142,7 +142,7 @@ test("a body that stands still is cut, and what had arrived stands", async (t) =
     t.after(() => void socket.destroy());
     const text = '{"type": "log", "message": "x"}\n{';
     socket.write(
-      `POST ${path}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.key()}\r\n` +
+      `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
         `Content-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n` +
         `${text.length.toString(16)}\r\n${text}\r\n`,
     );

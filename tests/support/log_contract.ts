@@ -325,7 +325,7 @@ export function logContract(
 
     const first = await log.list({ tenant: TENANT, limit: 3 });
     const second = await log.list({ tenant: TENANT, limit: 3, cursor: first.nextCursor ?? "" });
-    const failed = await log.list({ tenant: TENANT, limit: 3, status: "failed" });
+    const failed = await log.list({ tenant: TENANT, limit: 3, statuses: ["failed"] });
     const ofOther = await log.list({ tenant: TENANT, limit: 3, syncId: other });
 
     assert.deepEqual([...first.items, ...second.items].map(({ id }) => id), ids);

@@ -1,0 +1,123 @@
+/** JWTs of the identity providers that a team has already (OIDC, RFC 9068). */
+import {
+  createRemoteJWKSet,
+  decodeJwt,
+  errors,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyGetKey,
+} from "jose";
+import type { Clock } from "../clock.ts";
+import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import type { Principal } from "./principal.ts";
+import { isScope, type Scope } from "./scopes.ts";
+
+/** Only algorithms with a private key that is not ours: a shared secret would let us be forged. */
+export const ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+] as const;
+
+/** How long nothing is fetched after a fetch, whatever key ids are asked for. */
+const COOLDOWN_MS = 30_000;
+const FETCH_MS = 5_000;
+/** Seconds that two machines' clocks may differ. */
+const TOLERANCE_S = 5;
+
+export interface IdentityProvider {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwksUrl: string;
+  readonly algorithms: readonly string[];
+  /** Name of the claim that holds the tenant; taken as it is, so `https://acme.example/tenant` too. */
+  readonly tenantClaim: string;
+  /** The tenant of all its tokens, instead of a claim. */
+  readonly tenant?: TenantId;
+  /** Name of the claim that holds scopes: a list, or a text with spaces (RFC 8693 section 4.2). */
+  readonly scopeClaim: string;
+  /** What stands before our scopes' names there, such as `synctail:`. */
+  readonly scopePrefix: string;
+}
+
+/** The keys of a provider could not be fetched: nothing is known of the token. */
+export class ProviderUnreachableError extends Error {
+  override readonly name = "ProviderUnreachableError";
+}
+
+export class IdentityProviders {
+  readonly #byIssuer: ReadonlyMap<string, IdentityProvider & { readonly keys: JWTVerifyGetKey }>;
+  readonly #clock: Clock;
+
+  constructor(
+    providers: readonly IdentityProvider[],
+    clock: Clock,
+    { cooldownMs = COOLDOWN_MS }: { readonly cooldownMs?: number } = {},
+  ) {
+    this.#clock = clock;
+    this.#byIssuer = new Map(providers.map((provider) => {
+      const keys = createRemoteJWKSet(new URL(provider.jwksUrl), {
+        cooldownDuration: cooldownMs,
+        timeoutDuration: FETCH_MS,
+      });
+      return [provider.issuer, { ...provider, keys }];
+    }));
+  }
+
+  /**
+   * Whom the token stands for; undefined when it is not to be trusted or names no tenant.
+   *
+   * @throws {ProviderUnreachableError}
+   */
+  async verify(token: string): Promise<Principal | undefined> {
+    try {
+      const provider = this.#byIssuer.get(decodeJwt(token).iss ?? "");
+      if (!provider) return undefined;
+      const { payload } = await jwtVerify(token, provider.keys, {
+        issuer: provider.issuer,
+        audience: provider.audience,
+        algorithms: [...provider.algorithms],
+        clockTolerance: TOLERANCE_S,
+        currentDate: new Date(this.#clock.now()),
+        requiredClaims: ["exp"],
+      });
+      return principalOf(payload, provider);
+    } catch (cause) {
+      if (isOfTheToken(cause)) return undefined;
+      const words = `The keys of the identity provider could not be had`;
+      throw new ProviderUnreachableError(words, { cause });
+    }
+  }
+}
+
+function principalOf(payload: JWTPayload, provider: IdentityProvider): Principal | undefined {
+  const { tenant: fixed, tenantClaim, scopeClaim, scopePrefix } = provider;
+  const claimed = payload[tenantClaim];
+  const tenant = fixed ?? (typeof claimed === "string" ? parseTenantId(claimed) : undefined);
+  if (!tenant) return undefined;
+  const given = payload[scopeClaim];
+  const words: unknown[] = Array.isArray(given) ? given : String(given ?? "").split(" ");
+  const scopes = new Set<Scope>();
+  for (const word of words) {
+    if (typeof word !== "string" || !word.startsWith(scopePrefix)) continue;
+    const scope = word.slice(scopePrefix.length);
+    if (isScope(scope)) scopes.add(scope);
+  }
+  return { tenant, scopes, keyId: null, expiresAtMs: (payload.exp ?? 0) * 1000 };
+}
+
+/** Whether the token itself is at fault, and not the way to its keys. */
+function isOfTheToken(cause: unknown): boolean {
+  const ours = [errors.JWKSTimeout, errors.JWKSInvalid, errors.JWKInvalid];
+  if (ours.some((type) => cause instanceof type)) return false;
+  // jose tells an answer of the provider that is no key set by its plain base class.
+  return cause instanceof errors.JOSEError && cause.code !== "ERR_JOSE_GENERIC";
+}

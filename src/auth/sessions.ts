@@ -1,0 +1,77 @@
+/** Sessions of browsers: what a key or a sign-in link is exchanged for, carried by a cookie. */
+import { randomUUID } from "node:crypto";
+import { errors, jwtVerify, SignJWT } from "jose";
+import type { Clock } from "../clock.ts";
+import type { SignInStore } from "./sign_in_store.ts";
+
+/** How long a cookie holds unless it is renewed. */
+export const SESSION_MS = 12 * 3_600_000;
+/** How long a session can be renewed at all. */
+export const SESSION_MAX_MS = 30 * 86_400_000;
+
+const AUDIENCE = "synctail:session";
+
+/** A session that was opened and has not ended. */
+export interface Session {
+  readonly id: string;
+  readonly keyId: string;
+  readonly startedAtMs: number;
+}
+
+/** Signed, not stored, so that every replica with the same secret knows them; only ends are kept. */
+export class Sessions {
+  readonly #secret: Uint8Array;
+  readonly #store: SignInStore;
+  readonly #clock: Clock;
+
+  constructor(secret: Uint8Array, store: SignInStore, clock: Clock) {
+    this.#secret = secret;
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** A new session of that key. */
+  open(keyId: string): Session {
+    return { id: randomUUID(), keyId, startedAtMs: this.#clock.now() };
+  }
+
+  /** The cookie's value, good for SESSION_MS from now and never beyond SESSION_MAX_MS in all. */
+  async cookie({ id, keyId, startedAtMs }: Session): Promise<string> {
+    const expiresAtMs = Math.min(this.#clock.now() + SESSION_MS, startedAtMs + SESSION_MAX_MS);
+    return await new SignJWT({ auth_time: startedAtMs / 1000 })
+      .setProtectedHeader({ alg: "HS256" })
+      .setAudience(AUDIENCE)
+      .setSubject(keyId)
+      .setJti(id)
+      .setExpirationTime(Math.floor(expiresAtMs / 1000))
+      .sign(this.#secret);
+  }
+
+  /** The session of a cookie's value; undefined when it is none of ours, is over or was ended. */
+  async read(cookie: string): Promise<Session | undefined> {
+    try {
+      const { payload } = await jwtVerify(cookie, this.#secret, {
+        algorithms: ["HS256"],
+        audience: AUDIENCE,
+        currentDate: new Date(this.#clock.now()),
+        requiredClaims: ["exp", "sub", "jti", "auth_time"],
+      });
+      const { jti, sub, auth_time } = payload;
+      if (jti === undefined || sub === undefined || typeof auth_time !== "number") return undefined;
+      if (this.hasEnded(jti)) return undefined;
+      return { id: jti, keyId: sub, startedAtMs: auth_time * 1000 };
+    } catch (cause) {
+      if (cause instanceof errors.JOSEError) return undefined;
+      throw cause;
+    }
+  }
+
+  /** Signs the browser out, with all that it has open. */
+  end({ id, startedAtMs }: Session): void {
+    this.#store.endSession(id, startedAtMs + SESSION_MAX_MS);
+  }
+
+  hasEnded(id: string): boolean {
+    return this.#store.hasEnded(id);
+  }
+}

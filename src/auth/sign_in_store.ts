@@ -1,0 +1,96 @@
+/** One-use sign-in links, signed-out sessions and the server's own secret, in a SQLite file. */
+import { Buffer } from "node:buffer";
+import { createHash, randomBytes } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import type { Clock } from "../clock.ts";
+import { openVersioned } from "../log/migrate.ts";
+
+/** How long a sign-in link holds. */
+export const LINK_MS = 15 * 60_000;
+
+/** "STsi": tells this file from another application's database. */
+const APPLICATION_ID = 0x53547369;
+/** Step n leads from schema n to n + 1. A step that has been released is never changed. */
+const MIGRATIONS = [
+  `CREATE TABLE links (
+     digest TEXT NOT NULL PRIMARY KEY,
+     key_id TEXT NOT NULL,
+     expires_at_ms INTEGER NOT NULL
+   );
+   CREATE TABLE ended_sessions (
+     id TEXT NOT NULL PRIMARY KEY,
+     expires_at_ms INTEGER NOT NULL
+   );
+   CREATE TABLE secrets (
+     name TEXT NOT NULL PRIMARY KEY,
+     value TEXT NOT NULL
+   );`,
+];
+
+/** Opened by the server and by `synctail link` at once. Holds no link's text, only its digest. */
+export class SignInStore {
+  readonly #db: DatabaseSync;
+  readonly #clock: Clock;
+  /** Looked at once a second for each session that has streams open. Only a server ends sessions. */
+  readonly #ended: Set<string>;
+
+  /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
+  constructor(path: string, clock: Clock) {
+    this.#clock = clock;
+    this.#db = openVersioned(path, {
+      applicationId: APPLICATION_ID,
+      migrations: MIGRATIONS,
+      what: "the sign-in store",
+    });
+    const rows = this.#db.prepare("SELECT id FROM ended_sessions").all();
+    this.#ended = new Set(rows.map(({ id }) => String(id)));
+  }
+
+  /** 32 random bytes, drawn at the first call on this file and the same ever after. */
+  secret(): Uint8Array {
+    this.#db.prepare("INSERT OR IGNORE INTO secrets (name, value) VALUES ('tickets', ?)")
+      .run(randomBytes(32).toString("base64url"));
+    const row = this.#db.prepare("SELECT value FROM secrets WHERE name = 'tickets'").get();
+    return new Uint8Array(Buffer.from(String(row?.value), "base64url"));
+  }
+
+  /** The text of a link's secret: good once, for LINK_MS, and for what the key may do. */
+  createLink(keyId: string): string {
+    const text = randomBytes(32).toString("base64url");
+    const now = this.#clock.now();
+    this.#db.prepare("DELETE FROM links WHERE expires_at_ms <= ?").run(now);
+    this.#db.prepare("INSERT INTO links (digest, key_id, expires_at_ms) VALUES (?, ?, ?)")
+      .run(digestOf(text), keyId, now + LINK_MS);
+    return text;
+  }
+
+  /** Uses a link up. @returns the id of its key; undefined when it is unknown, used or expired */
+  takeLink(text: string): string | undefined {
+    const row = this.#db.prepare(
+      "DELETE FROM links WHERE digest = ? RETURNING key_id, expires_at_ms",
+    ).get(digestOf(text));
+    if (!row || Number(row.expires_at_ms) <= this.#clock.now()) return undefined;
+    return String(row.key_id);
+  }
+
+  /** Ends a session for good; `expiresAtMs` is when it would have ended at the latest. */
+  endSession(id: string, expiresAtMs: number): void {
+    const now = this.#clock.now();
+    this.#db.prepare("DELETE FROM ended_sessions WHERE expires_at_ms <= ?").run(now);
+    this.#db.prepare("INSERT OR IGNORE INTO ended_sessions (id, expires_at_ms) VALUES (?, ?)")
+      .run(id, expiresAtMs);
+    this.#ended.add(id);
+  }
+
+  hasEnded(sessionId: string): boolean {
+    return this.#ended.has(sessionId);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

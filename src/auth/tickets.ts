@@ -1,0 +1,95 @@
+/** Tickets: short-lived rights to a stream, carried in its URL. */
+import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
+import type { Clock } from "../clock.ts";
+import { parseJobId, parseSyncId, parseTenantId, type TenantId } from "../sync/ids.ts";
+import type { Binding, Principal } from "./principal.ts";
+
+/** How long a ticket holds when nothing is asked for, and at most. */
+export const TICKET_S = 3_600;
+export const TICKET_MAX_S = 86_400;
+
+const AUDIENCE = "synctail:ticket";
+const OWN_KEY = "synctail";
+
+/** A key with which a backend signs tickets of its own, for one tenant. */
+export interface TicketKey {
+  readonly kid: string;
+  readonly tenant: TenantId;
+  readonly algorithm: string;
+  readonly key: CryptoKey | Uint8Array;
+}
+
+/** What a ticket is made for. */
+export interface NewTicket {
+  readonly tenant: TenantId;
+  /** The key of who asks for it: with the key the ticket ends. Null for none. */
+  readonly keyId: string | null;
+  readonly binding: Binding;
+  readonly expiresAtMs: number;
+}
+
+/**
+ * A ticket is a JWT (RFC 7519): `aud` "synctail:ticket", `exp` at most 24 h ahead, `tenant`, and at
+ * most one of `job`, `sync` (its id) and `tag`; without one it is good for all of the tenant. It
+ * can be used again until it ends: EventSource reconnects with the same URL.
+ */
+export class Tickets {
+  readonly #secret: Uint8Array;
+  readonly #clock: Clock;
+  readonly #registered: ReadonlyMap<string, TicketKey>;
+
+  constructor(secret: Uint8Array, clock: Clock, registered: readonly TicketKey[] = []) {
+    this.#secret = secret;
+    this.#clock = clock;
+    this.#registered = new Map(registered.map((key) => [key.kid, key]));
+  }
+
+  async sign({ tenant, keyId, binding, expiresAtMs }: NewTicket): Promise<string> {
+    const { jobId: job, syncId: sync, tag } = binding;
+    const claims = { tenant, job, sync, tag };
+    const jwt = new SignJWT(claims).setProtectedHeader({ alg: "HS256", kid: OWN_KEY })
+      .setAudience(AUDIENCE)
+      .setExpirationTime(Math.floor(expiresAtMs / 1000));
+    return await (keyId === null ? jwt : jwt.setSubject(keyId)).sign(this.#secret);
+  }
+
+  /** Whom the ticket stands for; undefined when it is none, has expired or is good for too long. */
+  async verify(ticket: string): Promise<Principal | undefined> {
+    const now = this.#clock.now();
+    try {
+      const own = { registered: undefined as TicketKey | undefined };
+      const keyOf = ({ kid, alg }: JWTHeaderParameters) => {
+        own.registered = kid === OWN_KEY ? undefined : this.#registered.get(kid ?? "");
+        const known = kid === OWN_KEY ? "HS256" : own.registered?.algorithm;
+        if (known === undefined || alg !== known) throw new errors.JWKSNoMatchingKey();
+        return own.registered?.key ?? this.#secret;
+      };
+      const { payload } = await jwtVerify(
+        ticket,
+        (header) => keyOf(header as JWTHeaderParameters), // jose has checked that `alg` is a text
+        { audience: AUDIENCE, currentDate: new Date(now), requiredClaims: ["exp"] },
+      );
+      const { exp = 0, sub, job, sync, tag } = payload;
+      if (exp * 1000 > now + TICKET_MAX_S * 1000 + 60_000) return undefined; // clocks differ a little
+      const tenant = own.registered?.tenant ?? parseTenantId(String(payload.tenant));
+      if (!tenant || (payload.tenant !== undefined && payload.tenant !== tenant)) return undefined;
+      const only = bindingOf(job, sync, tag);
+      if (!only) return undefined;
+      const keyId = own.registered ? null : sub ?? null;
+      return { tenant, scopes: new Set(["read"]), keyId, expiresAtMs: exp * 1000, only };
+    } catch (cause) {
+      if (cause instanceof errors.JOSEError || cause instanceof TypeError) return undefined;
+      throw cause;
+    }
+  }
+}
+
+/** A claim that is there must be sound: a ticket never becomes wider by a mistake in it. */
+function bindingOf(job: unknown, sync: unknown, tag: unknown): Binding | undefined {
+  const jobId = job === undefined ? undefined : parseJobId(String(job));
+  const syncId = sync === undefined ? undefined : parseSyncId(String(sync));
+  if (job !== undefined && jobId === undefined) return undefined;
+  if (sync !== undefined && syncId === undefined) return undefined;
+  if (tag !== undefined && typeof tag !== "string") return undefined;
+  return { jobId, syncId, tag };
+}

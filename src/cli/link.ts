@@ -1,0 +1,55 @@
+/** `link`: a URL that signs a browser in, once. */
+import { join } from "node:path";
+import process from "node:process";
+import { KeyStore } from "../auth/key_store.ts";
+import type { Scope } from "../auth/scopes.ts";
+import { LINK_MS, SignInStore } from "../auth/sign_in_store.ts";
+import { systemClock } from "../clock.ts";
+import { makeDataDirectory, serverOf } from "../log/data_directory.ts";
+import type { TenantId } from "../sync/ids.ts";
+import { ExitCode, UsageError } from "./exit.ts";
+import type { Flags } from "./flags.ts";
+import { scopesFrom, tenantFrom } from "./keys.ts";
+import { SIGN_IN_FILE } from "./open_auth.ts";
+import { settingsFrom } from "./settings.ts";
+
+/** What whoever opens the link may do, when nothing else is asked for. */
+export const LINK_SCOPES: readonly Scope[] = ["read", "run"];
+
+/** Also beside a running server. @throws {UsageError} where nobody knows the server's URL */
+export function link(flags: Flags): number {
+  const { data: given } = flags;
+  const { settings } = settingsFrom(typeof given === "string" ? { data: given } : {});
+  const { data } = settings;
+  const base = settings.publicUrl ?? serverOf(data)?.url;
+  if (base === undefined) {
+    throw new UsageError(`Cannot print a link: no server runs on "${data}"`);
+  }
+  const tenant = tenantFrom(flags.tenant);
+  const scopes = scopesFrom(String(flags.scopes));
+  const directory = makeDataDirectory(data);
+  const keys = new KeyStore(join(directory, "keys.db"), systemClock);
+  const signIns = new SignInStore(join(directory, SIGN_IN_FILE), systemClock);
+  try {
+    const url = signInUrl(base, { keys, signIns }, tenant, scopes);
+    if (flags.json) {
+      process.stdout.write(`${JSON.stringify({ url, expires_in_s: LINK_MS / 1000 })}\n`);
+    } else process.stdout.write(`${url}\n`);
+    process.stderr.write(`It signs one browser in, once, within ${LINK_MS / 60_000} minutes.\n`);
+    return ExitCode.ok;
+  } finally {
+    signIns.close();
+    keys.close();
+  }
+}
+
+/** The secret stands behind `#`, so that it is in no server's log and in no Referer. */
+export function signInUrl(
+  base: string,
+  { keys, signIns }: { readonly keys: KeyStore; readonly signIns: SignInStore },
+  tenant: TenantId,
+  scopes: readonly Scope[],
+): string {
+  const secret = signIns.createLink(keys.linkKey(tenant, scopes));
+  return `${base.replace(/\/+$/, "")}/#link=${secret}`;
+}

@@ -1,0 +1,64 @@
+/** Opens all that says who may do what at a server. */
+import { Authenticator } from "../auth/authenticator.ts";
+import { IdentityProviders } from "../auth/identity_providers.ts";
+import { parseKeyFile } from "../auth/key_file.ts";
+import { KeyStore } from "../auth/key_store.ts";
+import { Sessions } from "../auth/sessions.ts";
+import { SignInStore } from "../auth/sign_in_store.ts";
+import { Tickets } from "../auth/tickets.ts";
+import type { Clock } from "../clock.ts";
+import type { DataDirectory } from "../log/data_directory.ts";
+import {
+  type AuthConfig,
+  NO_AUTH,
+  readSecret,
+  readText,
+  readTicketKeys,
+  readTls,
+} from "./auth_config.ts";
+import { ConfigError } from "./config_error.ts";
+
+/** The file of sign-in links, beside the keys. */
+export const SIGN_IN_FILE = "sign_in.db";
+
+export interface AuthOptions {
+  readonly clock: Clock;
+  readonly keysFile?: string;
+  readonly ticketSecretFile?: string;
+  readonly auth?: AuthConfig;
+}
+
+/**
+ * @param opened takes what has to be closed later
+ * @throws {ConfigError} for a file that cannot be used; {KeyFileError}
+ */
+export async function openAuth(
+  { clock, keysFile, ticketSecretFile, auth = NO_AUTH }: AuthOptions,
+  directory: DataDirectory,
+  opened: (() => void | Promise<void>)[],
+): Promise<Authenticator> {
+  const keys = new KeyStore(directory.file("keys.db"), clock);
+  opened.push(() => keys.close());
+  if (keysFile !== undefined) keys.useFixed(parseKeyFile(readText(keysFile), keysFile));
+  const signIns = new SignInStore(directory.file(SIGN_IN_FILE), clock);
+  opened.push(() => signIns.close());
+  const secret = ticketSecretFile === undefined ? signIns.secret() : readSecret(ticketSecretFile);
+  return new Authenticator({
+    keys,
+    signIns,
+    sessions: new Sessions(secret, signIns, clock),
+    tickets: new Tickets(secret, clock, await readTicketKeys(auth.ticketKeys)),
+    providers: new IdentityProviders(auth.providers, clock),
+    clock,
+  });
+}
+
+/** @throws {ConfigError} when only one of the two is there, or they do not fit */
+export function tlsOf(
+  { tlsCert, tlsKey }: { readonly tlsCert?: string; readonly tlsKey?: string },
+): { readonly cert: string; readonly key: string } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert !== undefined && tlsKey !== undefined) return readTls(tlsCert, tlsKey);
+  const missing = tlsCert === undefined ? "--tls-cert" : "--tls-key";
+  throw new ConfigError([`${missing}: got nothing: expected a file beside the other of the two`]);
+}

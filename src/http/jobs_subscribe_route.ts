@@ -1,0 +1,60 @@
+/** Many jobs on one connection: what a list of jobs is fed by. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { maySee } from "../auth/principal.ts";
+import type { Job } from "../sync/job.ts";
+import type { JobId } from "../sync/ids.ts";
+import { requireScope, rightOf } from "./access.ts";
+import { problems, SECURITY } from "./describe.ts";
+import type { HttpEnv } from "./env.ts";
+import { syncIdOf } from "./job_routes.ts";
+import { JobsSubscribeQuerySchema } from "./schemas.ts";
+import type { Services } from "./services.ts";
+import { streamAnswer } from "./subscribe_route.ts";
+
+const route = createRoute({
+  method: "get",
+  path: "/v1/sync/jobs/subscribe",
+  summary: "Follow many jobs live on one connection",
+  description: "At every connect one `progress` frame for each job that matches, as it stands, " +
+    "then a `heartbeat` with `snapshot_complete`; from there on progress and ends, each with its " +
+    "`job_id`. New jobs appear by themselves. A job that was shown is told of to its end, also " +
+    "when its status leaves the filter. There is no replay and there are no ids: a job that " +
+    "changes often is told of a few times a second.",
+  security: SECURITY,
+  request: { query: JobsSubscribeQuerySchema },
+  responses: {
+    200: {
+      description: "The stream; it never ends by itself",
+      content: { "text/event-stream": { schema: z.string() } },
+    },
+    ...problems("invalid-request", "forbidden"),
+  },
+});
+
+export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services): void {
+  const { viewers, authenticator, syncs } = services;
+
+  app.openapi(route, (context) => {
+    requireScope(context, "read");
+    const principal = context.get("principal");
+    const { tenant, only } = principal;
+    const { status, sync, job, tag, ended } = context.req.valid("query");
+    const syncId = sync === undefined ? only?.syncId : syncIdOf(syncs, tenant, sync);
+    const jobId = job?.toLowerCase() as JobId | undefined; // zod has seen that it is a UUID
+    const matches = (found: Job) =>
+      maySee(principal, found) &&
+      (syncId === undefined || found.sync?.id === syncId) &&
+      (jobId === undefined || found.id === jobId) &&
+      (tag === undefined || found.tags.includes(tag));
+    return streamAnswer(context, () =>
+      viewers.subscribeToJobs({
+        tenant,
+        statuses: status,
+        syncId,
+        jobId: jobId ?? only?.jobId,
+        matches,
+        endedMax: ended ?? Infinity,
+        right: rightOf(principal, authenticator),
+      }));
+  });
+}

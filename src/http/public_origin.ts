@@ -1,0 +1,100 @@
+/** What browsers and proxies call this server. */
+import { BlockList, isIP } from "node:net";
+
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]", "::1"];
+
+export interface PublicOriginOptions {
+  /** The address that the server listens on. */
+  readonly hostname: string;
+  /** Where people reach it, such as `https://example.com/synctail`; undefined when as it listens. */
+  readonly publicUrl: string | undefined;
+  /** Names beside it; `*` for any. Empty: only loopback's when it listens there, else any. */
+  readonly allowedHosts: readonly string[];
+  /** Addresses (CIDR) of proxies whose forwarded headers are believed. */
+  readonly trustedProxies: readonly string[];
+}
+
+export class PublicOrigin {
+  /** What stands before every path: `/synctail`, or nothing. */
+  readonly prefix: string;
+  readonly #publicUrl: URL | undefined;
+  readonly #hosts: ReadonlySet<string> | undefined;
+  readonly #trusted = new BlockList();
+
+  constructor({ hostname, publicUrl, allowedHosts, trustedProxies }: PublicOriginOptions) {
+    this.#publicUrl = publicUrl === undefined ? undefined : new URL(publicUrl);
+    this.prefix = this.#publicUrl?.pathname.replace(/\/+$/, "") ?? "";
+    const names = allowedHosts.map((name) => name.toLowerCase());
+    const local = LOOPBACK.includes(hostname) || /^127\.[\d.]+$/.test(hostname);
+    const any = names.includes("*") || (names.length === 0 && !local);
+    const own = this.#publicUrl ? [this.#publicUrl.hostname] : [];
+    this.#hosts = any ? undefined : new Set([...names, ...own, ...LOOPBACK, hostname]);
+    for (const cidr of trustedProxies) addSubnet(this.#trusted, cidr);
+  }
+
+  /** Scheme, host and port that the browser sees, without a path. */
+  of(request: Request, remote: string): string {
+    if (this.#publicUrl) return this.#publicUrl.origin;
+    const own = new URL(request.url);
+    const forwarded = (name: string) =>
+      this.#trusts(remote) ? request.headers.get(name)?.split(",")[0].trim() : undefined;
+    const scheme = forwarded("X-Forwarded-Proto") === "https" ? "https:" : own.protocol;
+    const host = forwarded("X-Forwarded-Host") || request.headers.get("Host") || own.host;
+    return URL.canParse(`${scheme}//${host}`) ? new URL(`${scheme}//${host}`).origin : own.origin;
+  }
+
+  /**
+   * Whether the request is for a name of ours. An address can be no name that somebody else has
+   * pointed at us (DNS rebinding), so every address will do.
+   */
+  accepts(request: Request, remote: string): boolean {
+    if (!this.#hosts) return true;
+    const forwarded = this.#trusts(remote) ? request.headers.get("X-Forwarded-Host") : null;
+    const host = forwarded?.split(",")[0].trim() || (request.headers.get("Host") ?? "");
+    if (host === "") return true; // HTTP/1.0 may have none
+    if (!URL.canParse(`http://${host}`)) return false;
+    const { hostname } = new URL(`http://${host}`);
+    return isIP(hostname.replace(/^\[|\]$/g, "")) > 0 || this.#hosts.has(hostname);
+  }
+
+  /** The path inside this server: a proxy may have taken the prefix away, or left it. */
+  pathOf(path: string): string {
+    if (this.prefix === "" || !path.startsWith(this.prefix)) return path;
+    const rest = path.slice(this.prefix.length);
+    if (rest === "") return "/";
+    return rest.startsWith("/") ? rest : path;
+  }
+
+  /** Address of the one who asks: the last of X-Forwarded-For that is no proxy of ours. */
+  clientOf(request: Request, remote: string): string {
+    const hops = (request.headers.get("X-Forwarded-For") ?? "").split(",").map((hop) => hop.trim())
+      .filter((hop) => isIP(hop) > 0);
+    let client = remote;
+    while (this.#trusts(client) && hops.length > 0) client = hops.pop() ?? client;
+    return client;
+  }
+
+  #trusts(address: string): boolean {
+    const family = isIP(address);
+    return family > 0 && this.#trusted.check(address, family === 6 ? "ipv6" : "ipv4");
+  }
+}
+
+/** Whether the text is an address or a CIDR block. */
+export function isCidr(text: string): boolean {
+  const [address, bits, more] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || more !== undefined) return false;
+  return bits === undefined ||
+    (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
+}
+
+function addSubnet(list: BlockList, cidr: string): void {
+  const [address, bits] = cidr.split("/");
+  const six = isIP(address) === 6;
+  list.addSubnet(
+    address,
+    bits === undefined ? (six ? 128 : 32) : Number(bits),
+    six ? "ipv6" : "ipv4",
+  );
+}

@@ -1,0 +1,179 @@
+/** One viewer of many jobs. */
+import { joined } from "../hub/ring.ts";
+import { type EventLog, type JobPage, LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { frameBytes } from "../sse/sse_encoder_stream.ts";
+import type { JobError, Seq } from "../sync/entry.ts";
+import type { JobId, SyncId, TenantId } from "../sync/ids.ts";
+import type { Job } from "../sync/job.ts";
+import { isTerminal, type Status, STATUSES } from "../sync/status.ts";
+import { faultBytes } from "./frames.ts";
+import type { Change, JobFeed } from "./job_feed.ts";
+import { listedBytes } from "./job_feed.ts";
+import { LiveStream } from "./live_stream.ts";
+import type { Right } from "./rights.ts";
+import { spacedJson } from "./spaced_json.ts";
+
+const ACTIVE = STATUSES.filter((status) => !isTerminal(status));
+const ENDED = STATUSES.filter(isTerminal);
+const NO_JOBS: JobPage = { items: [], nextCursor: null };
+
+/** Which jobs a viewer asks for. */
+export interface JobsWish {
+  readonly tenant: TenantId;
+  readonly statuses: readonly Status[] | undefined;
+  readonly syncId: SyncId | undefined;
+  /** Only this one. */
+  readonly jobId: JobId | undefined;
+  /** Whether the viewer may see the job, and asks for it, its status left aside. */
+  readonly matches: (job: Job) => boolean;
+  /** Most jobs that are over in the snapshot. */
+  readonly endedMax: number;
+  readonly right?: Right;
+}
+
+export interface JobsStreamOptions {
+  readonly wish: JobsWish;
+  readonly log: EventLog;
+  readonly feed: JobFeed;
+  readonly retryMs: number;
+  readonly onEnd: (stream: LiveStream) => void;
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** What is still to be listed of the snapshot, in this order. */
+interface Part {
+  readonly statuses: readonly Status[];
+  left: number;
+  cursor: string | undefined;
+}
+
+/**
+ * First every job that matches as it stands, page by page as the viewer reads; then whatever
+ * changes. A job that has been shown is told of to its end, also when its status leaves the
+ * filter. Counters never go back: what the feed says of a job must be newer than what was shown.
+ */
+export class JobsStream extends LiveStream {
+  readonly #options: JobsStreamOptions;
+  readonly #parts: Part[];
+  /** Seq shown of jobs that may still be told of. */
+  readonly #shown = new Map<JobId, Seq>();
+  #seen = 0;
+  #stop: (() => void) | undefined;
+
+  constructor(options: JobsStreamOptions) {
+    const connected = { type: "connected", resume: "snapshot" };
+    super(
+      frameBytes({ retryMs: options.retryMs, data: spacedJson(connected) }),
+      options.onEnd,
+    );
+    this.#options = options;
+    const { statuses, endedMax } = options.wish;
+    const asked = (some: readonly Status[]) =>
+      some.filter((status) => statuses?.includes(status) ?? true);
+    this.#parts = [
+      { statuses: asked(ACTIVE), left: Infinity, cursor: undefined },
+      { statuses: asked(ENDED), left: endedMax, cursor: undefined },
+    ].filter(({ statuses, left }) => statuses.length > 0 && left > 0);
+  }
+
+  override refuse(error: JobError): void {
+    this.part(faultBytes(undefined, error));
+  }
+
+  protected override began(): void {
+    this.#stop = this.#options.feed.watch(() => this.#serve());
+    this.#seen = this.#options.feed.last;
+    if (this.#parts.length === 0) this.#parts.push({ statuses: [], left: 0, cursor: undefined });
+  }
+
+  protected override ended(): void {
+    this.#stop?.();
+  }
+
+  protected override next(): Promise<void> | void {
+    if (this.#parts.length > 0) return this.#snapshot();
+    if (!this.#take()) this.want();
+  }
+
+  #serve(): void {
+    if (!this.over && this.wants && this.#take()) this.served();
+  }
+
+  async #snapshot(): Promise<void> {
+    const { wish } = this.#options;
+    try {
+      for (let part = this.#parts[0]; part; part = this.#parts[0]) {
+        const page = part.left === 0 ? NO_JOBS : await this.#page(part);
+        if (this.over) return;
+        const jobs = page.items.filter(wish.matches).slice(0, part.left);
+        part.left -= jobs.length;
+        part.cursor = page.nextCursor ?? undefined;
+        if (page.nextCursor === null || part.left === 0) this.#parts.shift();
+        const frames = jobs.map((job) => this.#show(job));
+        if (this.#parts.length === 0) frames.push(SNAPSHOT_COMPLETE);
+        const chunk = joined(frames);
+        if (chunk) return this.enqueue(chunk);
+      }
+    } catch (cause) {
+      this.#options.onFault(cause);
+      this.refuse(FAULT);
+      return this.pull();
+    }
+  }
+
+  async #page({ statuses, cursor }: Part): Promise<JobPage> {
+    const { log, wish: { tenant, syncId, jobId } } = this.#options;
+    if (jobId === undefined) {
+      return await log.list({ tenant, syncId, statuses, limit: LIST_LIMIT_MAX, cursor });
+    }
+    const job = await log.get({ tenant, id: jobId });
+    return job && statuses.includes(job.status) ? { items: [job], nextCursor: null } : NO_JOBS;
+  }
+
+  #show(job: Job): Uint8Array {
+    if (!isTerminal(job.status) || this.#options.feed.knows(job)) this.#shown.set(job.id, job.seq);
+    return listedBytes(job);
+  }
+
+  /** Sends what has changed; false when that is nothing. */
+  #take(): boolean {
+    const { feed, retryMs } = this.#options;
+    const changes = feed.after(this.#seen);
+    if (!changes) {
+      this.sendAway(retryMs); // too far behind: it comes back to a fresh snapshot
+      return false;
+    }
+    this.#seen = feed.last;
+    const chunk = joined(
+      changes.filter((change) => this.#isNews(change)).map(({ bytes }) => bytes),
+    );
+    if (chunk) this.enqueue(chunk);
+    return chunk !== undefined;
+  }
+
+  #isNews({ key, job }: Change): boolean {
+    const { tenant, statuses, matches } = this.#options.wish;
+    if (key.tenant !== tenant) return false;
+    const shown = this.#shown.get(key.id);
+    if (!job) {
+      // A job that is over is not remembered here, and whether it matched cannot be told any more.
+      return this.#shown.delete(key.id);
+    }
+    const asked = statuses?.includes(job.status) ?? true;
+    if (!matches(job) || (shown === undefined && !asked)) return false;
+    if (shown !== undefined && job.seq <= shown && job.seq > 0) return false;
+    if (isTerminal(job.status)) this.#shown.delete(key.id);
+    else this.#shown.set(key.id, job.seq);
+    return true;
+  }
+}
+
+/** A heartbeat that says that every job has been shown once. */
+const SNAPSHOT_COMPLETE = frameBytes({
+  data: spacedJson({ type: "heartbeat", snapshot_complete: true }),
+});
+
+const FAULT: JobError = {
+  code: "stream_fault",
+  message: "The stream broke inside the server. The jobs go on; reconnect to follow them.",
+};

@@ -1,0 +1,142 @@
+/** What every stream to a viewer does, whatever it carries: begin, beat, part and break off. */
+import type { JobError } from "../sync/entry.ts";
+import { comeBackBytes, HEARTBEAT_BYTES } from "./frames.ts";
+
+/**
+ * The source of a viewer's ReadableStream. Between two chunks it keeps no queue, no promise and
+ * no timer: `next` sends what there is, or leaves word that it wants to be served.
+ */
+export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> {
+  readonly #opening: Uint8Array;
+  readonly #onEnd: (stream: LiveStream) => void;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #wants = false;
+  #heartbeatDue = false;
+  /** What is sent before the connection is broken off, and whether it has been. */
+  #farewell: Uint8Array | "sent" | undefined;
+  #over = false;
+
+  /** @param opening the first chunk; @param onEnd called once when it is over, however it ended */
+  constructor(opening: Uint8Array, onEnd: (stream: LiveStream) => void) {
+    this.#opening = opening;
+    this.#onEnd = onEnd;
+  }
+
+  /** The body of the response. */
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream(this, { highWaterMark: 0 });
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+    this.began();
+    controller.enqueue(this.#opening);
+    this.opened();
+  }
+
+  pull(): Promise<void> | void {
+    if (this.#over) return;
+    if (this.#farewell) return this.#leave(this.#farewell);
+    if (this.#heartbeatDue) {
+      this.#heartbeatDue = false;
+      return this.enqueue(this.heartbeatBytes());
+    }
+    return this.next();
+  }
+
+  cancel(): void {
+    this.#end();
+  }
+
+  /** Sends a heartbeat, now or at the next pull. */
+  heartbeat(): void {
+    if (this.#wants) this.#send(this.heartbeatBytes());
+    else this.#heartbeatDue = true;
+  }
+
+  /** Asks the viewer to come back after `retryMs`, then breaks the connection off. */
+  sendAway(retryMs: number): void {
+    this.part(comeBackBytes(retryMs));
+  }
+
+  /** Tells the viewer of a fault of this connection, then breaks it off. */
+  abstract refuse(error: JobError): void;
+
+  /** Breaks the connection off at once: the viewer has not read what it was sent. */
+  abort(): void {
+    if (this.#over) return;
+    this.#end();
+    this.#controller?.error(new Error("The stream was broken off"));
+  }
+
+  /** Called at the beginning, before anything is sent. */
+  protected abstract began(): void;
+  /** Called when the opening is on its way. */
+  protected opened(): void {}
+  /** Sends what is unseen with `enqueue`, or calls `want` and has it served later. */
+  protected abstract next(): Promise<void> | void;
+  /** Called once at the end, before onEnd. */
+  protected abstract ended(): void;
+
+  protected heartbeatBytes(): Uint8Array {
+    return HEARTBEAT_BYTES;
+  }
+
+  protected get over(): boolean {
+    return this.#over;
+  }
+
+  protected get wants(): boolean {
+    return this.#wants;
+  }
+
+  /** Says that the viewer has all there is and can be served at any time. */
+  protected want(): void {
+    this.#wants = true;
+  }
+
+  /** Says that the viewer was served. */
+  protected served(): void {
+    this.#wants = false;
+  }
+
+  protected enqueue(chunk: Uint8Array): void {
+    this.#controller?.enqueue(chunk);
+  }
+
+  /** Sends a last chunk, then breaks the connection off. */
+  protected part(farewell: Uint8Array): void {
+    if (this.#over || this.#farewell) return;
+    this.#farewell = farewell;
+    if (this.#wants) this.#leave(farewell);
+  }
+
+  /** Ends the stream cleanly. */
+  protected close(): void {
+    if (this.#over) return;
+    this.#end();
+    this.#controller?.close();
+  }
+
+  /** The abort waits for the next pull, which shows that the last chunk was taken. */
+  #leave(farewell: Uint8Array | "sent"): void {
+    if (farewell !== "sent") {
+      this.#farewell = "sent";
+      return this.#send(farewell);
+    }
+    setTimeout(() => this.abort(), 0);
+  }
+
+  #send(chunk: Uint8Array): void {
+    this.#wants = false;
+    this.enqueue(chunk);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#wants = false;
+    this.ended();
+    this.#onEnd(this);
+  }
+}
