@@ -7,11 +7,11 @@ import { systemClock } from "../src/clock.ts";
 import { openAuth } from "../src/cli/open_auth.ts";
 import { httpApp } from "../src/http/app.ts";
 import { PublicOrigin } from "../src/http/public_origin.ts";
+import { Rates } from "../src/http/rates.ts";
 import { Hub } from "../src/hub/hub.ts";
 import { PublishedLog } from "../src/hub/published_log.ts";
 import { advance } from "../src/jobs/changes.ts";
 import { Dispatcher } from "../src/jobs/dispatcher.ts";
-import { EventRate } from "../src/jobs/event_rate.ts";
 import { OutsideJobs } from "../src/jobs/outside_jobs.ts";
 import { Syncs } from "../src/jobs/syncs.ts";
 import { DataDirectory } from "../src/log/data_directory.ts";
@@ -59,7 +59,7 @@ const app = httpApp({
   syncs,
   dispatcher,
   outside: new OutsideJobs({ log, syncs, clock }),
-  rate: new EventRate(clock, 0),
+  rates: new Rates(clock, { jobEvents: 0, tenantEvents: 0, requests: 0 }),
   viewers,
   clock,
   stallAfterMs: 60_000,

@@ -57,6 +57,7 @@ export async function localServer(
       syncs,
       auth,
       clock: systemClock,
+      stopGraceMs: 0,
     };
     const server = await startServer(options);
     const key = cliKey(server.keys, server.directory.path, tenant);

@@ -47,6 +47,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
       syncs: [...syncs.filter(({ name }) => name !== SYNC), sync],
       auth,
       clock: systemClock,
+      stopGraceMs: 0,
     },
     { fixed: flags.port !== undefined || process.env.SYNCTAIL_PORT !== undefined, data, say },
   );

@@ -47,6 +47,7 @@ export async function serve(flags: Flags): Promise<number> {
   if (file !== undefined) reloadOnHangup(server, file);
   process.stdout.write(`${line}\n`);
   await stopped;
+  loggerOf("server").info("stopping: a second signal ends it at once");
   await server.stop();
   return ExitCode.ok;
 }

@@ -5,11 +5,11 @@ import type { KeyStore } from "../auth/key_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
+import { Rates } from "../http/rates.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
-import { EventRate } from "../jobs/event_rate.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
 import { Retention } from "../jobs/retention.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
@@ -25,8 +25,9 @@ import { openAuth, tlsOf } from "./open_auth.ts";
 import { listOf } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
-/** How long viewers get to take their farewell, in milliseconds. */
+/** How long viewers get to take their farewell, in milliseconds: at least, and more for many. */
 const DRAIN_MS = 1_000;
+const DRAIN_MS_PER_VIEWER = 0.5;
 /** How long answers that are under way get after that. */
 const STOP_MS = 300;
 
@@ -42,6 +43,16 @@ export interface ServerOptions {
   readonly cancelGraceMs: number;
   readonly eventsPerS: number;
   readonly bodyIdleMs: number;
+  /** The next ones are limits; 0 or left out for none. */
+  readonly tenantEventsPerS?: number;
+  readonly requestsPerS?: number;
+  readonly writeTimeoutMs?: number;
+  readonly viewersMax?: number;
+  readonly viewersPerTenant?: number;
+  readonly viewersPerJob?: number;
+  readonly viewersPerKey?: number;
+  /** How long running jobs may go on after `stop`, in milliseconds; they are stopped at once without. */
+  readonly stopGraceMs?: number;
   readonly retentionAge: string;
   readonly retentionEntries: number;
   readonly retentionBytes: string;
@@ -98,7 +109,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => sqlite.close());
     const hub = new Hub();
     const log = new PublishedLog(sqlite, hub);
-    const viewers = new Viewers({ ...options, log, hub, onFault });
+    const limits = {
+      all: options.viewersMax || Infinity,
+      tenant: options.viewersPerTenant || Infinity,
+      job: options.viewersPerJob || Infinity,
+      key: options.viewersPerKey || Infinity,
+    };
+    const viewers = new Viewers({ ...options, log, hub, limits, onFault });
     const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
     await dispatcher.open();
     const retention = new Retention({
@@ -116,7 +133,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const bridges = new Bridges(outside, onFault);
     bridges.replace(options.syncs);
     opened.push(() => bridges.stop());
-    const rate = new EventRate(clock, options.eventsPerS);
     const app = httpApp({
       log,
       authenticator,
@@ -130,7 +146,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       syncs,
       dispatcher,
       outside,
-      rate,
+      rates: new Rates(clock, {
+        jobEvents: options.eventsPerS,
+        tenantEvents: options.tenantEventsPerS ?? 0,
+        requests: options.requestsPerS ?? 0,
+      }),
       viewers,
       clock,
       stallAfterMs,
@@ -143,10 +163,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const listening = await listen({ hostname, port: options.port, handler, tls });
     opened.push(() => listening.stop(STOP_MS));
     opened.push(async () => {
-      await dispatcher.stop();
+      viewers.closeDoors();
+      await dispatcher.stop(options.stopGraceMs);
       // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-      await viewers.drain(DRAIN_MS);
+      await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
     });
     const url = urlOf(hostname, listening.port, tls && "https");
     const reload = (replaced: readonly ConfiguredSync[]) => {

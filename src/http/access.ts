@@ -16,7 +16,7 @@ import type { PublicOrigin } from "./public_origin.ts";
 import { cookieName, requireSameOrigin } from "./same_origin.ts";
 
 /** Streams: what a ticket in the URL is good for. */
-const STREAM_PATH = /^\/v1\/sync\/(job\/[^/]+|jobs)\/subscribe$/;
+export const STREAM_PATH = /^\/v1\/sync\/(job\/[^/]+|jobs)\/subscribe$/;
 const READS = ["GET", "HEAD"];
 
 /**
@@ -134,6 +134,7 @@ export function rightOf(principal: Principal, authenticator: Authenticator): Rig
   const { keyId, sessionId, expiresAtMs } = principal;
   return {
     name: `${keyId} ${sessionId} ${expiresAtMs}`,
+    holder: keyId ?? undefined,
     lapsed() {
       const lapse = authenticator.lapse(principal);
       return lapse && { code: `access_${lapse}`, message: LAPSES[lapse] };

@@ -16,6 +16,7 @@ import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
 import { notFound, Problem } from "./problem.ts";
+import { limitRequests } from "./rates.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
@@ -85,6 +86,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   }));
   app.use("/v1/*", authenticate(authenticator, origin));
+  app.use("/v1/*", limitRequests(services));
   app.use("/v1/*", async (context, next) => {
     const { req } = context;
     const type = req.header("Content-Type");

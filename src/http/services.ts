@@ -2,12 +2,12 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../clock.ts";
 import type { Dispatcher } from "../jobs/dispatcher.ts";
-import type { EventRate } from "../jobs/event_rate.ts";
 import type { OutsideJobs } from "../jobs/outside_jobs.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
 import type { PublicOrigin } from "./public_origin.ts";
+import type { Rates } from "./rates.ts";
 
 export interface Services {
   readonly log: EventLog;
@@ -18,7 +18,7 @@ export interface Services {
   readonly syncs: Syncs;
   readonly dispatcher: Dispatcher;
   readonly outside: OutsideJobs;
-  readonly rate: EventRate;
+  readonly rates: Rates;
   readonly viewers: Viewers;
   readonly clock: Clock;
   /** A job whose source says nothing for so long is shown as stalled. */

@@ -26,6 +26,8 @@ export interface TailOptions {
   readonly encoder: TransformStream<Entry, Uint8Array>;
   /** Called when the last follower has left; the tail is closed by then. */
   readonly onIdle: () => void;
+  /** Told when the oldest of the entries that were just served was appended. */
+  readonly onServed?: (atMs: number) => void;
 }
 
 /**
@@ -41,6 +43,7 @@ export class Tail {
   readonly #followers = new Set<Follower>();
   readonly #stop: () => void;
   readonly #onIdle: () => void;
+  readonly #onServed: ((atMs: number) => void) | undefined;
   #wanting = new Set<Follower>();
   #version = 0;
   #reading = false;
@@ -59,6 +62,7 @@ export class Tail {
     this.#writer = encoder.writable.getWriter();
     this.#reader = encoder.readable.getReader();
     this.#onIdle = options.onIdle;
+    this.#onServed = options.onServed;
     this.#stop = options.hub.listen(keyText(job), () => this.#wake());
   }
 
@@ -138,6 +142,7 @@ export class Tail {
     const writes = entries.map((entry) => this.#writer.write(entry));
     await Promise.all([...writes, this.#collect(entries)]);
     this.#serve();
+    this.#onServed?.(entries[0].atMs);
   }
 
   async #collect(entries: readonly Entry[]): Promise<void> {

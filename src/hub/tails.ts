@@ -12,12 +12,16 @@ export class Tails {
   readonly #log: EventLog;
   readonly #hub: Hub;
   readonly #encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>;
+  readonly #onServed: ((atMs: number) => void) | undefined;
 
+  /** @param onServed told when the oldest of the entries that were just served was appended */
   constructor(
     log: EventLog,
     hub: Hub,
     encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>,
+    onServed?: (atMs: number) => void,
   ) {
+    this.#onServed = onServed;
     this.#log = log;
     this.#hub = hub;
     this.#encoderOf = encoderOf;
@@ -33,6 +37,7 @@ export class Tails {
       hub: this.#hub,
       job,
       encoder: this.#encoderOf(job),
+      onServed: this.#onServed,
       onIdle: () => this.#tails.delete(key),
     });
     this.#tails.set(key, tail);

@@ -134,11 +134,27 @@ export class Dispatcher {
     return job;
   }
 
-  /** Ends all jobs of this process as cancelled (server_stopped); resolves when they are. */
-  async stop(): Promise<void> {
+  /**
+   * Starts nothing any more. Jobs of this process may go on for the grace; those that are still
+   * running then end as cancelled (server_stopped). Resolves when all are over.
+   */
+  async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
     this.#callOffSweep?.();
+    if (graceMs > 0 && this.#running.size > 0) await this.#over(graceMs);
     for (const runner of this.#running.values()) runner.stop(SERVER_STOPPED);
+    await this.#allDone();
+  }
+
+  /** Resolves when no job of this process runs any more, or after so long. */
+  async #over(withinMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const callOff = this.#options.clock.after(withinMs, late.resolve);
+    await Promise.race([this.#allDone(), late.promise]);
+    callOff();
+  }
+
+  async #allDone(): Promise<void> {
     await Promise.all([...this.#running.values()].map((runner) => runner.done));
   }
 

@@ -15,6 +15,8 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
   /** What is sent before the connection is broken off, and whether it has been. */
   #farewell: Uint8Array | "sent" | undefined;
   #over = false;
+  #pulled = false;
+  #stillLooks = 0;
 
   /** @param opening the first chunk; @param onEnd called once when it is over, however it ended */
   constructor(opening: Uint8Array, onEnd: (stream: LiveStream) => void) {
@@ -35,6 +37,7 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
   }
 
   pull(): Promise<void> | void {
+    this.#pulled = true;
     if (this.#over) return;
     if (this.#farewell) return this.#leave(this.#farewell);
     if (this.#heartbeatDue) {
@@ -46,6 +49,16 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
 
   cancel(): void {
     this.#end();
+  }
+
+  /**
+   * How many looks in a row have found that the viewer did not take what it was sent. Counted
+   * instead of timed: a delivery asks no clock.
+   */
+  look(): number {
+    this.#stillLooks = this.#wants || this.#pulled ? 0 : this.#stillLooks + 1;
+    this.#pulled = false;
+    return this.#stillLooks;
   }
 
   /** Sends a heartbeat, now or at the next pull. */

@@ -9,6 +9,8 @@ const LOOK_MS = 1_000;
 export interface Right {
   /** The same for all streams that stand and fall together. */
   readonly name: string;
+  /** Who holds it: a key; undefined for what another party has signed. */
+  readonly holder?: string;
   /** What to tell the viewer once the right has ended; undefined while it holds. */
   readonly lapsed: () => JobError | undefined;
 }

@@ -28,6 +28,14 @@ test("resolveSettings() needs nothing to be set", () => {
 
   assert.deepEqual(settings, {
     allowedHosts: "",
+    requestsPerS: 0,
+    stopGraceMs: 5_000,
+    tenantEventsPerS: 100_000,
+    viewersMax: 50_000,
+    viewersPerJob: 20_000,
+    viewersPerKey: 20_000,
+    viewersPerTenant: 20_000,
+    writeTimeoutMs: 60_000,
     corsOrigins: "",
     keysFile: undefined,
     publicUrl: undefined,

@@ -339,3 +339,41 @@ test("stop() does not wait for room on a full disk", async () => {
 
   assert.ok(faults[0] instanceof StorageFullError);
 });
+
+test("stop() lets running jobs go on for its grace, and starts none meanwhile", async () => {
+  const { dispatcher, clock, log } = bench();
+  const finish = Promise.withResolvers<void>();
+  const ending = sync(async function* () {
+    yield at(1);
+    await finish.promise;
+    yield at(2);
+  });
+  const { job } = await dispatcher.start(ending);
+
+  const stopped = dispatcher.stop(5_000);
+  await assert.rejects(dispatcher.start(endless), StoppingError);
+  clock.advance(4_000);
+  finish.resolve();
+  await stopped;
+
+  assert.equal((await log.get(job))?.status, "completed");
+});
+
+test("stop() ends what is still running when its grace is over", async () => {
+  const { dispatcher, clock, log, entries } = bench();
+  const { job } = await dispatcher.start(endless);
+  while ((await entries(job)).length < 2);
+
+  const stopped = dispatcher.stop(5_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  const meanwhile = (await log.get(job))?.status;
+  clock.advance(5_000);
+  await stopped;
+
+  const after = await log.get(job);
+  assert.deepEqual([meanwhile, after?.status, after?.error?.code], [
+    "in_progress",
+    "cancelled",
+    "server_stopped",
+  ]);
+});

@@ -2,14 +2,20 @@
 import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
-import { Viewers } from "../../src/stream/viewers.ts";
+import type { Right } from "../../src/stream/rights.ts";
+import { Viewers, type ViewersOptions } from "../../src/stream/viewers.ts";
 import type { Fact } from "../../src/sync/entry.ts";
 import type { Job, NewJob } from "../../src/sync/job.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { newJob } from "./log_contract.ts";
 
 export function streamBench(
-  options: { mergeAfter?: number; heartbeatMs?: number; stallAfterMs?: number } = {},
+  options: Partial<
+    Pick<
+      ViewersOptions,
+      "mergeAfter" | "heartbeatMs" | "stallAfterMs" | "writeTimeoutMs" | "limits" | "onRefused"
+    >
+  > = {},
 ) {
   const clock = new FakeClock();
   const hub = new Hub();
@@ -24,6 +30,9 @@ export function streamBench(
     retryMs: 3_000,
     mergeAfter: options.mergeAfter ?? 1_000,
     stallAfterMs: options.stallAfterMs ?? Infinity,
+    writeTimeoutMs: options.writeTimeoutMs,
+    limits: options.limits,
+    onRefused: options.onRefused,
     onFault: (cause) => faults.push(cause),
   });
   const add = (job: Job, ...facts: Fact[]) => log.append(job, () => ({ facts }));
@@ -38,9 +47,14 @@ export function streamBench(
       return (await log.create(newJob(changes))).job;
     },
     /** Opens a stream of the job as it is now; fails on 204. */
-    async open(job: Job, cursor?: string, logs?: "debug" | "warning"): Promise<StreamReader> {
+    async open(
+      job: Job,
+      cursor?: string,
+      logs?: "debug" | "warning",
+      right?: Right,
+    ): Promise<StreamReader> {
       const now = await log.get(job);
-      const stream = now && await viewers.subscribe(now, { cursor, logs });
+      const stream = now && await viewers.subscribe(now, { cursor, logs, right });
       if (!stream) throw new Error("There is no stream: 204");
       return new StreamReader(stream);
     },
