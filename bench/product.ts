@@ -12,6 +12,8 @@ import { advance } from "../src/jobs/changes.ts";
 import { Dispatcher } from "../src/jobs/dispatcher.ts";
 import { EventRate } from "../src/jobs/event_rate.ts";
 import { OutsideJobs } from "../src/jobs/outside_jobs.ts";
+import { Remembered } from "../src/jobs/schedules/remembered.ts";
+import { Scheduler } from "../src/jobs/schedules/scheduler.ts";
 import { Syncs } from "../src/jobs/syncs.ts";
 import { SqliteLog } from "../src/log/sqlite_log.ts";
 import { listen } from "../src/runtime/serve.ts";
@@ -42,11 +44,14 @@ const viewers = new Viewers({
 });
 const dispatcher = new Dispatcher({ log, clock, owner: "bench", cancelGraceMs: 0, onFault });
 const syncs = new Syncs([], []);
+const remembered = new Remembered(undefined, onFault);
+const onOccurrence = () => {};
 const app = httpApp({
   log,
   keys,
   syncs,
   dispatcher,
+  scheduler: new Scheduler({ log, clock, syncs, dispatcher, remembered, onOccurrence, onFault }),
   outside: new OutsideJobs({ log, syncs, clock }),
   rate: new EventRate(clock, 0),
   viewers,

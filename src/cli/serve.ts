@@ -21,6 +21,7 @@ export async function serve(flags: Flags): Promise<number> {
   const server = await startServer({
     ...settings,
     syncs,
+    schedules: true,
     clock: systemClock,
     beforeListening: ({ keys }) => {
       if (keys.countActive() > 0) return;

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Dispatcher } from "../jobs/dispatcher.ts";
 import type { EventRate } from "../jobs/event_rate.ts";
 import type { OutsideJobs } from "../jobs/outside_jobs.ts";
+import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
@@ -13,6 +14,7 @@ export interface Services {
   readonly keys: KeyStore;
   readonly syncs: Syncs;
   readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
   readonly outside: OutsideJobs;
   readonly rate: EventRate;
   readonly viewers: Viewers;
