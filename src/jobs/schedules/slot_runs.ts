@@ -68,7 +68,7 @@ export class SlotRuns {
     const id = deriveJobId(tenant, `${sync.id} ${due.firstMs}`);
     const { started, job } = await dispatcher.start(runnable, { id, meta: metaOf(words, due) });
     // `every` counts from the start, also where another process has started this slot's run.
-    const handledMs = job.id === id ? Math.min(job.createdAtMs, now) : due.lastMs;
+    const handledMs = job.id === id ? Math.min(job.createdAtMs, clock.now()) : due.lastMs;
     remembered.put(place, { ...note, handledMs });
     if (started) tellMissed(sync, due, job.id);
     else if (job.id !== id) this.#skip(sync, { atMs: now, jobId: job.id }, due);
