@@ -3,9 +3,6 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import type { SyncId, TenantId } from "../../sync/ids.ts";
 
-/** A cron line's slots are not run again when the clock is put back by less, in milliseconds. */
-const BACK_MAX_MS = 86_400_000;
-
 const moment = z.number();
 
 const NOTE = z.object({
@@ -38,14 +35,11 @@ export function placeOf(sync: { readonly tenant: TenantId; readonly id: SyncId }
 
 /**
  * The note by a clock that may have been put back: a moment that lies ahead would never pass, or
- * much too late. A cron line's slots that have been seen to are not run again, up to a day.
+ * much too late. Slots that come again have their job already, and are not run twice.
  */
 export function notAhead(note: SyncNote, nowMs: number): SyncNote {
-  const { handledMs = 0, schedule = "" } = note;
-  const backMs = schedule.startsWith("every ") ? 0 : BACK_MAX_MS;
   const times = { ...note };
-  if (handledMs - nowMs > backMs) times.handledMs = nowMs;
-  for (const name of ["firstSeenMs", "sinceMs", "lastStartMs", "overdueMs"] as const) {
+  for (const name of ["firstSeenMs", "sinceMs", "handledMs", "lastStartMs", "overdueMs"] as const) {
     const atMs = times[name];
     if (atMs !== undefined) times[name] = Math.min(atMs, nowMs);
   }

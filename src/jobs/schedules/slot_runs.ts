@@ -65,7 +65,7 @@ export class SlotRuns {
     const note = remembered.get(place) ?? { firstSeenMs: now };
     const due = dueSlots(schedule, { ...note, sinceMs: note.sinceMs ?? now }, now);
     if (!due) return;
-    const id = deriveJobId(tenant, `${sync.id} ${due.firstMs}`);
+    const id = deriveJobId(tenant, `${sync.id} ${due.lastMs}`);
     const { started, job } = await dispatcher.start(runnable, { id, meta: metaOf(words, due) });
     // `every` counts from the start, also where another process has started this slot's run.
     const handledMs = job.id === id ? Math.min(job.createdAtMs, clock.now()) : due.lastMs;
@@ -106,8 +106,11 @@ export class SlotRuns {
     this.#lookedUp.set(place, words);
   }
 
+  /** Tells the log once a job in the way: a long run may be in that of many slots. */
   #skip(sync: ConfiguredSync, last: Skip, due: DueSlots): void {
-    this.#skips.set(placeOf(sync), { count: this.skipsOf(sync).count + 1, last });
+    const before = this.skipsOf(sync);
+    this.#skips.set(placeOf(sync), { count: before.count + 1, last });
+    if (before.last?.jobId === last.jobId) return;
     logger.warning("{name}: skipped {runs}, as job {job} is on its way still", {
       name: sync.name,
       runs: due.count === 1 ? "a run" : `the runs since ${iso(due.firstMs)}`,

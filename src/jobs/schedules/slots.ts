@@ -69,14 +69,19 @@ export function dueSlots(schedule: Schedule, anchor: Anchor, nowMs: number): Due
     }
     lastMs = next;
   }
-  // Those that are not counted have come and gone as well.
-  return { firstMs, lastMs: nowMs, count, onTime: false };
+  return { firstMs, lastMs: lastSlot(schedule, nowMs) ?? lastMs, count, onTime: false };
 }
 
 /** The slot after that moment, that moment left out; undefined when there is none. */
 export function slotAfter(schedule: Schedule, atMs: number): number | undefined {
   if (schedule.type === "every") return atMs + schedule.everyMs;
   return cronOf(schedule.cron, schedule.timeZone).nextRun(new Date(atMs))?.getTime();
+}
+
+/** A cron line's last slot up to that moment. */
+function lastSlot({ cron, timeZone }: Schedule & { type: "cron" }, atMs: number) {
+  // croner leaves out the moment that it starts from.
+  return cronOf(cron, timeZone).previousRuns(1, new Date(atMs + 1)).at(0)?.getTime();
 }
 
 /** What a schedule wants next, for people: a few moments, or the rule where they are not known. */

@@ -95,10 +95,13 @@ test("dueSlots() counts a cron line's slots, and no more than a thousand", () =>
   });
   assert.deepEqual(at("2027-03-02T00:03:20Z"), {
     firstMs,
-    lastMs: Date.parse("2027-03-02T00:03:20Z"),
+    lastMs: Date.parse("2027-03-02T00:03:00Z"),
     count: 1_000,
     onTime: false,
   });
+  for (const text of ["2027-03-02T00:03:00.000Z", "2027-03-02T00:03:59.999Z"]) {
+    assert.equal(at(text)?.lastMs, Date.parse("2027-03-02T00:03:00Z"));
+  }
 });
 
 test("cronFault() says what is wrong with a cron line", () => {
