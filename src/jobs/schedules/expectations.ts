@@ -4,6 +4,7 @@ import type { Job } from "../../sync/job.ts";
 import type { OnOccurrence } from "../occurrence.ts";
 import type { ConfiguredSync } from "../sync_config.ts";
 import type { SyncNote } from "./remembered.ts";
+import { utcText } from "./slots.ts";
 import type { Expectation } from "./timing.ts";
 
 const logger = loggerOf("schedules");
@@ -54,7 +55,7 @@ export function told(
   const note = { ...started, overdueMs: overdue ? before.overdueMs ?? nowMs : undefined };
   const occurrence = { tenant, sync: { id, name }, atMs: nowMs };
   if (overdue && !wasTold) {
-    const detail = `a start was expected by ${iso(atMs)}; ${lastStartText(note)}`;
+    const detail = `a start was expected by ${utcText(atMs)}; ${lastStartText(note)}`;
     logger.warning("{name} is overdue: {detail}", { name, detail });
     onOccurrence({ ...occurrence, kind: "overdue", job: undefined, detail });
   } else if (!overdue && wasTold) {
@@ -69,9 +70,5 @@ export function told(
 function lastStartText({ lastStartMs }: SyncNote): string {
   return lastStartMs === undefined
     ? "it has not started yet"
-    : `its last start was at ${iso(lastStartMs)}`;
-}
-
-function iso(atMs: number): string {
-  return new Date(atMs).toISOString();
+    : `its last start was at ${utcText(lastStartMs)}`;
 }

@@ -7,7 +7,7 @@ import type { Dispatcher } from "../dispatcher.ts";
 import type { ConfiguredSync } from "../sync_config.ts";
 import type { Syncs } from "../syncs.ts";
 import { placeOf, type Remembered, type SyncPlace } from "./remembered.ts";
-import { COUNTED_MAX, type DueSlots, dueSlots, scheduleText } from "./slots.ts";
+import { COUNTED_MAX, type DueSlots, dueSlots, scheduleText, utcText } from "./slots.ts";
 
 /** How jobs that a schedule started tell of it, in their `meta.trigger`. */
 const BY_SCHEDULE = "schedule";
@@ -113,7 +113,7 @@ export class SlotRuns {
     if (before.last?.jobId === last.jobId) return;
     logger.warning("{name}: skipped {runs}, as job {job} is on its way still", {
       name: sync.name,
-      runs: due.count === 1 ? "a run" : `the runs since ${iso(due.firstMs)}`,
+      runs: due.count === 1 ? "a run" : `the runs since ${utcText(due.firstMs)}`,
       job: last.jobId,
     });
   }
@@ -124,7 +124,7 @@ function metaOf(words: string, due: DueSlots): Readonly<Record<string, unknown>>
   return {
     trigger: BY_SCHEDULE,
     schedule: words,
-    ...missed > 0 && { missed_runs: missed, missed_since: iso(due.firstMs) },
+    ...missed > 0 && { missed_runs: missed, missed_since: utcText(due.firstMs) },
   };
 }
 
@@ -132,7 +132,7 @@ function tellMissed({ name }: ConfiguredSync, due: DueSlots, job: JobId): void {
   const missed = missedOf(due);
   if (missed === 0) return;
   const count = due.count === COUNTED_MAX ? `${missed} or more` : `${missed}`;
-  const since = iso(due.firstMs);
+  const since = utcText(due.firstMs);
   logger.warning("{name}: missed {count} runs since {since}; job {job} makes up for them", {
     name,
     count,
@@ -148,8 +148,4 @@ function missedOf({ count, onTime }: DueSlots): number {
 
 function latest(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? a ?? b : Math.max(a, b);
-}
-
-function iso(atMs: number): string {
-  return new Date(atMs).toISOString();
 }

@@ -121,6 +121,11 @@ export function zoneFault(text: string): string | undefined {
   }
 }
 
+/** `2026-11-26T02:00:00.000Z` */
+export function utcText(atMs: number): string {
+  return new Date(atMs).toISOString();
+}
+
 /** `2026-11-26 03:00`, as the clocks there show it. */
 function zonedText(atMs: number, timeZone: string): string {
   // Sweden writes dates so.
