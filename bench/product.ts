@@ -13,6 +13,8 @@ import { PublishedLog } from "../src/hub/published_log.ts";
 import { advance } from "../src/jobs/changes.ts";
 import { Dispatcher } from "../src/jobs/dispatcher.ts";
 import { OutsideJobs } from "../src/jobs/outside_jobs.ts";
+import { Remembered } from "../src/jobs/schedules/remembered.ts";
+import { Scheduler } from "../src/jobs/schedules/scheduler.ts";
 import { Syncs } from "../src/jobs/syncs.ts";
 import { DataDirectory } from "../src/log/data_directory.ts";
 import { SqliteLog } from "../src/log/sqlite_log.ts";
@@ -46,6 +48,8 @@ const viewers = new Viewers({
 });
 const dispatcher = new Dispatcher({ log, clock, owner: "bench", cancelGraceMs: 0, onFault });
 const syncs = new Syncs([], []);
+const remembered = new Remembered(undefined, onFault);
+const onOccurrence = () => {};
 const app = httpApp({
   log,
   authenticator,
@@ -58,6 +62,7 @@ const app = httpApp({
   corsOrigins: [],
   syncs,
   dispatcher,
+  scheduler: new Scheduler({ log, clock, syncs, dispatcher, remembered, onOccurrence, onFault }),
   outside: new OutsideJobs({ log, syncs, clock }),
   rates: new Rates(clock, { jobEvents: 0, tenantEvents: 0, requests: 0 }),
   viewers,

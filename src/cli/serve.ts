@@ -22,6 +22,7 @@ export async function serve(flags: Flags): Promise<number> {
     ...settings,
     syncs,
     auth,
+    schedules: true,
     clock: systemClock,
     beforeListening: ({ keys }) => {
       if (keys.countActive() > 0) return;

@@ -11,7 +11,10 @@ import { PublishedLog } from "../hub/published_log.ts";
 import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
+import type { OnOccurrence } from "../jobs/occurrence.ts";
 import { Retention } from "../jobs/retention.ts";
+import { Remembered } from "../jobs/schedules/remembered.ts";
+import { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import { DataDirectory } from "../log/data_directory.ts";
@@ -19,7 +22,7 @@ import { type Durability, SqliteLog } from "../log/sqlite_log.ts";
 import { loggerOf } from "../logger.ts";
 import { listen, urlOf } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
-import { DURATIONS, SIZES, worth } from "./amounts.ts";
+import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
 import type { AuthConfig } from "./auth_config.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
 import { listOf } from "./server_settings.ts";
@@ -67,6 +70,9 @@ export interface ServerOptions {
   readonly ticketSecretFile?: string;
   readonly auth?: AuthConfig;
   readonly syncs: readonly ConfiguredSync[];
+  /** Whether it runs syncs by their schedules and sees who is overdue: not for a server of one run. */
+  readonly schedules?: boolean;
+  readonly onOccurrence?: OnOccurrence;
   /** A quota for the log, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
   readonly clock: Clock;
@@ -133,6 +139,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const bridges = new Bridges(outside, onFault);
     bridges.replace(options.syncs);
     opened.push(() => bridges.stop());
+    const remembered = new Remembered(directory.file("schedules.json"), onFault);
+    const { onOccurrence = () => {} } = options;
+    const timing = { log, clock, syncs, dispatcher, remembered, onOccurrence, onFault };
+    const scheduler = new Scheduler(timing);
     const app = httpApp({
       log,
       authenticator,
@@ -145,6 +155,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       corsOrigins: listOf(options.corsOrigins ?? ""),
       syncs,
       dispatcher,
+      scheduler,
       outside,
       rates: new Rates(clock, {
         jobEvents: options.eventsPerS,
@@ -169,10 +180,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
       await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
     });
+    opened.push(() => scheduler.stop());
+    if (options.schedules) await scheduler.start();
     const url = urlOf(hostname, listening.port, tls && "https");
     const reload = (replaced: readonly ConfiguredSync[]) => {
       syncs.replace(replaced);
       bridges.replace(replaced);
+      if (options.schedules) scheduler.look();
     };
     return { url, port: listening.port, directory, keys, reload, stop: closeAll };
   } catch (cause) {

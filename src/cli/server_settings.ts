@@ -4,7 +4,7 @@ import { whole } from "../jobs/sync_config.ts";
 import { isCidr } from "../http/public_origin.ts";
 import { SERVER_LOG_LEVELS } from "../logger.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
-import { amount, DURATIONS, SIZES } from "./amounts.ts";
+import { amount, DURATIONS, SIZES } from "../jobs/amounts.ts";
 import { unknownNames } from "./unknown_names.ts";
 
 /** One row of the table: where the setting may be given, and what it may be. */

@@ -3,6 +3,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../clock.ts";
 import type { Dispatcher } from "../jobs/dispatcher.ts";
 import type { OutsideJobs } from "../jobs/outside_jobs.ts";
+import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
@@ -17,6 +18,7 @@ export interface Services {
   readonly corsOrigins: readonly string[];
   readonly syncs: Syncs;
   readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
   readonly outside: OutsideJobs;
   readonly rates: Rates;
   readonly viewers: Viewers;

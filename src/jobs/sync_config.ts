@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import type { TerminalStatus } from "../sync/status.ts";
 import { FEED_NAMES, type FeedFields } from "./feed_message.ts";
+import { onlyWhereItRuns, type Timing, TIMING_FIELDS, timingOf } from "./schedules/timing.ts";
 import {
   deriveSyncId,
   parseSyncId,
@@ -40,6 +41,11 @@ export interface RedisPubsubSourceConfig {
   readonly leaseMs: number;
 }
 
+/** Jobs that workers elsewhere post; nothing is run here. */
+export interface OutsideSourceConfig {
+  readonly type: "outside";
+}
+
 /** Writes into a table of a SQLite file. */
 export interface SqliteDestinationConfig {
   readonly type: "sqlite";
@@ -47,12 +53,12 @@ export interface SqliteDestinationConfig {
   readonly path: string;
 }
 
-/** A sync that callers can run. */
-export interface ConfiguredSync {
+/** A sync that callers can run, or whose workers elsewhere are known here. */
+export interface ConfiguredSync extends Timing {
   readonly id: SyncId;
   readonly tenant: TenantId;
   readonly name: string;
-  readonly source: DirectorySourceConfig | RedisPubsubSourceConfig;
+  readonly source: DirectorySourceConfig | RedisPubsubSourceConfig | OutsideSourceConfig;
   /** Null where the work is done elsewhere. */
   readonly destination: SqliteDestinationConfig | null;
   readonly progressIntervalMs: number;
@@ -95,6 +101,9 @@ const redisPubsubSource = z.strictObject({
     .describe("Seconds of silence after which a job counts as lost"),
 }).describe("Listens to a Redis pub/sub feed of workers elsewhere; it cannot be run");
 
+const outsideSource = z.strictObject({ type: z.literal("outside") })
+  .describe("Workers elsewhere post its jobs; it cannot be run");
+
 const sqliteDestination = z.strictObject({ type: z.literal("sqlite"), path })
   .describe("Writes into a SQLite file, which no other sync may write to");
 
@@ -111,18 +120,19 @@ export const SYNC_SCHEMA = z.strictObject({
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
   ).prefault("default")
     .describe("Whose sync it is: 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit"),
-  source: z.discriminatedUnion("type", [directorySource, redisPubsubSource]),
+  source: z.discriminatedUnion("type", [directorySource, redisPubsubSource, outsideSource]),
   destination: z.discriminatedUnion("type", [sqliteDestination]).optional()
-    .describe("What is written to; a source of type redis_pubsub has none"),
+    .describe("What is written to; a source that cannot be run has none"),
   progress_interval_ms: whole(1, PROGRESS_INTERVAL_MAX_MS).default(PROGRESS_INTERVAL_MS)
     .describe("Milliseconds between two progress entries"),
-}).refine(hasItsDestination, {
+  ...TIMING_FIELDS,
+}).superRefine(onlyWhereItRuns).refine(hasItsDestination, {
   path: ["destination"],
   when: () => true, // also beside other faults: all are told at once
   error: ({ input }) =>
     destinationOf(input) === undefined
       ? "expected an object"
-      : "expected none: a source of type redis_pubsub only listens",
+      : "expected none: its source cannot be run",
 });
 
 /**
@@ -144,6 +154,7 @@ export function configuredSyncs(
       ? { type: "sqlite", path: resolve(directory, sync.destination.path) }
       : null,
     progressIntervalMs: sync.progress_interval_ms,
+    ...timingOf(sync),
   }));
   return { syncs: configured, issues: clashes(configured) };
 }
@@ -160,6 +171,7 @@ function sourceOf(
       maxFileBytes: source.max_file_bytes,
     };
   }
+  if (source.type === "outside") return { type: "outside" };
   const statuses = Object.entries(source.status_values);
   return {
     type: "redis_pubsub",
@@ -176,7 +188,8 @@ function hasItsDestination(sync: unknown): boolean {
   const { source } = Object(sync) as { source?: unknown };
   const { type } = Object(source) as { type?: unknown };
   const given = destinationOf(sync) !== undefined;
-  return type === "directory" ? given : type !== "redis_pubsub" || !given;
+  if (type === "directory") return given;
+  return (type !== "redis_pubsub" && type !== "outside") || !given;
 }
 
 function destinationOf(sync: unknown): unknown {

@@ -25,6 +25,11 @@ export class Syncs {
     this.#all = syncs;
   }
 
+  /** Of every tenant. */
+  get all(): readonly ConfiguredSync[] {
+    return this.#all;
+  }
+
   of(tenant: TenantId): readonly ConfiguredSync[] {
     return this.#all.filter((sync) => sync.tenant === tenant);
   }

@@ -93,7 +93,8 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
     'synctail.json: syncs[2].name: got "-x": ' +
     "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
-    'synctail.json: syncs[2].source.type: got "ftp": expected "directory" or "redis_pubsub"',
+    'synctail.json: syncs[2].source.type: got "ftp": expected "directory" or ' +
+    '"redis_pubsub" or "outside"',
     'synctail.json: syncs[2].destination.path: got "": expected a path',
     "synctail.json: syncs[3].source.max_per_s: got 0: expected more than 0",
     "synctail.json: syncs[3].source.max_file_bytes: got 1.5: " +

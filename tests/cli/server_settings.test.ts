@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DURATIONS, isAmount, SIZES, worth } from "../../src/cli/amounts.ts";
+import { DURATIONS, isAmount, SIZES, worth } from "../../src/jobs/amounts.ts";
 import { ConfigError } from "../../src/cli/config_error.ts";
 import {
   resolveSettings,
