@@ -7,6 +7,7 @@ import { systemClock } from "../src/clock.ts";
 import { openAuth } from "../src/cli/open_auth.ts";
 import { httpApp } from "../src/http/app.ts";
 import { PublicOrigin } from "../src/http/public_origin.ts";
+import { Metrics } from "../src/http/metrics.ts";
 import { Rates } from "../src/http/rates.ts";
 import { Hub } from "../src/hub/hub.ts";
 import { PublishedLog } from "../src/hub/published_log.ts";
@@ -66,6 +67,8 @@ const app = httpApp({
   outside: new OutsideJobs({ log, syncs, clock }),
   rates: new Rates(clock, { jobEvents: 0, tenantEvents: 0, requests: 0 }),
   viewers,
+  metrics: new Metrics("bench", "bench"),
+  metricsElsewhere: true,
   clock,
   stallAfterMs: 60_000,
   bodyIdleMs: 30_000,

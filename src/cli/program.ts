@@ -68,7 +68,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--tenant <name>", "whose jobs the key is for", "default")
     .option(
       "--scopes <list>",
-      "of read, run, write, tenants; separated by commas",
+      "of read, run, write, metrics, tenants; separated by commas",
       "read,run,write",
     )
     .option("--name <words>", "what the key is for")

@@ -5,6 +5,7 @@ import type { KeyStore } from "../auth/key_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
+import { Metrics } from "../http/metrics.ts";
 import { Rates } from "../http/rates.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
@@ -20,11 +21,12 @@ import { Syncs } from "../jobs/syncs.ts";
 import { DataDirectory } from "../log/data_directory.ts";
 import { type Durability, SqliteLog } from "../log/sqlite_log.ts";
 import { loggerOf } from "../logger.ts";
-import { listen, urlOf } from "../runtime/serve.ts";
+import { listen, RUNTIME, urlOf } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
 import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
 import type { AuthConfig } from "./auth_config.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
+import { listenForMetrics } from "./metrics_listener.ts";
 import { listOf } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -56,6 +58,8 @@ export interface ServerOptions {
   readonly viewersPerKey?: number;
   /** How long running jobs may go on after `stop`, in milliseconds; they are stopped at once without. */
   readonly stopGraceMs?: number;
+  /** `HOST:PORT` where metrics are to be had without a key; on the server's own port with one without. */
+  readonly metricsListen?: string;
   readonly retentionAge: string;
   readonly retentionEntries: number;
   readonly retentionBytes: string;
@@ -121,7 +125,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       job: options.viewersPerJob || Infinity,
       key: options.viewersPerKey || Infinity,
     };
-    const viewers = new Viewers({ ...options, log, hub, limits, onFault });
+    const metrics = new Metrics(VERSION, RUNTIME);
+    const viewers = new Viewers({
+      ...options,
+      log,
+      hub,
+      limits,
+      onFault,
+      onServed: metrics.served,
+      onHeartbeats: metrics.beaten,
+    });
     const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
     await dispatcher.open();
     const retention = new Retention({
@@ -163,10 +176,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         requests: options.requestsPerS ?? 0,
       }),
       viewers,
+      metrics,
+      metricsElsewhere: Boolean(options.metricsListen),
       clock,
       stallAfterMs,
       bodyIdleMs,
     }, VERSION);
+    metrics.observe({ viewers, log, scheduler });
     options.beforeListening?.({ keys });
     const { hostname } = options;
     const handler = (request: Request, connection: object) => app.fetch(request, connection);
@@ -181,6 +197,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
     });
     opened.push(() => scheduler.stop());
+    if (options.metricsListen) opened.push(await listenForMetrics(options.metricsListen, metrics));
     if (options.schedules) await scheduler.start();
     const url = urlOf(hostname, listening.port, tls && "https");
     const reload = (replaced: readonly ConfiguredSync[]) => {

@@ -27,6 +27,7 @@ const text = z.string().min(1, "expected at least one character");
 
 const PUBLIC_URL = "expected a URL without ? and #, such as https://example.com/synctail";
 const CIDRS = "expected addresses or networks with commas between, such as 10.0.0.0/8,::1";
+const METRICS_LISTEN = "expected HOST:PORT, such as 127.0.0.1:9017";
 const ORIGINS = "expected * or origins with commas between, such as https://app.example.com";
 
 /** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
@@ -146,6 +147,13 @@ export const SETTINGS = {
     whole(0, 3_600_000),
     5_000,
     "Milliseconds that running jobs may go on when the server is stopped",
+  ),
+  metricsListen: row(
+    "metricsListen",
+    "text",
+    z.string().regex(/^(\[[\da-f:]+\]|[^:\s]+):\d{1,5}$/i, METRICS_LISTEN).optional(),
+    undefined,
+    "HOST:PORT for /metrics without a key; without it they need one of the scope metrics",
   ),
   retentionAge: row(
     "retentionAge",

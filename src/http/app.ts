@@ -1,6 +1,5 @@
 /** The HTTP surface: routes, problems and the OpenAPI document, from one definition. */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
@@ -8,7 +7,8 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
 import { loggerOf } from "../logger.ts";
-import { authenticate } from "./access.ts";
+import { authenticate, requireScope } from "./access.ts";
+import { type Metrics } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
@@ -17,6 +17,7 @@ import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
 import { notFound, Problem } from "./problem.ts";
 import { limitRequests } from "./rates.ts";
+import { requestLines } from "./request_lines.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
@@ -42,7 +43,7 @@ const CORS_HEADERS = [
 /** @param version of this program, for the OpenAPI document */
 export function httpApp(services: Services, version: string): OpenAPIHono<HttpEnv> {
   const logger = loggerOf("http");
-  const { authenticator, origin, corsOrigins } = services;
+  const { authenticator, origin, corsOrigins, metrics } = services;
   const app = new OpenAPIHono<HttpEnv>({
     getPath: (request) => origin.pathOf(getPath(request)),
     defaultHook: (result) => {
@@ -53,12 +54,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   });
 
-  app.use(async (context, next) => {
-    const id = randomUUID();
-    context.set("requestId", id);
-    await next();
-    context.res.headers.set("X-Request-Id", id);
-  });
+  app.use(requestLines(services));
   app.use(async (context, next) => {
     const { req, env } = context;
     if (origin.accepts(req.raw, env.remote)) return await next();
@@ -133,6 +129,12 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     ...(origin.prefix !== "" && { servers: [{ url: origin.prefix }] }),
   });
   app.get("/healthz", (context) => context.json({ status: "ok" }));
+  if (!services.metricsElsewhere) {
+    app.get("/metrics", authenticate(authenticator, origin), async (context) => {
+      requireScope(context, "metrics");
+      return await metricsAnswer(metrics);
+    });
+  }
 
   app.notFound(() => notFound().response(origin.prefix));
   app.onError((error, context) => {
@@ -163,4 +165,9 @@ async function readJson(context: Context<HttpEnv>, services: Services): Promise<
     if (!(cause instanceof RangeError)) throw cause;
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
   }
+}
+
+/** What a scrape gets. */
+export async function metricsAnswer(metrics: Metrics): Promise<Response> {
+  return new Response(await metrics.text(), { headers: { "Content-Type": metrics.contentType } });
 }

@@ -7,6 +7,7 @@ import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
+import type { Metrics } from "./metrics.ts";
 import type { PublicOrigin } from "./public_origin.ts";
 import type { Rates } from "./rates.ts";
 
@@ -22,6 +23,9 @@ export interface Services {
   readonly outside: OutsideJobs;
   readonly rates: Rates;
   readonly viewers: Viewers;
+  readonly metrics: Metrics;
+  /** Metrics have a listener of their own, and are not to be had here. */
+  readonly metricsElsewhere: boolean;
   readonly clock: Clock;
   /** A job whose source says nothing for so long is shown as stalled. */
   readonly stallAfterMs: number;

@@ -93,6 +93,10 @@ export class PublishedLog implements EventLog {
     return this.#log.prunable(query);
   }
 
+  counts(): ReturnType<EventLog["counts"]> {
+    return this.#log.counts();
+  }
+
   bytes(): Promise<number> {
     return this.#log.bytes();
   }

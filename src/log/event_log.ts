@@ -168,6 +168,8 @@ export interface EventLog {
   remove(key: JobKey): Promise<boolean>;
   /** Jobs for retention to look at, at most 100. */
   prunable(query: PruneQuery): Promise<readonly JobKey[]>;
+  /** How many jobs there are in each status, of all tenants; none for a status without any. */
+  counts(): Promise<ReadonlyMap<Status, number>>;
   /** Bytes that the log takes up, free room inside of it left out. */
   bytes(): Promise<number>;
   /** Commits what is waiting and closes; later calls throw. */

@@ -4,7 +4,7 @@ import { type Entry, levelAtLeast, LOG_LEVELS, type LogLevel, type Seq } from ".
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
-import { isTerminal } from "../sync/status.ts";
+import { isTerminal, type Status } from "../sync/status.ts";
 import {
   type Appended,
   type Created,
@@ -188,6 +188,14 @@ export class MemoryLog implements EventLog {
       return (job.endedAtMs ?? Infinity) < query.endedBeforeMs;
     });
     return Promise.resolve(found.slice(0, PRUNABLE_MAX).map(({ job }) => keyOf(job)));
+  }
+
+  counts(): Promise<ReadonlyMap<Status, number>> {
+    const counts = new Map<Status, number>();
+    for (const { job } of this.#jobs.values()) {
+      counts.set(job.status, (counts.get(job.status) ?? 0) + 1);
+    }
+    return Promise.resolve(counts);
   }
 
   bytes(): Promise<number> {

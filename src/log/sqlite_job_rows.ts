@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type JobKey, type JobKeyText, keyText, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
+import type { Status } from "../sync/status.ts";
 import type { Producer } from "../sync/producer.ts";
 import type { JobQuery, PruneQuery } from "./event_log.ts";
 
@@ -194,6 +195,13 @@ export class JobRows {
 
   ownedByOthers(owner: string): Job[] {
     return (this.#others.all(owner) as unknown as Columns[]).map(jobOf); // own table
+  }
+
+  /** How many jobs there are in each status, of all tenants. */
+  counts(): Map<Status, number> {
+    const sql = "SELECT status, count(*) AS jobs FROM jobs GROUP BY status";
+    const rows = this.#db.prepare(sql).all() as { status: Status; jobs: number }[]; // own table
+    return new Map(rows.map(({ status, jobs }) => [status, jobs]));
   }
 
   /** Jobs for retention to look at, oldest first. */

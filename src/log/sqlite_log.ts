@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
+import type { Status } from "../sync/status.ts";
 import {
   type Appended,
   type AppendOptions,
@@ -212,6 +213,11 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async prunable(query: PruneQuery): Promise<readonly JobKey[]> {
     return this.#jobs.prunable(query).map(keyOf);
+  }
+
+  // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
+  async counts(): Promise<ReadonlyMap<Status, number>> {
+    return this.#jobs.counts();
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

@@ -31,6 +31,8 @@ export interface SubscriptionOptions {
   readonly stallAfterMs: number;
   /** Called once when the stream is over, however it ended. */
   readonly onEnd: (stream: LiveStream) => void;
+  /** Told of a read in which superseded progress was left out. */
+  readonly onMerged?: () => void;
   /** Told of a log that could not be read; the viewer is told no more than that. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -126,6 +128,7 @@ export class Subscription extends LiveStream implements Follower {
         mergeBelow: this.#mergeBelow,
       });
       if (this.over) return;
+      if (this.#mergeBelow > this.#cursor) this.#options.onMerged?.();
       this.#cursor = page.through;
       const chunk = joined(page.entries.map((entry) => frameBytes(...entryFrames(job, entry))));
       if (!chunk) return this.pull();

@@ -50,6 +50,8 @@ export interface ViewersOptions {
   readonly onRefused?: (limit: Limit, applicant: Applicant) => void;
   /** Told how old an entry was when its frames were handed to the viewers. */
   readonly onServed?: (lagMs: number) => void;
+  /** Told how late some heartbeats were. */
+  readonly onHeartbeats?: (lateMs: number) => void;
 }
 
 /** What a viewer asks for. */
@@ -70,6 +72,8 @@ export interface ViewerTotals {
   /** Cut off because they did not read. */
   readonly cut: number;
   readonly refused: Readonly<Record<string, number>>;
+  /** Reads of the log in which superseded progress was left out for a viewer far behind. */
+  readonly merged: number;
 }
 
 export class Viewers {
@@ -83,6 +87,7 @@ export class Viewers {
   readonly #open = new Map<LiveStream, () => void>();
   readonly #opened: Record<string, number> = {};
   readonly #refused: Record<string, number> = {};
+  #merged = 0;
   #draining = false;
   #onEmpty: () => void = () => {};
 
@@ -95,7 +100,7 @@ export class Viewers {
       entryEncoder,
       onServed && ((atMs) => onServed(clock.now() - atMs)),
     );
-    this.#wheel = new HeartbeatWheel(clock, options.heartbeatMs);
+    this.#wheel = new HeartbeatWheel(clock, options.heartbeatMs, Math.random, options.onHeartbeats);
     this.#feed = new JobFeed(options);
     this.#rights = new Rights(clock);
     this.#deadline = new WriteDeadline(clock, options.writeTimeoutMs ?? 0);
@@ -134,6 +139,7 @@ export class Viewers {
         clock,
         stallAfterMs,
         onFault,
+        onMerged: () => this.#merged++,
         onEnd: (ended) => this.#forget(ended),
       });
       return this.#begun(subscription, wish.right, place, opening.resume);
@@ -231,7 +237,8 @@ export class Viewers {
   }
 
   get totals(): ViewerTotals {
-    return { opened: this.#opened, cut: this.#deadline.cut, refused: this.#refused };
+    const { cut } = this.#deadline;
+    return { opened: this.#opened, cut, refused: this.#refused, merged: this.#merged };
   }
 
   /** From now on new viewers are asked to come back; those that are there stay. */

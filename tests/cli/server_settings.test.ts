@@ -28,6 +28,7 @@ test("resolveSettings() needs nothing to be set", () => {
 
   assert.deepEqual(settings, {
     allowedHosts: "",
+    metricsListen: undefined,
     requestsPerS: 0,
     stopGraceMs: 5_000,
     tenantEventsPerS: 100_000,

@@ -505,6 +505,14 @@ export function logContract(
     assert.deepEqual((await log.read(again, { after: 0, limit: 9, logs: "debug" })).entries, []);
   });
 
+  check("counts() tells jobs by status, of all tenants", async (log) => {
+    const [first] = await Promise.all([1, 2, 3].map(() => log.create(newJob())));
+    await log.create(newJob({ tenant: "other" as TenantId }));
+    await log.append(first.job, () => ({ facts: [progress("failed", 0)] }));
+
+    assert.deepEqual([...await log.counts()].sort(), [["failed", 1], ["pending", 3]]);
+  });
+
   check("prunable() finds the old, the long and the untrimmed", async (log, clock) => {
     const [old, fresh, long] = await Promise.all(
       [1, 2, 3].map(async () => (await log.create(newJob())).job),

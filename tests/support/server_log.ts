@@ -16,3 +16,21 @@ export async function serverLog(t: Cleanup, part: string): Promise<readonly stri
   t.after(() => reset());
   return lines;
 }
+
+/** Records of one part of the server, with what they tell beside their words. */
+export async function serverRecords(
+  t: Cleanup,
+  part: string,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const records: Readonly<Record<string, unknown>>[] = [];
+  await configure({
+    reset: true,
+    sinks: { records: ({ properties }) => void records.push(properties) },
+    loggers: [
+      { category: ["synctail", part], lowestLevel: "debug", sinks: ["records"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["records"] },
+    ],
+  });
+  t.after(() => reset());
+  return records;
+}
