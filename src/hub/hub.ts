@@ -1,11 +1,12 @@
 /** Wake-ups: tells who follows a job that its log has grown. Carries no data. */
-import type { JobKeyText } from "../sync/ids.ts";
+import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 
 type Listener = () => void;
 
 /** Listeners by job. A wake-up that nobody listens to costs one look into a map. */
 export class Hub {
   readonly #listeners = new Map<JobKeyText, Set<Listener>>();
+  readonly #toAll = new Set<(key: JobKey) => void>();
 
   /** Calls `listener` at each wake-up of the job until the answer is called. */
   listen(key: JobKeyText, listener: Listener): () => void {
@@ -20,9 +21,16 @@ export class Hub {
     };
   }
 
+  /** Calls `listener` with the job of each wake-up until the answer is called. */
+  listenToAll(listener: (key: JobKey) => void): () => void {
+    this.#toAll.add(listener);
+    return () => void this.#toAll.delete(listener);
+  }
+
   /** Says that the job's log has grown. */
-  wake(key: JobKeyText): void {
-    const listeners = this.#listeners.get(key);
+  wake(key: JobKey): void {
+    for (const listener of [...this.#toAll]) listener(key);
+    const listeners = this.#listeners.get(keyText(key));
     if (!listeners) return;
     for (const listener of [...listeners]) listener();
   }

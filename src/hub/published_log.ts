@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers";
 import type { LogLevel, Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
-import type { Job, NewJob, SyncRef } from "../sync/job.ts";
+import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type {
   Appended,
   AppendOptions,
@@ -15,19 +15,21 @@ import type {
   Page,
   PruneQuery,
   ReadQuery,
+  RecentPage,
+  RecentQuery,
   TrimLimits,
 } from "../log/event_log.ts";
 import type { Hub } from "./hub.ts";
 
 /**
- * Passes everything on, and wakes the hub two turns of the event loop after an append has
- * committed: by then the one who appended has its answer. Waking in the same turn more than
+ * Passes everything on, and wakes the hub two turns of the event loop after a creation or an append
+ * has committed: by then the one who appended has its answer. Waking in the same turn more than
  * halves the fan-out under Deno.
  */
 export class PublishedLog implements EventLog {
   readonly #log: EventLog;
   readonly #hub: Hub;
-  #grown = new Set<JobKeyText>();
+  #grown = new Map<JobKeyText, JobKey>();
 
   constructor(log: EventLog, hub: Hub) {
     this.#log = log;
@@ -36,12 +38,14 @@ export class PublishedLog implements EventLog {
 
   async append(key: JobKey, decide: Decide, options?: AppendOptions): Promise<Appended> {
     const appended = await this.#log.append(key, decide, options);
-    if (appended.lastSeq >= appended.firstSeq) this.#publish(keyText(key));
+    if (appended.lastSeq >= appended.firstSeq) this.#publish(key);
     return appended;
   }
 
-  create(job: NewJob, options?: CreateOptions): Promise<Created> {
-    return this.#log.create(job, options);
+  async create(job: NewJob, options?: CreateOptions): Promise<Created> {
+    const created = await this.#log.create(job, options);
+    if (created.outcome === "created") this.#publish(created.job);
+    return created;
   }
 
   get(key: JobKey): Promise<Job | undefined> {
@@ -68,6 +72,10 @@ export class PublishedLog implements EventLog {
     return this.#log.ownedByOthers(owner);
   }
 
+  recent(query: RecentQuery): Promise<RecentPage> {
+    return this.#log.recent(query);
+  }
+
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
     return this.#log.registeredSyncs(tenant);
   }
@@ -83,7 +91,7 @@ export class PublishedLog implements EventLog {
   /** Whoever follows the job is woken, and finds it gone. */
   async remove(key: JobKey): Promise<boolean> {
     const removed = await this.#log.remove(key);
-    if (removed) this.#publish(keyText(key));
+    if (removed) this.#publish(key);
     return removed;
   }
 
@@ -99,15 +107,15 @@ export class PublishedLog implements EventLog {
     return this.#log.close();
   }
 
-  #publish(key: JobKeyText): void {
+  #publish(key: JobKey): void {
     const first = this.#grown.size === 0;
-    this.#grown.add(key);
+    this.#grown.set(keyText(key), keyOf(key));
     if (!first) return;
     setImmediate(() =>
       setImmediate(() => {
         const grown = this.#grown;
-        this.#grown = new Set();
-        for (const each of grown) this.#hub.wake(each);
+        this.#grown = new Map();
+        for (const each of grown.values()) this.#hub.wake(each);
       })
     );
   }

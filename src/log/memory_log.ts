@@ -17,6 +17,9 @@ import {
   type Page,
   type PruneQuery,
   type ReadQuery,
+  RECENT_STRETCH,
+  type RecentPage,
+  type RecentQuery,
   type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
@@ -188,6 +191,14 @@ export class MemoryLog implements EventLog {
       return (job.endedAtMs ?? Infinity) < query.endedBeforeMs;
     });
     return Promise.resolve(found.slice(0, PRUNABLE_MAX).map(({ job }) => keyOf(job)));
+  }
+
+  recent({ endedSinceMs, after = 0 }: RecentQuery): Promise<RecentPage> {
+    const jobs = [...this.#jobs.values()];
+    const items = jobs.slice(after, after + RECENT_STRETCH).map(({ job }) => job)
+      .filter(({ endedAtMs }) => endedAtMs === null || endedAtMs >= endedSinceMs);
+    const next = after + RECENT_STRETCH;
+    return Promise.resolve({ items, next: next < jobs.length ? next : null });
   }
 
   bytes(): Promise<number> {
