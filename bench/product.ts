@@ -50,6 +50,7 @@ const app = httpApp({
   outside: new OutsideJobs({ log, syncs, clock }),
   rate: new EventRate(clock, 0),
   viewers,
+  notifications: { list: () => ({ items: [], nextCursor: null }) },
   clock,
   stallAfterMs: 60_000,
   bodyIdleMs: 30_000,

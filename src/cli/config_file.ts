@@ -1,7 +1,10 @@
 /** Reading synctail.json: all that is right in it, or all that is wrong. */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import process from "node:process";
 import { z } from "zod";
+import type { Target } from "../jobs/notify/target.ts";
+import { configuredTargets, TARGET_SCHEMA } from "../jobs/notify/target_config.ts";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../jobs/sync_config.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
 import { jsonFault } from "./json_fault.ts";
@@ -14,11 +17,18 @@ export const CONFIG_SCHEMA = z.strictObject({
     "The server's own settings; flags and variables beat them",
   ),
   syncs: z.array(SYNC_SCHEMA).describe("All that callers can run"),
+  notify: z.array(TARGET_SCHEMA).optional().describe("Who is told of what happens to jobs"),
 }).meta({ title: "synctail.json" });
 
 /** A file that is right in all its parts. */
 export interface Config {
   readonly syncs: readonly ConfiguredSync[];
+  /**
+   * Reads the targets' secrets from where they lie, which only those can do who tell the targets.
+   *
+   * @throws {ConfigError} with a line for each fault
+   */
+  readonly notify: () => readonly Target[];
   /** For `resolveSettings`; a relative `data` has been made absolute. */
   readonly server: Readonly<Record<string, unknown>>;
 }
@@ -48,9 +58,15 @@ export function parseConfig(text: string, path: string): Config {
   const directory = dirname(resolve(path));
   const { syncs, issues } = configuredSyncs(checked.value.syncs, directory);
   if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
+  const notify = () => {
+    const written = checked.value.notify ?? [];
+    const { targets, issues } = configuredTargets(written, { directory, env: process.env });
+    if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
+    return targets;
+  };
   const server = { ...checked.value.server };
   if (typeof server.data === "string") server.data = resolve(directory, server.data);
-  return { syncs, server };
+  return { syncs, notify, server };
 }
 
 /** The form of the file for editors, in JSON Schema 2020-12; committed as docs/synctail.schema.json. */

@@ -46,11 +46,18 @@ export function runningServer(what: string, flags: Flags): Client {
 
 /** The server of the data directory, or one of our own for as long as it is needed. */
 export async function localServer(
-  { settings, syncs }: Resolved,
+  { settings, syncs, notify }: Resolved,
   tenant: TenantId,
 ): Promise<Connection> {
   try {
-    const options = { ...settings, hostname: "127.0.0.1", port: 0, syncs, clock: systemClock };
+    const options = {
+      ...settings,
+      hostname: "127.0.0.1",
+      port: 0,
+      syncs,
+      notify,
+      clock: systemClock,
+    };
     const server = await startServer(options);
     const key = cliKey(server.keys, server.directory.path, tenant);
     return { client: { server: server.url, key }, close: () => server.stop() };

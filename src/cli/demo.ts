@@ -32,7 +32,7 @@ const PORT_FILE = "demo-port";
 
 /** Serves on after the run, until Ctrl-C. @throws {UsageError} for a folder that cannot be indexed */
 export async function demo(folder: string | undefined, flags: Flags): Promise<number> {
-  const { settings, syncs } = settingsFrom(flags);
+  const { settings, syncs, notify } = settingsFrom(flags);
   const say = (text: string) =>
     (settings.json ? process.stderr : process.stdout).write(`${text}\n`);
   say("synctail demo: a server on this machine, and a sync of real files to watch.");
@@ -45,6 +45,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
     {
       ...settings,
       syncs: [...syncs.filter(({ name }) => name !== SYNC), sync],
+      notify,
       clock: systemClock,
     },
     { fixed: flags.port !== undefined || process.env.SYNCTAIL_PORT !== undefined, data, say },

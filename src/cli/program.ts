@@ -14,6 +14,7 @@ import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
+import { listDeliveries, testTargets } from "./notify.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
@@ -78,6 +79,17 @@ export async function program(args: readonly string[]): Promise<number> {
     .description("End a key")
     .argument("<id>", "the key's id, the part between st_ and the next _")
     .action(does((id: string, flags: Flags) => revokeKey(id, flags)));
+
+  const notify = root.command("notify").description("Test and list notifications");
+  withData(notify.command("test"))
+    .description("Send a test message as the configuration says, and print what comes back")
+    .argument("[target]", "its name; all targets when left out")
+    .option("--config <file>", "the configuration (default: synctail.json) [SYNCTAIL_CONFIG]")
+    .action(does((target: string | undefined, flags: Flags) => testTargets(target, flags)));
+  withData(notify.command("list"))
+    .description("List the last deliveries, also beside a running server")
+    .option("--limit <count>", "how many at most", "50")
+    .action(does((flags: Flags) => listDeliveries(flags)));
 
   withFilter(root.command("prune"))
     .description("Remove jobs that are over; the server does so by itself, by --retention-...")

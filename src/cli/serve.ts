@@ -15,12 +15,13 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
 export async function serve(flags: Flags): Promise<number> {
-  const { settings, syncs, file } = settingsFrom(flags);
+  const { settings, syncs, notify, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
   const { stopped } = untilStopped();
   const server = await startServer({
     ...settings,
     syncs,
+    notify,
     clock: systemClock,
     beforeListening: ({ keys }) => {
       if (keys.countActive() > 0) return;
@@ -55,8 +56,8 @@ function reloadOnHangup(server: RunningServer, file: string): void {
   const logger = loggerOf("config");
   process.on("SIGHUP", () => {
     try {
-      const { syncs } = readConfig(file);
-      server.reload(syncs);
+      const { syncs, notify } = readConfig(file);
+      server.reload(syncs, notify());
       logger.info("{file} was read again: {count} syncs", { file, count: syncs.length });
     } catch (cause) {
       if (!(cause instanceof ConfigError)) throw cause;

@@ -4,11 +4,14 @@ import { setImmediate } from "node:timers";
 import { KeyStore } from "../auth/key_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
+import { jobJson } from "../http/job_json.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
 import { EventRate } from "../jobs/event_rate.ts";
+import { Notifications } from "../jobs/notify/notifications.ts";
+import type { Target } from "../jobs/notify/target.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
 import { Retention } from "../jobs/retention.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
@@ -25,6 +28,8 @@ import { VERSION } from "./version.ts";
 const DRAIN_MS = 1_000;
 /** How long answers that are under way get after that. */
 const STOP_MS = 300;
+/** How long what is due gets to be sent to its targets; the rest waits for the next start. */
+const NOTIFY_STOP_MS = 2_000;
 
 export interface ServerOptions {
   readonly data: string;
@@ -42,6 +47,8 @@ export interface ServerOptions {
   readonly retentionEntries: number;
   readonly retentionBytes: string;
   readonly syncs: readonly ConfiguredSync[];
+  /** Who is told of what happens to jobs; nobody when left out. What it throws ends the start. */
+  readonly notify?: () => readonly Target[];
   /** A quota for the log, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
   readonly clock: Clock;
@@ -55,8 +62,8 @@ export interface RunningServer {
   readonly port: number;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
-  /** Puts other syncs in the place of the present ones. */
-  reload(syncs: readonly ConfiguredSync[]): void;
+  /** Puts other syncs in the place of the present ones, and other targets where they are given. */
+  reload(syncs: readonly ConfiguredSync[], notify?: readonly Target[]): void;
   /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
   stop(): Promise<void>;
 }
@@ -85,8 +92,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const hub = new Hub();
     const log = new PublishedLog(sqlite, hub);
     const viewers = new Viewers({ ...options, log, hub, onFault });
+    const listener: { url?: string } = {};
+    const notifications = new Notifications({
+      ...options,
+      path: directory.file("notify.db"),
+      log,
+      hub,
+      onFault,
+      show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
+      linkOf: (jobId) => listener.url && `${listener.url}/job/${jobId}`,
+    });
+    opened.push(() => notifications.stop(NOTIFY_STOP_MS));
+    notifications.open(options.notify?.() ?? []);
     const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
     await dispatcher.open();
+    await notifications.watch();
     const retention = new Retention({
       log,
       clock,
@@ -111,6 +131,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       outside,
       rate,
       viewers,
+      notifications,
       clock,
       stallAfterMs,
       bodyIdleMs,
@@ -127,9 +148,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await viewers.drain(DRAIN_MS);
     });
     const url = urlOf(hostname, listening.port);
-    const reload = (replaced: readonly ConfiguredSync[]) => {
+    listener.url = url;
+    notifications.send();
+    const reload = (replaced: readonly ConfiguredSync[], targets?: readonly Target[]) => {
       syncs.replace(replaced);
       bridges.replace(replaced);
+      if (targets) notifications.replace(targets).catch(onFault);
     };
     return { url, port: listening.port, directory, keys, reload, stop: closeAll };
   } catch (cause) {

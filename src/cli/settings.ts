@@ -1,6 +1,7 @@
 /** The settings of a command that starts a server, from everywhere they may come from. */
 import { existsSync } from "node:fs";
 import process from "node:process";
+import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { type Config, readConfig } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
@@ -12,6 +13,8 @@ export const CONFIG_FILE = "synctail.json";
 export interface Resolved {
   readonly settings: ServerSettings;
   readonly syncs: readonly ConfiguredSync[];
+  /** As Config.notify. */
+  readonly notify: () => readonly Target[];
   /** The file that was read; undefined for none. */
   readonly file: string | undefined;
 }
@@ -23,9 +26,11 @@ export function settingsFrom(flags: Flags): Resolved {
   for (const warning of first.warnings) process.stderr.write(`synctail: ${warning}\n`);
   const named = first.settings.config;
   const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
-  const config: Config = file === undefined ? { syncs: [], server: {} } : readConfig(file);
+  const config: Config = file === undefined
+    ? { syncs: [], notify: () => [], server: {} }
+    : readConfig(file);
   const { settings } = resolveSettings({ flags, env, file: config.server });
-  return { settings, syncs: config.syncs, file };
+  return { settings, syncs: config.syncs, notify: config.notify, file };
 }
 
 /** The data directory of a command that starts no server. */

@@ -12,6 +12,7 @@ import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addLogRoutes } from "./log_routes.ts";
+import { addNotifyRoutes } from "./notify_routes.ts";
 import { notFound, Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
@@ -70,6 +71,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addSubscribeRoute(app, services);
   addWorkerRoutes(app, services);
   addLogRoutes(app, services);
+  addNotifyRoutes(app, services);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",

@@ -3,6 +3,7 @@ import type { KeyStore } from "../auth/key_store.ts";
 import type { Clock } from "../clock.ts";
 import type { Dispatcher } from "../jobs/dispatcher.ts";
 import type { EventRate } from "../jobs/event_rate.ts";
+import type { Notifications } from "../jobs/notify/notifications.ts";
 import type { OutsideJobs } from "../jobs/outside_jobs.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
@@ -16,6 +17,7 @@ export interface Services {
   readonly outside: OutsideJobs;
   readonly rate: EventRate;
   readonly viewers: Viewers;
+  readonly notifications: Pick<Notifications, "list">;
   readonly clock: Clock;
   /** A job whose source says nothing for so long is shown as stalled. */
   readonly stallAfterMs: number;
