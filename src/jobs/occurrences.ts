@@ -1,7 +1,7 @@
 /** Turns what the log says of jobs into occurrences: began, ended, fell silent, well again. */
 import type { Clock } from "../clock.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { EventLog, RecentPage } from "../log/event_log.ts";
+import { type EventLog, LIST_LIMIT_MAX, type RecentPage } from "../log/event_log.ts";
 import type { Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { type Job, keyOf } from "../sync/job.ts";
@@ -9,8 +9,6 @@ import { isTerminal } from "../sync/status.ts";
 import type { Occurrence, OccurrenceKind } from "./occurrence.ts";
 import { Silences } from "./silences.ts";
 
-/** Earlier runs of a sync that are looked through for the last one that counts. */
-const RUNS_MAX = 50;
 /** After so many milliseconds a job is looked at again that could not be told of. */
 const AGAIN_MS = 5_000;
 
@@ -170,18 +168,16 @@ export class Occurrences {
   async #failedBefore(job: Job): Promise<boolean> {
     const { log } = this.#options;
     if (!job.sync) return false;
-    const query = { tenant: job.tenant, syncId: job.sync.id, limit: RUNS_MAX };
-    const endedMs = job.endedAtMs ?? 0;
-    const { items } = await log.list(query);
-    const last = items
-      .filter(({ id, status, endedAtMs }) =>
-        id !== job.id && (status === "completed" || status === "failed") &&
-        endedAtMs !== null && endedAtMs <= endedMs
-      )
-      .reduce<Job | undefined>(
-        (a, b) => !a || (b.endedAtMs ?? 0) > (a.endedAtMs ?? 0) ? b : a,
-        undefined,
-      );
+    const query = { tenant: job.tenant, syncId: job.sync.id, limit: LIST_LIMIT_MAX };
+    const { items } = await log.list(query); // newest first
+    const place = items.findIndex(({ id }) => id === job.id);
+    let last: Job | undefined;
+    for (const [index, run] of items.entries()) {
+      if (run.status !== "completed" && run.status !== "failed") continue;
+      // Several may have ended in one millisecond: then the order of their creation tells.
+      if (endOf(run) > endOf(job) || (endOf(run) === endOf(job) && index <= place)) continue;
+      if (!last || endOf(run) > endOf(last)) last = run;
+    }
     return last?.status === "failed";
   }
 
@@ -193,4 +189,8 @@ export class Occurrences {
     this.#begun.delete(text);
     this.#silences.forget(text);
   }
+}
+
+function endOf(job: Job): number {
+  return job.endedAtMs ?? Infinity;
 }
