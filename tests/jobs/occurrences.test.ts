@@ -14,7 +14,7 @@ import type { Cleanup } from "../support/program.ts";
 
 const STALL_AFTER_MS = 10_000;
 
-async function bench(t: Cleanup, sinceMs = 0, changes: Partial<OccurrencesOptions> = {}) {
+function bench(t: Cleanup, sinceMs = 0, changes: Partial<OccurrencesOptions> = {}) {
   const clock = new FakeClock();
   const memory = new MemoryLog(clock);
   const hub = new Hub();
@@ -61,7 +61,7 @@ async function bench(t: Cleanup, sinceMs = 0, changes: Partial<OccurrencesOption
 }
 
 test("a job's beginning and end are told once, an end with warnings as both", async (t) => {
-  const { log, start, kinds } = await bench(t);
+  const { log, start, kinds } = bench(t);
   await start();
 
   const job = await begun(log, jobOf("docs"));
@@ -77,7 +77,7 @@ test("a job's beginning and end are told once, an end with warnings as both", as
 });
 
 test("the first run of a sync that completes after a failed one is told as recovered", async (t) => {
-  const { log, start, kinds } = await bench(t);
+  const { log, start, kinds } = bench(t);
   await start();
   const ends = ["completed", "failed", "failed", "cancelled", "completed", "completed"] as const;
   for (const status of ends) await ended(log, await begun(log, jobOf("docs")), { status });
@@ -98,7 +98,7 @@ test("the first run of a sync that completes after a failed one is told as recov
 });
 
 test("a job that says nothing for long is told as stalled, once a silence, and as recovered", async (t) => {
-  const { log, clock, start, kinds, pass } = await bench(t);
+  const { log, clock, start, kinds, pass } = bench(t);
   await start();
   const job = await begun(log, jobOf("docs"));
   await kinds();
@@ -128,7 +128,7 @@ test("a job that says nothing for long is told as stalled, once a silence, and a
 });
 
 test("a thousand jobs are watched with one timer", async (t) => {
-  const { log, clock, start, kinds } = await bench(t);
+  const { log, clock, start, kinds } = bench(t);
   await start();
   for (let count = 0; count < 1_000; count++) await log.create(jobOf(`sync-${count}`));
   await turns();
@@ -142,7 +142,7 @@ test("a thousand jobs are watched with one timer", async (t) => {
 });
 
 test("to cancel a silent job is no word of its own", async (t) => {
-  const { log, start, kinds, pass } = await bench(t);
+  const { log, start, kinds, pass } = bench(t);
   await start();
   const job = await begun(log, jobOf("docs"));
   await pass(STALL_AFTER_MS);
@@ -156,7 +156,7 @@ test("to cancel a silent job is no word of its own", async (t) => {
 });
 
 test("start() tells the ends that nobody heard of, and no beginning from before", async (t) => {
-  const { memory, clock, start, kinds, caughtUp } = await bench(t, 1_005_000);
+  const { memory, clock, start, kinds, caughtUp } = bench(t, 1_005_000);
   const old = await begun(memory, jobOf("old"));
   const running = await begun(memory, jobOf("running"));
   await ended(memory, old, { status: "failed" });
@@ -171,7 +171,7 @@ test("start() tells the ends that nobody heard of, and no beginning from before"
 });
 
 test("a job that was there before has all its time anew before it counts as silent", async (t) => {
-  const { memory, clock, start, kinds, pass } = await bench(t);
+  const { memory, clock, start, kinds, pass } = bench(t);
   await begun(memory, jobOf("docs"));
   clock.advance(10 * STALL_AFTER_MS);
 
@@ -183,7 +183,7 @@ test("a job that was there before has all its time anew before it counts as sile
 });
 
 test("a silence told by an earlier process is not told again, its end is", async (t) => {
-  const { memory, log, start, kinds, pass } = await bench(t, 2_000_000, { silenceOf: () => 1 });
+  const { memory, log, start, kinds, pass } = bench(t, 2_000_000, { silenceOf: () => 1 });
   const silent = await begun(memory, jobOf("silent"));
   const back = await begun(memory, jobOf("back"));
   await memory.append(back, () => ({ facts: [line("while the server was away")] }));
@@ -202,7 +202,7 @@ test("a silence told by an earlier process is not told again, its end is", async
 test("what cannot be taken in is told again, and until then nothing counts as caught up", async (t) => {
   const told: string[] = [];
   let full = false;
-  const { log, start, caughtUp, faults, pass } = await bench(t, 0, {
+  const { log, start, caughtUp, faults, pass } = bench(t, 0, {
     tell: ({ kind }) => {
       if (full) throw new Error("no room");
       told.push(kind);
@@ -226,7 +226,7 @@ test("what cannot be taken in is told again, and until then nothing counts as ca
 });
 
 test("a job that is removed is told to those who keep something of it", async (t) => {
-  const { log, start, gone, kinds } = await bench(t);
+  const { log, start, gone, kinds } = bench(t);
   await start();
   const job = await ended(log, await begun(log, jobOf("docs")), { status: "failed" });
   await kinds();

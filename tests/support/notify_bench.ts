@@ -120,10 +120,11 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
       deliveries: () =>
         notifications.list({ limit: 200 }).items
           .map(({ kind, state, result }) => `${kind} ${state} ${result}`).reverse(),
-      /** Looks until all that is queued is done with. */
-      idle: () =>
+      /** Looks until so many deliveries are done with. */
+      done: (count: number) =>
         until(() =>
-          notifications.list({ limit: 200 }).items.every(({ state }) => state !== "waiting")
+          notifications.list({ limit: 200 }).items
+            .filter(({ state }) => state !== "waiting").length >= count
         ),
       /** Looks until so many tries have been made and noted. */
       tried: (count: number) =>

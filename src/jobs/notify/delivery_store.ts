@@ -194,8 +194,8 @@ export class DeliveryStore {
   }
 
   /**
-   * What to send to the target next: what is due, else what falls due first. What was told of a
-   * job earlier comes before what was told of it later.
+   * What to send to the target next: of what is due what was tried least, else what falls due
+   * first. What was told of a job earlier comes before what was told of it later.
    */
   next(target: string): DeliveryRow | undefined {
     const row = this.#db.prepare(
@@ -203,7 +203,7 @@ export class DeliveryStore {
          (SELECT 1 FROM deliveries AS before WHERE before.tenant = row.tenant
           AND before.job = row.job AND before.pk < row.pk AND before.target = ?1
           AND before.state = 'waiting')
-       ORDER BY max(next_at_ms, ?2), pk LIMIT 1`,
+       ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`,
     ).get(target, this.#clock.now());
     return row && deliveryRowOf(row);
   }

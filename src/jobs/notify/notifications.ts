@@ -125,7 +125,7 @@ export class Notifications {
   async stop(graceMs: number): Promise<void> {
     await this.#replaced;
     await this.#occurrences?.stop();
-    if (this.#sending) await this.#lastSendings(graceMs);
+    if (this.#sending && graceMs > 0) await this.#lastSendings(graceMs);
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
     this.#store?.close();
     this.#store = undefined;

@@ -18,12 +18,10 @@ const ERROR = { code: "disk_full", message: 'no room on "<@U1> *sda*" & [x](http
 async function bench(t: Cleanup, form: (to: Receiver) => object) {
   const to = await receiver(t);
   const { start, show } = notifyBench(t, [{ name: "ops", on: ALL, ...form(to) }]);
-  const { run, log, idle } = await start();
+  const { run } = await start();
   return {
     to,
-    log,
     run,
-    idle,
     async failed(changes: object = {}): Promise<Taken & { readonly job: Record<string, unknown> }> {
       const job = await run(jobOf("docs", { id: ID, ...changes }), {
         status: "failed",
@@ -216,14 +214,14 @@ test("a target is told of what it asks for alone", async (t) => {
     target("other-tenant", { tenant: "acme" }),
     target("warned", { on: ["completed", "warning"] }),
   ]);
-  const { run, log, idle, deliveries } = await start();
+  const { run, log, done, deliveries } = await start();
 
   await run(jobOf("docs"), { status: "completed", warnings: 1 });
   await run(jobOf("mail"), { status: "failed" });
   await run(jobOf("mail", { sync: null }), { status: "failed" });
   await begun(log, jobOf("docs"));
+  await done(5);
   await turns();
-  await idle();
 
   const counts = new Map<string, number>();
   for (const { path } of to.taken) counts.set(path, (counts.get(path) ?? 0) + 1);
