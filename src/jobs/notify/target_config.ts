@@ -109,9 +109,7 @@ type Refuse = (field: readonly PropertyKey[], given: unknown, reason: string) =>
 
 function targetOf(written: Written, outside: Outside, refuse: Refuse): Target | undefined {
   const place = placeOf(written, outside, refuse);
-  const secret = "secret_env" in written || "secret_file" in written || "secret" in written
-    ? valueOf(written, "secret", outside, refuse)
-    : "";
+  const secret = valueOf(written, "secret", outside, refuse);
   if (place === undefined || secret === undefined) return undefined;
   const { name, type, syncs } = written;
   const on = written.on ?? (type === "healthchecks" ? PINGS_ON : ON);
@@ -204,26 +202,26 @@ function soundTemplate(
   { headers, body }: Extract<Written, { type: "template" }>,
   refuse: Refuse,
 ): boolean {
-  const before = refusals(refuse);
+  const counted = refusals(refuse);
   for (const [name, value] of Object.entries(headers)) {
     const sound = HEADER.test(name) && !OWN_HEADERS.includes(name.toLowerCase());
-    if (!sound) before.refuse(["headers", name], value, "expected a header that may be set");
+    if (!sound) counted.refuse(["headers", name], value, "expected a header that may be set");
     // deno-lint-ignore no-control-regex -- control characters are exactly what is looked for
     else if (/[\x00-\x1f\x7f]/.test(value)) {
-      before.refuse(["headers", name], value, "expected one line");
+      counted.refuse(["headers", name], value, "expected one line");
     }
     for (const unknown of unknownNamesIn(value)) {
-      before.refuse(["headers", name], value, `there is no placeholder {{${unknown}}}`);
+      counted.refuse(["headers", name], value, `there is no placeholder {{${unknown}}}`);
     }
   }
   for (const unknown of unknownNamesIn(body)) {
-    before.refuse(["body"], body, `there is no placeholder {{${unknown}}}`);
+    counted.refuse(["body"], body, `there is no placeholder {{${unknown}}}`);
   }
   const type = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type");
   if ((!type || /json/i.test(type[1])) && !isJson(body)) {
-    before.refuse(["body"], body, "expected JSON once the placeholders are filled in");
+    counted.refuse(["body"], body, "expected JSON once the placeholders are filled in");
   }
-  return before.count === 0;
+  return counted.count === 0;
 }
 
 /** Counts what is refused. */

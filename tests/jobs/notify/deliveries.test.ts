@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import {
   AGE_MAX_MS,
@@ -173,7 +174,7 @@ test("of an answer without end the beginning is read, and the connection is clos
 });
 
 test("a target that nobody answers for is told of in words, and asked less and less", async (t) => {
-  const { clock, start } = await bench(t, [], { url: "http://127.0.0.1:1/" });
+  const { clock, start } = await bench(t, [], { url: `http://127.0.0.1:${await closedPort()}/` });
   const { run, tried, deliveries } = await start();
 
   await run(jobOf("docs"), FAILED);
@@ -401,6 +402,15 @@ test("nothing is left of a job that is removed, nor of one removed while nobody 
   assert.deepEqual([one, none], [1, []]);
   assert.equal(readFileSync(path).includes(canary), false);
 });
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 /** A store with the target `ops`, and messages for it. */
 function storeBench(t: Cleanup) {
