@@ -122,6 +122,9 @@ function targetOf(written: Written, outside: Outside, refuse: Refuse): Target | 
       return key ? { ...common, type, key } : refuse(["secret"], secret, form);
     }
     case "ntfy":
+      if (!/^[\x21-\x7e]*$/.test(secret)) {
+        return refuse(["secret"], secret, "expected an access token");
+      }
       return { ...common, type, ...(secret !== "" && { authorization: `Bearer ${secret}` }) };
     case "healthchecks":
     case "slack":
@@ -150,12 +153,21 @@ function placeOf(written: Written, outside: Outside, refuse: Refuse) {
     return refuse(["url"], text, "expected a server and a topic, https://ntfy.sh/topic");
   }
   const { username, password } = url;
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const pair = Buffer.from(`${plain(username)}:${plain(password)}`);
   url.username = "";
   url.password = "";
   url.hash = "";
-  const basic = `Basic ${Buffer.from(pair).toString("base64")}`;
+  const basic = `Basic ${pair.toString("base64")}`;
   return { url: url.href, authorization: username === "" ? undefined : basic };
+}
+
+/** A part of a URL without its percent signs; one that holds others than those stays as it is. */
+function plain(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** What stands in the file, in another file, or in the environment; "" where it may be left out. */

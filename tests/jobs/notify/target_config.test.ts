@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { configuredTargets, TARGET_SCHEMA } from "../../../src/jobs/notify/target_config.ts";
@@ -67,6 +67,7 @@ test("configuredTargets() says what is wrong with each, and makes nothing of it"
     { name: "8", type: "slack" },
     { name: "9", type: "ntfy", url: "https://ntfy.sh/" },
     { name: "9", type: "ntfy", url: "https://ntfy.sh/a/b" },
+    { name: "a", type: "ntfy", url: "https://ntfy.sh/a", secret: "tk 1" },
   );
 
   const wrongKey = "expected whsec_ and base64 of 24 to 64 bytes";
@@ -84,6 +85,7 @@ test("configuredTargets() says what is wrong with each, and makes nothing of it"
     "notify.9.url: expected a server and a topic, https://ntfy.sh/topic",
     "notify.10.name: expected another name than those before",
     "notify.10.url: expected a server and a topic, https://ntfy.sh/topic",
+    "notify.11.secret: expected an access token",
   ]);
 });
 
@@ -115,4 +117,26 @@ test("TARGET_SCHEMA knows the server's own variables from a target's", () => {
 
   assert.equal(TARGET_SCHEMA.safeParse(target).success, false);
   assert.equal(TARGET_SCHEMA.safeParse({ ...target, url_env: "SLACK" }).success, true);
+});
+
+test("every example of docs/notify.md is right", () => {
+  const text = readFileSync(new URL("../../../docs/notify.md", import.meta.url), "utf8");
+  const blocks = [...text.matchAll(/^```json\n(.*?)^```/gms)].map(([, block]) => block);
+  const examples = blocks.flatMap((block) => {
+    const parts = block.startsWith("{\n") ? [block] : block.trim().split("\n");
+    return parts.flatMap((part) => JSON.parse(part).notify ?? JSON.parse(part));
+  });
+  const env = { SLACK_URL: "https://x.test", HOOK_SECRET: `whsec_${BASE64}`, PAGER_TOKEN: "x" };
+  const here = examples.map(({ secret_file: _secret, url_file, ...example }) => {
+    return TARGET_SCHEMA.parse(url_file ? { ...example, url: "https://x.test" } : example);
+  });
+
+  // Each page has targets of its own.
+  const issues = here.flatMap((each) => configuredTargets([each], { directory: "/", env }).issues);
+
+  assert.deepEqual(issues, []);
+  assert.deepEqual(
+    [...new Set(here.map(({ type }) => type))].sort(),
+    ["discord", "healthchecks", "ntfy", "slack", "template", "webhook"],
+  );
 });
