@@ -45,6 +45,7 @@ export class Occurrences {
   readonly #failed = new Map<JobKeyText, JobKey>();
   #callOffAgain: (() => void) | undefined;
   #started = false;
+  #stopped = false;
   #stopListening: (() => void) | undefined;
   #round: Promise<void> | undefined;
 
@@ -70,6 +71,7 @@ export class Occurrences {
 
   /** Resolves when all that has been woken so far is told. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#stopListening?.();
     this.#silences.stop();
     this.#callOffAgain?.();
@@ -122,6 +124,7 @@ export class Occurrences {
     } catch (cause) {
       this.#options.onFault(cause);
       this.#failed.set(keyText(key), key);
+      if (this.#stopped) return;
       this.#callOffAgain ??= this.#options.clock.after(AGAIN_MS, () => {
         this.#callOffAgain = undefined;
         for (const each of this.#failed.values()) this.#look(each);

@@ -11,7 +11,7 @@ import type { EventLog } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
 import type { JobError } from "../../src/sync/entry.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
-import { type Job, keyOf, type NewJob } from "../../src/sync/job.ts";
+import type { Job, NewJob } from "../../src/sync/job.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import type { Status } from "../../src/sync/status.ts";
 import type { Viewers } from "../../src/stream/viewers.ts";
@@ -138,5 +138,5 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
       },
     };
   }
-  return { clock, memory, path, directory, faults, start, show, keyOf };
+  return { clock, memory, path, start, show };
 }

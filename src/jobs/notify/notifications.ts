@@ -68,7 +68,9 @@ export class Notifications {
     this.#store.expire();
     this.#store.setTargets(targets);
     // Without a target nobody looks: what happens from here on is no one's to be told.
-    if (targets.length === 0) this.#store.moveOn(clock.now());
+    if (targets.length === 0 || this.#store.position === undefined) {
+      this.#store.moveOn(clock.now());
+    }
   }
 
   /** Starts to look at jobs, first at those that ended while nobody did. */
@@ -77,7 +79,6 @@ export class Notifications {
     if (!store || this.#targets.length === 0) return;
     const { log, hub, clock, stallAfterMs, onFault } = this.#options;
     const sinceMs = store.position ?? clock.now();
-    store.moveOn(sinceMs);
     this.#writtenMs = sinceMs;
     for (const key of store.jobs()) if (!await log.get(key)) store.forget(key);
     this.#occurrences = new Occurrences({
