@@ -107,7 +107,7 @@ test("configuredTargets() refuses templates that could not be sent", () => {
     "notify.2.body: there is no placeholder {{sync.id}}",
     "notify.3.headers.Host: expected a header that may be set",
     "notify.3.headers.b c: expected a header that may be set",
-    "notify.3.headers.E: expected one line",
+    "notify.3.headers.E: expected one line of printable ASCII",
     "notify.3.headers.H: there is no placeholder {{token}}",
   ]);
 });
