@@ -2,11 +2,12 @@
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 
 type Listener = () => void;
+type AnyListener = (key: JobKey) => void;
 
 /** Listeners by job. A wake-up that nobody listens to costs one look into a map. */
 export class Hub {
   readonly #listeners = new Map<JobKeyText, Set<Listener>>();
-  readonly #toAll = new Set<(key: JobKey) => void>();
+  readonly #ofAny = new Set<AnyListener>();
 
   /** Calls `listener` at each wake-up of the job until the answer is called. */
   listen(key: JobKeyText, listener: Listener): () => void {
@@ -22,14 +23,14 @@ export class Hub {
   }
 
   /** Calls `listener` with the job of each wake-up until the answer is called. */
-  listenToAll(listener: (key: JobKey) => void): () => void {
-    this.#toAll.add(listener);
-    return () => void this.#toAll.delete(listener);
+  listenToAll(listener: AnyListener): () => void {
+    this.#ofAny.add(listener);
+    return () => void this.#ofAny.delete(listener);
   }
 
-  /** Says that the job's log has grown. */
+  /** Says that the job's log has grown, or that the job has come or gone. */
   wake(key: JobKey): void {
-    for (const listener of [...this.#toAll]) listener(key);
+    for (const listener of [...this.#ofAny]) listener(key);
     const listeners = this.#listeners.get(keyText(key));
     if (!listeners) return;
     for (const listener of [...listeners]) listener();

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers";
 import type { LogLevel, Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
-import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
+import type { Job, NewJob, SyncRef } from "../sync/job.ts";
 import type {
   Appended,
   AppendOptions,
@@ -22,8 +22,8 @@ import type {
 import type { Hub } from "./hub.ts";
 
 /**
- * Passes everything on, and wakes the hub two turns of the event loop after a creation or an append
- * has committed: by then the one who appended has its answer. Waking in the same turn more than
+ * Passes everything on, and wakes the hub two turns of the event loop after an append has
+ * committed: by then the one who appended has its answer. Waking in the same turn more than
  * halves the fan-out under Deno.
  */
 export class PublishedLog implements EventLog {
@@ -107,15 +107,15 @@ export class PublishedLog implements EventLog {
     return this.#log.close();
   }
 
-  #publish(key: JobKey): void {
+  #publish({ tenant, id }: JobKey): void {
     const first = this.#grown.size === 0;
-    this.#grown.set(keyText(key), keyOf(key));
+    this.#grown.set(keyText({ tenant, id }), { tenant, id });
     if (!first) return;
     setImmediate(() =>
       setImmediate(() => {
         const grown = this.#grown;
         this.#grown = new Map();
-        for (const each of grown.values()) this.#hub.wake(each);
+        for (const key of grown.values()) this.#hub.wake(key);
       })
     );
   }
