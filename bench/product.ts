@@ -69,6 +69,7 @@ const app = httpApp({
   viewers,
   metrics: new Metrics("bench", "bench"),
   metricsElsewhere: true,
+  notifications: { list: () => ({ items: [], nextCursor: null }) },
   clock,
   stallAfterMs: 60_000,
   bodyIdleMs: 30_000,

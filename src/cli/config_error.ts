@@ -5,6 +5,8 @@ import type { ConfigIssue } from "../jobs/sync_config.ts";
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
 const SECRET_NAME = /key|secret|token|passw|credential/i;
+/** Of a target nothing is shown that may be what makes it secret. */
+const HIDDEN_OF_TARGETS = /^(url|headers|body)/;
 const CREDENTIALS_IN_URL = /\/\/[^/@\s]*@/g;
 
 /** A configuration that cannot be used; nothing of it was. `issues` has a line for each fault. */
@@ -31,7 +33,8 @@ export function check<S extends z.ZodType>(
 /** `synctail.json: syncs[0].source.path: got 42: expected a string` */
 export function issueLine(origin: string, { path, given, reason }: ConfigIssue): string {
   const place = pathText(path);
-  const secret = path.some((part) => SECRET_NAME.test(String(part)));
+  const secret = path.some((part) => SECRET_NAME.test(String(part))) ||
+    (path[0] === "notify" && HIDDEN_OF_TARGETS.test(String(path[2])));
   const shown = secret && given !== undefined ? "a secret" : valueText(given);
   return `${origin}: ${place === "" ? "" : `${place}: `}got ${shown}: ${reason}`;
 }

@@ -46,7 +46,7 @@ export function runningServer(what: string, flags: Flags): Client {
 
 /** The server of the data directory, or one of our own for as long as it is needed. */
 export async function localServer(
-  { settings, syncs, auth }: Resolved,
+  { settings, syncs, auth, notify }: Resolved,
   tenant: TenantId,
 ): Promise<Connection> {
   try {
@@ -56,6 +56,7 @@ export async function localServer(
       port: 0,
       syncs,
       auth,
+      notify,
       clock: systemClock,
       stopGraceMs: 0,
     };

@@ -16,6 +16,7 @@ import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { link, LINK_SCOPES } from "./link.ts";
+import { listDeliveries, testTargets } from "./notify.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
@@ -87,6 +88,16 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--tenant <name>", "whose jobs it shows", "default")
     .option("--scopes <list>", "what the browser may do", LINK_SCOPES.join(","))
     .action(does((flags: Flags) => link(flags)));
+  const notify = root.command("notify").description("Test and list notifications");
+  withData(notify.command("test"))
+    .description("Send a test message as the configuration says, and print what comes back")
+    .argument("[target]", "its name; all targets when left out")
+    .option("--config <file>", "the configuration (default: synctail.json) [SYNCTAIL_CONFIG]")
+    .action(does((target: string | undefined, flags: Flags) => testTargets(target, flags)));
+  withData(notify.command("list"))
+    .description("List the last deliveries, also beside a running server")
+    .option("--limit <count>", "how many at most", "50")
+    .action(does((flags: Flags) => listDeliveries(flags)));
 
   withFilter(root.command("prune"))
     .description("Remove jobs that are over; the server does so by itself, by --retention-...")

@@ -15,7 +15,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
 export async function serve(flags: Flags): Promise<number> {
-  const { settings, syncs, auth, file } = settingsFrom(flags);
+  const { settings, syncs, auth, notify, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
   const { stopped } = untilStopped();
   const server = await startServer({
@@ -23,6 +23,7 @@ export async function serve(flags: Flags): Promise<number> {
     syncs,
     auth,
     schedules: true,
+    notify,
     clock: systemClock,
     beforeListening: ({ keys }) => {
       if (keys.countActive() > 0) return;
@@ -58,8 +59,8 @@ function reloadOnHangup(server: RunningServer, file: string): void {
   const logger = loggerOf("config");
   process.on("SIGHUP", () => {
     try {
-      const { syncs } = readConfig(file);
-      server.reload(syncs);
+      const { syncs, notify } = readConfig(file);
+      server.reload(syncs, notify());
       logger.info("{file} was read again: {count} syncs", { file, count: syncs.length });
     } catch (cause) {
       if (!(cause instanceof ConfigError)) throw cause;

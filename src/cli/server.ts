@@ -7,12 +7,15 @@ import { httpApp } from "../http/app.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
 import { Metrics } from "../http/metrics.ts";
 import { Rates } from "../http/rates.ts";
+import { jobJson } from "../http/job_json.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
+import { Notifications } from "../jobs/notify/notifications.ts";
+import type { Target } from "../jobs/notify/target.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
-import type { OnOccurrence } from "../jobs/occurrence.ts";
+import type { Occurrence, OnOccurrence } from "../jobs/occurrence.ts";
 import { Retention } from "../jobs/retention.ts";
 import { Remembered } from "../jobs/schedules/remembered.ts";
 import { Scheduler } from "../jobs/schedules/scheduler.ts";
@@ -35,6 +38,8 @@ const DRAIN_MS = 1_000;
 const DRAIN_MS_PER_VIEWER = 0.5;
 /** How long answers that are under way get after that. */
 const STOP_MS = 300;
+/** How long what is due gets to be sent to its targets; the rest waits for the next start. */
+const NOTIFY_STOP_MS = 2_000;
 
 export interface ServerOptions {
   readonly data: string;
@@ -76,7 +81,10 @@ export interface ServerOptions {
   readonly syncs: readonly ConfiguredSync[];
   /** Whether it runs syncs by their schedules and sees who is overdue: not for a server of one run. */
   readonly schedules?: boolean;
+  /** Told of runs that did not come, beside the targets. */
   readonly onOccurrence?: OnOccurrence;
+  /** Who is told of what happens to jobs; nobody when left out. What it throws ends the start. */
+  readonly notify?: () => readonly Target[];
   /** A quota for the log, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
   readonly clock: Clock;
@@ -90,8 +98,8 @@ export interface RunningServer {
   readonly port: number;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
-  /** Puts other syncs in the place of the present ones. */
-  reload(syncs: readonly ConfiguredSync[]): void;
+  /** Puts other syncs in the place of the present ones, and other targets where they are given. */
+  reload(syncs: readonly ConfiguredSync[], notify?: readonly Target[]): void;
   /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
   stop(): Promise<void>;
 }
@@ -135,8 +143,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onServed: metrics.served,
       onHeartbeats: metrics.beaten,
     });
+    const listener: { url?: string } = {};
+    const notifications = new Notifications({
+      ...options,
+      path: directory.file("notify.db"),
+      log,
+      hub,
+      onFault,
+      show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
+      linkOf: (jobId) => {
+        const base = options.publicUrl?.replace(/\/+$/, "") ?? listener.url;
+        return base && `${base}/job/${jobId}`;
+      },
+    });
+    opened.push(() => notifications.stop(NOTIFY_STOP_MS));
+    notifications.open(options.notify?.() ?? []);
     const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
     await dispatcher.open();
+    await notifications.watch();
     const retention = new Retention({
       log,
       clock,
@@ -153,7 +177,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     bridges.replace(options.syncs);
     opened.push(() => bridges.stop());
     const remembered = new Remembered(directory.file("schedules.json"), onFault);
-    const { onOccurrence = () => {} } = options;
+    const onOccurrence = (occurrence: Occurrence) => {
+      notifications.occurred(occurrence);
+      options.onOccurrence?.(occurrence);
+    };
     const timing = { log, clock, syncs, dispatcher, remembered, onOccurrence, onFault };
     const scheduler = new Scheduler(timing);
     const app = httpApp({
@@ -178,6 +205,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       viewers,
       metrics,
       metricsElsewhere: Boolean(options.metricsListen),
+      notifications,
       clock,
       stallAfterMs,
       bodyIdleMs,
@@ -198,12 +226,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     opened.push(() => scheduler.stop());
     if (options.metricsListen) opened.push(await listenForMetrics(options.metricsListen, metrics));
-    if (options.schedules) await scheduler.start();
     const url = urlOf(hostname, listening.port, tls && "https");
-    const reload = (replaced: readonly ConfiguredSync[]) => {
+    listener.url = url;
+    notifications.send();
+    if (options.schedules) await scheduler.start();
+    const reload = (replaced: readonly ConfiguredSync[], targets?: readonly Target[]) => {
       syncs.replace(replaced);
       bridges.replace(replaced);
       if (options.schedules) scheduler.look();
+      if (targets) notifications.replace(targets).catch(onFault);
     };
     return { url, port: listening.port, directory, keys, reload, stop: closeAll };
   } catch (cause) {

@@ -15,6 +15,7 @@ import { invalidJson, invalidNames } from "./invalid.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
+import { addNotifyRoutes } from "./notify_routes.ts";
 import { notFound, Problem } from "./problem.ts";
 import { limitRequests } from "./rates.ts";
 import { requestLines } from "./request_lines.ts";
@@ -108,6 +109,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addLogRoutes(app, services);
   addSessionRoutes(app, services);
   addTicketRoute(app, services);
+  addNotifyRoutes(app, services);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",

@@ -2,6 +2,7 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../clock.ts";
 import type { Dispatcher } from "../jobs/dispatcher.ts";
+import type { Notifications } from "../jobs/notify/notifications.ts";
 import type { OutsideJobs } from "../jobs/outside_jobs.ts";
 import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { Syncs } from "../jobs/syncs.ts";
@@ -26,6 +27,7 @@ export interface Services {
   readonly metrics: Metrics;
   /** Metrics have a listener of their own, and are not to be had here. */
   readonly metricsElsewhere: boolean;
+  readonly notifications: Pick<Notifications, "list">;
   readonly clock: Clock;
   /** A job whose source says nothing for so long is shown as stalled. */
   readonly stallAfterMs: number;

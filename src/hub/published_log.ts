@@ -15,6 +15,8 @@ import type {
   Page,
   PruneQuery,
   ReadQuery,
+  RecentPage,
+  RecentQuery,
   TrimLimits,
 } from "../log/event_log.ts";
 import type { Hub } from "./hub.ts";
@@ -68,6 +70,10 @@ export class PublishedLog implements EventLog {
 
   ownedByOthers(owner: string): Promise<readonly JobKey[]> {
     return this.#log.ownedByOthers(owner);
+  }
+
+  recent(query: RecentQuery): Promise<RecentPage> {
+    return this.#log.recent(query);
   }
 
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {

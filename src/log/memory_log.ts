@@ -17,6 +17,9 @@ import {
   type Page,
   type PruneQuery,
   type ReadQuery,
+  RECENT_STRETCH,
+  type RecentPage,
+  type RecentQuery,
   type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
@@ -196,6 +199,14 @@ export class MemoryLog implements EventLog {
       counts.set(job.status, (counts.get(job.status) ?? 0) + 1);
     }
     return Promise.resolve(counts);
+  }
+
+  recent({ endedSinceMs, after = 0 }: RecentQuery): Promise<RecentPage> {
+    const jobs = [...this.#jobs.values()];
+    const items = jobs.slice(after, after + RECENT_STRETCH).map(({ job }) => job)
+      .filter(({ endedAtMs }) => endedAtMs === null || endedAtMs >= endedSinceMs);
+    const next = after + RECENT_STRETCH;
+    return Promise.resolve({ items, next: next < jobs.length ? next : null });
   }
 
   bytes(): Promise<number> {

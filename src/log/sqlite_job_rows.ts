@@ -204,6 +204,20 @@ export class JobRows {
     return new Map(rows.map(({ status, jobs }) => [status, jobs]));
   }
 
+  /** Jobs between two rows that are not over, or ended then or later. */
+  recent(endedSinceMs: number, afterPk: number, throughPk: number): Job[] {
+    const rows = this.#db.prepare(
+      `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
+       AND (${ACTIVE} OR json_extract(state, '$.endedAtMs') >= ?) ORDER BY pk`,
+    ).all(afterPk, throughPk, endedSinceMs);
+    return (rows as unknown as Columns[]).map(jobOf); // own table
+  }
+
+  /** The newest row; 0 for none. */
+  lastPk(): number {
+    return Number(this.#db.prepare("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
+  }
+
   /** Jobs for retention to look at, oldest first. */
   prunable(query: PruneQuery): Job[] {
     const where = "entriesAbove" in query

@@ -19,6 +19,9 @@ import {
   type PruneQuery,
   READ_BYTES_MAX,
   type ReadQuery,
+  RECENT_STRETCH,
+  type RecentPage,
+  type RecentQuery,
   type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
@@ -174,6 +177,13 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async ownedByOthers(owner: string): Promise<readonly JobKey[]> {
     return this.#jobs.ownedByOthers(owner).map(keyOf);
+  }
+
+  // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
+  async recent({ endedSinceMs, after = 0 }: RecentQuery): Promise<RecentPage> {
+    const through = after + RECENT_STRETCH;
+    const items = this.#jobs.recent(endedSinceMs, after, through);
+    return { items, next: through < this.#jobs.lastPk() ? through : null };
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

@@ -17,6 +17,7 @@ test("parseScopes() names the scope that is none", () => {
 test("parseScopes() refuses a list without a scope", () => {
   assert.throws(() => parseScopes(" ,"), {
     name: "RangeError",
-    message: 'Cannot grant scopes " ,": name one; the scopes are read, run, write, metrics, tenants',
+    message:
+      'Cannot grant scopes " ,": name one; the scopes are read, run, write, metrics, tenants',
   });
 });

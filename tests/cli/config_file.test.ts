@@ -135,6 +135,58 @@ test("parseConfig() shows long values shortened and secrets not at all", () => {
   ]);
 });
 
+test("the targets' secrets and URLs are not shown where they are wrong", () => {
+  const canary = "canary93f1";
+  const target = { name: "ops", type: "slack" };
+  const config = parseConfig(
+    JSON.stringify({
+      syncs: [],
+      notify: [
+        { ...target, url: `htps://hooks.test/${canary}` },
+        { ...target, name: "b", url_env: canary },
+        { ...target, name: "c", url_file: canary },
+        { name: "d", type: "webhook", url: "https://x.test", secret: canary },
+        {
+          name: "e",
+          type: "template",
+          url: "https://x.test",
+          headers: { Host: canary },
+          body: "{",
+        },
+      ],
+    }),
+    "synctail.json",
+  );
+
+  assert.throws(() => config.notify(), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.deepEqual(error.issues, [
+      "synctail.json: notify[0].url: got a secret: expected a URL, http:// or https://",
+      "synctail.json: notify[1].url_env: got a secret: there is no such environment variable",
+      "synctail.json: notify[2].url_file: got a secret: the file cannot be read",
+      "synctail.json: notify[3].secret: got a secret: expected whsec_ and base64 of 24 to 64 bytes",
+      "synctail.json: notify[4].headers.Host: got a secret: expected a header that may be set",
+      "synctail.json: notify[4].body: got a secret: expected JSON once the placeholders are filled in",
+    ]);
+    return true;
+  });
+});
+
+test("what is wrong with a target's form is told with the rest of the file", () => {
+  const issues = issuesOf({
+    syncs: [],
+    notify: [{ name: "ops", type: "mail" }, { name: "ops", type: "slack", on: ["fail"], url: 1 }],
+  });
+
+  assert.deepEqual(issues, [
+    'synctail.json: notify[0].type: got "mail": expected "webhook" or "ntfy" or "healthchecks" or ' +
+    '"slack" or "discord" or "template"',
+    "synctail.json: notify[1].url: got a secret: expected a string",
+    'synctail.json: notify[1].on[0]: got "fail": expected "started" or "completed" or "warning" or ' +
+    '"failed" or "cancelled" or "stalled" or "overdue" or "recovered"',
+  ]);
+});
+
 test("parseConfig() names the line and column where the text stops being JSON", () => {
   assert.deepEqual(issuesOf('{\n  "syncs": [\n    {"name": docs}\n  ]\n}\n'), [
     'synctail.json: line 3, column 14: got "docs": expected a value',

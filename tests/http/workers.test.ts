@@ -157,7 +157,7 @@ test("a body that stands still is cut, and what had arrived stands", async (t) =
 });
 
 test("100,000 lines in one body are 100,000 entries", async (t) => {
-  const server = await testServer(t);
+  const server = await testServer(t, { eventsPerS: 1_000 });
   const { post, job } = await worker(server);
   const lines = Array.from({ length: 100_000 }, () => '{"type":"progress","delta":true,"kept":1}');
 
