@@ -54,7 +54,7 @@ export class Viewers {
     this.#tails = new Tails(options.log, options.hub, entryEncoder);
     this.#wheel = new HeartbeatWheel(options.clock, options.heartbeatMs);
     this.#feed = new JobFeed(options);
-    this.#rights = new Rights(options.clock);
+    this.#rights = new Rights(options.clock, options.onFault);
   }
 
   /** Opens a stream of the job's frames; undefined when the cursor stands at its end (204). */
