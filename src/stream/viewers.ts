@@ -11,7 +11,7 @@ import { comeBackBytes, entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
 import { JobsStream, type JobsWish } from "./jobs_stream.ts";
-import type { LiveStream } from "./live_stream.ts";
+import { type LiveStream, PARTING_MS } from "./live_stream.ts";
 import { type Right, Rights } from "./rights.ts";
 import { Subscription } from "./subscription.ts";
 
@@ -173,7 +173,7 @@ function once(chunk: Uint8Array): ReadableStream<Uint8Array> {
       if (!sent) {
         sent = true;
         controller.enqueue(chunk);
-      } else setTimeout(() => controller.error(new Error("The server is stopping")), 0);
+      } else setTimeout(() => controller.error(new Error("The server is stopping")), PARTING_MS);
     },
   }, { highWaterMark: 0 });
 }
