@@ -1,7 +1,6 @@
 /** A whole server, put together: what serve, demo and a run without a server start. */
 import { randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers";
-import type { Authenticator } from "../auth/authenticator.ts";
 import type { KeyStore } from "../auth/key_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
@@ -70,7 +69,6 @@ export interface RunningServer {
   readonly port: number;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
-  readonly authenticator: Authenticator;
   /** Puts other syncs in the place of the present ones. */
   reload(syncs: readonly ConfiguredSync[]): void;
   /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
@@ -155,8 +153,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       syncs.replace(replaced);
       bridges.replace(replaced);
     };
-    const { port } = listening;
-    return { url, port, directory, keys, authenticator, reload, stop: closeAll };
+    return { url, port: listening.port, directory, keys, reload, stop: closeAll };
   } catch (cause) {
     await closeAll();
     throw cause;

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SignInStore } from "../../src/auth/sign_in_store.ts";
+import { SIGN_IN_FILE } from "../../src/cli/open_auth.ts";
+import { systemClock } from "../../src/clock.ts";
+import { TENANT } from "../support/log_contract.ts";
 import { StreamReader } from "../support/stream_bench.ts";
 import { cookieOf, type RawAnswer, rawRequest } from "../support/raw_request.ts";
 import { type TestServer, testServer } from "../support/server.ts";
@@ -109,8 +113,9 @@ test("nobody is signed in by a page elsewhere", async (t) => {
 
 test("a link that a page elsewhere tried to use is still good", async (t) => {
   const server = await testServer(t);
-  const { signIns, keys } = server.authenticator.parts;
-  const link = signIns.createLink(keys.linkKey(keys.list()[0].tenant, ["read"]));
+  const signIns = new SignInStore(server.directory.file(SIGN_IN_FILE), systemClock);
+  t.after(() => signIns.close());
+  const link = signIns.createLink(server.keys.linkKey(TENANT, ["read"]));
 
   const stolen = await signIn(server, { link }, { Origin: "https://evil.example" });
   const own = await signIn(server, { link }, { Origin: server.url });
