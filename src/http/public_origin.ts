@@ -75,15 +75,6 @@ export class PublicOrigin {
     return rest.startsWith("/") ? rest : path;
   }
 
-  /** Address of the one who asks: the last of X-Forwarded-For that is no proxy of ours. */
-  clientOf(request: Request, remote: string): string {
-    const hops = (request.headers.get("X-Forwarded-For") ?? "").split(",").map((hop) => hop.trim())
-      .filter((hop) => isIP(hop) > 0);
-    let client = remote;
-    while (this.#trusts(client) && hops.length > 0) client = hops.pop() ?? client;
-    return client;
-  }
-
   /** What the first proxy has said; undefined from those who are none of ours. */
   #forwarded(name: string, { headers }: Request, remote: string): string | undefined {
     if (this.#trustsNobody || !headers.has(name) || !this.#trusts(remote)) return undefined;
@@ -91,8 +82,9 @@ export class PublicOrigin {
   }
 
   #trusts(given: string): boolean {
-    // An IPv4 peer of a socket that listens on `::` has the form ::ffff:127.0.0.1.
-    const address = given.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
+    // A link-local peer has its interface behind it, which Deno's list does not know. An IPv4 peer
+    // of a socket that listens on `::` (::ffff:127.0.0.1) is one of IPv4 networks to the list.
+    const address = given.replace(/%.*$/, "");
     const family = isIP(address);
     return family > 0 && this.#trusted.check(address, family === 6 ? "ipv6" : "ipv4");
   }
