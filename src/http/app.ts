@@ -59,19 +59,22 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   app.use(async (context, next) => {
     const { req, env } = context;
     if (origin.accepts(req.raw, env.remote)) return await next();
-    const host = req.header("Host");
+    const host = origin.hostOf(req.raw, env.remote);
     throw new Problem(
       "misdirected",
       `Cannot answer for the host "${host}": name it by --allowed-hosts or --public-url`,
     );
   });
-  app.use(cors({
-    origin: (from) => corsOrigins.includes("*") || corsOrigins.includes(from) ? from : null,
-    allowMethods: ["GET", "HEAD", "POST", "DELETE"],
-    allowHeaders: CORS_HEADERS,
-    exposeHeaders: ["X-Request-Id", "Location", "Retry-After"],
-    maxAge: 600,
-  }));
+  if (corsOrigins.length > 0) {
+    // Never with credentials: a cookie is good for this server's own page alone.
+    app.use(cors({
+      origin: (from) => corsOrigins.includes("*") || corsOrigins.includes(from) ? from : null,
+      allowMethods: ["GET", "HEAD", "POST", "DELETE"],
+      allowHeaders: CORS_HEADERS,
+      exposeHeaders: ["X-Request-Id", "Location", "Retry-After"],
+      maxAge: 600,
+    }));
+  }
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: ({ req }, allowed) => {

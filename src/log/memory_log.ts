@@ -27,6 +27,8 @@ import { fold, freshJob } from "./fold.ts";
 import { superseded, trimmed } from "./trim.ts";
 
 interface Kept {
+  /** Its place in lists: it stays the same when others are removed. */
+  readonly place: number;
   job: Job;
   entries: Entry[];
   readonly producers: Map<string, Producer>;
@@ -40,6 +42,7 @@ export class MemoryLog implements EventLog {
   readonly #jobs = new Map<JobKeyText, Kept>();
   readonly #syncs = new Map<string, SyncRef & { readonly tenant: TenantId }>();
   readonly #clock: Clock;
+  #places = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -58,6 +61,7 @@ export class MemoryLog implements EventLog {
       }
     }
     const kept: Kept = {
+      place: this.#places++,
       job: freshJob(job, options.progress),
       entries: [],
       producers: new Map(),
@@ -109,7 +113,7 @@ export class MemoryLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
   async list(query: JobQuery): Promise<JobPage> {
-    const all = [...this.#jobs.values()].map((kept, place) => ({ job: kept.job, place }));
+    const all = [...this.#jobs.values()];
     const before = query.cursor === undefined ? Infinity : parsePlace(query.cursor);
     const found = all.reverse().filter(({ job, place }) =>
       place < before && job.tenant === query.tenant &&

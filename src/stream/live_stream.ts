@@ -3,6 +3,12 @@ import type { JobError } from "../sync/entry.ts";
 import { comeBackBytes, HEARTBEAT_BYTES } from "./frames.ts";
 
 /**
+ * From the last chunk to the abort. A client that finds both at once may never read the chunk:
+ * Bun's fetch throws away what it has not read when the connection is reset.
+ */
+export const PARTING_MS = 100;
+
+/**
  * The source of a viewer's ReadableStream. Between two chunks it keeps no queue, no promise and
  * no timer: `next` sends what there is, or leaves word that it wants to be served.
  */
@@ -137,7 +143,7 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
       this.#farewell = "sent";
       return this.#send(farewell);
     }
-    setTimeout(() => this.abort(), 0);
+    setTimeout(() => this.abort(), PARTING_MS);
   }
 
   #send(chunk: Uint8Array): void {

@@ -18,7 +18,7 @@ import { comeBackBytes, entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
 import { JobsStream, type JobsWish } from "./jobs_stream.ts";
-import type { LiveStream } from "./live_stream.ts";
+import { type LiveStream, PARTING_MS } from "./live_stream.ts";
 import { type Right, Rights } from "./rights.ts";
 import { Subscription } from "./subscription.ts";
 import { WriteDeadline } from "./write_deadline.ts";
@@ -102,7 +102,7 @@ export class Viewers {
     );
     this.#wheel = new HeartbeatWheel(clock, options.heartbeatMs, Math.random, options.onHeartbeats);
     this.#feed = new JobFeed(options);
-    this.#rights = new Rights(clock);
+    this.#rights = new Rights(clock, options.onFault);
     this.#deadline = new WriteDeadline(clock, options.writeTimeoutMs ?? 0);
     this.#admission = new Admission(options.limits ?? NO_LIMITS);
   }
@@ -297,7 +297,7 @@ function once(chunk: Uint8Array): ReadableStream<Uint8Array> {
       if (!sent) {
         sent = true;
         controller.enqueue(chunk);
-      } else setTimeout(() => controller.error(new Error("The server is stopping")), 0);
+      } else setTimeout(() => controller.error(new Error("The server is stopping")), PARTING_MS);
     },
   }, { highWaterMark: 0 });
 }

@@ -311,6 +311,21 @@ export function logContract(
     assert.deepEqual([empty, await log.firstSeq(job)], [1, 1]);
   });
 
+  check(
+    "list() shows each job once, also when others are removed between two pages",
+    async (log) => {
+      const keys = [];
+      for (let n = 0; n < 4; n++) keys.push((await log.create(newJob())).job);
+
+      const first = await log.list({ tenant: TENANT, limit: 2 });
+      await log.remove(keys[0]);
+      const second = await log.list({ tenant: TENANT, limit: 2, cursor: first.nextCursor ?? "" });
+
+      const ids = [...first.items, ...second.items].map(({ id }) => id);
+      assert.deepEqual(ids, [keys[3].id, keys[2].id, keys[1].id]);
+    },
+  );
+
   check("list() pages newest first, within a tenant, by status and by sync", async (log) => {
     const other = deriveSyncId(TENANT, "other");
     const ids = [];
