@@ -9,6 +9,8 @@ export interface SourceProgress extends EntityCounts {
   readonly encountered: Readonly<Record<string, number>>;
   /** Entities in all; left out until it is final. */
   readonly total?: number;
+  /** 0 to 100, where the source itself says so and what it counts is unknown. */
+  readonly percent?: number;
   readonly bytesDone?: number;
   /** Bytes in all; left out until it is final. */
   readonly bytesTotal?: number;
@@ -25,6 +27,8 @@ export interface SourceLog {
   readonly level: LogLevel;
   readonly message: string;
   readonly source?: string;
+  /** When it was written, by the clock of its writer, in milliseconds since 1970. */
+  readonly timeMs?: number;
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 

@@ -22,7 +22,12 @@ export interface Verdict {
 
 /** Reads one run of a program. Told of lines in the order in which they came, then of the end. */
 export interface LineReader {
-  /** @param text without its line end; at most LINE_BYTES_MAX */
+  /**
+   * Never throws because of what a line holds; a destination's failure it lets through.
+   *
+   * @param text without its line end (LF, CRLF, or a CR alone: programs draw progress over itself);
+   *   at most LINE_BYTES_MAX
+   */
   line(text: string, from: Output): readonly SourceEvent[];
   end(exit: Exit): Verdict;
 }

@@ -1,0 +1,85 @@
+/** Any program: each line is a log line, and a pattern may find how far it has come. */
+import type { SourceEvent } from "../source.ts";
+import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
+import { Totals } from "./totals.ts";
+import { failure, succeeded } from "./verdict.ts";
+import { levelOf, logLine, words } from "./words.ts";
+
+/** The program as people call it where only its lines are known. */
+export const THE_PROGRAM = "The program";
+
+/** Of a line only so many characters are searched by the pattern. */
+const SEARCHED_MAX = 4_096;
+
+/**
+ * @param percent finds a percent (one group), or what is done and how much there is (two groups);
+ *   a line that it finds is progress, and a log line of level `debug` only
+ */
+export function linesFormat(percent?: RegExp): ProgramFormat {
+  return {
+    name: "lines",
+    reads: ["stdout", "stderr"],
+    stopSignal: "SIGTERM",
+    carriesRecords: false,
+    prepare: (command) => ({ command, added: [] }),
+    reader: () => new LinesReader(percent),
+  };
+}
+
+class LinesReader implements LineReader {
+  readonly #percent: RegExp | undefined;
+  readonly #totals = new Totals();
+  readonly #last = new LastWords();
+
+  constructor(percent: RegExp | undefined) {
+    // A sticky or global pattern would remember where the last line ended.
+    this.#percent = percent && new RegExp(percent.source, percent.flags.replace(/[gy]/g, ""));
+  }
+
+  line(text: string, from: Output): readonly SourceEvent[] {
+    const message = words(text);
+    if (message === "") return [];
+    const percent = this.#percentIn(message);
+    if (percent !== undefined) {
+      this.#totals.percent = Math.max(this.#totals.percent ?? 0, percent);
+      return [...logLine("debug", message), this.#totals.progress()];
+    }
+    const level = levelOf(message);
+    this.#last.hear(message, from, level === "error");
+    if (level !== "warning") return logLine(level, message);
+    this.#totals.warnings++;
+    return [...logLine(level, message), this.#totals.progress()];
+  }
+
+  end(exit: Exit): Verdict {
+    const events = [this.#totals.progress()];
+    if (succeeded(exit)) return { events };
+    return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+  }
+
+  #percentIn(message: string): number | undefined {
+    const groups = this.#percent?.exec(message.slice(0, SEARCHED_MAX))?.slice(1).map(Number);
+    if (!groups || groups.length === 0) return undefined;
+    const [done, all] = groups;
+    const percent = groups.length === 1 ? done : (done / all) * 100;
+    return percent >= 0 && percent <= 100 ? percent : undefined;
+  }
+}
+
+/** Remembers what a program has said last, to tell why it failed. */
+export class LastWords {
+  #error: string | undefined;
+  #stderr: string | undefined;
+  #any: string | undefined;
+
+  hear(message: string, from: Output, isError: boolean): void {
+    this.#any = message;
+    if (isError) this.#error = message;
+    if (from === "stderr") this.#stderr = message;
+  }
+
+  /** The last line on stderr, else the last that calls itself an error, else the last one. */
+  get reason(): string | undefined {
+    return this.#stderr ?? this.#error ?? this.#any;
+  }
+}

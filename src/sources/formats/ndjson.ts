@@ -1,0 +1,114 @@
+/** Programs that print events of our own, one JSON object a line. */
+import type { SourceEvent } from "../source.ts";
+import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
+import { LastWords, THE_PROGRAM } from "./lines.ts";
+import {
+  COUNTERS,
+  type NdjsonEnd,
+  NdjsonFault,
+  type NdjsonLog,
+  type NdjsonProgress,
+  parseNdjson,
+} from "./ndjson_event.ts";
+import { Totals } from "./totals.ts";
+import { failure, succeeded } from "./verdict.ts";
+import { levelOf, logLine, words } from "./words.ts";
+
+export const ndjsonFormat: ProgramFormat = {
+  name: "ndjson",
+  reads: ["stdout", "stderr"],
+  stopSignal: "SIGTERM",
+  carriesRecords: false,
+  prepare: (command) => ({ command, added: [] }),
+  reader: () => new NdjsonReader(),
+};
+
+/** Lines that are none of our events are log lines; the first `end` holds. */
+class NdjsonReader implements LineReader {
+  readonly #totals = new Totals();
+  readonly #last = new LastWords();
+  #end: NdjsonEnd | undefined;
+
+  line(text: string, from: Output): readonly SourceEvent[] {
+    try {
+      const event = from === "stdout" ? parseNdjson(text) : undefined;
+      if (!event) return this.#plain(text, from);
+      if (event.type === "log") return this.#log(event);
+      if (this.#end) throw new NdjsonFault(`"end" came before it`);
+      if (event.type === "progress") return this.#progress(event);
+      this.#end = event;
+      return [];
+    } catch (cause) {
+      if (!(cause instanceof NdjsonFault)) throw cause;
+      return this.#warn(`Not counted, ${cause.message}: ${text}`);
+    }
+  }
+
+  /** The exit is believed before the words: a program that says "completed" may still have died. */
+  end(exit: Exit): Verdict {
+    const events = [this.#totals.progress()];
+    if (this.#end?.error) return { events, error: this.#end.error };
+    if (!succeeded(exit)) {
+      return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+    }
+    switch (this.#end?.status) {
+      case "failed":
+        return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+      case "cancelled":
+        return {
+          events,
+          error: { code: "program_cancelled", message: "The program says that it was cancelled." },
+        };
+      default:
+        return { events };
+    }
+  }
+
+  #plain(text: string, from: Output): readonly SourceEvent[] {
+    const message = words(text);
+    const level = levelOf(message);
+    if (message !== "") this.#last.hear(message, from, level === "error");
+    return level === "warning" ? this.#warn(message) : logLine(level, message);
+  }
+
+  #log({ level, message, source, timeMs, fields }: NdjsonLog): readonly SourceEvent[] {
+    const said = words(message);
+    if (level === "error") this.#last.hear(said, "stdout", true);
+    return [{ type: "log", level, message: said, source, timeMs, fields }];
+  }
+
+  #warn(text: string): readonly SourceEvent[] {
+    this.#totals.warnings++;
+    return [...logLine("warning", text), this.#totals.progress()];
+  }
+
+  #progress(event: NdjsonProgress): readonly SourceEvent[] {
+    const totals = this.#totals;
+    const next = (name: string, last: number, given: number | undefined): number => {
+      if (given === undefined) return last;
+      if (!event.delta && given < last) {
+        throw new NdjsonFault(`"${name}" went back from ${last} to ${given}`);
+      }
+      return event.delta ? last + given : given;
+    };
+    const { counters, encountered } = event;
+    const counts = COUNTERS.map((name) => next(name, totals[name], counters[name]));
+    const met = Object.entries(encountered).map(([type, given]) => {
+      const last = totals.met(type);
+      return [type, next(`entities_encountered ${type}`, last, given) - last] as const;
+    });
+    const warnings = next("warnings", totals.warnings, counters.warnings);
+    if (counters.bytesDone !== undefined) {
+      totals.bytesDone = next("bytes_done", totals.bytesDone ?? 0, counters.bytesDone);
+    }
+    // From here on nothing is refused: an event counts as a whole or not at all.
+    COUNTERS.forEach((name, at) => totals[name] = counts[at]);
+    for (const [type, more] of met) totals.meet(type, more);
+    totals.warnings = warnings;
+    totals.total = event.total ?? totals.total;
+    totals.bytesTotal = event.bytesTotal ?? totals.bytesTotal;
+    totals.phase = event.phase ?? totals.phase;
+    totals.current = event.current ?? totals.current;
+    return [totals.progress()];
+  }
+}
