@@ -92,12 +92,11 @@ export class Spool {
   }
 
   /**
-   * Takes over one that its process has left.
+   * Takes over one that its process has left: unless somebody is `busy` with it, or it is `empty`.
    *
-   * @returns undefined when somebody has it, or there is nothing in it
    * @throws {SpoolBrokenError}
    */
-  static open(path: string, bytesMax = SPOOL_BYTES_MAX): Spool | undefined {
+  static open(path: string, bytesMax = SPOOL_BYTES_MAX): Spool | "busy" | "empty" {
     let db: DatabaseSync | undefined;
     try {
       db = opened(path, 0);
@@ -105,10 +104,10 @@ export class Spool {
       const row = table && db.prepare("SELECT over FROM job").get();
       if (row && row.over === 0) return new Spool(path, db, bytesMax);
       db.close();
-      return undefined;
+      return "empty";
     } catch (cause) {
       db?.close();
-      if (/locked|busy/.test(String(cause))) return undefined;
+      if (/locked|busy/.test(String(cause))) return "busy";
       throw new SpoolBrokenError(`Cannot read the spool "${path}": ${String(cause)}`, { cause });
     }
   }

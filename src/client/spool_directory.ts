@@ -106,9 +106,11 @@ export class SpoolDirectory {
   #opened(path: string): Spool | undefined {
     try {
       const spool = Spool.open(path);
-      // Its process was killed between making and filling it, or at the end.
-      if (!spool && emptySince(path, FRESH_MS)) rmSync(path, { force: true });
-      return spool;
+      if (spool === "busy") return undefined;
+      if (spool !== "empty") return spool;
+      // Its process makes it just now, or was killed while it did, or at the end.
+      if (untouchedFor(path, FRESH_MS)) rmSync(path, { force: true });
+      return undefined;
     } catch (cause) {
       if (!(cause instanceof SpoolBrokenError)) throw cause;
       this.#onFault(`${cause.message}; it is kept as ${path}.broken`);
@@ -148,7 +150,7 @@ function sizeOf(path: string): number {
   );
 }
 
-function emptySince(path: string, ms: number): boolean {
+function untouchedFor(path: string, ms: number): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && stat.size === 0 && Date.now() - stat.mtimeMs > ms;
+  return stat !== undefined && Date.now() - stat.mtimeMs > ms;
 }

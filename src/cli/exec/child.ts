@@ -1,0 +1,163 @@
+/** The program: started with our own terminal, environment and directory; its output passed on. */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import type { Clock } from "../../clock.ts";
+import type { Exit, Output } from "../../sources/formats/format.ts";
+import { findProgram } from "../../sources/process/find_program.ts";
+import { SourceError } from "../../sources/source.ts";
+import { FdWriter } from "./fd_writer.ts";
+import { type Pipe, pipes } from "./pipe.ts";
+
+/**
+ * What the program has started may outlive it and hold its output: it is passed on as long as some
+ * of it comes within so many milliseconds.
+ */
+const QUIET_MS = 1_000;
+
+export interface ChildOptions {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Outputs that are read; any other is ours as it is, a terminal too. */
+  readonly reads: readonly Output[];
+  readonly clock: Clock;
+  /** Called after the bytes went out; they are only good until it returns. Never throws. */
+  readonly onChunk: (from: Output, bytes: Uint8Array) => void;
+}
+
+export interface Child {
+  readonly pid: number;
+  /** How the program itself ended, after all its output went out. */
+  readonly done: Promise<Exit>;
+  /** That end, at once. */
+  readonly exit: Promise<Exit>;
+}
+
+/** @throws {SourceError} program_not_found, program_not_executable, program_unstartable */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const { command, env, reads } = options;
+  const [name, ...args] = command;
+  const made = pipes(reads.length);
+  const pipeOf = (output: Output): Pipe | undefined => made?.[reads.indexOf(output)];
+  const channel = (output: Output) =>
+    reads.includes(output) ? pipeOf(output)?.inner ?? "pipe" : "inherit";
+  const stdio = ["inherit", channel("stdout"), channel("stderr")] as const;
+  try {
+    let child: ChildProcess;
+    try {
+      child = await started(name, args, stdio);
+    } catch (cause) {
+      // As every shell and execvp do with a script that does not say by whom it is read.
+      if (codeOf(cause) !== "ENOEXEC") throw cause;
+      child = await started("/bin/sh", [findProgram(name, placeOf(env)), ...args], stdio);
+    }
+    const exit = new Promise<Exit>((resolve) =>
+      child.once("exit", (code, signal) => resolve({ code, signal }))
+    );
+    const streams = { stdout: child.stdout, stderr: child.stderr };
+    const outputs = reads.map((from) => ({ from, pipe: pipeOf(from), stream: streams[from] }));
+    return { pid: child.pid ?? 0, exit, done: passedOn(outputs, exit, options) };
+  } catch (cause) {
+    throw reasonOf(name, cause, env);
+  } finally {
+    made?.forEach((pipe) => pipe.closeInner());
+  }
+}
+
+function started(
+  name: string,
+  args: readonly string[],
+  stdio: readonly ("inherit" | "pipe" | number)[],
+): Promise<ChildProcess> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(name, args, { stdio: [...stdio] });
+    child.once("error", reject);
+    child.once("spawn", () => {
+      child.off("error", reject);
+      resolve(child);
+    });
+  });
+}
+
+interface Passed {
+  readonly from: Output;
+  readonly pipe: Pipe | undefined;
+  readonly stream: Readable | null;
+}
+
+async function passedOn(
+  outputs: readonly Passed[],
+  exit: Promise<Exit>,
+  { clock, onChunk }: ChildOptions,
+): Promise<Exit> {
+  /** Outputs that have just given something which is not out yet, and all that they have given. */
+  let busy = 0;
+  let chunks = 0;
+  const pass = async ({ from, pipe, stream }: Passed) => {
+    const writer = new FdWriter(from === "stdout" ? 1 : 2);
+    const source: AsyncIterable<Uint8Array> = pipe?.chunks() ?? stream ?? none();
+    try {
+      for await (const bytes of source) {
+        chunks++;
+        busy++;
+        try {
+          await writer.write(bytes);
+        } finally {
+          busy--;
+          onChunk(from, bytes);
+        }
+      }
+    } catch {
+      // Whoever read our output has left, or its disk is full. The program learns of it as it
+      // would without us: by its own next write.
+      pipe?.close();
+      stream?.destroy();
+    }
+  };
+  let ended = false;
+  const all = Promise.all(outputs.map(pass)).then(() => {
+    ended = true;
+  });
+  const how = await exit;
+  for (let seen = -1; !ended && (busy > 0 || seen !== chunks);) {
+    seen = chunks;
+    let callOff = () => {};
+    await Promise.race([
+      all,
+      new Promise<void>((resolve) => callOff = clock.after(QUIET_MS, resolve)),
+    ]);
+    callOff();
+  }
+  return how;
+}
+
+async function* none(): AsyncGenerator<Uint8Array, void, void> {}
+
+function placeOf(env: Readonly<Record<string, string | undefined>>) {
+  return { env: { PATH: env.PATH ?? "" } };
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+}
+
+function reasonOf(
+  name: string,
+  cause: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+): SourceError {
+  if (cause instanceof SourceError) return cause;
+  try {
+    findProgram(name, placeOf(env));
+  } catch (better) {
+    if (better instanceof SourceError) return better;
+  }
+  const code = codeOf(cause);
+  const reason = code === "ENOENT"
+    ? "the interpreter that its first line names is not there"
+    : code ?? String(cause);
+  return new SourceError(
+    code === "ENOENT" ? "program_not_found" : "program_unstartable",
+    `Cannot run ${JSON.stringify(name)}: ${reason}`,
+    { cause },
+  );
+}
