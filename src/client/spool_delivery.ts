@@ -24,8 +24,12 @@ export type Told = "delivered" | "refused" | "left";
 
 export interface SpoolDeliveryOptions {
   readonly spool: Spool;
-  /** The server of now; asked before each request. Undefined: there is none at the moment. */
-  readonly endpoint: () => Promise<Endpoint | undefined>;
+  /**
+   * The server of now; asked before each request. Undefined: there is none at the moment.
+   *
+   * @param again the one that was given before does not answer
+   */
+  readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
   readonly clock: Clock;
   /** Failures in a row after which it is left; without end when left out. */
   readonly triesMax?: number;
@@ -83,7 +87,8 @@ export class SpoolDelivery {
         return told;
       }
     } catch (cause) {
-      this.#fault(`its spool cannot be used: ${String(cause)}`);
+      // Whoever has aborted us may have closed the spool meanwhile.
+      if (!signal.aborted) this.#fault(`its spool cannot be used: ${String(cause)}`);
     }
     return "left";
   }
@@ -115,7 +120,7 @@ export class SpoolDelivery {
   async #next(signal: AbortSignal): Promise<Told | undefined> {
     const { spool, clock, endpoint } = this.#options;
     const { job } = spool;
-    const server = await endpoint();
+    const server = await endpoint(this.#failures > 0);
     const request = spool.created ? spool.take() : undefined;
     const path = spool.created ? `/v1/sync/job/${job.id}/events` : "/v1/sync/job";
     // A sign of life appends nothing, so it needs no number.

@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { Endpoint } from "./delivery.ts";
-import { Spool, SpoolBrokenError, type SpooledJob } from "./spool.ts";
+import { Spool, SpoolBrokenError } from "./spool.ts";
+import type { SpooledJob } from "./spool_file.ts";
 import { SpoolDelivery } from "./spool_delivery.ts";
 
 const SUFFIX = ".job";
@@ -31,7 +32,7 @@ export interface FlushOptions {
   readonly server: string | null;
   /** Only what this key was to tell; undefined for all of the server's. */
   readonly keyPrint?: string | null;
-  readonly endpoint: () => Promise<Endpoint | undefined>;
+  readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onFault: (message: string) => void;
