@@ -20,16 +20,17 @@ export interface ChildOptions {
   /** Outputs that are read; any other is ours as it is, a terminal too. */
   readonly reads: readonly Output[];
   readonly clock: Clock;
-  /** Called after the bytes went out; they are only good until it returns. Never throws. */
-  readonly onChunk: (from: Output, bytes: Uint8Array) => void;
 }
+
+/** Called with what went out; the bytes are only good until it returns. Never throws. */
+export type OnChunk = (from: Output, bytes: Uint8Array) => void;
 
 export interface Child {
   readonly pid: number;
-  /** How the program itself ended, after all its output went out. */
-  readonly done: Promise<Exit>;
-  /** That end, at once. */
+  /** How the program itself ended. */
   readonly exit: Promise<Exit>;
+  /** Passes on what is read of it; to be called once. Resolves after the end, when all went out. */
+  readonly passOn: (onChunk: OnChunk) => Promise<void>;
 }
 
 /** @throws {SourceError} program_not_found, program_not_executable, program_unstartable */
@@ -55,7 +56,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     );
     const streams = { stdout: child.stdout, stderr: child.stderr };
     const outputs = reads.map((from) => ({ from, pipe: pipeOf(from), stream: streams[from] }));
-    return { pid: child.pid ?? 0, exit, done: passedOn(outputs, exit, options) };
+    const passOn = (onChunk: OnChunk) => passedOn(outputs, exit, { ...options, onChunk });
+    return { pid: child.pid ?? 0, exit, passOn };
   } catch (cause) {
     throw reasonOf(name, cause, env);
   } finally {
@@ -87,8 +89,8 @@ interface Passed {
 async function passedOn(
   outputs: readonly Passed[],
   exit: Promise<Exit>,
-  { clock, onChunk }: ChildOptions,
-): Promise<Exit> {
+  { clock, onChunk }: ChildOptions & { readonly onChunk: OnChunk },
+): Promise<void> {
   /** Outputs that have just given something which is not out yet, and all that they have given. */
   let busy = 0;
   let chunks = 0;
@@ -117,7 +119,7 @@ async function passedOn(
   const all = Promise.all(outputs.map(pass)).then(() => {
     ended = true;
   });
-  const how = await exit;
+  await exit;
   for (let seen = -1; !ended && (busy > 0 || seen !== chunks);) {
     seen = chunks;
     let callOff = () => {};
@@ -127,7 +129,6 @@ async function passedOn(
     ]);
     callOff();
   }
-  return how;
 }
 
 async function* none(): AsyncGenerator<Uint8Array, void, void> {}

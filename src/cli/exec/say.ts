@@ -12,7 +12,7 @@ export function sayer({ json, quiet }: { readonly json: boolean; readonly quiet:
 }
 
 /** A line on stderr, written at once: the process may end the next moment. */
-export function tell(line: string): void {
+function tell(line: string): void {
   try {
     // process.stderr would change the mode of a stream that is the program's too.
     writeSync(2, `${line}\n`);

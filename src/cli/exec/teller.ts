@@ -4,8 +4,9 @@ import type { Spool } from "../../client/spool.ts";
 import { INTERVAL_MS, SpoolDelivery, type Told } from "../../client/spool_delivery.ts";
 import type { SpoolDirectory } from "../../client/spool_directory.ts";
 import { Throttle } from "../../jobs/throttle.ts";
-import type { SourceEvent } from "../../sources/source.ts";
+import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
+import { NO_PROGRESS } from "../../sync/progress.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 import { JobEvents } from "./job_events.ts";
 import type { Target } from "./target.ts";
@@ -23,6 +24,8 @@ export interface TellerOptions {
   readonly onCancel: () => void;
   readonly onFault: (words: string) => void;
 }
+
+const NOTHING_YET: SourceProgress = { type: "progress", ...NO_PROGRESS };
 
 export class Teller {
   readonly #options: TellerOptions;
@@ -59,6 +62,8 @@ export class Teller {
         this.#flushOnce();
       },
     });
+    // A program that says nothing is under way, too.
+    spool.append("progress", this.#events.progress(NOTHING_YET));
     this.#told = this.#delivery.run(this.#leave.signal).then((told) => {
       this.#over = true;
       return told;
