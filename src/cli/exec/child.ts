@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import type { Exit, Output } from "../../sources/formats/format.ts";
+import { PIPES_ARE_SOCKETS } from "../../runtime/child_pipes.ts";
 import { findProgram } from "../../sources/process/find_program.ts";
 import { SourceError } from "../../sources/source.ts";
 import { FdWriter } from "./fd_writer.ts";
@@ -37,7 +38,7 @@ export interface Child {
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { command, env, reads } = options;
   const [name, ...args] = command;
-  const made = pipes(reads.length);
+  const made = PIPES_ARE_SOCKETS ? pipes(reads.length) : undefined;
   const pipeOf = (output: Output): Pipe | undefined => made?.[reads.indexOf(output)];
   const channel = (output: Output) =>
     reads.includes(output) ? pipeOf(output)?.inner ?? "pipe" : "inherit";

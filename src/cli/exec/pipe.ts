@@ -1,4 +1,4 @@
-/** A real pipe for an output of a program. */
+/** A real pipe for an output of a program, where the runtime gives none. */
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, read, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,10 +6,7 @@ import { join } from "node:path";
 
 const CHUNK_BYTES = 64 * 1024;
 
-/**
- * Bun gives a child a socket where a pipe is asked for, and a program cannot open that again: `echo
- * x > /dev/stderr` in a script would fail. A named pipe whose name is taken away at once is one.
- */
+/** A named pipe whose name was taken away at once. */
 export interface Pipe {
   /** What the program writes to; to be let go of once it has it. */
   readonly inner: number;
