@@ -1,7 +1,7 @@
 /** A `command` source in a configuration file. */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { FORMAT_NAMES, type FormatName } from "../sources/formats/formats.ts";
+import { detectFormat, FORMAT_NAMES, type FormatName } from "../sources/formats/formats.ts";
 import { ENV_ALWAYS } from "../sources/process/program_env.ts";
 
 /** How long a program may take to stop unless it is said otherwise, in seconds. */
@@ -35,7 +35,8 @@ const variable = z.string()
 /** As the file has it. */
 export const commandSource = z.strictObject({
   type: z.literal("command"),
-  format: z.enum(FORMAT_NAMES).default("lines").describe("How what it prints is understood"),
+  format: z.enum(FORMAT_NAMES).optional()
+    .describe("How what it prints is understood; by the program's name, else lines"),
   command: z.tuple([text.min(1, "expected a program")], argument, "expected a list of strings")
     .describe("The program and its arguments; no shell reads them"),
   cwd: z.string().min(1, "expected a path").default(".")
@@ -49,20 +50,27 @@ export const commandSource = z.strictObject({
     .describe("Seconds without output after which it is stopped and has failed; 0 for no limit"),
   percent: z.string().min(1, "expected a pattern").refine(isPattern, PATTERN).optional()
     .describe("For the format lines: finds a percent (one group), or done and total (two groups)"),
-}).refine(({ format, percent }) => percent === undefined || format === "lines", {
+}).refine((source) => source.percent === undefined || formatName(source) === "lines", {
   path: ["percent"],
   message: "expected none: only the format lines is searched by a pattern",
 }).describe("Runs a program of this machine");
+
+/** The format of a program, named or known. */
+export function formatName(
+  { format, command }: { readonly format?: FormatName; readonly command: readonly string[] },
+): FormatName {
+  return format ?? detectFormat(command) ?? "lines";
+}
 
 /** @param directory what relative paths start from */
 export function commandConfig(
   source: z.output<typeof commandSource>,
   directory: string,
 ): CommandSourceConfig {
-  const { type, format, command, cwd, env, set_env, stop_grace_s, stall_s, percent } = source;
+  const { type, command, cwd, env, set_env, stop_grace_s, stall_s, percent } = source;
   return {
     type,
-    format,
+    format: formatName(source),
     command,
     cwd: resolve(directory, cwd),
     passEnv: env,

@@ -1,7 +1,8 @@
 /** Where a sync writes to, in a configuration file, and which source takes which. */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { type FormatName, formatOf } from "../sources/formats/formats.ts";
+import { commandSource, formatName } from "./command_config.ts";
+import { formatOf } from "../sources/formats/formats.ts";
 
 /** Writes into a SQLite file. */
 export interface SqliteDestinationConfig {
@@ -54,7 +55,7 @@ export function destinationConfig(
  */
 export function destinationFault(sync: unknown): string | undefined {
   const { source, destination } = Object(sync) as { source?: unknown; destination?: unknown };
-  const { type, format } = Object(source) as { type?: unknown; format?: unknown };
+  const { type } = Object(source) as { type?: unknown };
   const { type: given } = Object(destination) as { type?: unknown };
   switch (type) {
     case "directory":
@@ -67,7 +68,7 @@ export function destinationFault(sync: unknown): string | undefined {
         ? undefined
         : "expected none: a source of type redis_pubsub only listens";
     case "command":
-      return destination === undefined || carriesRecords(format)
+      return destination === undefined || mayCarryRecords(source)
         ? undefined
         : "expected none: a program of this format writes by itself, and tells of no records";
     default:
@@ -75,6 +76,8 @@ export function destinationFault(sync: unknown): string | undefined {
   }
 }
 
-function carriesRecords(format: unknown): boolean {
-  return format !== undefined && formatOf(format as FormatName)?.carriesRecords === true;
+/** Also true of what is no command as it should be, which is told of by itself. */
+function mayCarryRecords(source: unknown): boolean {
+  const { data } = commandSource.safeParse(source);
+  return data === undefined || formatOf(formatName(data)).carriesRecords;
 }

@@ -7,7 +7,13 @@ import type { OutputChunk } from "./process/output_lines.ts";
 import { startProgram } from "./process/program.ts";
 import { type ProgramEnd, ProgramRun } from "./process/program_run.ts";
 import { programEnv } from "./process/program_env.ts";
-import { type JobSource, SourceError, type SourceEvent, type SourceRun } from "./source.ts";
+import {
+  type JobSource,
+  SourceError,
+  type SourceEvent,
+  type SourceProgress,
+  type SourceRun,
+} from "./source.ts";
 import { TimeSlice } from "./time_slice.ts";
 
 /** What it takes, after SIGKILL, to see the end of a program and of its output, in milliseconds. */
@@ -68,6 +74,8 @@ class CommandRun {
   readonly #session: RecordSession | undefined;
   readonly #reader: LineReader;
   readonly #slice: TimeSlice;
+  /** The newest totals, which have not been told yet. */
+  #held: SourceProgress | undefined;
   #stalled = false;
   #cutTold = false;
 
@@ -84,6 +92,10 @@ class CommandRun {
     const { signal, clock } = this.#run;
     const { command, added } = format.prepare(this.#options.command);
     if (added.length > 0) yield line("info", `Added to the command: ${added.join(" ")}`);
+    for (const _ of this.#session?.repair?.() ?? []) {
+      if (this.#slice.over) await this.#slice.turn();
+      if (signal.aborted) return;
+    }
     if (signal.aborted) return;
     const program = await startProgram({ command, cwd, env: programEnv(this.#options) });
     const callOffGuard = guard(program);
@@ -96,7 +108,6 @@ class CommandRun {
         const chunk = await this.#next(followed);
         if (!chunk) break;
         yield* this.#read(chunk);
-        this.#session?.flush();
       }
       yield* this.#end(await followed.done);
     } finally {
@@ -123,17 +134,32 @@ class CommandRun {
 
   async *#read({ lines, from }: OutputChunk): AsyncGenerator<SourceEvent, void, void> {
     for (const { text, cut } of lines) {
-      yield* this.#reader.line(text, from);
+      for (const event of this.#reader.line(text, from)) {
+        if (event.type === "progress") this.#held = event;
+        else {
+          yield* this.#release();
+          yield event;
+        }
+      }
       if (cut && !this.#cutTold) {
         this.#cutTold = true;
         const mib = LINE_BYTES_MAX / 1024 ** 2;
         yield line("warning", `A line of more than ${mib} MiB was cut, and so are others like it`);
       }
       if (this.#slice.over) {
-        this.#session?.flush();
+        yield* this.#release();
         await this.#slice.turn();
       }
     }
+    yield* this.#release();
+  }
+
+  /** Totals are told when what they count has been written. */
+  *#release(): Generator<SourceEvent, void, void> {
+    if (!this.#held) return;
+    this.#session?.flush();
+    yield this.#held;
+    this.#held = undefined;
   }
 
   *#end({ exit, killed, leftOthers }: ProgramEnd): Generator<SourceEvent, void, void> {
