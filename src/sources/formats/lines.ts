@@ -1,12 +1,10 @@
 /** Any program: each line is a log line, and a pattern may find how far it has come. */
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
+import { LastWords, THE_PROGRAM } from "./last_words.ts";
 import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
 import { levelOf, logLine, words } from "./words.ts";
-
-/** The program as people call it where only its lines are known. */
-export const THE_PROGRAM = "The program";
 
 /** Of a line only so many characters are searched by the pattern. */
 const SEARCHED_MAX = 4_096;
@@ -63,23 +61,5 @@ class LinesReader implements LineReader {
     const [done, all] = groups;
     const percent = groups.length === 1 ? done : (done / all) * 100;
     return percent >= 0 && percent <= 100 ? percent : undefined;
-  }
-}
-
-/** Remembers what a program has said last, to tell why it failed. */
-export class LastWords {
-  #error: string | undefined;
-  #stderr: string | undefined;
-  #any: string | undefined;
-
-  hear(message: string, from: Output, isError: boolean): void {
-    this.#any = message;
-    if (isError) this.#error = message;
-    if (from === "stderr") this.#stderr = message;
-  }
-
-  /** The last line on stderr, else the last that calls itself an error, else the last one. */
-  get reason(): string | undefined {
-    return this.#stderr ?? this.#error ?? this.#any;
   }
 }

@@ -1,7 +1,7 @@
 /** Programs that print events of our own, one JSON object a line. */
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
-import { LastWords, THE_PROGRAM } from "./lines.ts";
+import { LastWords, THE_PROGRAM } from "./last_words.ts";
 import {
   COUNTERS,
   type NdjsonEnd,

@@ -1,6 +1,7 @@
 /** Events of our own, as programs print them: the members of docs/workers.md. */
 import { type JobError, LOG_LEVELS, type LogLevel } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
+import { isObject, type Members, objectIn } from "./json.ts";
 
 /** Counters on the wire by their names; each has a short form too. */
 export const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
@@ -29,8 +30,6 @@ export interface NdjsonEnd {
 }
 
 export type NdjsonEvent = NdjsonProgress | NdjsonLog | NdjsonEnd;
-
-type Members = Record<string, unknown>;
 
 /** An event that is meant to be one of ours, and why it is none. */
 export class NdjsonFault extends Error {
@@ -79,22 +78,6 @@ export function parseNdjson(text: string): NdjsonEvent | undefined {
     default:
       return progress(members);
   }
-}
-
-/** The JSON object in a line; undefined when it is something else. */
-export function objectIn(text: string): Members | undefined {
-  const start = text.trimStart();
-  if (!start.startsWith("{")) return undefined;
-  try {
-    const value: unknown = JSON.parse(start);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined; // cut off or no JSON: the caller shows the line as it is
-  }
-}
-
-export function isObject(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function progress(members: Members): NdjsonProgress {
