@@ -4,10 +4,10 @@ import type { LogLevel } from "../../sync/entry.ts";
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { isObject, type Members, objectIn, textOf } from "./json.ts";
-import { LastWords, THE_PROGRAM } from "./last_words.ts";
 import { type KeyPath, RecordCounts } from "./record_counts.ts";
+import { Talk, THE_PROGRAM } from "./talk.ts";
 import { failure, PROGRAM_FAILED, succeeded } from "./verdict.ts";
-import { levelOf, logLine, words } from "./words.ts";
+import { logLine, words } from "./words.ts";
 
 const LEVELS: Readonly<Record<string, LogLevel>> = {
   FATAL: "error",
@@ -22,18 +22,19 @@ const DELETED_AT = "_ab_cdc_deleted_at";
 
 export class AirbyteReader implements LineReader {
   readonly #counts: RecordCounts;
-  readonly #last = new LastWords();
+  readonly #talk: Talk;
   /** The last error trace: it fails the run, whatever the exit code is. */
   #error: string | undefined;
 
   constructor(records: RecordSession | undefined, catalog: Members | undefined) {
     this.#counts = new RecordCounts(records);
+    this.#talk = new Talk(this.#counts.totals);
     if (catalog) this.#learnKeys(catalog);
   }
 
   line(text: string, from: Output): readonly SourceEvent[] {
     const message = from === "stdout" ? objectIn(text) : undefined;
-    if (typeof message?.type !== "string") return this.#plain(text, from);
+    if (typeof message?.type !== "string") return this.#talk.line(text, from);
     switch (message.type) {
       case "RECORD":
         return this.#record(message.record) ?? this.#odd(text);
@@ -56,7 +57,7 @@ export class AirbyteReader implements LineReader {
   end(exit: Exit): Verdict {
     const events = [this.#counts.totals.progress()];
     if (!succeeded(exit)) {
-      return { events, error: failure(THE_PROGRAM, exit, this.#error ?? this.#last.reason) };
+      return { events, error: failure(THE_PROGRAM, exit, this.#error ?? this.#talk.reason) };
     }
     if (this.#error === undefined) return { events };
     const message = `${THE_PROGRAM} ended with exit code 0, but told of an error: ${this.#error}`;
@@ -89,7 +90,7 @@ export class AirbyteReader implements LineReader {
     if (!isObject(log)) return undefined;
     const message = textOf(log.message);
     if (message === undefined) return undefined;
-    return this.#say(LEVELS[String(log.level)] ?? "info", message, "stdout");
+    return this.#talk.say(LEVELS[String(log.level)] ?? "info", message, "stdout");
   }
 
   #trace(trace: unknown): readonly SourceEvent[] | undefined {
@@ -111,7 +112,7 @@ export class AirbyteReader implements LineReader {
 
   #status({ status, stream_descriptor: stream }: Members): readonly SourceEvent[] {
     const name = (isObject(stream) && streamName(stream.name, stream.namespace)) || "a stream";
-    if (status === "INCOMPLETE") return this.#say("warning", `${name} is incomplete`, "stdout");
+    if (status === "INCOMPLETE") return this.#talk.warn(`${name} is incomplete`);
     if (status === "STARTED") {
       this.#counts.totals.phase = words(name);
       return [this.#counts.totals.progress()];
@@ -126,20 +127,7 @@ export class AirbyteReader implements LineReader {
   }
 
   #odd(text: string): readonly SourceEvent[] {
-    return this.#say("warning", `Not counted: ${text}`, "stdout");
-  }
-
-  #plain(text: string, from: Output): readonly SourceEvent[] {
-    return this.#say(levelOf(text), text, from);
-  }
-
-  #say(level: LogLevel, text: string, from: Output): readonly SourceEvent[] {
-    const message = words(text);
-    if (message === "") return [];
-    this.#last.hear(message, from, level === "error");
-    if (level !== "warning") return logLine(level, message);
-    this.#counts.totals.warnings++;
-    return [...logLine(level, message), this.#counts.totals.progress()];
+    return this.#talk.warn(`Not counted: ${text}`);
   }
 }
 

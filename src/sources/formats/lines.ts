@@ -1,10 +1,10 @@
 /** Any program: each line is a log line, and a pattern may find how far it has come. */
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
-import { LastWords, THE_PROGRAM } from "./last_words.ts";
+import { Talk, THE_PROGRAM } from "./talk.ts";
 import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
-import { levelOf, logLine, words } from "./words.ts";
+import { logLine, words } from "./words.ts";
 
 /** Of a line only so many characters are searched by the pattern. */
 const SEARCHED_MAX = 4_096;
@@ -27,7 +27,7 @@ export function linesFormat(percent?: RegExp): ProgramFormat {
 class LinesReader implements LineReader {
   readonly #percent: RegExp | undefined;
   readonly #totals = new Totals();
-  readonly #last = new LastWords();
+  readonly #talk = new Talk(this.#totals);
 
   constructor(percent: RegExp | undefined) {
     // A sticky or global pattern would remember where the last line ended.
@@ -42,17 +42,13 @@ class LinesReader implements LineReader {
       this.#totals.percent = Math.max(this.#totals.percent ?? 0, percent);
       return [...logLine("debug", message), this.#totals.progress()];
     }
-    const level = levelOf(message);
-    this.#last.hear(message, from, level === "error");
-    if (level !== "warning") return logLine(level, message);
-    this.#totals.warnings++;
-    return [...logLine(level, message), this.#totals.progress()];
+    return this.#talk.line(message, from);
   }
 
   end(exit: Exit): Verdict {
     const events = [this.#totals.progress()];
     if (succeeded(exit)) return { events };
-    return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+    return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
   }
 
   #percentIn(message: string): number | undefined {

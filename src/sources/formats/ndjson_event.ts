@@ -1,6 +1,7 @@
 /** Events of our own, as programs print them: the members of docs/workers.md. */
-import { type JobError, LOG_LEVELS, type LogLevel } from "../../sync/entry.ts";
+import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
+import type { SourceLog } from "../source.ts";
 import { isObject, type Members, objectIn } from "./json.ts";
 
 /** Counters on the wire by their names; each has a short form too. */
@@ -14,22 +15,13 @@ export interface NdjsonProgress extends JobMeasures {
   readonly encountered: Readonly<Record<string, number>>;
 }
 
-export interface NdjsonLog {
-  readonly type: "log";
-  readonly level: LogLevel;
-  readonly message: string;
-  readonly source?: string;
-  readonly timeMs?: number;
-  readonly fields?: Readonly<Record<string, unknown>>;
-}
-
 export interface NdjsonEnd {
   readonly type: "end";
   readonly status: "completed" | "failed" | "cancelled";
   readonly error?: JobError;
 }
 
-export type NdjsonEvent = NdjsonProgress | NdjsonLog | NdjsonEnd;
+export type NdjsonEvent = NdjsonProgress | SourceLog | NdjsonEnd;
 
 /** An event that is meant to be one of ours, and why it is none. */
 export class NdjsonFault extends Error {
@@ -103,7 +95,7 @@ function progress(members: Members): NdjsonProgress {
   };
 }
 
-function log(members: Members): NdjsonLog {
+function log(members: Members): SourceLog {
   const { level = "info", fields } = members;
   const known = LOG_LEVELS.find((name) => name === level);
   if (!known) throw new NdjsonFault(`"level" is none of ${LOG_LEVELS.join(", ")}`);

@@ -6,10 +6,10 @@
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, ReaderOptions, Verdict } from "./format.ts";
 import { isObject, type Members, objectIn, textOf } from "./json.ts";
-import { LastWords, THE_PROGRAM } from "./last_words.ts";
 import { RecordCounts } from "./record_counts.ts";
+import { Talk, THE_PROGRAM } from "./talk.ts";
 import { failure, succeeded } from "./verdict.ts";
-import { levelOf, logLine, words } from "./words.ts";
+import { logLine } from "./words.ts";
 
 export const singerFormat: ProgramFormat = {
   name: "singer",
@@ -27,11 +27,12 @@ const METRIC = /\bMETRIC: /;
 
 class SingerReader implements LineReader {
   readonly #counts: RecordCounts;
-  readonly #last = new LastWords();
+  readonly #talk: Talk;
   #toldVersion = false;
 
   constructor({ records }: ReaderOptions) {
     this.#counts = new RecordCounts(records);
+    this.#talk = new Talk(this.#counts.totals);
   }
 
   line(text: string, from: Output): readonly SourceEvent[] {
@@ -59,7 +60,7 @@ class SingerReader implements LineReader {
   end(exit: Exit): Verdict {
     const events = [this.#counts.totals.progress()];
     if (succeeded(exit)) return { events };
-    return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+    return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
   }
 
   /** Which records are of an older version the destination does not know: nothing is deleted. */
@@ -73,19 +74,11 @@ class SingerReader implements LineReader {
   }
 
   #odd(text: string): readonly SourceEvent[] {
-    this.#counts.totals.warnings++;
-    return [...logLine("warning", `Not counted: ${text}`), this.#counts.totals.progress()];
+    return this.#talk.warn(`Not counted: ${text}`);
   }
 
   #plain(text: string, from: Output): readonly SourceEvent[] {
-    const message = words(text);
-    if (message === "") return [];
-    if (METRIC.test(message)) return logLine("debug", message);
-    const level = levelOf(message);
-    this.#last.hear(message, from, level === "error");
-    if (level !== "warning") return logLine(level, message);
-    this.#counts.totals.warnings++;
-    return [...logLine(level, message), this.#counts.totals.progress()];
+    return METRIC.test(text) ? logLine("debug", text) : this.#talk.line(text, from);
   }
 }
 
