@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** A source that has not ended this many milliseconds after its signal is left behind. */
+/** A source that has not ended so long after its signal is left behind, unless it asks for more. */
 const STOP_MS = 1_000;
 const OVERDUE = Symbol("overdue");
 
@@ -115,7 +115,7 @@ export class JobRunner {
     }
   }
 
-  /** The source's events; ends by itself when the source does not, STOP_MS after it was asked to. */
+  /** The source's events; ends by itself when the source does not in time, after it was asked to. */
   async *#untilOverdue(
     events: ReturnType<JobSource["run"]>,
   ): AsyncGenerator<SourceEvent, void, void> {
@@ -123,7 +123,7 @@ export class JobRunner {
     for (;;) {
       const next = await Promise.race([events.next(), overdue]);
       if (next === OVERDUE) {
-        const message = `A source did not stop within ${STOP_MS} ms of its signal`;
+        const message = `A source did not stop within ${this.#stopMs} ms of its signal`;
         return this.#options.onFault(new Error(message));
       }
       if (next.done) return;
@@ -136,11 +136,15 @@ export class JobRunner {
     }
   }
 
+  get #stopMs(): number {
+    return this.#options.source.stopMs ?? STOP_MS;
+  }
+
   #overdue(): Promise<typeof OVERDUE> {
     const { signal } = this.#stop;
     return new Promise((resolve) => {
       signal.addEventListener("abort", () => {
-        this.#callOffOverdue = this.#options.clock.after(STOP_MS, () => resolve(OVERDUE));
+        this.#callOffOverdue = this.#options.clock.after(this.#stopMs, () => resolve(OVERDUE));
       }, { once: true });
     });
   }

@@ -36,7 +36,7 @@ export type SourceEvent = SourceProgress | SourceLog;
 
 /** What a run is given. */
 export interface SourceRun {
-  /** Fires when the job is to stop; the generator ends within 100 ms of it. */
+  /** Fires when the job is to stop; the generator ends within 100 ms of it, or its `stopMs`. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
 }
@@ -51,6 +51,8 @@ export interface SourceRun {
  *   only as an internal fault.
  */
 export interface JobSource {
+  /** How long it may take to end after its signal, in milliseconds, where that is long. */
+  readonly stopMs?: number;
   run(run: SourceRun): AsyncGenerator<SourceEvent, void, void>;
 }
 

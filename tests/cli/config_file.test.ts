@@ -41,7 +41,7 @@ test("readConfig() takes paths relative to the file, those of the server too", (
 
   const { source, destination } = syncs[0];
   assert.equal(source.type === "directory" && source.path, join(directory.path, "docs"));
-  assert.equal(destination?.path, join(directory.path, "docs.db"));
+  assert.equal(destination?.type === "sqlite" && destination.path, join(directory.path, "docs.db"));
   assert.deepEqual(server, { port: 0, data: join(directory.path, "data") });
 });
 

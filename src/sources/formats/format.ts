@@ -41,6 +41,8 @@ export interface Prepared {
 
 /** What a reader may need of its run. */
 export interface ReaderOptions {
+  /** The command as it was started: what a line means may depend on it. */
+  readonly command?: readonly string[];
   /** Where records go, for formats that carry them. */
   readonly records?: RecordSession;
 }

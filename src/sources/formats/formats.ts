@@ -1,7 +1,13 @@
 /** The formats by their names. */
+import { airbyteFormat } from "./airbyte.ts";
+import { baseName } from "./flags.ts";
 import type { ProgramFormat } from "./format.ts";
 import { linesFormat } from "./lines.ts";
 import { ndjsonFormat } from "./ndjson.ts";
+import { rcloneFormat } from "./rclone.ts";
+import { resticFormat } from "./restic.ts";
+import { rsyncFormat } from "./rsync.ts";
+import { singerFormat } from "./singer.ts";
 
 export const FORMAT_NAMES = [
   "rclone",
@@ -14,6 +20,15 @@ export const FORMAT_NAMES = [
 ] as const;
 export type FormatName = typeof FORMAT_NAMES[number];
 
+const FORMATS: Readonly<Record<Exclude<FormatName, "lines">, ProgramFormat>> = {
+  rclone: rcloneFormat,
+  restic: resticFormat,
+  rsync: rsyncFormat,
+  singer: singerFormat,
+  airbyte: airbyteFormat,
+  ndjson: ndjsonFormat,
+};
+
 /** What can be said about a format. */
 export interface FormatOptions {
   /**
@@ -23,13 +38,9 @@ export interface FormatOptions {
   readonly percent?: RegExp;
 }
 
+/** How a program of that format is understood. */
 export function formatOf(name: FormatName, options: FormatOptions = {}): ProgramFormat {
-  switch (name) {
-    case "ndjson":
-      return ndjsonFormat;
-    default:
-      return linesFormat(options.percent);
-  }
+  return name === "lines" ? linesFormat(options.percent) : FORMATS[name];
 }
 
 /** Programs that are known by the name of their file. */
@@ -37,7 +48,6 @@ const PROGRAMS: readonly FormatName[] = ["rclone", "restic", "rsync"];
 
 /** The format of a well-known program; undefined for any other. */
 export function detectFormat(command: readonly string[]): FormatName | undefined {
-  const [program = ""] = command;
-  const base = program.slice(program.lastIndexOf("/") + 1);
-  return PROGRAMS.find((name) => name === base);
+  const program = baseName(command[0] ?? "");
+  return PROGRAMS.find((name) => name === program);
 }

@@ -1,12 +1,10 @@
 /** Any program: each line is a log line, and a pattern may find how far it has come. */
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
+import { Talk, THE_PROGRAM } from "./talk.ts";
 import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
-import { levelOf, logLine, words } from "./words.ts";
-
-/** The program as people call it where only its lines are known. */
-export const THE_PROGRAM = "The program";
+import { logLine, words } from "./words.ts";
 
 /** Of a line only so many characters are searched by the pattern. */
 const SEARCHED_MAX = 4_096;
@@ -29,7 +27,7 @@ export function linesFormat(percent?: RegExp): ProgramFormat {
 class LinesReader implements LineReader {
   readonly #percent: RegExp | undefined;
   readonly #totals = new Totals();
-  readonly #last = new LastWords();
+  readonly #talk = new Talk(this.#totals);
 
   constructor(percent: RegExp | undefined) {
     // A sticky or global pattern would remember where the last line ended.
@@ -44,17 +42,13 @@ class LinesReader implements LineReader {
       this.#totals.percent = Math.max(this.#totals.percent ?? 0, percent);
       return [...logLine("debug", message), this.#totals.progress()];
     }
-    const level = levelOf(message);
-    this.#last.hear(message, from, level === "error");
-    if (level !== "warning") return logLine(level, message);
-    this.#totals.warnings++;
-    return [...logLine(level, message), this.#totals.progress()];
+    return this.#talk.line(message, from);
   }
 
   end(exit: Exit): Verdict {
     const events = [this.#totals.progress()];
     if (succeeded(exit)) return { events };
-    return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+    return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
   }
 
   #percentIn(message: string): number | undefined {
@@ -63,23 +57,5 @@ class LinesReader implements LineReader {
     const [done, all] = groups;
     const percent = groups.length === 1 ? done : (done / all) * 100;
     return percent >= 0 && percent <= 100 ? percent : undefined;
-  }
-}
-
-/** Remembers what a program has said last, to tell why it failed. */
-export class LastWords {
-  #error: string | undefined;
-  #stderr: string | undefined;
-  #any: string | undefined;
-
-  hear(message: string, from: Output, isError: boolean): void {
-    this.#any = message;
-    if (isError) this.#error = message;
-    if (from === "stderr") this.#stderr = message;
-  }
-
-  /** The last line on stderr, else the last that calls itself an error, else the last one. */
-  get reason(): string | undefined {
-    return this.#stderr ?? this.#error ?? this.#any;
   }
 }

@@ -1,18 +1,17 @@
 /** Programs that print events of our own, one JSON object a line. */
-import type { SourceEvent } from "../source.ts";
+import type { SourceEvent, SourceLog } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
-import { LastWords, THE_PROGRAM } from "./lines.ts";
 import {
   COUNTERS,
   type NdjsonEnd,
   NdjsonFault,
-  type NdjsonLog,
   type NdjsonProgress,
   parseNdjson,
 } from "./ndjson_event.ts";
+import { Talk, THE_PROGRAM } from "./talk.ts";
 import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
-import { levelOf, logLine, words } from "./words.ts";
+import { words } from "./words.ts";
 
 export const ndjsonFormat: ProgramFormat = {
   name: "ndjson",
@@ -26,13 +25,13 @@ export const ndjsonFormat: ProgramFormat = {
 /** Lines that are none of our events are log lines; the first `end` holds. */
 class NdjsonReader implements LineReader {
   readonly #totals = new Totals();
-  readonly #last = new LastWords();
+  readonly #talk = new Talk(this.#totals);
   #end: NdjsonEnd | undefined;
 
   line(text: string, from: Output): readonly SourceEvent[] {
     try {
       const event = from === "stdout" ? parseNdjson(text) : undefined;
-      if (!event) return this.#plain(text, from);
+      if (!event) return this.#talk.line(text, from);
       if (event.type === "log") return this.#log(event);
       if (this.#end) throw new NdjsonFault(`"end" came before it`);
       if (event.type === "progress") return this.#progress(event);
@@ -40,7 +39,7 @@ class NdjsonReader implements LineReader {
       return [];
     } catch (cause) {
       if (!(cause instanceof NdjsonFault)) throw cause;
-      return this.#warn(`Not counted, ${cause.message}: ${text}`);
+      return this.#talk.warn(`Not counted, ${cause.message}: ${text}`);
     }
   }
 
@@ -49,11 +48,11 @@ class NdjsonReader implements LineReader {
     const events = [this.#totals.progress()];
     if (this.#end?.error) return { events, error: this.#end.error };
     if (!succeeded(exit)) {
-      return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+      return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
     }
     switch (this.#end?.status) {
       case "failed":
-        return { events, error: failure(THE_PROGRAM, exit, this.#last.reason) };
+        return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
       case "cancelled":
         return {
           events,
@@ -64,22 +63,10 @@ class NdjsonReader implements LineReader {
     }
   }
 
-  #plain(text: string, from: Output): readonly SourceEvent[] {
-    const message = words(text);
-    const level = levelOf(message);
-    if (message !== "") this.#last.hear(message, from, level === "error");
-    return level === "warning" ? this.#warn(message) : logLine(level, message);
-  }
-
-  #log({ level, message, source, timeMs, fields }: NdjsonLog): readonly SourceEvent[] {
+  #log({ level, message, source, timeMs, fields }: SourceLog): readonly SourceEvent[] {
     const said = words(message);
-    if (level === "error") this.#last.hear(said, "stdout", true);
+    this.#talk.hear(level, said, "stdout");
     return [{ type: "log", level, message: said, source, timeMs, fields }];
-  }
-
-  #warn(text: string): readonly SourceEvent[] {
-    this.#totals.warnings++;
-    return [...logLine("warning", text), this.#totals.progress()];
   }
 
   #progress(event: NdjsonProgress): readonly SourceEvent[] {
@@ -97,7 +84,8 @@ class NdjsonReader implements LineReader {
       const last = totals.met(type);
       return [type, next(`entities_encountered ${type}`, last, given) - last] as const;
     });
-    const warnings = next("warnings", totals.warnings, counters.warnings);
+    const { warned } = this.#talk;
+    const warnings = next("warnings", totals.warnings - warned, counters.warnings) + warned;
     if (counters.bytesDone !== undefined) {
       totals.bytesDone = next("bytes_done", totals.bytesDone ?? 0, counters.bytesDone);
     }

@@ -1,6 +1,8 @@
 /** Events of our own, as programs print them: the members of docs/workers.md. */
-import { type JobError, LOG_LEVELS, type LogLevel } from "../../sync/entry.ts";
+import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
+import type { SourceLog } from "../source.ts";
+import { isObject, type Members, objectIn } from "./json.ts";
 
 /** Counters on the wire by their names; each has a short form too. */
 export const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
@@ -13,24 +15,13 @@ export interface NdjsonProgress extends JobMeasures {
   readonly encountered: Readonly<Record<string, number>>;
 }
 
-export interface NdjsonLog {
-  readonly type: "log";
-  readonly level: LogLevel;
-  readonly message: string;
-  readonly source?: string;
-  readonly timeMs?: number;
-  readonly fields?: Readonly<Record<string, unknown>>;
-}
-
 export interface NdjsonEnd {
   readonly type: "end";
   readonly status: "completed" | "failed" | "cancelled";
   readonly error?: JobError;
 }
 
-export type NdjsonEvent = NdjsonProgress | NdjsonLog | NdjsonEnd;
-
-type Members = Record<string, unknown>;
+export type NdjsonEvent = NdjsonProgress | SourceLog | NdjsonEnd;
 
 /** An event that is meant to be one of ours, and why it is none. */
 export class NdjsonFault extends Error {
@@ -81,22 +72,6 @@ export function parseNdjson(text: string): NdjsonEvent | undefined {
   }
 }
 
-/** The JSON object in a line; undefined when it is something else. */
-export function objectIn(text: string): Members | undefined {
-  const start = text.trimStart();
-  if (!start.startsWith("{")) return undefined;
-  try {
-    const value: unknown = JSON.parse(start);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined; // cut off or no JSON: the caller shows the line as it is
-  }
-}
-
-export function isObject(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function progress(members: Members): NdjsonProgress {
   const { delta = false, entities_encountered: met = {} } = members;
   if (typeof delta !== "boolean") throw new NdjsonFault(`"delta" is neither true nor false`);
@@ -120,7 +95,7 @@ function progress(members: Members): NdjsonProgress {
   };
 }
 
-function log(members: Members): NdjsonLog {
+function log(members: Members): SourceLog {
   const { level = "info", fields } = members;
   const known = LOG_LEVELS.find((name) => name === level);
   if (!known) throw new NdjsonFault(`"level" is none of ${LOG_LEVELS.join(", ")}`);

@@ -8,7 +8,6 @@ import type { Program } from "./program.ts";
 export interface OutputChunk {
   readonly from: Output;
   readonly lines: readonly SplitLine[];
-  readonly bytes: number;
 }
 
 /**
@@ -22,6 +21,8 @@ export class OutputLines {
   /** Chunks that nobody has taken, each with what lets its output be read on. */
   readonly #waiting: { readonly chunk: OutputChunk; readonly taken: () => void }[] = [];
   #over = false;
+  #closed = false;
+  #bytes = 0;
   #wake: (() => void) | undefined;
 
   constructor({ stdout, stderr }: Pick<Program, "stdout" | "stderr">) {
@@ -50,8 +51,24 @@ export class OutputLines {
     return next?.chunk;
   }
 
+  /** Whether `ended` has resolved. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Read so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether there is something to be taken. */
+  get waiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Reads no more: for outputs that somebody keeps open after the program's end. */
   close(): void {
+    this.#closed = true;
     for (const stream of this.#streams) stream.destroy();
     for (const { taken } of this.#waiting) taken();
   }
@@ -61,13 +78,15 @@ export class OutputLines {
     try {
       for await (const chunk of stream) {
         const bytes = chunk as Uint8Array; // no encoding was set
-        await this.#offer({ from, lines: splitter.push(bytes), bytes: bytes.length });
+        this.#bytes += bytes.length;
+        await this.#offer({ from, lines: splitter.push(bytes) });
+        if (this.#closed) return;
       }
     } catch {
       // An output that was let go of or broke has ended; how the program fared, its exit says.
     }
     const rest = splitter.end();
-    if (rest.length > 0) await this.#offer({ from, lines: rest, bytes: 0 });
+    if (rest.length > 0) await this.#offer({ from, lines: rest });
   }
 
   #offer(chunk: OutputChunk): Promise<void> {

@@ -1,0 +1,219 @@
+/** What rclone's lines mean. */
+import type { LogLevel } from "../../sync/entry.ts";
+import type { SourceEvent } from "../source.ts";
+import type { Exit, LineReader, Output, Verdict } from "./format.ts";
+import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
+import { Names } from "./names.ts";
+import { Totals } from "./totals.ts";
+import { failure } from "./verdict.ts";
+import { levelOf, logLine, words } from "./words.ts";
+
+export interface RcloneRun {
+  /** Whether it moves: then what it deletes is the source's. */
+  readonly moves: boolean;
+  readonly dryRun: boolean;
+}
+
+/** All that rclone copies. */
+const FILE = "file";
+const COPIED = /^(?:Multi-thread )?(?:Copied|Moved|Renamed)\b/;
+const NEW = /^(?:Multi-thread )?Copied \((?:Rcat, )?new\)/;
+const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
+const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
+const ATTEMPT = /^Attempt (\d+)\/(\d+) /;
+const CHECKED_FIRST = "Checks finished, now starting transfers";
+/** The end of the program, without JSON; older versions print it so. */
+const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
+const LEVELS: Readonly<Record<string, LogLevel>> = {
+  debug: "debug",
+  info: "info",
+  notice: "warning",
+  warning: "warning",
+  error: "error",
+  critical: "error",
+  alert: "error",
+  emergency: "error",
+};
+
+/** Nothing to do is no failure (`--error-on-no-transfer`). */
+const COMPLETED = [0, 9];
+
+export class RcloneReader implements LineReader {
+  readonly #run: RcloneRun;
+  readonly #totals = new Totals();
+  /** What was not copied. A later attempt may still do it, so it is counted at the end. */
+  readonly #failed = new Names();
+  /** Of these the ones that may have been there before: rclone does not say. */
+  readonly #failedCopies = new Names();
+  #checks = 0;
+  #transfers = 0;
+  #deletes = 0;
+  #attempts = 1;
+  /** Files inserted before an attempt, summed over the attempts: each is checked again. */
+  #checkedAgain = 0;
+  #bytesAll: number | undefined;
+  #checkedFirst = false;
+  #serverSide = false;
+  #error: string | undefined;
+  #plain: string | undefined;
+
+  constructor(run: RcloneRun) {
+    this.#run = run;
+    if (run.dryRun) this.#totals.phase = "dry run";
+  }
+
+  line(text: string, _from: Output): readonly SourceEvent[] {
+    const entry = objectIn(text);
+    const message = textOf(entry?.msg);
+    if (!entry || message === undefined) return this.#other(text);
+    if (isObject(entry.stats)) return this.#stats(entry.stats);
+    return this.#message(message, entry);
+  }
+
+  end(exit: Exit): Verdict {
+    const totals = this.#totals;
+    const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
+    totals.skipped += this.#failed.count;
+    totals.meet(FILE, this.#failed.count);
+    this.#keep(this.#pairsLeftAlone());
+    if (completed) totals.bytesTotal = this.#bytesAll;
+    const events = [...this.#untold(), totals.progress()];
+    if (completed) return { events };
+    return { events, error: failure("rclone", exit, this.#error ?? this.#plain) };
+  }
+
+  #message(message: string, entry: Members): readonly SourceEvent[] {
+    const level = LEVELS[String(entry.level)] ?? "info";
+    const object = entityOf(entry);
+    if (level === "info" && object !== undefined) {
+      if (COPIED.test(message)) return this.#copied(message, object);
+      if (DELETED.test(message)) return this.#deleted();
+    }
+    if (message === CHECKED_FIRST) this.#checkedFirst = true;
+    const attempt = ATTEMPT.exec(message);
+    if (attempt) this.#attempted(Number(attempt[1]), Number(attempt[2]), message);
+    const named = textOf(entry.object);
+    const said = named === undefined || named === "rclone" ? message : `${named}: ${message}`;
+    if (level === "error") return this.#failure(said, message, object);
+    if (level !== "warning") return logLine(level, said);
+    return this.#notice(said, object, entry.skipped !== undefined);
+  }
+
+  #copied(message: string, object: string): readonly SourceEvent[] {
+    const totals = this.#totals;
+    this.#failed.delete(object);
+    this.#failedCopies.delete(object);
+    const lines = REPLACED.test(message) || NEW.test(message) ? [] : this.#unsure();
+    if (REPLACED.test(message)) totals.updated++;
+    else totals.inserted++;
+    totals.meet(FILE);
+    totals.current = words(object);
+    return [...lines, totals.progress()];
+  }
+
+  #deleted(): readonly SourceEvent[] {
+    if (this.#run.moves) return [];
+    this.#totals.deleted++;
+    return [this.#totals.progress()];
+  }
+
+  /** Servers that copy by themselves: rclone does not say whether the file is new there. */
+  #unsure(): readonly SourceEvent[] {
+    if (this.#serverSide) return [];
+    this.#serverSide = true;
+    return logLine(
+      "info",
+      "rclone does not say which of the files that a server copies itself are new: all are counted as inserted",
+    );
+  }
+
+  #failure(said: string, message: string, object: string | undefined): readonly SourceEvent[] {
+    this.#error = words(said);
+    if (object !== undefined && !/delet/i.test(message)) this.#failed.add(object);
+    if (object !== undefined && message.startsWith("Failed to copy")) {
+      this.#failedCopies.add(object);
+    }
+    return logLine("error", said);
+  }
+
+  /** Notices of a file are why it is left out; in a dry run each file has one. */
+  #notice(said: string, object: string | undefined, dry: boolean): readonly SourceEvent[] {
+    if (dry || object === undefined) return logLine("info", said);
+    if (this.#failed.has(object)) return [];
+    this.#failed.add(object);
+    this.#totals.warnings++;
+    return [...logLine("warning", said), this.#totals.progress()];
+  }
+
+  #attempted(attempt: number, attemptsMax: number, message: string): void {
+    if (attempt >= attemptsMax || !message.includes("failed")) return;
+    this.#attempts = attempt + 1;
+    this.#checkedAgain += this.#totals.inserted;
+  }
+
+  #stats(stats: Members): readonly SourceEvent[] {
+    const totals = this.#totals;
+    this.#checks = countOf(stats.checks) ?? this.#checks;
+    this.#transfers = countOf(stats.transfers) ?? this.#transfers;
+    this.#deletes = countOf(stats.deletes) ?? this.#deletes;
+    if (!this.#run.dryRun) {
+      totals.bytesDone = Math.max(totals.bytesDone ?? 0, countOf(stats.bytes) ?? 0);
+      this.#bytesAll = countOf(stats.totalBytes);
+      // Until all is checked rclone goes on finding what there is to copy.
+      if (this.#checkedFirst) totals.bytesTotal = this.#bytesAll;
+    }
+    // What is checked and waits to be copied over is not kept.
+    const copies = Math.max(countOf(stats.totalTransfers) ?? 0, totals.inserted + totals.updated);
+    if (this.#attempts === 1) this.#keep(this.#checks - this.#deletes - copies + totals.inserted);
+    const transferring = firstOf(stats.transferring);
+    const checking = firstOf(stats.checking);
+    const phase = transferring ? "transferring" : checking ? "checking" : undefined;
+    if (!this.#run.dryRun) totals.phase = phase ?? totals.phase;
+    const current = isObject(transferring) ? transferring.name : checking;
+    totals.current = words(textOf(current) ?? totals.current ?? "") || undefined;
+    return [totals.progress()];
+  }
+
+  /** Each attempt checks the same pairs again, and the files that were copied before it. */
+  #pairsLeftAlone(): number {
+    const pairs = (this.#checks - this.#deletes - this.#checkedAgain) / this.#attempts;
+    return Math.floor(pairs) - this.#totals.updated - this.#failedCopies.count;
+  }
+
+  #keep(kept: number): void {
+    const totals = this.#totals;
+    const more = kept - totals.kept;
+    if (more <= 0 || this.#run.dryRun) return; // totals never go back
+    totals.kept = kept;
+    totals.meet(FILE, more);
+  }
+
+  #untold(): readonly SourceEvent[] {
+    const { inserted, updated } = this.#totals;
+    if (this.#transfers === 0 || inserted + updated > 0 || this.#run.dryRun) return [];
+    return logLine(
+      "warning",
+      `rclone has copied ${this.#transfers} files and its log level hides which were new: they are not counted`,
+    );
+  }
+
+  #other(text: string): readonly SourceEvent[] {
+    const message = words(text);
+    if (message === "") return [];
+    this.#plain = message;
+    const level = DATED.test(message) ? "error" : levelOf(message);
+    if (level === "error") this.#error = message.replace(DATED, "");
+    if (level === "warning") this.#totals.warnings++;
+    return logLine(level, message);
+  }
+}
+
+/** The file that a line is about; undefined when it is about a whole remote, or nothing. */
+function entityOf({ object, objectType }: Members): string | undefined {
+  if (String(objectType).endsWith(".Fs") || object === "rclone") return undefined;
+  return textOf(object);
+}
+
+function firstOf(list: unknown): unknown {
+  return Array.isArray(list) ? list[0] : undefined;
+}
