@@ -50,6 +50,7 @@ export class ExecJob {
         onFault,
       });
       this.#sayWhere();
+      this.#tellAdded();
     } catch (cause) {
       this.#fault(`nothing can be told of this run: ${wordsOf(cause)}`);
     }
@@ -128,6 +129,13 @@ export class ExecJob {
       url === undefined ? `job ${this.#id}: no server yet` : `job ${this.#id}: ${url}/subscribe`,
       { type: "job", job_id: this.#id, url: url ?? null },
     );
+  }
+
+  #tellAdded(): void {
+    const { added } = this.#options;
+    if (added.length === 0) return;
+    const message = `Added to the command: ${added.join(" ")}`;
+    this.#teller?.event({ type: "log", level: "info", source: "synctail", message });
   }
 
   #fault(message: string): void {

@@ -1,11 +1,15 @@
 /** One run of a program, from its start to the end of its job. */
+import { join } from "node:path";
 import { isatty } from "node:tty";
 import { systemClock } from "../../clock.ts";
+import { SqliteRecords } from "../../destinations/sqlite_records.ts";
 import type { Exit, Output, ProgramFormat } from "../../sources/formats/format.ts";
 import { detectFormat, formatOf } from "../../sources/formats/formats.ts";
 import { SourceError } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
+import { deriveSyncId } from "../../sync/ids.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
+import { DEFAULT_TENANT } from "../connect.ts";
 import { ExitCode } from "../exit.ts";
 import { type Child, startChild } from "./child.ts";
 import { ExecJob } from "./exec_job.ts";
@@ -61,7 +65,8 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
     return stopper.ended();
   });
   const job = jobOf(pid, () => stopper.stop());
-  const reading = new Reading(format.reader({}), (event) => job.event(event));
+  const records = () => new SqliteRecords(recordsFile(given)).open(given.sync);
+  const reading = new Reading({ format, command, records, emit: (event) => job.event(event) });
   await child.passOn((from, bytes) => reading.chunk(from, bytes));
   await over;
   const exit = await child.exit;
@@ -69,6 +74,11 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   await job.end(status, error, hurry(signals));
   signals.close();
   return codeOf(exit);
+}
+
+/** One file a sync, whatever characters its name has. */
+function recordsFile({ sync, options }: ExecRunOptions): string {
+  return join(options.records, `${deriveSyncId(DEFAULT_TENANT, sync)}.db`);
 }
 
 function chosen({ command, options }: ExecRunOptions): ProgramFormat {
