@@ -6,7 +6,7 @@ import type { Exit, Output } from "../../sources/formats/format.ts";
 import { PIPES_ARE_SOCKETS } from "../../runtime/child_pipes.ts";
 import { findProgram } from "../../sources/process/find_program.ts";
 import { SourceError } from "../../sources/source.ts";
-import { FdWriter } from "./fd_writer.ts";
+import { writeAll } from "./fd_writer.ts";
 import { type Pipe, pipes } from "./pipe.ts";
 
 /**
@@ -20,6 +20,8 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Outputs that are read; any other is ours as it is, a terminal too. */
   readonly reads: readonly Output[];
+  /** Signals that it is to ignore, as we do. */
+  readonly ignored: readonly string[];
   readonly clock: Clock;
 }
 
@@ -46,7 +48,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   try {
     let child: ChildProcess;
     try {
-      child = await started(name, args, stdio);
+      child = await started(...ignoring(options), stdio);
     } catch (cause) {
       // As every shell and execvp do with a script that does not say by whom it is read.
       if (codeOf(cause) !== "ENOEXEC") throw cause;
@@ -64,6 +66,17 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   } finally {
     made?.forEach((pipe) => pipe.closeInner());
   }
+}
+
+/** A runtime may give a child no ignored signals; a shell that becomes the program does. */
+function ignoring(
+  { command, env, ignored }: ChildOptions,
+): readonly [name: string, args: readonly string[]] {
+  const [name, ...args] = command;
+  if (ignored.length === 0) return [name, args];
+  const names = ignored.map((each) => each.replace("SIG", "")).join(" ");
+  const path = findProgram(name, placeOf(env));
+  return ["/bin/sh", ["-c", `trap '' ${names}; exec "$@"`, "sh", path, ...args]];
 }
 
 function started(
@@ -96,14 +109,13 @@ async function passedOn(
   let busy = 0;
   let chunks = 0;
   const pass = async ({ from, pipe, stream }: Passed) => {
-    const writer = new FdWriter(from === "stdout" ? 1 : 2);
     const source: AsyncIterable<Uint8Array> = pipe?.chunks() ?? stream ?? none();
     try {
       for await (const bytes of source) {
         chunks++;
         busy++;
         try {
-          await writer.write(bytes);
+          await writeAll(from === "stdout" ? 1 : 2, bytes);
         } finally {
           busy--;
           onChunk(from, bytes);

@@ -48,7 +48,8 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   let child: Child;
   try {
     const reads = readOf(given, format);
-    child = await startChild({ command, env, reads, clock: systemClock });
+    const { ignored } = signals;
+    child = await startChild({ command, env, reads, ignored, clock: systemClock });
   } catch (cause) {
     if (!(cause instanceof SourceError)) throw cause;
     const { code, message } = cause;

@@ -1,7 +1,7 @@
 /** Signals that come to exec and are meant for its program. */
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import process from "node:process";
+import { ignoredMask, processStats } from "./proc.ts";
 
 /** Passed on to the program. */
 const PASSED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
@@ -32,10 +32,12 @@ export class OwnSignals {
   #asked: NodeJS.Signals | undefined;
   #onEnding: (() => void) | undefined;
 
+  /** What is ignored here, and is to be in the program. */
+  readonly ignored = ignoredSignals();
+
   constructor() {
-    const ignored = ignoredSignals();
     for (const name of PASSED) {
-      if (ignored.has(name)) continue;
+      if (this.ignored.includes(name)) continue;
       const handler = () => this.#received(name);
       this.#handlers.set(name, handler);
       process.on(name, handler);
@@ -94,27 +96,16 @@ export async function endBySignal(name: string): Promise<number> {
   return 128 + number;
 }
 
-/** Whether the terminal's keys reach our group: tpgid is pgrp. False where /proc is not Linux's. */
+/** Whether the terminal's keys reach our group. */
 function inForeground(): boolean {
-  try {
-    const stat = readFileSync("/proc/self/stat", "utf8");
-    // pid (comm) state ppid pgrp session tty_nr tpgid; a comm may hold blanks and brackets.
-    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return group === foreground;
-  } catch {
-    return process.stdin.isTTY === true;
-  }
+  const [own] = processStats([process.pid]);
+  return own ? own.group === own.foreground : process.stdin.isTTY === true;
 }
 
-function ignoredSignals(): ReadonlySet<string> {
-  try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-    const bits = BigInt(`0x${mask ?? "0"}`);
-    const entries = Object.entries(constants.signals);
-    return new Set(
-      entries.filter(([, number]) => (bits >> BigInt(number - 1)) & 1n).map(([name]) => name),
-    );
-  } catch {
-    return new Set(); // Only Linux tells.
-  }
+/** Those that whoever starts a program may have it ignore. */
+const IGNORABLE = [...PASSED, "SIGTSTP", "SIGTTIN", "SIGTTOU"] as const;
+
+function ignoredSignals(): readonly string[] {
+  const mask = ignoredMask();
+  return IGNORABLE.filter((name) => (mask >> BigInt(constants.signals[name] - 1)) & 1n);
 }

@@ -1,12 +1,6 @@
-/** A process and all that it has started, as far as /proc tells. */
-import { readdirSync, readFileSync } from "node:fs";
+/** A process and all that it has started, as far as the system tells. */
 import process from "node:process";
-
-/** A process; numbers are used again, the moment of its start tells it from a later one. */
-interface Known {
-  readonly pid: number;
-  readonly startedAt: string;
-}
+import { type ProcessStat, processStats } from "./proc.ts";
 
 /**
  * The program must stay in our process group to keep the terminal, so a signal to a group of its
@@ -14,80 +8,47 @@ interface Known {
  */
 export class ProcessTree {
   readonly #root: number;
-  readonly #known = new Map<number, Known>();
+  /** When each process that was met has started, by its number. */
+  readonly #met = new Map<number, string>();
 
   constructor(root: number) {
     this.#root = root;
   }
 
-  /** To the process and all that it has started by now; whoever was met before is still known. */
+  /** To the process and all that it has started by now, and to whoever was met before. */
   signal(name: NodeJS.Signals): void {
-    this.#look();
-    for (const { pid } of this.#alive()) send(pid, name);
+    const all = processStats();
+    this.#meet(all);
+    const pids = all.length === 0 ? [this.#root] : this.#left(all).map(({ pid }) => pid);
+    for (const pid of pids) send(pid, name);
   }
 
   /** Whether anybody of those who were met is left. */
   get alive(): boolean {
-    return this.#alive().length > 0;
+    return this.#met.size > 0 && this.#left(processStats([...this.#met.keys()])).length > 0;
   }
 
-  #alive(): readonly Known[] {
-    return [...this.#known.values()].filter(({ pid, startedAt }) => {
-      const stat = statOf(pid);
-      return stat !== undefined && stat.startedAt === startedAt && stat.state !== "Z";
-    });
+  #left(all: readonly ProcessStat[]): readonly ProcessStat[] {
+    return all.filter(({ pid, startedAt, state }) =>
+      this.#met.get(pid) === startedAt && state !== "Z"
+    );
   }
 
-  #look(): void {
-    const children = new Map<number, number[]>();
-    for (const pid of numbers()) {
-      const parent = statOf(pid)?.parent;
-      if (parent !== undefined) children.set(parent, [...children.get(parent) ?? [], pid]);
+  #meet(all: readonly ProcessStat[]): void {
+    const left = new Set(this.#left(all).map(({ pid }) => pid)).add(this.#root);
+    // Children of children: until a round finds nobody new.
+    for (let before = 0; before !== left.size;) {
+      before = left.size;
+      for (const { pid, parent } of all) if (left.has(parent)) left.add(pid);
     }
-    const found = [this.#root, ...this.#known.keys()];
-    for (const pid of found) {
-      const startedAt = statOf(pid)?.startedAt;
-      if (startedAt !== undefined && !this.#known.has(pid)) {
-        this.#known.set(pid, { pid, startedAt });
-      }
-      for (const child of children.get(pid) ?? []) if (!found.includes(child)) found.push(child);
-    }
+    for (const { pid, startedAt } of all) if (left.has(pid)) this.#met.set(pid, startedAt);
   }
 }
 
-interface Stat {
-  readonly parent: number;
-  readonly state: string;
-  readonly startedAt: string;
-}
-
-function statOf(pid: number): Stat | undefined {
+function send(pid: number, signal: NodeJS.Signals): void {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { state: fields[0], parent: Number(fields[1]), startedAt: fields[19] };
+    process.kill(pid, signal);
   } catch {
-    return lives(pid) ? { state: "?", parent: 0, startedAt: "" } : undefined;
-  }
-}
-
-function numbers(): number[] {
-  try {
-    return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
-  } catch {
-    return []; // Not Linux.
-  }
-}
-
-function lives(pid: number): boolean {
-  return send(pid, 0);
-}
-
-/** @returns whether there was anybody whom we may send it to */
-function send(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, signal);
-  } catch {
-    return false;
+    // It has just ended, or is another user's: whoever is left after the grace is looked for again.
   }
 }
