@@ -1,5 +1,5 @@
 /** What is told of one job, on disk until the server has it. */
-import { closeSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import {
   copyToMemory,
@@ -77,6 +77,8 @@ export class Spool {
    */
   static open(path: string, bytesMax = SPOOL_BYTES_MAX): Spool | "busy" | "empty" {
     let db: DatabaseSync | undefined;
+    // SQLite would make one of that name anew.
+    if (!existsSync(path)) return "empty";
     try {
       db = openSpoolFile(path, 0);
       const held = readSpoolFile(db);

@@ -24,7 +24,7 @@ const OWN_MS = 1_000;
 
 /**
  * Passes signals on from now on. What is ignored here (nohup, a script's background job) stays
- * ignored, in the program too: a handler would put an end to that.
+ * ignored, and is to be in the program too.
  */
 export class OwnSignals {
   readonly #handlers = new Map<NodeJS.Signals, () => void>();
@@ -37,8 +37,8 @@ export class OwnSignals {
 
   constructor() {
     for (const name of PASSED) {
-      if (this.ignored.includes(name)) continue;
-      const handler = () => this.#received(name);
+      // Deno takes all signals over with the first that is asked for, and dies of an ignored one.
+      const handler = this.ignored.includes(name) ? () => {} : () => this.#received(name);
       this.#handlers.set(name, handler);
       process.on(name, handler);
     }
