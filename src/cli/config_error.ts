@@ -4,7 +4,7 @@ import type { ConfigIssue } from "../jobs/sync_config.ts";
 
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
-const SECRET_NAME = /key|secret|token|passw|credential/i;
+const SECRET_NAME = /key|secret|token|passw|credential|set_env/i;
 const CREDENTIALS_IN_URL = /\/\/[^/@\s]*@/g;
 
 /** A configuration that cannot be used; nothing of it was. `issues` has a line for each fault. */
