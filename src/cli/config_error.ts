@@ -66,6 +66,8 @@ function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
       return `expected ${oneOf(issue.values)}`;
     case "invalid_union": // The one union here is told apart by its `type`.
       return Array.isArray(issue.options) ? `expected ${oneOf(issue.options)}` : undefined;
+    case "invalid_key": // a name in an object of names
+      return issue.issues?.[0]?.message;
     case "too_small":
       return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
     default:

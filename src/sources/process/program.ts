@@ -108,6 +108,7 @@ function send(target: number, signal: Signal | 0): boolean {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "the interpreter that its first line names is not there",
+  EACCES: "this server's user may not execute it",
   ENOEXEC: "it is no program: it lacks a first line like #!/bin/sh",
   E2BIG: "its arguments and environment are too long",
   EAGAIN: "there are too many processes",
