@@ -32,7 +32,6 @@ export const rcloneFormat: ProgramFormat = {
     return new RcloneReader({
       moves: MOVING.includes(subcommand(args) ?? ""),
       dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
-      tracksRenames: hasLong(args, "--track-renames"),
     });
   },
 };

@@ -12,8 +12,6 @@ export interface RcloneRun {
   /** Whether it moves: then what it deletes is the source's. */
   readonly moves: boolean;
   readonly dryRun: boolean;
-  /** Whether it looks for the old name of each new file, which is a check too. */
-  readonly tracksRenames: boolean;
 }
 
 /** All that rclone copies. */
@@ -57,6 +55,8 @@ export class RcloneReader implements LineReader {
   #transfers = 0;
   /** Deletes and renames: each is a check too. */
   #removals = 0;
+  /** Tracked renames: a check more each. */
+  #renamed = 0;
   #attempts = 1;
   /** Files inserted before an attempt, summed over the attempts: each is checked again. */
   #checkedAgain = 0;
@@ -97,7 +97,7 @@ export class RcloneReader implements LineReader {
     if (level === "info" && object !== undefined) {
       if (COPIED.test(message)) return this.#copied(message, object);
       if (MOVED.test(message)) return this.#moved(message, object);
-      if (RENAMED.test(message)) return [...this.#deleted(object), ...this.#insert(object)];
+      if (RENAMED.test(message)) return this.#rename(object);
       if (DELETED.test(message)) return this.#deleted(object);
     }
     if (message === CHECKED_FIRST) this.#checkedFirst = true;
@@ -120,6 +120,11 @@ export class RcloneReader implements LineReader {
     if (this.#run.moves) return [...this.#unsure(), ...this.#insert(object)];
     this.#setAside.add(object);
     return logLine("debug", `${object}: ${message}`);
+  }
+
+  #rename(object: string): readonly SourceEvent[] {
+    this.#renamed++;
+    return [...this.#deleted(object), ...this.#insert(object)];
   }
 
   #insert(object: string): readonly SourceEvent[] {
@@ -212,8 +217,7 @@ export class RcloneReader implements LineReader {
 
   /** Checks of files that are on both sides. */
   #pairChecks(): number {
-    const renames = this.#run.tracksRenames ? this.#totals.inserted : 0;
-    return this.#checks - this.#removals - renames;
+    return this.#checks - this.#removals - this.#renamed;
   }
 
   #keep(kept: number): void {
