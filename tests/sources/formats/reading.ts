@@ -58,7 +58,7 @@ export function feed(reader: LineReader, lines: readonly string[], exit: Exit) {
 export function replay(format: ProgramFormat, name: string, records?: RecordSession) {
   const [command, ...rest] = readFileSync(join(SAMPLES, name), "utf8").trimEnd().split("\n");
   const code = Number(rest.pop()?.slice("exit ".length));
-  const reader = format.reader({ command: command.slice(2).split(" "), records });
+  const reader = format.reader({ command: JSON.parse(command.slice(2)), records });
   return feed(reader, rest, { code, signal: null });
 }
 
@@ -80,10 +80,17 @@ export function runReal(format: ProgramFormat, asGiven: readonly string[], optio
     stdio: ["ignore", "pipe", "pipe"],
   });
   const events: SourceEvent[] = [];
+  let stopping = false;
+  // Once: a second signal kills a program that is tidying up. Not by child.kill(): after that Deno
+  // reports the signal, whatever the exit code is.
+  const stop = () => {
+    if (!stopping && child.pid !== undefined) process.kill(child.pid, format.stopSignal);
+    stopping = true;
+  };
   const take = (more: readonly SourceEvent[]) => {
     for (const event of more) {
       events.push(event);
-      options.onEvent?.(event, () => child.kill(format.stopSignal));
+      options.onEvent?.(event, stop);
     }
   };
   const ends = (["stdout", "stderr"] as const).map((from) => {
