@@ -53,3 +53,26 @@ for (const name of FORMAT_NAMES) {
     assert.ok(noisy.lines.length > 5);
   });
 }
+
+test("a flood leaves counts that are exact and memory that is bounded", () => {
+  const files = Array.from({ length: 100_000 }, (_, at) => `O: >f+++++++++ 1 file ${at}`);
+  const streams = Array.from(
+    { length: 300 },
+    (_, at) => `O: ${JSON.stringify({ type: "RECORD", stream: `stream ${at}`, record: {} })}`,
+  );
+  const failures = Array.from(
+    { length: 10_100 },
+    (_, at) =>
+      `E: ${JSON.stringify({ level: "error", msg: "Failed to copy: x", object: `file ${at}` })}`,
+  );
+
+  const rsync = feed(formatOf("rsync").reader({}), files, done);
+  const singer = feed(formatOf("singer").reader({}), streams, done);
+  const rclone = feed(formatOf("rclone").reader({}), failures, done);
+
+  assert.equal(rsync.counts.inserted, 100_000);
+  assert.deepEqual(rsync.lines, []);
+  assert.equal(Object.keys(singer.last.encountered).length, 201);
+  assert.equal(singer.last.encountered.other, 100);
+  assert.equal(rclone.counts.skipped, 10_100);
+});
