@@ -27,7 +27,12 @@ export interface CommandSourceConfig {
 
 const PATTERN = "expected a regular expression with one or two groups";
 
-const text = z.string().refine((value) => !value.includes("\0"), "expected no NUL character");
+const NUL = "expected no NUL character";
+
+const text = z.string()
+  .refine(noNul, NUL);
+const program = z.string("expected a program").min(1, "expected a program")
+  .refine(noNul, NUL);
 const argument = text.describe("As it is: no shell reads it");
 const variable = z.string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected a variable's name, of A-Z a-z 0-9 _");
@@ -37,7 +42,7 @@ export const commandSource = z.strictObject({
   type: z.literal("command"),
   format: z.enum(FORMAT_NAMES).optional()
     .describe("How what it prints is understood; by the program's name, else lines"),
-  command: z.tuple([text.min(1, "expected a program")], argument, "expected a list of strings")
+  command: z.tuple([program], argument, "expected a list of strings")
     .describe("The program and its arguments; no shell reads them"),
   cwd: z.string().min(1, "expected a path").default(".")
     .describe("Where it runs: relative to this file, or absolute"),
@@ -79,6 +84,10 @@ export function commandConfig(
     stallMs: stall_s === 0 ? undefined : stall_s * 1000,
     percent: percent === undefined ? undefined : new RegExp(percent),
   };
+}
+
+function noNul(value: string): boolean {
+  return !value.includes("\0");
 }
 
 function seconds(max: number, zero: string) {

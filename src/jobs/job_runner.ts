@@ -53,6 +53,9 @@ export class JobRunner {
   #broken: { readonly cause: unknown } | undefined;
   #callOffRenewal: (() => void) | undefined;
   #callOffOverdue: (() => void) | undefined;
+  #overdue = false;
+  /** Waits no longer for the source's next event. */
+  #giveUp: (() => void) | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -119,9 +122,9 @@ export class JobRunner {
   async *#untilOverdue(
     events: ReturnType<JobSource["run"]>,
   ): AsyncGenerator<SourceEvent, void, void> {
-    const overdue = this.#overdue();
+    this.#watchOverdue();
     for (;;) {
-      const next = await Promise.race([events.next(), overdue]);
+      const next = await this.#next(events);
       if (next === OVERDUE) {
         const message = `A source did not stop within ${this.#stopMs} ms of its signal`;
         return this.#options.onFault(new Error(message));
@@ -140,12 +143,23 @@ export class JobRunner {
     return this.#options.source.stopMs ?? STOP_MS;
   }
 
-  #overdue(): Promise<typeof OVERDUE> {
-    const { signal } = this.#stop;
-    return new Promise((resolve) => {
-      signal.addEventListener("abort", () => {
-        this.#callOffOverdue = this.#options.clock.after(this.#stopMs, () => resolve(OVERDUE));
-      }, { once: true });
+  #watchOverdue(): void {
+    this.#stop.signal.addEventListener("abort", () => {
+      this.#callOffOverdue = this.#options.clock.after(this.#stopMs, () => {
+        this.#overdue = true;
+        this.#giveUp?.();
+      });
+    }, { once: true });
+  }
+
+  /** No Promise.race: each would leave a reaction behind at the promise that outlives them all. */
+  #next(
+    events: ReturnType<JobSource["run"]>,
+  ): Promise<IteratorResult<SourceEvent, void> | typeof OVERDUE> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = () => resolve(OVERDUE);
+      events.next().then(resolve, reject);
+      if (this.#overdue) this.#giveUp();
     });
   }
 

@@ -90,11 +90,11 @@ function command(
   origin: string,
 ): JobSource {
   const format = formatOf(source.format, { percent: source.percent });
-  const records = recordsOf(destination ?? { type: "none" });
+  const records = destination && recordsOf(destination);
   return commandSource({
     ...source,
     format,
-    destination: format.carriesRecords ? { records, origin } : undefined,
+    destination: records ? { records, origin } : undefined,
   });
 }
 

@@ -52,7 +52,10 @@ export interface ProgramFormat {
   readonly name: string;
   /** Streams that the reader has to see; another one may stay the terminal's. */
   readonly reads: readonly Output[];
-  /** Asks the program to stop without harm. */
+  /**
+   * Asks the program to stop without harm. Once, since a second one may kill it while it tidies up,
+   * and by `process.kill`: after `child.kill()` Deno reports the signal in place of the exit code.
+   */
   readonly stopSignal: "SIGTERM" | "SIGINT";
   /** Whether it carries records, which need a destination to tell new from known. */
   readonly carriesRecords: boolean;

@@ -23,7 +23,8 @@ export class Names {
     return true;
   }
 
-  delete(name: string): void {
-    this.#names.delete(name);
+  /** Whether it was remembered. */
+  delete(name: string): boolean {
+    return this.#names.delete(name);
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "./ndjson_event.ts";
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { Totals } from "./totals.ts";
-import { failure, succeeded } from "./verdict.ts";
+import { failure, PROGRAM_FAILED, succeeded } from "./verdict.ts";
 import { words } from "./words.ts";
 
 export const ndjsonFormat: ProgramFormat = {
@@ -20,6 +20,12 @@ export const ndjsonFormat: ProgramFormat = {
   carriesRecords: false,
   prepare: (command) => ({ command, added: [] }),
   reader: () => new NdjsonReader(),
+};
+
+/** Exit code 0, but the program says otherwise. */
+const SAYS = {
+  failed: { code: PROGRAM_FAILED, message: `${THE_PROGRAM} says that it has failed` },
+  cancelled: { code: "program_cancelled", message: `${THE_PROGRAM} says that it was cancelled` },
 };
 
 /** Lines that are none of our events are log lines; the first `end` holds. */
@@ -50,17 +56,8 @@ class NdjsonReader implements LineReader {
     if (!succeeded(exit)) {
       return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
     }
-    switch (this.#end?.status) {
-      case "failed":
-        return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
-      case "cancelled":
-        return {
-          events,
-          error: { code: "program_cancelled", message: "The program says that it was cancelled." },
-        };
-      default:
-        return { events };
-    }
+    if (this.#end === undefined || this.#end.status === "completed") return { events };
+    return { events, error: SAYS[this.#end.status] };
   }
 
   #log({ level, message, source, timeMs, fields }: SourceLog): readonly SourceEvent[] {

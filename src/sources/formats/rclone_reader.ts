@@ -16,7 +16,11 @@ export interface RcloneRun {
 
 /** All that rclone copies. */
 const FILE = "file";
-const COPIED = /^(?:Multi-thread )?(?:Copied|Moved|Renamed)\b/;
+const COPIED = /^(?:Multi-thread )?Copied\b/;
+/** By the server: a file that is moved, or one that makes room for what replaces it. */
+const MOVED = /^Moved \(server-side\)/;
+/** `--track-renames`: a new name, and an old one that is gone. */
+const RENAMED = /^Renamed from\b/;
 const NEW = /^(?:Multi-thread )?Copied \((?:Rcat, )?new\)/;
 const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
 const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
@@ -45,9 +49,14 @@ export class RcloneReader implements LineReader {
   readonly #failed = new Names();
   /** Of these the ones that may have been there before: rclone does not say. */
   readonly #failedCopies = new Names();
+  /** Moved into `--backup-dir`; what is copied in their place replaces them. */
+  readonly #setAside = new Names();
   #checks = 0;
   #transfers = 0;
-  #deletes = 0;
+  /** Deletes and renames: each is a check too. */
+  #removals = 0;
+  /** Tracked renames: a check more each. */
+  #renamed = 0;
   #attempts = 1;
   /** Files inserted before an attempt, summed over the attempts: each is checked again. */
   #checkedAgain = 0;
@@ -87,7 +96,9 @@ export class RcloneReader implements LineReader {
     const object = entityOf(entry);
     if (level === "info" && object !== undefined) {
       if (COPIED.test(message)) return this.#copied(message, object);
-      if (DELETED.test(message)) return this.#deleted();
+      if (MOVED.test(message)) return this.#moved(message, object);
+      if (RENAMED.test(message)) return this.#rename(object);
+      if (DELETED.test(message)) return this.#deleted(object);
     }
     if (message === CHECKED_FIRST) this.#checkedFirst = true;
     const attempt = ATTEMPT.exec(message);
@@ -100,18 +111,42 @@ export class RcloneReader implements LineReader {
   }
 
   #copied(message: string, object: string): readonly SourceEvent[] {
-    const totals = this.#totals;
-    this.#failed.delete(object);
-    this.#failedCopies.delete(object);
-    const lines = REPLACED.test(message) || NEW.test(message) ? [] : this.#unsure();
-    if (REPLACED.test(message)) totals.updated++;
-    else totals.inserted++;
-    totals.meet(FILE);
-    totals.current = words(object);
-    return [...lines, totals.progress()];
+    if (REPLACED.test(message) || this.#setAside.delete(object)) return this.#update(object);
+    const lines = NEW.test(message) ? [] : this.#unsure();
+    return [...lines, ...this.#insert(object)];
   }
 
-  #deleted(): readonly SourceEvent[] {
+  #moved(message: string, object: string): readonly SourceEvent[] {
+    if (this.#run.moves) return [...this.#unsure(), ...this.#insert(object)];
+    this.#setAside.add(object);
+    return logLine("debug", `${object}: ${message}`);
+  }
+
+  #rename(object: string): readonly SourceEvent[] {
+    this.#renamed++;
+    return [...this.#deleted(object), ...this.#insert(object)];
+  }
+
+  #insert(object: string): readonly SourceEvent[] {
+    this.#totals.inserted++;
+    return this.#done(object);
+  }
+
+  #update(object: string): readonly SourceEvent[] {
+    this.#totals.updated++;
+    return this.#done(object);
+  }
+
+  #done(object: string): readonly SourceEvent[] {
+    this.#failed.delete(object);
+    this.#failedCopies.delete(object);
+    this.#totals.meet(FILE);
+    this.#totals.current = words(object);
+    return [this.#totals.progress()];
+  }
+
+  #deleted(object: string): readonly SourceEvent[] {
+    this.#setAside.delete(object);
     if (this.#run.moves) return [];
     this.#totals.deleted++;
     return [this.#totals.progress()];
@@ -155,7 +190,7 @@ export class RcloneReader implements LineReader {
     const totals = this.#totals;
     this.#checks = countOf(stats.checks) ?? this.#checks;
     this.#transfers = countOf(stats.transfers) ?? this.#transfers;
-    this.#deletes = countOf(stats.deletes) ?? this.#deletes;
+    this.#removals = (countOf(stats.deletes) ?? 0) + (countOf(stats.renames) ?? 0);
     if (!this.#run.dryRun) {
       totals.bytesDone = Math.max(totals.bytesDone ?? 0, countOf(stats.bytes) ?? 0);
       this.#bytesAll = countOf(stats.totalBytes);
@@ -164,7 +199,7 @@ export class RcloneReader implements LineReader {
     }
     // What is checked and waits to be copied over is not kept.
     const copies = Math.max(countOf(stats.totalTransfers) ?? 0, totals.inserted + totals.updated);
-    if (this.#attempts === 1) this.#keep(this.#checks - this.#deletes - copies + totals.inserted);
+    if (this.#attempts === 1) this.#keep(this.#pairChecks() - copies + totals.inserted);
     const transferring = firstOf(stats.transferring);
     const checking = firstOf(stats.checking);
     const phase = transferring ? "transferring" : checking ? "checking" : undefined;
@@ -176,8 +211,13 @@ export class RcloneReader implements LineReader {
 
   /** Each attempt checks the same pairs again, and the files that were copied before it. */
   #pairsLeftAlone(): number {
-    const pairs = (this.#checks - this.#deletes - this.#checkedAgain) / this.#attempts;
+    const pairs = (this.#pairChecks() - this.#checkedAgain) / this.#attempts;
     return Math.floor(pairs) - this.#totals.updated - this.#failedCopies.count;
+  }
+
+  /** Checks of files that are on both sides. */
+  #pairChecks(): number {
+    return this.#checks - this.#removals - this.#renamed;
   }
 
   #keep(kept: number): void {

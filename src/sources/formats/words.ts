@@ -5,6 +5,8 @@ import type { SourceLog } from "../source.ts";
 
 /** A log line is cut there, in characters: a longer one tells nobody more. */
 export const WORDS_MAX = 16 * 1024;
+/** Room for the words that say so. */
+const CUT_MAX = 32;
 
 // deno-lint-ignore no-control-regex -- the escapes that colour a terminal are what is looked for
 const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
@@ -13,9 +15,9 @@ const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 export function words(text: string): string {
   const line = text.slice(text.lastIndexOf("\r", text.trimEnd().length - 1) + 1);
   const plain = clean(line.replace(ESCAPES, "").replaceAll("\t", " ")).trimEnd();
-  return plain.length <= WORDS_MAX
-    ? plain
-    : `${plain.slice(0, WORDS_MAX)}… (${plain.length - WORDS_MAX} more)`;
+  if (plain.length <= WORDS_MAX) return plain;
+  const kept = WORDS_MAX - CUT_MAX;
+  return `${plain.slice(0, kept)}… (${plain.length - kept} more)`;
 }
 
 /** A date, a time or a bracket may stand before the level. */

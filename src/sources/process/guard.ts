@@ -26,7 +26,6 @@ export function guard({ pid }: Pick<Program, "pid">): () => Promise<void> {
     child.on("error", () => resolve());
   });
   child.stdin?.on("error", () => {}); // somebody has killed it
-  child.unref();
   return () => {
     child.stdin?.end("over\n");
     return gone;

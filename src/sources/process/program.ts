@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 import type { Exit } from "../formats/format.ts";
 import { SourceError } from "../source.ts";
+import { closeEnds, namedPipes, PIPES_ARE_SOCKETS, relay } from "./named_pipe.ts";
 import { findProgram, type ProgramPlace } from "./find_program.ts";
 
 /** Where an input or output of the program leads. */
@@ -51,23 +52,35 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const { command: [name, ...args], cwd, env, ownGroup = true } = options;
   const path = findProgram(name, options);
   const { stdin = "ignore", stdout = "pipe", stderr = "pipe" } = options;
+  const piped = [stdout, stderr].filter((channel) => channel === "pipe").length;
+  const pipes = PIPES_ARE_SOCKETS && piped > 0 ? await namedPipes(piped) ?? [] : [];
+  const left = [...pipes];
+  const [out, err] = [stdout, stderr].map((channel) =>
+    channel === "pipe" ? left.shift() : undefined
+  );
   let child: ChildProcess;
   let exit: Promise<Exit>;
   try {
-    child = spawn(path, args, { cwd, env, detached: ownGroup, stdio: [stdin, stdout, stderr] });
+    const stdio = [stdin, out?.inner ?? stdout, err?.inner ?? stderr];
+    child = spawn(path, args, { cwd, env, detached: ownGroup, stdio });
     exit = exitOf(child);
     await started(child);
   } catch (cause) {
+    closeEnds(pipes);
     throw new SourceError("program_unstartable", unstartable(name, cause), { cause });
   }
+  const outputs = {
+    stdout: out ? relay(out.outer) : child.stdout,
+    stderr: err ? relay(err.outer) : child.stderr,
+  };
+  closeEnds(pipes);
   const pid = child.pid ?? 0;
   const target = ownGroup ? -pid : pid;
   let over = false;
   exit.then(() => over = true);
   return {
     pid,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    ...outputs,
     exit,
     signal(name) {
       // Without a group the number may be another process's by now.
@@ -108,6 +121,7 @@ function send(target: number, signal: Signal | 0): boolean {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "the interpreter that its first line names is not there",
+  EACCES: "this server's user may not execute it",
   ENOEXEC: "it is no program: it lacks a first line like #!/bin/sh",
   E2BIG: "its arguments and environment are too long",
   EAGAIN: "there are too many processes",

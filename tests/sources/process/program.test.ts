@@ -80,6 +80,23 @@ test("startProgram() closes stdin, so that nothing waits for an answer", async (
   assert.equal(await textOf(program.stdout), "end\n");
 });
 
+test("startProgram() gives outputs that a program can open again by name", async (t) => {
+  const script = "echo a > /dev/stdout; echo b > /dev/stderr; echo c | tee /dev/stderr";
+  const program = await start(t, { command: ["sh", "-c", script] });
+
+  const texts = await Promise.all([textOf(program.stdout), textOf(program.stderr)]);
+
+  assert.deepEqual(texts, ["a\nc\n", "b\nc\n"]);
+});
+
+test("startProgram() leaves an output alone that is no pipe", async (t) => {
+  const script = "echo a; echo b >&2";
+  const program = await start(t, { command: ["sh", "-c", script], stdout: "ignore" });
+
+  assert.equal(program.stdout, null);
+  assert.equal(await textOf(program.stderr), "b\n");
+});
+
 test("Program.signal() reaches what the program has started", async (t) => {
   const program = await start(t, { command: ["sh", "-c", "sleep 600 & echo up; wait"] });
   if (program.stdout) await once(program.stdout, "data");

@@ -65,7 +65,7 @@ test("ProgramRun.stop() sends the stop signal, and hears the last words", async 
 
   run.stop();
 
-  assert.equal((await rest()).at(-1), "bye"); // the shell may tell of its own child before
+  assert.ok((await rest()).includes("bye")); // the shell may tell of its own child's end too
   const { exit, killed } = await run.done;
   assert.deepEqual({ exit, killed }, { exit: { code: 7, signal: null }, killed: false });
 });
@@ -100,7 +100,7 @@ test("ProgramRun.stop() leaves a child its grace that outlives the program", asy
 
   run.stop();
 
-  assert.equal((await rest()).at(-1), "tidied");
+  assert.ok((await rest()).includes("tidied"));
   assert.equal((await run.done).killed, false);
 });
 
