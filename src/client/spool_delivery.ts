@@ -133,8 +133,12 @@ export class SpoolDelivery {
     if (typeof answer === "number") return await this.#failed(answer, signal);
     this.#failures = 0;
     if (answer.kind === "refused") return this.#refused(answer.status, answer.problem, request);
-    if (!spool.created) spool.wasCreated();
-    else this.#heard(answer.json);
+    if (!spool.created) {
+      spool.wasCreated();
+      this.#sentMs = -Infinity; // what there is to tell of it has waited long enough
+      return undefined;
+    }
+    this.#heard(answer.json);
     if (request) spool.delivered(request);
     return request?.last ? "delivered" : undefined;
   }
