@@ -1,12 +1,11 @@
 /** What rclone's lines mean. */
-import type { LogLevel } from "../../sync/entry.ts";
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
 import { Names } from "./names.ts";
 import { Totals } from "./totals.ts";
 import { failure } from "./verdict.ts";
-import { levelOf, logLine, words } from "./words.ts";
+import { levelCalled, levelOf, logLine, words } from "./words.ts";
 
 export interface RcloneRun {
   /** Whether it moves: then what it deletes is the source's. */
@@ -28,17 +27,6 @@ const ATTEMPT = /^Attempt (\d+)\/(\d+) /;
 const CHECKED_FIRST = "Checks finished, now starting transfers";
 /** The end of the program, without JSON; older versions print it so. */
 const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
-const LEVELS: Readonly<Record<string, LogLevel>> = {
-  debug: "debug",
-  info: "info",
-  notice: "warning",
-  warning: "warning",
-  error: "error",
-  critical: "error",
-  alert: "error",
-  emergency: "error",
-};
-
 /** Nothing to do is no failure (`--error-on-no-transfer`). */
 const COMPLETED = [0, 9];
 
@@ -92,7 +80,7 @@ export class RcloneReader implements LineReader {
   }
 
   #message(message: string, entry: Members): readonly SourceEvent[] {
-    const level = LEVELS[String(entry.level)] ?? "info";
+    const level = entry.level === "notice" ? "warning" : levelCalled(entry.level);
     const object = entityOf(entry);
     if (level === "info" && object !== undefined) {
       if (COPIED.test(message)) return this.#copied(message, object);
@@ -141,7 +129,7 @@ export class RcloneReader implements LineReader {
     this.#failed.delete(object);
     this.#failedCopies.delete(object);
     this.#totals.meet(FILE);
-    this.#totals.current = words(object);
+    this.#totals.current = object;
     return [this.#totals.progress()];
   }
 
@@ -205,7 +193,7 @@ export class RcloneReader implements LineReader {
     const phase = transferring ? "transferring" : checking ? "checking" : undefined;
     if (!this.#run.dryRun) totals.phase = phase ?? totals.phase;
     const current = isObject(transferring) ? transferring.name : checking;
-    totals.current = words(textOf(current) ?? totals.current ?? "") || undefined;
+    totals.current = textOf(current) ?? totals.current;
     return [totals.progress()];
   }
 
@@ -250,7 +238,7 @@ export class RcloneReader implements LineReader {
 
 /** The file that a line is about; undefined when it is about a whole remote, or nothing. */
 function entityOf({ object, objectType }: Members): string | undefined {
-  if (String(objectType).endsWith(".Fs") || object === "rclone") return undefined;
+  if (textOf(objectType)?.endsWith(".Fs") || object === "rclone") return undefined;
   return textOf(object);
 }
 

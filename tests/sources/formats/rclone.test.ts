@@ -161,11 +161,11 @@ test("rclone: prepare() adds what is missing, and only where files are copied", 
   assert.deepEqual(prepared("ls", "sync").added, []);
   assert.deepEqual(prepared("version").added, []);
   assert.deepEqual(rclone.prepare(["./backup.sh", "sync"]).added, []);
-  assert.deepEqual(rclone.prepare(["nice", "rclone", "sync", "a", "b"]).command.slice(0, 3), [
-    "nice",
-    "rclone",
-    "--use-json-log",
-  ]);
+  assert.deepEqual(rclone.prepare(["/bin/sh", "rclone", "sync"]).added, []);
+  for (const before of [["nice", "-n", "10"], ["env", "A=b"], ["sudo", "-u", "rclone"]]) {
+    const { command } = rclone.prepare([...before, "rclone", "sync", "a", "b"]);
+    assert.deepEqual(command, [...before, "rclone", ...ours, "sync", "a", "b"]);
+  }
 });
 
 test("the real rclone: counts are what changed on disk", async (t) => {
