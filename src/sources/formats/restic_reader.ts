@@ -136,10 +136,7 @@ export class ResticReader implements LineReader {
   #plain(text: string, from: Output): readonly SourceEvent[] {
     const message = words(text);
     if (message === "") return [];
-    if (from === "stdout") {
-      this.#last ??= message;
-      return logLine(levelOf(message), message);
-    }
+    if (from === "stdout") return logLine(levelOf(message), message);
     this.#last = message;
     if (message.startsWith("Fatal:")) {
       this.#fatal = message.slice("Fatal:".length).trim();
