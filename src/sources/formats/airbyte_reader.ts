@@ -1,22 +1,13 @@
 /** What Airbyte's messages mean. */
 import type { RecordSession } from "../../destinations/record_destination.ts";
-import type { LogLevel } from "../../sync/entry.ts";
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
-import { isObject, type Members, objectIn, textOf } from "./json.ts";
+import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
 import { type KeyPath, RecordCounts } from "./record_counts.ts";
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { failure, PROGRAM_FAILED, succeeded } from "./verdict.ts";
-import { logLine, words } from "./words.ts";
+import { levelCalled, logLine, words } from "./words.ts";
 
-const LEVELS: Readonly<Record<string, LogLevel>> = {
-  FATAL: "error",
-  ERROR: "error",
-  WARN: "warning",
-  INFO: "info",
-  DEBUG: "debug",
-  TRACE: "debug",
-};
 /** A source that reads a database's log marks a deleted row with the time of its end. */
 const DELETED_AT = "_ab_cdc_deleted_at";
 
@@ -90,7 +81,7 @@ export class AirbyteReader implements LineReader {
     if (!isObject(log)) return undefined;
     const message = textOf(log.message);
     if (message === undefined) return undefined;
-    return this.#talk.say(LEVELS[String(log.level)] ?? "info", message, "stdout");
+    return this.#talk.say(levelCalled(log.level), message, "stdout");
   }
 
   #trace(trace: unknown): readonly SourceEvent[] | undefined {
@@ -104,7 +95,7 @@ export class AirbyteReader implements LineReader {
     if (type === "STREAM_STATUS" && isObject(status)) return this.#status(status);
     if (type === "ESTIMATE" && isObject(estimate)) {
       // A guess is no total.
-      const rows = estimate.row_estimate ?? "?";
+      const rows = countOf(estimate.row_estimate) ?? "?";
       return logLine("debug", `${textOf(estimate.name) ?? "all"}: about ${rows} records`);
     }
     return type === "ANALYTICS" ? [] : undefined;
@@ -114,10 +105,10 @@ export class AirbyteReader implements LineReader {
     const name = (isObject(stream) && streamName(stream.name, stream.namespace)) || "a stream";
     if (status === "INCOMPLETE") return this.#talk.warn(`${name} is incomplete`);
     if (status === "STARTED") {
-      this.#counts.totals.phase = words(name);
+      this.#counts.totals.phase = name;
       return [this.#counts.totals.progress()];
     }
-    return logLine("debug", `${name}: ${String(status).toLowerCase()}`);
+    return logLine("debug", `${name}: ${(textOf(status) ?? "no status").toLowerCase()}`);
   }
 
   #connection(status: unknown): readonly SourceEvent[] {

@@ -6,12 +6,18 @@ export function baseName(program: string): string {
   return program.slice(program.lastIndexOf("/") + 1);
 }
 
-/**
- * Where a program stands in a command: 0, or behind something that starts it (`nice`, `sudo`,
- * `docker run image/rclone`). -1 where it does not.
- */
+/** Programs that start another one, with flags, numbers or variables before it at most. */
+const STARTERS = ["nice", "ionice", "chrt", "nohup", "env", "sudo", "doas", "timeout", "stdbuf"];
+const OF_STARTER = /^(?:-|\w+=|\d+[smhd]?$)/;
+
+/** Where a program stands in a command: 0, or behind what starts it; -1 where it does not. */
 export function programAt(command: readonly string[], name: string): number {
-  return command.findIndex((word) => baseName(word) === name);
+  const starts = STARTERS.includes(baseName(command[0] ?? ""));
+  const before = (word: string) => STARTERS.includes(baseName(word)) || OF_STARTER.test(word);
+  let at = starts ? command.findIndex((word) => !before(word)) : 0;
+  // Somebody may be called like the program: `sudo -u rsync rsync`.
+  while (baseName(command[at + 1] ?? "") === name && starts) at++;
+  return baseName(command[at] ?? "") === name ? at : -1;
 }
 
 /** Puts flags behind the program's name; what was there stays as it was. */

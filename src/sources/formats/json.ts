@@ -1,17 +1,35 @@
 /** JSON that a program prints: anything may be missing or of another type. */
 
+/** Deeper nested is not read: whoever handles it by recursion would break. */
+const DEPTH_MAX = 200;
+
 export type Members = Readonly<Record<string, unknown>>;
 
 /** The JSON object in a line; undefined when it is something else, or cut off. */
 export function objectIn(line: string): Members | undefined {
   const text = line.trimStart();
-  if (!text.startsWith("{")) return undefined;
+  if (!text.startsWith("{") || tooDeep(text)) return undefined;
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined; // the caller shows the line as it is
   }
+}
+
+function tooDeep(text: string): boolean {
+  if (text.length < 2 * DEPTH_MAX) return false;
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "\\") at++;
+    else if (character === '"') inString = !inString;
+    else if (!inString && (character === "{" || character === "[")) {
+      if (++depth > DEPTH_MAX) return true;
+    } else if (!inString && (character === "}" || character === "]")) depth--;
+  }
+  return false;
 }
 
 export function isObject(value: unknown): value is Members {

@@ -73,7 +73,9 @@ class NdjsonReader implements LineReader {
       if (!event.delta && given < last) {
         throw new NdjsonFault(`"${name}" went back from ${last} to ${given}`);
       }
-      return event.delta ? last + given : given;
+      const total = event.delta ? last + given : given;
+      if (!Number.isSafeInteger(total)) throw new NdjsonFault(`"${name}" is too large`);
+      return total;
     };
     const { counters, encountered } = event;
     const counts = COUNTERS.map((name) => next(name, totals[name], counters[name]));

@@ -2,6 +2,7 @@
 import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
 import type { SourceLog } from "../source.ts";
+import { TYPES_MAX } from "./totals.ts";
 import { isObject, type Members, objectIn } from "./json.ts";
 
 /** Counters on the wire by their names; each has a short form too. */
@@ -45,6 +46,8 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   total: ["total", "bytes_total"],
   end: ["status", "error"],
 };
+/** Who wrote a line; a longer name is cut there, in characters. */
+const SOURCE_MAX = 200;
 const STATUSES = ["completed", "failed", "cancelled"] as const;
 
 /**
@@ -76,6 +79,9 @@ function progress(members: Members): NdjsonProgress {
   const { delta = false, entities_encountered: met = {} } = members;
   if (typeof delta !== "boolean") throw new NdjsonFault(`"delta" is neither true nor false`);
   if (!isObject(met)) throw new NdjsonFault(`"entities_encountered" is no object`);
+  if (Object.keys(met).length > TYPES_MAX) {
+    throw new NdjsonFault(`"entities_encountered" has more than ${TYPES_MAX} types`);
+  }
   const counters: Partial<Record<CounterName | "warnings" | "bytesDone", number>> = {};
   for (const name of COUNTERS) {
     counters[name] = count(members, `entities_${name}`) ?? count(members, name);
@@ -105,7 +111,8 @@ function log(members: Members): SourceLog {
   const time = string(members, "time");
   const timeMs = time === undefined ? undefined : Date.parse(time);
   if (Number.isNaN(timeMs)) throw new NdjsonFault(`"time" is no date`);
-  return { type: "log", level: known, message, source: string(members, "source"), timeMs, fields };
+  const source = string(members, "source")?.slice(0, SOURCE_MAX);
+  return { type: "log", level: known, message, source, timeMs, fields };
 }
 
 function end(members: Members): NdjsonEnd {

@@ -18,9 +18,6 @@ const OTHERS = [
   ...["nfsmount", "obscure", "purge", "rc", "rcat", "rcd", "rmdir", "rmdirs", "selfupdate"],
   ...["serve", "settier", "sha1sum", "size", "test", "touch", "tree", "version"],
 ];
-/** Flags of one letter that take a value. */
-const VALUED = "ofTu";
-
 export const rcloneFormat: ProgramFormat = {
   name: "rclone",
   reads: ["stderr"],
@@ -31,7 +28,7 @@ export const rcloneFormat: ProgramFormat = {
     const args = argsOf(command);
     return new RcloneReader({
       moves: MOVING.includes(subcommand(args) ?? ""),
-      dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
+      dryRun: hasLong(args, "--dry-run") || shortCount(args, "n") > 0,
     });
   },
 };
@@ -39,9 +36,9 @@ export const rcloneFormat: ProgramFormat = {
 function prepare(command: readonly string[]): Prepared {
   const args = argsOf(command);
   if (!COPYING.includes(subcommand(args) ?? "")) return { command, added: [] };
-  const quiet = hasLong(args, "--quiet") || shortCount(args, "q", VALUED) > 0;
+  const quiet = hasLong(args, "--quiet") || shortCount(args, "q") > 0;
   const levelled = quiet || hasLong(args, "--verbose", "--log-level") ||
-    shortCount(args, "v", VALUED) > 0;
+    shortCount(args, "v") > 0;
   const added: string[] = [];
   if (!hasLong(args, "--use-json-log")) added.push("--use-json-log");
   if (!hasLong(args, "--stats")) added.push("--stats", "500ms");
@@ -56,7 +53,7 @@ function prepare(command: readonly string[]): Prepared {
 
 /** Whether the level that was asked for shows notices. */
 function talks(args: readonly string[]): boolean {
-  if (hasLong(args, "--verbose") || shortCount(args, "v", VALUED) > 0) return true;
+  if (hasLong(args, "--verbose") || shortCount(args, "v") > 0) return true;
   const at = args.indexOf("--log-level");
   const level = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith("--log-level="));
   return /(NOTICE|INFO|DEBUG)$/i.test(level ?? "");

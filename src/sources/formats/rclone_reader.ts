@@ -1,12 +1,11 @@
 /** What rclone's lines mean. */
-import type { LogLevel } from "../../sync/entry.ts";
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
 import { Names } from "./names.ts";
 import { Totals } from "./totals.ts";
 import { failure } from "./verdict.ts";
-import { levelOf, logLine, words } from "./words.ts";
+import { levelCalled, levelOf, logLine, words } from "./words.ts";
 
 export interface RcloneRun {
   /** Whether it moves: then what it deletes is the source's. */
@@ -23,22 +22,13 @@ const MOVED = /^Moved \(server-side\)/;
 const RENAMED = /^Renamed from\b/;
 const NEW = /^(?:Multi-thread )?Copied \((?:Rcat, )?new\)/;
 const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
+/** The content was the same: as with rsync, what is changed is updated. */
+const TOUCHED = /^Updated modification time\b/;
 const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
 const ATTEMPT = /^Attempt (\d+)\/(\d+) /;
 const CHECKED_FIRST = "Checks finished, now starting transfers";
 /** The end of the program, without JSON; older versions print it so. */
 const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
-const LEVELS: Readonly<Record<string, LogLevel>> = {
-  debug: "debug",
-  info: "info",
-  notice: "warning",
-  warning: "warning",
-  error: "error",
-  critical: "error",
-  alert: "error",
-  emergency: "error",
-};
-
 /** Nothing to do is no failure (`--error-on-no-transfer`). */
 const COMPLETED = [0, 9];
 
@@ -57,6 +47,10 @@ export class RcloneReader implements LineReader {
   #removals = 0;
   /** Tracked renames: a check more each. */
   #renamed = 0;
+  /** Of the transfers, those of files that were not there. */
+  #sentNew = 0;
+  /** Updated without a transfer. */
+  #touched = 0;
   #attempts = 1;
   /** Files inserted before an attempt, summed over the attempts: each is checked again. */
   #checkedAgain = 0;
@@ -84,7 +78,8 @@ export class RcloneReader implements LineReader {
     const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
     totals.skipped += this.#failed.count;
     totals.meet(FILE, this.#failed.count);
-    this.#keep(this.#pairsLeftAlone());
+    // Killed, it has said nothing of what was checked and was still to be copied.
+    if (exit.signal === null) this.#keep(this.#pairsLeftAlone());
     if (completed) totals.bytesTotal = this.#bytesAll;
     const events = [...this.#untold(), totals.progress()];
     if (completed) return { events };
@@ -92,13 +87,14 @@ export class RcloneReader implements LineReader {
   }
 
   #message(message: string, entry: Members): readonly SourceEvent[] {
-    const level = LEVELS[String(entry.level)] ?? "info";
+    const level = entry.level === "notice" ? "warning" : levelCalled(entry.level);
     const object = entityOf(entry);
     if (level === "info" && object !== undefined) {
       if (COPIED.test(message)) return this.#copied(message, object);
       if (MOVED.test(message)) return this.#moved(message, object);
       if (RENAMED.test(message)) return this.#rename(object);
       if (DELETED.test(message)) return this.#deleted(object);
+      if (TOUCHED.test(message)) return this.#touch(object);
     }
     if (message === CHECKED_FIRST) this.#checkedFirst = true;
     const attempt = ATTEMPT.exec(message);
@@ -106,6 +102,8 @@ export class RcloneReader implements LineReader {
     const named = textOf(entry.object);
     const said = named === undefined || named === "rclone" ? message : `${named}: ${message}`;
     if (level === "error") return this.#failure(said, message, object);
+    // Other news of a single file would flood the log.
+    if (level === "info" && object !== undefined) return logLine("debug", said);
     if (level !== "warning") return logLine(level, said);
     return this.#notice(said, object, entry.skipped !== undefined);
   }
@@ -113,6 +111,7 @@ export class RcloneReader implements LineReader {
   #copied(message: string, object: string): readonly SourceEvent[] {
     if (REPLACED.test(message) || this.#setAside.delete(object)) return this.#update(object);
     const lines = NEW.test(message) ? [] : this.#unsure();
+    this.#sentNew++;
     return [...lines, ...this.#insert(object)];
   }
 
@@ -125,6 +124,11 @@ export class RcloneReader implements LineReader {
   #rename(object: string): readonly SourceEvent[] {
     this.#renamed++;
     return [...this.#deleted(object), ...this.#insert(object)];
+  }
+
+  #touch(object: string): readonly SourceEvent[] {
+    this.#touched++;
+    return this.#update(object);
   }
 
   #insert(object: string): readonly SourceEvent[] {
@@ -141,7 +145,7 @@ export class RcloneReader implements LineReader {
     this.#failed.delete(object);
     this.#failedCopies.delete(object);
     this.#totals.meet(FILE);
-    this.#totals.current = words(object);
+    this.#totals.current = object;
     return [this.#totals.progress()];
   }
 
@@ -198,14 +202,14 @@ export class RcloneReader implements LineReader {
       if (this.#checkedFirst) totals.bytesTotal = this.#bytesAll;
     }
     // What is checked and waits to be copied over is not kept.
-    const copies = Math.max(countOf(stats.totalTransfers) ?? 0, totals.inserted + totals.updated);
-    if (this.#attempts === 1) this.#keep(this.#pairChecks() - copies + totals.inserted);
+    const waiting = (countOf(stats.totalTransfers) ?? 0) - this.#sentNew + this.#touched;
+    if (this.#attempts === 1) this.#keep(this.#pairChecks() - Math.max(waiting, totals.updated));
     const transferring = firstOf(stats.transferring);
     const checking = firstOf(stats.checking);
     const phase = transferring ? "transferring" : checking ? "checking" : undefined;
     if (!this.#run.dryRun) totals.phase = phase ?? totals.phase;
     const current = isObject(transferring) ? transferring.name : checking;
-    totals.current = words(textOf(current) ?? totals.current ?? "") || undefined;
+    totals.current = textOf(current) ?? totals.current;
     return [totals.progress()];
   }
 
@@ -250,7 +254,7 @@ export class RcloneReader implements LineReader {
 
 /** The file that a line is about; undefined when it is about a whole remote, or nothing. */
 function entityOf({ object, objectType }: Members): string | undefined {
-  if (String(objectType).endsWith(".Fs") || object === "rclone") return undefined;
+  if (textOf(objectType)?.endsWith(".Fs") || object === "rclone") return undefined;
   return textOf(object);
 }
 

@@ -4,7 +4,7 @@ import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { SourceEvent } from "../source.ts";
 import { type Members, stableJson } from "./json.ts";
 import { Totals, TYPES_MAX } from "./totals.ts";
-import { logLine, words } from "./words.ts";
+import { logLine } from "./words.ts";
 
 /** A path of members into a record. */
 export type KeyPath = readonly string[];
@@ -31,7 +31,7 @@ export class RecordCounts {
   record(stream: string, data: Members, deleted: boolean): readonly SourceEvent[] {
     const { totals } = this;
     totals.meet(stream);
-    totals.current = words(stream);
+    totals.current = stream;
     if (!this.#records) return [...this.#tellUncounted(), totals.progress()];
     const payload = stableJson(data);
     const hash = createHash("sha256").update(payload).digest("hex");

@@ -8,7 +8,7 @@ import type { Prepared, ProgramFormat } from "./format.ts";
 import { ResticReader } from "./restic_reader.ts";
 
 /** Flags of one letter that take a value, and long ones before the command that do. */
-const VALUED = "roehpHT";
+const VALUED = "roepHT";
 const VALUED_LONG = [
   ...["--repo", "--repository-file", "--password-file", "--password-command", "--key-hint"],
   ...["--option", "--cache-dir", "--cacert", "--tls-client-cert", "--limit-upload"],
@@ -25,6 +25,7 @@ export const resticFormat: ProgramFormat = {
   reader({ command = [] }) {
     const args = argsOf(command);
     return new ResticReader({
+      backup: command.length === 0 || subcommand(args) === "backup",
       dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
     });
   },

@@ -5,24 +5,29 @@ import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
 import { Names } from "./names.ts";
 import { Totals } from "./totals.ts";
-import { failure } from "./verdict.ts";
+import { failure, succeeded } from "./verdict.ts";
 import { levelOf, logLine, words } from "./words.ts";
 
 /** All that is counted; directories are not. */
 const FILE = "file";
-/** 3: the snapshot is there, but something could not be read. */
-const COMPLETED = [0, 3];
+/** Of a backup: the snapshot is there, but something could not be read. */
+const INCOMPLETE = 3;
+
+export interface ResticRun {
+  readonly backup: boolean;
+  readonly dryRun: boolean;
+}
 
 export class ResticReader implements LineReader {
-  readonly #dryRun: boolean;
+  readonly #run: ResticRun;
   readonly #totals = new Totals();
   readonly #failed = new Names();
   #fatal: string | undefined;
   #last: string | undefined;
 
-  constructor({ dryRun }: { readonly dryRun: boolean }) {
-    this.#dryRun = dryRun;
-    if (dryRun) this.#totals.phase = "dry run";
+  constructor(run: ResticRun) {
+    this.#run = run;
+    if (run.dryRun) this.#totals.phase = "dry run";
   }
 
   line(text: string, from: Output): readonly SourceEvent[] {
@@ -44,8 +49,8 @@ export class ResticReader implements LineReader {
 
   end(exit: Exit): Verdict {
     const events = [this.#totals.progress()];
-    const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
-    if (completed) return { events };
+    const incomplete = this.#run.backup && exit.signal === null && exit.code === INCOMPLETE;
+    if (succeeded(exit) || incomplete) return { events };
     return { events, error: failure("restic", exit, this.#fatal ?? this.#last) };
   }
 
@@ -54,11 +59,11 @@ export class ResticReader implements LineReader {
     const item = textOf(entry.item);
     switch (entry.action) {
       case undefined: {
-        if (this.#dryRun) return [];
+        if (this.#run.dryRun) return [];
         const bytesDone = countOf(entry.bytes_done) ?? 0;
         const current = Array.isArray(entry.current_files) ? entry.current_files[0] : undefined;
         totals.bytesDone = Math.max(totals.bytesDone ?? 0, bytesDone);
-        totals.current = words(textOf(current) ?? totals.current ?? "") || undefined;
+        totals.current = textOf(current) ?? totals.current;
         totals.phase ??= "scanning";
         return [totals.progress()];
       }
@@ -66,7 +71,7 @@ export class ResticReader implements LineReader {
         // Before that the totals still grow.
         totals.total = countOf(entry.total_files);
         totals.bytesTotal = countOf(entry.data_size);
-        if (!this.#dryRun) totals.phase = "backing up";
+        if (!this.#run.dryRun) totals.phase = "backing up";
         return [totals.progress()];
       case "new":
       case "modified":
@@ -79,12 +84,12 @@ export class ResticReader implements LineReader {
 
   #file(action: "new" | "modified" | "unchanged", item: string): readonly SourceEvent[] {
     const totals = this.#totals;
-    if (this.#dryRun && action !== "unchanged") return logLine("info", `${action}: ${item}`);
+    if (this.#run.dryRun && action !== "unchanged") return logLine("info", `${action}: ${item}`);
     if (action === "new") totals.inserted++;
     else if (action === "modified") totals.updated++;
     else totals.kept++;
     totals.meet(FILE);
-    totals.current = words(item);
+    totals.current = item;
     return [totals.progress()];
   }
 
@@ -92,8 +97,10 @@ export class ResticReader implements LineReader {
   #summary(entry: Members): readonly SourceEvent[] {
     const totals = this.#totals;
     const snapshot = textOf(entry.snapshot_id);
-    const saved = snapshot && !this.#dryRun ? logLine("info", `snapshot ${snapshot} saved`) : [];
-    if (this.#dryRun) return saved;
+    const saved = snapshot && !this.#run.dryRun
+      ? logLine("info", `snapshot ${snapshot} saved`)
+      : [];
+    if (this.#run.dryRun) return saved;
     totals.inserted = Math.max(totals.inserted, countOf(entry.files_new) ?? 0);
     totals.updated = Math.max(totals.updated, countOf(entry.files_changed) ?? 0);
     totals.kept = Math.max(totals.kept, countOf(entry.files_unmodified) ?? 0);
@@ -129,10 +136,7 @@ export class ResticReader implements LineReader {
   #plain(text: string, from: Output): readonly SourceEvent[] {
     const message = words(text);
     if (message === "") return [];
-    if (from === "stdout") {
-      this.#last ??= message;
-      return logLine(levelOf(message), message);
-    }
+    if (from === "stdout") return logLine(levelOf(message), message);
     this.#last = message;
     if (message.startsWith("Fatal:")) {
       this.#fatal = message.slice("Fatal:".length).trim();

@@ -11,8 +11,8 @@ export interface RsyncRun {
   readonly dryRun: boolean;
 }
 
-/** What is done, the kind, the nine attributes: all blank is unchanged, all `+` is new. */
-const ITEM = /^([<>ch.])([fdLDS])(\+{9,}| {9}|[a-zA-Z.+?]{9,}) (.*)$/s;
+/** What is done, the kind, the attributes (nine, older versions seven): all blank is unchanged, all `+` is new. */
+const ITEM = /^([<>ch.])([fdLDS])(\+{7,}| {9}|[a-zA-Z.+?]{7,}) (.*)$/s;
 const DELETING = /^\*deleting {3}(.*)$/s;
 const SIZED = /^(\d[\d,.]*)[KMGTP]? (.*)$/s;
 const KINDS: Readonly<Record<string, string>> = {
@@ -96,7 +96,7 @@ export class RsyncReader implements LineReader {
       this.#close();
       this.#open = { isNew, kind, bytes };
     } else this.#count(unchanged ? "kept" : isNew ? "inserted" : "updated", kind, bytes);
-    totals.current = words(name);
+    totals.current = name;
     return [totals.progress()];
   }
 

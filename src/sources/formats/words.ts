@@ -23,21 +23,21 @@ export function words(text: string): string {
 /** A date, a time or a bracket may stand before the level. */
 const LEVEL =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b[\])>]?(?::|\s|$)/i;
-const LEVELS: Readonly<Record<string, LogLevel>> = {
-  fatal: "error",
-  critical: "error",
-  panic: "error",
-  error: "error",
-  err: "error",
-  warning: "warning",
-  warn: "warning",
-  debug: "debug",
-  trace: "debug",
-};
+const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
+  ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
+    .map((name) => [name, "error"] as const),
+  ...["warning", "warn"].map((name) => [name, "warning"] as const),
+  ...["debug", "trace"].map((name) => [name, "debug"] as const),
+]);
+
+/** The level that is called so, in any case; `info` for any other name, and for what is none. */
+export function levelCalled(name: unknown): LogLevel {
+  return LEVELS.get(typeof name === "string" ? name.toLowerCase() : name) ?? "info";
+}
 
 /** The level that a line names at its beginning; `info` where it names none. */
 export function levelOf(line: string): LogLevel {
-  return LEVELS[LEVEL.exec(line)?.[1].toLowerCase() ?? ""] ?? "info";
+  return levelCalled(LEVEL.exec(line)?.[1]);
 }
 
 /** A log line, or none where nothing is left to read. */

@@ -37,18 +37,22 @@ export async function namedPipes(count: number): Promise<readonly NamedPipe[] | 
   }
 }
 
+/** What comes out of a pipe. */
+export interface Relay {
+  readonly stream: Readable | null;
+  /** Reads no more: somebody may keep the pipe open after we have let go of it. */
+  stop(): void;
+}
+
 /**
  * Reads the pipe by a `cat` of its own: a read of it here would hold a thread of the few that there
  * are for files until the program has something to say.
  */
-export function relay(outer: number): Readable | null {
+export function relay(outer: number): Relay {
   const env = { PATH: process.env.PATH ?? "" };
   const cat = spawn("cat", [], { stdio: [outer, "pipe", "ignore"], env, detached: true });
-  const { stdout } = cat;
-  cat.on("error", (cause) => stdout?.destroy(cause));
-  // Somebody may keep the pipe open after we have let go of it.
-  stdout?.once("close", () => void cat.kill("SIGKILL"));
-  return stdout;
+  cat.on("error", (cause) => cat.stdout?.destroy(cause));
+  return { stream: cat.stdout, stop: () => void cat.kill("SIGKILL") };
 }
 
 /** Lets go of the ends here, whoever else has them. */

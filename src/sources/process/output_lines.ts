@@ -17,28 +17,27 @@ export interface OutputChunk {
 export class OutputLines {
   /** Resolves when both outputs have ended or were let go of. */
   readonly ended: Promise<void>;
-  readonly #streams: readonly Readable[];
+  readonly #program: Pick<Program, "letGo">;
   /** Chunks that nobody has taken, each with what lets its output be read on. */
   readonly #waiting: { readonly chunk: OutputChunk; readonly taken: () => void }[] = [];
   #over = false;
   #closed = false;
   #bytes = 0;
+  #end = () => {};
   #wake: (() => void) | undefined;
 
-  constructor({ stdout, stderr }: Pick<Program, "stdout" | "stderr">) {
-    const outputs = [["stdout", stdout], ["stderr", stderr]] as const;
-    const pumps: Promise<void>[] = [];
-    const streams: Readable[] = [];
-    for (const [from, stream] of outputs) {
-      if (!stream) continue;
-      streams.push(stream);
-      pumps.push(this.#pump(stream, from));
-    }
-    this.#streams = streams;
-    this.ended = Promise.all(pumps).then(() => {
-      this.#over = true;
-      this.#wake?.();
+  constructor(program: Pick<Program, "stdout" | "stderr" | "letGo">) {
+    this.#program = program;
+    const { stdout, stderr } = program;
+    this.ended = new Promise((resolve) => {
+      this.#end = () => {
+        this.#over = true;
+        this.#wake?.();
+        resolve();
+      };
     });
+    const pumps = [this.#pump(stdout, "stdout"), this.#pump(stderr, "stderr")];
+    Promise.all(pumps).then(this.#end);
   }
 
   /** The next chunk; undefined after the last one. One caller at a time. */
@@ -69,11 +68,13 @@ export class OutputLines {
   /** Reads no more: for outputs that somebody keeps open after the program's end. */
   close(): void {
     this.#closed = true;
-    for (const stream of this.#streams) stream.destroy();
+    this.#program.letGo();
     for (const { taken } of this.#waiting) taken();
+    this.#end(); // A stream that was let go of may never say that it has ended.
   }
 
-  async #pump(stream: Readable, from: Output): Promise<void> {
+  async #pump(stream: Readable | null, from: Output): Promise<void> {
+    if (!stream) return;
     const splitter = new LineSplitter();
     try {
       for await (const chunk of stream) {
@@ -86,7 +87,7 @@ export class OutputLines {
       // An output that was let go of or broke has ended; how the program fared, its exit says.
     }
     const rest = splitter.end();
-    if (rest.length > 0) await this.#offer({ from, lines: rest });
+    if (rest.length > 0 && !this.#closed) await this.#offer({ from, lines: rest });
   }
 
   #offer(chunk: OutputChunk): Promise<void> {

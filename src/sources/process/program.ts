@@ -32,9 +32,14 @@ export type Signal = "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP" | "SIGQUIT" | "
 export interface Program {
   /** Also the number of its group, where it has its own. */
   readonly pid: number;
-  /** Null where it is no pipe. Whoever asked for a pipe has to read it. */
+  /**
+   * Null where it is no pipe. Whoever asked for a pipe has to read it, and begins with it before
+   * anything else happens: what nobody reads is thrown away at the program's end.
+   */
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
+  /** Reads no more of its outputs. */
+  letGo(): void;
   /** The end of the program itself, whoever of its children lives on. Never rejects. */
   readonly exit: Promise<Exit>;
   /** To the whole group, also when its leader has ended; to the program alone without one. */
@@ -69,9 +74,10 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     closeEnds(pipes);
     throw new SourceError("program_unstartable", unstartable(name, cause), { cause });
   }
+  const relays = { stdout: out && relay(out.outer), stderr: err && relay(err.outer) };
   const outputs = {
-    stdout: out ? relay(out.outer) : child.stdout,
-    stderr: err ? relay(err.outer) : child.stderr,
+    stdout: relays.stdout ? relays.stdout.stream : child.stdout,
+    stderr: relays.stderr ? relays.stderr.stream : child.stderr,
   };
   closeEnds(pipes);
   const pid = child.pid ?? 0;
@@ -81,6 +87,10 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   return {
     pid,
     ...outputs,
+    letGo() {
+      for (const stream of Object.values(outputs)) stream?.destroy();
+      for (const each of Object.values(relays)) each?.stop();
+    },
     exit,
     signal(name) {
       // Without a group the number may be another process's by now.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { detectFormat, FORMAT_NAMES, formatOf } from "../../../src/sources/formats/formats.ts";
 import { feed } from "./reading.ts";
+import { memoryRecords } from "./record_session.ts";
 
 const done = { code: 0, signal: null };
 
@@ -22,6 +23,7 @@ test("detectFormat() goes by the name of the program", () => {
 
 for (const name of FORMAT_NAMES) {
   test(`${name}: nothing at all, and noise, are no fault`, () => {
+    const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
     const noise = [
       ...[
         "",
@@ -39,11 +41,25 @@ for (const name of FORMAT_NAMES) {
         "%i %l %n",
       ],
       ...['{"type":null}', '{"message_type":{}}', '{"msg":[]}', '{"type":"progress"}', "\ud800"],
+      ...[
+        '{"level":"constructor","msg":"x","type":"constructor"}',
+        '{"level":{"toString":1},"msg":"x"}',
+      ],
+      ...['{"type":"LOG","log":{"level":{"toString":1},"message":"x"}}'],
+      ...[
+        '{"type":"TRACE","trace":{"type":"STREAM_STATUS","stream_status":{"status":{"toString":1}}}}',
+      ],
+      ...[
+        '{"type":"TRACE","trace":{"type":"ESTIMATE","estimate":{"row_estimate":{"toString":1}}}}',
+      ],
+      `{"type":"RECORD","stream":"s","record":${deep},"msg":"x","fields":${deep}}`,
+      `{"type":"RECORD","record":{"stream":"s","data":${deep}}}`,
+      `{"type":"log","message":"x","fields":${deep}}`,
       ...['{"stats":{}}', '{"msg":"x","stats":null}', "*deleting", "{".repeat(10_000)],
     ];
 
     const silent = feed(formatOf(name).reader({}), [], done);
-    const noisy = feed(formatOf(name).reader({}), [
+    const noisy = feed(formatOf(name).reader({ records: memoryRecords() }), [
       ...noise.map((text) => `O: ${text}`),
       ...noise.map((text) => `E: ${text}`),
     ], done);
@@ -57,7 +73,7 @@ for (const name of FORMAT_NAMES) {
 test("a flood leaves counts that are exact and memory that is bounded", () => {
   const files = Array.from({ length: 100_000 }, (_, at) => `O: >f+++++++++ 1 file ${at}`);
   const streams = Array.from(
-    { length: 300 },
+    { length: 1_100 },
     (_, at) => `O: ${JSON.stringify({ type: "RECORD", stream: `stream ${at}`, record: {} })}`,
   );
   const failures = Array.from(
@@ -72,7 +88,7 @@ test("a flood leaves counts that are exact and memory that is bounded", () => {
 
   assert.equal(rsync.counts.inserted, 100_000);
   assert.deepEqual(rsync.lines, []);
-  assert.equal(Object.keys(singer.last.encountered).length, 201);
+  assert.equal(Object.keys(singer.last.encountered).length, 1_001);
   assert.equal(singer.last.encountered.other, 100);
   assert.equal(rclone.counts.skipped, 10_100);
 });

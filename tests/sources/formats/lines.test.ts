@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
 import { feed, none, runReal } from "./reading.ts";
@@ -141,6 +142,17 @@ test("ndjson: an event that is wrong is not counted, and the line says why", () 
     "info: [1]",
     'warning: Not counted, "end" came before it: {"type": "progress", "inserted": 9}',
   ]);
+});
+
+test("ndjson: the example of the documentation is understood", async () => {
+  const page = readFileSync(new URL("../../../docs/sources.md", import.meta.url), "utf8");
+  const [, script] = /```sh\n([\s\S]*?)```/.exec(page) ?? [];
+
+  const { counts, last, lines: said } = await runReal(ndjson, ["sh", "-c", script], { cwd: "/" });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 1 });
+  assert.deepEqual([last.total, last.current], [2, "ann"]);
+  assert.deepEqual(said, ["warning: user 7 has no e-mail"]);
 });
 
 for (

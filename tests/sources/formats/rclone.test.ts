@@ -6,6 +6,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -108,6 +109,28 @@ test("rclone: newer versions say notice and critical", () => {
   assert.equal(error?.message, "rclone ended with exit code 1: Failed to copy: no space left");
 });
 
+test("rclone: what is checked and waits to be copied is not kept, nor when it is killed", () => {
+  const reader = rclone.reader({});
+  const stats = {
+    checks: 10,
+    deletes: 1,
+    totalTransfers: 7,
+    transfers: 2,
+    bytes: 5,
+    totalBytes: 9,
+  };
+
+  const { counts, last } = feed(reader, [
+    'E: {"level":"info","msg":"Deleted","object":"x","objectType":"*local.Object"}',
+    'E: {"level":"info","msg":"Copied (new)","object":"a","objectType":"*local.Object"}',
+    'E: {"level":"info","msg":"Copied (replaced existing)","object":"b","objectType":"*local.Object"}',
+    `E: ${JSON.stringify({ level: "notice", msg: "stats", stats })}`,
+  ], { code: null, signal: "SIGTERM" });
+
+  assert.deepEqual(counts, { inserted: 1, updated: 1, deleted: 1, kept: 3, skipped: 0 });
+  assert.deepEqual([last.bytesDone, last.bytesTotal], [5, undefined]);
+});
+
 test("rclone: what is cut off, unknown or no JSON is a log line", () => {
   const reader = rclone.reader({});
 
@@ -161,11 +184,11 @@ test("rclone: prepare() adds what is missing, and only where files are copied", 
   assert.deepEqual(prepared("ls", "sync").added, []);
   assert.deepEqual(prepared("version").added, []);
   assert.deepEqual(rclone.prepare(["./backup.sh", "sync"]).added, []);
-  assert.deepEqual(rclone.prepare(["nice", "rclone", "sync", "a", "b"]).command.slice(0, 3), [
-    "nice",
-    "rclone",
-    "--use-json-log",
-  ]);
+  assert.deepEqual(rclone.prepare(["/bin/sh", "rclone", "sync"]).added, []);
+  for (const before of [["nice", "-n", "10"], ["env", "A=b"], ["sudo", "-u", "rclone"]]) {
+    const { command } = rclone.prepare([...before, "rclone", "sync", "a", "b"]);
+    assert.deepEqual(command, [...before, "rclone", ...ours, "sync", "a", "b"]);
+  }
 });
 
 test("the real rclone: counts are what changed on disk", async (t) => {
@@ -176,10 +199,11 @@ test("the real rclone: counts are what changed on disk", async (t) => {
   write("a.txt", "longer than before");
   rmSync(join(path, "src", "b.txt"));
   write("new.txt", "n");
+  utimesSync(join(path, "src", "c.txt"), 1, 1);
   const second = await run(["rclone", "sync", "src", "dst"]);
 
   assert.deepEqual(first.counts, { ...none, inserted: 4 });
-  assert.deepEqual(second.counts, { inserted: 1, updated: 1, deleted: 1, kept: 2, skipped: 0 });
+  assert.deepEqual(second.counts, { inserted: 1, updated: 2, deleted: 1, kept: 1, skipped: 0 });
   assert.deepEqual(list("dst"), list("src"));
   assert.equal(readFileSync(join(path, "dst", "a.txt"), "utf8"), "longer than before");
   assert.equal(second.last.bytesDone, 19);

@@ -8,17 +8,10 @@ import type { RecordSession } from "../../../src/destinations/record_destination
 import type { Exit, LineReader, ProgramFormat } from "../../../src/sources/formats/format.ts";
 import type { SourceEvent, SourceProgress } from "../../../src/sources/source.ts";
 import type { JobError } from "../../../src/sync/entry.ts";
+import { NO_PROGRESS } from "../../../src/sync/progress.ts";
 
 const SAMPLES = new URL("./samples/", import.meta.url).pathname;
-const EMPTY: SourceProgress = {
-  type: "progress",
-  inserted: 0,
-  updated: 0,
-  deleted: 0,
-  kept: 0,
-  skipped: 0,
-  encountered: {},
-};
+const EMPTY: SourceProgress = { type: "progress", ...NO_PROGRESS };
 
 /** What a run told: the last totals, the lines, all progress, and why it failed. */
 export function told(events: readonly SourceEvent[], error?: JobError) {

@@ -71,6 +71,14 @@ test("restic: what could not be read is a warning, and exit 3 is completed", () 
   ]);
 });
 
+test("restic: exit 3 of another command failed", () => {
+  const reader = restic.reader({ command: ["restic", "forget", "--prune"] });
+
+  const { error } = feed(reader, ["E: failed to remove one snapshot"], { code: 3, signal: null });
+
+  assert.equal(error?.message, "restic ended with exit code 3: failed to remove one snapshot");
+});
+
 test("restic: its fatal line is the reason", () => {
   const { error } = replay(restic, "restic_failed.txt");
 

@@ -64,11 +64,10 @@ test("startProgram() hands arguments over as they are: no shell reads them", asy
 test("startProgram() gives the program its directory, and no variable but those named", async (t) => {
   const cwd = temp(t);
   const program = await start(t, { command: ["env"], cwd, env: { ...env, A: "1" } });
+  const text = await textOf(program.stdout);
   const where = await start(t, { command: ["pwd"], cwd });
 
-  const names = (await textOf(program.stdout)).trimEnd().split("\n").map((line) =>
-    line.split("=")[0]
-  );
+  const names = text.trimEnd().split("\n").map((line) => line.split("=")[0]);
 
   assert.deepEqual(names.filter((name) => !["PWD", "_"].includes(name)).sort(), ["A", "PATH"]);
   assert.equal(await textOf(where.stdout), `${cwd}\n`);
