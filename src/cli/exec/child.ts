@@ -3,11 +3,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import type { Exit, Output } from "../../sources/formats/format.ts";
-import { PIPES_ARE_SOCKETS } from "../../runtime/child_pipes.ts";
 import { findProgram } from "../../sources/process/find_program.ts";
+import {
+  closeEnds,
+  namedPipes,
+  PIPES_ARE_SOCKETS,
+  relay,
+} from "../../sources/process/named_pipe.ts";
 import { SourceError } from "../../sources/source.ts";
 import { writeAll } from "./fd_writer.ts";
-import { type Pipe, pipes } from "./pipe.ts";
 
 /**
  * What the program has started may outlive it and hold its output: it is passed on as long as some
@@ -40,10 +44,9 @@ export interface Child {
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { command, env, reads } = options;
   const [name, ...args] = command;
-  const made = PIPES_ARE_SOCKETS ? pipes(reads.length) : undefined;
-  const pipeOf = (output: Output): Pipe | undefined => made?.[reads.indexOf(output)];
+  const pipes = PIPES_ARE_SOCKETS && reads.length > 0 ? await namedPipes(reads.length) ?? [] : [];
   const channel = (output: Output) =>
-    reads.includes(output) ? pipeOf(output)?.inner ?? "pipe" : "inherit";
+    reads.includes(output) ? pipes[reads.indexOf(output)]?.inner ?? "pipe" : "inherit";
   const stdio = ["inherit", channel("stdout"), channel("stderr")] as const;
   try {
     let child: ChildProcess;
@@ -58,13 +61,18 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       child.once("exit", (code, signal) => resolve({ code, signal }))
     );
     const streams = { stdout: child.stdout, stderr: child.stderr };
-    const outputs = reads.map((from) => ({ from, pipe: pipeOf(from), stream: streams[from] }));
+    const outputs = reads.map((from, at) => {
+      const pipe = pipes[at];
+      if (pipe) return { from, ...relay(pipe.outer) };
+      const stream = streams[from];
+      return { from, stream, stop: () => void stream?.destroy() };
+    });
     const passOn = (onChunk: OnChunk) => passedOn(outputs, exit, { ...options, onChunk });
     return { pid: child.pid ?? 0, exit, passOn };
   } catch (cause) {
     throw reasonOf(name, cause, env);
   } finally {
-    made?.forEach((pipe) => pipe.closeInner());
+    closeEnds(pipes);
   }
 }
 
@@ -96,8 +104,9 @@ function started(
 
 interface Passed {
   readonly from: Output;
-  readonly pipe: Pipe | undefined;
   readonly stream: Readable | null;
+  /** Reads no more. */
+  readonly stop: () => void;
 }
 
 async function passedOn(
@@ -108,10 +117,10 @@ async function passedOn(
   /** Outputs that have just given something which is not out yet, and all that they have given. */
   let busy = 0;
   let chunks = 0;
-  const pass = async ({ from, pipe, stream }: Passed) => {
-    const source: AsyncIterable<Uint8Array> = pipe?.chunks() ?? stream ?? none();
+  const pass = async ({ from, stream, stop }: Passed) => {
     try {
-      for await (const bytes of source) {
+      for await (const chunk of stream ?? []) {
+        const bytes = chunk as Uint8Array; // no encoding was set
         chunks++;
         busy++;
         try {
@@ -124,8 +133,7 @@ async function passedOn(
     } catch {
       // Whoever read our output has left, or its disk is full. The program learns of it as it
       // would without us: by its own next write.
-      pipe?.close();
-      stream?.destroy();
+      stop();
     }
   };
   let ended = false;
@@ -143,8 +151,6 @@ async function passedOn(
     callOff();
   }
 }
-
-async function* none(): AsyncGenerator<Uint8Array, void, void> {}
 
 function placeOf(env: Readonly<Record<string, string | undefined>>) {
   return { env: { PATH: env.PATH ?? "" } };

@@ -70,7 +70,8 @@ function stateDirectory(
   { chosen, server }: { readonly chosen: unknown; readonly server: string | undefined },
 ): string {
   if (server === undefined || (typeof chosen === "string" && chosen !== "")) return resolve(data);
-  return join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "synctail");
+  const { XDG_STATE_HOME, HOME } = process.env;
+  return join(XDG_STATE_HOME || join(HOME || homedir(), ".local", "state"), "synctail");
 }
 
 function formatFrom(given: string): FormatName {
