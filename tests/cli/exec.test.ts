@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import { ask, execBench, startExec } from "../support/exec.ts";
 import { runs } from "../support/processes.ts";
@@ -200,6 +201,21 @@ test("exec() stops the program with its reader, as a pipe does", async (t) => {
 
   // SIGPIPE, as shells say it.
   assert.equal(await run.ended, 141);
+});
+
+test("exec() does not wait for a daemon that keeps the output and says nothing", async (t) => {
+  const { own } = await served(t);
+  const run = startExec(t, {
+    own: [...own, "n", "--quiet"],
+    program: ["sh", "-c", "sleep 1000 & echo $!; exit 4"],
+  });
+
+  const code = await run.ended;
+  const daemon = Number(run.stdout().toString());
+  t.after(() => void process.kill(daemon, "SIGKILL"));
+
+  assert.equal(code, 4);
+  assert.equal(await runs(daemon), true);
 });
 
 test("exec() tells of host, command without secrets, process, tags and lease", async (t) => {

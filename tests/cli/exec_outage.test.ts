@@ -195,3 +195,42 @@ test("a key that is missing or wrong keeps no program from running; the spool wa
   const { items } = await ask(url, key, "/v1/sync/jobs");
   assert.deepEqual(items.map(({ sync }: { sync: string }) => sync), ["wrong", "file", "none"]);
 });
+
+test("an exec takes the place of the one that was the server, and every line is there once", async (t) => {
+  const { data, key } = await execBench(t);
+  const program = ["sh", "-c", "echo ready; cat"];
+  const first = startExec(t, { own: ["first", "--data", data], program, input: true });
+  await first.until(() => first.stdout().includes("ready"));
+  const url = /http:\/\/[\d.:]+/.exec(first.stderr())?.[0] ?? "";
+  const second = startExec(t, { own: ["second", "--data", data], program, input: true });
+  await second.until(() => second.stdout().includes("ready"));
+  const say = async (text: string) => {
+    second.child.stdin?.write(`${text}\n`);
+    await second.until(() => second.stdout().includes(text));
+  };
+  let jobs = [];
+  while (jobs.length < 2) jobs = (await ask(url, key, "/v1/sync/jobs")).items;
+
+  const beside = await startProgram.toEnd(t, { args: ["run", "docs", "--data", data] });
+  await say("before");
+  first.child.stdin?.end();
+  assert.equal(await first.ended, 0);
+  await say("after");
+  // The page that was open comes back at the same place.
+  let seen = [];
+  while (seen.length < 2) {
+    seen = await ask(url, key, "/v1/sync/jobs").then(({ items }) => items, () => []);
+  }
+  second.child.stdin?.end();
+
+  assert.equal(await second.ended, 0);
+  assert.equal(beside.code, 2);
+  assert.match(beside.stderr, /another synctail has it/);
+  const kept = await startProgram(t, { args: ["serve"], data });
+  const { items } = await ask(kept.url, key, "/v1/sync/jobs");
+  assert.deepEqual(items.map(({ sync, status }: Record<string, string>) => [sync, status]), [
+    ["second", "completed"],
+    ["first", "completed"],
+  ]);
+  assert.deepEqual(await linesOf(kept.url, key, items[0].id), ["ready", "before", "after"]);
+});

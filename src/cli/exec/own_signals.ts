@@ -49,9 +49,10 @@ export class OwnSignals {
     return this.#asked;
   }
 
-  /** Passes them to this process; undefined once it is over. */
+  /** Passes them to this process, one that came before it too; undefined once it is over. */
   passTo(pid: number | undefined): void {
     this.#pid = pid;
+    if (this.#asked) this.#pass(this.#asked);
   }
 
   /** From now on one that asks to end means us. */
@@ -70,6 +71,10 @@ export class OwnSignals {
       if (this.#onEnding) return this.#onEnding();
       this.#asked = name;
     }
+    this.#pass(name);
+  }
+
+  #pass(name: NodeJS.Signals): void {
     if (this.#pid === undefined) return;
     if (OF_TERMINAL.includes(name) && inForeground()) return;
     try {
