@@ -3,6 +3,7 @@ import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
 import { Names } from "./names.ts";
+import { RcloneChecks } from "./rclone_checks.ts";
 import { Totals } from "./totals.ts";
 import { failure } from "./verdict.ts";
 import { levelCalled, levelOf, logLine, words } from "./words.ts";
@@ -25,7 +26,7 @@ const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
 /** The content was the same: as with rsync, what is changed is updated. */
 const TOUCHED = /^Updated modification time\b/;
 const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
-const ATTEMPT = /^Attempt (\d+)\/(\d+) /;
+const ATTEMPT_FAILED = /^Attempt (\d+)\/(\d+) failed/;
 const CHECKED_FIRST = "Checks finished, now starting transfers";
 /** The end of the program, without JSON; older versions print it so. */
 const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
@@ -41,19 +42,8 @@ export class RcloneReader implements LineReader {
   readonly #failedCopies = new Names();
   /** Moved into `--backup-dir`; what is copied in their place replaces them. */
   readonly #setAside = new Names();
-  #checks = 0;
+  readonly #checks = new RcloneChecks();
   #transfers = 0;
-  /** Deletes and renames: each is a check too. */
-  #removals = 0;
-  /** Tracked renames: a check more each. */
-  #renamed = 0;
-  /** Of the transfers, those of files that were not there. */
-  #sentNew = 0;
-  /** Updated without a transfer. */
-  #touched = 0;
-  #attempts = 1;
-  /** Files inserted before an attempt, summed over the attempts: each is checked again. */
-  #checkedAgain = 0;
   #bytesAll: number | undefined;
   #checkedFirst = false;
   #serverSide = false;
@@ -79,7 +69,9 @@ export class RcloneReader implements LineReader {
     totals.skipped += this.#failed.count;
     totals.meet(FILE, this.#failed.count);
     // Killed, it has said nothing of what was checked and was still to be copied.
-    if (exit.signal === null) this.#keep(this.#pairsLeftAlone());
+    if (exit.signal === null) {
+      this.#keep(this.#checks.keptAtEnd(totals.updated, this.#failedCopies.count));
+    }
     if (completed) totals.bytesTotal = this.#bytesAll;
     const events = [...this.#untold(), totals.progress()];
     if (completed) return { events };
@@ -97,8 +89,8 @@ export class RcloneReader implements LineReader {
       if (TOUCHED.test(message)) return this.#touch(object);
     }
     if (message === CHECKED_FIRST) this.#checkedFirst = true;
-    const attempt = ATTEMPT.exec(message);
-    if (attempt) this.#attempted(Number(attempt[1]), Number(attempt[2]), message);
+    const [, attempt, last] = ATTEMPT_FAILED.exec(message) ?? [];
+    if (attempt !== undefined && attempt !== last) this.#checks.again(this.#totals.inserted);
     const named = textOf(entry.object);
     const said = named === undefined || named === "rclone" ? message : `${named}: ${message}`;
     if (level === "error") return this.#failure(said, message, object);
@@ -111,7 +103,7 @@ export class RcloneReader implements LineReader {
   #copied(message: string, object: string): readonly SourceEvent[] {
     if (REPLACED.test(message) || this.#setAside.delete(object)) return this.#update(object);
     const lines = NEW.test(message) ? [] : this.#unsure();
-    this.#sentNew++;
+    this.#checks.sentNew++;
     return [...lines, ...this.#insert(object)];
   }
 
@@ -122,12 +114,12 @@ export class RcloneReader implements LineReader {
   }
 
   #rename(object: string): readonly SourceEvent[] {
-    this.#renamed++;
+    this.#checks.renamed++;
     return [...this.#deleted(object), ...this.#insert(object)];
   }
 
   #touch(object: string): readonly SourceEvent[] {
-    this.#touched++;
+    this.#checks.touched++;
     return this.#update(object);
   }
 
@@ -184,26 +176,17 @@ export class RcloneReader implements LineReader {
     return [...logLine("warning", said), this.#totals.progress()];
   }
 
-  #attempted(attempt: number, attemptsMax: number, message: string): void {
-    if (attempt >= attemptsMax || !message.includes("failed")) return;
-    this.#attempts = attempt + 1;
-    this.#checkedAgain += this.#totals.inserted;
-  }
-
   #stats(stats: Members): readonly SourceEvent[] {
     const totals = this.#totals;
-    this.#checks = countOf(stats.checks) ?? this.#checks;
+    this.#checks.read(stats);
     this.#transfers = countOf(stats.transfers) ?? this.#transfers;
-    this.#removals = (countOf(stats.deletes) ?? 0) + (countOf(stats.renames) ?? 0);
     if (!this.#run.dryRun) {
       totals.bytesDone = Math.max(totals.bytesDone ?? 0, countOf(stats.bytes) ?? 0);
       this.#bytesAll = countOf(stats.totalBytes);
       // Until all is checked rclone goes on finding what there is to copy.
       if (this.#checkedFirst) totals.bytesTotal = this.#bytesAll;
     }
-    // What is checked and waits to be copied over is not kept.
-    const waiting = (countOf(stats.totalTransfers) ?? 0) - this.#sentNew + this.#touched;
-    if (this.#attempts === 1) this.#keep(this.#pairChecks() - Math.max(waiting, totals.updated));
+    this.#keep(this.#checks.keptSoFar(totals.updated));
     const transferring = firstOf(stats.transferring);
     const checking = firstOf(stats.checking);
     const phase = transferring ? "transferring" : checking ? "checking" : undefined;
@@ -211,17 +194,6 @@ export class RcloneReader implements LineReader {
     const current = isObject(transferring) ? transferring.name : checking;
     totals.current = textOf(current) ?? totals.current;
     return [totals.progress()];
-  }
-
-  /** Each attempt checks the same pairs again, and the files that were copied before it. */
-  #pairsLeftAlone(): number {
-    const pairs = (this.#pairChecks() - this.#checkedAgain) / this.#attempts;
-    return Math.floor(pairs) - this.#totals.updated - this.#failedCopies.count;
-  }
-
-  /** Checks of files that are on both sides. */
-  #pairChecks(): number {
-    return this.#checks - this.#removals - this.#renamed;
   }
 
   #keep(kept: number): void {
