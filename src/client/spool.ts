@@ -1,8 +1,7 @@
 /** What is told of one job, on disk until the server has it. */
-import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import {
-  copyToMemory,
   fillSpoolFile,
   MEMORY,
   NEW_STATE,
@@ -12,6 +11,7 @@ import {
   type SpoolState,
   writeSpoolState,
 } from "./spool_file.ts";
+import { SpoolStore } from "./spool_store.ts";
 
 /** Bytes of events that a spool holds when nothing else is said. */
 export const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
@@ -51,8 +51,7 @@ export class Spool {
   readonly path: string;
   readonly job: SpooledJob;
   readonly #bytesMax: number;
-  #db: DatabaseSync;
-  #onDisk: boolean;
+  readonly #store: SpoolStore;
   #state: SpoolState;
   #bytes: number;
 
@@ -101,11 +100,13 @@ export class Spool {
   }) {
     this.path = parts.path;
     this.job = parts.job;
-    this.#db = parts.db;
     this.#state = parts.state;
     this.#bytesMax = parts.bytesMax;
-    this.#onDisk = parts.path !== MEMORY;
-    this.#bytes = this.#number("SELECT coalesce(sum(bytes), 0) AS n FROM event") ?? 0;
+    this.#store = new SpoolStore(parts.path, parts.db, () => ({
+      job: this.job,
+      state: this.#state,
+    }));
+    this.#bytes = this.#store.number("SELECT coalesce(sum(bytes), 0) AS n FROM event") ?? 0;
   }
 
   /** Whether the server knows the job. */
@@ -125,20 +126,20 @@ export class Spool {
 
   /** Whether the end of the job is in it. */
   get ended(): boolean {
-    return this.#number("SELECT 1 AS n FROM event WHERE kind = 'end'") !== undefined;
+    return this.#store.number("SELECT 1 AS n FROM event WHERE kind = 'end'") !== undefined;
   }
 
   /** Whether it outlives this process. */
   get onDisk(): boolean {
-    return this.#onDisk;
+    return this.#store.onDisk;
   }
 
   /** Keeps an event, on disk when this returns. */
   append(kind: SpooledKind, body: string): void {
     const bytes = Buffer.byteLength(body);
     if (this.#bytes + bytes > this.#bytesMax) this.#makeRoom(bytes, this.#bytesMax);
-    this.#change(() =>
-      this.#db.prepare("INSERT INTO event (kind, bytes, body) VALUES (?, ?, ?)")
+    this.#store.change((db) =>
+      void db.prepare("INSERT INTO event (kind, bytes, body) VALUES (?, ?, ?)")
         .run(kind, bytes, body)
     );
     this.#bytes += bytes;
@@ -148,8 +149,8 @@ export class Spool {
   take(): SpooledRequest | undefined {
     if (this.empty) return undefined;
     if (this.#state.sending === null) this.#choose();
-    const rows = this.#db.prepare("SELECT kind, body FROM event WHERE n <= ? ORDER BY n")
-      .all(this.#state.sending ?? 0);
+    const sql = "SELECT kind, body FROM event WHERE n <= ? ORDER BY n";
+    const rows = this.#store.rows(sql, this.#state.sending ?? 0);
     const last = rows.some(({ kind }) => kind === "end");
     return {
       number: this.#state.number,
@@ -193,27 +194,25 @@ export class Spool {
   /** Leaves out all that can be done without, on disk too. */
   shrink(): void {
     this.#makeRoom(0, 0);
-    this.#db.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#store.compact();
   }
 
   /** Lets go of it; the next process may take it over. */
   close(): void {
-    this.#db.close();
+    this.#store.close();
   }
 
   /** Nothing is left to tell. */
   remove(): void {
     this.#save({ over: 1 });
     // Whoever opens the file from now on finds no name for it, or that it is over.
-    if (this.#onDisk) rmSync(this.path, { force: true });
-    this.#db.close();
-    if (this.#onDisk) rmSync(`${this.path}-wal`, { force: true });
+    this.#store.remove();
   }
 
   /** Chooses what the next request holds, the word on what was dropped first. */
   #choose(): void {
     this.#tellDropped();
-    const rows = this.#db.prepare("SELECT n, bytes FROM event ORDER BY n LIMIT ?").all(BATCH_MAX);
+    const rows = this.#store.rows("SELECT n, bytes FROM event ORDER BY n LIMIT ?", BATCH_MAX);
     let sending = 0;
     let bytes = 0;
     for (const row of rows) {
@@ -231,11 +230,11 @@ export class Spool {
     const body = JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
     const bytes = Buffer.byteLength(body);
     // Before all others: what went was the oldest. Rows count from 1 upwards, so there is room.
-    const first = (this.#number("SELECT min(n) AS n FROM event") ?? 1) - 1;
-    this.#change(() => {
-      this.#db.prepare("INSERT INTO event (n, kind, bytes, body) VALUES (?, 'log', ?, ?)")
+    const first = (this.#store.number("SELECT min(n) AS n FROM event") ?? 1) - 1;
+    this.#store.change((db) => {
+      db.prepare("INSERT INTO event (n, kind, bytes, body) VALUES (?, 'log', ?, ?)")
         .run(first, bytes, body);
-      writeSpoolState(this.#db, { ...this.#state, linesDropped: 0, progressDropped: 0 });
+      writeSpoolState(db, { ...this.#state, linesDropped: 0, progressDropped: 0 });
     });
     this.#state = { ...this.#state, linesDropped: 0, progressDropped: 0 };
     this.#bytes += bytes;
@@ -243,7 +242,7 @@ export class Spool {
 
   #makeRoom(bytes: number, bytesMax: number): void {
     const wanted = Math.max(0, bytesMax * ROOM_SHARE - bytes);
-    const newest = this.#number("SELECT max(n) AS n FROM event WHERE kind = 'progress'") ?? 0;
+    const newest = this.#store.number("SELECT max(n) AS n FROM event WHERE kind = 'progress'") ?? 0;
     this.#drop("progress", wanted, newest);
     this.#drop("log", wanted, Number.MAX_SAFE_INTEGER);
   }
@@ -253,9 +252,8 @@ export class Spool {
     let over = this.#bytes - wanted;
     if (over <= 0) return;
     const from = this.#state.sending ?? -1;
-    const rows = this.#db
-      .prepare("SELECT n, bytes FROM event WHERE kind = ? AND n > ? AND n < ? ORDER BY n")
-      .all(kind, from, before);
+    const sql = "SELECT n, bytes FROM event WHERE kind = ? AND n > ? AND n < ? ORDER BY n";
+    const rows = this.#store.rows(sql, kind, from, before);
     let upTo: number | undefined;
     let count = 0;
     for (const row of rows) {
@@ -277,11 +275,11 @@ export class Spool {
     changed: Partial<SpoolState>,
   ): void {
     const sum = `SELECT coalesce(sum(bytes), 0) AS n FROM event WHERE ${where}`;
-    const bytes = this.#number(sum, ...values) ?? 0;
+    const bytes = this.#store.number(sum, ...values) ?? 0;
     const state = { ...this.#state, ...changed };
-    this.#change(() => {
-      this.#db.prepare(`DELETE FROM event WHERE ${where}`).run(...values);
-      writeSpoolState(this.#db, state);
+    this.#store.change((db) => {
+      db.prepare(`DELETE FROM event WHERE ${where}`).run(...values);
+      writeSpoolState(db, state);
     });
     this.#bytes -= bytes;
     this.#state = state;
@@ -289,42 +287,8 @@ export class Spool {
 
   #save(changed: Partial<SpoolState>): void {
     const state = { ...this.#state, ...changed };
-    this.#change(() => writeSpoolState(this.#db, state));
+    this.#store.change((db) => writeSpoolState(db, state));
     this.#state = state;
-  }
-
-  /** Done as a whole or not at all. */
-  #change(act: () => void): void {
-    try {
-      this.#transact(act);
-    } catch (cause) {
-      if (!this.#onDisk) throw cause;
-      // The disk is full or broken. What it holds must not be told again by somebody else.
-      const db = copyToMemory(this.#db, this.job, this.#state);
-      rmSync(this.path, { force: true });
-      this.#db.close();
-      rmSync(`${this.path}-wal`, { force: true });
-      this.#db = db;
-      this.#onDisk = false;
-      this.#transact(act);
-    }
-  }
-
-  #transact(act: () => void): void {
-    this.#db.exec("BEGIN");
-    try {
-      act();
-      this.#db.exec("COMMIT");
-    } catch (cause) {
-      // A full disk may have ended the transaction already.
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw cause;
-    }
-  }
-
-  #number(sql: string, ...values: readonly (string | number)[]): number | undefined {
-    const n = this.#db.prepare(sql).get(...values)?.n;
-    return n === undefined || n === null ? undefined : Number(n);
   }
 }
 

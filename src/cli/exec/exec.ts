@@ -7,7 +7,7 @@ import type { Flags } from "../flags.ts";
 import { type ExecOptions, execOptions, syncName } from "./exec_options.ts";
 import { execRun } from "./exec_run.ts";
 import { flush } from "./flush.ts";
-import { OwnSignals } from "./own_signals.ts";
+import { endBySignal, OwnSignals } from "./own_signals.ts";
 import { type Say, sayer } from "./say.ts";
 import { LocalTarget, namedTarget, type Target } from "./target.ts";
 
@@ -50,6 +50,11 @@ export async function exec(
   if (options.server === undefined) {
     const { signal } = new AbortController();
     await Promise.race([target.endpoint(false), sleep(systemClock, START_MS, signal)]);
+  }
+  if (signals.asked !== undefined) {
+    // Somebody has thought better of it while our server was starting.
+    await target.close();
+    return await endBySignal(signals.asked);
   }
   const { env } = process;
   const sayAnyway = sayer({ json, quiet: false });

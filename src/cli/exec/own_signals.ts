@@ -9,7 +9,7 @@ const PASSED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] 
 const ENDING: readonly string[] = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"];
 /** A terminal sends these to its whole foreground group, so the program has them already. */
 const OF_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT"];
-/** A program that is killed by one of these is no fault that a core dump would tell more of. */
+/** End a process without a core dump: where they end the program, they end us too. */
 const PLAIN: readonly string[] = [
   "SIGHUP",
   "SIGINT",
@@ -27,13 +27,11 @@ const OWN_MS = 1_000;
  * ignored, and is to be in the program too.
  */
 export class OwnSignals {
+  readonly ignored = ignoredSignals();
   readonly #handlers = new Map<NodeJS.Signals, () => void>();
   #pid: number | undefined;
   #asked: NodeJS.Signals | undefined;
   #onEnding: (() => void) | undefined;
-
-  /** What is ignored here, and is to be in the program. */
-  readonly ignored = ignoredSignals();
 
   constructor() {
     for (const name of PASSED) {

@@ -67,11 +67,6 @@ export class LocalTarget implements Target {
     return this.#client?.server;
   }
 
-  /** Whether the server is this process's own. */
-  get own(): boolean {
-    return this.#own !== undefined;
-  }
-
   endpoint = (again: boolean): Promise<Endpoint | undefined> => {
     this.#asking ??= this.#found(again).finally(() => this.#asking = undefined);
     return this.#asking;
