@@ -9,7 +9,10 @@ import { join } from "node:path";
 const PACKAGES = {
   chromium: ["chromium", "google-chrome"],
   python3: ["python3"],
+  rclone: ["rclone"],
   "redis-server": ["redis-server"],
+  restic: ["restic"],
+  rsync: ["rsync"],
 };
 
 const LIMIT_MS = 20 * 60_000;
@@ -53,7 +56,8 @@ close();
 
 /** Installs what is missing of PACKAGES. */
 function packages() {
-  const has = (program) => spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
+  const has = (program) =>
+    spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
   const missing = Object.keys(PACKAGES).filter((name) => !PACKAGES[name].some(has));
   if (missing.length === 0) return;
   console.error(`tests: installing ${missing.join(", ")}`);

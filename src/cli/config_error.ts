@@ -4,7 +4,7 @@ import type { ConfigIssue } from "../jobs/sync_config.ts";
 
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
-const SECRET_NAME = /key|secret|token|passw|credential/i;
+const SECRET_NAME = /key|secret|token|passw|credential|set_env/i;
 /** Of a target nothing is shown that may be what makes it secret. */
 const HIDDEN_OF_TARGETS = /^(url|headers|body)/;
 const CREDENTIALS_IN_URL = /\/\/[^/@\s]*@/g;
@@ -69,6 +69,8 @@ function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
       return `expected ${oneOf(issue.values)}`;
     case "invalid_union": // The one union here is told apart by its `type`.
       return Array.isArray(issue.options) ? `expected ${oneOf(issue.options)}` : undefined;
+    case "invalid_key": // a name in an object of names
+      return issue.issues?.[0]?.message;
     case "too_small":
       return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
     default:

@@ -10,6 +10,8 @@ const SERVER_FILE = "server.json";
 export interface ServerNote {
   readonly url: string;
   readonly pid: number;
+  /** Whether it is there for one command only and ends with it. */
+  readonly passing?: boolean;
 }
 
 /** Another server has the directory. */
@@ -77,8 +79,9 @@ export function serverOf(path: string): ServerNote | undefined {
   try {
     const note: unknown = JSON.parse(readFileSync(join(path, SERVER_FILE), "utf8"));
     if (typeof note !== "object" || note === null) return undefined;
-    const { url, pid } = note as Partial<ServerNote>; // each is looked at on the next line
-    return typeof url === "string" && typeof pid === "number" ? { url, pid } : undefined;
+    const { url, pid, passing } = note as Partial<ServerNote>; // each is looked at on the next line
+    if (typeof url !== "string" || typeof pid !== "number") return undefined;
+    return passing === true ? { url, pid, passing } : { url, pid };
   } catch {
     // No file, or one that is being written: nothing is known of a server.
     return undefined;

@@ -41,7 +41,7 @@ test("readConfig() takes paths relative to the file, those of the server too", (
 
   const { source, destination } = syncs[0];
   assert.equal(source.type === "directory" && source.path, join(directory.path, "docs"));
-  assert.equal(destination?.path, join(directory.path, "docs.db"));
+  assert.equal(destination?.type === "sqlite" && destination.path, join(directory.path, "docs.db"));
   assert.deepEqual(server, { port: 0, data: join(directory.path, "data") });
 });
 
@@ -93,7 +93,7 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
     'synctail.json: syncs[2].name: got "-x": ' +
     "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
-    'synctail.json: syncs[2].source.type: got "ftp": expected "directory" or ' +
+    'synctail.json: syncs[2].source.type: got "ftp": expected "directory" or "command" or ' +
     '"redis_pubsub" or "outside"',
     'synctail.json: syncs[2].destination.path: got "": expected a path',
     "synctail.json: syncs[3].source.max_per_s: got 0: expected more than 0",
@@ -102,7 +102,7 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     "synctail.json: syncs[3].progress_interval_ms: got null: " +
     "expected a whole number from 1 to 60000",
     "synctail.json: syncs[3].enabled: got a list: no such setting",
-    'synctail.json: syncs[4].destination.type: got nothing: expected "sqlite"',
+    'synctail.json: syncs[4].destination.type: got nothing: expected "sqlite" or "jsonl" or "none"',
     'synctail.json: syncs[5]: got "docs": expected an object',
     "synctail.json: sync: got an object: no such setting",
   ]);

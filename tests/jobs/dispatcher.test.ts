@@ -239,6 +239,28 @@ test("a source that does not stop is left behind, and its job is over all the sa
   assert.equal(clock.waiting, 0);
 });
 
+test("a source is given the time to stop that it asks for", async () => {
+  const { dispatcher, ended, clock, entries, faults } = bench();
+  let finish = () => {};
+  const finished = new Promise<void>((resolve) => finish = resolve);
+  const slow = sync(async function* () {
+    yield at(1);
+    await finished;
+    yield at(2);
+  });
+  const source = () => ({ ...slow.source(), stopMs: 15_000 });
+  const { job } = await dispatcher.start({ ...slow, source });
+  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+
+  await dispatcher.cancel(job);
+  clock.advance(14_999);
+  finish();
+  const over = await ended(job);
+
+  assert.deepEqual([over.status, over.progress.inserted], ["cancelled", 2]);
+  assert.deepEqual(faults, []);
+});
+
 test("a job that another has ended stops its source and keeps the first end", async () => {
   const { dispatcher, log, clock, entries } = bench();
   let stopped = false;
