@@ -15,6 +15,8 @@ import { invalidJson, invalidNames } from "./invalid.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
+import { wantsHtml } from "./page_answer.ts";
+import { addPageRoutes, notFoundPage } from "./page_routes.ts";
 import { notFound, Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
@@ -110,6 +112,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addLogRoutes(app, services);
   addSessionRoutes(app, services);
   addTicketRoute(app, services);
+  addPageRoutes(app, services);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
@@ -132,7 +135,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   });
   app.get("/healthz", (context) => context.json({ status: "ok" }));
 
-  app.notFound(() => notFound().response(origin.prefix));
+  app.notFound(({ req }) =>
+    !req.path.startsWith("/v1/") && wantsHtml(req.raw)
+      ? notFoundPage(origin.prefix)
+      : notFound().response(origin.prefix)
+  );
   app.onError((error, context) => {
     if (error instanceof Problem) return error.response(origin.prefix);
     const full = storageProblem(error);
