@@ -12,12 +12,15 @@ import { authenticate } from "./access.ts";
 import type { HttpEnv } from "./env.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
+import { addDocsRoutes } from "./docs_routes.ts";
+import { addHealthRoutes } from "./health_routes.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
 import { wantsHtml } from "./page_answer.ts";
 import { addPageRoutes, notFoundPage } from "./page_routes.ts";
 import { notFound, Problem } from "./problem.ts";
+import { addProblemRoutes } from "./problem_routes.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
@@ -123,7 +126,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     in: "header",
     name: "X-API-Key",
   });
-  app.doc31("/openapi.json", {
+  const document = {
     openapi: "3.1.0",
     info: {
       title: "synctail",
@@ -132,8 +135,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       license: { name: "MIT" },
     },
     ...(origin.prefix !== "" && { servers: [{ url: origin.prefix }] }),
-  });
-  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  };
+  app.doc31("/openapi.json", document);
+  addDocsRoutes(app, services);
+  addProblemRoutes(app, services, () => app.getOpenAPI31Document(document));
+  addHealthRoutes(app, services);
 
   app.notFound(({ req }) =>
     !req.path.startsWith("/v1/") && wantsHtml(req.raw)

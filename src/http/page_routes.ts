@@ -21,7 +21,7 @@ export function addPageRoutes(
   app: OpenAPIHono<HttpEnv>,
   { origin }: Pick<Services, "origin">,
 ): void {
-  const shell = filled(SHELL, valuesFor(origin.prefix));
+  const shell = filled(SHELL, pageValues(origin.prefix));
   for (const path of ["/", "/job/:job_id", "/sync/:sync"]) app.get(path, () => html(shell));
 
   app.get("/assets/:digest/:name", (context) => {
@@ -37,10 +37,11 @@ export function addPageRoutes(
 
 /** What people see where there is no page; the same words for every path. */
 export function notFoundPage(prefix: string): Response {
-  return html(filled(NOT_FOUND, valuesFor(prefix)), 404);
+  return html(filled(NOT_FOUND, pageValues(prefix)), 404);
 }
 
-function valuesFor(prefix: string): Record<string, string> {
+/** What every template of a page is filled in with. */
+export function pageValues(prefix: string): Record<string, string> {
   return { base: `${prefix}/`, assets: ASSETS_PATH };
 }
 

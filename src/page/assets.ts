@@ -1,5 +1,6 @@
 /** The page's files, inside the program: what is imported as text is also in the binary. */
 import app from "./app.js" with { type: "text" };
+import docs from "./docs.js" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
 import notFound from "./not_found.html" with { type: "text" };
 import shell from "./shell.html" with { type: "text" };
@@ -21,6 +22,7 @@ export const NOT_FOUND = asText(notFound);
 
 const SCRIPTS = {
   "app.js": app,
+  "docs.js": docs,
   "uplot.js": uplot,
 };
 
@@ -43,7 +45,7 @@ function typed(files: Readonly<Record<string, unknown>>, type: string): Record<s
 }
 
 /** Type checkers may take a text import for the module or the markup itself. */
-function asText(file: unknown): string {
+export function asText(file: unknown): string {
   if (typeof file === "string") return file;
   throw new TypeError("Cannot read a file of the page: it was not imported as text");
 }
