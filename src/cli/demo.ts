@@ -52,8 +52,9 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
   );
   try {
     const key = cliKey(server.keys, data, TENANT);
-    const client = { server: server.url, key };
-    server.directory.announce({ url: server.url, pid: process.pid });
+    const { url, fingerprint } = server;
+    const client = { server: url, key, fingerprint };
+    server.directory.announce({ url, pid: process.pid, fingerprint });
     const job = await runSync(client, SYNC);
     const path = `${server.url}/v1/sync/job/${job.id}/subscribe`;
     if (settings.json) print({ type: "listening", url: server.url });

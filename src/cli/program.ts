@@ -14,6 +14,7 @@ import { demo } from "./demo.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
+import { health } from "./health.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { link, LINK_SCOPES } from "./link.ts";
 import { run } from "./run.ts";
@@ -61,6 +62,14 @@ export async function program(args: readonly string[]): Promise<number> {
     .argument("<job>", "its id")
     .option("--logs <level>", "show log lines too: debug, info, warning or error")
     .action(does((job: string, flags: Flags) => watch(job, flags)));
+
+  withData(root.command("health"))
+    .description("Ask whether a server lives: ends with 0 or 1, for health checks; needs no key")
+    .option(
+      "--server <url>",
+      "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
+    )
+    .action(does((flags: Flags) => health(flags)));
 
   const keys = root.command("keys").description("Create, list and revoke API keys");
   withData(keys.command("create"))

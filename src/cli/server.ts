@@ -1,5 +1,5 @@
 /** A whole server, put together: what serve, demo and a run without a server start. */
-import { randomUUID } from "node:crypto";
+import { randomUUID, X509Certificate } from "node:crypto";
 import { setImmediate } from "node:timers";
 import type { KeyStore } from "../auth/key_store.ts";
 import type { Clock } from "../clock.ts";
@@ -67,6 +67,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly port: number;
+  /** Of its certificate (SHA-256); undefined for plain HTTP. */
+  readonly fingerprint: string | undefined;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
   /** Puts other syncs in the place of the present ones. */
@@ -149,11 +151,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await viewers.drain(DRAIN_MS);
     });
     const url = urlOf(hostname, listening.port, tls && "https");
+    const fingerprint = tls && new X509Certificate(tls.cert).fingerprint256;
     const reload = (replaced: readonly ConfiguredSync[]) => {
       syncs.replace(replaced);
       bridges.replace(replaced);
     };
-    return { url, port: listening.port, directory, keys, reload, stop: closeAll };
+    const { port } = listening;
+    return { url, port, fingerprint, directory, keys, reload, stop: closeAll };
   } catch (cause) {
     await closeAll();
     throw cause;

@@ -7,12 +7,14 @@ import type { Services } from "./services.ts";
 /** `/healthz` answers as long as the process does; `/readyz` says 503 once it has begun to stop. */
 export function addHealthRoutes(
   app: OpenAPIHono<HttpEnv>,
-  { dispatcher }: Pick<Services, "dispatcher">,
+  { dispatcher, origin }: Pick<Services, "dispatcher" | "origin">,
 ): void {
   app.get("/healthz", (context) => context.json({ status: "ok" }));
   app.get("/readyz", (context) => {
-    context.header("Cache-Control", "no-store");
-    if (!dispatcher.stopping) return context.json({ status: "ready" });
-    throw new Problem("stopping", "Streams are sent elsewhere", {}, { "Retry-After": "5" });
+    const headers = { "Cache-Control": "no-store" };
+    if (!dispatcher.stopping) return context.json({ status: "ready" }, 200, headers);
+    const detail = "Nothing new is begun here, and streams are asked to come back";
+    return new Problem("stopping", detail, {}, { ...headers, "Retry-After": "5" })
+      .response(origin.prefix);
   });
 }
