@@ -8,7 +8,13 @@ import { join } from "node:path";
 /** Debian's packages that tests need, each with the programs that will do; without it they fail. */
 const PACKAGES = {
   chromium: ["chromium", "google-chrome"],
+  caddy: ["caddy"],
+  curl: ["curl"],
+  haproxy: ["haproxy"],
+  "nginx-light": ["nginx"],
   openssl: ["openssl"],
+  systemd: ["systemd-analyze"],
+  yamllint: ["yamllint"],
   python3: ["python3"],
   "redis-server": ["redis-server"],
 };
