@@ -11,7 +11,7 @@ const PACKAGES = {
   caddy: ["caddy"],
   curl: ["curl"],
   haproxy: ["haproxy"],
-  "nginx-light": ["nginx"],
+  nginx: ["nginx"],
   openssl: ["openssl"],
   systemd: ["systemd-analyze"],
   yamllint: ["yamllint"],
@@ -60,7 +60,7 @@ close();
 
 /** Installs what is missing of PACKAGES. */
 function packages() {
-  const has = (program) => spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
+  const has = (program) => !spawnSync(program, ["--version"], { stdio: "ignore" }).error;
   const missing = Object.keys(PACKAGES).filter((name) => !PACKAGES[name].some(has));
   if (missing.length === 0) return;
   console.error(`tests: installing ${missing.join(", ")}`);

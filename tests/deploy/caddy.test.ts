@@ -4,6 +4,7 @@ proxyContract("caddy", {
   file: "Caddyfile",
   abortsOver: [],
   limits: [], // Caddy has none for streams
+  headersLimit: /read_header (\d+)s/,
   replaced: ({ port, upstream, certificate: { cert, key } }) => [
     ["example.com {", `https://example.com:${port} {\n\tbind 127.0.0.1\n\ttls ${cert} ${key}`],
     ["127.0.0.1:8017", `127.0.0.1:${upstream}`],

@@ -6,6 +6,7 @@ proxyContract("haproxy", {
   file: "haproxy.cfg",
   abortsOver: ["HTTP/1.1"],
   limits: [/timeout client (\d+)s/, /timeout server (\d+)s/],
+  headersLimit: /timeout http-request (\d+)s/,
   replaced: ({ port, upstream, directory, certificate: { cert, key } }) => {
     const pem = join(directory, "synctail.pem");
     writeFileSync(pem, readFileSync(cert, "utf8") + readFileSync(key, "utf8"));

@@ -6,6 +6,7 @@ proxyContract("nginx", {
   file: "nginx.conf",
   abortsOver: ["HTTP/1.1", "HTTP/2"],
   limits: [/proxy_read_timeout (\d+)s/, /proxy_send_timeout (\d+)s/, /\ssend_timeout (\d+)s/],
+  headersLimit: /client_header_timeout (\d+)s/,
   replaced: ({ port, upstream, certificate: { cert, key } }) => [
     ["listen 443", `listen 127.0.0.1:${port}`],
     ["127.0.0.1:8017", `127.0.0.1:${upstream}`],

@@ -42,6 +42,8 @@ export interface Proxy {
   readonly abortsOver: readonly ("HTTP/1.1" | "HTTP/2")[];
   /** Limits of the example that have to be longer than a heartbeat, as patterns of their seconds. */
   readonly limits: readonly RegExp[];
+  /** How long a request's headers may take, in seconds likewise. */
+  readonly headersLimit: RegExp;
 }
 
 /** @param name of the program */
@@ -147,12 +149,13 @@ export function proxyContract(name: string, proxy: Proxy): void {
     assert.equal(other.status, 403);
   });
 
-  test(`${name}'s example waits longer than two heartbeats`, () => {
+  test(`${name}'s example waits longer than two heartbeats, and not for headers`, () => {
     const text = readFileSync(join(ROOT, "deploy", proxy.file), "utf8");
     for (const limit of proxy.limits) {
       const [, seconds] = limit.exec(text) ?? [];
       assert.ok(Number(seconds) > 60, `${limit}: ${seconds}`);
     }
+    assert.equal(proxy.headersLimit.exec(text)?.[1], "10");
   });
 }
 
