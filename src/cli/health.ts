@@ -36,6 +36,12 @@ async function faultOf(
     await answer.body?.cancel();
     return answer.ok ? undefined : `${url} answers ${answer.status}`;
   } catch (cause) {
-    return `${url} does not answer (${cause instanceof Error ? cause.message : cause})`;
+    return `${url} does not answer (${reasonOf(cause)})`;
   }
+}
+
+/** What lies below "fetch failed", where there is something. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? cause.cause.message : cause.message;
 }
