@@ -155,6 +155,7 @@ export class FollowList {
     }
     if (this.#following) this.#seenN = this.#lastN;
     setHidden(this.#empty, this.#lines.length > 0);
+    this.node.classList.toggle("lines-none", this.#lines.length === 0);
     this.#showMore();
     const chosen = this.#chosen && this.#list.nodeOf(this.#chosen.n);
     setAttribute(this.#scroller, "aria-activedescendant", chosen?.id);

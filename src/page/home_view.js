@@ -3,7 +3,7 @@
 import { ask, reasonOf, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
 import { jobList } from "./job_list.js";
-import { JobsStore } from "./jobs_store.js";
+import { JobsStore, listedOf } from "./jobs_store.js";
 import { notice } from "./notices.js";
 import { Stream } from "./stream.js";
 import { syncCards } from "./sync_cards.js";
@@ -68,7 +68,9 @@ export function homeView(place, query) {
       if (frame.type === "error" && String(frame.code).startsWith("access_")) {
         return place.signedOut(frame.message);
       }
-      if (store.take(frame) !== undefined) askSyncs();
+      const news = store.take(frame);
+      const known = frame.type !== "progress" || cards.take(listedOf(frame));
+      if (news !== undefined || (store.complete && !known)) askSyncs();
       frames.soon();
     },
     onState: place.link,
@@ -101,6 +103,7 @@ export function homeView(place, query) {
   function draw() {
     const { shown } = store;
     jobs.list.set(shown, true);
+    cards.tick();
     setHidden(older, !store.more);
     const going = shown.filter(({ job }) => !isEnded(job.status)).length;
     const all = many(shown.length, "job");

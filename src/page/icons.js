@@ -1,7 +1,7 @@
 // @ts-check
 /** Signs with a shape of their own, so that nothing is told by colour alone. */
 
-const SVG = "http://www.w3.org/20/svg";
+const SVG = "http://www.w3.org/2000/svg";
 
 /** Strokes in a box of 16. */
 const STROKES = {
@@ -17,7 +17,7 @@ const STROKES = {
 
 /**
  * @param {string} name of a status, or `stalled` or `warning`
- * @returns {Element} hidden from screen readers: words stand beside it
+ * @returns {SVGSVGElement} hidden from screen readers: words stand beside it
  */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");

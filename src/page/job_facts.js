@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
-import { duration, now, showTime } from "./time.js";
+import { duration, known, showTime } from "./time.js";
 import { isEnded, shortId, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
@@ -49,7 +49,7 @@ export function factsPanel() {
     const heard = isEnded(job.status) ? undefined : job.updated_at;
     setHidden(rows.heard.node, !showTime(times.heard, heard));
     setText(tookName, job.ended_at === null ? "Running for" : "Took");
-    const end = job.ended_at === null ? now() : Date.parse(job.ended_at);
+    const end = job.ended_at === null ? known() : Date.parse(job.ended_at);
     const ms = job.started_at === null ? undefined : end - Date.parse(job.started_at);
     setText(took, ms === undefined ? undefined : duration(ms));
     setHidden(rows.took.node, ms === undefined);

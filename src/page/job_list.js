@@ -2,7 +2,7 @@
 /** Rows of jobs, each a link to its job. */
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
-import { duration, fullTime, now, relative } from "./time.js";
+import { duration, fullTime, known, relative } from "./time.js";
 import { VirtualList } from "./virtual_list.js";
 import { counts, isEnded, percent, rate, shortId, STATUS_WORDS, title } from "./words.js";
 
@@ -67,7 +67,7 @@ function jobRow(stallAfterMs) {
       setAttribute(node, "aria-posinset", index + 1);
       setAttribute(node, "aria-setsize", count);
       const over = isEnded(job.status);
-      const stalled = !over && now() - Date.parse(job.heard_at) >= stallAfterMs;
+      const stalled = !over && known() - Date.parse(job.heard_at) >= stallAfterMs;
       const word = stalled ? "stalled" : job.status;
       if (shown !== `${job.id} ${word}`) {
         shown = `${job.id} ${word}`;
@@ -101,8 +101,9 @@ function jobRow(stallAfterMs) {
 /** @param {Listed} job @param {boolean} stalled */
 function whatOf(job, stalled) {
   if (job.error !== null && job.error !== undefined) return job.error;
+  if (job.status === "completed") return counts(job);
   if (isEnded(job.status)) return "";
-  if (stalled) return `Nothing heard for ${duration(now() - Date.parse(job.heard_at))}`;
+  if (stalled) return `Nothing heard for ${duration(known() - Date.parse(job.heard_at))}`;
   return [job.phase, job.current].filter((part) => part !== undefined).join(" \u00b7 ");
 }
 

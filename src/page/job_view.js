@@ -11,7 +11,7 @@ import { notice } from "./notices.js";
 import { RateChart } from "./rate_chart.js";
 import { cancelJob, copyCurl, mayRun, runSync } from "./runs.js";
 import { Stream } from "./stream.js";
-import { duration, everySecond, now } from "./time.js";
+import { duration, everySecond, known, now } from "./time.js";
 import { isEnded, percent, shortId, STATUS_WORDS, title } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
@@ -264,7 +264,7 @@ function liveJob(place, first, gone) {
 
   function showStall() {
     const words = `Nothing has been heard of this job for ${
-      duration(now() - heardMs)
+      duration(known() - heardMs)
     }: it may be stuck.`;
     setText(stall, stalled && !isEnded(job.status) ? words : undefined);
   }

@@ -194,12 +194,12 @@ function inOrder({ job: a }, { job: b }) {
   return a.id < b.id ? 1 : -1;
 }
 
-/** @param {Frame} frame @returns {Listed} */
-function listedOf({ job_id, ...rest }) {
+/** The job of a progress frame. @param {Frame} frame @returns {Listed} */
+export function listedOf({ job_id, ...rest }) {
   return /** @type {Listed} */ (/** @type {unknown} */ ({ ...rest, id: job_id }));
 }
 
-/** @param {Job} job @returns {Listed} */
-function listedFrom(job) {
+/** What a list shows of a job. @param {Job} job @returns {Listed} */
+export function listedFrom(job) {
   return { ...job, heard_at: job.updated_at, error: job.error && job.error.message };
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** Says whether what is shown is live, and since when not. */
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import { clockTime, everySecond, relative } from "./time.js";
+import { clockTime, everySecond, relative, setHeard } from "./time.js";
 
 /** @typedef {import("./wire.d.ts").LinkState} LinkState */
 
@@ -43,6 +43,7 @@ export function linkState() {
   function show(given) {
     state = given;
     const { kind } = state;
+    setHeard(kind === "lost" || kind === "offline" ? state.heardMs : undefined);
     setHidden(pill, kind === "none");
     setAttribute(pill, "data-link", kind);
     setText(word, WORDS[kind]);

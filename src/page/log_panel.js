@@ -35,7 +35,7 @@ export function logPanel(id, onLevel) {
   );
   const list = new FollowList({
     label: "Log lines",
-    empty: "No log line of this level yet.",
+    empty: "No log lines of this level.",
     max: LINES_MAX,
     create: logRow,
     textOf: wholeLine,

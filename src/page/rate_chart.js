@@ -5,7 +5,9 @@ import { rate } from "./words.js";
 
 /** Points kept; of more, every second one is let go, so that the whole time stays seen. */
 const POINTS_MAX = 600;
-const HEIGHT_PX = 132;
+const HEIGHT_PX = 150;
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 /** @typedef {import("uplot")} Chart */
 /** Loaded by a script of its own. @type {new (options: any, data: any, host: HTMLElement) => Chart} */
@@ -103,7 +105,14 @@ export class RateChart {
         },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, space: 80 },
+        {
+          ...axis,
+          grid: { show: false },
+          size: 26,
+          space: 90,
+          values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) =>
+            marks.map((mark) => CLOCK.format(mark * 1000)),
+        },
         {
           ...axis,
           size: 56,

@@ -2,12 +2,14 @@
 /** The syncs, each with how its last run went. */
 import { h, setHidden } from "./dom.js";
 import { icon } from "./icons.js";
+import { listedFrom } from "./jobs_store.js";
 import { mayRun, runSync } from "./runs.js";
-import { showTime } from "./time.js";
+import { known, showTime } from "./time.js";
 import { isEnded, many, percent, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
+/** @typedef {import("./wire.d.ts").Listed} Listed */
 
 /** Syncs that are shown before all are asked for. */
 const FIRST = 8;
@@ -56,11 +58,22 @@ export function syncCards(place) {
     all.textContent = `Show all ${many(items.length, "sync")}`;
   }
 
-  return { node, show, tick: () => cards.forEach((card) => card.tick()) };
+  return {
+    node,
+    show,
+    tick: () => cards.forEach((card) => card.draw()),
+    /** A job has moved. @param {Listed} job @returns {boolean} whether its sync is known */
+    take(job) {
+      if (job.sync_id === null) return true;
+      cards.get(job.sync_id)?.take(job);
+      return items.some(({ id }) => id === job.sync_id);
+    },
+  };
 }
 
 /** @param {Place} place @param {Sync} first */
 function syncCard(place, first) {
+  const stallAfterMs = place.session.stall_after_s * 1000;
   let sync = first;
   const state = h("span", { class: "sync-state" });
   const last = h("time");
@@ -85,29 +98,47 @@ function syncCard(place, first) {
     h("div", { class: "sync-line" }, state, last),
     h("div", { class: "sync-line" }, overdue, next),
   );
-  function tick() {
-    const job = sync.last_job;
+  /** The sync's newest job. @type {Listed | undefined} */
+  let job;
+  let shown = "";
+
+  function draw() {
     showTime(last, job && (job.ended_at ?? job.started_at ?? job.created_at));
     showTime(next, sync.next_run_at, "Next run ");
     setHidden(overdue, sync.overdue !== true);
+    const words = job ? wordsOf(job) : "Never run";
+    const sign = job && (isStalled(job) ? "stalled" : job.status);
+    if (shown === `${sign} ${words}`) return;
+    shown = `${sign} ${words}`;
+    state.replaceChildren(...(sign === undefined ? [] : [icon(sign)]), words);
   }
+
+  /** @param {Listed} given */
+  function isStalled({ status, heard_at }) {
+    return !isEnded(status) && known() - Date.parse(heard_at) >= stallAfterMs;
+  }
+
+  /** @param {Listed} given */
+  function wordsOf(given) {
+    const word = isStalled(given) ? "Stalled" : STATUS_WORDS[given.status];
+    return given.percent === undefined || isEnded(given.status)
+      ? word
+      : `${word}, ${percent(given.percent)}`;
+  }
+
   return {
     node,
-    tick,
+    draw,
+    /** @param {Listed} given */
+    take(given) {
+      if (job === undefined || given.created_at >= job.created_at) job = given;
+    },
     /** @param {Sync} given */
     show(given) {
       sync = given;
-      const job = sync.last_job;
-      node.dataset.status = job?.status ?? "none";
-      state.replaceChildren(
-        ...(job ? [icon(job.stalled ? "stalled" : job.status)] : []),
-        !job
-          ? "Never run"
-          : job.percent !== undefined && !isEnded(job.status)
-          ? `${STATUS_WORDS[job.status]}, ${percent(job.percent)}`
-          : STATUS_WORDS[job.status],
-      );
-      tick();
+      // What the stream has told of the same job is newer.
+      if (given.last_job && given.last_job.id !== job?.id) this.take(listedFrom(given.last_job));
+      draw();
     },
   };
 }

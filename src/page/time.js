@@ -5,6 +5,8 @@
 const SKEW_MS = 2_000;
 
 let skewMs = 0;
+/** @type {number | undefined} */
+let heardMs;
 
 /** Learns how far the browser's clock is off. @param {Response} response */
 export function learnTime(response) {
@@ -19,9 +21,22 @@ export function now() {
   return Date.now() + skewMs;
 }
 
-/** `8 s`, `1 min 20 s`, `2 h 5 min`, `3 d 4 h` @param {number} ms */
+/**
+ * Until when what is shown is known: now, or while the stream is away the moment of its last word.
+ */
+export function known() {
+  return heardMs === undefined ? now() : heardMs + skewMs;
+}
+
+/** @param {number | undefined} ms by the browser's clock; undefined while the stream is there */
+export function setHeard(ms) {
+  heardMs = ms;
+}
+
+/** `under 1 s`, `8 s`, `1 min 20 s`, `2 h 5 min`, `3 d 4 h` @param {number} ms */
 export function duration(ms) {
-  const s = Math.max(0, Math.round(ms / 1000));
+  if (ms < 1_000) return "under 1 s";
+  const s = Math.round(ms / 1000);
   if (s < 60) return `${s} s`;
   if (s < 3_600) return pair(s, 60, "min", 1, "s");
   if (s < 86_400) return pair(s, 3_600, "h", 60, "min");
