@@ -1,6 +1,7 @@
 /** `serve`: the server, until it is told to stop. */
 import process from "node:process";
 import { KeyFileError } from "../auth/key_file.ts";
+import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import type { TenantId } from "../sync/ids.ts";
@@ -9,10 +10,12 @@ import { readConfig } from "./config_file.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { readKeysFile } from "./open_auth.ts";
+import { LINK_SCOPES, signInUrl } from "./link.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
 
+const TENANT = "default" as TenantId; // the name that every first start uses
 const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
@@ -20,6 +23,7 @@ export async function serve(flags: Flags): Promise<number> {
   const { settings, syncs, auth, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
   const { stopped } = untilStopped();
+  let first = false;
   const server = await startServer({
     ...settings,
     syncs,
@@ -33,8 +37,9 @@ export async function serve(flags: Flags): Promise<number> {
             `it. Make one first: synctail keys create --data ${settings.data}`,
         );
       }
+      first = true;
       const { key } = keys.create({
-        tenant: "default" as TenantId, // the name that every first start uses
+        tenant: TENANT,
         scopes: ["read", "run", "write"],
         name: "first",
       });
@@ -49,6 +54,12 @@ export async function serve(flags: Flags): Promise<number> {
   const { keysFile } = settings;
   if (file !== undefined || keysFile !== undefined) reloadOnHangup(server, file, keysFile);
   process.stdout.write(`${line}\n`);
+  if (first && !settings.json && process.stdout.isTTY) {
+    const open = signInUrl(settings.publicUrl ?? url, server, TENANT, LINK_SCOPES);
+    process.stdout.write(
+      `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
+    );
+  }
   await stopped;
   await server.stop();
   return ExitCode.ok;

@@ -2,6 +2,7 @@
 import { randomUUID, X509Certificate } from "node:crypto";
 import { setImmediate } from "node:timers";
 import type { KeyStore } from "../auth/key_store.ts";
+import type { SignInStore } from "../auth/sign_in_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
@@ -71,6 +72,8 @@ export interface RunningServer {
   readonly fingerprint: string | undefined;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
+  /** For links that sign a browser in. */
+  readonly signIns: SignInStore;
   /** Puts other syncs in the place of the present ones. */
   reload(syncs: readonly ConfiguredSync[]): void;
   /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
@@ -95,7 +98,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const directory = new DataDirectory(options.data);
     opened.push(() => directory.release());
     const authenticator = await openAuth(options, directory, opened);
-    const { keys } = authenticator.parts;
+    const { keys, signIns } = authenticator.parts;
     const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
     opened.push(() => sqlite.close());
     const hub = new Hub();
@@ -157,7 +160,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       bridges.replace(replaced);
     };
     const { port } = listening;
-    return { url, port, fingerprint, directory, keys, reload, stop: closeAll };
+    return { url, port, fingerprint, directory, keys, signIns, reload, stop: closeAll };
   } catch (cause) {
     await closeAll();
     throw cause;

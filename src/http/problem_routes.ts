@@ -1,6 +1,6 @@
 /** Where the `type` of a problem leads: pages that explain each code, for people and for curl. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { WORDS, WORDS_PLACE } from "../page/words.ts";
+import { TEXT_PAGE, TEXT_PLACE } from "../page/text_page.ts";
 import { CODES_EXTENSION } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { escapeHtml, filled, html, wantsHtml } from "./page_answer.ts";
@@ -36,8 +36,8 @@ export function addProblemRoutes(
   const answer = (request: Request, title: string, parts: readonly Part[]) => {
     const headers = { "Content-Type": textType(request), "Cache-Control": "no-cache" };
     if (!wantsHtml(request)) return new Response(markdownOf(parts), { headers });
-    const page = filled(WORDS, { ...pageValues(origin.prefix), title });
-    return html(page.replace(WORDS_PLACE, () => htmlOf(parts)));
+    const page = filled(TEXT_PAGE, { ...pageValues(origin.prefix), title });
+    return html(page.replace(TEXT_PLACE, () => htmlOf(parts)));
   };
 
   app.get("/problems", ({ req }) => answer(req.raw, "Problems", listParts()));

@@ -1,6 +1,28 @@
 /** The page's files, inside the program: what is imported as text is also in the binary. */
+import api from "./api.js" with { type: "text" };
 import app from "./app.js" with { type: "text" };
 import docs from "./docs.js" with { type: "text" };
+import dom from "./dom.js" with { type: "text" };
+import followList from "./follow_list.js" with { type: "text" };
+import homeView from "./home_view.js" with { type: "text" };
+import icons from "./icons.js" with { type: "text" };
+import jobFacts from "./job_facts.js" with { type: "text" };
+import jobList from "./job_list.js" with { type: "text" };
+import jobTotals from "./job_totals.js" with { type: "text" };
+import jobView from "./job_view.js" with { type: "text" };
+import jobsStore from "./jobs_store.js" with { type: "text" };
+import linkState from "./link_state.js" with { type: "text" };
+import logPanel from "./log_panel.js" with { type: "text" };
+import notices from "./notices.js" with { type: "text" };
+import rateChart from "./rate_chart.js" with { type: "text" };
+import runs from "./runs.js" with { type: "text" };
+import signInView from "./sign_in_view.js" with { type: "text" };
+import stream from "./stream.js" with { type: "text" };
+import syncCards from "./sync_cards.js" with { type: "text" };
+import syncView from "./sync_view.js" with { type: "text" };
+import time from "./time.js" with { type: "text" };
+import virtualList from "./virtual_list.js" with { type: "text" };
+import words from "./words.js" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
 import notFound from "./not_found.html" with { type: "text" };
 import shell from "./shell.html" with { type: "text" };
@@ -21,8 +43,30 @@ export const SHELL = asText(shell);
 export const NOT_FOUND = asText(notFound);
 
 const SCRIPTS = {
+  "api.js": api,
   "app.js": app,
   "docs.js": docs,
+  "dom.js": dom,
+  "follow_list.js": followList,
+  "home_view.js": homeView,
+  "icons.js": icons,
+  "job_facts.js": jobFacts,
+  "job_list.js": jobList,
+  "job_totals.js": jobTotals,
+  "job_view.js": jobView,
+  "jobs_store.js": jobsStore,
+  "link_state.js": linkState,
+  "log_panel.js": logPanel,
+  "notices.js": notices,
+  "rate_chart.js": rateChart,
+  "runs.js": runs,
+  "sign_in_view.js": signInView,
+  "stream.js": stream,
+  "sync_cards.js": syncCards,
+  "sync_view.js": syncView,
+  "time.js": time,
+  "virtual_list.js": virtualList,
+  "words.js": words,
   "uplot.js": uplot,
 };
 
