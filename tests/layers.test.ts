@@ -7,7 +7,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 
 /** Lower numbers are below; imports go downwards or stay within a layer, without a circle. */
 const LAYERS = [
-  ["clock", "logger"],
+  ["clock", "logger", "page"],
   ["sync"],
   ["client"],
   ["log"],
@@ -17,6 +17,9 @@ const LAYERS = [
   ["cli", "runtime"],
   ["main"],
 ];
+
+/** What runs in browsers, or is shown there: imported as text, it is a file like any other. */
+const ASSET = /^src\/page\/[^/]+\.(js|css|html|svg)$/;
 
 /** Files by path, with what they import as written. */
 type Modules = Map<string, { imports: string[]; text: string }>;
@@ -102,7 +105,7 @@ function modulesOf(files: Record<string, string>): Modules {
 
 function ownModules(): Modules {
   const paths = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts")).map((path) => `src/${path}`);
+    .map((path) => `src/${path}`).filter((path) => path.endsWith(".ts") || ASSET.test(path));
   return modulesOf(Object.fromEntries(
     [...paths, "main.ts"].map((path) => [path, readFileSync(join(ROOT, path), "utf8")]),
   ));

@@ -1,13 +1,20 @@
 // The test command: every check under Deno and under Bun, and one closing line.
 // Usage: node tests/run.mjs [deno|bun|all] [PATH...]; DENO and BUN name the runtimes' binaries.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Debian's packages that tests need, each with the programs that will do; without it they fail. */
 const PACKAGES = {
   chromium: ["chromium", "google-chrome"],
+  caddy: ["caddy"],
+  curl: ["curl"],
+  haproxy: ["haproxy"],
+  nginx: ["nginx"],
+  openssl: ["openssl"],
+  systemd: ["systemd-analyze"],
+  yamllint: ["yamllint"],
   python3: ["python3"],
   rclone: ["rclone"],
   "redis-server": ["redis-server"],
@@ -27,11 +34,13 @@ let running;
 const timer = setTimeout(() => stop(`it took longer than ${LIMIT_MS / 60_000} minutes`), LIMIT_MS);
 for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => stop(`it was stopped by ${name}`));
 
+testPackages();
 if (which === "deno" || which === "all") {
   if (!partial) {
     await step("deno fmt", DENO, ["fmt", "--check", "--quiet"]);
     await step("deno lint", DENO, ["lint", "--quiet"]);
     await step("deno check", DENO, ["check", "--quiet", "main.ts", "tests", "bench"]);
+    await step("deno check (the page)", DENO, ["check", "--quiet", "src/page/app.js"]);
   }
   if (!partial) packages();
   await suite(
@@ -54,10 +63,23 @@ if (which === "bun" || which === "all") {
 if (which === "all" && !partial) await binary();
 close();
 
+/** Installs what tests/package.json lists, where that has changed. */
+function testPackages() {
+  const folder = new URL(".", import.meta.url).pathname;
+  const lock = readFileSync(join(folder, "package-lock.json"), "utf8");
+  const mark = join(folder, "node_modules", "lock-that-was-installed.json");
+  if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
+  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  if (status === 0) writeFileSync(mark, lock);
+  else console.error("tests: npm ci has failed; tests that need its packages will fail");
+}
+
 /** Installs what is missing of PACKAGES. */
 function packages() {
-  const has = (program) =>
-    spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
+  const has = (program) => !spawnSync(program, ["--version"], { stdio: "ignore" }).error;
   const missing = Object.keys(PACKAGES).filter((name) => !PACKAGES[name].some(has));
   if (missing.length === 0) return;
   console.error(`tests: installing ${missing.join(", ")}`);

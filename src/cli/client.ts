@@ -1,5 +1,6 @@
 /** Talking to a server's API. */
 import { reasonOf, RefusedError } from "./follow.ts";
+import { fetchFrom } from "./fetch_from.ts";
 
 /** A job as the API answers it; what is used here of it. */
 export interface JobAnswer {
@@ -12,6 +13,8 @@ export interface JobAnswer {
 export interface Client {
   readonly server: string;
   readonly key: string;
+  /** Of its certificate, when it is this machine's own server and speaks HTTPS. */
+  readonly fingerprint?: string;
 }
 
 /**
@@ -60,10 +63,17 @@ export async function* jobsOf(
  * @param what was to be done, for the error
  * @throws {RefusedError} with the server's words
  */
-export function sendTo({ server, key }: Client, method: string, path: string, what = "ask") {
+export function sendTo(
+  { server, key, fingerprint }: Client,
+  method: string,
+  path: string,
+  what = "ask",
+) {
   const answered = async () => {
     const headers = { Authorization: `Bearer ${key}` };
-    const response = await fetch(server + path, { method, headers }).catch((cause) => {
+    const url = server + path;
+    const asked = fetchFrom(url, { method, headers }, fingerprint);
+    const response = await asked.catch((cause) => {
       throw new RefusedError(`Cannot ${what}: ${server} does not answer`, { cause });
     });
     if (!response.ok) throw new RefusedError(`Cannot ${what}: ${await reasonOf(response)}`);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
 import { systemClock } from "../clock.ts";
-import { DataDirectoryTakenError, serverOf } from "../log/data_directory.ts";
+import { DataDirectoryTakenError, type ServerNote, serverOf } from "../log/data_directory.ts";
 import { clean } from "../sync/clean.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { cliKey } from "./cli_key.ts";
@@ -36,13 +36,14 @@ export function runningServer(what: string, flags: Flags): Client {
     );
   }
   const data = dataFrom(flags);
-  const server = serverOf(data)?.url;
-  if (server === undefined) {
+  const note = serverOf(data);
+  if (note === undefined) {
     throw new UsageError(
       `Cannot ${what}: no server runs on "${data}"; name one with --server and --key`,
     );
   }
-  return given === undefined ? withCliKey(data, server, DEFAULT_TENANT) : { server, key: given };
+  if (given === undefined) return withCliKey(data, note, DEFAULT_TENANT);
+  return { server: note.url, key: given, fingerprint: note.fingerprint };
 }
 
 /** The server of the data directory, or one of our own for as long as it is needed. */
@@ -55,6 +56,9 @@ export async function localServer(
       ...settings,
       hostname: "127.0.0.1",
       port: 0,
+      // Only this command asks it, on this machine.
+      tlsCert: undefined,
+      tlsKey: undefined,
       syncs,
       auth,
       notify,
@@ -68,7 +72,7 @@ export async function localServer(
     if (!(cause instanceof DataDirectoryTakenError) || !cause.server) throw cause;
     // It would end with the command that has it, and our job with it.
     if (cause.server.passing) throw cause;
-    const client = withCliKey(settings.data, cause.server.url, tenant);
+    const client = withCliKey(settings.data, cause.server, tenant);
     return { client, close: () => Promise.resolve() };
   }
 }
@@ -109,10 +113,14 @@ export function givenKey(flags: Flags): string | undefined {
 export const DEFAULT_TENANT = "default" as TenantId;
 
 /** A client with the key of commands on this machine, for a server that runs on the directory. */
-export function withCliKey(data: string, server: string, tenant: TenantId): Client {
+export function withCliKey(
+  data: string,
+  { url, fingerprint }: ServerNote,
+  tenant: TenantId,
+): Client {
   const keys = new KeyStore(join(data, "keys.db"), systemClock);
   try {
-    return { server, key: cliKey(keys, data, tenant) };
+    return { server: url, key: cliKey(keys, data, tenant), fingerprint };
   } finally {
     keys.close();
   }

@@ -15,6 +15,7 @@ import { runSync } from "./client.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { LINK_SCOPES, signInUrl } from "./link.ts";
 import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
@@ -54,11 +55,14 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
   );
   try {
     const key = cliKey(server.keys, data, TENANT);
-    const client = { server: server.url, key };
-    server.directory.announce({ url: server.url, pid: process.pid });
+    const { url, fingerprint } = server;
+    const client = { server: url, key, fingerprint };
+    server.directory.announce({ url, pid: process.pid, fingerprint });
     const job = await runSync(client, SYNC);
     const path = `${server.url}/v1/sync/job/${job.id}/subscribe`;
     if (settings.json) print({ type: "listening", url: server.url });
+    const base = settings.publicUrl ?? server.url;
+    say(`\nOpen ${signInUrl(base, server, TENANT, LINK_SCOPES, `job/${job.id}`)}`);
     say(`\nIndexing ${tree} into ${sync.destination.path}`);
     const { maxPerS } = sync.source;
     if (maxPerS !== undefined) {

@@ -1,6 +1,7 @@
 /** Follows a job over the public stream, as any client would. */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Clock, sleep } from "../clock.ts";
+import { fetchFrom } from "./fetch_from.ts";
 
 /** A frame's JSON; only `type` is always there. */
 export interface Payload {
@@ -11,6 +12,8 @@ export interface Payload {
 export interface FollowOptions {
   readonly server: string;
   readonly key: string;
+  /** As Client has it. */
+  readonly fingerprint?: string;
   readonly job: string;
   readonly logs?: string;
   readonly signal: AbortSignal;
@@ -69,14 +72,14 @@ export function isTerminalPayload(payload: Payload): boolean {
 }
 
 async function connect(
-  { server, key, job, logs, signal }: FollowOptions,
+  { server, key, fingerprint, job, logs, signal }: FollowOptions,
   lastId: string | undefined,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
   const query = logs === undefined ? "" : `?logs=${encodeURIComponent(logs)}`;
   const url = `${server}/v1/sync/job/${encodeURIComponent(job)}/subscribe${query}`;
   const headers = new Headers({ Authorization: `Bearer ${key}`, Accept: "text/event-stream" });
   if (lastId !== undefined) headers.set("Last-Event-ID", lastId);
-  const response = await fetch(url, { headers, signal });
+  const response = await fetchFrom(url, { headers, signal }, fingerprint);
   if (response.status === 204) return undefined;
   if (response.ok && response.body) return response.body;
   const reason = await reasonOf(response);

@@ -43,13 +43,23 @@ export function link(flags: Flags): number {
   }
 }
 
-/** The secret stands behind `#`, so that it is in no server's log and in no Referer. */
+/**
+ * The secret stands behind `#`, so that it is in no server's log and in no Referer.
+ *
+ * @param path of the page that is opened, such as `job/…`; the first page when left out
+ */
 export function signInUrl(
   base: string,
   { keys, signIns }: { readonly keys: KeyStore; readonly signIns: SignInStore },
   tenant: TenantId,
   scopes: readonly Scope[],
+  path = "",
 ): string {
   const secret = signIns.createLink(keys.linkKey(tenant, scopes));
-  return `${base.replace(/\/+$/, "")}/#link=${secret}`;
+  return `${pageUrl(base, path)}#link=${secret}`;
+}
+
+/** A page of the server at that URL. @param path such as `job/…`; empty for the first page */
+export function pageUrl(base: string, path: string): string {
+  return `${base.replace(/\/+$/, "")}/${path}`;
 }

@@ -2,6 +2,7 @@
 import { Authenticator } from "../auth/authenticator.ts";
 import { IdentityProviders } from "../auth/identity_providers.ts";
 import { parseKeyFile } from "../auth/key_file.ts";
+import type { KeyRow } from "../auth/key_row.ts";
 import { KeyStore } from "../auth/key_store.ts";
 import { Sessions } from "../auth/sessions.ts";
 import { SignInStore } from "../auth/sign_in_store.ts";
@@ -39,7 +40,7 @@ export async function openAuth(
 ): Promise<Authenticator> {
   const keys = new KeyStore(directory.file("keys.db"), clock);
   opened.push(() => keys.close());
-  if (keysFile !== undefined) keys.useFixed(parseKeyFile(readText(keysFile), keysFile));
+  if (keysFile !== undefined) keys.useFixed(readKeysFile(keysFile));
   const signIns = new SignInStore(directory.file(SIGN_IN_FILE), clock);
   opened.push(() => signIns.close());
   const secret = ticketSecretFile === undefined ? signIns.secret() : readSecret(ticketSecretFile);
@@ -51,6 +52,11 @@ export async function openAuth(
     providers: new IdentityProviders(auth.providers, clock),
     clock,
   });
+}
+
+/** The keys of a file. @throws {ConfigError} when it cannot be read; {KeyFileError} */
+export function readKeysFile(path: string): Map<string, KeyRow> {
+  return parseKeyFile(readText(path), path);
 }
 
 /** @throws {ConfigError} when only one of the two is there, or they do not fit */

@@ -15,6 +15,7 @@ import { exec } from "./exec/exec.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
+import { health } from "./health.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { link, LINK_SCOPES } from "./link.ts";
 import { listDeliveries, testTargets } from "./notify.ts";
@@ -76,6 +77,14 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--quiet", "say nothing of our own")
     .option("--flush", "run nothing; tell the server what earlier runs could not")
     .action(does((name: string | undefined, flags: Flags) => exec(name, command, flags)));
+
+  withData(root.command("health"))
+    .description("Ask whether a server lives: ends with 0 or 1, for health checks; needs no key")
+    .option(
+      "--server <url>",
+      "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
+    )
+    .action(does((flags: Flags) => health(flags)));
 
   const keys = root.command("keys").description("Create, list and revoke API keys");
   withData(keys.command("create"))

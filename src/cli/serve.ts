@@ -1,5 +1,7 @@
 /** `serve`: the server, until it is told to stop. */
 import process from "node:process";
+import { KeyFileError } from "../auth/key_file.ts";
+import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import type { TenantId } from "../sync/ids.ts";
@@ -7,10 +9,13 @@ import { ConfigError } from "./config_error.ts";
 import { readConfig } from "./config_file.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { readKeysFile } from "./open_auth.ts";
+import { LINK_SCOPES, signInUrl } from "./link.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
 
+const TENANT = "default" as TenantId; // the name that every first start uses
 const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
@@ -18,6 +23,7 @@ export async function serve(flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
   const { stopped } = untilStopped();
+  let first = false;
   const server = await startServer({
     ...settings,
     syncs,
@@ -33,8 +39,9 @@ export async function serve(flags: Flags): Promise<number> {
             `it. Make one first: synctail keys create --data ${settings.data}`,
         );
       }
+      first = true;
       const { key } = keys.create({
-        tenant: "default" as TenantId, // the name that every first start uses
+        tenant: TENANT,
         scopes: ["read", "run", "write"],
         name: "first",
       });
@@ -42,32 +49,54 @@ export async function serve(flags: Flags): Promise<number> {
       (settings.json ? process.stderr : process.stdout).write(words);
     },
   });
-  const { url, directory } = server;
-  directory.announce({ url, pid: process.pid });
+  const { url, directory, fingerprint } = server;
+  directory.announce({ url, pid: process.pid, fingerprint });
   const line = settings.json ? JSON.stringify({ type: "listening", url }) : `Listening on ${url}`;
   // Whoever has read the line may send a signal the next moment.
-  if (file !== undefined) reloadOnHangup(server, file);
+  const { keysFile } = settings;
+  if (file !== undefined || keysFile !== undefined) reloadOnHangup(server, file, keysFile);
   process.stdout.write(`${line}\n`);
+  if (first && !settings.json && process.stdout.isTTY) {
+    const open = signInUrl(settings.publicUrl ?? url, server, TENANT, LINK_SCOPES);
+    process.stdout.write(
+      `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
+    );
+  }
   await stopped;
   loggerOf("server").info("stopping: a second signal ends it at once");
   await server.stop();
   return ExitCode.ok;
 }
 
-/** SIGHUP takes the file's syncs anew; a file that is wrong changes nothing and is told. */
-function reloadOnHangup(server: RunningServer, file: string): void {
+/** SIGHUP takes the files' syncs and keys anew; a file that is wrong changes nothing and is told. */
+function reloadOnHangup(
+  server: RunningServer,
+  file: string | undefined,
+  keysFile: string | undefined,
+): void {
   const logger = loggerOf("config");
-  process.on("SIGHUP", () => {
+  const again = (path: string | undefined, take: (path: string) => string) => {
+    if (path === undefined) return;
     try {
-      const { syncs, notify } = readConfig(file);
-      server.reload(syncs, notify());
-      logger.info("{file} was read again: {count} syncs", { file, count: syncs.length });
+      logger.info("{file} was read again: {what}", { file: path, what: take(path) });
     } catch (cause) {
-      if (!(cause instanceof ConfigError)) throw cause;
+      if (!(cause instanceof ConfigError || cause instanceof KeyFileError)) throw cause;
       logger.error("{file} was read again and is wrong, so nothing has changed:\n{issues}", {
-        file,
+        file: path,
         issues: cause.message,
       });
     }
+  };
+  process.on("SIGHUP", () => {
+    again(file, (path) => {
+      const { syncs, notify } = readConfig(path);
+      server.reload(syncs, notify());
+      return `${syncs.length} syncs`;
+    });
+    again(keysFile, (path) => {
+      const keys = readKeysFile(path);
+      server.keys.useFixed(keys);
+      return `${keys.size} keys`;
+    });
   });
 }

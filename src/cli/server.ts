@@ -1,7 +1,8 @@
 /** A whole server, put together: what serve, demo and a run without a server start. */
-import { randomUUID } from "node:crypto";
+import { randomUUID, X509Certificate } from "node:crypto";
 import { setImmediate } from "node:timers";
 import type { KeyStore } from "../auth/key_store.ts";
+import type { SignInStore } from "../auth/sign_in_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
@@ -96,8 +97,12 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly port: number;
+  /** Of its certificate (SHA-256); undefined for plain HTTP. */
+  readonly fingerprint: string | undefined;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
+  /** For links that sign a browser in. */
+  readonly signIns: SignInStore;
   /** Puts other syncs in the place of the present ones, and other targets where they are given. */
   reload(syncs: readonly ConfiguredSync[], notify?: readonly Target[]): void;
   /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
@@ -122,7 +127,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const directory = new DataDirectory(options.data);
     opened.push(() => directory.release());
     const authenticator = await openAuth(options, directory, opened);
-    const { keys } = authenticator.parts;
+    const { keys, signIns } = authenticator.parts;
     const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
     opened.push(() => sqlite.close());
     const hub = new Hub();
@@ -227,6 +232,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => scheduler.stop());
     if (options.metricsListen) opened.push(await listenForMetrics(options.metricsListen, metrics));
     const url = urlOf(hostname, listening.port, tls && "https");
+    const fingerprint = tls && new X509Certificate(tls.cert).fingerprint256;
     listener.url = url;
     notifications.send();
     if (options.schedules) await scheduler.start();
@@ -236,7 +242,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (options.schedules) scheduler.look();
       if (targets) notifications.replace(targets).catch(onFault);
     };
-    return { url, port: listening.port, directory, keys, reload, stop: closeAll };
+    const { port } = listening;
+    return { url, port, fingerprint, directory, keys, signIns, reload, stop: closeAll };
   } catch (cause) {
     await closeAll();
     throw cause;

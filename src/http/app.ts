@@ -12,13 +12,18 @@ import { type Metrics } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
+import { addDocsRoutes } from "./docs_routes.ts";
+import { addHealthRoutes } from "./health_routes.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
 import { addNotifyRoutes } from "./notify_routes.ts";
-import { notFound, Problem } from "./problem.ts";
 import { limitRequests } from "./rates.ts";
 import { requestLines } from "./request_lines.ts";
+import { wantsHtml } from "./page_answer.ts";
+import { addPageRoutes, notFoundPage } from "./page_routes.ts";
+import { notFound, Problem } from "./problem.ts";
+import { addProblemRoutes } from "./problem_routes.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
@@ -113,6 +118,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addSessionRoutes(app, services);
   addTicketRoute(app, services);
   addNotifyRoutes(app, services);
+  addPageRoutes(app, services);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
@@ -123,7 +129,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     in: "header",
     name: "X-API-Key",
   });
-  app.doc31("/openapi.json", {
+  const document = {
     openapi: "3.1.0",
     info: {
       title: "synctail",
@@ -132,8 +138,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       license: { name: "MIT" },
     },
     ...(origin.prefix !== "" && { servers: [{ url: origin.prefix }] }),
-  });
-  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  };
+  app.doc31("/openapi.json", document);
+  addDocsRoutes(app, services);
+  addProblemRoutes(app, services, () => app.getOpenAPI31Document(document));
+  addHealthRoutes(app, services);
   if (!services.metricsElsewhere) {
     app.get("/metrics", authenticate(authenticator, origin), async (context) => {
       requireScope(context, "metrics");
@@ -141,7 +150,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     });
   }
 
-  app.notFound(() => notFound().response(origin.prefix));
+  app.notFound(({ req }) =>
+    !req.path.startsWith("/v1/") && wantsHtml(req.raw)
+      ? notFoundPage(origin.prefix)
+      : notFound().response(origin.prefix)
+  );
   app.onError((error, context) => {
     if (error instanceof Problem) return error.response(origin.prefix);
     const full = storageProblem(error);

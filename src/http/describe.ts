@@ -19,15 +19,26 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
   return { description, content: { "application/json": { schema } } };
 }
 
+/** A response's problems, by their codes: what the pages of problems name routes by. */
+export const CODES_EXTENSION = "x-problems";
+
 /** The problems that a route can answer, by status; 401 stands on all of them. */
 export function problems(...codes: ProblemCode[]) {
   const told: ProblemCode[] = ["unauthenticated", ...codes];
   const content = { "application/problem+json": { schema: ProblemSchema } };
-  const responses: Record<number, { description: string; content: typeof content }> = {};
+  const responses: Record<number, {
+    readonly description: string;
+    readonly content: typeof content;
+    readonly [CODES_EXTENSION]: readonly ProblemCode[];
+  }> = {};
   for (const code of told) {
     const [status, title] = PROBLEMS[code];
-    const others = responses[status] ? `${responses[status].description}; ` : "";
-    responses[status] = { description: `${others}${title}`, content };
+    const before = responses[status];
+    responses[status] = {
+      description: before ? `${before.description}; ${title}` : title,
+      content,
+      [CODES_EXTENSION]: [...(before?.[CODES_EXTENSION] ?? []), code],
+    };
   }
   return responses;
 }

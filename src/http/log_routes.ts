@@ -20,6 +20,8 @@ const PAGE = 1_000;
 const JSON_TYPE = "application/json";
 const NDJSON = "application/x-ndjson";
 const TEXT = "text/plain";
+/** What a browser asks for when somebody opens the address: that is text for people. */
+const HTML = "text/html";
 
 /** Hono has no type for an answer in one of several forms: a Response passes as any of them. */
 type Answer = never;
@@ -58,11 +60,12 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void
   app.openapi(logsRoute, async (context): Promise<Answer> => {
     const job = await jobFor(context, log, "read");
     const { level = "debug", after = 0, until = job.seq, tail, limit } = context.req.valid("query");
-    const type = accepts(context, {
+    const wanted = accepts(context, {
       header: "Accept",
-      supports: [JSON_TYPE, NDJSON, TEXT],
+      supports: [JSON_TYPE, NDJSON, TEXT, HTML],
       default: JSON_TYPE,
     });
+    const type = wanted === HTML ? TEXT : wanted;
     const last = Math.min(until, job.seq);
     const from = tail === undefined
       ? after
@@ -79,7 +82,10 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void
         (entry) => entry.kind === "log" ? line(entry) : "",
       );
       return new Response(lines, {
-        headers: { "Content-Type": `${type}; charset=utf-8` },
+        headers: {
+          "Content-Type": `${type}; charset=utf-8`,
+          "X-Content-Type-Options": "nosniff",
+        },
       }) as Answer;
     }
     const most = limit ?? tail ?? LINES;

@@ -195,6 +195,11 @@ export class Dispatcher {
     return this.#running.size;
   }
 
+  /** Whether `stop` was called: nothing is started any more. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   #sweepLater(): void {
     this.#callOffSweep = this.#options.clock.after(SWEEP_MS, () => {
       this.#sweep(giveUp(this.#options.clock.now())).catch(this.#options.onFault).finally(() => {

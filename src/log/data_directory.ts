@@ -12,6 +12,8 @@ export interface ServerNote {
   readonly pid: number;
   /** Whether it is there for one command only and ends with it. */
   readonly passing?: boolean;
+  /** Of its certificate (SHA-256), where it speaks HTTPS. */
+  readonly fingerprint?: string;
 }
 
 /** Another server has the directory. */
@@ -79,9 +81,14 @@ export function serverOf(path: string): ServerNote | undefined {
   try {
     const note: unknown = JSON.parse(readFileSync(join(path, SERVER_FILE), "utf8"));
     if (typeof note !== "object" || note === null) return undefined;
-    const { url, pid, passing } = note as Partial<ServerNote>; // each is looked at on the next line
+    const { url, pid, passing, fingerprint } = note as Partial<ServerNote>; // looked at below
     if (typeof url !== "string" || typeof pid !== "number") return undefined;
-    return passing === true ? { url, pid, passing } : { url, pid };
+    return {
+      url,
+      pid,
+      ...(passing === true && { passing }),
+      ...(typeof fingerprint === "string" && { fingerprint }),
+    };
   } catch {
     // No file, or one that is being written: nothing is known of a server.
     return undefined;

@@ -332,8 +332,14 @@ test("demo indexes a folder, says how to watch it, takes the next port, and show
     const frames = framesOf(
       await (await fetch(url, { headers: { Authorization: `Bearer ${bearer}` } })).text(),
     );
+    const [, page, link] = /^Open (\S+)#link=(\S+)$/m.exec(stdout) ?? [];
+    const signedIn = await fetch(new URL("/v1/session", url), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ link }),
+    });
     assert.equal(await program.stop(), 0, name);
-    return { stdout, url, counts: frames.at(-1)?.data };
+    return { stdout, url, page, session: await signedIn.json(), counts: frames.at(-1)?.data };
   };
 
   const first = await end("first");
@@ -345,6 +351,8 @@ test("demo indexes a folder, says how to watch it, takes the next port, and show
   assert.deepEqual([first.counts.inserted, first.counts.status], [3, "completed"]);
   assert.deepEqual([second.counts.inserted, second.counts.updated, second.counts.kept], [1, 1, 2]);
   assert.equal(new URL(first.url).port, new URL(second.url).port);
+  assert.equal(first.page, first.url.replace("/v1/sync", "").replace("/subscribe", ""));
+  assert.deepEqual([first.session.tenant, first.session.scopes], ["default", ["read", "run"]]);
 });
 
 test("demo stopped in the middle ends with 0 and its job as cancelled; it paces a short run and says so", async (t) => {

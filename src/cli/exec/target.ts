@@ -114,7 +114,7 @@ export class LocalTarget implements Target {
   #announced(note: ServerNote | undefined): Client | undefined {
     if (!note) return undefined;
     this.#staying ||= note.passing !== true;
-    return withCliKey(this.#settings.data, note.url, DEFAULT_TENANT);
+    return withCliKey(this.#settings.data, note, DEFAULT_TENANT);
   }
 
   #startOn(port: number): Promise<RunningServer> {

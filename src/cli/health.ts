@@ -1,0 +1,47 @@
+/** `health`: whether a server lives, for images that have no curl. */
+import process from "node:process";
+import { serverOf } from "../log/data_directory.ts";
+import { namedServer } from "./connect.ts";
+import { ExitCode } from "./exit.ts";
+import type { Flags } from "./flags.ts";
+import { fetchFrom } from "./fetch_from.ts";
+import { dataFrom } from "./settings.ts";
+
+/** How long an answer may take, in milliseconds. */
+const ANSWER_MS = 5_000;
+
+/** Ends with 0 when the server answers, else with 1 and the reason. @throws {UsageError} */
+export async function health(flags: Flags): Promise<number> {
+  const named = namedServer(flags);
+  const data = named === undefined ? dataFrom(flags) : "";
+  const server = named === undefined ? serverOf(data) : { url: named };
+  const fault = server ? await faultOf(server) : `no server runs on "${data}"`;
+  if (flags.json) {
+    process.stdout.write(
+      `${JSON.stringify({ healthy: fault === undefined, url: server?.url ?? null })}\n`,
+    );
+  }
+  if (fault === undefined) return ExitCode.ok;
+  process.stderr.write(`synctail: not healthy: ${fault}\n`);
+  return ExitCode.failed;
+}
+
+async function faultOf(
+  { url, fingerprint }: { readonly url: string; readonly fingerprint?: string },
+): Promise<string | undefined> {
+  const init = { headers: {}, signal: AbortSignal.timeout(ANSWER_MS) };
+  const path = `${url}/healthz`;
+  try {
+    const answer = await fetchFrom(path, init, fingerprint);
+    await answer.body?.cancel();
+    return answer.ok ? undefined : `${url} answers ${answer.status}`;
+  } catch (cause) {
+    return `${url} does not answer (${reasonOf(cause)})`;
+  }
+}
+
+/** What lies below "fetch failed", where there is something. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? cause.cause.message : cause.message;
+}

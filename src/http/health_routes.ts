@@ -1,0 +1,20 @@
+/** For whoever looks after the process: does it live, and does it take requests. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { HttpEnv } from "./env.ts";
+import { Problem } from "./problem.ts";
+import type { Services } from "./services.ts";
+
+/** `/healthz` answers as long as the process does; `/readyz` says 503 once it has begun to stop. */
+export function addHealthRoutes(
+  app: OpenAPIHono<HttpEnv>,
+  { dispatcher, origin }: Pick<Services, "dispatcher" | "origin">,
+): void {
+  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  app.get("/readyz", (context) => {
+    const headers = { "Cache-Control": "no-store" };
+    if (!dispatcher.stopping) return context.json({ status: "ready" }, 200, headers);
+    const detail = "Nothing new is begun here, and streams are asked to come back";
+    return new Problem("stopping", detail, {}, { ...headers, "Retry-After": "5" })
+      .response(origin.prefix);
+  });
+}

@@ -1,0 +1,173 @@
+// @ts-check
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/** The page: who is signed in, and which view is shown. */
+import { ask, reasonOf, Refused } from "./api.js";
+import { h } from "./dom.js";
+import { forgetJobs, homeView } from "./home_view.js";
+import { jobView } from "./job_view.js";
+import { linkState } from "./link_state.js";
+import { notice } from "./notices.js";
+import { signInView } from "./sign_in_view.js";
+import { syncView } from "./sync_view.js";
+
+/** @typedef {import("./wire.d.ts").Session} Session */
+/** @typedef {import("./wire.d.ts").View} View */
+
+/** Sessions are renewed as long as the page is open, in milliseconds. */
+const RENEW_MS = 30 * 60_000;
+const RETRY_MS = 2_000;
+
+const top = /** @type {HTMLElement} */ (document.getElementById("top"));
+const root = /** @type {HTMLElement} */ (document.getElementById("view"));
+const base = new URL(document.baseURI);
+const link = linkState();
+const who = h("span", { class: "who" });
+const out = h(
+  "button",
+  { type: "button", class: "quiet", hidden: true, onclick: signOut },
+  "Sign out",
+);
+
+/** @type {Session | undefined} */
+let session;
+/** @type {View | undefined} */
+let view;
+
+top.append(
+  h("a", { href: "./", class: "brand" }, mark(), "synctail"),
+  link.pill,
+  h("span", { class: "grow" }),
+  who,
+  out,
+);
+root.before(link.banner);
+
+/** @param {string} reason */
+function signedOut(reason) {
+  session = undefined;
+  forgetJobs();
+  show(reason);
+}
+
+/** @param {Session} given */
+function signedIn(given) {
+  session = given;
+  forgetJobs();
+  show();
+}
+
+/** @param {string} [reason] for the view that asks for a sign-in */
+function show(reason = "") {
+  view?.leave();
+  view = undefined;
+  link.show({ kind: "none" });
+  root.replaceChildren();
+  out.hidden = !session;
+  who.textContent = session ? session.tenant : "";
+  if (!session) {
+    signInView(root, reason, signedIn);
+    return;
+  }
+  const place = { root, session, link: link.show, go, signedOut };
+  const { pathname, searchParams } = new URL(location.href);
+  const [kind, id, more] = pathname.slice(base.pathname.length).split("/").map(decode);
+  if (kind === "job" && id && !more) view = jobView(place, id);
+  else if (kind === "sync" && id && !more) view = syncView(place, id);
+  else view = homeView(place, searchParams);
+}
+
+/** @param {string} path */
+function go(path) {
+  history.pushState(null, "", new URL(path, base));
+  show();
+  scrollTo(0, 0);
+  root.focus({ preventScroll: true });
+}
+
+/** What is no proper escape stays as it is. @param {string} part */
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // no job has such a name, and the server says so
+  }
+}
+
+async function signOut() {
+  try {
+    await ask("DELETE", "v1/session");
+    signedOut("You are signed out.");
+  } catch (cause) {
+    notice(`Cannot sign out: ${reasonOf(cause)}`);
+  }
+}
+
+/** The secret of a sign-in link, out of the address bar at once; it works only once anyway. */
+function takeLink() {
+  const secret = /^#link=(.+)$/.exec(location.hash)?.[1];
+  if (secret !== undefined) history.replaceState(null, "", location.pathname + location.search);
+  return secret;
+}
+
+async function begin() {
+  const secret = takeLink();
+  let refusal = "";
+  if (secret !== undefined) {
+    try {
+      return signedIn(await ask("POST", "v1/session", { link: secret }));
+    } catch (cause) {
+      refusal = reasonOf(cause);
+    }
+  }
+  try {
+    session = await ask("GET", "v1/session");
+    show();
+    if (refusal !== "") notice(refusal);
+  } catch (cause) {
+    if (cause instanceof Refused && cause.status === 401) return signedOut(refusal);
+    root.replaceChildren(
+      h("p", { class: "lone", role: "status" }, `${reasonOf(cause)}. Trying again.`),
+    );
+    setTimeout(begin, RETRY_MS);
+  }
+}
+
+async function renew() {
+  if (!session) return;
+  try {
+    await ask("GET", "v1/session");
+  } catch (cause) {
+    if (cause instanceof Refused && cause.status === 401) signedOut(cause.message);
+    // Otherwise the server is away, which the view's own stream tells.
+  }
+}
+
+function mark() {
+  const image = h("img", { alt: "", width: 20, height: 20 });
+  image.src = new URL("icon.svg", import.meta.url).href;
+  return image;
+}
+
+document.addEventListener("click", (event) => {
+  const { target, button, metaKey, ctrlKey, shiftKey, altKey, defaultPrevented } = event;
+  const anchor = target instanceof Element ? target.closest("a") : null;
+  if (!anchor || button !== 0 || metaKey || ctrlKey || shiftKey || altKey || defaultPrevented) {
+    return;
+  }
+  const own = anchor.origin === base.origin && anchor.pathname.startsWith(base.pathname);
+  if (!own || anchor.target !== "" || !session) return;
+  const path = anchor.pathname.slice(base.pathname.length);
+  if (path !== "" && !/^(job|sync)\//.test(path)) return;
+  event.preventDefault();
+  go(`./${path}${anchor.search}`);
+});
+addEventListener("popstate", () => show());
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#link=")) begin();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) renew();
+});
+setInterval(renew, RENEW_MS);
+begin();

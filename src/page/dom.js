@@ -1,0 +1,83 @@
+// @ts-check
+/** Building what is shown. Text from outside becomes text, never markup. */
+
+/** @typedef {Node | string | undefined | null | false} Child */
+/** @typedef {Record<string, string | number | boolean | undefined | EventListener>} Attributes */
+
+/**
+ * An element. Attributes that are undefined or false are left out; those that start with `on` are
+ * listeners.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else setAttribute(node, name, value);
+  }
+  node.append(
+    ...children.filter((child) => child !== undefined && child !== null && child !== false),
+  );
+  return node;
+}
+
+/**
+ * Sets or removes an attribute, where that changes something.
+ *
+ * @param {Element} node
+ * @param {string} name
+ * @param {string | number | boolean | undefined} value
+ */
+export function setAttribute(node, name, value) {
+  if (value === undefined || value === false) return node.removeAttribute(name);
+  const text = value === true ? "" : String(value);
+  if (node.getAttribute(name) !== text) node.setAttribute(name, text);
+}
+
+/**
+ * Writes a text where it differs, so that nothing is laid out or read aloud again without a cause.
+ *
+ * @param {Element} node
+ * @param {string | undefined} text hidden when undefined: what is not known is absent
+ */
+export function setText(node, text) {
+  if (node.textContent !== (text ?? "")) node.textContent = text ?? "";
+  if (node instanceof HTMLElement) setHidden(node, text === undefined);
+}
+
+/**
+ * @param {HTMLElement} node
+ * @param {boolean} hidden
+ */
+export function setHidden(node, hidden) {
+  if (node.hidden !== hidden) node.hidden = hidden;
+}
+
+/**
+ * Calls `draw` in the next animation frame, however often it is asked to until then.
+ *
+ * @param {() => void} draw
+ * @returns {{ soon: () => void, stop: () => void }}
+ */
+export function inFrames(draw) {
+  let asked = 0;
+  let over = false;
+  return {
+    soon() {
+      if (over) return;
+      asked ||= requestAnimationFrame(() => {
+        asked = 0;
+        draw();
+      });
+    },
+    stop() {
+      over = true;
+      cancelAnimationFrame(asked);
+    },
+  };
+}

@@ -1,0 +1,205 @@
+// @ts-check
+/** Lines as they come: the newest are kept and followed, until somebody scrolls up to read. */
+import { h, setAttribute, setHidden, setText } from "./dom.js";
+import { VirtualList } from "./virtual_list.js";
+import { many } from "./words.js";
+
+/** How near the end still counts as the end, in pixels. */
+const NEAR_PX = 4;
+
+let lists = 0;
+
+/**
+ * A listbox: the arrow keys go from line to line, and the one that is chosen is shown whole below.
+ *
+ * @template {{ readonly n: number }} Line `n` counts the lines, from 1
+ */
+export class FollowList {
+  /** @type {Line[]} */
+  #lines = [];
+  /** @type {Line | undefined} */
+  #chosen;
+  #following = true;
+  #seenN = 0;
+  #lastN = 0;
+  #id = `lines-${++lists}`;
+  #options;
+  #list;
+  #scroller;
+  #host;
+  #more;
+  #whole;
+  #empty;
+
+  /**
+   * @param {object} options
+   * @param {string} options.label
+   * @param {string} options.empty what is said where there is no line yet
+   * @param {number} options.max lines that are kept
+   * @param {() => { readonly node: HTMLElement, show(line: Line): void }} options.create
+   * @param {(line: Line) => string} options.textOf the whole line
+   */
+  constructor(options) {
+    this.#options = options;
+    this.#host = h("div", { class: "lines-host", role: "presentation" });
+    this.#scroller = h("div", {
+      class: "lines",
+      role: "listbox",
+      "aria-label": options.label,
+      tabindex: 0,
+      onscroll: () => this.#scrolled(),
+      onkeydown: (event) => this.#key(/** @type {KeyboardEvent} */ (event)),
+    }, this.#host);
+    this.#empty = h("p", { class: "lines-empty" }, options.empty);
+    this.#more = h("button", {
+      class: "lines-more",
+      type: "button",
+      hidden: true,
+      onclick: () => this.follow(),
+    });
+    this.#whole = h("pre", { class: "lines-whole", tabindex: 0, hidden: true });
+    setAttribute(this.#whole, "aria-label", "The chosen line");
+    this.node = h(
+      "div",
+      { class: "lines-box" },
+      h("div", { class: "lines-frame" }, this.#scroller, this.#empty, this.#more),
+      this.#whole,
+    );
+    this.#list = new VirtualList({
+      host: this.#host,
+      scroller: this.#scroller,
+      keyOf: (/** @type {Line} */ line) => line.n,
+      create: () => this.#row(),
+      drawn: () => this.#drawn(),
+    });
+  }
+
+  get lines() {
+    return this.#lines;
+  }
+
+  /** @param {Line} line */
+  add(line) {
+    this.#lines.push(line);
+    this.#lastN = line.n;
+    const { max } = this.#options;
+    if (this.#lines.length >= max + Math.ceil(max / 10)) {
+      const dropped = this.#lines.length - max;
+      this.#lines = this.#lines.slice(dropped);
+      if (!this.#following) this.#scroller.scrollTop -= dropped * this.#list.rowPx;
+    }
+    this.#list.set(this.#lines);
+  }
+
+  clear() {
+    this.#lines = [];
+    this.#chosen = undefined;
+    this.#following = true;
+    this.#list.set(this.#lines);
+  }
+
+  /** Goes to the end and stays there. */
+  follow() {
+    this.#following = true;
+    this.#choose(undefined);
+    this.#list.flush();
+    this.#scroller.focus({ preventScroll: true });
+  }
+
+  /** Draws again: it was out of sight. */
+  refresh() {
+    this.#list.refresh();
+  }
+
+  stop() {
+    this.#list.stop();
+  }
+
+  #row() {
+    const { node, show } = this.#options.create();
+    node.setAttribute("role", "option");
+    /** @type {Line | undefined} */
+    let shown;
+    node.addEventListener("click", () => this.#choose(shown === this.#chosen ? undefined : shown));
+    return {
+      node,
+      show: (
+        /** @type {Line} */ line,
+        /** @type {number} */ index,
+        /** @type {number} */ count,
+      ) => {
+        if (shown !== line) {
+          shown = line;
+          node.id = `${this.#id}-${line.n}`;
+          show(line);
+        }
+        setAttribute(node, "aria-posinset", index + 1);
+        setAttribute(node, "aria-setsize", count);
+        setAttribute(node, "aria-selected", String(line === this.#chosen));
+      },
+    };
+  }
+
+  #scrolled() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
+    const atEnd = scrollTop + clientHeight >= scrollHeight - NEAR_PX;
+    if (this.#following && !atEnd) this.#seenN = this.#lastN;
+    this.#following = atEnd && this.#chosen === undefined;
+    this.#showMore();
+  }
+
+  #drawn() {
+    const { scrollHeight, clientHeight, scrollTop } = this.#scroller;
+    if (this.#following && scrollTop < scrollHeight - clientHeight - 1) {
+      this.#scroller.scrollTop = scrollHeight;
+    }
+    if (this.#following) this.#seenN = this.#lastN;
+    setHidden(this.#empty, this.#lines.length > 0);
+    this.node.classList.toggle("lines-none", this.#lines.length === 0);
+    this.#showMore();
+    const chosen = this.#chosen && this.#list.nodeOf(this.#chosen.n);
+    setAttribute(this.#scroller, "aria-activedescendant", chosen?.id);
+  }
+
+  #showMore() {
+    const count = this.#lastN - this.#seenN;
+    const text = count > 0 ? `${many(count, "new line")} \u2193` : "To the end \u2193";
+    setText(this.#more, this.#following || this.#lines.length === 0 ? undefined : text);
+  }
+
+  /** @param {Line | undefined} line */
+  #choose(line) {
+    if (line && this.#following) {
+      this.#following = false;
+      this.#seenN = this.#lastN;
+    }
+    this.#chosen = line;
+    setText(this.#whole, line && this.#options.textOf(line));
+    this.#list.refresh();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const { key } = event;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (key === "End") {
+      event.preventDefault();
+      return this.follow();
+    }
+    if (key === "Escape" && this.#chosen) return this.#choose(undefined);
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15, Home: -Infinity }[key];
+    if (step === undefined || this.#lines.length === 0) return;
+    event.preventDefault();
+    const rowPx = this.#list.rowPx;
+    const last = this.#lines.length - 1;
+    const at = this.#chosen ? this.#lines.indexOf(this.#chosen) : step > 0 ? -1 : last + 1;
+    const index = Math.max(0, Math.min(last, at + step));
+    this.#choose(this.#lines[index]);
+    const top = index * rowPx;
+    const { scrollTop, clientHeight } = this.#scroller;
+    if (top < scrollTop) this.#scroller.scrollTop = top;
+    else if (top + rowPx > scrollTop + clientHeight) {
+      this.#scroller.scrollTop = top + rowPx - clientHeight;
+    }
+  }
+}

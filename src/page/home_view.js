@@ -1,0 +1,263 @@
+// @ts-check
+/** The first page: syncs, and all jobs, live on one connection. */
+import { ask, reasonOf, Refused } from "./api.js";
+import { h, inFrames, setHidden, setText } from "./dom.js";
+import { jobList } from "./job_list.js";
+import { JobsStore, listedOf } from "./jobs_store.js";
+import { notice } from "./notices.js";
+import { Stream } from "./stream.js";
+import { syncCards } from "./sync_cards.js";
+import { everySecond } from "./time.js";
+import { isEnded, many, number, STATUS_WORDS } from "./words.js";
+
+/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./wire.d.ts").Sync} Sync */
+
+/** Jobs that are over, in the first picture. */
+const ENDED_MAX = 1_000;
+/** Syncs are asked for again at most this often, in milliseconds. */
+const SYNCS_MS = 2_000;
+
+/** Kept while other views are shown, so that coming back shows the list at once. */
+const store = new JobsStore(ENDED_MAX);
+
+/** Another session sees other jobs. */
+export function forgetJobs() {
+  store.forget();
+}
+
+/** @param {Place} place @param {URLSearchParams} query @returns {import("./wire.d.ts").View} */
+export function homeView(place, query) {
+  document.title = "Jobs - synctail";
+  const stallAfterMs = place.session.stall_after_s * 1000;
+  const cards = syncCards(place);
+  const jobs = jobList({ label: "Jobs", stallAfterMs });
+  const summary = h("p", { class: "summary" });
+  const older = h(
+    "button",
+    { type: "button", class: "older", onclick: showOlder },
+    "Show older jobs",
+  );
+  const none = h("p", { class: "empty", hidden: true }, "No job matches.");
+  const nothing = firstSteps();
+  store.filter = {
+    status: query.get("status") ?? "",
+    sync: query.get("sync") ?? "",
+    tag: query.get("tag") ?? "",
+    text: query.get("q") ?? "",
+  };
+  const filters = filterBar(store.filter, changeFilter);
+  place.root.append(
+    cards.node,
+    h(
+      "section",
+      { "aria-labelledby": "jobs-title" },
+      h("div", { class: "section-head" }, h("h1", { id: "jobs-title" }, "Jobs"), summary),
+      filters.node,
+      jobs.node,
+      none,
+      nothing,
+      older,
+    ),
+  );
+
+  const frames = inFrames(draw);
+  const stream = new Stream({
+    path: () => `v1/sync/jobs/subscribe?${store.query}`,
+    onFrame(frame) {
+      if (frame.type === "error" && String(frame.code).startsWith("access_")) {
+        return place.signedOut(frame.message);
+      }
+      const news = store.take(frame);
+      const known = frame.type !== "progress" || cards.take(listedOf(frame));
+      if (news !== undefined || (store.complete && !known)) askSyncs();
+      frames.soon();
+    },
+    onState: place.link,
+    mayRetry: () => stillSignedIn(place),
+  });
+
+  let asked = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let pause;
+  function askSyncs() {
+    if (pause !== undefined) {
+      asked = true;
+      return;
+    }
+    asked = false;
+    pause = setTimeout(() => {
+      pause = undefined;
+      if (asked) askSyncs();
+    }, SYNCS_MS);
+    ask("GET", "v1/sync").then(({ items }) => {
+      cards.show(items);
+      filters.syncs(items);
+    }, (cause) => {
+      // The stream tells by itself when the server is away.
+      if (cause instanceof Refused) notice(`Cannot list the syncs: ${reasonOf(cause)}`);
+    });
+  }
+  askSyncs();
+
+  function draw() {
+    const { shown } = store;
+    jobs.list.set(shown, true);
+    cards.tick();
+    setHidden(older, !store.more);
+    const going = shown.filter(({ job }) => !isEnded(job.status)).length;
+    const all = many(shown.length, "job");
+    setText(
+      summary,
+      store.complete || shown.length > 0
+        ? `${all}${store.more ? " loaded" : ""}${going > 0 ? `, ${number(going)} on the way` : ""}`
+        : "Loading",
+    );
+    const empty = store.complete && shown.length === 0;
+    setHidden(none, !empty || !filters.active());
+    setHidden(nothing, !empty || filters.active());
+  }
+  draw();
+  const stopTicking = everySecond(() => {
+    jobs.list.refresh();
+    cards.tick();
+  });
+
+  /** @param {import("./jobs_store.js").Filter} filter */
+  function changeFilter(filter) {
+    const query = store.query.toString();
+    store.filter = filter;
+    const words = new URLSearchParams();
+    for (const [name, value] of Object.entries(filter)) {
+      if (value !== "") words.set(name === "text" ? "q" : name, value);
+    }
+    history.replaceState(null, "", `${document.baseURI}${words.size > 0 ? `?${words}` : ""}`);
+    if (store.query.toString() !== query) stream.restart();
+    frames.soon();
+  }
+
+  async function showOlder() {
+    older.disabled = true;
+    try {
+      await store.older();
+    } catch (cause) {
+      notice(`Cannot show older jobs: ${reasonOf(cause)}`);
+    }
+    older.disabled = false;
+    frames.soon();
+  }
+
+  return {
+    leave() {
+      clearTimeout(pause);
+      pause = undefined;
+      stream.close();
+      frames.stop();
+      stopTicking();
+      jobs.list.stop();
+    },
+  };
+}
+
+/** Asked when a stream could not be opened. @param {Place} place */
+export async function stillSignedIn(place) {
+  try {
+    await ask("GET", "v1/session");
+  } catch (cause) {
+    if (cause instanceof Refused && cause.status === 401) {
+      place.signedOut(cause.message);
+      return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * @param {import("./jobs_store.js").Filter} filter
+ * @param {(filter: import("./jobs_store.js").Filter) => void} onChange
+ */
+function filterBar(filter, onChange) {
+  const text = h("input", {
+    type: "search",
+    id: "filter-text",
+    placeholder: "Name, tag or id",
+    value: filter.text,
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: tell,
+  });
+  const status = h(
+    "select",
+    { id: "filter-status", onchange: tell },
+    h("option", { value: "" }, "Any status"),
+    h("option", { value: "active" }, "On the way"),
+    h("option", { value: "ended" }, "Over"),
+    ...Object.entries(STATUS_WORDS).map(([value, words]) => h("option", { value }, words)),
+  );
+  const sync = h(
+    "select",
+    { id: "filter-sync", onchange: tell },
+    h("option", { value: "" }, "Any sync"),
+    filter.sync !== "" && h("option", { value: filter.sync }, filter.sync),
+  );
+  status.value = filter.status;
+  sync.value = filter.sync;
+  let { tag } = filter;
+  const tagWord = h("span", {}, tag);
+  const tagBox = h(
+    "button",
+    {
+      type: "button",
+      class: "tag tag-filter",
+      "aria-label": `Tag ${tag}: show all tags again`,
+      hidden: tag === "",
+      onclick() {
+        tag = "";
+        tagBox.hidden = true;
+        tell();
+      },
+    },
+    tagWord,
+    " \u00d7",
+  );
+  function tell() {
+    onChange({ status: status.value, sync: sync.value, tag, text: text.value });
+  }
+  const label = (/** @type {string} */ id, /** @type {string} */ words) =>
+    h("label", { for: id, class: "unseen" }, words);
+  return {
+    node: h(
+      "form",
+      { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+      label("filter-text", "Filter by name, tag or id"),
+      text,
+      label("filter-status", "Status"),
+      status,
+      label("filter-sync", "Sync"),
+      sync,
+      tagBox,
+    ),
+    active: () => status.value !== "" || sync.value !== "" || tag !== "" || text.value !== "",
+    /** @param {readonly Sync[]} items */
+    syncs(items) {
+      const chosen = items.find(({ id, name }) => id === sync.value || name === sync.value);
+      const value = chosen?.id ?? sync.value;
+      const options = items.map(({ id, name }) => h("option", { value: id }, name));
+      if (value !== "" && !chosen) options.push(h("option", { value }, value));
+      sync.replaceChildren(h("option", { value: "" }, "Any sync"), ...options);
+      sync.value = value;
+    },
+  };
+}
+
+function firstSteps() {
+  return h(
+    "p",
+    { class: "empty", hidden: true },
+    "Nothing has run yet. ",
+    h("code", {}, "synctail demo"),
+    " runs a sync of real files; ",
+    h("code", {}, "synctail run SYNC"),
+    " one of yours.",
+  );
+}

@@ -1,0 +1,132 @@
+// @ts-check
+/** What is fixed of a job, its times, and the other attempts at the same work. */
+import { ask } from "./api.js";
+import { h, setHidden, setText } from "./dom.js";
+import { icon } from "./icons.js";
+import { duration, known, showTime } from "./time.js";
+import { isEnded, shortId, STATUS_WORDS } from "./words.js";
+
+/** @typedef {import("./wire.d.ts").Job} Job */
+/** @typedef {import("./wire.d.ts").List<Job>} Jobs */
+
+/** How far back and forth attempts are looked for. */
+const ATTEMPTS_MAX = 10;
+/** Newer jobs of the sync among which later attempts are looked for. */
+const NEWER_MAX = 50;
+
+export function factsPanel() {
+  const times = {
+    created: h("time"),
+    started: h("time"),
+    ended: h("time"),
+    heard: h("time"),
+  };
+  const took = h("span");
+  const tookName = h("span", {}, "Running for");
+  const rows = {
+    created: row("Created", times.created),
+    started: row("Started", times.started),
+    ended: row("Ended", times.ended),
+    took: row(tookName, took),
+    heard: row("Last update", times.heard),
+    attempt: row("Attempt", h("span")),
+    origin: row("Run by", h("span")),
+    tags: row("Tags", h("span", { class: "tags" })),
+    id: row("Job id", h("code")),
+  };
+  const meta = h("pre", { class: "meta", tabindex: 0, "aria-label": "Meta" });
+  const metaBox = h("details", { hidden: true }, h("summary", {}, "Meta"), meta);
+  const attempts = h("ol", { class: "attempts" });
+  const attemptsBox = h("div", { hidden: true }, h("h3", {}, "Attempts"), attempts);
+  /** @type {Job | undefined} */
+  let job;
+
+  function tick() {
+    if (!job) return;
+    showTime(times.created, job.created_at);
+    setHidden(rows.started.node, !showTime(times.started, job.started_at));
+    setHidden(rows.ended.node, !showTime(times.ended, job.ended_at));
+    const heard = isEnded(job.status) ? undefined : job.updated_at;
+    setHidden(rows.heard.node, !showTime(times.heard, heard));
+    setText(tookName, job.ended_at === null ? "Running for" : "Took");
+    const end = job.ended_at === null ? known() : Date.parse(job.ended_at);
+    const ms = job.started_at === null ? undefined : end - Date.parse(job.started_at);
+    setText(took, ms === undefined ? undefined : duration(ms));
+    setHidden(rows.took.node, ms === undefined);
+  }
+
+  return {
+    node: h(
+      "section",
+      { class: "card", "aria-labelledby": "facts-title" },
+      h("h2", { id: "facts-title" }, "Details"),
+      h("dl", { class: "facts" }, ...Object.values(rows).map(({ node }) => node)),
+      metaBox,
+      attemptsBox,
+    ),
+    tick,
+    /** @param {Job} given */
+    show(given) {
+      job = given;
+      setText(rows.attempt.value, job.attempt > 1 ? String(job.attempt) : undefined);
+      setHidden(rows.attempt.node, job.attempt === 1);
+      setText(rows.origin.value, job.origin === "source" ? "this server" : "a worker elsewhere");
+      const tags = job.tags.map((tag) =>
+        h("a", { class: "tag", href: `./?tag=${encodeURIComponent(tag)}` }, tag)
+      );
+      rows.tags.value.replaceChildren(...tags);
+      setHidden(rows.tags.node, tags.length === 0);
+      setText(rows.id.value, job.id);
+      const empty = Object.keys(job.meta).length === 0;
+      setHidden(metaBox, empty);
+      setText(meta, empty ? undefined : JSON.stringify(job.meta, null, 2));
+      tick();
+    },
+    /** @param {readonly Job[]} jobs oldest first */
+    showAttempts(jobs) {
+      setHidden(attemptsBox, jobs.length < 2);
+      attempts.replaceChildren(...jobs.map((one) => {
+        const words = [icon(one.status), `${one.attempt}. ${STATUS_WORDS[one.status]}`];
+        const here = one.id === job?.id;
+        return h(
+          "li",
+          {},
+          here
+            ? h("span", { "aria-current": "page" }, ...words, " (this one)")
+            : h("a", { href: `job/${one.id}` }, ...words, ` ${shortId(one.id)}`),
+          one.error && h("span", { class: "hint" }, ` ${one.error.message}`),
+        );
+      }));
+    },
+  };
+}
+
+/** @param {string | HTMLElement} name @param {HTMLElement} value */
+function row(name, value) {
+  return { value, node: h("div", {}, h("dt", {}, name), h("dd", {}, value)) };
+}
+
+/**
+ * The attempts before this job, and those after it among the sync's newest jobs; oldest first.
+ *
+ * @param {Job} job
+ * @returns {Promise<readonly Job[]>}
+ */
+export async function attemptsOf(job) {
+  const all = [job];
+  for (let first = job; first.retry_of !== null && all.length < ATTEMPTS_MAX;) {
+    /** @type {Job | undefined} */
+    const before = await ask("GET", `v1/sync/job/${first.retry_of}`).catch(() => undefined); // it may be removed
+    if (!before) break;
+    all.unshift(first = before);
+  }
+  if (job.sync_id === null) return all;
+  /** @type {Jobs} */
+  const { items } = await ask("GET", `v1/sync/jobs?sync=${job.sync_id}&limit=${NEWER_MAX}`);
+  for (let last = job; all.length < ATTEMPTS_MAX;) {
+    const after = items.find(({ retry_of }) => retry_of === last.id);
+    if (!after) break;
+    all.push(last = after);
+  }
+  return all;
+}

@@ -1,0 +1,205 @@
+// @ts-check
+/** The jobs of a list: what the stream of many tells, and older ones that were asked for. */
+import { ask } from "./api.js";
+import { ACTIVE, ENDED, isEnded } from "./words.js";
+
+/** @typedef {import("./wire.d.ts").Listed} Listed */
+/** @typedef {import("./wire.d.ts").Frame} Frame */
+/** @typedef {import("./wire.d.ts").Job} Job */
+/** @typedef {import("./wire.d.ts").Status} Status */
+/** @typedef {{ status: string, sync: string, tag: string, text: string }} Filter */
+/** A job's place, which stays while the job changes. @typedef {{ job: Listed }} Held */
+
+/** Jobs kept; of more, the oldest that are over are let go. */
+export const JOBS_MAX = 20_000;
+/** Jobs asked for at a time, and the fewest that an asking brings. */
+const PAGE = 200;
+const OLDER_MIN = 1_000;
+
+/** @type {Filter} */
+const NO_FILTER = { status: "", sync: "", tag: "", text: "" };
+
+export class JobsStore {
+  /** @type {Map<string, Held>} */
+  #jobs = new Map();
+  /** Jobs that this connection's snapshot has not told of yet. @type {Set<string>} */
+  #unseen = new Set();
+  /** @type {Held[] | undefined} */
+  #sorted;
+  #filter = NO_FILTER;
+  /** @type {string | undefined} */
+  #cursor;
+  #endedInSnapshot = 0;
+  #endedMax;
+
+  /** Whether the snapshot has been told whole at least once. */
+  complete = false;
+  /** Whether there may be jobs that are older than those here. */
+  more = false;
+
+  /** @param {number} endedMax jobs that are over, in a snapshot */
+  constructor(endedMax) {
+    this.#endedMax = endedMax;
+  }
+
+  get size() {
+    return this.#jobs.size;
+  }
+
+  /** All of them. */
+  all() {
+    return this.#jobs.values();
+  }
+
+  /** Those that match the filter: what is on its way first, then the newest. */
+  get shown() {
+    if (!this.#sorted) {
+      const matches = matcher(this.#filter);
+      this.#sorted = [...this.#jobs.values()].filter(({ job }) => matches(job)).sort(inOrder);
+    }
+    return this.#sorted;
+  }
+
+  /** @param {Filter} filter */
+  set filter(filter) {
+    const { status, sync, tag } = this.#filter;
+    // What is older was asked for with the former filter.
+    if (filter.status !== status || filter.sync !== sync || filter.tag !== tag) {
+      this.#cursor = undefined;
+      this.complete = false;
+    }
+    this.#filter = filter;
+    this.#sorted = undefined;
+  }
+
+  get filter() {
+    return this.#filter;
+  }
+
+  /** The query of the stream. */
+  get query() {
+    const { status, sync, tag } = this.#filter;
+    const query = new URLSearchParams({ ended: String(this.#endedMax) });
+    if (status !== "") query.set("status", statusesOf(status).join(","));
+    if (sync !== "") query.set("sync", sync);
+    if (tag !== "") query.set("tag", tag);
+    return query;
+  }
+
+  /** Knows nothing any more. */
+  forget() {
+    this.#jobs.clear();
+    this.#unseen.clear();
+    this.#cursor = undefined;
+    this.#sorted = undefined;
+    this.complete = false;
+    this.more = false;
+  }
+
+  /** @param {Frame} frame @returns {"ended" | "snapshot" | undefined} what has happened */
+  take(frame) {
+    if (frame.type === "connected") {
+      this.#unseen = new Set(this.#jobs.keys());
+      this.#endedInSnapshot = 0;
+      this.complete = false;
+    } else if (frame.type === "progress") {
+      return this.#put(listedOf(frame));
+    } else if (frame.type === "error" && frame.job_id !== undefined) {
+      if (this.#jobs.delete(frame.job_id)) this.#sorted = undefined;
+    } else if (frame.snapshot_complete) {
+      for (const id of this.#unseen) this.#drop(id);
+      this.#unseen.clear();
+      this.complete = true;
+      this.more = this.#endedInSnapshot >= this.#endedMax;
+      this.#sorted = undefined;
+      return "snapshot";
+    }
+  }
+
+  /** Asks for jobs that are older than those here. @throws {import("./api.js").Refused} */
+  async older() {
+    const statuses = statusesOf(this.#filter.status || "ended").filter(isEnded).join(",");
+    if (statuses === "") {
+      this.more = false;
+      return;
+    }
+    const before = this.#jobs.size;
+    do {
+      const { sync } = this.#filter;
+      const query = new URLSearchParams({ limit: String(PAGE), status: statuses });
+      if (sync !== "") query.set("sync", sync);
+      if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
+      const page = await ask("GET", `v1/sync/jobs?${query}`);
+      for (const job of page.items) if (!this.#jobs.has(job.id)) this.#put(listedFrom(job));
+      this.#cursor = page.next_cursor ?? undefined;
+    } while (this.#cursor !== undefined && this.#jobs.size < before + OLDER_MIN && this.#hasRoom);
+    this.more = this.#cursor !== undefined && this.#hasRoom;
+  }
+
+  get #hasRoom() {
+    return this.#jobs.size < JOBS_MAX;
+  }
+
+  /** @param {Listed} job @returns {"ended" | undefined} */
+  #put(job) {
+    const before = this.#jobs.get(job.id);
+    this.#unseen.delete(job.id);
+    const was = before?.job.status;
+    if (before) before.job = job;
+    else this.#jobs.set(job.id, { job });
+    if (was !== job.status) this.#sorted = undefined;
+    const over = isEnded(job.status);
+    if (!this.complete && over) this.#endedInSnapshot++;
+    if (!before && this.#jobs.size > JOBS_MAX) this.#dropOldest();
+    return over && this.complete && was !== job.status ? "ended" : undefined;
+  }
+
+  /** @param {string} id */
+  #drop(id) {
+    this.#jobs.delete(id);
+    this.#sorted = undefined;
+  }
+
+  #dropOldest() {
+    const over = [...this.#jobs.values()].filter(({ job }) => isEnded(job.status)).sort(inOrder);
+    for (const { job: { id } } of over.slice(-Math.ceil(JOBS_MAX / 20))) this.#drop(id);
+  }
+}
+
+/** @param {string} status one, or `active` or `ended` @returns {readonly Status[]} */
+function statusesOf(status) {
+  if (status === "active") return ACTIVE;
+  return status === "ended" ? ENDED : [/** @type {Status} */ (status)]; // the server says if not
+}
+
+/** @param {Filter} filter */
+function matcher({ status, sync, tag, text }) {
+  const statuses = status === "" ? undefined : statusesOf(status);
+  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  return (/** @type {Listed} */ job) => {
+    if (statuses && !statuses.includes(job.status)) return false;
+    if (sync !== "" && job.sync_id !== sync && job.sync !== sync) return false;
+    if (tag !== "" && !job.tags.includes(tag)) return false;
+    if (words.length === 0) return true;
+    const all = [job.sync, job.name, job.id, ...job.tags].join("\n").toLowerCase();
+    return words.every((word) => all.includes(word));
+  };
+}
+
+/** @param {Held} one @param {Held} other */
+function inOrder({ job: a }, { job: b }) {
+  const [overA, overB] = [isEnded(a.status), isEnded(b.status)];
+  if (overA !== overB) return overA ? 1 : -1;
+  if (a.created_at !== b.created_at) return a.created_at < b.created_at ? 1 : -1;
+  return a.id < b.id ? 1 : -1;
+}
+
+/** The job of a progress frame. @param {Frame} frame @returns {Listed} */
+export function listedOf({ job_id, ...rest }) {
+  return /** @type {Listed} */ (/** @type {unknown} */ ({ ...rest, id: job_id }));
+}
+
+/** What a list shows of a job. @param {Job} job @returns {Listed} */
+export function listedFrom(job) {
+  return { ...job, heard_at: job.updated_at, error: job.error && job.error.message };
+}

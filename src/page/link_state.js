@@ -1,0 +1,70 @@
+// @ts-check
+/** Says whether what is shown is live, and since when not. */
+import { h, setAttribute, setHidden, setText } from "./dom.js";
+import { clockTime, everySecond, relative, setHeard } from "./time.js";
+
+/** @typedef {import("./wire.d.ts").LinkState} LinkState */
+
+/** A break that is over sooner is not worth a banner, in milliseconds. */
+const PATIENCE_MS = 1_000;
+
+/** @type {Readonly<Record<LinkState["kind"], string>>} */
+const WORDS = {
+  none: "",
+  connecting: "Connecting",
+  live: "Live",
+  lost: "Reconnecting",
+  offline: "Offline",
+  over: "Ended",
+};
+
+/** The word in the page's head, and the banner for when what is shown is old. */
+export function linkState() {
+  const word = h("span");
+  const pill = h("span", { class: "link-pill", hidden: true }, h("span", { class: "dot" }), word);
+  const banner = h("p", { class: "banner", role: "status", hidden: true });
+  /** @type {LinkState} */
+  let state = { kind: "none" };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let patience;
+
+  function tell() {
+    const { kind, heardMs = Date.now() } = state;
+    const why = kind === "offline" ? "This browser is offline" : "The connection is lost";
+    setText(
+      banner,
+      `${why}. Last heard at ${clockTime(heardMs)}: the numbers below are from then.` +
+        (kind === "offline" ? "" : " Trying again."),
+    );
+    document.body.classList.add("old");
+  }
+
+  /** @param {LinkState} given */
+  function show(given) {
+    state = given;
+    const { kind } = state;
+    setHeard(kind === "lost" || kind === "offline" ? state.heardMs : undefined);
+    setHidden(pill, kind === "none");
+    setAttribute(pill, "data-link", kind);
+    setText(word, WORDS[kind]);
+    if (kind === "lost") {
+      patience ??= setTimeout(tell, PATIENCE_MS);
+      return;
+    }
+    clearTimeout(patience);
+    patience = undefined;
+    if (kind === "offline") return tell();
+    setHidden(banner, true);
+    document.body.classList.remove("old");
+  }
+
+  everySecond(() => {
+    const lost = state.kind === "lost" || state.kind === "offline";
+    const ago = state.heardMs === undefined ? "" : relative(state.heardMs);
+    setText(
+      word,
+      lost && !banner.hidden ? `${WORDS[state.kind]}, heard ${ago}` : WORDS[state.kind],
+    );
+  });
+  return { pill, banner, show };
+}

@@ -1,0 +1,132 @@
+// @ts-check
+/** A job's log lines, and the frames of its stream as they came. */
+import { urlOf } from "./api.js";
+import { h, setAttribute, setText } from "./dom.js";
+import { FollowList } from "./follow_list.js";
+import { fullTime } from "./time.js";
+import { number } from "./words.js";
+
+/** @typedef {import("./wire.d.ts").LogLine} LogLine */
+
+/** Log lines that the page keeps; the link leads to all of them. */
+export const LINES_MAX = 10_000;
+/** Log lines that come at first: most that the server gives. */
+export const TAIL = 1_000;
+/** Frames that the page keeps. */
+const FRAMES_MAX = 1_000;
+
+const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+
+/**
+ * @param {string} id of the job
+ * @param {() => void} onLevel called when another level has been chosen
+ */
+export function logPanel(id, onLevel) {
+  const level = h(
+    "select",
+    { id: "log-level", onchange: () => onLevel() },
+    ...["debug", "info", "warning", "error"].map((name) =>
+      h(
+        "option",
+        { value: name, selected: name === "info" },
+        name === "error" ? name : `${name} and above`,
+      )
+    ),
+  );
+  const list = new FollowList({
+    label: "Log lines",
+    empty: "No log lines of this level.",
+    max: LINES_MAX,
+    create: logRow,
+    textOf: wholeLine,
+  });
+  const node = h(
+    "section",
+    { class: "card", "aria-labelledby": "log-title" },
+    h(
+      "div",
+      { class: "card-head" },
+      h("h2", { id: "log-title" }, "Log"),
+      h("label", { for: "log-level", class: "unseen" }, "Least level"),
+      level,
+      h("span", { class: "grow" }),
+      h("span", { class: "hint wide" }, `The newest ${number(LINES_MAX)} lines are kept here.`),
+      h(
+        "a",
+        { href: urlOf(`v1/sync/job/${id}/logs`), target: "_blank", rel: "noopener" },
+        "Whole log",
+      ),
+    ),
+    list.node,
+  );
+  let n = 0;
+  return {
+    node,
+    get level() {
+      return level.value;
+    },
+    /** @param {LogLine} line */
+    add: (line) => list.add({ n: ++n, line }),
+    clear: () => list.clear(),
+    stop: () => list.stop(),
+  };
+}
+
+/** @typedef {{ readonly n: number, readonly line: LogLine }} Numbered */
+
+function logRow() {
+  const time = h("time");
+  const level = h("span", { class: "line-level" });
+  const text = h("span", { class: "line-text" });
+  const node = h("div", { class: "line" }, time, level, text);
+  return {
+    node,
+    show(/** @type {Numbered} */ { line }) {
+      setText(time, TIME.format(Date.parse(line.time)));
+      setText(level, line.level);
+      setText(text, line.source === undefined ? line.message : `[${line.source}] ${line.message}`);
+      setAttribute(node, "data-level", line.level);
+    },
+  };
+}
+
+/** @param {Numbered} numbered */
+function wholeLine({ line }) {
+  const source = line.source === undefined ? "" : ` [${line.source}]`;
+  const fields = line.fields === undefined ? "" : `\n${JSON.stringify(line.fields, null, 2)}`;
+  return `${fullTime(Date.parse(line.time))} ${line.level}${source}\n${line.message}${fields}`;
+}
+
+/** The stream's own text: what any other client would get. */
+export function framesPanel() {
+  const count = h("span", { class: "hint" });
+  const list = new FollowList({
+    label: "Frames",
+    empty: "No frame yet.",
+    max: FRAMES_MAX,
+    create() {
+      const text = h("span", { class: "line-text" });
+      const node = h("div", { class: "line" }, text);
+      return { node, show: (/** @type {RawFrame} */ { raw }) => setText(text, raw) };
+    },
+    textOf: ({ raw, id }) => id === "" ? `data: ${raw}` : `data: ${raw}\nid: ${id}`,
+  });
+  const node = h(
+    "details",
+    { class: "card", ontoggle: () => list.refresh() },
+    h("summary", {}, h("h2", {}, "Raw frames"), count),
+    list.node,
+  );
+  let n = 0;
+  return {
+    node,
+    /** @param {string} raw @param {string} id */
+    add(raw, id) {
+      list.add({ n: ++n, raw, id });
+    },
+    draw: () => setText(count, n === 0 ? undefined : `${number(n)} since this page was opened`),
+    stop: () => list.stop(),
+  };
+}
+
+/** @typedef {{ readonly n: number, readonly raw: string, readonly id: string }} RawFrame */

@@ -1,0 +1,135 @@
+// @ts-check
+/** The rate over time, as far as this page has seen it. */
+import { h, setAttribute, setHidden } from "./dom.js";
+import { rate } from "./words.js";
+
+/** Points kept; of more, every second one is let go, so that the whole time stays seen. */
+const POINTS_MAX = 600;
+const HEIGHT_PX = 150;
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+
+/** @typedef {import("uplot")} Chart */
+/** Loaded by a script of its own. @type {new (options: any, data: any, host: HTMLElement) => Chart} */
+const Uplot = /** @type {any} */ (globalThis).uPlot;
+
+export class RateChart {
+  /** Seconds since 1970. @type {number[]} */
+  #times = [];
+  /** @type {number[]} */
+  #rates = [];
+  #stepS = 0.5;
+  /** @type {Chart | undefined} */
+  #chart;
+  #box = h("div", { class: "chart", role: "img" });
+  #dark = matchMedia("(prefers-color-scheme: dark)");
+  #resized = new ResizeObserver(([{ contentRect }]) => {
+    const { width } = contentRect;
+    if (width > 0) this.#chart?.setSize({ width, height: HEIGHT_PX });
+  });
+
+  constructor() {
+    this.node = h(
+      "section",
+      { class: "card", "aria-label": "Rate", hidden: true },
+      h("h2", {}, "Rate"),
+      this.#box,
+    );
+    this.#resized.observe(this.#box);
+    this.#dark.addEventListener("change", this.#recolour);
+  }
+
+  /** @param {number} atMs @param {number} perS */
+  add(atMs, perS) {
+    const at = atMs / 1000;
+    const last = this.#times.at(-1);
+    if (last !== undefined && at - last < this.#stepS) {
+      this.#rates[this.#rates.length - 1] = perS;
+      return;
+    }
+    this.#times.push(at);
+    this.#rates.push(perS);
+    if (this.#times.length > POINTS_MAX) {
+      this.#times = this.#times.filter((_, index) => index % 2 === 0);
+      this.#rates = this.#rates.filter((_, index) => index % 2 === 0);
+      this.#stepS *= 2;
+    }
+  }
+
+  draw() {
+    setHidden(this.node, this.#times.length < 2);
+    if (this.node.hidden) return;
+    const [least, most] = [Math.min(...this.#rates), Math.max(...this.#rates)];
+    const last = this.#rates.at(-1) ?? 0;
+    const words = `Rate over time: now ${rate(last)}, between ${rate(least)} and ${rate(most)}`;
+    setAttribute(this.#box, "aria-label", words);
+    const data = [this.#times, this.#rates];
+    if (this.#chart) return this.#chart.setData(/** @type {any} */ (data));
+    this.#chart = new Uplot(this.#options(), data, this.#box);
+  }
+
+  stop() {
+    this.#resized.disconnect();
+    this.#dark.removeEventListener("change", this.#recolour);
+    this.#chart?.destroy();
+  }
+
+  #recolour = () => {
+    this.#chart?.destroy();
+    this.#chart = undefined;
+    this.draw();
+  };
+
+  #options() {
+    const style = getComputedStyle(this.#box);
+    const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    const axis = {
+      stroke: colour("--muted"),
+      font: `11px ${style.fontFamily}`,
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
+    return {
+      width: this.#box.clientWidth || 400,
+      height: HEIGHT_PX,
+      padding: [8, 8, 0, 0],
+      legend: { show: false },
+      cursor: { show: false },
+      scales: {
+        y: {
+          range: (
+            /** @type {unknown} */ _,
+            /** @type {number} */ _low,
+            /** @type {number} */ high,
+          ) => [0, Math.max(high * 1.15, 1)],
+        },
+      },
+      axes: [
+        {
+          ...axis,
+          grid: { show: false },
+          size: 26,
+          space: 90,
+          values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) =>
+            marks.map((mark) => CLOCK.format(mark * 1000)),
+        },
+        {
+          ...axis,
+          size: 56,
+          space: 36,
+          values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) =>
+            marks.map((mark) => rate(mark)),
+        },
+      ],
+      series: [
+        {},
+        {
+          stroke: colour("--accent"),
+          width: 2,
+          fill: colour("--accent-soft"),
+          points: { show: false },
+        },
+      ],
+    };
+  }
+}

@@ -1,0 +1,126 @@
+// @ts-check
+/** A stream that comes back: the browser's own EventSource, and what it leaves to us. */
+import { urlOf } from "./api.js";
+
+/** @typedef {import("./wire.d.ts").Frame} Frame */
+/** @typedef {import("./wire.d.ts").LinkState} LinkState */
+
+/** Waits between attempts of our own, in milliseconds. */
+const WAIT_MS = 1_000;
+const WAIT_MS_MAX = 15_000;
+/** A connection on which nothing came for so long is dead: heartbeats come every 30 s. */
+const SILENCE_MS = 90_000;
+const LOOK_MS = 5_000;
+
+/**
+ * EventSource comes back by itself from a broken connection, but gives up for good on an answer
+ * that is no stream, and does not notice a dead line. Then another is made, at the same position.
+ */
+export class Stream {
+  /** @type {EventSource | undefined} */
+  #source;
+  /** @type {string | undefined} */
+  #lastId;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  #looks;
+  #waitMs = WAIT_MS;
+  #heardMs = Date.now();
+  #wasLive = false;
+  #over = false;
+  #options;
+
+  /**
+   * @param {object} options
+   * @param {() => string} options.path below the base, with its query; asked at each opening
+   * @param {(frame: Frame, raw: string, id: string) => void} options.onFrame
+   * @param {(state: LinkState) => void} options.onState
+   * @param {() => Promise<boolean>} options.mayRetry asked after EventSource has given up
+   */
+  constructor(options) {
+    this.#options = options;
+    this.#looks = setInterval(() => this.#look(), LOOK_MS);
+    addEventListener("offline", this.#offline);
+    addEventListener("online", this.#online);
+    this.#open();
+  }
+
+  /** Starts again without a position: the query has changed. */
+  restart() {
+    this.#lastId = undefined;
+    this.#open();
+  }
+
+  /** For good; `over` when there is nothing more to come. @param {boolean} [over] */
+  close(over = false) {
+    if (this.#over) return;
+    this.#over = true;
+    this.#drop();
+    clearInterval(this.#looks);
+    removeEventListener("offline", this.#offline);
+    removeEventListener("online", this.#online);
+    this.#options.onState({ kind: over ? "over" : "none" });
+  }
+
+  #offline = () => {
+    this.#drop();
+    this.#tell("offline");
+  };
+
+  #online = () => this.#open();
+
+  #open() {
+    this.#drop();
+    if (this.#over) return;
+    if (!navigator.onLine) return this.#tell("offline");
+    const url = new URL(urlOf(this.#options.path()));
+    if (this.#lastId !== undefined) url.searchParams.set("last_event_id", this.#lastId);
+    const source = new EventSource(url);
+    this.#source = source;
+    this.#tell(this.#wasLive ? "lost" : "connecting");
+    source.onmessage = ({ data, lastEventId }) => {
+      if (source !== this.#source) return;
+      this.#heardMs = Date.now();
+      this.#waitMs = WAIT_MS;
+      if (lastEventId !== "") this.#lastId = lastEventId;
+      const frame = JSON.parse(data);
+      if (frame.type === "connected") {
+        this.#wasLive = true;
+        this.#tell("live");
+      }
+      this.#options.onFrame(frame, data, lastEventId);
+    };
+    source.onerror = () => {
+      if (source !== this.#source) return;
+      this.#tell("lost");
+      if (source.readyState === EventSource.CLOSED) this.#again();
+    };
+  }
+
+  async #again() {
+    this.#drop();
+    const may = await this.#options.mayRetry();
+    if (!may || this.#over || this.#source) return;
+    const waitMs = this.#waitMs * (0.5 + Math.random() / 2);
+    this.#waitMs = Math.min(this.#waitMs * 2, WAIT_MS_MAX);
+    this.#retry = setTimeout(() => this.#open(), waitMs);
+  }
+
+  #look() {
+    if (!this.#source || Date.now() - this.#heardMs < SILENCE_MS) return;
+    this.#heardMs = Date.now() - SILENCE_MS / 2; // the next one gets a while, too
+    this.#tell("lost");
+    this.#open();
+  }
+
+  #drop() {
+    clearTimeout(this.#retry);
+    this.#source?.close();
+    this.#source = undefined;
+  }
+
+  /** @param {LinkState["kind"]} kind */
+  #tell(kind) {
+    this.#options.onState({ kind, heardMs: this.#heardMs });
+  }
+}

@@ -1,0 +1,144 @@
+// @ts-check
+/** The syncs, each with how its last run went. */
+import { h, setHidden } from "./dom.js";
+import { icon } from "./icons.js";
+import { listedFrom } from "./jobs_store.js";
+import { mayRun, runSync } from "./runs.js";
+import { known, showTime } from "./time.js";
+import { isEnded, many, percent, STATUS_WORDS } from "./words.js";
+
+/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./wire.d.ts").Sync} Sync */
+/** @typedef {import("./wire.d.ts").Listed} Listed */
+
+/** Syncs that are shown before all are asked for. */
+const FIRST = 8;
+
+/** @param {Place} place */
+export function syncCards(place) {
+  const grid = h("ul", { class: "syncs" });
+  const all = h("button", { type: "button", class: "older", hidden: true, onclick: showAll });
+  const node = h(
+    "section",
+    { "aria-labelledby": "syncs-title", hidden: true },
+    h("div", { class: "section-head" }, h("h2", { id: "syncs-title" }, "Syncs")),
+    grid,
+    all,
+  );
+  /** @type {Map<string, ReturnType<typeof syncCard>>} */
+  const cards = new Map();
+  /** @type {readonly Sync[]} */
+  let items = [];
+  let max = FIRST;
+
+  function showAll() {
+    max = Infinity;
+    show(items);
+  }
+
+  /** @param {readonly Sync[]} given */
+  function show(given) {
+    items = given;
+    setHidden(node, items.length === 0);
+    const seen = items.slice(0, max);
+    for (const [id, card] of cards) {
+      if (seen.some((sync) => sync.id === id)) continue;
+      card.node.remove();
+      cards.delete(id);
+    }
+    for (const sync of seen) {
+      let card = cards.get(sync.id);
+      if (!card) {
+        cards.set(sync.id, card = syncCard(place, sync));
+        grid.append(card.node);
+      }
+      card.show(sync);
+    }
+    setHidden(all, items.length <= seen.length);
+    all.textContent = `Show all ${many(items.length, "sync")}`;
+  }
+
+  return {
+    node,
+    show,
+    tick: () => cards.forEach((card) => card.draw()),
+    /** A job has moved. @param {Listed} job @returns {boolean} whether its sync is known */
+    take(job) {
+      if (job.sync_id === null) return true;
+      cards.get(job.sync_id)?.take(job);
+      return items.some(({ id }) => id === job.sync_id);
+    },
+  };
+}
+
+/** @param {Place} place @param {Sync} first */
+function syncCard(place, first) {
+  const stallAfterMs = place.session.stall_after_s * 1000;
+  let sync = first;
+  const state = h("span", { class: "sync-state" });
+  const last = h("time");
+  const next = h("time");
+  const overdue = h("span", { class: "overdue", hidden: true }, icon("warning"), "Overdue");
+  const run = h("button", {
+    type: "button",
+    class: "small",
+    "aria-label": `Run ${first.name}`,
+    hidden: first.source === null || !mayRun(place),
+    onclick: () => runSync(place, sync),
+  }, "Run");
+  const node = h(
+    "li",
+    { class: "sync-card" },
+    h(
+      "div",
+      { class: "sync-top" },
+      h("a", { href: `sync/${first.id}`, class: "sync-name" }, first.name),
+      run,
+    ),
+    h("div", { class: "sync-line" }, state, last),
+    h("div", { class: "sync-line" }, overdue, next),
+  );
+  /** The sync's newest job. @type {Listed | undefined} */
+  let job;
+  let shown = "";
+
+  function draw() {
+    showTime(last, job && (job.ended_at ?? job.started_at ?? job.created_at));
+    showTime(next, sync.next_run_at, "Next run ");
+    setHidden(overdue, sync.overdue !== true);
+    const words = job ? wordsOf(job) : "Never run";
+    const sign = job && (isStalled(job) ? "stalled" : job.status);
+    if (shown === `${sign} ${words}`) return;
+    shown = `${sign} ${words}`;
+    state.replaceChildren(...(sign === undefined ? [] : [icon(sign)]), words);
+  }
+
+  /** @param {Listed} given */
+  function isStalled({ status, heard_at }) {
+    return !isEnded(status) && known() - Date.parse(heard_at) >= stallAfterMs;
+  }
+
+  /** @param {Listed} given */
+  function wordsOf(given) {
+    const word = isStalled(given) ? "Stalled" : STATUS_WORDS[given.status];
+    return given.percent === undefined || isEnded(given.status)
+      ? word
+      : `${word}, ${percent(given.percent)}`;
+  }
+
+  return {
+    node,
+    draw,
+    /** @param {Listed} given */
+    take(given) {
+      if (job === undefined || given.created_at >= job.created_at) job = given;
+    },
+    /** @param {Sync} given */
+    show(given) {
+      sync = given;
+      // What the stream has told of the same job is newer.
+      if (given.last_job && given.last_job.id !== job?.id) this.take(listedFrom(given.last_job));
+      draw();
+    },
+  };
+}

@@ -1,0 +1,280 @@
+// @ts-check
+/** One sync: how it has been doing, and its last runs. */
+import { ask, reasonOf, Refused } from "./api.js";
+import { h, inFrames, setAttribute, setHidden, setText } from "./dom.js";
+import { stillSignedIn } from "./home_view.js";
+import { icon } from "./icons.js";
+import { jobList } from "./job_list.js";
+import { JobsStore } from "./jobs_store.js";
+import { mayRun, runSync } from "./runs.js";
+import { Stream } from "./stream.js";
+import { duration, everySecond, relative, showTime } from "./time.js";
+import { isEnded, STATUS_WORDS } from "./words.js";
+
+/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./wire.d.ts").Sync} Sync */
+/** @typedef {import("./wire.d.ts").Listed} Listed */
+
+/** Runs in the strip. */
+const RUNS = 30;
+const RETRY_MS = 2_000;
+
+/** @param {Place} place @param {string} idOrName @returns {import("./wire.d.ts").View} */
+export function syncView(place, idOrName) {
+  const leaving = new AbortController();
+  /** @type {ReturnType<typeof liveSync> | undefined} */
+  let live;
+  document.title = "Sync - synctail";
+  const loading = h("p", { class: "lone" }, "Loading");
+  place.root.append(loading);
+  load();
+
+  async function load() {
+    try {
+      const sync = await find(idOrName, leaving.signal);
+      if (!sync) {
+        loading.replaceWith(
+          h(
+            "div",
+            { class: "lone" },
+            h("h1", {}, "There is no sync of this name for this key."),
+            h("p", {}, h("a", { href: "./" }, "All syncs")),
+          ),
+        );
+        return;
+      }
+      place.root.replaceChildren();
+      live = liveSync(place, sync);
+    } catch (cause) {
+      if (leaving.signal.aborted) return;
+      if (cause instanceof Refused && cause.status === 401) return place.signedOut(cause.message);
+      setText(loading, `${reasonOf(cause)}. Trying again.`);
+      const timer = setTimeout(load, RETRY_MS);
+      leaving.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    }
+  }
+
+  return {
+    leave() {
+      leaving.abort();
+      live?.leave();
+    },
+  };
+}
+
+/** @param {string} idOrName @param {AbortSignal} [signal] @returns {Promise<Sync | undefined>} */
+async function find(idOrName, signal) {
+  const { items } = await ask("GET", "v1/sync", undefined, signal);
+  return items.find((/** @type {Sync} */ { id, name }) => id === idOrName || name === idOrName);
+}
+
+/** @param {Place} place @param {Sync} first */
+function liveSync(place, first) {
+  let sync = first;
+  document.title = `${sync.name} - synctail`;
+  const store = new JobsStore(RUNS);
+  store.filter = { status: "", sync: sync.id, tag: "", text: "" };
+  const jobs = jobList({
+    label: "Runs",
+    stallAfterMs: place.session.stall_after_s * 1000,
+  });
+  const strip = runsStrip();
+  const success = h("time");
+  const next = h("time");
+  const expected = h("time");
+  const typical = h("span");
+  const schedule = h("code");
+  const rows = {
+    success: fact("Last success", success),
+    typical: fact("Typical duration", typical),
+    schedule: fact("Schedule", schedule),
+    next: fact("Next run", next),
+    expected: fact("Expected", expected),
+  };
+  const overdue = h("p", { class: "stall", role: "status", hidden: true });
+  const flow = sync.source === null
+    ? "Its runs are reported by workers elsewhere."
+    : sync.destination === null
+    ? sync.source
+    : `${sync.source} \u2192 ${sync.destination}`;
+  place.root.append(
+    h(
+      "nav",
+      { class: "crumbs", "aria-label": "Breadcrumbs" },
+      h("a", { href: "./" }, "Syncs"),
+      h("span", { "aria-current": "page" }, sync.name),
+    ),
+    h(
+      "div",
+      { class: "job-head" },
+      h("h1", {}, sync.name),
+      h("span", { class: "hint" }, flow),
+      h("span", { class: "grow" }),
+      h(
+        "div",
+        { class: "actions" },
+        h("button", {
+          type: "button",
+          hidden: sync.source === null || !mayRun(place),
+          onclick: () => runSync(place, sync),
+        }, "Run now"),
+      ),
+    ),
+    overdue,
+    h(
+      "section",
+      { class: "card hero", "aria-label": "How it has been doing" },
+      h("dl", { class: "facts facts-wide" }, ...Object.values(rows).map(({ node }) => node)),
+      strip.node,
+    ),
+    h(
+      "section",
+      { "aria-labelledby": "runs-title" },
+      h(
+        "div",
+        { class: "section-head" },
+        h("h2", { id: "runs-title" }, "Runs"),
+        h("a", { href: `./?sync=${sync.id}` }, "All of them"),
+      ),
+      jobs.node,
+    ),
+  );
+
+  const frames = inFrames(draw);
+  const stream = new Stream({
+    path: () => `v1/sync/jobs/subscribe?${store.query}`,
+    onFrame(frame) {
+      if (frame.type === "error" && String(frame.code).startsWith("access_")) {
+        return place.signedOut(frame.message);
+      }
+      if (store.take(frame) === "ended") refresh();
+      frames.soon();
+    },
+    onState: place.link,
+    mayRetry: () => stillSignedIn(place),
+  });
+
+  function refresh() {
+    find(sync.id).then((found) => {
+      sync = found ?? sync;
+      frames.soon();
+    }, () => {}); // the stream tells by itself when the server is away
+  }
+
+  function draw() {
+    jobs.list.set(store.shown, true);
+    const runs = store.shown.map(({ job }) => job);
+    const done = runs.filter(({ status }) => status === "completed");
+    const took = done.map(tookMs).filter((ms) => ms !== undefined);
+    const median = medianOf(took);
+    setText(typical, median === undefined ? undefined : duration(median));
+    setHidden(rows.typical.node, median === undefined);
+    typical.title = `Median of the last ${took.length} that completed`;
+    const ended = done.map(({ ended_at }) => ended_at ?? "").sort().at(-1);
+    const last = sync.last_success_at ?? ended;
+    setHidden(rows.success.node, !showTime(success, last));
+    setHidden(rows.next.node, !showTime(next, sync.next_run_at));
+    setHidden(rows.expected.node, !showTime(expected, sync.expected_at));
+    const words = scheduleWords(sync.schedule);
+    setText(schedule, words);
+    setHidden(rows.schedule.node, words === undefined);
+    setText(overdue, sync.overdue === true ? overdueWords(sync) : undefined);
+    strip.show(runs.slice(0, RUNS).reverse());
+  }
+  draw();
+  const stopTicking = everySecond(() => frames.soon());
+
+  return {
+    leave() {
+      stream.close();
+      frames.stop();
+      stopTicking();
+      jobs.list.stop();
+    },
+  };
+}
+
+/** @param {string} name @param {HTMLElement} value */
+function fact(name, value) {
+  return { node: h("div", {}, h("dt", {}, name), h("dd", {}, value)) };
+}
+
+/** @param {Sync} sync */
+function overdueWords({ expected_at }) {
+  const since = expected_at ? `: a success was expected ${relative(Date.parse(expected_at))}` : "";
+  return `This sync is overdue${since}.`;
+}
+
+/** @param {unknown} schedule as the API gives it @returns {string | undefined} */
+function scheduleWords(schedule) {
+  if (schedule === undefined || schedule === null) return undefined;
+  return typeof schedule === "string" ? schedule : JSON.stringify(schedule);
+}
+
+/** @param {Listed} job */
+function tookMs({ started_at, ended_at }) {
+  if (started_at === null || ended_at === null) return undefined;
+  return Date.parse(ended_at) - Date.parse(started_at);
+}
+
+/** @param {readonly number[]} values */
+function medianOf(values) {
+  if (values.length === 0) return undefined;
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** One bar a run, as high as it took long, with the sign of how it ended. */
+function runsStrip() {
+  const node = h("ol", { class: "strip", "aria-label": `The last ${RUNS} runs, oldest first` });
+  /** @type {Map<string, ReturnType<typeof stripBar>>} */
+  const bars = new Map();
+  return {
+    node,
+    /** @param {readonly Listed[]} runs */
+    show(runs) {
+      setHidden(node, runs.length === 0);
+      const longest = Math.max(1, ...runs.map((job) => tookMs(job) ?? 0));
+      for (const [id, bar] of bars) {
+        if (runs.some((job) => job.id === id)) continue;
+        bar.node.remove();
+        bars.delete(id);
+      }
+      for (const [index, job] of runs.entries()) {
+        let bar = bars.get(job.id);
+        if (!bar) bars.set(job.id, bar = stripBar(job.id));
+        bar.show(job, (tookMs(job) ?? 0) / longest);
+        if (node.children[index] !== bar.node) {
+          node.insertBefore(bar.node, node.children[index] ?? null);
+        }
+      }
+    },
+  };
+}
+
+/** @param {string} id */
+function stripBar(id) {
+  const fill = h("span", { class: "strip-fill" });
+  const sign = h("span", { class: "strip-sign" });
+  const link = h("a", { href: `job/${id}` }, fill, sign);
+  let shown = "";
+  return {
+    node: h("li", {}, link),
+    /** @param {Listed} job @param {number} height of 1 */
+    show(job, height) {
+      if (shown !== job.status) {
+        shown = job.status;
+        link.dataset.status = job.status;
+        sign.replaceChildren(icon(job.status));
+      }
+      fill.style.transform = `scaleY(${Math.max(0.06, height)})`;
+      const took = tookMs(job);
+      const at = job.ended_at ?? job.started_at ?? job.created_at;
+      const words = `${STATUS_WORDS[job.status]} ${relative(Date.parse(at))}` +
+        (took === undefined || !isEnded(job.status) ? "" : `, took ${duration(took)}`);
+      setAttribute(link, "aria-label", words);
+      setAttribute(link, "title", words);
+    },
+  };
+}

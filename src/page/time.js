@@ -1,0 +1,116 @@
+// @ts-check
+/** Time in words, by the server's clock: the browser's may be wrong. */
+
+/** Differences below this are those of the network, in milliseconds. */
+const SKEW_MS = 2_000;
+
+let skewMs = 0;
+/** @type {number | undefined} */
+let heardMs;
+
+/** Learns how far the browser's clock is off. @param {Response} response */
+export function learnTime(response) {
+  const date = Date.parse(response.headers.get("Date") ?? "");
+  if (Number.isNaN(date)) return;
+  const difference = date - Date.now();
+  skewMs = Math.abs(difference) > SKEW_MS ? difference : 0;
+}
+
+/** Now, as the server says it, in milliseconds since 1970. */
+export function now() {
+  return Date.now() + skewMs;
+}
+
+/**
+ * Until when what is shown is known: now, or while the stream is away the moment of its last word.
+ */
+export function known() {
+  return heardMs === undefined ? now() : heardMs + skewMs;
+}
+
+/** @param {number | undefined} ms by the browser's clock; undefined while the stream is there */
+export function setHeard(ms) {
+  heardMs = ms;
+}
+
+/** `under 1 s`, `8 s`, `1 min 20 s`, `2 h 5 min`, `3 d 4 h` @param {number} ms */
+export function duration(ms) {
+  if (ms < 1_000) return "under 1 s";
+  const s = Math.round(ms / 1000);
+  if (s < 60) return `${s} s`;
+  if (s < 3_600) return pair(s, 60, "min", 1, "s");
+  if (s < 86_400) return pair(s, 3_600, "h", 60, "min");
+  return pair(s, 86_400, "d", 3_600, "h");
+}
+
+/**
+ * @param {number} s
+ * @param {number} large
+ * @param {string} largeName
+ * @param {number} small
+ * @param {string} smallName
+ */
+function pair(s, large, largeName, small, smallName) {
+  const rest = Math.floor((s % large) / small);
+  const first = `${Math.floor(s / large)} ${largeName}`;
+  return rest === 0 ? first : `${first} ${rest} ${smallName}`;
+}
+
+/** `8 s ago`, `3 min ago`, `in 2 h` @param {number} atMs */
+export function relative(atMs) {
+  const ms = now() - atMs;
+  const s = Math.round(Math.abs(ms) / 1000);
+  if (s < 2) return ms < -500 ? "in a moment" : "just now";
+  const [unit, name] = s < 60
+    ? [1, "s"]
+    : s < 3_600
+    ? [60, "min"]
+    : s < 86_400
+    ? [3_600, "h"]
+    : [86_400, "d"];
+  const text = `${Math.floor(s / unit)} ${name}`;
+  return ms < 0 ? `in ${text}` : `${text} ago`;
+}
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+
+/** The time of day. @param {number} atMs */
+export function clockTime(atMs) {
+  return CLOCK.format(atMs);
+}
+
+/** Date and time, with the zone. @param {number} atMs */
+export function fullTime(atMs) {
+  return FULL.format(atMs);
+}
+
+/**
+ * Shows a moment as relative, with the absolute time as its title.
+ *
+ * @param {HTMLTimeElement} node
+ * @param {string | null | undefined} iso hidden when there is none
+ * @param {string} [before] words in front
+ * @returns {boolean} whether there is one
+ */
+export function showTime(node, iso, before = "") {
+  const atMs = Date.parse(iso ?? "");
+  const none = Number.isNaN(atMs);
+  node.hidden = none;
+  if (none) return false;
+  const text = `${before}${relative(atMs)}`;
+  if (node.textContent !== text) node.textContent = text;
+  if (node.dateTime !== iso) {
+    node.dateTime = iso ?? "";
+    node.title = fullTime(atMs);
+  }
+  return true;
+}
+
+/** Calls back about once a second while the page is seen. @param {() => void} tick */
+export function everySecond(tick) {
+  const timer = setInterval(() => {
+    if (!document.hidden) tick();
+  }, 1_000);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,171 @@
+// @ts-check
+/** A long list of which only what can be seen is in the document. */
+import { inFrames } from "./dom.js";
+
+/** Rows drawn beyond both edges of what is seen. */
+const MARGIN = 8;
+
+/**
+ * A row: an element, and how an item is shown in it.
+ *
+ * @template Item
+ * @typedef {{ readonly node: HTMLElement, show(item: Item, index: number, count: number): void }} Row
+ */
+
+/**
+ * Rows have one height, which the stylesheet gives the host as `--row`.
+ *
+ * @template Item
+ */
+export class VirtualList {
+  /** @type {readonly Item[]} */
+  #items = [];
+  /** @type {Map<unknown, Row<Item>>} */
+  #rows = new Map();
+  /** @type {Row<Item>[]} */
+  #spare = [];
+  #rowPx = 0;
+  #options;
+  #frames;
+  #resized;
+  #scrolls;
+
+  /**
+   * @param {object} options
+   * @param {HTMLElement} options.host
+   * @param {HTMLElement} [options.scroller] the window when left out
+   * @param {(item: Item) => unknown} options.keyOf
+   * @param {() => Row<Item>} options.create
+   * @param {() => void} [options.drawn] called after each drawing
+   */
+  constructor(options) {
+    this.#options = options;
+    this.#frames = inFrames(() => this.#draw());
+    this.#resized = new ResizeObserver(() => {
+      this.#rowPx = 0;
+      this.#frames.soon();
+    });
+    this.#resized.observe(options.host);
+    this.#scrolls = options.scroller ?? document;
+    this.#scrolls.addEventListener("scroll", this.#scrolled, { passive: true });
+    addEventListener("resize", this.#scrolled);
+  }
+
+  /** The height of a row in pixels. */
+  get rowPx() {
+    this.#rowPx ||= parseFloat(getComputedStyle(this.#options.host).getPropertyValue("--row")) ||
+      40;
+    return this.#rowPx;
+  }
+
+  get items() {
+    return this.#items;
+  }
+
+  /**
+   * Shows these. What is being read stays where it is when rows are put in above it.
+   *
+   * @param {readonly Item[]} items
+   * @param {boolean} [steady] keeps the place of the first row that is seen
+   */
+  set(items, steady = false) {
+    const { keyOf } = this.#options;
+    const first = steady ? this.#seen().first : 0;
+    const held = first > 0 ? this.#items[first] : undefined;
+    this.#items = items;
+    if (held !== undefined) {
+      const key = keyOf(held);
+      const index = items.findIndex((item) => keyOf(item) === key);
+      if (index >= 0 && index !== first) {
+        this.#size();
+        (this.#options.scroller ?? window).scrollBy(0, (index - first) * this.rowPx);
+      }
+    }
+    this.#frames.soon();
+  }
+
+  /** Draws again soon: items have changed in place. */
+  refresh() {
+    this.#frames.soon();
+  }
+
+  /** Draws now. */
+  flush() {
+    this.#draw();
+  }
+
+  /** The element of an item that is drawn. @param {unknown} key */
+  nodeOf(key) {
+    return this.#rows.get(key)?.node;
+  }
+
+  stop() {
+    this.#frames.stop();
+    this.#resized.disconnect();
+    this.#scrolls.removeEventListener("scroll", this.#scrolled);
+    removeEventListener("resize", this.#scrolled);
+  }
+
+  #scrolled = () => this.#frames.soon();
+
+  /** Indexes of the first row that is seen and of the first one after. */
+  #seen() {
+    const { host, scroller } = this.#options;
+    const top = scroller ? scroller.getBoundingClientRect().top + scroller.clientTop : 0;
+    const height = scroller ? scroller.clientHeight : innerHeight;
+    const offset = top - host.getBoundingClientRect().top;
+    const first = Math.max(0, Math.floor(offset / this.rowPx));
+    return { first, end: Math.ceil((offset + height) / this.rowPx) };
+  }
+
+  #size() {
+    const height = `${this.#items.length * this.rowPx}px`;
+    const { style } = this.#options.host;
+    if (style.height !== height) style.height = height;
+  }
+
+  #draw() {
+    const { host, keyOf, create, drawn } = this.#options;
+    this.#size();
+    const { first, end } = this.#seen();
+    const items = this.#items;
+    const from = Math.min(items.length, Math.max(0, first - MARGIN));
+    const to = Math.max(from, Math.min(items.length, end + MARGIN));
+    /** @type {Map<unknown, number>} */
+    const wanted = new Map();
+    for (let index = from; index < to; index++) wanted.set(keyOf(items[index]), index);
+    for (const [key, row] of this.#rows) {
+      if (wanted.has(key)) continue;
+      // A row that has the focus stays, out of sight, or the keyboard would lose its place.
+      if (row.node.contains(document.activeElement)) {
+        const index = items.findIndex((item) => keyOf(item) === key);
+        if (index >= 0) {
+          wanted.set(key, index);
+          continue;
+        }
+      }
+      row.node.remove();
+      this.#rows.delete(key);
+      if (this.#spare.length < 2 * MARGIN) this.#spare.push(row);
+    }
+    let next = host.firstElementChild;
+    const inOrder = [...wanted].sort(([, a], [, b]) => a - b);
+    for (const [key, index] of inOrder) {
+      let row = this.#rows.get(key);
+      if (!row) {
+        row = this.#spare.pop() ?? create();
+        this.#rows.set(key, row);
+      }
+      row.show(items[index], index, items.length);
+      const place = `translateY(${index * this.rowPx}px)`;
+      if (row.node.style.transform !== place) row.node.style.transform = place;
+      if (row.node === next) next = next.nextElementSibling;
+      else {
+        const focused = row.node.contains(document.activeElement) ? document.activeElement : null;
+        host.insertBefore(row.node, next);
+        if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+      }
+    }
+    drawn?.();
+  }
+}

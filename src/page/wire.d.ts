@@ -1,0 +1,134 @@
+/** What the API answers and the streams tell, as far as the page shows it. */
+
+export type Status =
+  | "pending"
+  | "in_progress"
+  | "cancelling"
+  | "completed"
+  | "failed"
+  | "cancelled";
+
+export interface JobError {
+  readonly code?: string;
+  readonly message: string;
+}
+
+/** What both a job and a progress frame say; what is not known is absent. */
+export interface Totals {
+  readonly status: Status;
+  readonly entities_inserted: number;
+  readonly entities_updated: number;
+  readonly entities_deleted: number;
+  readonly entities_kept: number;
+  readonly entities_skipped: number;
+  readonly entities_encountered: Readonly<Record<string, number>>;
+  readonly total?: number;
+  readonly percent?: number;
+  readonly bytes_done?: number;
+  readonly bytes_total?: number;
+  readonly rate_per_s?: number;
+  readonly bytes_per_s?: number;
+  readonly eta_s?: number;
+  readonly phase?: string;
+  readonly current?: string;
+  readonly warnings?: number;
+  readonly paced?: true;
+}
+
+export interface Job extends Totals {
+  readonly id: string;
+  readonly sync_id: string | null;
+  readonly sync: string | null;
+  readonly name: string | null;
+  readonly seq: number;
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly retry_of: string | null;
+  readonly attempt: number;
+  readonly origin: "source" | "worker";
+  readonly stalled: boolean;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly updated_at: string;
+  readonly ended_at: string | null;
+  readonly error: JobError | null;
+}
+
+/** A job in a list, whether the stream of many told of it or the API answered it. */
+export interface Listed extends Totals {
+  readonly id: string;
+  readonly sync_id: string | null;
+  readonly sync: string | null;
+  readonly name: string | null;
+  readonly tags: readonly string[];
+  readonly attempt: number;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly heard_at: string;
+  readonly error: string | null;
+}
+
+export interface Sync {
+  readonly id: string;
+  readonly name: string;
+  readonly source: string | null;
+  readonly destination: string | null;
+  readonly last_job: Job | null;
+  readonly schedule?: unknown;
+  readonly next_run_at?: string | null;
+  readonly last_success_at?: string | null;
+  readonly overdue?: boolean | null;
+  readonly expected_at?: string | null;
+}
+
+export interface List<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+export interface Session {
+  readonly tenant: string;
+  readonly scopes: readonly string[];
+  readonly stall_after_s: number;
+}
+
+export interface LogLine {
+  readonly seq: number;
+  readonly time: string;
+  readonly level: "debug" | "info" | "warning" | "error" | "gap";
+  readonly message: string;
+  readonly source?: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+/** A frame of a stream. */
+export interface Frame {
+  readonly type: string;
+  // deno-lint-ignore no-explicit-any -- each type has its own keys
+  readonly [key: string]: any;
+}
+
+/** What is shown, until something else is. */
+export interface View {
+  readonly leave: () => void;
+}
+
+/** What every view is given. */
+export interface Place {
+  /** Empty; the view fills it. */
+  readonly root: HTMLElement;
+  readonly session: Session;
+  /** Shows how the view's stream is doing. */
+  readonly link: (state: LinkState) => void;
+  /** Goes to an address below the base, such as `job/…`. */
+  readonly go: (path: string) => void;
+  /** The right has ended: asks for another sign-in, with the reason. */
+  readonly signedOut: (reason: string) => void;
+}
+
+/** How a stream is doing. `heardMs` is by the browser's clock. */
+export interface LinkState {
+  readonly kind: "none" | "connecting" | "live" | "lost" | "offline" | "over";
+  readonly heardMs?: number;
+}

@@ -1,0 +1,78 @@
+// @ts-check
+/** Numbers and states in words. */
+
+/** @typedef {import("./wire.d.ts").Status} Status */
+/** @typedef {import("./wire.d.ts").Totals} Totals */
+
+/** @type {Readonly<Record<Status, string>>} */
+export const STATUS_WORDS = {
+  pending: "Pending",
+  in_progress: "In progress",
+  cancelling: "Cancelling",
+  completed: "Completed",
+  failed: "Failed",
+  cancelled: "Cancelled",
+};
+
+/** @type {readonly Status[]} */
+export const ACTIVE = ["pending", "in_progress", "cancelling"];
+/** @type {readonly Status[]} */
+export const ENDED = ["completed", "failed", "cancelled"];
+
+export const COUNTS = /** @type {const} */ (["inserted", "updated", "deleted", "kept", "skipped"]);
+
+/** @param {Status} status */
+export function isEnded(status) {
+  return ENDED.includes(status);
+}
+
+const NUMBER = new Intl.NumberFormat("en");
+const RATE = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+
+/** `18,291` @param {number} value */
+export function number(value) {
+  return NUMBER.format(value);
+}
+
+/** `40.7 %` @param {number} value */
+export function percent(value) {
+  return `${value.toFixed(1)} %`;
+}
+
+/** `4,810/s` @param {number} value */
+export function rate(value) {
+  return `${value < 1000 ? RATE.format(value) : number(Math.round(value))}/s`;
+}
+
+/** `1.5 MiB` @param {number} value */
+export function bytes(value) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `12 inserted, 3 kept`: the counts that are not zero. @param {Totals} totals */
+export function counts(totals) {
+  return COUNTS.filter((name) => totals[`entities_${name}`] > 0)
+    .map((name) => `${number(totals[`entities_${name}`])} ${name}`).join(", ");
+}
+
+/**
+ * What a job is called.
+ *
+ * @param {{ readonly sync: string | null, readonly name: string | null, readonly id: string }} job
+ */
+export function title(job) {
+  return job.sync ?? job.name ?? `Job ${shortId(job.id)}`;
+}
+
+/** The first part of a UUID. @param {string} id */
+export function shortId(id) {
+  return id.slice(0, 8);
+}
+
+/** `1 line`, `2 lines` @param {number} count @param {string} noun */
+export function many(count, noun) {
+  return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
