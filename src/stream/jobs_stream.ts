@@ -2,7 +2,7 @@
 import { joined } from "../hub/ring.ts";
 import { type EventLog, type JobPage, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
-import type { JobError, Seq } from "../sync/entry.ts";
+import type { JobError } from "../sync/entry.ts";
 import type { JobId, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal, type Status, STATUSES } from "../sync/status.ts";
@@ -55,8 +55,8 @@ interface Part {
 export class JobsStream extends LiveStream {
   readonly #options: JobsStreamOptions;
   readonly #parts: Part[];
-  /** Seq shown of jobs that may still be told of. */
-  readonly #shown = new Map<JobId, Seq>();
+  /** Jobs that may still be told of, as they were shown. */
+  readonly #shown = new Map<JobId, Pick<Job, "epoch" | "seq">>();
   #seen = 0;
   #stop: (() => void) | undefined;
 
@@ -131,7 +131,9 @@ export class JobsStream extends LiveStream {
   }
 
   #show(job: Job): Uint8Array {
-    if (!isTerminal(job.status) || this.#options.feed.knows(job)) this.#shown.set(job.id, job.seq);
+    if (!isTerminal(job.status) || this.#options.feed.knows(job)) {
+      this.#shown.set(job.id, positionOf(job));
+    }
     return listedBytes(job);
   }
 
@@ -161,11 +163,16 @@ export class JobsStream extends LiveStream {
     }
     const asked = statuses?.includes(job.status) ?? true;
     if (!matches(job) || (shown === undefined && !asked)) return false;
-    if (shown !== undefined && job.seq <= shown && job.seq > 0) return false;
+    if (shown?.epoch === job.epoch && job.seq <= shown.seq && job.seq > 0) return false;
     if (isTerminal(job.status)) this.#shown.delete(key.id);
-    else this.#shown.set(key.id, job.seq);
+    else this.#shown.set(key.id, positionOf(job));
     return true;
   }
+}
+
+/** Not the job itself: that may be large. */
+function positionOf({ epoch, seq }: Job) {
+  return { epoch, seq };
 }
 
 /** A heartbeat that says that every job has been shown once. */
