@@ -24,11 +24,12 @@ export class CuttingProxy {
   /** While set, every connection is cut some time. */
   cutting = true;
   readonly #random: Random;
-  readonly #port: number;
+  /** The port that it stands before; a server that comes back may have another. */
+  target: number;
 
   private constructor(port: number, target: number, random: Random) {
     this.url = `http://127.0.0.1:${port}`;
-    this.#port = target;
+    this.target = target;
     this.#random = random;
   }
 
@@ -55,7 +56,7 @@ export class CuttingProxy {
   }
 
   #serve(client: Socket): void {
-    const server = connect({ port: this.#port, host: "127.0.0.1", allowHalfOpen: true });
+    const server = connect({ port: this.target, host: "127.0.0.1", allowHalfOpen: true });
     // Both sides go together, whatever the reason.
     const drop = () => {
       client.destroy();

@@ -94,7 +94,7 @@ startProgram.raw = (t: Cleanup, options: ProgramOptions) => {
         child.on("close", (code) => reject(new Error(`It ended with ${code}: ${out.stderr()}`)));
         look();
       }),
-    stop(signal: "SIGTERM" | "SIGINT") {
+    stop(signal: "SIGTERM" | "SIGINT" | "SIGKILL") {
       const end = ended(child);
       // child.kill() makes Deno report the signal instead of the exit code.
       process.kill(child.pid ?? 0, signal);

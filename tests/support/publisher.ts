@@ -59,7 +59,7 @@ export class Publisher {
         assert.equal(answer.status, 200, text);
       } catch (cause) {
         if (answered) throw cause;
-        await new Promise((resolve) => setTimeout(resolve, 5)); // the server may be away
+        await new Promise((resolve) => setTimeout(resolve, 20)); // the server may be away
       }
     }
     this.requests++;
