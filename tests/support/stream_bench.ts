@@ -1,6 +1,7 @@
 /** A log, a hub and viewers put together, and a reader of streams. */
 import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
 import type { Right } from "../../src/stream/rights.ts";
 import { Viewers, type ViewersOptions } from "../../src/stream/viewers.ts";
@@ -10,17 +11,18 @@ import { FakeClock } from "./fake_clock.ts";
 import { newJob } from "./log_contract.ts";
 
 export function streamBench(
-  options: Partial<
-    Pick<
-      ViewersOptions,
-      "mergeAfter" | "heartbeatMs" | "stallAfterMs" | "writeTimeoutMs" | "limits" | "onRefused"
+  options:
+    & Partial<
+      Pick<
+        ViewersOptions,
+        "mergeAfter" | "heartbeatMs" | "stallAfterMs" | "writeTimeoutMs" | "limits" | "onRefused"
+      >
     >
-  > = {},
+    & { readonly store?: EventLog } = {},
 ) {
   const clock = new FakeClock();
   const hub = new Hub();
-  const memory = new MemoryLog(clock);
-  const log = new PublishedLog(memory, hub);
+  const log = new PublishedLog(options.store ?? new MemoryLog(clock), hub);
   const faults: unknown[] = [];
   const viewers = new Viewers({
     log,
