@@ -31,14 +31,16 @@ export class Tails {
   of(job: Job): Tail {
     const key = keyText(job);
     const known = this.#tails.get(key);
-    if (known) return known;
-    const tail = new Tail({
+    if (known && known.epoch === job.epoch && !known.failed) return known;
+    const tail: Tail = new Tail({
       log: this.#log,
       hub: this.#hub,
       job,
       encoder: this.#encoderOf(job),
       onServed: this.#onServed,
-      onIdle: () => this.#tails.delete(key),
+      onIdle: () => {
+        if (this.#tails.get(key) === tail) this.#tails.delete(key);
+      },
     });
     this.#tails.set(key, tail);
     return tail;

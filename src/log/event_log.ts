@@ -65,6 +65,8 @@ export interface Page {
   readonly through: Seq;
   /** Whether there may be more behind it. */
   readonly more: boolean;
+  /** The job at the moment of the read: which log this is of, and what was removed from it. */
+  readonly job: Job;
 }
 
 /** What creating a job came to. */

@@ -102,7 +102,8 @@ export class MemoryLog implements EventLog {
       if (entry.seq > query.after && wanted(entry, query)) found.push(entry);
     }
     const full = found.length === query.limit;
-    return { entries: found, through: full ? found[found.length - 1].seq : job.seq, more: full };
+    const through = full ? found[found.length - 1].seq : job.seq;
+    return { entries: found, through, more: full, job };
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing

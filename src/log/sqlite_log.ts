@@ -148,7 +148,7 @@ export class SqliteLog implements EventLog {
       if (bytes > READ_BYTES_MAX) break;
     }
     const more = entries.length === query.limit || bytes > READ_BYTES_MAX;
-    return { entries, through: more ? entries[entries.length - 1].seq : job.seq, more };
+    return { entries, through: more ? entries[entries.length - 1].seq : job.seq, more, job };
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing

@@ -23,13 +23,15 @@ export function streamBench(
     >
     & {
       /** Stands between the log and who uses it. */
-      between?: (log: EventLog) => EventLog;
+      readonly between?: (log: EventLog) => EventLog;
+      /** In the place of a log in memory. */
+      readonly store?: EventLog;
     } = {},
 ) {
   const clock = new FakeClock();
   const hub = new Hub();
-  const memory = new MemoryLog(clock);
-  const log = new PublishedLog(options.between?.(memory) ?? memory, hub);
+  const store = options.store ?? new MemoryLog(clock);
+  const log = new PublishedLog(options.between?.(store) ?? store, hub);
   const faults: unknown[] = [];
   const viewers = new Viewers({
     log,
