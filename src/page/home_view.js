@@ -15,6 +15,8 @@ import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
 /** Jobs that are over, in the first picture. */
 const ENDED_MAX = 1_000;
+/** With a filter, older jobs are asked for by themselves until there are so many. */
+const FILL = 50;
 /** Syncs are asked for again at most this often, in milliseconds. */
 const SYNCS_MS = 2_000;
 
@@ -105,6 +107,10 @@ export function homeView(place, query) {
     jobs.list.set(shown, true);
     cards.tick();
     setHidden(older, !store.more);
+    const { status, sync } = store.filter;
+    const narrow = status !== "" || sync !== "";
+    // The server knows which of the older ones match, so the first screen need not be asked for.
+    if (narrow && store.complete && store.more && shown.length < FILL) showOlder();
     const going = shown.filter(({ job }) => !isEnded(job.status)).length;
     const all = many(shown.length, "job");
     setText(
@@ -125,22 +131,22 @@ export function homeView(place, query) {
 
   /** @param {import("./jobs_store.js").Filter} filter */
   function changeFilter(filter) {
-    const query = store.query.toString();
     store.filter = filter;
     const words = new URLSearchParams();
     for (const [name, value] of Object.entries(filter)) {
       if (value !== "") words.set(name === "text" ? "q" : name, value);
     }
     history.replaceState(null, "", `${document.baseURI}${words.size > 0 ? `?${words}` : ""}`);
-    if (store.query.toString() !== query) stream.restart();
     frames.soon();
   }
 
   async function showOlder() {
+    if (older.disabled) return;
     older.disabled = true;
     try {
       await store.older();
     } catch (cause) {
+      store.more = false;
       notice(`Cannot show older jobs: ${reasonOf(cause)}`);
     }
     older.disabled = false;

@@ -72,8 +72,7 @@ async function find(idOrName, signal) {
 function liveSync(place, first) {
   let sync = first;
   document.title = `${sync.name} - synctail`;
-  const store = new JobsStore(RUNS);
-  store.filter = { status: "", sync: sync.id, tag: "", text: "" };
+  const store = new JobsStore(RUNS, sync.id);
   const jobs = jobList({
     label: "Runs",
     stallAfterMs: place.session.stall_after_s * 1000,

@@ -279,7 +279,7 @@ test("the list is live, filtered by status, text and tag, and its filter is in t
   const address = await page.run("location.search");
   await page.open(`${server.url}/?status=failed`);
   await page.until(`${rows} === "orders"`);
-  const failed = await page.text();
+  const failed = await page.run<string>(`document.querySelector(".jobs").innerText`);
   await page.open(`${server.url}/?tag=us&status=active`);
   await page.until(`document.body.innerText.includes("No job matches")`);
 
