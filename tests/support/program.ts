@@ -20,7 +20,8 @@ export interface ProgramOptions {
 }
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const OWN = "Bun" in globalThis ? [process.execPath, "run", join(ROOT, "main.ts")] : [
+/** The present runtime with main.ts. */
+export const OWN = "Bun" in globalThis ? [process.execPath, "run", join(ROOT, "main.ts")] : [
   process.execPath,
   "run",
   "--quiet",
