@@ -4,8 +4,8 @@ import { ask, reasonOf, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
 import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
+import { listStream } from "./list_stream.js";
 import { notice } from "./notices.js";
-import { Stream } from "./stream.js";
 import { syncCards } from "./sync_cards.js";
 import { everySecond } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
@@ -64,19 +64,10 @@ export function homeView(place, query) {
   );
 
   const frames = inFrames(draw);
-  const stream = new Stream({
-    path: () => `v1/sync/jobs/subscribe?${store.query}`,
-    onFrame(frame) {
-      if (frame.type === "error" && String(frame.code).startsWith("access_")) {
-        return place.signedOut(frame.message);
-      }
-      const news = store.take(frame);
-      const known = frame.type !== "progress" || cards.take(listedOf(frame));
-      if (news !== undefined || (store.complete && !known)) askSyncs();
-      frames.soon();
-    },
-    onState: place.link,
-    mayRetry: () => stillSignedIn(place),
+  const stream = listStream(place, store, (frame, news) => {
+    const known = frame.type !== "progress" || cards.take(listedOf(frame));
+    if (news !== undefined || (store.complete && !known)) askSyncs();
+    frames.soon();
   });
 
   let asked = false;
@@ -163,19 +154,6 @@ export function homeView(place, query) {
       jobs.list.stop();
     },
   };
-}
-
-/** Asked when a stream could not be opened. @param {Place} place */
-export async function stillSignedIn(place) {
-  try {
-    await ask("GET", "v1/session");
-  } catch (cause) {
-    if (cause instanceof Refused && cause.status === 401) {
-      place.signedOut(cause.message);
-      return false;
-    }
-  }
-  return true;
 }
 
 /**

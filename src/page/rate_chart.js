@@ -74,6 +74,7 @@ export class RateChart {
     this.#resized.disconnect();
     this.#dark.removeEventListener("change", this.#recolour);
     this.#chart?.destroy();
+    this.#chart = undefined;
   }
 
   #recolour = () => {
