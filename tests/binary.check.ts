@@ -17,6 +17,22 @@ test("the binary serves, asks for a key, and ends with 0 on SIGTERM", async (t) 
   assert.equal(await server.stop("SIGTERM"), 0);
 });
 
+test("the binary has the page and its files inside", async (t) => {
+  assert.ok(binary, "SYNCTAIL_BINARY is not set");
+  const server = await startProgram(t, { command: [binary], args: ["serve"] });
+
+  const page = await (await fetch(server.url)).text();
+  const files = [...page.matchAll(/(?:href|src)="(assets\/[^"]+)"/g)].map(([, path]) => path);
+  const answers = await Promise.all(files.map(async (path) => {
+    const response = await fetch(`${server.url}/${path}`);
+    return [response.status, (await response.text()).length > 100];
+  }));
+
+  assert.equal(files.length, 5);
+  assert.deepEqual(answers, Array(5).fill([200, true]));
+  assert.equal(await server.stop("SIGTERM"), 0);
+});
+
 test("the binary says its version", async (t) => {
   assert.ok(binary, "SYNCTAIL_BINARY is not set");
   const { stdout, code } = await startProgram.toEnd(t, { command: [binary], args: ["--version"] });

@@ -7,11 +7,14 @@ import followList from "./follow_list.js" with { type: "text" };
 import homeView from "./home_view.js" with { type: "text" };
 import icons from "./icons.js" with { type: "text" };
 import jobFacts from "./job_facts.js" with { type: "text" };
+import jobHead from "./job_head.js" with { type: "text" };
 import jobList from "./job_list.js" with { type: "text" };
 import jobTotals from "./job_totals.js" with { type: "text" };
 import jobView from "./job_view.js" with { type: "text" };
 import jobsStore from "./jobs_store.js" with { type: "text" };
 import linkState from "./link_state.js" with { type: "text" };
+import listStream from "./list_stream.js" with { type: "text" };
+import loading from "./loading.js" with { type: "text" };
 import logPanel from "./log_panel.js" with { type: "text" };
 import notices from "./notices.js" with { type: "text" };
 import rateChart from "./rate_chart.js" with { type: "text" };
@@ -51,11 +54,14 @@ const SCRIPTS = {
   "home_view.js": homeView,
   "icons.js": icons,
   "job_facts.js": jobFacts,
+  "job_head.js": jobHead,
   "job_list.js": jobList,
   "job_totals.js": jobTotals,
   "job_view.js": jobView,
   "jobs_store.js": jobsStore,
   "link_state.js": linkState,
+  "list_stream.js": listStream,
+  "loading.js": loading,
   "log_panel.js": logPanel,
   "notices.js": notices,
   "rate_chart.js": rateChart,

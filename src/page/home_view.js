@@ -4,8 +4,8 @@ import { ask, reasonOf, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
 import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
+import { listStream } from "./list_stream.js";
 import { notice } from "./notices.js";
-import { Stream } from "./stream.js";
 import { syncCards } from "./sync_cards.js";
 import { everySecond } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
@@ -15,6 +15,8 @@ import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
 /** Jobs that are over, in the first picture. */
 const ENDED_MAX = 1_000;
+/** With a filter, older jobs are asked for by themselves until there are so many. */
+const FILL = 50;
 /** Syncs are asked for again at most this often, in milliseconds. */
 const SYNCS_MS = 2_000;
 
@@ -62,19 +64,10 @@ export function homeView(place, query) {
   );
 
   const frames = inFrames(draw);
-  const stream = new Stream({
-    path: () => `v1/sync/jobs/subscribe?${store.query}`,
-    onFrame(frame) {
-      if (frame.type === "error" && String(frame.code).startsWith("access_")) {
-        return place.signedOut(frame.message);
-      }
-      const news = store.take(frame);
-      const known = frame.type !== "progress" || cards.take(listedOf(frame));
-      if (news !== undefined || (store.complete && !known)) askSyncs();
-      frames.soon();
-    },
-    onState: place.link,
-    mayRetry: () => stillSignedIn(place),
+  const stream = listStream(place, store, (frame, news) => {
+    const known = frame.type !== "progress" || cards.take(listedOf(frame));
+    if (news !== undefined || (store.complete && !known)) askSyncs();
+    frames.soon();
   });
 
   let asked = false;
@@ -105,6 +98,10 @@ export function homeView(place, query) {
     jobs.list.set(shown, true);
     cards.tick();
     setHidden(older, !store.more);
+    const { status, sync } = store.filter;
+    const narrow = status !== "" || sync !== "";
+    // The server knows which of the older ones match, so the first screen need not be asked for.
+    if (narrow && store.complete && store.more && shown.length < FILL) showOlder();
     const going = shown.filter(({ job }) => !isEnded(job.status)).length;
     const all = many(shown.length, "job");
     setText(
@@ -125,22 +122,22 @@ export function homeView(place, query) {
 
   /** @param {import("./jobs_store.js").Filter} filter */
   function changeFilter(filter) {
-    const query = store.query.toString();
     store.filter = filter;
     const words = new URLSearchParams();
     for (const [name, value] of Object.entries(filter)) {
       if (value !== "") words.set(name === "text" ? "q" : name, value);
     }
     history.replaceState(null, "", `${document.baseURI}${words.size > 0 ? `?${words}` : ""}`);
-    if (store.query.toString() !== query) stream.restart();
     frames.soon();
   }
 
   async function showOlder() {
+    if (older.disabled) return;
     older.disabled = true;
     try {
       await store.older();
     } catch (cause) {
+      store.more = false;
       notice(`Cannot show older jobs: ${reasonOf(cause)}`);
     }
     older.disabled = false;
@@ -157,19 +154,6 @@ export function homeView(place, query) {
       jobs.list.stop();
     },
   };
-}
-
-/** Asked when a stream could not be opened. @param {Place} place */
-export async function stillSignedIn(place) {
-  try {
-    await ask("GET", "v1/session");
-  } catch (cause) {
-    if (cause instanceof Refused && cause.status === 401) {
-      place.signedOut(cause.message);
-      return false;
-    }
-  }
-  return true;
 }
 
 /**

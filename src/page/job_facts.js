@@ -41,6 +41,22 @@ export function factsPanel() {
   /** @type {Job | undefined} */
   let job;
 
+  /** What never changes: written once, so that a link there keeps the focus. @param {Job} given */
+  function showFixed({ attempt, origin, tags, id, meta: values }) {
+    setText(rows.attempt.value, String(attempt));
+    setHidden(rows.attempt.node, attempt === 1);
+    setText(rows.origin.value, origin === "source" ? "this server" : "a worker elsewhere");
+    rows.tags.value.replaceChildren(
+      ...tags.map((tag) =>
+        h("a", { class: "tag", href: `./?tag=${encodeURIComponent(tag)}` }, tag)
+      ),
+    );
+    setHidden(rows.tags.node, tags.length === 0);
+    setText(rows.id.value, id);
+    setHidden(metaBox, Object.keys(values).length === 0);
+    setText(meta, JSON.stringify(values, null, 2));
+  }
+
   function tick() {
     if (!job) return;
     showTime(times.created, job.created_at);
@@ -67,19 +83,9 @@ export function factsPanel() {
     tick,
     /** @param {Job} given */
     show(given) {
+      const before = job;
       job = given;
-      setText(rows.attempt.value, job.attempt > 1 ? String(job.attempt) : undefined);
-      setHidden(rows.attempt.node, job.attempt === 1);
-      setText(rows.origin.value, job.origin === "source" ? "this server" : "a worker elsewhere");
-      const tags = job.tags.map((tag) =>
-        h("a", { class: "tag", href: `./?tag=${encodeURIComponent(tag)}` }, tag)
-      );
-      rows.tags.value.replaceChildren(...tags);
-      setHidden(rows.tags.node, tags.length === 0);
-      setText(rows.id.value, job.id);
-      const empty = Object.keys(job.meta).length === 0;
-      setHidden(metaBox, empty);
-      setText(meta, empty ? undefined : JSON.stringify(job.meta, null, 2));
+      if (before?.tags !== job.tags) showFixed(job);
       tick();
     },
     /** @param {readonly Job[]} jobs oldest first */

@@ -1,18 +1,19 @@
 // @ts-check
 /** One job, live. */
-import { ask, reasonOf, Refused } from "./api.js";
-import { h, inFrames, setAttribute, setHidden, setText } from "./dom.js";
-import { stillSignedIn } from "./home_view.js";
-import { icon } from "./icons.js";
+import { ask, Refused } from "./api.js";
+import { h, inFrames, setAttribute } from "./dom.js";
 import { attemptsOf, factsPanel } from "./job_facts.js";
+import { jobHead } from "./job_head.js";
 import { countTiles, progressPanel, typesPanel } from "./job_totals.js";
+import { stillSignedIn } from "./list_stream.js";
+import { loadingView, showNothing } from "./loading.js";
 import { framesPanel, logPanel, TAIL } from "./log_panel.js";
 import { notice } from "./notices.js";
 import { RateChart } from "./rate_chart.js";
-import { cancelJob, copyCurl, mayRun, runSync } from "./runs.js";
+import { mayRun } from "./runs.js";
 import { Stream } from "./stream.js";
-import { duration, everySecond, known, now } from "./time.js";
-import { isEnded, percent, shortId, STATUS_WORDS, title } from "./words.js";
+import { everySecond, now } from "./time.js";
+import { isEnded, percent, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Frame} Frame */
@@ -32,57 +33,23 @@ const MEASURES = /** @type {const} */ ([
   "warnings",
   "paced",
 ]);
-const RETRY_MS = 2_000;
 
 /** @param {Place} place @param {string} id @returns {import("./wire.d.ts").View} */
 export function jobView(place, id) {
-  const leaving = new AbortController();
-  /** @type {ReturnType<typeof liveJob> | undefined} */
-  let live;
   document.title = "Job - synctail";
-  const loading = h("p", { class: "lone" }, "Loading");
-  place.root.append(loading);
-  load();
-
-  async function load() {
-    const path = `v1/sync/job/${encodeURIComponent(id)}`;
-    try {
-      const job = await ask("GET", path, undefined, leaving.signal);
-      place.root.replaceChildren();
-      live = liveJob(place, job, gone);
-    } catch (cause) {
-      if (leaving.signal.aborted) return;
-      if (cause instanceof Refused && cause.status === 401) return place.signedOut(cause.message);
-      if (cause instanceof Refused && cause.status < 500) {
-        return gone(cause.status === 404 ? NOTHING : cause.message);
-      }
-      setText(loading, `${reasonOf(cause)}. Trying again.`);
-      const timer = setTimeout(load, RETRY_MS);
-      leaving.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-    }
-  }
-
+  /** @type {import("./wire.d.ts").View | undefined} */
+  let live;
   /** @param {string} words */
-  function gone(words) {
+  const gone = (words) => {
     live?.leave();
-    live = undefined;
     document.title = "Not found - synctail";
-    place.root.replaceChildren(
-      h(
-        "div",
-        { class: "lone" },
-        h("h1", {}, words),
-        h("p", {}, h("a", { href: "./" }, "All jobs")),
-      ),
-    );
-  }
-
-  return {
-    leave() {
-      leaving.abort();
-      live?.leave();
-    },
+    showNothing(place, words, "All jobs");
   };
+  return loadingView(place, {
+    load: (signal) => ask("GET", `v1/sync/job/${encodeURIComponent(id)}`, undefined, signal),
+    show: (job) => live = liveJob(place, job, gone),
+    refused: ({ status, message }) => gone(status === 404 ? NOTHING : message),
+  });
 }
 
 const NOTHING = "There is nothing here under this id for this key.";
@@ -92,19 +59,7 @@ function liveJob(place, first, gone) {
   let job = first;
   let stalled = job.stalled;
   let heardMs = Date.parse(job.updated_at);
-  let told = job.status;
-  const name = title(job);
-
-  const state = h("span", { class: "status" });
-  const error = h("div", { class: "error-box", role: "alert", hidden: true });
-  const stall = h("p", { class: "stall", role: "status", hidden: true });
-  const cancel = h("button", {
-    type: "button",
-    onclick: () => cancelJob(place, job.id, name),
-  }, "Cancel");
-  const again = h("button", { type: "button", hidden: true, onclick: runAgain }, "Run again");
-  const readOnly = h("span", { class: "hint" }, "This key may not run or cancel.");
-  const said = h("span", { class: "unseen", role: "status" });
+  const head = jobHead(place, job);
   const progress = progressPanel();
   const tiles = countTiles();
   const types = typesPanel();
@@ -116,39 +71,9 @@ function liveJob(place, first, gone) {
     if (!stream) open();
   });
   const raw = framesPanel();
-  const short = shortId(job.id);
 
   place.root.append(
-    h(
-      "nav",
-      { class: "crumbs", "aria-label": "Breadcrumbs" },
-      h("a", { href: "./" }, "Jobs"),
-      job.sync_id !== null &&
-        h("a", { href: `sync/${job.sync_id}` }, job.sync ?? shortId(job.sync_id)),
-      h("span", { "aria-current": "page", title: job.id }, short),
-    ),
-    h(
-      "div",
-      { class: "job-head" },
-      h("h1", {}, name),
-      state,
-      said,
-      h("span", { class: "grow" }),
-      h(
-        "div",
-        { class: "actions" },
-        readOnly,
-        h(
-          "button",
-          { type: "button", class: "quiet", onclick: () => copyCurl(job.id) },
-          "Copy curl",
-        ),
-        again,
-        cancel,
-      ),
-    ),
-    stall,
-    error,
+    ...head.nodes,
     h("section", { class: "card hero", "aria-label": "Progress" }, progress.node, tiles.node),
     h("div", { class: "columns" }, chart.node, types.node, facts.node),
     logs.node,
@@ -250,7 +175,7 @@ function liveJob(place, first, gone) {
 
   /** @param {number} atMs */
   function heard(atMs) {
-    heardMs = Math.max(heardMs, atMs);
+    heardMs = Math.max(heardMs, Math.min(atMs, now())); // a worker's clock may be ahead
     stalled = false;
   }
 
@@ -262,48 +187,22 @@ function liveJob(place, first, gone) {
     job = { ...job, error: { code, message } };
   }
 
-  function showStall() {
-    const words = `Nothing has been heard of this job for ${
-      duration(known() - heardMs)
-    }: it may be stuck.`;
-    setText(stall, stalled && !isEnded(job.status) ? words : undefined);
+  function isStalled() {
+    return stalled && !isEnded(job.status);
   }
 
-  function runAgain() {
-    if (job.sync_id !== null) runSync(place, { id: job.sync_id, name });
+  function showStall() {
+    head.showStall(isStalled() ? heardMs : undefined);
   }
 
   function draw() {
-    const over = isEnded(job.status);
-    const word = stalled && !over ? "stalled" : job.status;
-    if (state.dataset.status !== word) {
-      state.dataset.status = word;
-      const words = word === "stalled"
-        ? `${STATUS_WORDS[job.status]}, stalled`
-        : STATUS_WORDS[job.status];
-      state.replaceChildren(icon(word), words);
-    }
-    if (told !== job.status) {
-      told = job.status;
-      setText(said, `${name}: ${STATUS_WORDS[job.status]}`);
-    }
-    const share = over || job.percent === undefined
+    const share = isEnded(job.status) || job.percent === undefined
       ? STATUS_WORDS[job.status]
       : percent(job.percent);
-    document.title = `${share} - ${name} - synctail`;
-    setAttribute(place.root, "data-status", word);
+    document.title = `${share} - ${head.name} - synctail`;
+    setAttribute(place.root, "data-status", isStalled() ? "stalled" : job.status);
     showStall();
-    setHidden(error, job.error === null || !over);
-    if (job.error && over && error.childElementCount === 0) {
-      const { code, message } = job.error;
-      error.append(icon("failed"), h("p", {}, message));
-      if (code !== undefined) error.append(h("code", {}, code));
-    }
-    const may = mayRun(place);
-    setHidden(readOnly, may);
-    setHidden(cancel, !may || over);
-    cancel.disabled = job.status === "cancelling";
-    setHidden(again, !over || !runnable);
+    head.show(job, { stalled: isStalled(), runnable });
     progress.show(job);
     tiles.show(job);
     types.show(job);

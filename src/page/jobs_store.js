@@ -30,25 +30,27 @@ export class JobsStore {
   /** @type {string | undefined} */
   #cursor;
   #endedInSnapshot = 0;
+  /** Creation of the oldest job that is over in the snapshot. */
+  #oldest = "";
   #endedMax;
+  #sync;
 
   /** Whether the snapshot has been told whole at least once. */
   complete = false;
   /** Whether there may be jobs that are older than those here. */
   more = false;
 
-  /** @param {number} endedMax jobs that are over, in a snapshot */
-  constructor(endedMax) {
+  /**
+   * @param {number} endedMax jobs that are over, in a snapshot
+   * @param {string} [sync] only the jobs of this one; all when left out
+   */
+  constructor(endedMax, sync) {
     this.#endedMax = endedMax;
+    this.#sync = sync;
   }
 
   get size() {
     return this.#jobs.size;
-  }
-
-  /** All of them. */
-  all() {
-    return this.#jobs.values();
   }
 
   /** Those that match the filter: what is on its way first, then the newest. */
@@ -62,11 +64,11 @@ export class JobsStore {
 
   /** @param {Filter} filter */
   set filter(filter) {
-    const { status, sync, tag } = this.#filter;
-    // What is older was asked for with the former filter.
-    if (filter.status !== status || filter.sync !== sync || filter.tag !== tag) {
+    const { status, sync } = this.#filter;
+    if (filter.status !== status || filter.sync !== sync) {
+      // What is older was asked for with the former filter.
       this.#cursor = undefined;
-      this.complete = false;
+      this.more = this.#endedInSnapshot >= this.#endedMax;
     }
     this.#filter = filter;
     this.#sorted = undefined;
@@ -76,13 +78,10 @@ export class JobsStore {
     return this.#filter;
   }
 
-  /** The query of the stream. */
+  /** The query of the stream: the filter is for what is shown, and the stream feeds more than that. */
   get query() {
-    const { status, sync, tag } = this.#filter;
     const query = new URLSearchParams({ ended: String(this.#endedMax) });
-    if (status !== "") query.set("status", statusesOf(status).join(","));
-    if (sync !== "") query.set("sync", sync);
-    if (tag !== "") query.set("tag", tag);
+    if (this.#sync !== undefined) query.set("sync", this.#sync);
     return query;
   }
 
@@ -101,16 +100,23 @@ export class JobsStore {
     if (frame.type === "connected") {
       this.#unseen = new Set(this.#jobs.keys());
       this.#endedInSnapshot = 0;
+      this.#oldest = "";
       this.complete = false;
     } else if (frame.type === "progress") {
       return this.#put(listedOf(frame));
     } else if (frame.type === "error" && frame.job_id !== undefined) {
       if (this.#jobs.delete(frame.job_id)) this.#sorted = undefined;
     } else if (frame.snapshot_complete) {
-      for (const id of this.#unseen) this.#drop(id);
+      const full = this.#endedInSnapshot >= this.#endedMax;
+      for (const id of this.#unseen) {
+        const job = this.#jobs.get(id)?.job;
+        // A snapshot does not reach those that are older than its oldest.
+        const beyond = full && job && isEnded(job.status) && job.created_at <= this.#oldest;
+        if (!beyond) this.#jobs.delete(id);
+      }
       this.#unseen.clear();
       this.complete = true;
-      this.more = this.#endedInSnapshot >= this.#endedMax;
+      this.more ||= full;
       this.#sorted = undefined;
       return "snapshot";
     }
@@ -119,17 +125,16 @@ export class JobsStore {
   /** Asks for jobs that are older than those here. @throws {import("./api.js").Refused} */
   async older() {
     const statuses = statusesOf(this.#filter.status || "ended").filter(isEnded).join(",");
-    if (statuses === "") {
-      this.more = false;
-      return;
-    }
+    this.more = statuses !== "";
+    if (!this.more) return;
     const before = this.#jobs.size;
+    const { status, sync } = this.#filter;
     do {
-      const { sync } = this.#filter;
       const query = new URLSearchParams({ limit: String(PAGE), status: statuses });
       if (sync !== "") query.set("sync", sync);
       if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
       const page = await ask("GET", `v1/sync/jobs?${query}`);
+      if (status !== this.#filter.status || sync !== this.#filter.sync) return;
       for (const job of page.items) if (!this.#jobs.has(job.id)) this.#put(listedFrom(job));
       this.#cursor = page.next_cursor ?? undefined;
     } while (this.#cursor !== undefined && this.#jobs.size < before + OLDER_MIN && this.#hasRoom);
@@ -149,20 +154,18 @@ export class JobsStore {
     else this.#jobs.set(job.id, { job });
     if (was !== job.status) this.#sorted = undefined;
     const over = isEnded(job.status);
-    if (!this.complete && over) this.#endedInSnapshot++;
+    if (!this.complete && over) {
+      this.#endedInSnapshot++;
+      if (this.#oldest === "" || job.created_at < this.#oldest) this.#oldest = job.created_at;
+    }
     if (!before && this.#jobs.size > JOBS_MAX) this.#dropOldest();
     return over && this.complete && was !== job.status ? "ended" : undefined;
   }
 
-  /** @param {string} id */
-  #drop(id) {
-    this.#jobs.delete(id);
-    this.#sorted = undefined;
-  }
-
   #dropOldest() {
     const over = [...this.#jobs.values()].filter(({ job }) => isEnded(job.status)).sort(inOrder);
-    for (const { job: { id } } of over.slice(-Math.ceil(JOBS_MAX / 20))) this.#drop(id);
+    for (const { job: { id } } of over.slice(-Math.ceil(JOBS_MAX / 20))) this.#jobs.delete(id);
+    this.#sorted = undefined;
   }
 }
 

@@ -6,6 +6,8 @@ import { rate } from "./words.js";
 /** Points kept; of more, every second one is let go, so that the whole time stays seen. */
 const POINTS_MAX = 600;
 const HEIGHT_PX = 150;
+/** Between marks on the axis of time, in seconds. */
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
@@ -72,6 +74,7 @@ export class RateChart {
     this.#resized.disconnect();
     this.#dark.removeEventListener("change", this.#recolour);
     this.#chart?.destroy();
+    this.#chart = undefined;
   }
 
   #recolour = () => {
@@ -110,6 +113,7 @@ export class RateChart {
           grid: { show: false },
           size: 26,
           space: 90,
+          incrs: STEPS_S,
           values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) =>
             marks.map((mark) => CLOCK.format(mark * 1000)),
         },

@@ -1,13 +1,13 @@
 // @ts-check
 /** One sync: how it has been doing, and its last runs. */
-import { ask, reasonOf, Refused } from "./api.js";
+import { ask } from "./api.js";
 import { h, inFrames, setAttribute, setHidden, setText } from "./dom.js";
-import { stillSignedIn } from "./home_view.js";
 import { icon } from "./icons.js";
 import { jobList } from "./job_list.js";
 import { JobsStore } from "./jobs_store.js";
+import { listStream } from "./list_stream.js";
+import { loadingView, showNothing } from "./loading.js";
 import { mayRun, runSync } from "./runs.js";
-import { Stream } from "./stream.js";
 import { duration, everySecond, relative, showTime } from "./time.js";
 import { isEnded, STATUS_WORDS } from "./words.js";
 
@@ -17,49 +17,18 @@ import { isEnded, STATUS_WORDS } from "./words.js";
 
 /** Runs in the strip. */
 const RUNS = 30;
-const RETRY_MS = 2_000;
 
 /** @param {Place} place @param {string} idOrName @returns {import("./wire.d.ts").View} */
 export function syncView(place, idOrName) {
-  const leaving = new AbortController();
-  /** @type {ReturnType<typeof liveSync> | undefined} */
-  let live;
   document.title = "Sync - synctail";
-  const loading = h("p", { class: "lone" }, "Loading");
-  place.root.append(loading);
-  load();
-
-  async function load() {
-    try {
-      const sync = await find(idOrName, leaving.signal);
-      if (!sync) {
-        loading.replaceWith(
-          h(
-            "div",
-            { class: "lone" },
-            h("h1", {}, "There is no sync of this name for this key."),
-            h("p", {}, h("a", { href: "./" }, "All syncs")),
-          ),
-        );
-        return;
-      }
-      place.root.replaceChildren();
-      live = liveSync(place, sync);
-    } catch (cause) {
-      if (leaving.signal.aborted) return;
-      if (cause instanceof Refused && cause.status === 401) return place.signedOut(cause.message);
-      setText(loading, `${reasonOf(cause)}. Trying again.`);
-      const timer = setTimeout(load, RETRY_MS);
-      leaving.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-    }
-  }
-
-  return {
-    leave() {
-      leaving.abort();
-      live?.leave();
+  return loadingView(place, {
+    load: (signal) => find(idOrName, signal),
+    show(sync) {
+      if (sync) return liveSync(place, sync);
+      showNothing(place, "There is no sync of this name for this key.", "All syncs");
     },
-  };
+    refused: ({ message }) => showNothing(place, message, "All syncs"),
+  });
 }
 
 /** @param {string} idOrName @param {AbortSignal} [signal] @returns {Promise<Sync | undefined>} */
@@ -72,8 +41,7 @@ async function find(idOrName, signal) {
 function liveSync(place, first) {
   let sync = first;
   document.title = `${sync.name} - synctail`;
-  const store = new JobsStore(RUNS);
-  store.filter = { status: "", sync: sync.id, tag: "", text: "" };
+  const store = new JobsStore(RUNS, sync.id);
   const jobs = jobList({
     label: "Runs",
     stallAfterMs: place.session.stall_after_s * 1000,
@@ -141,17 +109,9 @@ function liveSync(place, first) {
   );
 
   const frames = inFrames(draw);
-  const stream = new Stream({
-    path: () => `v1/sync/jobs/subscribe?${store.query}`,
-    onFrame(frame) {
-      if (frame.type === "error" && String(frame.code).startsWith("access_")) {
-        return place.signedOut(frame.message);
-      }
-      if (store.take(frame) === "ended") refresh();
-      frames.soon();
-    },
-    onState: place.link,
-    mayRetry: () => stillSignedIn(place),
+  const stream = listStream(place, store, (_, news) => {
+    if (news === "ended") refresh();
+    frames.soon();
   });
 
   function refresh() {

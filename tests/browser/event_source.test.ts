@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { chromium } from "../support/chromium.ts";
+import { after, test } from "node:test";
+import { closeBrowser, freshPage } from "../support/page.ts";
 import { testServer } from "../support/server.ts";
+
+after(closeBrowser);
 
 /** What the page has seen of a stream. */
 interface Watched {
@@ -32,7 +34,7 @@ const watch = (path: string, done: string) =>
 
 test("Chromium's EventSource follows a job to its end, comes back once, and is stopped by the 204", async (t) => {
   const server = await testServer(t, { retryMs: 100 });
-  const page = await chromium(t);
+  const page = await freshPage(t);
   const key = server.key();
   await page.open(`${server.url}/openapi.json`, { Authorization: `Bearer ${key}` });
   const job = await (await server.ask("/v1/sync/docs/run", {
@@ -55,7 +57,7 @@ test("Chromium's EventSource follows a job to its end, comes back once, and is s
 
 test("Chromium's EventSource comes back by itself when the server was away, and misses nothing", async (t) => {
   const first = await testServer(t, { retryMs: 100 });
-  const page = await chromium(t);
+  const page = await freshPage(t);
   const key = first.key();
   await page.open(`${first.url}/openapi.json`, { Authorization: `Bearer ${key}` });
   const job = await (await first.ask("/v1/sync/slow/run", {

@@ -203,7 +203,7 @@ test("a job of another tenant, one that never was and a deleted one are told ali
   }
   const job = await workersJob(server);
   await page.open(`${server.url}/job/${job.id}`);
-  await page.until(`${BAR} === "10"`);
+  await page.until(`${PILL} === "live"`);
   await server.ask(`/v1/sync/job/${job.id}`, {
     method: "DELETE",
     headers: { Authorization: `Bearer ${server.key()}` },
@@ -279,7 +279,7 @@ test("the list is live, filtered by status, text and tag, and its filter is in t
   const address = await page.run("location.search");
   await page.open(`${server.url}/?status=failed`);
   await page.until(`${rows} === "orders"`);
-  const failed = await page.text();
+  const failed = await page.run<string>(`document.querySelector(".jobs").innerText`);
   await page.open(`${server.url}/?tag=us&status=active`);
   await page.until(`document.body.innerText.includes("No job matches")`);
 
@@ -439,7 +439,7 @@ test("a page elsewhere follows by ticket, and is told when the ticket has ended"
   const job = await workersJob(server);
   const page = await freshPage(t);
   await page.open(`${elsewhere.url}/openapi.json`);
-  const ticket = await post(server, `/v1/sync/job/${job.id}/ticket`, { expires_in_s: 5 });
+  const ticket = await post(server, `/v1/sync/job/${job.id}/ticket`, { expires_in_s: 4 });
 
   const seen = await page.run<{ type: string; code?: string }[]>(`new Promise((resolve) => {
     const seen = [];

@@ -34,7 +34,9 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
   );
   await Promise.all(jobs.map(async (job, n) => {
     await log.create({ ...job, leaseUntilMs: Date.now() + 3_600_000, leaseMs: 3_600_000 });
-    if (n % 2 === 0) await log.append(job, () => ({ facts: [progress("completed", n)] }));
+    if (n % 2 === 0) {
+      await log.append(job, () => ({ facts: [progress(n === 0 ? "failed" : "completed", n)] }));
+    }
   }));
   await log.close();
   const page = await signedInPage(t, server);
@@ -63,14 +65,23 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
     nodes.push(await page.run<number>(NODES));
   }
   const last = await page.until<string[]>(`${names}.includes("number-0") && ${names}`);
+  await page.offline(true);
+  await page.until(`document.querySelector(".link-pill").dataset.link === "offline"`);
+  await page.offline(false);
+  await page.until(`document.querySelector(".link-pill").dataset.link === "live"`);
   await page.run(`scrollTo(0, 0)`);
   await moving.tell({ type: "progress", entities_inserted: 77 });
   await page.until(`document.querySelector(".jobs").innerText.includes("77.0 %")`);
+  const after = await page.run<string>(`document.querySelector(".summary").textContent`);
   await page.run(`document.querySelector("#filter-text").focus()`);
   await page.type("number-4321");
   await page.until(`${names}.join() === "number-4321"`);
 
+  await page.open(`${server.url}/?status=failed`);
+  await page.until(`${names}.join() === "number-0"`);
+
   assert.ok(last.length < 60);
+  assert.match(after, /^10,000 jobs/);
   assert.ok(Math.max(...nodes) < NODES_MAX, String(nodes));
   assert.deepEqual(page.complaints, []);
 });

@@ -89,3 +89,20 @@ test("the page works below a prefix, whether a proxy takes it away or leaves it"
   assert.match(left, /<base href="\/a&#38;b\/sync\/">/);
   assert.equal(left, taken);
 });
+
+test("a job's log is text for whoever opens it in a browser", async (t) => {
+  const server = await testServer(t);
+  const auth = { Authorization: `Bearer ${server.key()}`, "Content-Type": "application/json" };
+  const ask = (path: string, body: unknown) =>
+    fetch(server.url + path, { method: "POST", headers: auth, body: JSON.stringify(body) });
+  const { id } = await (await ask("/v1/sync/job", {})).json();
+  await ask(`/v1/sync/job/${id}/events`, { type: "log", level: "info", message: "<b>hello" });
+
+  const response = await fetch(`${server.url}/v1/sync/job/${id}/logs`, {
+    headers: { ...auth, ...HTML.headers },
+  });
+
+  assert.match(await response.text(), /^\S+ info {4}<b>hello\n$/);
+  assert.equal(response.headers.get("Content-Type"), "text/plain; charset=utf-8");
+  assert.equal(response.headers.get("X-Content-Type-Options"), "nosniff");
+});

@@ -9,6 +9,7 @@ import { tempDirectory } from "./temp.ts";
 
 const FLAGS = [
   "--headless=new",
+  "--hide-scrollbars",
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",

@@ -1,0 +1,82 @@
+// @ts-check
+/** The upper part of a job's page: what it is called, how it stands, and what can be done. */
+import { h, setHidden, setText } from "./dom.js";
+import { icon } from "./icons.js";
+import { cancelJob, copyCurl, mayRun, runSync } from "./runs.js";
+import { duration, known } from "./time.js";
+import { isEnded, shortId, STATUS_WORDS, title } from "./words.js";
+
+/** @typedef {import("./wire.d.ts").Job} Job */
+/** @typedef {import("./wire.d.ts").Place} Place */
+
+/** @param {Place} place @param {Job} first */
+export function jobHead(place, first) {
+  const { id, sync_id } = first;
+  const name = title(first);
+  let told = first.status;
+  const may = mayRun(place);
+  const state = h("span", { class: "status" });
+  const said = h("span", { class: "unseen", role: "status" });
+  const stall = h("p", { class: "stall", role: "status", hidden: true });
+  const error = h("div", { class: "error-box", role: "alert", hidden: true });
+  const button = (/** @type {string} */ words, /** @type {() => void} */ onclick, kind = "") =>
+    h("button", { type: "button", class: kind, onclick }, words);
+  const cancel = button("Cancel", () => cancelJob(place, id, name));
+  const again = button("Run again", () => {
+    if (sync_id !== null) runSync(place, { id: sync_id, name });
+  });
+  const curl = button("Copy curl", () => copyCurl(id), "quiet");
+  const readOnly = h("span", { class: "hint", hidden: may }, "This key may not run or cancel.");
+
+  return {
+    name,
+    nodes: [
+      h(
+        "nav",
+        { class: "crumbs", "aria-label": "Breadcrumbs" },
+        h("a", { href: "./" }, "Jobs"),
+        sync_id !== null && h("a", { href: `sync/${sync_id}` }, first.sync ?? shortId(sync_id)),
+        h("span", { "aria-current": "page", title: id }, shortId(id)),
+      ),
+      h(
+        "div",
+        { class: "job-head" },
+        h("h1", {}, name),
+        state,
+        said,
+        h("span", { class: "grow" }),
+        h("div", { class: "actions" }, readOnly, curl, again, cancel),
+      ),
+      stall,
+      error,
+    ],
+    /** @param {Job} job @param {{ stalled: boolean, runnable: boolean }} known */
+    show(job, { stalled, runnable }) {
+      const over = isEnded(job.status);
+      const word = stalled ? "stalled" : job.status;
+      if (state.dataset.status !== word) {
+        state.dataset.status = word;
+        state.replaceChildren(icon(word), STATUS_WORDS[job.status] + (stalled ? ", stalled" : ""));
+      }
+      if (told !== job.status) {
+        told = job.status;
+        setText(said, `${name}: ${STATUS_WORDS[job.status]}`);
+      }
+      setHidden(error, job.error === null || !over);
+      if (job.error && over && error.childElementCount === 0) {
+        const { code, message } = job.error;
+        error.append(icon("failed"), h("p", {}, message));
+        if (code !== undefined) error.append(h("code", {}, code));
+      }
+      setHidden(cancel, !may || over);
+      cancel.disabled = job.status === "cancelling";
+      setHidden(again, !may || !over || !runnable);
+    },
+    /** @param {number | undefined} heardMs when the stalled job was last heard of */
+    showStall(heardMs) {
+      const silence = heardMs === undefined ? "" : duration(known() - heardMs);
+      const words = `Nothing has been heard of this job for ${silence}: it may be stuck.`;
+      setText(stall, heardMs === undefined ? undefined : words);
+    },
+  };
+}

@@ -1,0 +1,40 @@
+// @ts-check
+/** What feeds a list of jobs: the stream of many jobs, into a store. */
+import { ask, Refused } from "./api.js";
+import { Stream } from "./stream.js";
+
+/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./wire.d.ts").Frame} Frame */
+/** @typedef {import("./jobs_store.js").JobsStore} JobsStore */
+
+/**
+ * @param {Place} place
+ * @param {JobsStore} store
+ * @param {(frame: Frame, news: ReturnType<JobsStore["take"]>) => void} onFrame
+ */
+export function listStream(place, store, onFrame) {
+  return new Stream({
+    path: () => `v1/sync/jobs/subscribe?${store.query}`,
+    onFrame(frame) {
+      if (frame.type === "error" && String(frame.code).startsWith("access_")) {
+        return place.signedOut(frame.message);
+      }
+      onFrame(frame, store.take(frame));
+    },
+    onState: place.link,
+    mayRetry: () => stillSignedIn(place),
+  });
+}
+
+/** Asked when a stream could not be opened. @param {Place} place */
+export async function stillSignedIn(place) {
+  try {
+    await ask("GET", "v1/session");
+  } catch (cause) {
+    if (cause instanceof Refused && cause.status === 401) {
+      place.signedOut(cause.message);
+      return false;
+    }
+  }
+  return true;
+}

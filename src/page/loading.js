@@ -1,0 +1,65 @@
+// @ts-check
+/** What stands in a view until the server has answered. */
+import { reasonOf, Refused } from "./api.js";
+import { h, setText } from "./dom.js";
+
+/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./wire.d.ts").View} View */
+
+const RETRY_MS = 2_000;
+
+/**
+ * Asks, again and again while the server is away, and shows the answer.
+ *
+ * @template Answer
+ * @param {Place} place
+ * @param {object} options
+ * @param {(signal: AbortSignal) => Promise<Answer>} options.load
+ * @param {(answer: Answer) => View | undefined} options.show in the emptied place
+ * @param {(refusal: Refused) => void} options.refused the server has said no
+ * @returns {View}
+ */
+export function loadingView(place, { load, show, refused }) {
+  const leaving = new AbortController();
+  /** @type {View | undefined} */
+  let shown;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let retry;
+  const words = h("p", { class: "lone" }, "Loading");
+  place.root.append(words);
+
+  async function begin() {
+    try {
+      const answer = await load(leaving.signal);
+      place.root.replaceChildren();
+      shown = show(answer);
+    } catch (cause) {
+      if (leaving.signal.aborted) return;
+      if (cause instanceof Refused && cause.status === 401) return place.signedOut(cause.message);
+      if (cause instanceof Refused && cause.status < 500) return refused(cause);
+      setText(words, `${reasonOf(cause)}. Trying again.`);
+      retry = setTimeout(begin, RETRY_MS);
+    }
+  }
+  begin();
+
+  return {
+    leave() {
+      leaving.abort();
+      clearTimeout(retry);
+      shown?.leave();
+    },
+  };
+}
+
+/**
+ * What is shown where there is nothing.
+ *
+ * @param {Place} place
+ * @param {string} words
+ * @param {string} back of the link to the first page
+ */
+export function showNothing(place, words, back) {
+  const link = h("p", {}, h("a", { href: "./" }, back));
+  place.root.replaceChildren(h("div", { class: "lone" }, h("h1", {}, words), link));
+}
