@@ -8,6 +8,7 @@ import { join } from "node:path";
 /** Debian's packages that tests need, each with the programs that will do; without it they fail. */
 const PACKAGES = {
   chromium: ["chromium", "google-chrome"],
+  gcc: ["gcc"],
   python3: ["python3"],
   "redis-server": ["redis-server"],
 };

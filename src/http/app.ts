@@ -7,6 +7,7 @@ import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
+import { UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
 import { authenticate } from "./access.ts";
 import type { HttpEnv } from "./env.ts";
@@ -137,8 +138,13 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   app.notFound(() => notFound().response(origin.prefix));
   app.onError((error, context) => {
     if (error instanceof Problem) return error.response(origin.prefix);
-    const full = storageProblem(error);
-    if (full) return full.response(origin.prefix);
+    const unstored = storageProblem(error);
+    if (unstored) {
+      if (unstored.code === "storage-fault") logger.error("{reason}", { reason: error.message });
+      return unstored.response(origin.prefix);
+    }
+    // The job was there when its right was looked at, and was removed meanwhile.
+    if (error instanceof UnknownJobError) return notFound().response(origin.prefix);
     if (error instanceof HTTPException && error.status < 500) {
       return new Problem("invalid-request", error.message).response(origin.prefix);
     }
