@@ -35,6 +35,16 @@ export class RawViewer {
     if (!this.socket.closed) await closed;
   }
 
+  /** The body as far as it came, in whole chunks. */
+  text(): string {
+    return new TextDecoder().decode(bodyOf(Buffer.concat(this.#chunks)));
+  }
+
+  /** Whether the body came to its end, instead of being broken off. */
+  whole(): boolean {
+    return Buffer.concat(this.#chunks).toString("latin1").endsWith("\r\n0\r\n\r\n");
+  }
+
   /** The ids of the whole frames that it has read, in their order. */
   ids(): string[] {
     const parser = new SseParser();
