@@ -15,6 +15,7 @@ const PACKAGES = {
   openssl: ["openssl"],
   systemd: ["systemd-analyze"],
   yamllint: ["yamllint"],
+  gcc: ["gcc"],
   python3: ["python3"],
   rclone: ["rclone"],
   "redis-server": ["redis-server"],

@@ -6,6 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
+import { UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
 import { authenticate, requireScope } from "./access.ts";
 import { type Metrics } from "./metrics.ts";
@@ -157,8 +158,13 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   );
   app.onError((error, context) => {
     if (error instanceof Problem) return error.response(origin.prefix);
-    const full = storageProblem(error);
-    if (full) return full.response(origin.prefix);
+    const unstored = storageProblem(error);
+    if (unstored) {
+      if (unstored.code === "storage-fault") logger.error("{reason}", { reason: error.message });
+      return unstored.response(origin.prefix);
+    }
+    // The job was there when its right was looked at, and was removed meanwhile.
+    if (error instanceof UnknownJobError) return notFound().response(origin.prefix);
     if (error instanceof HTTPException && error.status < 500) {
       return new Problem("invalid-request", error.message).response(origin.prefix);
     }

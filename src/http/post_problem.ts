@@ -1,7 +1,11 @@
 /** What jobs and the log refuse, as problems. */
 import { NotOutsideError } from "../jobs/outside_jobs.ts";
 import { ProducerFencedError, ProducerOrderError } from "../jobs/producers.ts";
-import { CounterTooLargeError, CounterWentBackError } from "../jobs/worker_totals.ts";
+import {
+  CounterTooLargeError,
+  CounterWentBackError,
+  TooManyTypesError,
+} from "../jobs/worker_totals.ts";
 import { JobEndedError, UnknownJobError } from "../log/event_log.ts";
 import { notFound, Problem } from "./problem.ts";
 
@@ -16,7 +20,9 @@ export function problemOf(cause: unknown): unknown {
   }
   if (cause instanceof ProducerFencedError) return new Problem("producer-fenced", cause.message);
   if (cause instanceof CounterWentBackError) return new Problem("counter-went-back", cause.message);
-  if (cause instanceof CounterTooLargeError) return new Problem("invalid-request", cause.message);
+  if (cause instanceof CounterTooLargeError || cause instanceof TooManyTypesError) {
+    return new Problem("invalid-request", cause.message);
+  }
   if (cause instanceof NotOutsideError) return new Problem("not-outside", cause.message);
   if (cause instanceof UnknownJobError) return notFound();
   return cause;

@@ -109,7 +109,7 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
   "too-many-requests": {
     meaning: "The key has made more requests a second than `--requests-per-s` allows.",
     remedy: "Wait as many seconds as `Retry-After` says, then send the same again.",
-    anywhere: "Every route below /v1.",
+    anywhere: "every route below /v1",
   },
   "too-many-events": {
     meaning: "More events of one job were posted within a second than `--events-per-s` allows.",
@@ -133,6 +133,13 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     remedy: "Try again after the seconds of `Retry-After`: another server, or the same one " +
       "started anew, will answer.",
     anywhere: "`GET /readyz`",
+  },
+  "storage-fault": {
+    meaning: "The disk with the log failed. Nothing that was acknowledged is lost.",
+    remedy:
+      "Send the same again after the seconds of `Retry-After`. Whoever runs the server looks " +
+      "at the disk; the server's log has the system's own words.",
+    anywhere: "every request that writes",
   },
   "storage-full": {
     meaning: "There is no room where the log is stored. Nothing that was acknowledged is lost.",

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { JobExistsError } from "../jobs/outside_jobs.ts";
-import { StorageFullError } from "../log/event_log.ts";
+import { StorageFaultError, StorageFullError } from "../log/event_log.ts";
 import type { JobId } from "../sync/ids.ts";
 import { keyOf } from "../sync/job.ts";
 import { actingFor, jobFor, requireScope } from "./access.ts";
@@ -114,8 +114,13 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
   });
 }
 
-/** What is answered where there is no room to write to. */
+/** What is answered where nothing can be stored. */
 export function storageProblem(cause: unknown): Problem | undefined {
+  if (cause instanceof StorageFaultError) {
+    const detail =
+      "What the log is stored on has failed; nothing of this was kept, try again later";
+    return new Problem("storage-fault", detail, {}, { "Retry-After": "5" }, { cause });
+  }
   if (!(cause instanceof StorageFullError)) return undefined;
   const detail = "There is no room left where the log is stored; nothing was lost, try again later";
   return new Problem("storage-full", detail, {}, { "Retry-After": "30" });

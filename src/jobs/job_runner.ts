@@ -1,6 +1,11 @@
 /** Runs one source for one job, from its first entry to its terminal one. */
 import { type Clock, sleep } from "../clock.ts";
-import { type EventLog, JobEndedError, StorageFullError } from "../log/event_log.ts";
+import {
+  type EventLog,
+  JobEndedError,
+  StorageFaultError,
+  StorageFullError,
+} from "../log/event_log.ts";
 import { type JobSource, SourceError, type SourceEvent } from "../sources/source.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
@@ -27,11 +32,15 @@ export interface RunOptions {
 const STOP_MS = 1_000;
 const OVERDUE = Symbol("overdue");
 
-/** How often it is looked whether a full disk has room for the end, in milliseconds. */
+/** How often it is looked whether a disk that is full or fails takes the end, in milliseconds. */
 const FULL_MS = 5_000;
 const STORAGE_FULL: JobError = {
   code: "storage_full",
   message: "There is no room left where the server keeps its log.",
+};
+const STORAGE_FAULT: JobError = {
+  code: "storage_fault",
+  message: "What the server keeps its log on has failed; the server's log says how.",
 };
 const INTERNAL: JobError = {
   code: "internal_fault",
@@ -80,7 +89,7 @@ export class JobRunner {
     this.#callOffRenewal?.();
   }
 
-  /** Where there is no room for the end it is tried again, until there is or the server stops. */
+  /** Where the end cannot be stored it is tried again, until it can or the server stops. */
   async #end(ending: Ending): Promise<void> {
     const { log, key, clock, onFault } = this.#options;
     for (let tries = 1;; tries++) {
@@ -89,7 +98,7 @@ export class JobRunner {
         return;
       } catch (cause) {
         if (tries === 1) onFault(cause);
-        if (!(cause instanceof StorageFullError) || this.#abandoned.signal.aborted) return;
+        if (!unstored(cause) || this.#abandoned.signal.aborted) return;
       }
       await sleep(clock, FULL_MS, this.#abandoned.signal);
     }
@@ -195,6 +204,7 @@ export class JobRunner {
   #tell(cause: unknown): JobError {
     if (cause instanceof SourceError) return { code: cause.code, message: cause.message };
     if (cause instanceof StorageFullError) return STORAGE_FULL;
+    if (cause instanceof StorageFaultError) return STORAGE_FAULT;
     if (!(cause instanceof JobEndedError)) this.#options.onFault(cause);
     return INTERNAL;
   }
@@ -203,9 +213,14 @@ export class JobRunner {
     const { log, key, clock, onFault } = this.#options;
     this.#callOffRenewal = clock.after(RENEW_MS, () => {
       log.append(key, renew(clock.now() + LEASE_MS)).catch((cause) => {
-        if (!(cause instanceof StorageFullError)) onFault(cause); // told where it stops the job
+        if (!unstored(cause)) onFault(cause); // told where it stops the job
       });
       this.#renewLater();
     });
   }
+}
+
+/** Whether it may be stored later. */
+function unstored(cause: unknown): boolean {
+  return cause instanceof StorageFullError || cause instanceof StorageFaultError;
 }

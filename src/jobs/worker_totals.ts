@@ -7,6 +7,9 @@ import { entitiesDone, type Progress } from "../sync/progress.ts";
 /** Rates are means that forget what is older than about this many milliseconds. */
 const MEMORY_MS = 10_000;
 
+/** Most entity types that are counted of one job: every progress entry carries all of them. */
+const TYPES_MAX = 1_000;
+
 const NUMBERS = [
   "inserted",
   "updated",
@@ -26,6 +29,15 @@ export class CounterWentBackError extends Error {
       `Cannot set ${counter} to ${given}: this producer's last total was ${last}, and totals ` +
         `never go back; increments are told by "delta": true`,
     );
+  }
+}
+
+/** More entity types than a job can have. */
+export class TooManyTypesError extends Error {
+  override readonly name = "TooManyTypesError";
+
+  constructor() {
+    super(`Cannot count entities of another type: a job can have ${TYPES_MAX} of them`);
   }
 }
 
@@ -65,7 +77,7 @@ export function counted(before: Counters, { counters, delta }: ProgressEvent): C
 /**
  * The job's totals after one of its producers went from `before` to `after`.
  *
- * @throws {CounterTooLargeError}
+ * @throws {CounterTooLargeError | TooManyTypesError}
  */
 export function summed(
   job: Pick<Job, "progress" | "startedAtMs" | "updatedAtMs">,
@@ -88,6 +100,7 @@ export function summed(
     const name = `encountered "${type}"`;
     encountered[type] = add(name, own(encountered, type), own(before.encountered, type), count);
   }
+  if (Object.keys(encountered).length > TYPES_MAX) throw new TooManyTypesError();
   const counts = {
     inserted: sum("inserted", was.inserted),
     updated: sum("updated", was.updated),

@@ -50,7 +50,7 @@ export class DataDirectory {
   constructor(path: string) {
     this.path = makeDataDirectory(path);
     // SQLite's own file lock: the system lets go of it when the process dies, even by kill -9.
-    this.#lock = new DatabaseSync(join(this.path, LOCK_FILE), { timeout: 0 });
+    this.#lock = opened(join(this.path, LOCK_FILE));
     try {
       this.#lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     } catch (cause) {
@@ -73,6 +73,15 @@ export class DataDirectory {
   release(): void {
     rmSync(this.file(SERVER_FILE), { force: true });
     this.#lock.close();
+  }
+}
+
+function opened(file: string): DatabaseSync {
+  try {
+    return new DatabaseSync(file, { timeout: 0 });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot write to the data directory: "${file}": ${reason}`, { cause });
   }
 }
 

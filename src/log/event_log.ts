@@ -158,7 +158,7 @@ export interface EventLog {
    *
    * @throws {UnknownJobError} when there is no such job
    * @throws {JobEndedError} when facts are to follow a terminal entry
-   * @throws {StorageFullError}
+   * @throws {StorageFullError | StorageFaultError}
    * @throws what `decide` throws
    */
   append(key: JobKey, decide: Decide, options?: AppendOptions): Promise<Appended>;
@@ -223,6 +223,16 @@ export class StorageFullError extends Error {
 
   constructor(options?: ErrorOptions) {
     super("Cannot write to the event log: there is no room left where it is stored", options);
+  }
+}
+
+/** What the log is stored on has failed: nothing of the append is kept. */
+export class StorageFaultError extends Error {
+  override readonly name = "StorageFaultError";
+
+  /** @param cause what the store said */
+  constructor(cause: Error) {
+    super(`Cannot write to the event log: ${cause.message}`, { cause });
   }
 }
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
-import { StorageFullError } from "./event_log.ts";
+import { StorageFaultError, StorageFullError } from "./event_log.ts";
 import type { Reserve } from "./reserve.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
 
@@ -53,8 +53,7 @@ export class GroupCommit {
 
   /**
    * @param urgent whether the write may use the room that is kept for ends and removals
-   * @throws {Error} after close; what `write` throws; {StorageFullError}; what the database says
-   *   of the commit
+   * @throws {Error} after close; what `write` throws; {StorageFullError | StorageFaultError}
    */
   run<Answer>(write: () => Answer, urgent = false): Promise<Answer> {
     if (this.#closed) {
@@ -119,7 +118,11 @@ export class GroupCommit {
         this.#reserve.release();
         return this.#commitUrgent(writes, new StorageFullError({ cause }));
       }
-      const told = full ? new StorageFullError({ cause }) : cause;
+      const told = full
+        ? new StorageFullError({ cause })
+        : isDatabaseError(cause)
+        ? new StorageFaultError(cause)
+        : cause;
       // A write that was refused before is settled already; failing it again changes nothing.
       for (const write of writes) write.fail(told);
       return;
@@ -134,7 +137,12 @@ export class GroupCommit {
     const urgent = writes.filter((write) => write.urgent);
     if (urgent.length === 0) return;
     this.#commitAll(urgent);
-    this.#db.exec("PRAGMA wal_checkpoint(RESTART)");
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(RESTART)");
+    } catch (cause) {
+      // There is no room for that either, or no disk any more: the next commit finds out.
+      if (!isDatabaseError(cause)) throw cause;
+    }
   }
 
   /** Once a second it is tried to take the reserve back: that shows that there is room. */
@@ -158,6 +166,6 @@ export class GroupCommit {
 }
 
 /** Whether SQLite itself said no, as against a refusal of ours. */
-export function isDatabaseError(cause: unknown): boolean {
+export function isDatabaseError(cause: unknown): cause is Error {
   return cause instanceof Error && "code" in cause && cause.code === "ERR_SQLITE_ERROR";
 }

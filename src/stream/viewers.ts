@@ -31,6 +31,9 @@ const SPREAD_MS_MAX = 60_000;
 const STAGGER = 250;
 const STAGGER_MS = 20;
 
+/** The last lines that a viewer starts with hold at most so many characters: they are one chunk. */
+const LINES_LENGTH_MAX = 1024 * 1024;
+
 export interface ViewersOptions {
   readonly log: EventLog;
   readonly hub: Hub;
@@ -204,11 +207,15 @@ export class Viewers {
     const lines: LogEntry[] = [];
     if (logs === undefined || tail === 0) return lines;
     const { log } = this.#options;
+    let length = 0;
     let after = await log.beforeLastLogs(job, logs, tail);
     for (let more = true; more;) {
       const page = await log.read(job, { after, limit: tail, logs, only: "logs" });
       for (const entry of page.entries) {
-        if (entry.kind === "log" && entry.seq <= job.seq) lines.push(entry);
+        if (entry.kind !== "log" || entry.seq > job.seq) continue;
+        lines.push(entry);
+        length += lengthOf(entry);
+        while (length > LINES_LENGTH_MAX && lines.length > 1) length -= lengthOf(lines.shift());
       }
       after = page.through;
       more = page.more && after < job.seq;
@@ -287,6 +294,10 @@ export class Viewers {
     const { retryMs } = this.#options;
     return Math.max(retryMs, Math.min(SPREAD_MS_MAX, this.#open.size * SPREAD_MS));
   }
+}
+
+function lengthOf(line: LogEntry | undefined): number {
+  return line ? line.message.length + JSON.stringify(line.fields ?? {}).length : 0;
 }
 
 /** One chunk, and then the connection breaks off. */

@@ -9,7 +9,7 @@ import {
 } from "../../src/jobs/outside_jobs.ts";
 import { NO_STAMP, ProducerFencedError, ProducerOrderError } from "../../src/jobs/producers.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
-import { CounterWentBackError } from "../../src/jobs/worker_totals.ts";
+import { CounterWentBackError, TooManyTypesError } from "../../src/jobs/worker_totals.ts";
 import { JobEndedError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
 import type { ProgressEvent, WorkerEvent } from "../../src/sync/event.ts";
@@ -109,6 +109,18 @@ test("post() refuses a total that goes back, and all that came with it", async (
   );
 
   assert.equal((await log.get(job))?.seq, 1);
+});
+
+test("post() refuses more entity types than every entry can carry", async () => {
+  const { job, post, log } = await bench();
+  const types = (from: number, count: number) =>
+    at({ encountered: Object.fromEntries(Array.from({ length: count }, (_, n) => [from + n, 1])) });
+  await post(job, [types(0, 600)]);
+
+  await assert.rejects(post(job, [types(600, 401)]), TooManyTypesError);
+  await post(job, [types(600, 400)]);
+
+  assert.equal((await log.get(job))?.seq, 2);
 });
 
 test("post() of a request that was posted before answers its seqs and appends nothing", async () => {

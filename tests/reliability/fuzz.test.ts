@@ -135,6 +135,40 @@ seeded("no request of any kind is answered by a fault, a stack or a hang", async
   assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
 });
 
+seeded(
+  "what is asked of a job while it is removed is done, or answered as if it were not there",
+  async (random, t) => {
+    const server = await testServer(t);
+    const headers = {
+      "Authorization": `Bearer ${server.key()}`,
+      "Content-Type": "application/json",
+    };
+    const seen = new Set<number>();
+    for (let round = 0; round < rounds(20); round++) {
+      const init = { method: "POST", headers, body: "{}" };
+      const { id } = await (await server.ask("/v1/sync/job", init)).json();
+      const path = `/v1/sync/job/${id}`;
+      const acts: [string, string, string?][] = [
+        ["DELETE", path],
+        ["POST", `${path}/cancel`],
+        ["POST", `${path}/cancel`],
+        ["POST", `${path}/events`, '{"type": "progress"}'],
+        ["POST", `${path}/events`, "[]"],
+        ["GET", `${path}/logs`],
+      ];
+      await Promise.all(
+        random.shuffled(acts).map(async ([method, path, body]) => {
+          const answer = await server.ask(path, { method, headers, body });
+          await answer.body?.cancel();
+          seen.add(answer.status);
+        }),
+      );
+    }
+
+    assert.deepEqual([...seen].filter((status) => ![200, 204, 404].includes(status)), []);
+  },
+);
+
 seeded("what is no HTTP ends its connection and nothing else", async (random, t) => {
   const server = await testServer(t);
   const starts = [

@@ -407,6 +407,22 @@ test("with a tail the last log lines come before the totals of now, and ids only
   );
 });
 
+test("the last log lines that a viewer starts with are at most a mebibyte", async () => {
+  const { job, add, log, viewers } = streamBench();
+  const running = await job();
+  for (let n = 0; n < 40; n++) await add(running, line("x".repeat(60_000)));
+  const now = await log.get(running);
+  assert.ok(now);
+
+  const stream = await viewers.subscribe(now, { cursor: undefined, logs: "debug", tail: 1_000 });
+  const reader = new StreamReader(stream ?? assert.fail("There is no stream"));
+  const frames = await reader.next();
+  await reader.cancel();
+
+  const seqs = frames.filter(({ data }) => data.type === "log").map(({ data }) => data.seq);
+  assert.deepEqual(seqs, Array.from({ length: 17 }, (_, n) => 24 + n));
+});
+
 test("a viewer whose entries are removed while it replays is sent away, and then told of the gap", async () => {
   const { job, log, open, add } = streamBench();
   const running = await job();

@@ -1,6 +1,7 @@
 /** A server as a process that dies and comes back, under one address all the time. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { FaultDisk } from "./fault_disk.ts";
 import { CuttingProxy } from "./cutting_proxy.ts";
 import { type Cleanup, type RunningProgram, startProgram } from "./program.ts";
 import type { Random } from "./seed.ts";
@@ -28,10 +29,11 @@ export async function mortalServer(
   t: Cleanup,
   random: Random,
   flags: readonly string[] = [],
+  disk?: FaultDisk,
 ): Promise<MortalServer> {
   const { path, remove } = tempDirectory();
   t.after(remove);
-  const data = join(path, "data");
+  const data = disk?.data ?? join(path, "data");
   const config = join(path, "synctail.json");
   mkdirSync(join(path, "tree"));
   for (let n = 0; n < 200; n++) writeFileSync(join(path, "tree", `${n}.txt`), `${n}`);
@@ -45,7 +47,7 @@ export async function mortalServer(
       }],
     }),
   );
-  const options = { args: ["serve", "--config", config, ...flags], data };
+  const options = { args: ["serve", "--config", config, ...flags], data, env: disk?.env };
   let running = await startProgram(t, options);
   const [key] = /st_[0-9a-z]{10}_[\w-]{43}/.exec(running.stderr()) ?? [];
   if (key === undefined) throw new Error(`No key was told: ${running.stderr()}`);
@@ -64,7 +66,7 @@ export async function mortalServer(
     },
     async startAndKill(afterMs) {
       const args = [...options.args, "--port", "0", "--data", data];
-      const child = startProgram.raw(t, { args });
+      const child = startProgram.raw(t, { ...options, args });
       await new Promise((resolve) => setTimeout(resolve, afterMs));
       await child.stop("SIGKILL");
     },

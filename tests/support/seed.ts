@@ -63,6 +63,11 @@ export class Random {
     return Array.from({ length: count }, make);
   }
 
+  shuffled<Item>(items: readonly Item[]): Item[] {
+    return items.map((item) => ({ item, at: this.next() })).sort((a, b) => a.at - b.at)
+      .map(({ item }) => item);
+  }
+
   /** Another source of chance, which goes its own way. */
   fork(): Random {
     return new Random(this.below(2 ** 31));

@@ -190,7 +190,8 @@ export class ViewerModel {
     assert.equal(data.type, "connected");
     const begin = (snapshot: boolean) => {
       if (this.stretches.at(-1)?.held.length === 0) this.stretches.pop(); // only its greeting came
-      this.stretches.push({ epoch: undefined, snapshot, after: 0, held: [] });
+      const after = snapshot ? 0 : Number(this.#cursor?.split("-").at(-1) ?? 0);
+      this.stretches.push({ epoch: undefined, snapshot, after, held: [] });
     };
     switch (data.resume) {
       case "start":

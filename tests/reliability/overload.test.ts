@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { test } from "node:test";
+import { systemClock } from "../../src/clock.ts";
+import type { ServerOptions } from "../../src/cli/server.ts";
+import type { Cleanup } from "../support/program.ts";
+import { RawViewer } from "../support/raw_viewer.ts";
+import { rounds } from "../support/seed.ts";
+import { testServer } from "../support/server.ts";
+
+const SENT_AWAY = /^retry: \d+\ndata: \{"type": "heartbeat"\}\n\n$/;
+
+async function twoTenants(t: Cleanup, options: Partial<ServerOptions>) {
+  const server = await testServer(t, options);
+  const tenants = await Promise.all(["default", "other"].map(async (tenant) => {
+    const key = server.key(undefined, tenant);
+    const send = (path: string, body: unknown, more = {}) =>
+      fetch(server.url + path, {
+        method: "POST",
+        headers: {
+          "Authorization": `Bearer ${key}`,
+          "Content-Type": "application/json",
+          ...more,
+        },
+        body: JSON.stringify(body),
+      });
+    const { id } = await (await send("/v1/sync/job", {})).json();
+    const watch = (job = id, by = key) =>
+      watched(t, `${server.url}/v1/sync/job/${job}/subscribe`, by);
+    return { key, id, send, watch };
+  }));
+  return { server, tenants };
+}
+
+/** The first frames of a stream that stays open, or all of one that is broken off. */
+async function watched(t: Cleanup, url: string, key: string): Promise<string> {
+  const viewer = await RawViewer.open(url, key);
+  t.after(() => void viewer.socket.destroy());
+  const drained = viewer.drain();
+  for (let text = ""; !viewer.socket.closed; text = viewer.text()) {
+    if (text.includes("connected")) return text;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await drained;
+  assert.ok(!viewer.whole(), "it ended as if it were whole");
+  return viewer.text();
+}
+
+for (
+  const limit of ["viewersMax", "viewersPerTenant", "viewersPerJob", "viewersPerKey"] as const
+) {
+  test(`${limit} asks the viewer beyond it to come back, and nobody whom it does not count`, async (t) => {
+    const { server, tenants: [one, two] } = await twoTenants(t, { [limit]: 2 });
+    await one.watch();
+    await one.watch();
+
+    const third = await one.watch();
+    const others = await two.watch();
+    const ofKey = await one.watch(undefined, server.key());
+    const { id } = await (await one.send("/v1/sync/job", {})).json();
+    const ofJob = await one.watch(id);
+
+    const connected = (text: string) => text.includes("connected");
+    assert.match(third, SENT_AWAY);
+    assert.equal(connected(others), limit !== "viewersMax");
+    assert.equal(connected(ofKey), limit === "viewersPerKey");
+    assert.equal(connected(ofJob), limit === "viewersPerJob");
+  });
+}
+
+test("requests beyond their rate are 429, streams are asked to come back, and another tenant feels nothing", async (t) => {
+  // No time passes by which a rate could recover.
+  const clock = { ...systemClock, now: () => 1e12, monotonic: () => 0 };
+  const { tenants: [one, two] } = await twoTenants(t, { requestsPerS: 20, clock });
+  const statuses: number[] = [];
+  let last: Response | undefined;
+  for (let n = 0; n < 100 && last?.status !== 429; n++) {
+    last = await one.send("/v1/sync/job", {});
+    statuses.push(last.status);
+    await last.body?.cancel();
+  }
+
+  const stream = await one.watch();
+  const other = await two.send("/v1/sync/job", {});
+
+  assert.equal(last?.status, 429);
+  assert.ok(Number(last?.headers.get("Retry-After")) >= 1);
+  assert.match(stream, SENT_AWAY);
+  assert.equal(other.status, 201);
+});
+
+for (const limit of ["eventsPerS", "tenantEventsPerS"] as const) {
+  test(`events beyond ${limit} are 429 with nothing taken, and another tenant feels nothing`, async (t) => {
+    const { tenants: [one, two] } = await twoTenants(t, { [limit]: 10 });
+    const post = ({ id, send }: typeof one, count: number) =>
+      send(`/v1/sync/job/${id}/events`, Array(count).fill({ type: "log", message: "x" }));
+    const taken = await (await post(one, 500)).json();
+
+    const refused = await post(one, 1);
+    const other = await post(two, 1);
+
+    assert.equal(taken.last_seq, 500);
+    assert.equal(refused.status, 429);
+    assert.ok(Number(refused.headers.get("Retry-After")) >= 1);
+    assert.equal(other.status, 200);
+    assert.equal((await other.json()).last_seq, 1);
+  });
+}
+
+test("a thousand connections that never send a byte do not keep a viewer out", async (t) => {
+  const { server, tenants: [one] } = await twoTenants(t, {});
+  const sockets: Socket[] = [];
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (let n = 0; n < rounds(1_000); n += 50) {
+    await Promise.all(Array.from({ length: 50 }, async () => {
+      const socket = connect(server.port, "127.0.0.1");
+      socket.on("error", () => {}); // the server may tire of it
+      sockets.push(socket);
+      await once(socket, "connect");
+    }));
+  }
+
+  assert.match(await one.watch(), /"type": "connected"/);
+  assert.equal((await one.send("/v1/sync/job", {})).status, 201);
+});
+
+test("a body that never ends is given up with words", async (t) => {
+  const { server, tenants: [one] } = await twoTenants(t, { bodyIdleMs: 100 });
+  for (const type of ["application/json", "application/x-ndjson"]) {
+    const socket = connect(server.port, "127.0.0.1");
+    t.after(() => void socket.destroy());
+    let said = "";
+    const answered = new Promise<void>((resolve) => {
+      socket.on("data", (bytes) => {
+        said += bytes;
+        if (said.includes("body-timeout")) resolve();
+      });
+    });
+    socket.write(
+      `POST /v1/sync/job/${one.id}/events HTTP/1.1\r\n` +
+        `Host: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${one.key}\r\n` +
+        `Content-Type: ${type}\r\nContent-Length: 1000\r\n\r\n{"type":`,
+    );
+
+    await answered;
+
+    assert.match(said, /^HTTP\/1\.1 408/);
+  }
+});
