@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { RawViewer } from "../support/raw_viewer.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
 
@@ -365,18 +366,19 @@ test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (
   const { path, post, send } = await worker(server);
   await post({ type: "progress", inserted: 1 });
   const { id } = await send("/v1/sync/slow/run");
-  const stream = await server.ask(`${path}/subscribe`);
-  const reader = stream.body?.getReader();
-  await reader?.read();
+  // Bun's fetch loses what arrives together with the breaking off.
+  const viewer = await RawViewer.open(`${server.url}${path}/subscribe`, server.key());
+  const drained = viewer.drain();
+  while (!viewer.text().includes('"seq": 1')) await new Promise((done) => setTimeout(done, 5));
 
   const removed = await server.ask(path, { method: "DELETE" });
-  const frame = new TextDecoder().decode((await reader?.read())?.value);
+  await drained;
   const running = await server.ask(`/v1/sync/job/${id}`, { method: "DELETE" });
   await send("/v1/sync/job");
   const cleared = await (await server.ask("/v1/tenant", { method: "DELETE" })).json();
 
   assert.equal(removed.status, 204);
-  assert.match(frame, /"code": "job_deleted"/);
+  assert.match(viewer.text(), /"code": "job_deleted"/);
   assert.equal((await server.ask(path)).status, 404);
   assert.equal((await post({ type: "progress" })).status, 404);
   assert.equal(running.status, 204);
@@ -428,16 +430,12 @@ test("a key that asks more often than allowed gets 429, and its streams are aske
     if (answer.status === 429) refused = answer;
     else await answer.body?.cancel();
   }
-  const stream = await ask(`/v1/sync/job/${id}/subscribe`, busy);
-  const first = await stream.body?.getReader().read();
+  const stream = await RawViewer.open(`${server.url}/v1/sync/job/${id}/subscribe`, busy);
+  await stream.drain();
   const other = await ask("/v1/sync", server.key());
 
   assert.equal((await refused.json()).type, "/problems/too-many-requests");
   assert.ok(Number(refused.headers.get("Retry-After")) >= 1);
-  assert.equal(stream.status, 200);
-  assert.match(
-    new TextDecoder().decode(first?.value),
-    /^retry: \d+\ndata: \{"type": "heartbeat"\}/,
-  );
+  assert.match(stream.text(), /^retry: \d+\ndata: \{"type": "heartbeat"\}/);
   assert.equal(other.status, 200);
 });
