@@ -7,12 +7,15 @@ import { systemClock } from "../src/clock.ts";
 import { openAuth } from "../src/cli/open_auth.ts";
 import { httpApp } from "../src/http/app.ts";
 import { PublicOrigin } from "../src/http/public_origin.ts";
+import { Metrics } from "../src/http/metrics.ts";
+import { Rates } from "../src/http/rates.ts";
 import { Hub } from "../src/hub/hub.ts";
 import { PublishedLog } from "../src/hub/published_log.ts";
 import { advance } from "../src/jobs/changes.ts";
 import { Dispatcher } from "../src/jobs/dispatcher.ts";
-import { EventRate } from "../src/jobs/event_rate.ts";
 import { OutsideJobs } from "../src/jobs/outside_jobs.ts";
+import { Remembered } from "../src/jobs/schedules/remembered.ts";
+import { Scheduler } from "../src/jobs/schedules/scheduler.ts";
 import { Syncs } from "../src/jobs/syncs.ts";
 import { DataDirectory } from "../src/log/data_directory.ts";
 import { SqliteLog } from "../src/log/sqlite_log.ts";
@@ -46,6 +49,8 @@ const viewers = new Viewers({
 });
 const dispatcher = new Dispatcher({ log, clock, owner: "bench", cancelGraceMs: 0, onFault });
 const syncs = new Syncs([], []);
+const remembered = new Remembered(undefined, onFault);
+const onOccurrence = () => {};
 const app = httpApp({
   log,
   authenticator,
@@ -58,9 +63,13 @@ const app = httpApp({
   corsOrigins: [],
   syncs,
   dispatcher,
+  scheduler: new Scheduler({ log, clock, syncs, dispatcher, remembered, onOccurrence, onFault }),
   outside: new OutsideJobs({ log, syncs, clock }),
-  rate: new EventRate(clock, 0),
+  rates: new Rates(clock, { jobEvents: 0, tenantEvents: 0, requests: 0 }),
   viewers,
+  metrics: new Metrics("bench", "bench"),
+  metricsElsewhere: true,
+  notifications: { list: () => ({ items: [], nextCursor: null }) },
   clock,
   stallAfterMs: 60_000,
   bodyIdleMs: 30_000,

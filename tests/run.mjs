@@ -16,7 +16,10 @@ const PACKAGES = {
   systemd: ["systemd-analyze"],
   yamllint: ["yamllint"],
   python3: ["python3"],
+  rclone: ["rclone"],
   "redis-server": ["redis-server"],
+  restic: ["restic"],
+  rsync: ["rsync"],
 };
 
 const LIMIT_MS = 20 * 60_000;

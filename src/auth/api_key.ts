@@ -5,6 +5,8 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 const ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const ID_LENGTH = 10;
 const SECRET_BYTES = 32;
+/** What tells a key from a token, which is never of this beginning. */
+export const KEY_START = "st_";
 /** The secret may hold underscores itself: it is all that follows the second one. */
 const FORM = /^st_([0-9a-z]{10})_([A-Za-z0-9_-]{43})$/;
 

@@ -1,5 +1,6 @@
 /** All the ways of saying who one is, and whether that still holds. */
 import type { Clock } from "../clock.ts";
+import { KEY_START } from "./api_key.ts";
 import type { IdentityProviders } from "./identity_providers.ts";
 import type { KeyStore } from "./key_store.ts";
 import type { Lapse, Principal } from "./principal.ts";
@@ -25,8 +26,8 @@ export class Authenticator {
 
   /** An API key, or a token of an identity provider. @throws {ProviderUnreachableError} */
   async bearer(text: string): Promise<Principal | undefined> {
-    if (text.split(".").length === 3) return await this.#parts.providers.verify(text);
-    return this.#parts.keys.verify(text);
+    if (text.startsWith(KEY_START)) return this.#parts.keys.verify(text);
+    return await this.#parts.providers.verify(text);
   }
 
   async ticket(text: string): Promise<Principal | undefined> {

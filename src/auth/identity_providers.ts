@@ -1,6 +1,7 @@
 /** JWTs of the identity providers that a team has already (OIDC, RFC 9068). */
 import {
   createRemoteJWKSet,
+  customFetch,
   decodeJwt,
   errors,
   type JWTPayload,
@@ -9,6 +10,7 @@ import {
 } from "jose";
 import type { Clock } from "../clock.ts";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import { jwksFetch } from "./jwks_fetch.ts";
 import type { Principal } from "./principal.ts";
 import { isScope, type Scope } from "./scopes.ts";
 
@@ -26,6 +28,9 @@ export const ALGORITHMS = [
   "EdDSA",
   "Ed25519",
 ] as const;
+
+/** What an access token says it is, if anything (RFC 9068); a logout token or the like is none. */
+const TYPES = [undefined, "jwt", "at+jwt", "application/at+jwt"];
 
 /** How long nothing is fetched after a fetch, whatever key ids are asked for. */
 const COOLDOWN_MS = 30_000;
@@ -60,13 +65,17 @@ export class IdentityProviders {
   constructor(
     providers: readonly IdentityProvider[],
     clock: Clock,
-    { cooldownMs = COOLDOWN_MS }: { readonly cooldownMs?: number } = {},
+    { cooldownMs = COOLDOWN_MS, fetchMs = FETCH_MS }: {
+      readonly cooldownMs?: number;
+      readonly fetchMs?: number;
+    } = {},
   ) {
     this.#clock = clock;
     this.#byIssuer = new Map(providers.map((provider) => {
       const keys = createRemoteJWKSet(new URL(provider.jwksUrl), {
         cooldownDuration: cooldownMs,
-        timeoutDuration: FETCH_MS,
+        timeoutDuration: fetchMs,
+        [customFetch]: jwksFetch(clock),
       });
       return [provider.issuer, { ...provider, keys }];
     }));
@@ -81,7 +90,7 @@ export class IdentityProviders {
     try {
       const provider = this.#byIssuer.get(decodeJwt(token).iss ?? "");
       if (!provider) return undefined;
-      const { payload } = await jwtVerify(token, provider.keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, provider.keys, {
         issuer: provider.issuer,
         audience: provider.audience,
         algorithms: [...provider.algorithms],
@@ -89,6 +98,7 @@ export class IdentityProviders {
         currentDate: new Date(this.#clock.now()),
         requiredClaims: ["exp"],
       });
+      if (!TYPES.includes(protectedHeader.typ?.toLowerCase())) return undefined;
       return principalOf(payload, provider);
     } catch (cause) {
       if (isOfTheToken(cause)) return undefined;
@@ -109,7 +119,8 @@ function principalOf(payload: JWTPayload, provider: IdentityProvider): Principal
   for (const word of words) {
     if (typeof word !== "string" || !word.startsWith(scopePrefix)) continue;
     const scope = word.slice(scopePrefix.length);
-    if (isScope(scope)) scopes.add(scope);
+    // Only the operator's own keys reach beyond their tenant.
+    if (isScope(scope) && scope !== "tenants") scopes.add(scope);
   }
   return { tenant, scopes, keyId: null, expiresAtMs: (payload.exp ?? 0) * 1000 };
 }

@@ -4,9 +4,10 @@
  * - `read`: see syncs and jobs, subscribe to them
  * - `run`: start configured syncs, cancel jobs
  * - `write`: create jobs of outside workers and post their events
+ * - `metrics`: read the metrics of the whole server
  * - `tenants`: act for any tenant, not only the key's own
  */
-export const SCOPES = ["read", "run", "write", "tenants"] as const;
+export const SCOPES = ["read", "run", "write", "metrics", "tenants"] as const;
 export type Scope = typeof SCOPES[number];
 
 /**

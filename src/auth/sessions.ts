@@ -36,14 +36,14 @@ export class Sessions {
   }
 
   /** The cookie's value, good for SESSION_MS from now and never beyond SESSION_MAX_MS in all. */
-  async cookie({ id, keyId, startedAtMs }: Session): Promise<string> {
-    const expiresAtMs = Math.min(this.#clock.now() + SESSION_MS, startedAtMs + SESSION_MAX_MS);
+  async cookie(session: Session): Promise<string> {
+    const { id, keyId, startedAtMs } = session;
     return await new SignJWT({ auth_time: startedAtMs / 1000 })
       .setProtectedHeader({ alg: "HS256" })
       .setAudience(AUDIENCE)
       .setSubject(keyId)
       .setJti(id)
-      .setExpirationTime(Math.floor(expiresAtMs / 1000))
+      .setExpirationTime(Math.floor(this.#cookieEndMs(session) / 1000))
       .sign(this.#secret);
   }
 
@@ -67,11 +67,16 @@ export class Sessions {
   }
 
   /** Signs the browser out, with all that it has open. */
-  end({ id, startedAtMs }: Session): void {
-    this.#store.endSession(id, startedAtMs + SESSION_MAX_MS);
+  end(session: Session): void {
+    this.#store.endSession(session.id, this.#cookieEndMs(session));
   }
 
   hasEnded(id: string): boolean {
     return this.#store.hasEnded(id);
+  }
+
+  /** When a cookie made now ends; every earlier one of the session has ended by then, too. */
+  #cookieEndMs({ startedAtMs }: Session): number {
+    return Math.min(this.#clock.now() + SESSION_MS, startedAtMs + SESSION_MAX_MS);
   }
 }

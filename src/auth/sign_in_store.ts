@@ -73,13 +73,22 @@ export class SignInStore {
     return String(row.key_id);
   }
 
-  /** Ends a session for good; `expiresAtMs` is when it would have ended at the latest. */
+  /** Ends a session for good; `expiresAtMs` is from when on no cookie of it can be good. */
   endSession(id: string, expiresAtMs: number): void {
     const now = this.#clock.now();
-    this.#db.prepare("DELETE FROM ended_sessions WHERE expires_at_ms <= ?").run(now);
+    const past = this.#db.prepare(
+      "DELETE FROM ended_sessions WHERE expires_at_ms <= ? RETURNING id",
+    )
+      .all(now);
+    for (const row of past) this.#ended.delete(String(row.id));
     this.#db.prepare("INSERT OR IGNORE INTO ended_sessions (id, expires_at_ms) VALUES (?, ?)")
       .run(id, expiresAtMs);
     this.#ended.add(id);
+  }
+
+  /** How many ends are kept. */
+  get ends(): number {
+    return this.#ended.size;
   }
 
   hasEnded(sessionId: string): boolean {

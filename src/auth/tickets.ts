@@ -9,7 +9,10 @@ export const TICKET_S = 3_600;
 export const TICKET_MAX_S = 86_400;
 
 const AUDIENCE = "synctail:ticket";
-const OWN_KEY = "synctail";
+/** The `kid` of our own tickets. */
+export const OWN_KEY = "synctail";
+/** What may stand in a ticket: with another claim it might be meant narrower than it is read. */
+const CLAIMS = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "tenant", "job", "sync", "tag"];
 
 /** A key with which a backend signs tickets of its own, for one tenant. */
 export interface TicketKey {
@@ -30,8 +33,9 @@ export interface NewTicket {
 
 /**
  * A ticket is a JWT (RFC 7519): `aud` "synctail:ticket", `exp` at most 24 h ahead, `tenant`, and at
- * most one of `job`, `sync` (its id) and `tag`; without one it is good for all of the tenant. It
- * can be used again until it ends: EventSource reconnects with the same URL.
+ * most one of `job`, `sync` (its id) and `tag`; without one it is good for all of the tenant, and
+ * with any other claim for nothing. It can be used again until it ends: EventSource reconnects with
+ * the same URL.
  */
 export class Tickets {
   readonly #secret: Uint8Array;
@@ -69,6 +73,7 @@ export class Tickets {
         (header) => keyOf(header as JWTHeaderParameters), // jose has checked that `alg` is a text
         { audience: AUDIENCE, currentDate: new Date(now), requiredClaims: ["exp"] },
       );
+      if (!Object.keys(payload).every((claim) => CLAIMS.includes(claim))) return undefined;
       const { exp = 0, sub, job, sync, tag } = payload;
       if (exp * 1000 > now + TICKET_MAX_S * 1000 + 60_000) return undefined; // clocks differ a little
       const tenant = own.registered?.tenant ?? parseTenantId(String(payload.tenant));

@@ -3,7 +3,7 @@ import process from "node:process";
 import { logToStderr } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
 import { parseJobId } from "../sync/ids.ts";
-import { DURATIONS, isAmount, worth } from "./amounts.ts";
+import { DURATIONS, isAmount, worth } from "../jobs/amounts.ts";
 import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
 import { type Connection, localServer, namedServer, runningServer } from "./connect.ts";
 import { ExitCode, UsageError } from "./exit.ts";

@@ -1,15 +1,18 @@
 /** Whom the server believes besides its own keys: the object `auth` of a configuration file. */
+import type { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { importSPKI } from "jose";
 import { z } from "zod";
 import { ALGORITHMS, type IdentityProvider } from "../auth/identity_providers.ts";
-import type { TicketKey } from "../auth/tickets.ts";
+import { OWN_KEY, type TicketKey } from "../auth/tickets.ts";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
 
 const SECRET_BYTES_MIN = 32;
+/** LF and CR. */
+const LINE_END = [10, 13];
 
 const url = z.url({ protocol: /^https?$/, error: "expected a URL, https://..." });
 const name = z.string().min(1).max(200);
@@ -32,7 +35,8 @@ const identityProvider = z.strictObject({
 }).describe("Tokens (JWT) of an identity provider are taken as keys");
 
 const ticketKey = z.strictObject({
-  kid: name.describe("What stands in the header `kid` of its tickets"),
+  kid: name.refine((kid) => kid !== OWN_KEY, { error: "that is the server's own key" })
+    .describe("What stands in the header `kid` of its tickets"),
   tenant: tenant.describe("The only tenant that it may sign for"),
   algorithm: z.enum([...ALGORITHMS, "HS256"]),
   key_file: z.string().min(1)
@@ -42,9 +46,17 @@ const ticketKey = z.strictObject({
 }).describe("A backend signs tickets of its own with the key");
 
 export const AUTH_SCHEMA = z.strictObject({
-  identity_providers: z.array(identityProvider).max(20).default([]),
-  ticket_keys: z.array(ticketKey).max(100).default([]),
+  identity_providers: z.array(identityProvider).max(20).default([])
+    .refine((given) => differ(given.map(({ issuer }) => issuer)), {
+      error: "expected each issuer once",
+    }),
+  ticket_keys: z.array(ticketKey).max(100).default([])
+    .refine((given) => differ(given.map(({ kid }) => kid)), { error: "expected each kid once" }),
 });
+
+function differ(names: readonly string[]): boolean {
+  return new Set(names).size === names.length;
+}
 
 /** Whom to believe. */
 export interface AuthConfig {
@@ -92,17 +104,24 @@ export async function readTicketKeys(files: readonly TicketKeyFile[]): Promise<T
   }));
 }
 
-/** A secret of at least 32 bytes, without the line end behind it. @throws {ConfigError} */
+/** A secret of at least 32 bytes, any bytes, without the line end behind it. @throws {ConfigError} */
 export function readSecret(path: string): Uint8Array {
-  const secret = new TextEncoder().encode(readText(path).trimEnd());
+  const bytes = readBytes(path);
+  let length = bytes.length;
+  while (length > 0 && LINE_END.includes(bytes[length - 1])) length--;
+  const secret = new Uint8Array(bytes.subarray(0, length));
   if (secret.length >= SECRET_BYTES_MIN) return secret;
   throw new ConfigError([`${path}: expected a secret of at least ${SECRET_BYTES_MIN} bytes`]);
 }
 
 /** @throws {ConfigError} */
 export function readText(path: string): string {
+  return readBytes(path).toString("utf8");
+}
+
+function readBytes(path: string): Buffer {
   try {
-    return readFileSync(path, "utf8");
+    return readFileSync(path);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     const reason = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;

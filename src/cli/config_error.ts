@@ -4,7 +4,9 @@ import type { ConfigIssue } from "../jobs/sync_config.ts";
 
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
-const SECRET_NAME = /key|secret|token|passw|credential/i;
+const SECRET_NAME = /key|secret|token|passw|credential|set_env/i;
+/** Of a target nothing is shown that may be what makes it secret. */
+const HIDDEN_OF_TARGETS = /^(url|headers|body)/;
 const CREDENTIALS_IN_URL = /\/\/[^/@\s]*@/g;
 
 /** A configuration that cannot be used; nothing of it was. `issues` has a line for each fault. */
@@ -31,7 +33,8 @@ export function check<S extends z.ZodType>(
 /** `synctail.json: syncs[0].source.path: got 42: expected a string` */
 export function issueLine(origin: string, { path, given, reason }: ConfigIssue): string {
   const place = pathText(path);
-  const secret = path.some((part) => SECRET_NAME.test(String(part)));
+  const secret = path.some((part) => SECRET_NAME.test(String(part))) ||
+    (path[0] === "notify" && HIDDEN_OF_TARGETS.test(String(path[2])));
   const shown = secret && given !== undefined ? "a secret" : valueText(given);
   return `${origin}: ${place === "" ? "" : `${place}: `}got ${shown}: ${reason}`;
 }
@@ -66,6 +69,8 @@ function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
       return `expected ${oneOf(issue.values)}`;
     case "invalid_union": // The one union here is told apart by its `type`.
       return Array.isArray(issue.options) ? `expected ${oneOf(issue.options)}` : undefined;
+    case "invalid_key": // a name in an object of names
+      return issue.issues?.[0]?.message;
     case "too_small":
       return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
     default:

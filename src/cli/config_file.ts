@@ -1,7 +1,10 @@
 /** Reading synctail.json: all that is right in it, or all that is wrong. */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import process from "node:process";
 import { z } from "zod";
+import type { Target } from "../jobs/notify/target.ts";
+import { configuredTargets, TARGET_SCHEMA } from "../jobs/notify/target_config.ts";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../jobs/sync_config.ts";
 import { AUTH_SCHEMA, type AuthConfig, authConfig, NO_AUTH } from "./auth_config.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
@@ -19,11 +22,18 @@ export const CONFIG_SCHEMA = z.strictObject({
   ),
   auth: AUTH_SCHEMA.optional().describe("Whom the server believes besides its own keys"),
   syncs: z.array(SYNC_SCHEMA).describe("All that callers can run"),
+  notify: z.array(TARGET_SCHEMA).optional().describe("Who is told of what happens to jobs"),
 }).meta({ title: "synctail.json" });
 
 /** A file that is right in all its parts. */
 export interface Config {
   readonly syncs: readonly ConfiguredSync[];
+  /**
+   * Reads the targets' secrets from where they lie, which only those can do who tell the targets.
+   *
+   * @throws {ConfigError} with a line for each fault
+   */
+  readonly notify: () => readonly Target[];
   /** For `resolveSettings`; relative paths have been made absolute. */
   readonly server: Readonly<Record<string, unknown>>;
   readonly auth: AuthConfig;
@@ -54,13 +64,19 @@ export function parseConfig(text: string, path: string): Config {
   const directory = dirname(resolve(path));
   const { syncs, issues } = configuredSyncs(checked.value.syncs, directory);
   if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
+  const notify = () => {
+    const written = checked.value.notify ?? [];
+    const { targets, issues } = configuredTargets(written, { directory, env: process.env });
+    if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
+    return targets;
+  };
   const server = { ...checked.value.server };
   for (const name of FILE_SETTINGS) {
     const given = server[name];
     if (typeof given === "string") server[name] = resolve(directory, given);
   }
   const { auth } = checked.value;
-  return { syncs, server, auth: auth ? authConfig(auth, directory) : NO_AUTH };
+  return { syncs, notify, server, auth: auth ? authConfig(auth, directory) : NO_AUTH };
 }
 
 /** The form of the file for editors, in JSON Schema 2020-12; committed as docs/synctail.schema.json. */

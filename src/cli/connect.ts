@@ -1,4 +1,5 @@
 /** Which server a command talks to, and with which key. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
@@ -27,11 +28,11 @@ export interface Connection {
  */
 export function runningServer(what: string, flags: Flags): Client {
   const named = namedServer(flags);
-  const given = text(flags.key) ?? text(process.env.SYNCTAIL_KEY);
+  const given = givenKey(flags);
   if (named !== undefined && given !== undefined) return { server: named, key: given };
   if (named !== undefined) {
     throw new UsageError(
-      `Cannot ${what} at ${clean(named)}: a key is needed, by --key or SYNCTAIL_KEY`,
+      `Cannot ${what} at ${clean(named)}: a key is needed, by --key, --key-file or SYNCTAIL_KEY`,
     );
   }
   const data = dataFrom(flags);
@@ -47,7 +48,7 @@ export function runningServer(what: string, flags: Flags): Client {
 
 /** The server of the data directory, or one of our own for as long as it is needed. */
 export async function localServer(
-  { settings, syncs, auth }: Resolved,
+  { settings, syncs, auth, notify }: Resolved,
   tenant: TenantId,
 ): Promise<Connection> {
   try {
@@ -60,13 +61,17 @@ export async function localServer(
       tlsKey: undefined,
       syncs,
       auth,
+      notify,
       clock: systemClock,
+      stopGraceMs: 0,
     };
     const server = await startServer(options);
     const key = cliKey(server.keys, server.directory.path, tenant);
     return { client: { server: server.url, key }, close: () => server.stop() };
   } catch (cause) {
     if (!(cause instanceof DataDirectoryTakenError) || !cause.server) throw cause;
+    // It would end with the command that has it, and our job with it.
+    if (cause.server.passing) throw cause;
     const client = withCliKey(settings.data, cause.server, tenant);
     return { client, close: () => Promise.resolve() };
   }
@@ -83,9 +88,36 @@ export function namedServer(flags: Flags): string | undefined {
   return named?.replace(/\/+$/, "");
 }
 
-const DEFAULT_TENANT = "default" as TenantId; // the name that every first start uses
+/**
+ * The key of --key or SYNCTAIL_KEY, else what the file of --key-file or SYNCTAIL_KEY_FILE holds.
+ *
+ * @throws {UsageError} when that file cannot be read, or holds nothing
+ */
+export function givenKey(flags: Flags): string | undefined {
+  const { env } = process;
+  const given = text(flags.key) ?? (text(flags.keyFile) ? undefined : text(env.SYNCTAIL_KEY));
+  if (given !== undefined) return given;
+  const file = text(flags.keyFile) ?? text(env.SYNCTAIL_KEY_FILE);
+  if (file === undefined) return undefined;
+  try {
+    const key = readFileSync(file, "utf8").trim();
+    if (key !== "") return key;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`Cannot read the key from "${clean(file)}": ${reason}`, { cause });
+  }
+  throw new UsageError(`Cannot read the key from "${clean(file)}": it is empty`);
+}
 
-function withCliKey(data: string, { url, fingerprint }: ServerNote, tenant: TenantId): Client {
+/** The tenant of commands that name none: the name that every first start uses. */
+export const DEFAULT_TENANT = "default" as TenantId;
+
+/** A client with the key of commands on this machine, for a server that runs on the directory. */
+export function withCliKey(
+  data: string,
+  { url, fingerprint }: ServerNote,
+  tenant: TenantId,
+): Client {
   const keys = new KeyStore(join(data, "keys.db"), systemClock);
   try {
     return { server: url, key: cliKey(keys, data, tenant), fingerprint };

@@ -33,7 +33,7 @@ const PORT_FILE = "demo-port";
 
 /** Serves on after the run, until Ctrl-C. @throws {UsageError} for a folder that cannot be indexed */
 export async function demo(folder: string | undefined, flags: Flags): Promise<number> {
-  const { settings, syncs, auth } = settingsFrom(flags);
+  const { settings, syncs, auth, notify } = settingsFrom(flags);
   const say = (text: string) =>
     (settings.json ? process.stderr : process.stdout).write(`${text}\n`);
   say("synctail demo: a server on this machine, and a sync of real files to watch.");
@@ -47,7 +47,9 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
       ...settings,
       syncs: [...syncs.filter(({ name }) => name !== SYNC), sync],
       auth,
+      notify,
       clock: systemClock,
+      stopGraceMs: 0,
     },
     { fixed: flags.port !== undefined || process.env.SYNCTAIL_PORT !== undefined, data, say },
   );

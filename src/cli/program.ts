@@ -11,12 +11,14 @@ import { backup, restore } from "./backup.ts";
 import { checkConfig } from "./check.ts";
 import { ConfigError } from "./config_error.ts";
 import { demo } from "./demo.ts";
+import { exec } from "./exec/exec.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
 import { health } from "./health.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { link, LINK_SCOPES } from "./link.ts";
+import { listDeliveries, testTargets } from "./notify.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
@@ -62,6 +64,19 @@ export async function program(args: readonly string[]): Promise<number> {
     .argument("<job>", "its id")
     .option("--logs <level>", "show log lines too: debug, info, warning or error")
     .action(does((job: string, flags: Flags) => watch(job, flags)));
+  const { own, command } = splitAtProgram(args);
+  withClient(root.command("exec"))
+    .description("Run a program as it would run without this, and show it as a job")
+    .usage("[options] <name> -- <program> [arguments...]")
+    .argument("[name]", "the name of the sync that this is a run of")
+    .option("--format <name>", "how the program's output is understood; by its name when left out")
+    .option("--no-flags", "do not add the flags that make a known program tell more")
+    .option("--tag <tag>", "a word for the job; may be given again", collected)
+    .option("--lease <duration>", "silence after which the job counts as lost (default: 15m)")
+    .option("--stop-grace <duration>", "from a cancel to SIGKILL; 0 for never (default: 10s)")
+    .option("--quiet", "say nothing of our own")
+    .option("--flush", "run nothing; tell the server what earlier runs could not")
+    .action(does((name: string | undefined, flags: Flags) => exec(name, command, flags)));
 
   withData(root.command("health"))
     .description("Ask whether a server lives: ends with 0 or 1, for health checks; needs no key")
@@ -77,7 +92,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--tenant <name>", "whose jobs the key is for", "default")
     .option(
       "--scopes <list>",
-      "of read, run, write, tenants; separated by commas",
+      "of read, run, write, metrics, tenants; separated by commas",
       "read,run,write",
     )
     .option("--name <words>", "what the key is for")
@@ -96,6 +111,16 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--tenant <name>", "whose jobs it shows", "default")
     .option("--scopes <list>", "what the browser may do", LINK_SCOPES.join(","))
     .action(does((flags: Flags) => link(flags)));
+  const notify = root.command("notify").description("Test and list notifications");
+  withData(notify.command("test"))
+    .description("Send a test message as the configuration says, and print what comes back")
+    .argument("[target]", "its name; all targets when left out")
+    .option("--config <file>", "the configuration (default: synctail.json) [SYNCTAIL_CONFIG]")
+    .action(does((target: string | undefined, flags: Flags) => testTargets(target, flags)));
+  withData(notify.command("list"))
+    .description("List the last deliveries, also beside a running server")
+    .option("--limit <count>", "how many at most", "50")
+    .action(does((flags: Flags) => listDeliveries(flags)));
 
   withFilter(root.command("prune"))
     .description("Remove jobs that are over; the server does so by itself, by --retention-...")
@@ -121,11 +146,22 @@ export async function program(args: readonly string[]): Promise<number> {
     .action(does((file: string | undefined) => checkConfig(file)));
 
   try {
-    await root.parseAsync(args, { from: "user" });
+    await root.parseAsync(own, { from: "user" });
     return code;
   } catch (cause) {
     return told(cause);
   }
+}
+
+/** What stands after `--` is the program's, whatever it looks like. */
+function splitAtProgram(args: readonly string[]) {
+  const at = args[0] === "exec" ? args.indexOf("--") : -1;
+  if (at < 0) return { own: args, command: [] };
+  return { own: args.slice(0, at), command: args.slice(at + 1) };
+}
+
+function collected(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 /**
@@ -165,7 +201,8 @@ function withClient(command: Command): Command {
       "--server <url>",
       "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
     )
-    .option("--key <key>", "an API key with the scope read [SYNCTAIL_KEY]");
+    .option("--key <key>", "an API key of that server [SYNCTAIL_KEY]")
+    .option("--key-file <file>", "a file that holds the key [SYNCTAIL_KEY_FILE]");
 }
 
 function withFilter(command: Command): Command {

@@ -20,7 +20,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
 export async function serve(flags: Flags): Promise<number> {
-  const { settings, syncs, auth, file } = settingsFrom(flags);
+  const { settings, syncs, auth, notify, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
   const { stopped } = untilStopped();
   let first = false;
@@ -28,6 +28,8 @@ export async function serve(flags: Flags): Promise<number> {
     ...settings,
     syncs,
     auth,
+    schedules: true,
+    notify,
     clock: systemClock,
     beforeListening: ({ keys }) => {
       if (keys.countActive() > 0) return;
@@ -61,6 +63,7 @@ export async function serve(flags: Flags): Promise<number> {
     );
   }
   await stopped;
+  loggerOf("server").info("stopping: a second signal ends it at once");
   await server.stop();
   return ExitCode.ok;
 }
@@ -86,8 +89,8 @@ function reloadOnHangup(
   };
   process.on("SIGHUP", () => {
     again(file, (path) => {
-      const { syncs } = readConfig(path);
-      server.reload(syncs);
+      const { syncs, notify } = readConfig(path);
+      server.reload(syncs, notify());
       logger.info("{file} was read again: {count} syncs", { file: path, count: syncs.length });
     });
     again(keysFile, (path) => {

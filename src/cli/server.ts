@@ -6,30 +6,41 @@ import type { SignInStore } from "../auth/sign_in_store.ts";
 import type { Clock } from "../clock.ts";
 import { httpApp } from "../http/app.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
+import { Metrics } from "../http/metrics.ts";
+import { Rates } from "../http/rates.ts";
+import { jobJson } from "../http/job_json.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
-import { EventRate } from "../jobs/event_rate.ts";
+import { Notifications } from "../jobs/notify/notifications.ts";
+import type { Target } from "../jobs/notify/target.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
+import type { Occurrence, OnOccurrence } from "../jobs/occurrence.ts";
 import { Retention } from "../jobs/retention.ts";
+import { Remembered } from "../jobs/schedules/remembered.ts";
+import { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import { DataDirectory } from "../log/data_directory.ts";
 import { type Durability, SqliteLog } from "../log/sqlite_log.ts";
 import { loggerOf } from "../logger.ts";
-import { listen, urlOf } from "../runtime/serve.ts";
+import { listen, RUNTIME, urlOf } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
-import { DURATIONS, SIZES, worth } from "./amounts.ts";
+import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
 import type { AuthConfig } from "./auth_config.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
+import { listenForMetrics } from "./metrics_listener.ts";
 import { listOf } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
-/** How long viewers get to take their farewell, in milliseconds. */
+/** How long viewers get to take their farewell, in milliseconds: at least, and more for many. */
 const DRAIN_MS = 1_000;
+const DRAIN_MS_PER_VIEWER = 0.5;
 /** How long answers that are under way get after that. */
 const STOP_MS = 300;
+/** How long what is due gets to be sent to its targets; the rest waits for the next start. */
+const NOTIFY_STOP_MS = 2_000;
 
 export interface ServerOptions {
   readonly data: string;
@@ -43,6 +54,18 @@ export interface ServerOptions {
   readonly cancelGraceMs: number;
   readonly eventsPerS: number;
   readonly bodyIdleMs: number;
+  /** The next ones are limits; 0 or left out for none. */
+  readonly tenantEventsPerS?: number;
+  readonly requestsPerS?: number;
+  readonly writeTimeoutMs?: number;
+  readonly viewersMax?: number;
+  readonly viewersPerTenant?: number;
+  readonly viewersPerJob?: number;
+  readonly viewersPerKey?: number;
+  /** How long running jobs may go on after `stop`, in milliseconds; they are stopped at once without. */
+  readonly stopGraceMs?: number;
+  /** `HOST:PORT` where metrics are to be had without a key; on the server's own port with one without. */
+  readonly metricsListen?: string;
   readonly retentionAge: string;
   readonly retentionEntries: number;
   readonly retentionBytes: string;
@@ -57,6 +80,12 @@ export interface ServerOptions {
   readonly ticketSecretFile?: string;
   readonly auth?: AuthConfig;
   readonly syncs: readonly ConfiguredSync[];
+  /** Whether it runs syncs by their schedules and sees who is overdue: not for a server of one run. */
+  readonly schedules?: boolean;
+  /** Told of runs that did not come, beside the targets. */
+  readonly onOccurrence?: OnOccurrence;
+  /** Who is told of what happens to jobs; nobody when left out. What it throws ends the start. */
+  readonly notify?: () => readonly Target[];
   /** A quota for the log, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
   readonly clock: Clock;
@@ -74,8 +103,8 @@ export interface RunningServer {
   readonly keys: KeyStore;
   /** For links that sign a browser in. */
   readonly signIns: SignInStore;
-  /** Puts other syncs in the place of the present ones. */
-  reload(syncs: readonly ConfiguredSync[]): void;
+  /** Puts other syncs in the place of the present ones, and other targets where they are given. */
+  reload(syncs: readonly ConfiguredSync[], notify?: readonly Target[]): void;
   /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
   stop(): Promise<void>;
 }
@@ -103,9 +132,40 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => sqlite.close());
     const hub = new Hub();
     const log = new PublishedLog(sqlite, hub);
-    const viewers = new Viewers({ ...options, log, hub, onFault });
+    const limits = {
+      all: options.viewersMax || Infinity,
+      tenant: options.viewersPerTenant || Infinity,
+      job: options.viewersPerJob || Infinity,
+      key: options.viewersPerKey || Infinity,
+    };
+    const metrics = new Metrics(VERSION, RUNTIME);
+    const viewers = new Viewers({
+      ...options,
+      log,
+      hub,
+      limits,
+      onFault,
+      onServed: metrics.served,
+      onHeartbeats: metrics.beaten,
+    });
+    const listener: { url?: string } = {};
+    const notifications = new Notifications({
+      ...options,
+      path: directory.file("notify.db"),
+      log,
+      hub,
+      onFault,
+      show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
+      linkOf: (jobId) => {
+        const base = options.publicUrl?.replace(/\/+$/, "") ?? listener.url;
+        return base && `${base}/job/${jobId}`;
+      },
+    });
+    opened.push(() => notifications.stop(NOTIFY_STOP_MS));
+    notifications.open(options.notify?.() ?? []);
     const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
     await dispatcher.open();
+    await notifications.watch();
     const retention = new Retention({
       log,
       clock,
@@ -121,7 +181,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const bridges = new Bridges(outside, onFault);
     bridges.replace(options.syncs);
     opened.push(() => bridges.stop());
-    const rate = new EventRate(clock, options.eventsPerS);
+    const remembered = new Remembered(directory.file("schedules.json"), onFault);
+    const onOccurrence = (occurrence: Occurrence) => {
+      notifications.occurred(occurrence);
+      options.onOccurrence?.(occurrence);
+    };
+    const timing = { log, clock, syncs, dispatcher, remembered, onOccurrence, onFault };
+    const scheduler = new Scheduler(timing);
     const app = httpApp({
       log,
       authenticator,
@@ -134,13 +200,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       corsOrigins: listOf(options.corsOrigins ?? ""),
       syncs,
       dispatcher,
+      scheduler,
       outside,
-      rate,
+      rates: new Rates(clock, {
+        jobEvents: options.eventsPerS,
+        tenantEvents: options.tenantEventsPerS ?? 0,
+        requests: options.requestsPerS ?? 0,
+      }),
       viewers,
+      metrics,
+      metricsElsewhere: Boolean(options.metricsListen),
+      notifications,
       clock,
       stallAfterMs,
       bodyIdleMs,
     }, VERSION);
+    metrics.observe({ viewers, log, scheduler });
     options.beforeListening?.({ keys });
     const { hostname } = options;
     const handler = (request: Request, connection: object) => app.fetch(request, connection);
@@ -148,16 +223,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const listening = await listen({ hostname, port: options.port, handler, tls });
     opened.push(() => listening.stop(STOP_MS));
     opened.push(async () => {
-      await dispatcher.stop();
+      viewers.closeDoors();
+      await dispatcher.stop(options.stopGraceMs);
       // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-      await viewers.drain(DRAIN_MS);
+      await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
     });
+    opened.push(() => scheduler.stop());
+    if (options.metricsListen) opened.push(await listenForMetrics(options.metricsListen, metrics));
     const url = urlOf(hostname, listening.port, tls && "https");
     const fingerprint = tls && new X509Certificate(tls.cert).fingerprint256;
-    const reload = (replaced: readonly ConfiguredSync[]) => {
+    listener.url = url;
+    notifications.send();
+    if (options.schedules) await scheduler.start();
+    const reload = (replaced: readonly ConfiguredSync[], targets?: readonly Target[]) => {
       syncs.replace(replaced);
       bridges.replace(replaced);
+      if (options.schedules) scheduler.look();
+      if (targets) notifications.replace(targets).catch(onFault);
     };
     const { port } = listening;
     return { url, port, fingerprint, directory, keys, signIns, reload, stop: closeAll };

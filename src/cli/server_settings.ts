@@ -4,7 +4,7 @@ import { whole } from "../jobs/sync_config.ts";
 import { isCidr } from "../http/public_origin.ts";
 import { SERVER_LOG_LEVELS } from "../logger.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
-import { amount, DURATIONS, SIZES } from "./amounts.ts";
+import { amount, DURATIONS, SIZES } from "../jobs/amounts.ts";
 import { unknownNames } from "./unknown_names.ts";
 
 /** One row of the table: where the setting may be given, and what it may be. */
@@ -27,6 +27,7 @@ const text = z.string().min(1, "expected at least one character");
 
 const PUBLIC_URL = "expected a URL without ? and #, such as https://example.com/synctail";
 const CIDRS = "expected addresses or networks with commas between, such as 10.0.0.0/8,::1";
+const METRICS_LISTEN = "expected HOST:PORT, such as 127.0.0.1:9017";
 const ORIGINS = "expected * or origins with commas between, such as https://app.example.com";
 
 /** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
@@ -90,6 +91,69 @@ export const SETTINGS = {
     whole(100, 3_600_000),
     30_000,
     "Milliseconds after which a request's body that stands still is cut",
+  ),
+  tenantEventsPerS: row(
+    "tenantEventsPerS",
+    "number",
+    whole(0, 100_000_000),
+    100_000,
+    "Events a second that workers may post of all jobs of a tenant; 0 for no limit",
+  ),
+  requestsPerS: row(
+    "requestsPerS",
+    "number",
+    whole(0, 10_000_000),
+    0,
+    "Requests a second that one key may make; 0 for no limit",
+  ),
+  writeTimeoutMs: row(
+    "writeTimeoutMs",
+    "number",
+    whole(0, 3_600_000),
+    60_000,
+    "Milliseconds after which a viewer that does not read is cut off; 0 for no limit",
+  ),
+  viewersMax: row(
+    "viewersMax",
+    "number",
+    whole(0, 10_000_000),
+    50_000,
+    "Most streams open at once; 0 for no limit",
+  ),
+  viewersPerTenant: row(
+    "viewersPerTenant",
+    "number",
+    whole(0, 10_000_000),
+    20_000,
+    "Most of them of one tenant; 0 for no limit",
+  ),
+  viewersPerJob: row(
+    "viewersPerJob",
+    "number",
+    whole(0, 10_000_000),
+    20_000,
+    "Most of them of one job; 0 for no limit",
+  ),
+  viewersPerKey: row(
+    "viewersPerKey",
+    "number",
+    whole(0, 10_000_000),
+    20_000,
+    "Most of them with one key; 0 for no limit",
+  ),
+  stopGraceMs: row(
+    "stopGraceMs",
+    "number",
+    whole(0, 3_600_000),
+    5_000,
+    "Milliseconds that running jobs may go on when the server is stopped",
+  ),
+  metricsListen: row(
+    "metricsListen",
+    "text",
+    z.string().regex(/^(\[[\da-f:]+\]|[^:\s]+):\d{1,5}$/i, METRICS_LISTEN).optional(),
+    undefined,
+    "HOST:PORT for /metrics without a key; without it they need one of the scope metrics",
   ),
   retentionAge: row(
     "retentionAge",

@@ -1,6 +1,7 @@
 /** The settings of a command that starts a server, from everywhere they may come from. */
 import { existsSync } from "node:fs";
 import process from "node:process";
+import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
 import { type Config, readConfig } from "./config_file.ts";
@@ -14,6 +15,8 @@ export interface Resolved {
   readonly settings: ServerSettings;
   readonly syncs: readonly ConfiguredSync[];
   readonly auth: AuthConfig;
+  /** As Config.notify. */
+  readonly notify: () => readonly Target[];
   /** The file that was read; undefined for none. */
   readonly file: string | undefined;
 }
@@ -26,10 +29,10 @@ export function settingsFrom(flags: Flags): Resolved {
   const named = first.settings.config;
   const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
   const config: Config = file === undefined
-    ? { syncs: [], server: {}, auth: NO_AUTH }
+    ? { syncs: [], notify: () => [], server: {}, auth: NO_AUTH }
     : readConfig(file);
   const { settings } = resolveSettings({ flags, env, file: config.server });
-  return { settings, syncs: config.syncs, auth: config.auth, file };
+  return { settings, syncs: config.syncs, auth: config.auth, notify: config.notify, file };
 }
 
 /** The data directory of a command that starts no server. */

@@ -2,7 +2,7 @@
 
 const PREFIX = "SYNCTAIL_";
 /** Read by commands that talk to a server; no settings of the server itself. */
-export const CLIENT_ENV = ["SYNCTAIL_SERVER", "SYNCTAIL_KEY"] as const;
+export const CLIENT_ENV = ["SYNCTAIL_SERVER", "SYNCTAIL_KEY", "SYNCTAIL_KEY_FILE"] as const;
 /** Letters by which a name may differ from ours and still be taken for a slip of ours. */
 const SLIPS_MAX = 2;
 

@@ -2,7 +2,7 @@
 import { type Clock, sleep } from "../clock.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
-const BACKOFF_MS = { first: 200, last: 10_000 };
+export const BACKOFF_MS = { first: 200, last: 10_000 };
 /** A request without an answer is given up after so many milliseconds, and sent again. */
 const ANSWER_MS = 30_000;
 
@@ -39,23 +39,27 @@ export async function deliver(
   headers: Readonly<Record<string, string>>,
   given: AbortSignal,
 ): Promise<Answer> {
-  const { server, clock } = endpoint;
-  const url = `${server.replace(/\/+$/, "")}${path}`;
+  const { clock } = endpoint;
   for (let waitMs = BACKOFF_MS.first;; waitMs = Math.min(waitMs * 2, BACKOFF_MS.last)) {
     if (given.aborted) return { kind: "abandoned" };
-    const answer = await once(endpoint, url, body, headers);
+    const answer = await attempt(endpoint, path, body, headers);
     if (typeof answer !== "number") return answer;
     await sleep(clock, answer || waitMs * (0.5 + Math.random() / 2), given);
   }
 }
 
-/** An answer, or how many milliseconds to wait before the next try; 0 for as long as one likes. */
-async function once(
-  { fetch, key, clock, mayPass }: Endpoint,
-  url: string,
+/**
+ * Posts the body once.
+ *
+ * @returns the answer, or how many milliseconds to wait before the next try; 0 for as long as one likes
+ */
+export async function attempt(
+  { server, fetch, key, clock, mayPass }: Endpoint,
+  path: string,
   body: string | undefined,
   headers: Readonly<Record<string, string>>,
-): Promise<Answer | number> {
+): Promise<Exclude<Answer, { kind: "abandoned" }> | number> {
+  const url = `${server.replace(/\/+$/, "")}${path}`;
   const late = new AbortController();
   const callOff = clock.after(ANSWER_MS, () => late.abort());
   try {

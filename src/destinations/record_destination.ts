@@ -22,9 +22,15 @@ export type RecordOutcome = "inserted" | "updated" | "kept";
  * @throws {DestinationError} from each call but `close`
  */
 export interface RecordSession {
+  /**
+   * Repairs what a crash has left, in steps of a few milliseconds. Whoever must not block goes
+   * through them before the first `put`, which does otherwise what is left of it at once.
+   */
+  repair?(): Iterable<void>;
   put(record: SyncRecord): RecordOutcome;
   /** Removes a record; false when there was none. */
   remove(type: string, key: string): boolean;
+  /** Totals that count what was put are told after this only. */
   flush(): void;
   /** Commits what still can be, and lets go. Never throws. */
   close(): void;

@@ -1,14 +1,7 @@
 /** The index in one SQLite file, which anybody may read while it is written. */
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { openVersioned, StoreForeignError, StoreVersionError } from "../log/migrate.ts";
-import {
-  DestinationError,
-  type IndexDestination,
-  type IndexedEntity,
-  type IndexSession,
-} from "./index_destination.ts";
+import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
+import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
 
 /** "STix" */
 const APPLICATION_ID = 0x53546978;
@@ -22,10 +15,9 @@ const MIGRATIONS = [
      inode INTEGER NOT NULL,
      settled INTEGER NOT NULL
    ) WITHOUT ROWID;
-   CREATE TABLE origin (source TEXT NOT NULL);`,
+   ${ORIGIN_TABLE}`,
 ];
-/** SQLite's result code for a full disk (https://www.sqlite.org/rescode.html#full). */
-const SQLITE_FULL = 13;
+const WHAT = "the index";
 /** Rows of one transaction: a few milliseconds' work, so that nobody waits long for the lock. */
 const ROWS_MAX = 500;
 
@@ -43,53 +35,14 @@ export class SqliteIndex implements IndexDestination {
   }
 
   open(source: string): IndexSession {
-    const db = this.#database();
-    try {
-      return translated(this.#path, () => {
-        // A commit that a power cut takes back is made again by the next run.
-        db.exec("PRAGMA synchronous = NORMAL");
-        this.#opened(db);
-        this.#claim(db, source);
-        return new SqliteIndexSession(db, this.#path);
-      });
-    } catch (cause) {
-      db.close();
-      throw cause;
-    }
-  }
-
-  #database(): DatabaseSync {
-    try {
-      mkdirSync(dirname(this.#path), { recursive: true });
-      const what = "the index";
-      return openVersioned(this.#path, {
-        applicationId: APPLICATION_ID,
-        migrations: MIGRATIONS,
-        what,
-      });
-    } catch (cause) {
-      const code = cause instanceof StoreForeignError
-        ? "destination_foreign"
-        : cause instanceof StoreVersionError
-        ? "destination_newer"
-        : "destination_unwritable";
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new DestinationError(code, reason, { cause });
-    }
-  }
-
-  /** The first source to come owns the index. One statement: another process may do the same. */
-  #claim(db: DatabaseSync, source: string): void {
-    const found = () => db.prepare("SELECT source FROM origin").get()?.source;
-    if (found() === undefined) {
-      db.prepare("INSERT INTO origin SELECT ? WHERE NOT EXISTS (SELECT 1 FROM origin)").run(source);
-    }
-    const owner = found();
-    if (owner === source) return;
-    throw new DestinationError(
-      "destination_of_other_source",
-      `Cannot write "${source}" into "${this.#path}": it is the index of "${owner}"`,
-    );
+    const db = openStore(this.#path, {
+      applicationId: APPLICATION_ID,
+      migrations: MIGRATIONS,
+      what: WHAT,
+      source,
+      opened: this.#opened,
+    });
+    return new SqliteIndexSession(db, this.#path);
   }
 }
 
@@ -111,7 +64,7 @@ class SqliteIndexSession implements IndexSession {
   }
 
   after(key: string, limit: number): IndexedEntity[] {
-    return translated(this.#path, () => this.#after.all(key, limit)).map((row) => ({
+    return inWords(WHAT, this.#path, () => this.#after.all(key, limit)).map((row) => ({
       key: String(row.key),
       type: String(row.type),
       hash: String(row.hash),
@@ -134,15 +87,10 @@ class SqliteIndexSession implements IndexSession {
     if (this.#pending.length === 0) return;
     const rows = this.#pending;
     this.#pending = [];
-    translated(this.#path, () => {
-      this.#db.exec("BEGIN IMMEDIATE");
-      try {
+    inWords(WHAT, this.#path, () => {
+      commit(this.#db, () => {
         for (const row of rows) this.#apply(row);
-        this.#db.exec("COMMIT");
-      } catch (cause) {
-        if (this.#db.isTransaction) this.#db.exec("ROLLBACK"); // A full disk has done it already.
-        throw cause;
-      }
+      });
     });
   }
 
@@ -166,21 +114,5 @@ class SqliteIndexSession implements IndexSession {
       const { key, type, hash, size, mtimeMs, inode, settled } = row;
       this.#put.run(key, type, hash, size, mtimeMs, inode, settled ? 1 : 0);
     }
-  }
-}
-
-/** Runs it, with SQLite's errors put into words for people. */
-function translated<T>(path: string, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    if (cause instanceof DestinationError) throw cause;
-    const full = cause instanceof Error && "errcode" in cause && cause.errcode === SQLITE_FULL;
-    const reason = full ? "the disk is full" : cause instanceof Error ? cause.message : `${cause}`;
-    throw new DestinationError(
-      full ? "storage_full" : "destination_unwritable",
-      `Cannot use the index "${path}": ${reason}`,
-      { cause },
-    );
   }
 }

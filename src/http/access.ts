@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { getCookie } from "hono/cookie";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { ProviderUnreachableError } from "../auth/identity_providers.ts";
+import { FAILED_MS, KeySetError } from "../auth/jwks_fetch.ts";
 import { type Lapse, maySee, type Principal } from "../auth/principal.ts";
 import type { Scope } from "../auth/scopes.ts";
 import type { EventLog } from "../log/event_log.ts";
@@ -16,7 +17,7 @@ import type { PublicOrigin } from "./public_origin.ts";
 import { cookieName, requireSameOrigin } from "./same_origin.ts";
 
 /** Streams: what a ticket in the URL is good for. */
-const STREAM_PATH = /^\/v1\/sync\/(job\/[^/]+|jobs)\/subscribe$/;
+export const STREAM_PATH = /^\/v1\/sync\/(job\/[^/]+|jobs)\/subscribe$/;
 const READS = ["GET", "HEAD"];
 
 /**
@@ -74,9 +75,14 @@ async function checkedBearer(
     return await authenticator.bearer(text);
   } catch (cause) {
     if (!(cause instanceof ProviderUnreachableError)) throw cause;
-    loggerOf("auth").error("{reason}: {cause}", { reason: cause.message, cause: cause.cause });
+    // A fetch that failed is logged once, where it was made, and not for each token.
+    if (!(cause.cause instanceof KeySetError)) {
+      loggerOf("auth").error("{reason}: {cause}", { reason: cause.message, cause: cause.cause });
+    }
     const detail = `${cause.message}, so the token cannot be checked now`;
-    throw new Problem("identity-provider-unreachable", detail, {}, { "Retry-After": "5" });
+    throw new Problem("identity-provider-unreachable", detail, {}, {
+      "Retry-After": `${FAILED_MS / 1000}`,
+    });
   }
 }
 
@@ -134,6 +140,7 @@ export function rightOf(principal: Principal, authenticator: Authenticator): Rig
   const { keyId, sessionId, expiresAtMs } = principal;
   return {
     name: `${keyId} ${sessionId} ${expiresAtMs}`,
+    holder: keyId ?? undefined,
     lapsed() {
       const lapse = authenticator.lapse(principal);
       return lapse && { code: `access_${lapse}`, message: LAPSES[lapse] };

@@ -1,6 +1,5 @@
 /** The HTTP surface: routes, problems and the OpenAPI document, from one definition. */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
@@ -8,7 +7,8 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
 import { loggerOf } from "../logger.ts";
-import { authenticate } from "./access.ts";
+import { authenticate, requireScope } from "./access.ts";
+import { type Metrics } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
@@ -17,6 +17,9 @@ import { addHealthRoutes } from "./health_routes.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { addLogRoutes } from "./log_routes.ts";
+import { addNotifyRoutes } from "./notify_routes.ts";
+import { limitRequests } from "./rates.ts";
+import { requestLines } from "./request_lines.ts";
 import { wantsHtml } from "./page_answer.ts";
 import { addPageRoutes, notFoundPage } from "./page_routes.ts";
 import { notFound, Problem } from "./problem.ts";
@@ -46,7 +49,7 @@ const CORS_HEADERS = [
 /** @param version of this program, for the OpenAPI document */
 export function httpApp(services: Services, version: string): OpenAPIHono<HttpEnv> {
   const logger = loggerOf("http");
-  const { authenticator, origin, corsOrigins } = services;
+  const { authenticator, origin, corsOrigins, metrics } = services;
   const app = new OpenAPIHono<HttpEnv>({
     getPath: (request) => origin.pathOf(getPath(request)),
     defaultHook: (result) => {
@@ -57,28 +60,26 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   });
 
-  app.use(async (context, next) => {
-    const id = randomUUID();
-    context.set("requestId", id);
-    await next();
-    context.res.headers.set("X-Request-Id", id);
-  });
+  app.use(requestLines(services));
   app.use(async (context, next) => {
     const { req, env } = context;
     if (origin.accepts(req.raw, env.remote)) return await next();
-    const host = req.header("Host");
+    const host = origin.hostOf(req.raw, env.remote);
     throw new Problem(
       "misdirected",
       `Cannot answer for the host "${host}": name it by --allowed-hosts or --public-url`,
     );
   });
-  app.use(cors({
-    origin: (from) => corsOrigins.includes("*") || corsOrigins.includes(from) ? from : null,
-    allowMethods: ["GET", "HEAD", "POST", "DELETE"],
-    allowHeaders: CORS_HEADERS,
-    exposeHeaders: ["X-Request-Id", "Location", "Retry-After"],
-    maxAge: 600,
-  }));
+  if (corsOrigins.length > 0) {
+    // Never with credentials: a cookie is good for this server's own page alone.
+    app.use(cors({
+      origin: (from) => corsOrigins.includes("*") || corsOrigins.includes(from) ? from : null,
+      allowMethods: ["GET", "HEAD", "POST", "DELETE"],
+      allowHeaders: CORS_HEADERS,
+      exposeHeaders: ["X-Request-Id", "Location", "Retry-After"],
+      maxAge: 600,
+    }));
+  }
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: ({ req }, allowed) => {
@@ -90,6 +91,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   }));
   app.use("/v1/*", authenticate(authenticator, origin));
+  app.use("/v1/*", limitRequests(services));
   app.use("/v1/*", async (context, next) => {
     const { req } = context;
     const type = req.header("Content-Type");
@@ -115,6 +117,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addLogRoutes(app, services);
   addSessionRoutes(app, services);
   addTicketRoute(app, services);
+  addNotifyRoutes(app, services);
   addPageRoutes(app, services);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
@@ -140,6 +143,12 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addDocsRoutes(app, services);
   addProblemRoutes(app, services, () => app.getOpenAPI31Document(document));
   addHealthRoutes(app, services);
+  if (!services.metricsElsewhere) {
+    app.get("/metrics", authenticate(authenticator, origin), async (context) => {
+      requireScope(context, "metrics");
+      return await metricsAnswer(metrics);
+    });
+  }
 
   app.notFound(({ req }) =>
     !req.path.startsWith("/v1/") && wantsHtml(req.raw)
@@ -174,4 +183,9 @@ async function readJson(context: Context<HttpEnv>, services: Services): Promise<
     if (!(cause instanceof RangeError)) throw cause;
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
   }
+}
+
+/** What a scrape gets. */
+export async function metricsAnswer(metrics: Metrics): Promise<Response> {
+  return new Response(await metrics.text(), { headers: { "Content-Type": metrics.contentType } });
 }

@@ -24,11 +24,7 @@ export async function postEvents(
   key: JobKey,
   services: Services,
 ): Promise<z.output<typeof PostedSchema>> {
-  const waitS = services.rate.waitS(key);
-  if (waitS > 0) {
-    const detail = `This job has posted more events a second than it may; wait ${waitS} s`;
-    throw new Problem("too-many-events", detail, {}, { "Retry-After": `${waitS}` });
-  }
+  services.rates.requireEvents(key);
   const post = new Post(key, stampOf(context), services);
   const type = (context.req.header("Content-Type") ?? "").split(";")[0].trim().toLowerCase();
   const { body } = context.req.raw;
@@ -118,7 +114,7 @@ class Post {
 
   async #append(events: readonly WireEvent[], evenNone = false): Promise<void> {
     if (events.length === 0 && !evenNone) return;
-    const { outside, rate } = this.#services;
+    const { outside, rates } = this.#services;
     const batch = {
       stamp: this.#stamp,
       offset: this.#accepted,
@@ -127,7 +123,7 @@ class Post {
     const posted = await outside.post(this.#key, batch).catch((cause) => {
       throw problemOf(cause);
     });
-    rate.charge(this.#key, events.length);
+    rates.chargeEvents(this.#key, events.length);
     this.#accepted += events.length;
     if (posted.firstSeq <= posted.lastSeq) this.#firstSeq ??= posted.firstSeq;
     this.#last = posted;

@@ -34,9 +34,9 @@ export function jobJson(job: Job, services: JobServices): z.output<typeof JobSch
     stalled: isStalled(job, clock.now(), stallAfterMs),
     viewers: viewers.of(job),
     created_at: iso(job.createdAtMs),
-    started_at: job.startedAtMs === null ? null : iso(job.startedAtMs),
+    started_at: iso(job.startedAtMs),
     updated_at: iso(job.updatedAtMs),
-    ended_at: job.endedAtMs === null ? null : iso(job.endedAtMs),
+    ended_at: iso(job.endedAtMs),
     error: job.error,
     late_end: lateEnd && {
       status: lateEnd.status,
@@ -46,6 +46,9 @@ export function jobJson(job: Job, services: JobServices): z.output<typeof JobSch
   };
 }
 
-function iso(atMs: number): string {
-  return new Date(atMs).toISOString();
+/** A moment as the API shows it; null where there is none. */
+export function iso(atMs: number): string;
+export function iso(atMs: number | null | undefined): string | null;
+export function iso(atMs: number | null | undefined): string | null {
+  return atMs === null || atMs === undefined ? null : new Date(atMs).toISOString();
 }

@@ -46,12 +46,19 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
       (syncId === undefined || found.sync?.id === syncId) &&
       (jobId === undefined || found.id === jobId) &&
       (tag === undefined || found.tags.includes(tag));
+    // A job that is gone tells neither its sync nor its tags, so only those who may see all, or
+    // just this job, and ask for as much, learn of it.
+    const every = tag === undefined && syncId === undefined && only?.tag === undefined;
+    const missed = (id: JobId) =>
+      every && (jobId === undefined || id === jobId) &&
+      (only?.jobId === undefined || id === only.jobId);
     return streamAnswer(context, () =>
       viewers.subscribeToJobs({
         tenant,
         statuses: status,
         syncId,
         jobId: jobId ?? only?.jobId,
+        missed,
         matches,
         endedMax: ended ?? Infinity,
         right: rightOf(principal, authenticator),

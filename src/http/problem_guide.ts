@@ -106,6 +106,11 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     remedy: "Send `Content-Type: application/json`; events may also be `application/x-ndjson`.",
     anywhere: "every request with a body",
   },
+  "too-many-requests": {
+    meaning: "The key has made more requests a second than `--requests-per-s` allows.",
+    remedy: "Wait as many seconds as `Retry-After` says, then send the same again.",
+    anywhere: "Every route below /v1.",
+  },
   "too-many-events": {
     meaning: "More events of one job were posted within a second than `--events-per-s` allows.",
     remedy: "Wait for the seconds of `Retry-After`, then send the same again. Post totals a few " +

@@ -20,6 +20,9 @@ export class PublicOrigin {
   readonly #publicUrl: URL | undefined;
   readonly #hosts: ReadonlySet<string> | undefined;
   readonly #trusted = new BlockList();
+  readonly #trustsNobody: boolean;
+  /** The Host header accepted last: nearly every request has the same one. */
+  #accepted: string | undefined;
 
   constructor({ hostname, publicUrl, allowedHosts, trustedProxies }: PublicOriginOptions) {
     this.#publicUrl = publicUrl === undefined ? undefined : new URL(publicUrl);
@@ -29,6 +32,7 @@ export class PublicOrigin {
     const any = names.includes("*") || (names.length === 0 && !local);
     const own = this.#publicUrl ? [this.#publicUrl.hostname] : [];
     this.#hosts = any ? undefined : new Set([...names, ...own, ...LOOPBACK, hostname]);
+    this.#trustsNobody = trustedProxies.length === 0;
     for (const cidr of trustedProxies) addSubnet(this.#trusted, cidr);
   }
 
@@ -36,10 +40,9 @@ export class PublicOrigin {
   of(request: Request, remote: string): string {
     if (this.#publicUrl) return this.#publicUrl.origin;
     const own = new URL(request.url);
-    const forwarded = (name: string) =>
-      this.#trusts(remote) ? request.headers.get(name)?.split(",")[0].trim() : undefined;
-    const scheme = forwarded("X-Forwarded-Proto") === "https" ? "https:" : own.protocol;
-    const host = forwarded("X-Forwarded-Host") || request.headers.get("Host") || own.host;
+    const proto = this.#forwarded("X-Forwarded-Proto", request, remote);
+    const scheme = proto === "https" ? "https:" : own.protocol;
+    const host = this.hostOf(request, remote) || own.host;
     return URL.canParse(`${scheme}//${host}`) ? new URL(`${scheme}//${host}`).origin : own.origin;
   }
 
@@ -49,12 +52,19 @@ export class PublicOrigin {
    */
   accepts(request: Request, remote: string): boolean {
     if (!this.#hosts) return true;
-    const forwarded = this.#trusts(remote) ? request.headers.get("X-Forwarded-Host") : null;
-    const host = forwarded?.split(",")[0].trim() || (request.headers.get("Host") ?? "");
-    if (host === "") return true; // HTTP/1.0 may have none
+    const host = this.hostOf(request, remote);
+    if (host === "" || host === this.#accepted) return true; // HTTP/1.0 may have none
     if (!URL.canParse(`http://${host}`)) return false;
     const { hostname } = new URL(`http://${host}`);
-    return isIP(hostname.replace(/^\[|\]$/g, "")) > 0 || this.#hosts.has(hostname);
+    const known = isIP(hostname.replace(/^\[|\]$/g, "")) > 0 || this.#hosts.has(hostname);
+    if (known) this.#accepted = host;
+    return known;
+  }
+
+  /** Host and port that were asked for; empty where the request has none. */
+  hostOf(request: Request, remote: string): string {
+    return this.#forwarded("X-Forwarded-Host", request, remote) ||
+      (request.headers.get("Host") ?? "");
   }
 
   /** The path inside this server: a proxy may have taken the prefix away, or left it. */
@@ -63,6 +73,12 @@ export class PublicOrigin {
     const rest = path.slice(this.prefix.length);
     if (rest === "") return "/";
     return rest.startsWith("/") ? rest : path;
+  }
+
+  /** What the first proxy has said; undefined from those who are none of ours. */
+  #forwarded(name: string, { headers }: Request, remote: string): string | undefined {
+    if (this.#trustsNobody || !headers.has(name) || !this.#trusts(remote)) return undefined;
+    return headers.get(name)?.split(",")[0].trim();
   }
 
   /** Address of the one who asks: the last of X-Forwarded-For that is no proxy of ours. */
@@ -74,7 +90,10 @@ export class PublicOrigin {
     return client;
   }
 
-  #trusts(address: string): boolean {
+  #trusts(given: string): boolean {
+    // A link-local peer has its interface behind it, which Deno's list does not know. An IPv4 peer
+    // of a socket that listens on `::` (::ffff:127.0.0.1) is one of IPv4 networks to the list.
+    const address = given.replace(/%.*$/, "");
     const family = isIP(address);
     return family > 0 && this.#trusted.check(address, family === 6 ? "ipv6" : "ipv4");
   }

@@ -74,6 +74,24 @@ export const SyncSchema = z.object({
   }),
   destination: z.string().nullable().openapi({ example: "sqlite" }),
   last_job: JobSchema.nullable(),
+  last_success_at: time.nullable().openapi({ description: "When its newest complete run ended" }),
+  schedule: z.string().nullable().openapi({
+    description: "When it runs by itself, in words",
+    example: "0 3 * * * Europe/Berlin",
+  }),
+  next_run_at: time.nullable().openapi({
+    description: "When the server runs it next, by its schedule or to try a failed run again",
+  }),
+  skipped_runs: count.openapi({
+    description: "Runs left out since the server started, as the one before was on its way still",
+  }),
+  last_skip: z.object({ at: time, job_id: uuid }).nullable().openapi({
+    description: "The last of them, and the job that was in the way",
+  }),
+  expected_at: time.nullable().openapi({
+    description: "When a run is expected to start, the grace left out",
+  }),
+  overdue: z.boolean().openapi({ description: "No run has started by then, nor in the grace" }),
 }).openapi("Sync");
 
 const nextCursor = z.string().nullable().openapi({

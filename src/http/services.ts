@@ -2,12 +2,15 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../clock.ts";
 import type { Dispatcher } from "../jobs/dispatcher.ts";
-import type { EventRate } from "../jobs/event_rate.ts";
+import type { Notifications } from "../jobs/notify/notifications.ts";
 import type { OutsideJobs } from "../jobs/outside_jobs.ts";
+import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
+import type { Metrics } from "./metrics.ts";
 import type { PublicOrigin } from "./public_origin.ts";
+import type { Rates } from "./rates.ts";
 
 export interface Services {
   readonly log: EventLog;
@@ -17,9 +20,14 @@ export interface Services {
   readonly corsOrigins: readonly string[];
   readonly syncs: Syncs;
   readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
   readonly outside: OutsideJobs;
-  readonly rate: EventRate;
+  readonly rates: Rates;
   readonly viewers: Viewers;
+  readonly metrics: Metrics;
+  /** Metrics have a listener of their own, and are not to be had here. */
+  readonly metricsElsewhere: boolean;
+  readonly notifications: Pick<Notifications, "list">;
   readonly clock: Clock;
   /** A job whose source says nothing for so long is shown as stalled. */
   readonly stallAfterMs: number;

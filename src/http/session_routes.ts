@@ -37,6 +37,9 @@ const endRoute = createRoute({
   responses: { 204: { description: "Signed out" }, ...problems("forbidden") },
 });
 
+/** What browsers send along, at least one of them. */
+const BY_PAGES = ["Origin", "Sec-Fetch-Site"];
+
 export function addSessionRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { authenticator, origin, stallAfterMs } = services;
   const { sessions } = authenticator.parts;
@@ -58,7 +61,10 @@ export function addSessionRoutes(app: OpenAPIHono<HttpEnv>, services: Services):
   };
 
   app.openapi(openRoute, async (context) => {
-    if (context.req.header("Origin") !== undefined) requireSameOrigin(context, origin);
+    // Else a page elsewhere could sign the browser in as somebody else. A program sends neither.
+    if (BY_PAGES.some((name) => context.req.header(name) !== undefined)) {
+      requireSameOrigin(context, origin);
+    }
     const session = authenticator.signIn(context.req.valid("json"));
     const principal = session && authenticator.parts.keys.principalOf(session.keyId);
     if (!principal) {

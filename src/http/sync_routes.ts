@@ -7,10 +7,11 @@ import type { SyncRef } from "../sync/job.ts";
 import { requireScope } from "./access.ts";
 import { json, problems, SECURITY, SyncParams } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
-import { jobJson } from "./job_json.ts";
+import { iso, jobJson } from "./job_json.ts";
 import { notFound, Problem } from "./problem.ts";
 import { JobSchema, RunBodySchema, SyncListSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
+import { standingJson } from "./standing_json.ts";
 
 const listRoute = createRoute({
   method: "get",
@@ -46,28 +47,28 @@ const runRoute = createRoute({
 });
 
 export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { syncs, dispatcher, log } = services;
+  const { syncs, dispatcher, scheduler, log } = services;
 
   app.openapi(listRoute, async (context) => {
     requireScope(context, "read");
     const { tenant } = context.get("principal");
-    const configured = syncs.of(tenant).map((sync) => ({
-      ref: sync as SyncRef,
-      source: sync.source.type as string | null,
-      destination: (sync.destination?.type ?? null) as string | null,
-    }));
+    const configured = syncs.of(tenant).map((sync) => ({ ref: sync as SyncRef, sync }));
     const known = new Set(configured.map(({ ref }) => ref.id));
     const registered = (await log.registeredSyncs(tenant)).filter(({ id }) => !known.has(id))
-      .map((ref) => ({ ref, source: null, destination: null }));
+      .map((ref) => ({ ref, sync: undefined }));
     const items = await Promise.all(
-      [...configured, ...registered].map(async ({ ref, source, destination }) => {
-        const { items: [last] } = await log.list({ tenant, syncId: ref.id, limit: 1 });
+      [...configured, ...registered].map(async ({ ref, sync }) => {
+        const ofSync = { tenant, syncId: ref.id, limit: 1 };
+        const { items: [last] } = await log.list(ofSync);
+        const { items: [success] } = await log.list({ ...ofSync, statuses: ["completed"] });
         return {
           id: ref.id as string,
           name: ref.name,
-          source,
-          destination,
+          source: sync?.source.type ?? null,
+          destination: sync?.destination?.type ?? null,
           last_job: last ? jobJson(last, services) : null,
+          last_success_at: iso(success?.endedAtMs),
+          ...standingJson(sync && scheduler.standing(sync, last)),
         };
       }),
     );

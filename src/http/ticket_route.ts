@@ -33,8 +33,9 @@ export function addTicketRoute(app: OpenAPIHono<HttpEnv>, services: Services): v
     const { for: what, tag, expires_in_s = TICKET_S } = context.req.valid("json") ?? {};
     const { keyId, expiresAtMs: limitMs } = context.get("principal");
     const binding = bindingOf(job, what ?? "job", tag);
-    // Nobody can hand on more than they have.
-    const expiresAtMs = Math.min(clock.now() + expires_in_s * 1000, limitMs ?? Infinity);
+    // Nobody can hand on more than they have; a JWT's time is in whole seconds.
+    const endsAtMs = Math.min(clock.now() + expires_in_s * 1000, limitMs ?? Infinity);
+    const expiresAtMs = Math.floor(endsAtMs / 1000) * 1000;
     const { tenant } = job;
     const ticket = await authenticator.parts.tickets.sign({ tenant, keyId, binding, expiresAtMs });
     const path = binding.jobId === undefined ? "jobs" : `job/${job.id}`;

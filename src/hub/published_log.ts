@@ -15,6 +15,8 @@ import type {
   Page,
   PruneQuery,
   ReadQuery,
+  RecentPage,
+  RecentQuery,
   TrimLimits,
 } from "../log/event_log.ts";
 import type { Hub } from "./hub.ts";
@@ -70,6 +72,10 @@ export class PublishedLog implements EventLog {
     return this.#log.ownedByOthers(owner);
   }
 
+  recent(query: RecentQuery): Promise<RecentPage> {
+    return this.#log.recent(query);
+  }
+
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
     return this.#log.registeredSyncs(tenant);
   }
@@ -91,6 +97,10 @@ export class PublishedLog implements EventLog {
 
   prunable(query: PruneQuery): Promise<readonly JobKey[]> {
     return this.#log.prunable(query);
+  }
+
+  counts(): ReturnType<EventLog["counts"]> {
+    return this.#log.counts();
   }
 
   bytes(): Promise<number> {

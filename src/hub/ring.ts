@@ -56,6 +56,15 @@ export class Ring {
     if (over > 0) this.#frames.splice(0, over);
   }
 
+  /** Forgets all frames: who is not past that position reads from the log what is left there. */
+  restart(after: Seq): void {
+    this.#frames.length = 0;
+    this.#chunks.clear();
+    this.#bytes = 0;
+    this.#before = after;
+    this.#last = after;
+  }
+
   /**
    * All frames after the cursor in one chunk, the same object for every viewer that asks from
    * there; undefined when there is none. `logs` is the least level of log lines asked for.

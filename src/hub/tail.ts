@@ -1,7 +1,7 @@
 /** Follows one job's log for all of its viewers: each entry is read and encoded once. */
-import type { EventLog } from "../log/event_log.ts";
+import { type EventLog, UnknownJobError } from "../log/event_log.ts";
 import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
-import { type JobKey, keyText } from "../sync/ids.ts";
+import { type Epoch, type JobKey, keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";
 import type { Hub } from "./hub.ts";
@@ -26,6 +26,8 @@ export interface TailOptions {
   readonly encoder: TransformStream<Entry, Uint8Array>;
   /** Called when the last follower has left; the tail is closed by then. */
   readonly onIdle: () => void;
+  /** Told when the oldest of the entries that were just served was appended. */
+  readonly onServed?: (atMs: number) => void;
 }
 
 /**
@@ -33,6 +35,8 @@ export interface TailOptions {
  * starts a round of reading, and a wake-up during a round makes that round look again.
  */
 export class Tail {
+  /** Whose log it follows: a job that is created again under its id has another. */
+  readonly epoch: Epoch;
   readonly #key: JobKey;
   readonly #log: EventLog;
   readonly #ring: Ring;
@@ -41,6 +45,7 @@ export class Tail {
   readonly #followers = new Set<Follower>();
   readonly #stop: () => void;
   readonly #onIdle: () => void;
+  readonly #onServed: ((atMs: number) => void) | undefined;
   #wanting = new Set<Follower>();
   #version = 0;
   #reading = false;
@@ -51,6 +56,7 @@ export class Tail {
 
   constructor(options: TailOptions) {
     const { job, encoder } = options;
+    this.epoch = job.epoch;
     this.#key = { tenant: job.tenant, id: job.id };
     this.#log = options.log;
     this.#ring = new Ring(job.seq);
@@ -59,6 +65,7 @@ export class Tail {
     this.#writer = encoder.writable.getWriter();
     this.#reader = encoder.readable.getReader();
     this.#onIdle = options.onIdle;
+    this.#onServed = options.onServed;
     this.#stop = options.hub.listen(keyText(job), () => this.#wake());
   }
 
@@ -70,6 +77,11 @@ export class Tail {
   /** Whether the newest entry is the terminal one. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Whether the log could not be read: such a tail is no use to anybody new. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** When the newest entry was appended, or the job created. */
@@ -127,7 +139,17 @@ export class Tail {
       while (more && !this.#ended && !this.#closed) {
         const query = { after: this.#ring.last, limit: PAGE, logs: "debug" } as const;
         const page = await this.#log.read(this.#key, query);
-        await this.#encode(page.entries);
+        if (page.job.epoch !== this.epoch) {
+          throw new UnknownJobError(`Job "${this.#key.id}" was removed and created again`);
+        }
+        const removed = Math.max(...page.job.trimmed);
+        if (removed > this.#ring.last) {
+          // Lines were removed before they were read here. Whoever is owed them finds out from the
+          // log, to which everybody goes who is not past them.
+          this.#ring.restart(removed);
+          this.#serve();
+        }
+        await this.#encode(page.entries.filter(({ seq }) => seq > removed));
         more = page.more;
       }
     } while (seen !== this.#version && !this.#closed);
@@ -138,6 +160,7 @@ export class Tail {
     const writes = entries.map((entry) => this.#writer.write(entry));
     await Promise.all([...writes, this.#collect(entries)]);
     this.#serve();
+    this.#onServed?.(entries[0].atMs);
   }
 
   async #collect(entries: readonly Entry[]): Promise<void> {

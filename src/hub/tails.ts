@@ -12,12 +12,16 @@ export class Tails {
   readonly #log: EventLog;
   readonly #hub: Hub;
   readonly #encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>;
+  readonly #onServed: ((atMs: number) => void) | undefined;
 
+  /** @param onServed told when the oldest of the entries that were just served was appended */
   constructor(
     log: EventLog,
     hub: Hub,
     encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>,
+    onServed?: (atMs: number) => void,
   ) {
+    this.#onServed = onServed;
     this.#log = log;
     this.#hub = hub;
     this.#encoderOf = encoderOf;
@@ -27,13 +31,16 @@ export class Tails {
   of(job: Job): Tail {
     const key = keyText(job);
     const known = this.#tails.get(key);
-    if (known) return known;
-    const tail = new Tail({
+    if (known && known.epoch === job.epoch && !known.failed) return known;
+    const tail: Tail = new Tail({
       log: this.#log,
       hub: this.#hub,
       job,
       encoder: this.#encoderOf(job),
-      onIdle: () => this.#tails.delete(key),
+      onServed: this.#onServed,
+      onIdle: () => {
+        if (this.#tails.get(key) === tail) this.#tails.delete(key);
+      },
     });
     this.#tails.set(key, tail);
     return tail;

@@ -3,7 +3,14 @@ import type { Clock } from "../clock.ts";
 import type { Decide, EventLog } from "../log/event_log.ts";
 import type { JobSource } from "../sources/source.ts";
 import type { JobError } from "../sync/entry.ts";
-import { type JobKey, type JobKeyText, keyText, newJobId, type TenantId } from "../sync/ids.ts";
+import {
+  type JobId,
+  type JobKey,
+  type JobKeyText,
+  keyText,
+  newJobId,
+  type TenantId,
+} from "../sync/ids.ts";
 import { type Job, keyOf, type SyncRef } from "../sync/job.ts";
 import { cancel, end, giveUp, renew, WORKER_LOST } from "./changes.ts";
 import { JobRunner, LEASE_MS } from "./job_runner.ts";
@@ -35,13 +42,21 @@ export interface DispatcherOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** Words about one run, for the people who look at it later. */
+/** Words about one run, for the people who look at it later, and where it comes from. */
 export interface RunNotes {
   readonly tags?: readonly string[];
   readonly meta?: Readonly<Record<string, unknown>>;
+  /** For a run that must be started once, whoever asks for it; a fresh one when left out. */
+  readonly id?: JobId;
+  /** The job that this run tries again, and the how-manieth try it is. */
+  readonly retryOf?: JobId;
+  readonly attempt?: number;
 }
 
-/** What asking for a run came to: a fresh job, or the one of this sync that is still running. */
+/**
+ * What asking for a run came to: a fresh job, the one of this sync that is still running, or the
+ * one that has the id already.
+ */
 export interface Dispatched {
   readonly started: boolean;
   readonly job: Job;
@@ -59,6 +74,7 @@ export class StoppingError extends Error {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #running = new Map<JobKeyText, JobRunner>();
+  readonly #listeners = new Set<(sync: Runnable) => void>();
   #callOffSweep: (() => void) | undefined;
   #stopping = false;
 
@@ -92,14 +108,14 @@ export class Dispatcher {
     const { log, clock, owner, onFault } = this.#options;
     const { outcome, job } = await log.create({
       tenant: sync.tenant,
-      id: newJobId(),
+      id: notes.id ?? newJobId(),
       origin: "source",
       sync: { id: sync.id, name: sync.name },
       name: null,
       tags: notes.tags ?? [],
       meta: notes.meta ?? {},
-      retryOf: null,
-      attempt: 1,
+      retryOf: notes.retryOf ?? null,
+      attempt: notes.attempt ?? 1,
       createdAtMs: clock.now(),
       owner,
       leaseUntilMs: clock.now() + LEASE_MS,
@@ -117,7 +133,10 @@ export class Dispatcher {
       onFault,
     });
     this.#running.set(keyText(key), runner);
-    runner.done.then(() => this.#running.delete(keyText(key)));
+    runner.done.then(() => {
+      this.#running.delete(keyText(key));
+      for (const listener of this.#listeners) listener(sync);
+    });
     if (this.#stopping) runner.stop(SERVER_STOPPED);
     return { started: true, job };
   }
@@ -134,11 +153,27 @@ export class Dispatcher {
     return job;
   }
 
-  /** Ends all jobs of this process as cancelled (server_stopped); resolves when they are. */
-  async stop(): Promise<void> {
+  /**
+   * Starts nothing any more. Jobs of this process may go on for the grace; those that are still
+   * running then end as cancelled (server_stopped). Resolves when all are over.
+   */
+  async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
     this.#callOffSweep?.();
+    if (graceMs > 0 && this.#running.size > 0) await this.#over(graceMs);
     for (const runner of this.#running.values()) runner.stop(SERVER_STOPPED);
+    await this.#allDone();
+  }
+
+  /** Resolves when no job of this process runs any more, or after so long. */
+  async #over(withinMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const callOff = this.#options.clock.after(withinMs, late.resolve);
+    await Promise.race([this.#allDone(), late.promise]);
+    callOff();
+  }
+
+  async #allDone(): Promise<void> {
     await Promise.all([...this.#running.values()].map((runner) => runner.done));
   }
 
@@ -147,6 +182,12 @@ export class Dispatcher {
     const runner = this.#running.get(keyText(key));
     runner?.stop();
     await runner?.done;
+  }
+
+  /** Calls `listener` whenever a run of this process is over, until the answer is called. */
+  listen(listener: (sync: Runnable) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** How many jobs run in this process. */

@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** A source that has not ended this many milliseconds after its signal is left behind. */
+/** A source that has not ended so long after its signal is left behind, unless it asks for more. */
 const STOP_MS = 1_000;
 const OVERDUE = Symbol("overdue");
 
@@ -53,6 +53,9 @@ export class JobRunner {
   #broken: { readonly cause: unknown } | undefined;
   #callOffRenewal: (() => void) | undefined;
   #callOffOverdue: (() => void) | undefined;
+  #overdue = false;
+  /** Waits no longer for the source's next event. */
+  #giveUp: (() => void) | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -115,15 +118,15 @@ export class JobRunner {
     }
   }
 
-  /** The source's events; ends by itself when the source does not, STOP_MS after it was asked to. */
+  /** The source's events; ends by itself when the source does not in time, after it was asked to. */
   async *#untilOverdue(
     events: ReturnType<JobSource["run"]>,
   ): AsyncGenerator<SourceEvent, void, void> {
-    const overdue = this.#overdue();
+    this.#watchOverdue();
     for (;;) {
-      const next = await Promise.race([events.next(), overdue]);
+      const next = await this.#next(events);
       if (next === OVERDUE) {
-        const message = `A source did not stop within ${STOP_MS} ms of its signal`;
+        const message = `A source did not stop within ${this.#stopMs} ms of its signal`;
         return this.#options.onFault(new Error(message));
       }
       if (next.done) return;
@@ -136,12 +139,27 @@ export class JobRunner {
     }
   }
 
-  #overdue(): Promise<typeof OVERDUE> {
-    const { signal } = this.#stop;
-    return new Promise((resolve) => {
-      signal.addEventListener("abort", () => {
-        this.#callOffOverdue = this.#options.clock.after(STOP_MS, () => resolve(OVERDUE));
-      }, { once: true });
+  get #stopMs(): number {
+    return this.#options.source.stopMs ?? STOP_MS;
+  }
+
+  #watchOverdue(): void {
+    this.#stop.signal.addEventListener("abort", () => {
+      this.#callOffOverdue = this.#options.clock.after(this.#stopMs, () => {
+        this.#overdue = true;
+        this.#giveUp?.();
+      });
+    }, { once: true });
+  }
+
+  /** No Promise.race: each would leave a reaction behind at the promise that outlives them all. */
+  #next(
+    events: ReturnType<JobSource["run"]>,
+  ): Promise<IteratorResult<SourceEvent, void> | typeof OVERDUE> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = () => resolve(OVERDUE);
+      events.next().then(resolve, reject);
+      if (this.#overdue) this.#giveUp();
     });
   }
 

@@ -61,9 +61,11 @@ export class Meter {
     return this.#samples[0];
   }
 
-  /** Known once a total is; by bytes when they are known; never goes back. */
+  /** Known once a total is, by bytes when they are known, or from the source; never goes back. */
   #percentOf(totals: SourceProgress, done: number): number | undefined {
-    const share = totals.bytesTotal
+    const share = totals.percent !== undefined
+      ? totals.percent / 100
+      : totals.bytesTotal
       ? (totals.bytesDone ?? 0) / totals.bytesTotal
       : totals.total
       ? done / totals.total

@@ -2,7 +2,15 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import type { TerminalStatus } from "../sync/status.ts";
+import { commandConfig, commandSource, type CommandSourceConfig } from "./command_config.ts";
+import {
+  destination,
+  type DestinationConfig,
+  destinationConfig,
+  destinationFault,
+} from "./destination_config.ts";
 import { FEED_NAMES, type FeedFields } from "./feed_message.ts";
+import { onlyWhereItRuns, type Timing, TIMING_FIELDS, timingOf } from "./schedules/timing.ts";
 import {
   deriveSyncId,
   parseSyncId,
@@ -40,21 +48,23 @@ export interface RedisPubsubSourceConfig {
   readonly leaseMs: number;
 }
 
-/** Writes into a table of a SQLite file. */
-export interface SqliteDestinationConfig {
-  readonly type: "sqlite";
-  /** Absolute. */
-  readonly path: string;
+/** Jobs that workers elsewhere post; nothing is run here. */
+export interface OutsideSourceConfig {
+  readonly type: "outside";
 }
 
-/** A sync that callers can run. */
-export interface ConfiguredSync {
+/** A sync that callers can run, or whose workers elsewhere are known here. */
+export interface ConfiguredSync extends Timing {
   readonly id: SyncId;
   readonly tenant: TenantId;
   readonly name: string;
-  readonly source: DirectorySourceConfig | RedisPubsubSourceConfig;
-  /** Null where the work is done elsewhere. */
-  readonly destination: SqliteDestinationConfig | null;
+  readonly source:
+    | DirectorySourceConfig
+    | CommandSourceConfig
+    | RedisPubsubSourceConfig
+    | OutsideSourceConfig;
+  /** Null where the work is done elsewhere, or by a program itself. */
+  readonly destination: DestinationConfig | null;
   readonly progressIntervalMs: number;
 }
 
@@ -95,8 +105,8 @@ const redisPubsubSource = z.strictObject({
     .describe("Seconds of silence after which a job counts as lost"),
 }).describe("Listens to a Redis pub/sub feed of workers elsewhere; it cannot be run");
 
-const sqliteDestination = z.strictObject({ type: z.literal("sqlite"), path })
-  .describe("Writes into a SQLite file, which no other sync may write to");
+const outsideSource = z.strictObject({ type: z.literal("outside") })
+  .describe("Workers elsewhere post its jobs; it cannot be run");
 
 /** A sync as the file has it; `configuredSyncs` makes the rest of it. */
 export const SYNC_SCHEMA = z.strictObject({
@@ -111,18 +121,21 @@ export const SYNC_SCHEMA = z.strictObject({
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
   ).prefault("default")
     .describe("Whose sync it is: 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit"),
-  source: z.discriminatedUnion("type", [directorySource, redisPubsubSource]),
-  destination: z.discriminatedUnion("type", [sqliteDestination]).optional()
-    .describe("What is written to; a source of type redis_pubsub has none"),
+  source: z.discriminatedUnion("type", [
+    directorySource,
+    commandSource,
+    redisPubsubSource,
+    outsideSource,
+  ]),
+  destination: destination.optional()
+    .describe("What is written to; a source that cannot be run has none, a command may have one"),
   progress_interval_ms: whole(1, PROGRESS_INTERVAL_MAX_MS).default(PROGRESS_INTERVAL_MS)
     .describe("Milliseconds between two progress entries"),
-}).refine(hasItsDestination, {
+  ...TIMING_FIELDS,
+}).superRefine(onlyWhereItRuns).refine((sync) => destinationFault(sync) === undefined, {
   path: ["destination"],
   when: () => true, // also beside other faults: all are told at once
-  error: ({ input }) =>
-    destinationOf(input) === undefined
-      ? "expected an object"
-      : "expected none: a source of type redis_pubsub only listens",
+  error: ({ input }) => destinationFault(input),
 });
 
 /**
@@ -140,10 +153,9 @@ export function configuredSyncs(
     tenant: sync.tenant,
     name: sync.name,
     source: sourceOf(sync.source, directory),
-    destination: sync.destination
-      ? { type: "sqlite", path: resolve(directory, sync.destination.path) }
-      : null,
+    destination: sync.destination ? destinationConfig(sync.destination, directory) : null,
     progressIntervalMs: sync.progress_interval_ms,
+    ...timingOf(sync),
   }));
   return { syncs: configured, issues: clashes(configured) };
 }
@@ -160,6 +172,8 @@ function sourceOf(
       maxFileBytes: source.max_file_bytes,
     };
   }
+  if (source.type === "outside") return { type: "outside" };
+  if (source.type === "command") return commandConfig(source, directory);
   const statuses = Object.entries(source.status_values);
   return {
     type: "redis_pubsub",
@@ -169,18 +183,6 @@ function sourceOf(
     statusValues: Object.fromEntries(statuses.map(([word, end]) => [word.toLowerCase(), end])),
     leaseMs: source.lease_s * 1000,
   };
-}
-
-/** @param sync as it is written, which may be anything */
-function hasItsDestination(sync: unknown): boolean {
-  const { source } = Object(sync) as { source?: unknown };
-  const { type } = Object(source) as { type?: unknown };
-  const given = destinationOf(sync) !== undefined;
-  return type === "directory" ? given : type !== "redis_pubsub" || !given;
-}
-
-function destinationOf(sync: unknown): unknown {
-  return (Object(sync) as { destination?: unknown }).destination;
 }
 
 function isRedisUrl(text: string): boolean {
@@ -216,7 +218,7 @@ function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
     // Equal names mean equal derived ids: one line tells it.
     const fresh = claim(`name ${tenant}/${name}`, index, ["name"], name);
     if (fresh) claim(`id ${tenant}/${id}`, index, ["id"], id);
-    if (destination) {
+    if (destination && destination.type !== "none") {
       claim(`path ${destination.path}`, index, ["destination", "path"], destination.path);
     }
   }

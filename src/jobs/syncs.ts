@@ -1,13 +1,18 @@
 /** The syncs that are configured now. Callers can run these and nothing else. */
+import { JsonlRecords } from "../destinations/jsonl_records.ts";
+import { NoRecords } from "../destinations/no_records.ts";
+import type { RecordDestination } from "../destinations/record_destination.ts";
 import { SqliteIndex } from "../destinations/sqlite_index.ts";
+import { SqliteRecords } from "../destinations/sqlite_records.ts";
+import { commandSource } from "../sources/command.ts";
 import { directorySource } from "../sources/directory.ts";
+import { formatOf } from "../sources/formats/formats.ts";
+import type { JobSource } from "../sources/source.ts";
 import { parseSyncId, type TenantId } from "../sync/ids.ts";
 import type { Runnable } from "./dispatcher.ts";
-import type {
-  ConfiguredSync,
-  DirectorySourceConfig,
-  SqliteDestinationConfig,
-} from "./sync_config.ts";
+import type { CommandSourceConfig } from "./command_config.ts";
+import type { DestinationConfig, SqliteDestinationConfig } from "./destination_config.ts";
+import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
 
 /** Found by id or by name, each tenant its own. */
 export class Syncs {
@@ -25,6 +30,11 @@ export class Syncs {
     this.#all = syncs;
   }
 
+  /** Of every tenant. */
+  get all(): readonly ConfiguredSync[] {
+    return this.#all;
+  }
+
   of(tenant: TenantId): readonly ConfiguredSync[] {
     return this.#all.filter((sync) => sync.tenant === tenant);
   }
@@ -36,13 +46,27 @@ export class Syncs {
 
   /** What the dispatcher runs; undefined where the work is done elsewhere. */
   runnable(sync: ConfiguredSync): Runnable | undefined {
-    const { id, name, tenant, progressIntervalMs, source, destination } = sync;
-    if (source.type !== "directory" || !destination) return undefined;
-    const made = () => this.#source(source, destination);
-    return { id, name, tenant, progressIntervalMs, source: made };
+    const { id, name, tenant, progressIntervalMs } = sync;
+    const source = this.#source(sync);
+    return source && { id, name, tenant, progressIntervalMs, source };
   }
 
-  #source(source: DirectorySourceConfig, destination: SqliteDestinationConfig) {
+  #source({ source, destination, tenant, name }: ConfiguredSync): (() => JobSource) | undefined {
+    switch (source.type) {
+      case "directory":
+        if (destination?.type !== "sqlite") return undefined;
+        return () => this.#directory(source, destination);
+      case "command":
+        return () => command(source, destination, `${tenant}/${name}`);
+      case "redis_pubsub":
+      case "outside":
+        return undefined;
+      default:
+        source satisfies never;
+    }
+  }
+
+  #directory(source: DirectorySourceConfig, destination: SqliteDestinationConfig) {
     return directorySource({
       path: source.path,
       maxPerS: source.maxPerS,
@@ -57,8 +81,36 @@ export class Syncs {
    * this process's locks on it (POSIX), and so lose what is being written there.
    */
   #destinations(): string[] {
-    return this.#all.flatMap(({ destination }) =>
-      destination ? [...new SqliteIndex(destination.path).paths] : []
-    );
+    return this.#all.flatMap(({ source, destination }) => {
+      if (!destination) return [];
+      return source.type === "directory" && destination.type === "sqlite"
+        ? new SqliteIndex(destination.path).paths
+        : recordsOf(destination).paths;
+    });
+  }
+}
+
+function command(
+  source: CommandSourceConfig,
+  destination: DestinationConfig | null,
+  origin: string,
+): JobSource {
+  const format = formatOf(source.format, { percent: source.percent });
+  const records = destination && recordsOf(destination);
+  return commandSource({
+    ...source,
+    format,
+    destination: records ? { records, origin } : undefined,
+  });
+}
+
+function recordsOf(destination: DestinationConfig): RecordDestination {
+  switch (destination.type) {
+    case "sqlite":
+      return new SqliteRecords(destination.path);
+    case "jsonl":
+      return new JsonlRecords(destination.path);
+    case "none":
+      return new NoRecords();
   }
 }

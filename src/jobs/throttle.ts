@@ -15,7 +15,7 @@ export type Throttled = SourceProgress | SourceLog;
  */
 export class Throttle {
   readonly #clock: Clock;
-  readonly #intervalMs: number;
+  #intervalMs: number;
   readonly #emit: (event: Throttled) => void;
   #waiting: SourceProgress | undefined;
   #callOff: (() => void) | undefined;
@@ -28,6 +28,15 @@ export class Throttle {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
     this.#emit = emit;
+  }
+
+  /** From now on progress comes so often; what waits comes no later than that. */
+  every(intervalMs: number): void {
+    if (intervalMs === this.#intervalMs) return;
+    this.#intervalMs = intervalMs;
+    this.#callOff?.();
+    this.#callOff = undefined;
+    if (this.#waiting) this.progress(this.#waiting);
   }
 
   progress(event: SourceProgress): void {

@@ -10,6 +10,8 @@ const SERVER_FILE = "server.json";
 export interface ServerNote {
   readonly url: string;
   readonly pid: number;
+  /** Whether it is there for one command only and ends with it. */
+  readonly passing?: boolean;
   /** Of its certificate (SHA-256), where it speaks HTTPS. */
   readonly fingerprint?: string;
 }
@@ -79,9 +81,14 @@ export function serverOf(path: string): ServerNote | undefined {
   try {
     const note: unknown = JSON.parse(readFileSync(join(path, SERVER_FILE), "utf8"));
     if (typeof note !== "object" || note === null) return undefined;
-    const { url, pid, fingerprint } = note as Partial<ServerNote>; // each is looked at below
+    const { url, pid, passing, fingerprint } = note as Partial<ServerNote>; // looked at below
     if (typeof url !== "string" || typeof pid !== "number") return undefined;
-    return { url, pid, ...(typeof fingerprint === "string" && { fingerprint }) };
+    return {
+      url,
+      pid,
+      ...(passing === true && { passing }),
+      ...(typeof fingerprint === "string" && { fingerprint }),
+    };
   } catch {
     // No file, or one that is being written: nothing is known of a server.
     return undefined;

@@ -65,6 +65,8 @@ export interface Page {
   readonly through: Seq;
   /** Whether there may be more behind it. */
   readonly more: boolean;
+  /** The job at the moment of the read: which log this is of, and what was removed from it. */
+  readonly job: Job;
 }
 
 /** What creating a job came to. */
@@ -109,6 +111,24 @@ export interface JobPage {
   readonly nextCursor: string | null;
 }
 
+/** Which jobs `recent` looks for. */
+export interface RecentQuery {
+  /** Jobs that ended then or later, in milliseconds since 1970. */
+  readonly endedSinceMs: number;
+  /** The `next` of the page before. */
+  readonly after?: number;
+}
+
+/** A stretch of all jobs. It may hold none of those that were asked for. */
+export interface RecentPage {
+  readonly items: readonly Job[];
+  /** Where the next page starts; null at the end. */
+  readonly next: number | null;
+}
+
+/** Jobs that one page of `recent` looks at. */
+export const RECENT_STRETCH = 5_000;
+
 /** Most entries that one read may ask for. */
 export const READ_LIMIT_MAX = 10_000;
 /** A read stops behind the entry with which its bodies exceed this many characters. */
@@ -152,6 +172,11 @@ export interface EventLog {
   lapsed(nowMs: number): Promise<readonly JobKey[]>;
   /** Jobs that are not over and are owned by a process other than `owner`, at most 100. */
   ownedByOthers(owner: string): Promise<readonly JobKey[]>;
+  /**
+   * Jobs of all tenants that are on their way or ended not long ago, in the order in which they
+   * were created. A page is a stretch of bounded work, however many jobs there are.
+   */
+  recent(query: RecentQuery): Promise<RecentPage>;
   /** Syncs that workers' jobs have registered, in the order of their names. */
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]>;
   /** Position before the last `count` log lines of at least this level. */
@@ -168,6 +193,8 @@ export interface EventLog {
   remove(key: JobKey): Promise<boolean>;
   /** Jobs for retention to look at, at most 100. */
   prunable(query: PruneQuery): Promise<readonly JobKey[]>;
+  /** How many jobs there are in each status, of all tenants; none for a status without any. */
+  counts(): Promise<ReadonlyMap<Status, number>>;
   /** Bytes that the log takes up, free room inside of it left out. */
   bytes(): Promise<number>;
   /** Commits what is waiting and closes; later calls throw. */

@@ -4,7 +4,7 @@ import { type Entry, levelAtLeast, LOG_LEVELS, type LogLevel, type Seq } from ".
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
-import { isTerminal } from "../sync/status.ts";
+import { isTerminal, type Status } from "../sync/status.ts";
 import {
   type Appended,
   type Created,
@@ -17,6 +17,9 @@ import {
   type Page,
   type PruneQuery,
   type ReadQuery,
+  RECENT_STRETCH,
+  type RecentPage,
+  type RecentQuery,
   type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
@@ -24,6 +27,8 @@ import { fold, freshJob } from "./fold.ts";
 import { superseded, trimmed } from "./trim.ts";
 
 interface Kept {
+  /** Its place in lists: it stays the same when others are removed. */
+  readonly place: number;
   job: Job;
   entries: Entry[];
   readonly producers: Map<string, Producer>;
@@ -37,6 +42,7 @@ export class MemoryLog implements EventLog {
   readonly #jobs = new Map<JobKeyText, Kept>();
   readonly #syncs = new Map<string, SyncRef & { readonly tenant: TenantId }>();
   readonly #clock: Clock;
+  #places = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -55,6 +61,7 @@ export class MemoryLog implements EventLog {
       }
     }
     const kept: Kept = {
+      place: this.#places++,
       job: freshJob(job, options.progress),
       entries: [],
       producers: new Map(),
@@ -95,7 +102,8 @@ export class MemoryLog implements EventLog {
       if (entry.seq > query.after && wanted(entry, query)) found.push(entry);
     }
     const full = found.length === query.limit;
-    return { entries: found, through: full ? found[found.length - 1].seq : job.seq, more: full };
+    const through = full ? found[found.length - 1].seq : job.seq;
+    return { entries: found, through, more: full, job };
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
@@ -106,7 +114,7 @@ export class MemoryLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
   async list(query: JobQuery): Promise<JobPage> {
-    const all = [...this.#jobs.values()].map((kept, place) => ({ job: kept.job, place }));
+    const all = [...this.#jobs.values()];
     const before = query.cursor === undefined ? Infinity : parsePlace(query.cursor);
     const found = all.reverse().filter(({ job, place }) =>
       place < before && job.tenant === query.tenant &&
@@ -188,6 +196,22 @@ export class MemoryLog implements EventLog {
       return (job.endedAtMs ?? Infinity) < query.endedBeforeMs;
     });
     return Promise.resolve(found.slice(0, PRUNABLE_MAX).map(({ job }) => keyOf(job)));
+  }
+
+  counts(): Promise<ReadonlyMap<Status, number>> {
+    const counts = new Map<Status, number>();
+    for (const { job } of this.#jobs.values()) {
+      counts.set(job.status, (counts.get(job.status) ?? 0) + 1);
+    }
+    return Promise.resolve(counts);
+  }
+
+  recent({ endedSinceMs, after = 0 }: RecentQuery): Promise<RecentPage> {
+    const jobs = [...this.#jobs.values()];
+    const items = jobs.slice(after, after + RECENT_STRETCH).map(({ job }) => job)
+      .filter(({ endedAtMs }) => endedAtMs === null || endedAtMs >= endedSinceMs);
+    const next = after + RECENT_STRETCH;
+    return Promise.resolve({ items, next: next < jobs.length ? next : null });
   }
 
   bytes(): Promise<number> {

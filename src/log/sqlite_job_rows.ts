@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type JobKey, type JobKeyText, keyText, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
+import type { Status } from "../sync/status.ts";
 import type { Producer } from "../sync/producer.ts";
 import type { JobQuery, PruneQuery } from "./event_log.ts";
 
@@ -194,6 +195,27 @@ export class JobRows {
 
   ownedByOthers(owner: string): Job[] {
     return (this.#others.all(owner) as unknown as Columns[]).map(jobOf); // own table
+  }
+
+  /** How many jobs there are in each status, of all tenants. */
+  counts(): Map<Status, number> {
+    const sql = "SELECT status, count(*) AS jobs FROM jobs GROUP BY status";
+    const rows = this.#db.prepare(sql).all() as { status: Status; jobs: number }[]; // own table
+    return new Map(rows.map(({ status, jobs }) => [status, jobs]));
+  }
+
+  /** Jobs between two rows that are not over, or ended then or later. */
+  recent(endedSinceMs: number, afterPk: number, throughPk: number): Job[] {
+    const rows = this.#db.prepare(
+      `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
+       AND (${ACTIVE} OR json_extract(state, '$.endedAtMs') >= ?) ORDER BY pk`,
+    ).all(afterPk, throughPk, endedSinceMs);
+    return (rows as unknown as Columns[]).map(jobOf); // own table
+  }
+
+  /** The newest row; 0 for none. */
+  lastPk(): number {
+    return Number(this.#db.prepare("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
   }
 
   /** Jobs for retention to look at, oldest first. */

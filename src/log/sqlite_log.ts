@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
+import type { Status } from "../sync/status.ts";
 import {
   type Appended,
   type AppendOptions,
@@ -18,6 +19,9 @@ import {
   type PruneQuery,
   READ_BYTES_MAX,
   type ReadQuery,
+  RECENT_STRETCH,
+  type RecentPage,
+  type RecentQuery,
   type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
@@ -144,7 +148,7 @@ export class SqliteLog implements EventLog {
       if (bytes > READ_BYTES_MAX) break;
     }
     const more = entries.length === query.limit || bytes > READ_BYTES_MAX;
-    return { entries, through: more ? entries[entries.length - 1].seq : job.seq, more };
+    return { entries, through: more ? entries[entries.length - 1].seq : job.seq, more, job };
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
@@ -173,6 +177,13 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async ownedByOthers(owner: string): Promise<readonly JobKey[]> {
     return this.#jobs.ownedByOthers(owner).map(keyOf);
+  }
+
+  // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
+  async recent({ endedSinceMs, after = 0 }: RecentQuery): Promise<RecentPage> {
+    const through = after + RECENT_STRETCH;
+    const items = this.#jobs.recent(endedSinceMs, after, through);
+    return { items, next: through < this.#jobs.lastPk() ? through : null };
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
@@ -212,6 +223,11 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async prunable(query: PruneQuery): Promise<readonly JobKey[]> {
     return this.#jobs.prunable(query).map(keyOf);
+  }
+
+  // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
+  async counts(): Promise<ReadonlyMap<Status, number>> {
+    return this.#jobs.counts();
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

@@ -57,6 +57,8 @@ function signedIn(given) {
   show();
 }
 
+const SESSION_ENDED = "The session has ended; sign in again.";
+
 /** @param {string} [reason] for the view that asks for a sign-in */
 function show(reason = "") {
   view?.leave();
@@ -69,7 +71,10 @@ function show(reason = "") {
     signInView(root, reason, signedIn);
     return;
   }
-  const place = { root, session, link: link.show, go, signedOut };
+  // Signed out in another tab, the cookie is gone: the server then asks for a key, as of anybody.
+  /** @param {string} reason */
+  const ended = (reason) => signedOut(/^Send an API key/.test(reason) ? SESSION_ENDED : reason);
+  const place = { root, session, link: link.show, go, signedOut: ended };
   const { pathname, searchParams } = new URL(location.href);
   const [kind, id, more] = pathname.slice(base.pathname.length).split("/").map(decode);
   if (kind === "job" && id && !more) view = jobView(place, id);

@@ -1,4 +1,5 @@
 /** One way to listen for HTTP, on whichever runtime this is. */
+import process from "node:process";
 import type { Listening, ListenOptions } from "./listening.ts";
 
 /** Another process listens there already. */
@@ -13,6 +14,11 @@ export class PortTakenError extends Error {
     );
   }
 }
+
+/** What runs this program: `deno 2.9.6`. */
+export const RUNTIME: string = "Bun" in globalThis
+  ? `bun ${process.versions.bun}`
+  : `deno ${process.versions.deno}`;
 
 /** @throws {PortTakenError}; {Error} when the address is not this machine's or may not be used */
 export async function listen(options: ListenOptions): Promise<Listening> {

@@ -9,6 +9,8 @@ export interface SourceProgress extends EntityCounts {
   readonly encountered: Readonly<Record<string, number>>;
   /** Entities in all; left out until it is final. */
   readonly total?: number;
+  /** 0 to 100, where the source itself says so and what it counts is unknown. */
+  readonly percent?: number;
   readonly bytesDone?: number;
   /** Bytes in all; left out until it is final. */
   readonly bytesTotal?: number;
@@ -25,6 +27,8 @@ export interface SourceLog {
   readonly level: LogLevel;
   readonly message: string;
   readonly source?: string;
+  /** When it was written, by the clock of its writer, in milliseconds since 1970. */
+  readonly timeMs?: number;
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
@@ -32,7 +36,7 @@ export type SourceEvent = SourceProgress | SourceLog;
 
 /** What a run is given. */
 export interface SourceRun {
-  /** Fires when the job is to stop; the generator ends within 100 ms of it. */
+  /** Fires when the job is to stop; the generator ends within 100 ms of it, or its `stopMs`. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
 }
@@ -47,6 +51,8 @@ export interface SourceRun {
  *   only as an internal fault.
  */
 export interface JobSource {
+  /** How long it may take to end after its signal, in milliseconds, where that is long. */
+  readonly stopMs?: number;
   run(run: SourceRun): AsyncGenerator<SourceEvent, void, void>;
 }
 

@@ -23,14 +23,25 @@ export class HeartbeatWheel {
   readonly #intervalMs: number;
   readonly #slots: Set<Beating>[];
   readonly #random: () => number;
+  readonly #onTurn: (lateMs: number) => void;
   #size = 0;
   /** When slot 0 of the present turn is due, and the next slot to serve. */
   #turnMs = 0;
   #next = 0;
   #callOff: (() => void) | undefined;
 
-  /** @param intervalMs from one heartbeat of a viewer to its next; @param random 0 up to 1 */
-  constructor(clock: Clock, intervalMs: number, random: () => number = Math.random) {
+  /**
+   * @param intervalMs from one heartbeat of a viewer to its next
+   * @param random 0 up to 1
+   * @param onTurn told how late heartbeats were
+   */
+  constructor(
+    clock: Clock,
+    intervalMs: number,
+    random: () => number = Math.random,
+    onTurn: (lateMs: number) => void = () => {},
+  ) {
+    this.#onTurn = onTurn;
     this.#clock = clock;
     this.#intervalMs = intervalMs;
     this.#random = random;
@@ -81,6 +92,7 @@ export class HeartbeatWheel {
     const now = this.#clock.monotonic();
     for (let served = 0; served < this.#slots.length && this.#dueMs() <= now; served++) {
       const slot = this.#slots[this.#next];
+      if (slot.size > 0) this.#onTurn(now - this.#dueMs());
       this.#next++;
       if (this.#next === this.#slots.length) {
         this.#next = 0;

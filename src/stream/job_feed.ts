@@ -1,9 +1,10 @@
 /** Which jobs have changed lately, for all who watch many jobs at once. */
 import type { Clock } from "../clock.ts";
 import type { Hub } from "../hub/hub.ts";
+import { joined } from "../hub/ring.ts";
 import type { EventLog } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
-import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
+import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { faultBytes } from "./frames.ts";
 import { listedPayload } from "./payloads.ts";
@@ -23,6 +24,13 @@ export interface Change {
   readonly bytes: Uint8Array;
 }
 
+/** A tenant's changes after some number, the same object for all who have seen as much. */
+export interface News {
+  readonly changes: readonly Change[];
+  /** All of them in one chunk; made when the first viewer takes them all. */
+  chunk(): Uint8Array | undefined;
+}
+
 export interface JobFeedOptions {
   readonly log: EventLog;
   readonly hub: Hub;
@@ -38,10 +46,13 @@ export class JobFeed {
   readonly #options: JobFeedOptions;
   readonly #watchers = new Set<() => void>();
   #dirty = new Map<JobKeyText, JobKey>();
+  /** Those that are being looked at. */
+  #looking: ReadonlyMap<JobKeyText, JobKey> = new Map();
   /** The change of number n is at n - #before - 1; undefined once the job has changed again. */
   #changes: (Change | undefined)[] = [];
   #before = 0;
   readonly #numbers = new Map<JobKeyText, number>();
+  readonly #news = new Map<string, News>();
   #callOff: (() => void) | undefined;
   #stop: (() => void) | undefined;
 
@@ -67,50 +78,75 @@ export class JobFeed {
       this.#before = this.last;
       this.#changes = [];
       this.#numbers.clear();
-      this.#dirty.clear();
+      this.#news.clear();
+      this.#dirty = new Map();
+      this.#looking = new Map();
     };
   }
 
-  /** The changes after that number; undefined when they are not all kept any more. */
-  after(number: number): readonly Change[] | undefined {
+  /** The tenant's changes after that number; undefined when they are not all kept any more. */
+  after(number: number, tenant: TenantId): News | undefined {
     if (number < this.#before) return undefined;
-    return this.#changes.slice(number - this.#before).filter((change) => change !== undefined);
+    const place = `${number} ${tenant}`;
+    let news = this.#news.get(place);
+    if (!news) {
+      const changes = this.#changes.slice(number - this.#before)
+        .filter((change) => change !== undefined && change.key.tenant === tenant);
+      this.#news.set(place, news = newsOf(changes as Change[])); // as filtered
+    }
+    return news;
   }
 
-  /** Whether a change of the job is still to be told to somebody. */
-  knows(key: JobKey): boolean {
+  /** Whether a change of the job will be told to those who have seen up to that number. */
+  owes(key: JobKey, number: number): boolean {
     const text = keyText(key);
-    return this.#numbers.has(text) || this.#dirty.has(text);
+    return (this.#numbers.get(text) ?? 0) > number || this.#dirty.has(text) ||
+      this.#looking.has(text);
   }
 
   #mark(key: JobKey): void {
     this.#dirty.set(keyText(key), key);
+    this.#arm();
+  }
+
+  #arm(): void {
     this.#callOff ??= this.#options.clock.after(FEED_MS, () => void this.#flush());
   }
 
   async #flush(): Promise<void> {
-    const dirty = this.#dirty;
+    const begun = this.#stop;
+    const looking = this.#dirty;
+    this.#looking = looking;
     this.#dirty = new Map();
-    try {
-      for (const [text, key] of dirty) {
+    let fault: unknown;
+    for (const [text, key] of looking) {
+      try {
         const job = await this.#options.log.get(key);
-        if (!this.#stop) return; // everybody has left meanwhile
+        if (this.#stop !== begun) return; // everybody has left meanwhile
         this.#tell(text, key, job);
+      } catch (cause) {
+        if (this.#stop !== begun) return;
+        fault = cause;
+        this.#dirty.set(text, key); // it is looked at again
       }
-    } catch (cause) {
-      this.#options.onFault(cause);
-      for (const [text, key] of dirty) this.#dirty.set(text, key); // they are looked at again
     }
+    if (fault !== undefined) this.#options.onFault(fault);
+    this.#looking = new Map();
     this.#callOff = undefined;
+    this.#news.clear();
     for (const onChange of [...this.#watchers]) onChange();
-    if (this.#dirty.size > 0) {
-      this.#callOff = this.#options.clock.after(FEED_MS, () => void this.#flush());
-    }
+    if (this.#dirty.size > 0) this.#arm();
   }
 
   #tell(text: JobKeyText, key: JobKey, job: Job | undefined): void {
     const earlier = this.#numbers.get(text);
-    if (earlier !== undefined) this.#changes[earlier - this.#before - 1] = undefined;
+    if (earlier !== undefined) {
+      const place = earlier - this.#before - 1;
+      // What was read is ahead of the wake-ups, so a later one may tell nothing new.
+      if (isSame(this.#changes[place]?.job, job)) return;
+      this.#changes[place] = undefined;
+    }
+    this.#news.clear();
     this.#changes.push({ key, job, bytes: job ? listedBytes(job) : faultBytes(key.id, REMOVED) });
     this.#numbers.set(text, this.last);
     if (this.#changes.length < 2 * CHANGES_MAX) return;
@@ -119,6 +155,15 @@ export class JobFeed {
     }
     this.#before += CHANGES_MAX;
   }
+}
+
+function isSame(a: Job | undefined, b: Job | undefined): boolean {
+  return a?.epoch === b?.epoch && a?.seq === b?.seq;
+}
+
+function newsOf(changes: readonly Change[]): News {
+  let made: Uint8Array | undefined;
+  return { changes, chunk: () => made ??= joined(changes.map(({ bytes }) => bytes)) };
 }
 
 /** The frame of a job on a stream of many; without an id, because it is no position. */

@@ -1,9 +1,10 @@
 /** One viewer of many jobs. */
+import { setImmediate } from "node:timers";
 import { joined } from "../hub/ring.ts";
 import { type EventLog, type JobPage, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
 import type { JobError, Seq } from "../sync/entry.ts";
-import type { JobId, SyncId, TenantId } from "../sync/ids.ts";
+import type { Epoch, JobId, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal, type Status, STATUSES } from "../sync/status.ts";
 import { faultBytes } from "./frames.ts";
@@ -16,6 +17,8 @@ import { spacedJson } from "./spaced_json.ts";
 const ACTIVE = STATUSES.filter((status) => !isTerminal(status));
 const ENDED = STATUSES.filter(isTerminal);
 const NO_JOBS: JobPage = { items: [], nextCursor: null };
+/** Turns of the event loop after which a committed change has reached the feed. */
+const TURNS = 3;
 
 /** Which jobs a viewer asks for. */
 export interface JobsWish {
@@ -26,6 +29,8 @@ export interface JobsWish {
   readonly jobId: JobId | undefined;
   /** Whether the viewer may see the job, and asks for it, its status left aside. */
   readonly matches: (job: Job) => boolean;
+  /** Whether it is to be told that a job is gone of which no more than the id is known. */
+  readonly missed: (id: JobId) => boolean;
   /** Most jobs that are over in the snapshot. */
   readonly endedMax: number;
   readonly right?: Right;
@@ -47,6 +52,12 @@ interface Part {
   cursor: string | undefined;
 }
 
+/** What was shown of a job last. Removed and made anew under its id, it has another epoch. */
+interface Shown {
+  readonly epoch: Epoch;
+  readonly seq: Seq;
+}
+
 /**
  * First every job that matches as it stands, page by page as the viewer reads; then whatever
  * changes. A job that has been shown is told of to its end, also when its status leaves the
@@ -55,8 +66,8 @@ interface Part {
 export class JobsStream extends LiveStream {
   readonly #options: JobsStreamOptions;
   readonly #parts: Part[];
-  /** Seq shown of jobs that may still be told of. */
-  readonly #shown = new Map<JobId, Seq>();
+  /** Jobs that may still be told of. */
+  readonly #shown = new Map<JobId, Shown>();
   #seen = 0;
   #stop: (() => void) | undefined;
 
@@ -92,7 +103,9 @@ export class JobsStream extends LiveStream {
 
   protected override next(): Promise<void> | void {
     if (this.#parts.length > 0) return this.#snapshot();
-    if (!this.#take()) this.want();
+    const taken = this.#take();
+    if (taken === undefined) return this.pull(); // which sends the farewell
+    if (!taken) this.want();
   }
 
   #serve(): void {
@@ -104,6 +117,8 @@ export class JobsStream extends LiveStream {
     try {
       for (let part = this.#parts[0]; part; part = this.#parts[0]) {
         const page = part.left === 0 ? NO_JOBS : await this.#page(part);
+        // What the page shows has reached the feed by then, and a long search lets others work.
+        for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
         if (this.over) return;
         const jobs = page.items.filter(wish.matches).slice(0, part.left);
         part.left -= jobs.length;
@@ -131,39 +146,40 @@ export class JobsStream extends LiveStream {
   }
 
   #show(job: Job): Uint8Array {
-    if (!isTerminal(job.status) || this.#options.feed.knows(job)) this.#shown.set(job.id, job.seq);
+    const { id, epoch, seq } = job;
+    // What is over is remembered only as long as its end is still to come from the feed.
+    if (!isTerminal(job.status) || this.#options.feed.owes(job, this.#seen)) {
+      this.#shown.set(id, { epoch, seq });
+    } else this.#shown.delete(id);
     return listedBytes(job);
   }
 
-  /** Sends what has changed; false when that is nothing. */
-  #take(): boolean {
-    const { feed, retryMs } = this.#options;
-    const changes = feed.after(this.#seen);
-    if (!changes) {
-      this.sendAway(retryMs); // too far behind: it comes back to a fresh snapshot
-      return false;
+  /** Sends what has changed; false when that is nothing, undefined when too much was missed. */
+  #take(): boolean | undefined {
+    const { feed, retryMs, wish } = this.#options;
+    const news = feed.after(this.#seen, wish.tenant);
+    if (!news) {
+      this.sendAway(retryMs); // it comes back to a fresh snapshot
+      return undefined;
     }
     this.#seen = feed.last;
-    const chunk = joined(
-      changes.filter((change) => this.#isNews(change)).map(({ bytes }) => bytes),
-    );
+    const told = news.changes.filter((change) => this.#isNews(change));
+    const chunk = told.length === news.changes.length
+      ? news.chunk()
+      : joined(told.map(({ bytes }) => bytes));
     if (chunk) this.enqueue(chunk);
     return chunk !== undefined;
   }
 
   #isNews({ key, job }: Change): boolean {
-    const { tenant, statuses, matches } = this.#options.wish;
-    if (key.tenant !== tenant) return false;
+    const { statuses, matches, missed } = this.#options.wish;
     const shown = this.#shown.get(key.id);
-    if (!job) {
-      // A job that is over is not remembered here, and whether it matched cannot be told any more.
-      return this.#shown.delete(key.id);
-    }
+    if (!job) return this.#shown.delete(key.id) || missed(key.id);
     const asked = statuses?.includes(job.status) ?? true;
     if (!matches(job) || (shown === undefined && !asked)) return false;
-    if (shown !== undefined && job.seq <= shown && job.seq > 0) return false;
+    if (shown?.epoch === job.epoch && job.seq <= shown.seq) return false;
     if (isTerminal(job.status)) this.#shown.delete(key.id);
-    else this.#shown.set(key.id, job.seq);
+    else this.#shown.set(key.id, { epoch: job.epoch, seq: job.seq });
     return true;
   }
 }

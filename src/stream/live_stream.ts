@@ -3,6 +3,12 @@ import type { JobError } from "../sync/entry.ts";
 import { comeBackBytes, HEARTBEAT_BYTES } from "./frames.ts";
 
 /**
+ * From the last chunk to the abort. A client that finds both at once may never read the chunk:
+ * Bun's fetch throws away what it has not read when the connection is reset.
+ */
+export const PARTING_MS = 100;
+
+/**
  * The source of a viewer's ReadableStream. Between two chunks it keeps no queue, no promise and
  * no timer: `next` sends what there is, or leaves word that it wants to be served.
  */
@@ -15,6 +21,8 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
   /** What is sent before the connection is broken off, and whether it has been. */
   #farewell: Uint8Array | "sent" | undefined;
   #over = false;
+  #pulled = false;
+  #stillLooks = 0;
 
   /** @param opening the first chunk; @param onEnd called once when it is over, however it ended */
   constructor(opening: Uint8Array, onEnd: (stream: LiveStream) => void) {
@@ -35,6 +43,7 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
   }
 
   pull(): Promise<void> | void {
+    this.#pulled = true;
     if (this.#over) return;
     if (this.#farewell) return this.#leave(this.#farewell);
     if (this.#heartbeatDue) {
@@ -46,6 +55,16 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
 
   cancel(): void {
     this.#end();
+  }
+
+  /**
+   * How many looks in a row have found that the viewer did not take what it was sent. Counted
+   * instead of timed: a delivery asks no clock.
+   */
+  look(): number {
+    this.#stillLooks = this.#wants || this.#pulled ? 0 : this.#stillLooks + 1;
+    this.#pulled = false;
+    return this.#stillLooks;
   }
 
   /** Sends a heartbeat, now or at the next pull. */
@@ -124,7 +143,7 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
       this.#farewell = "sent";
       return this.#send(farewell);
     }
-    setTimeout(() => this.abort(), 0);
+    setTimeout(() => this.abort(), PARTING_MS);
   }
 
   #send(chunk: Uint8Array): void {

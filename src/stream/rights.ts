@@ -2,41 +2,57 @@
 import type { Clock } from "../clock.ts";
 import type { JobError } from "../sync/entry.ts";
 
-/** How often rights are looked at, in milliseconds: what was revoked is noticed within that. */
-const LOOK_MS = 1_000;
+/**
+ * How often rights are looked at, in milliseconds. A key's row is up to a second old (KeyStore), so
+ * what another process has revoked ends within one and a half.
+ */
+export const LOOK_MS = 500;
+/** How long a viewer gets to take its farewell before it is cut off unread. */
+export const FAREWELL_MS = 1_000;
 
 /** What a stream was opened with. */
 export interface Right {
   /** The same for all streams that stand and fall together. */
   readonly name: string;
+  /** Who holds it: a key; undefined for what another party has signed. */
+  readonly holder?: string;
   /** What to tell the viewer once the right has ended; undefined while it holds. */
   readonly lapsed: () => JobError | undefined;
 }
 
 /** One whose stream can be refused. */
 export interface Refusable {
+  /** Says why, then breaks off; the same again changes nothing. */
   refuse(error: JobError): void;
+  /** Breaks off at once. */
+  abort(): void;
 }
 
 interface Holders {
   readonly right: Right;
   readonly streams: Set<Refusable>;
+  /** When they were refused first, by the monotonic clock. */
+  refusedAtMs: number | undefined;
 }
 
 /** Looks at each right once a round, however many streams it has opened; idle without any. */
 export class Rights {
   readonly #clock: Clock;
+  readonly #onFault: (cause: unknown) => void;
   readonly #held = new Map<string, Holders>();
   #callOff: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  /** @param onFault told when it cannot be said whether a right holds; it is looked at again */
+  constructor(clock: Clock, onFault: (cause: unknown) => void) {
     this.#clock = clock;
+    this.#onFault = onFault;
   }
 
   /** Refuses the stream as soon as the right has ended; the answer takes it off the list. */
   hold(stream: Refusable, right: Right): () => void {
-    let holders = this.#held.get(right.name);
-    if (!holders) this.#held.set(right.name, holders = { right, streams: new Set() });
+    const known = this.#held.get(right.name);
+    const holders = known ?? { right, streams: new Set(), refusedAtMs: undefined };
+    if (!known) this.#held.set(right.name, holders);
     holders.streams.add(stream);
     this.#callOff ??= this.#clock.after(LOOK_MS, () => this.#look());
     return () => {
@@ -56,10 +72,26 @@ export class Rights {
 
   #look(): void {
     this.#callOff = undefined;
-    for (const { right, streams } of [...this.#held.values()]) {
-      const error = right.lapsed();
-      if (error) { for (const stream of [...streams]) stream.refuse(error); }
+    let fault: unknown;
+    for (const holders of [...this.#held.values()]) {
+      try {
+        const error = holders.right.lapsed();
+        if (error) this.#end(holders, error);
+      } catch (cause) {
+        fault = cause;
+      }
     }
+    if (fault !== undefined) this.#onFault(fault);
     if (this.#held.size > 0) this.#callOff ??= this.#clock.after(LOOK_MS, () => this.#look());
+  }
+
+  #end(holders: Holders, error: JobError): void {
+    const now = this.#clock.monotonic();
+    holders.refusedAtMs ??= now;
+    const late = now - holders.refusedAtMs >= FAREWELL_MS;
+    for (const stream of [...holders.streams]) {
+      if (late) stream.abort();
+      else stream.refuse(error);
+    }
   }
 }

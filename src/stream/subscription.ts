@@ -31,6 +31,8 @@ export interface SubscriptionOptions {
   readonly stallAfterMs: number;
   /** Called once when the stream is over, however it ended. */
   readonly onEnd: (stream: LiveStream) => void;
+  /** Told of a read in which superseded progress was left out. */
+  readonly onMerged?: () => void;
   /** Told of a log that could not be read; the viewer is told no more than that. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -62,7 +64,11 @@ export class Subscription extends LiveStream implements Follower {
   /** Called by the tail when there is more, and only after it was told that it is wanted. */
   serve(): void {
     if (this.over || !this.wants) return;
-    if (this.#take()) this.served();
+    if (this.#tail.behind(this.#cursor)) {
+      // More came at once than the tail keeps.
+      this.served();
+      void this.#page();
+    } else if (this.#take()) this.served();
     else this.#tail.want(this);
   }
 
@@ -108,16 +114,14 @@ export class Subscription extends LiveStream implements Follower {
     return chunk !== undefined;
   }
 
-  /** Reads older entries from the log; one chunk, or on to the tail when nothing is wanted. */
+  /**
+   * Reads older entries from the log; one chunk, or on to the tail when nothing is wanted. Never
+   * rejects.
+   */
   async #page(): Promise<void> {
     const { job, log, logs, mergeAfter } = this.#options;
     try {
       const now = await log.get(job);
-      // What it is owed was removed meanwhile: coming back, it is told of the gap.
-      if (now && trimmedThrough(now, logs) > this.#cursor) {
-        this.sendAway(this.#options.retryMs);
-        return this.pull();
-      }
       if (now && now.seq - this.#cursor > mergeAfter) this.#mergeBelow = now.progressSeq;
       const page = await log.read(job, {
         after: this.#cursor,
@@ -126,6 +130,15 @@ export class Subscription extends LiveStream implements Follower {
         mergeBelow: this.#mergeBelow,
       });
       if (this.over) return;
+      if (page.job.epoch !== job.epoch) {
+        throw new UnknownJobError(`Job "${job.id}" was removed and created again`);
+      }
+      // What it is owed was removed meanwhile: coming back, it is told of the gap.
+      if (trimmedThrough(page.job, logs) > this.#cursor) {
+        this.sendAway(this.#options.retryMs);
+        return this.pull();
+      }
+      if (this.#mergeBelow > this.#cursor) this.#options.onMerged?.();
       this.#cursor = page.through;
       const chunk = joined(page.entries.map((entry) => frameBytes(...entryFrames(job, entry))));
       if (!chunk) return this.pull();

@@ -1,19 +1,35 @@
 /** All open streams of this process: opens them, beats for them, sends them away. */
-import { type Clock } from "../clock.ts";
+import { type Clock, sleep } from "../clock.ts";
 import type { Hub } from "../hub/hub.ts";
 import { Tails } from "../hub/tails.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { LogEntry, LogLevel } from "../sync/entry.ts";
-import type { JobKey } from "../sync/ids.ts";
+import { type JobKey, keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
+import {
+  Admission,
+  type Applicant,
+  type Limit,
+  NO_LIMITS,
+  type ViewerLimits,
+} from "./admission.ts";
 import { openAt } from "./cursor.ts";
 import { comeBackBytes, entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
 import { JobsStream, type JobsWish } from "./jobs_stream.ts";
-import type { LiveStream } from "./live_stream.ts";
+import { type LiveStream, PARTING_MS } from "./live_stream.ts";
 import { type Right, Rights } from "./rights.ts";
 import { Subscription } from "./subscription.ts";
+import { WriteDeadline } from "./write_deadline.ts";
+
+/** Viewers that are sent away come back spread over so many milliseconds for each of them. */
+const SPREAD_MS = 2;
+/** The longest that they are spread over. */
+const SPREAD_MS_MAX = 60_000;
+/** Viewers that are sent away in one go, and the pause before the next ones. */
+const STAGGER = 250;
+const STAGGER_MS = 20;
 
 export interface ViewersOptions {
   readonly log: EventLog;
@@ -25,8 +41,17 @@ export interface ViewersOptions {
   readonly mergeAfter: number;
   /** A job whose source says nothing for so long is told to be stalled. */
   readonly stallAfterMs: number;
+  /** A viewer that leaves what it was sent for so long is cut off; 0 or left out for no limit. */
+  readonly writeTimeoutMs?: number;
+  readonly limits?: ViewerLimits;
   /** Told when a stream broke inside the server. */
   readonly onFault: (cause: unknown) => void;
+  /** Told of a viewer that there was no place for. */
+  readonly onRefused?: (limit: Limit, applicant: Applicant) => void;
+  /** Told how old an entry was when its frames were handed to the viewers. */
+  readonly onServed?: (lagMs: number) => void;
+  /** Told how late some heartbeats were. */
+  readonly onHeartbeats?: (lateMs: number) => void;
 }
 
 /** What a viewer asks for. */
@@ -40,52 +65,95 @@ export interface Wish {
   readonly right?: Right;
 }
 
+/** Totals since the start. */
+export interface ViewerTotals {
+  /** Streams opened, by what `connected` said; those of many jobs are `jobs`. */
+  readonly opened: Readonly<Record<string, number>>;
+  /** Cut off because they did not read. */
+  readonly cut: number;
+  readonly refused: Readonly<Record<string, number>>;
+  /** Reads of the log in which superseded progress was left out for a viewer far behind. */
+  readonly merged: number;
+}
+
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #tails: Tails;
   readonly #wheel: HeartbeatWheel;
   readonly #feed: JobFeed;
   readonly #rights: Rights;
+  readonly #deadline: WriteDeadline;
+  readonly #admission: Admission;
   readonly #open = new Map<LiveStream, () => void>();
+  readonly #opened: Record<string, number> = {};
+  readonly #refused: Record<string, number> = {};
+  #merged = 0;
   #draining = false;
+  #onEmpty: () => void = () => {};
 
   constructor(options: ViewersOptions) {
+    const { log, hub, clock, onServed } = options;
     this.#options = options;
-    this.#tails = new Tails(options.log, options.hub, entryEncoder);
-    this.#wheel = new HeartbeatWheel(options.clock, options.heartbeatMs);
+    this.#tails = new Tails(
+      log,
+      hub,
+      entryEncoder,
+      onServed && ((atMs) => onServed(clock.now() - atMs)),
+    );
+    this.#wheel = new HeartbeatWheel(clock, options.heartbeatMs, Math.random, options.onHeartbeats);
     this.#feed = new JobFeed(options);
-    this.#rights = new Rights(options.clock);
+    this.#rights = new Rights(clock, options.onFault);
+    this.#deadline = new WriteDeadline(clock, options.writeTimeoutMs ?? 0);
+    this.#admission = new Admission(options.limits ?? NO_LIMITS);
   }
 
-  /** Opens a stream of the job's frames; undefined when the cursor stands at its end (204). */
+  /**
+   * Opens a stream of the job's frames; undefined when the cursor stands at its end (204). Where
+   * there is no place for it, its stream asks it to come back.
+   */
   async subscribe(job: Job, wish: Wish): Promise<ReadableStream<Uint8Array> | undefined> {
     const opening = openAt(job, wish.cursor, wish.logs);
     if (opening.kind === "over") return undefined;
-    if (this.#draining) return once(comeBackBytes(this.#jittered()));
-    const gap = opening.resume === "gap";
-    const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
-    const { log, clock, retryMs, mergeAfter, stallAfterMs, onFault } = this.#options;
-    const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
-    const subscription = new Subscription({
-      job,
-      log,
-      tail: this.#tails.of(job),
-      opening: openingBytes(job, { ...opening, requested: wish.cursor, firstSeq, lines, retryMs }),
-      cursor: opening.cursor,
-      logs: wish.logs,
-      mergeAfter,
-      retryMs,
-      clock,
-      stallAfterMs,
-      onFault,
-      onEnd: (ended) => this.#forget(ended),
-    });
-    return this.#opened(subscription, wish.right);
+    const place = this.#place({ tenant: job.tenant, job: keyText(job), key: wish.right?.holder });
+    if (!place) return this.turnAway();
+    try {
+      const gap = opening.resume === "gap";
+      const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
+      const { log, clock, retryMs, mergeAfter, stallAfterMs, onFault } = this.#options;
+      const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
+      const subscription = new Subscription({
+        job,
+        log,
+        tail: this.#tails.of(job),
+        opening: openingBytes(job, {
+          ...opening,
+          requested: wish.cursor,
+          firstSeq,
+          lines,
+          retryMs,
+        }),
+        cursor: opening.cursor,
+        logs: wish.logs,
+        mergeAfter,
+        retryMs,
+        clock,
+        stallAfterMs,
+        onFault,
+        onMerged: () => this.#merged++,
+        onEnd: (ended) => this.#forget(ended),
+      });
+      return this.#begun(subscription, wish.right, place, opening.resume);
+    } catch (cause) {
+      place();
+      throw cause;
+    }
   }
 
   /** Opens a stream of many jobs: each that matches as it stands, then whatever changes. */
   subscribeToJobs(wish: JobsWish): ReadableStream<Uint8Array> {
-    if (this.#draining) return once(comeBackBytes(this.#jittered()));
+    const applicant = { tenant: wish.tenant, job: undefined, key: wish.right?.holder };
+    const place = this.#place(applicant);
+    if (!place) return this.turnAway();
     const { log, retryMs, onFault } = this.#options;
     const stream = new JobsStream({
       wish,
@@ -95,15 +163,38 @@ export class Viewers {
       onFault,
       onEnd: (ended) => this.#forget(ended),
     });
-    return this.#opened(stream, wish.right);
+    return this.#begun(stream, wish.right, place, "jobs");
   }
 
-  #opened(stream: LiveStream, right: Right | undefined): ReadableStream<Uint8Array> {
-    const leaveWheel = this.#wheel.add(stream);
-    const letGo = right && this.#rights.hold(stream, right);
+  /** A stream that asks its viewer to come back, and breaks off. */
+  turnAway(): ReadableStream<Uint8Array> {
+    return once(comeBackBytes(this.#comeBackMs()));
+  }
+
+  #place(applicant: Applicant): (() => void) | undefined {
+    if (this.#draining) return undefined;
+    const place = this.#admission.admit(applicant);
+    if (typeof place !== "string") return place;
+    this.#refused[place] = (this.#refused[place] ?? 0) + 1;
+    this.#options.onRefused?.(place, applicant);
+    return undefined;
+  }
+
+  #begun(
+    stream: LiveStream,
+    right: Right | undefined,
+    leavePlace: () => void,
+    how: string,
+  ): ReadableStream<Uint8Array> {
+    const leave = [
+      leavePlace,
+      this.#wheel.add(stream),
+      this.#deadline.watch(stream),
+      right && this.#rights.hold(stream, right),
+    ];
+    this.#opened[how] = (this.#opened[how] ?? 0) + 1;
     this.#open.set(stream, () => {
-      leaveWheel();
-      letGo?.();
+      for (const each of leave) each?.();
     });
     return stream.stream();
   }
@@ -135,23 +226,51 @@ export class Viewers {
     return this.#open.size;
   }
 
-  /**
-   * Asks every viewer to come back and breaks its connection off once it has read that; whoever
-   * has not by `graceMs` is broken off unread. Resolves when no stream is open.
-   */
-  async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
-    const gone = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    for (const stream of [...this.#open.keys()]) stream.sendAway(this.#jittered());
-    if (this.#open.size === 0) return;
-    const callOff = this.#options.clock.after(graceMs, () => {
-      for (const stream of [...this.#open.keys()]) stream.abort();
-    });
-    await gone;
-    callOff();
+  /** How many jobs are followed. */
+  get followed(): number {
+    return this.#tails.size;
   }
 
-  #onEmpty: () => void = () => {};
+  /** Whether everybody is being sent away. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get totals(): ViewerTotals {
+    const { cut } = this.#deadline;
+    return { opened: this.#opened, cut, refused: this.#refused, merged: this.#merged };
+  }
+
+  /** From now on new viewers are asked to come back; those that are there stay. */
+  closeDoors(): void {
+    this.#draining = true;
+  }
+
+  /**
+   * Asks every viewer to come back, some at a time, and breaks its connection off once it has
+   * read that; whoever has not by `graceMs` is broken off unread. Resolves when no stream is open.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.closeDoors();
+    if (this.#open.size === 0) return;
+    const { clock } = this.#options;
+    const gone = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    const over = new AbortController();
+    const callOff = clock.after(graceMs, () => {
+      over.abort();
+      for (const stream of [...this.#open.keys()]) stream.abort();
+    });
+    const spreadMs = this.#spreadMs();
+    const streams = [...this.#open.keys()];
+    for (let at = 0; at < streams.length && !over.signal.aborted; at += STAGGER) {
+      if (at > 0) await sleep(clock, STAGGER_MS, over.signal);
+      for (const stream of streams.slice(at, at + STAGGER)) {
+        stream.sendAway(this.#comeBackMs(spreadMs));
+      }
+    }
+    if (this.#open.size > 0) await gone;
+    callOff();
+  }
 
   #forget(stream: LiveStream): void {
     this.#open.get(stream)?.();
@@ -159,9 +278,14 @@ export class Viewers {
     if (this.#open.size === 0) this.#onEmpty();
   }
 
-  /** From one to two times retryMs, so that those who are sent away together come back apart. */
-  #jittered(): number {
-    return Math.round(this.#options.retryMs * (1 + Math.random()));
+  /** From retryMs on, spread so that those who are sent away together come back apart. */
+  #comeBackMs(spreadMs = this.#spreadMs()): number {
+    return Math.round(this.#options.retryMs + Math.random() * spreadMs);
+  }
+
+  #spreadMs(): number {
+    const { retryMs } = this.#options;
+    return Math.max(retryMs, Math.min(SPREAD_MS_MAX, this.#open.size * SPREAD_MS));
   }
 }
 
@@ -173,7 +297,7 @@ function once(chunk: Uint8Array): ReadableStream<Uint8Array> {
       if (!sent) {
         sent = true;
         controller.enqueue(chunk);
-      } else setTimeout(() => controller.error(new Error("The server is stopping")), 0);
+      } else setTimeout(() => controller.error(new Error("The server is stopping")), PARTING_MS);
     },
   }, { highWaterMark: 0 });
 }

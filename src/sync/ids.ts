@@ -22,6 +22,7 @@ export type JobKeyText = string & { readonly __brand: "JobKeyText" };
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const TENANT = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 const SYNC_NAMESPACE = "7c8f7f0e-6d0b-5d5a-9c5e-6f1d3b1f6a52";
+const JOB_NAMESPACE = "2f1c6a8e-94d3-5b0f-8a77-d1b5c0e9f346";
 
 /** Reads a UUID in any case; undefined when the text is none (RFC 9562 section 4). */
 export function parseUuid(text: string): string | undefined {
@@ -56,9 +57,22 @@ export function newEpoch(): Epoch {
 
 /** The id of a sync that names none: UUID version 5 of tenant and name, the same on every machine. */
 export function deriveSyncId(tenant: TenantId, name: string): SyncId {
+  return derivedUuid(SYNC_NAMESPACE, `${tenant}/${name}`) as SyncId; // in the form of a UUID
+}
+
+/**
+ * The id of a job that several may want to start for one reason: UUID version 5 of tenant and
+ * reason. The log creates one job of an id, so what is started for one reason is started once.
+ */
+export function deriveJobId(tenant: TenantId, reason: string): JobId {
+  return derivedUuid(JOB_NAMESPACE, `${tenant}/${reason}`) as JobId; // in the form of a UUID
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9562#section-5.5 */
+function derivedUuid(namespace: string, name: string): string {
   const hash = createHash("sha1");
-  hash.update(new Uint8Array(hexToBytes(SYNC_NAMESPACE.replaceAll("-", ""))));
-  hash.update(`${tenant}/${name}`);
+  hash.update(new Uint8Array(hexToBytes(namespace.replaceAll("-", ""))));
+  hash.update(name);
   const bytes = new Uint8Array(hash.digest().subarray(0, 16));
   bytes[6] = (bytes[6] & 0x0f) | 0x50;
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
@@ -70,7 +84,7 @@ export function deriveSyncId(tenant: TenantId, name: string): SyncId {
     hex.slice(16, 20),
     hex.slice(20),
   ];
-  return parts.join("-") as SyncId; // built in the UUID form just above
+  return parts.join("-");
 }
 
 /** The key as one text, for maps. */

@@ -10,13 +10,14 @@ test("parseScopes() reads a list in any order, each once, spaces aside", () => {
 test("parseScopes() names the scope that is none", () => {
   assert.throws(() => parseScopes("read,wirte"), {
     name: "RangeError",
-    message: 'Cannot grant scope "wirte": the scopes are read, run, write, tenants',
+    message: 'Cannot grant scope "wirte": the scopes are read, run, write, metrics, tenants',
   });
 });
 
 test("parseScopes() refuses a list without a scope", () => {
   assert.throws(() => parseScopes(" ,"), {
     name: "RangeError",
-    message: 'Cannot grant scopes " ,": name one; the scopes are read, run, write, tenants',
+    message:
+      'Cannot grant scopes " ,": name one; the scopes are read, run, write, metrics, tenants',
   });
 });

@@ -41,7 +41,7 @@ test("readConfig() takes paths relative to the file, those of the server too", (
 
   const { source, destination } = syncs[0];
   assert.equal(source.type === "directory" && source.path, join(directory.path, "docs"));
-  assert.equal(destination?.path, join(directory.path, "docs.db"));
+  assert.equal(destination?.type === "sqlite" && destination.path, join(directory.path, "docs.db"));
   assert.deepEqual(server, { port: 0, data: join(directory.path, "data") });
 });
 
@@ -93,7 +93,8 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
     'synctail.json: syncs[2].name: got "-x": ' +
     "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
-    'synctail.json: syncs[2].source.type: got "ftp": expected "directory" or "redis_pubsub"',
+    'synctail.json: syncs[2].source.type: got "ftp": expected "directory" or "command" or ' +
+    '"redis_pubsub" or "outside"',
     'synctail.json: syncs[2].destination.path: got "": expected a path',
     "synctail.json: syncs[3].source.max_per_s: got 0: expected more than 0",
     "synctail.json: syncs[3].source.max_file_bytes: got 1.5: " +
@@ -101,7 +102,7 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     "synctail.json: syncs[3].progress_interval_ms: got null: " +
     "expected a whole number from 1 to 60000",
     "synctail.json: syncs[3].enabled: got a list: no such setting",
-    'synctail.json: syncs[4].destination.type: got nothing: expected "sqlite"',
+    'synctail.json: syncs[4].destination.type: got nothing: expected "sqlite" or "jsonl" or "none"',
     'synctail.json: syncs[5]: got "docs": expected an object',
     "synctail.json: sync: got an object: no such setting",
   ]);
@@ -131,6 +132,58 @@ test("parseConfig() shows long values shortened and secrets not at all", () => {
     "synctail.json: api_key: got a secret: no such setting",
     'synctail.json: redis: got "redis://***@host/0": no such setting',
     `synctail.json: note: got "${"x".repeat(58)}…: no such setting`,
+  ]);
+});
+
+test("the targets' secrets and URLs are not shown where they are wrong", () => {
+  const canary = "canary93f1";
+  const target = { name: "ops", type: "slack" };
+  const config = parseConfig(
+    JSON.stringify({
+      syncs: [],
+      notify: [
+        { ...target, url: `htps://hooks.test/${canary}` },
+        { ...target, name: "b", url_env: canary },
+        { ...target, name: "c", url_file: canary },
+        { name: "d", type: "webhook", url: "https://x.test", secret: canary },
+        {
+          name: "e",
+          type: "template",
+          url: "https://x.test",
+          headers: { Host: canary },
+          body: "{",
+        },
+      ],
+    }),
+    "synctail.json",
+  );
+
+  assert.throws(() => config.notify(), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.deepEqual(error.issues, [
+      "synctail.json: notify[0].url: got a secret: expected a URL, http:// or https://",
+      "synctail.json: notify[1].url_env: got a secret: there is no such environment variable",
+      "synctail.json: notify[2].url_file: got a secret: the file cannot be read",
+      "synctail.json: notify[3].secret: got a secret: expected whsec_ and base64 of 24 to 64 bytes",
+      "synctail.json: notify[4].headers.Host: got a secret: expected a header that may be set",
+      "synctail.json: notify[4].body: got a secret: expected JSON once the placeholders are filled in",
+    ]);
+    return true;
+  });
+});
+
+test("what is wrong with a target's form is told with the rest of the file", () => {
+  const issues = issuesOf({
+    syncs: [],
+    notify: [{ name: "ops", type: "mail" }, { name: "ops", type: "slack", on: ["fail"], url: 1 }],
+  });
+
+  assert.deepEqual(issues, [
+    'synctail.json: notify[0].type: got "mail": expected "webhook" or "ntfy" or "healthchecks" or ' +
+    '"slack" or "discord" or "template"',
+    "synctail.json: notify[1].url: got a secret: expected a string",
+    'synctail.json: notify[1].on[0]: got "fail": expected "started" or "completed" or "warning" or ' +
+    '"failed" or "cancelled" or "stalled" or "overdue" or "recovered"',
   ]);
 });
 

@@ -73,7 +73,7 @@ test("serve prints a key once, at the first start, and keeps its data to its own
     next_cursor: null,
   }]);
   assert.equal(code, 0);
-  assert.doesNotMatch(second.stderr() + second.stdout(), /st_/);
+  assert.doesNotMatch(second.stderr() + second.stdout(), /\bst_/);
   assert.equal(statSync(first.data).mode & 0o777, 0o700);
   assert.equal(statSync(join(first.data, "keys.db")).mode & 0o777, 0o600);
   assert.doesNotMatch(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DURATIONS, isAmount, SIZES, worth } from "../../src/cli/amounts.ts";
+import { DURATIONS, isAmount, SIZES, worth } from "../../src/jobs/amounts.ts";
 import { ConfigError } from "../../src/cli/config_error.ts";
 import {
   resolveSettings,
@@ -28,6 +28,15 @@ test("resolveSettings() needs nothing to be set", () => {
 
   assert.deepEqual(settings, {
     allowedHosts: "",
+    metricsListen: undefined,
+    requestsPerS: 0,
+    stopGraceMs: 5_000,
+    tenantEventsPerS: 100_000,
+    viewersMax: 50_000,
+    viewersPerJob: 20_000,
+    viewersPerKey: 20_000,
+    viewersPerTenant: 20_000,
+    writeTimeoutMs: 60_000,
     corsOrigins: "",
     keysFile: undefined,
     publicUrl: undefined,

@@ -364,6 +364,7 @@ test("/openapi.json is 3.1 and describes every route that there is", async (t) =
 
   assert.equal(document.openapi, "3.1.0");
   assert.deepEqual(Object.keys(document.paths).sort(), [
+    "/v1/notify/deliveries",
     "/v1/session",
     "/v1/sync",
     "/v1/sync/job",

@@ -157,7 +157,7 @@ test("a body that stands still is cut, and what had arrived stands", async (t) =
 });
 
 test("100,000 lines in one body are 100,000 entries", async (t) => {
-  const server = await testServer(t);
+  const server = await testServer(t, { eventsPerS: 1_000 });
   const { post, job } = await worker(server);
   const lines = Array.from({ length: 100_000 }, () => '{"type":"progress","delta":true,"kept":1}');
 
@@ -410,4 +410,34 @@ test("without room an append is answered 507, nothing is lost, and streams go on
   assert.equal(answer.type, "/problems/storage-full");
   assert.ok(answer.headers.get("Retry-After"));
   await reader?.cancel();
+});
+
+test("a key that asks more often than allowed gets 429, and its streams are asked to come back", async (t) => {
+  const server = await testServer(t, { requestsPerS: 5 });
+  const ask = (path: string, key: string) =>
+    fetch(server.url + path, { headers: { Authorization: `Bearer ${key}` } });
+  const { id } = await (await server.ask("/v1/sync/job", {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  })).json();
+  const busy = server.key();
+
+  let refused: Response | undefined;
+  while (!refused) {
+    const answer = await ask("/v1/sync", busy);
+    if (answer.status === 429) refused = answer;
+    else await answer.body?.cancel();
+  }
+  const stream = await ask(`/v1/sync/job/${id}/subscribe`, busy);
+  const first = await stream.body?.getReader().read();
+  const other = await ask("/v1/sync", server.key());
+
+  assert.equal((await refused.json()).type, "/problems/too-many-requests");
+  assert.ok(Number(refused.headers.get("Retry-After")) >= 1);
+  assert.equal(stream.status, 200);
+  assert.match(
+    new TextDecoder().decode(first?.value),
+    /^retry: \d+\ndata: \{"type": "heartbeat"\}/,
+  );
+  assert.equal(other.status, 200);
 });

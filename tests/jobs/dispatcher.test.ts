@@ -239,6 +239,28 @@ test("a source that does not stop is left behind, and its job is over all the sa
   assert.equal(clock.waiting, 0);
 });
 
+test("a source is given the time to stop that it asks for", async () => {
+  const { dispatcher, ended, clock, entries, faults } = bench();
+  let finish = () => {};
+  const finished = new Promise<void>((resolve) => finish = resolve);
+  const slow = sync(async function* () {
+    yield at(1);
+    await finished;
+    yield at(2);
+  });
+  const source = () => ({ ...slow.source(), stopMs: 15_000 });
+  const { job } = await dispatcher.start({ ...slow, source });
+  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+
+  await dispatcher.cancel(job);
+  clock.advance(14_999);
+  finish();
+  const over = await ended(job);
+
+  assert.deepEqual([over.status, over.progress.inserted], ["cancelled", 2]);
+  assert.deepEqual(faults, []);
+});
+
 test("a job that another has ended stops its source and keeps the first end", async () => {
   const { dispatcher, log, clock, entries } = bench();
   let stopped = false;
@@ -338,4 +360,42 @@ test("stop() does not wait for room on a full disk", async () => {
   await dispatcher.stop();
 
   assert.ok(faults[0] instanceof StorageFullError);
+});
+
+test("stop() lets running jobs go on for its grace, and starts none meanwhile", async () => {
+  const { dispatcher, clock, log } = bench();
+  const finish = Promise.withResolvers<void>();
+  const ending = sync(async function* () {
+    yield at(1);
+    await finish.promise;
+    yield at(2);
+  });
+  const { job } = await dispatcher.start(ending);
+
+  const stopped = dispatcher.stop(5_000);
+  await assert.rejects(dispatcher.start(endless), StoppingError);
+  clock.advance(4_000);
+  finish.resolve();
+  await stopped;
+
+  assert.equal((await log.get(job))?.status, "completed");
+});
+
+test("stop() ends what is still running when its grace is over", async () => {
+  const { dispatcher, clock, log, entries } = bench();
+  const { job } = await dispatcher.start(endless);
+  while ((await entries(job)).length < 2);
+
+  const stopped = dispatcher.stop(5_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  const meanwhile = (await log.get(job))?.status;
+  clock.advance(5_000);
+  await stopped;
+
+  const after = await log.get(job);
+  assert.deepEqual([meanwhile, after?.status, after?.error?.code], [
+    "in_progress",
+    "cancelled",
+    "server_stopped",
+  ]);
 });

@@ -23,6 +23,12 @@ test("Meter counts percent by bytes when they are known, else by entities", () =
   assert.deepEqual([byBytes.percent, byEntities.percent], [75, 75]);
 });
 
+test("Meter believes a percent that the source itself tells", () => {
+  const { percent } = new Meter().read(at({ percent: 42.57, total: 4 }), 0);
+
+  assert.equal(percent, 42.5);
+});
+
 test("Meter never lets percent go back nor beyond 100", () => {
   const meter = new Meter();
 

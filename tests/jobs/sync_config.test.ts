@@ -27,6 +27,9 @@ test("configuredSyncs() fills in tenant, id, interval and absolute paths", () =>
     },
     destination: { type: "sqlite", path: "/etc/synctail/docs.db" },
     progressIntervalMs: 250,
+    schedule: undefined,
+    retries: undefined,
+    expect: undefined,
   }]);
   assert.match(
     syncs[0].id,

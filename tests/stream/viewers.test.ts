@@ -445,3 +445,31 @@ test("whoever follows a job that is removed is told, and broken off", async () =
   assert.equal(frame.data.code, "job_deleted");
   assert.deepEqual(faults, []);
 });
+
+test("drain() sends many away in a stagger, to come back spread over 2 ms for each", async () => {
+  const { job, open, viewers, clock } = streamBench();
+  const running = await job();
+  const readers = await Promise.all(Array.from({ length: 2_000 }, () => open(running)));
+  for (const reader of readers) await reader.next();
+  const farewells = readers.map((reader) => reader.next());
+  let told = 0;
+  for (const each of farewells) each.then(() => told++);
+
+  const drained = viewers.drain(10_000);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  const inTheFirstGo = told;
+  while (told < readers.length) {
+    clock.advance(20);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  const waits = (await Promise.all(farewells)).map(([{ retry = 0 }]) => retry);
+  await Promise.all(readers.map((reader) => assert.rejects(reader.next())));
+  await drained;
+
+  assert.equal(inTheFirstGo, 250);
+  assert.ok(waits.every((wait) => wait >= 3_000 && wait <= 7_000), `${Math.max(...waits)}`);
+  const seconds = [3, 4, 5, 6].map((s) =>
+    waits.filter((wait) => Math.floor(wait / 1000) === s).length
+  );
+  assert.ok(Math.max(...seconds) <= 2 * (2_000 / 4), `${seconds}`);
+});

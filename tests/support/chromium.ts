@@ -20,6 +20,9 @@ const FLAGS = [
   "--remote-debugging-port=0",
 ];
 
+/** What has not come by then never will: a test that waits for it says so, instead of hanging. */
+const HANG_MS = 60_000;
+
 /** Named keys that tests press. */
 const KEYS: Readonly<
   Record<string, { code: string; windowsVirtualKeyCode: number; text?: string }>
@@ -61,6 +64,10 @@ export interface Page {
   picture(name: string, whole?: boolean): Promise<void>;
   /** What the page's own code has complained about: exceptions, console errors, breaches of policy. */
   readonly complaints: readonly string[];
+  /** As new, but for its cookies: nothing shown, no looks, no complaints. */
+  reset(): Promise<void>;
+  /** Another page with the same cookies. */
+  sibling(): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -166,6 +173,7 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
   const { targetId } = await wire.call("Target.createTarget", {
     url: "about:blank",
     browserContextId,
+    newWindow: true, // a tab behind another one draws nothing
   });
   const { sessionId } = await wire.call("Target.attachToTarget", { targetId, flatten: true });
   const call = (method: string, params: object = {}) => wire.call(method, params, sessionId);
@@ -203,7 +211,7 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
     }
     return result.value;
   };
-  return {
+  const page: Page = {
     complaints,
     run,
     async open(url, headers = {}) {
@@ -213,12 +221,15 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
     reload: () => loading("Page.reload"),
     until: (expression) =>
       run(`new Promise((resolve, reject) => {
+        const end = Date.now() + ${HANG_MS};
         const look = () => {
           try {
             const value = (${expression});
-            if (!value) return setTimeout(look, 20);
-            resolve(value);
-          } catch (cause) { reject(cause); }
+            if (value) return resolve(value);
+          } catch (cause) { return reject(cause); }
+          if (Date.now() < end) return setTimeout(look, 20);
+          reject(new Error("The page never came to it: " + ${JSON.stringify(expression)} +
+            "; it shows: " + document.body.innerText.slice(0, 2000)));
         };
         look();
       })`),
@@ -262,6 +273,14 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
       mkdirSync(directory, { recursive: true });
       writeFileSync(join(directory, `${name}.png`), new Uint8Array(Buffer.from(data, "base64")));
     },
+    async reset() {
+      await page.offline(false);
+      await page.look({});
+      await page.open("about:blank");
+      complaints.length = 0;
+    },
+    sibling: () => openPage(wire, browserContextId),
     close: async () => void await wire.call("Target.closeTarget", { targetId }),
   };
+  return page;
 }

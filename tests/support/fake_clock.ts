@@ -9,10 +9,12 @@ interface Due {
 /** Starts at 1,000,000 ms since 1970 and at 0 ms of the clock that only goes forward. */
 export class FakeClock implements Clock {
   #nowMs = 1_000_000;
+  /** How far the wall clock has been set from where it would be. */
+  #setMs = 0;
   #due: Due[] = [];
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#setMs;
   }
 
   monotonic(): number {
@@ -39,6 +41,11 @@ export class FakeClock implements Clock {
       next.run();
     }
     this.#nowMs = endMs;
+  }
+
+  /** Sets the wall clock, as a person or NTP does: no time passes, and no timer notices. */
+  set(nowMs: number): void {
+    this.#setMs = nowMs - this.#nowMs;
   }
 
   /** How many timers are set. */

@@ -7,10 +7,11 @@ import {
   type EventLog,
   JobEndedError,
   type PruneQuery,
+  RECENT_STRETCH,
   UnknownJobError,
 } from "../../src/log/event_log.ts";
 import type { Fact } from "../../src/sync/entry.ts";
-import { deriveSyncId, newJobId, type TenantId } from "../../src/sync/ids.ts";
+import { deriveSyncId, type JobId, newJobId, type TenantId } from "../../src/sync/ids.ts";
 import type { NewJob } from "../../src/sync/job.ts";
 import { newProducer } from "../../src/sync/producer.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
@@ -310,6 +311,21 @@ export function logContract(
     assert.deepEqual([empty, await log.firstSeq(job)], [1, 1]);
   });
 
+  check(
+    "list() shows each job once, also when others are removed between two pages",
+    async (log) => {
+      const keys = [];
+      for (let n = 0; n < 4; n++) keys.push((await log.create(newJob())).job);
+
+      const first = await log.list({ tenant: TENANT, limit: 2 });
+      await log.remove(keys[0]);
+      const second = await log.list({ tenant: TENANT, limit: 2, cursor: first.nextCursor ?? "" });
+
+      const ids = [...first.items, ...second.items].map(({ id }) => id);
+      assert.deepEqual(ids, [keys[3].id, keys[2].id, keys[1].id]);
+    },
+  );
+
   check("list() pages newest first, within a tenant, by status and by sync", async (log) => {
     const other = deriveSyncId(TENANT, "other");
     const ids = [];
@@ -348,6 +364,41 @@ export function logContract(
 
     assert.deepEqual(lapsed.map(({ id }) => id), [ours.id, worker.id]);
     assert.deepEqual(others.map(({ id }) => id), [theirs.id]);
+  });
+
+  check(
+    "recent() finds all tenants' jobs that are on their way or ended since",
+    async (log, clock) => {
+      const jobs = [];
+      for (const tenant of [TENANT, "other" as TenantId, TENANT, TENANT]) {
+        jobs.push((await log.create(newJob({ tenant }))).job);
+      }
+      const [before, since, after, active] = jobs;
+      for (const [nowMs, job] of [[1_999, before], [2_000, since], [2_001, after]] as const) {
+        clock.nowMs = nowMs;
+        await log.append(job, () => ({ facts: [progress("failed", 0)] }));
+      }
+
+      const { items, next } = await log.recent({ endedSinceMs: 2_000 });
+
+      assert.deepEqual(items.map(({ id }) => id), [since.id, after.id, active.id]);
+      assert.equal(next, null);
+    },
+  );
+
+  check("recent() comes to the end by pages, none of which leaves out a job", async (log) => {
+    const ids: string[] = [];
+    for (let left = RECENT_STRETCH + 1; left > 0; left--) {
+      ids.push(newJobId());
+    }
+    await Promise.all(ids.map((id) => log.create(newJob({ id: id as JobId }))));
+
+    const first = await log.recent({ endedSinceMs: 0 });
+    const second = await log.recent({ endedSinceMs: 0, after: first.next ?? 0 });
+
+    assert.deepEqual([first.items.length, second.items.length], [RECENT_STRETCH, 1]);
+    assert.deepEqual([...first.items, ...second.items].map(({ id }) => id), ids);
+    assert.equal(second.next, null);
   });
 
   check("create({progress}) starts with these totals", async (log) => {
@@ -503,6 +554,14 @@ export function logContract(
     assert.equal((await log.get(other))?.held, 5_000);
     const { job: again } = await log.create(newJob({ id: job.id }));
     assert.deepEqual((await log.read(again, { after: 0, limit: 9, logs: "debug" })).entries, []);
+  });
+
+  check("counts() tells jobs by status, of all tenants", async (log) => {
+    const [first] = await Promise.all([1, 2, 3].map(() => log.create(newJob())));
+    await log.create(newJob({ tenant: "other" as TenantId }));
+    await log.append(first.job, () => ({ facts: [progress("failed", 0)] }));
+
+    assert.deepEqual([...await log.counts()].sort(), [["failed", 1], ["pending", 3]]);
   });
 
   check("prunable() finds the old, the long and the untrimmed", async (log, clock) => {

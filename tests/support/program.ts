@@ -20,7 +20,8 @@ export interface ProgramOptions {
 }
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const OWN = "Bun" in globalThis ? [process.execPath, "run", join(ROOT, "main.ts")] : [
+/** The program under the present runtime. */
+export const OWN = "Bun" in globalThis ? [process.execPath, "run", join(ROOT, "main.ts")] : [
   process.execPath,
   "run",
   "--quiet",
@@ -94,7 +95,7 @@ startProgram.raw = (t: Cleanup, options: ProgramOptions) => {
         child.on("close", (code) => reject(new Error(`It ended with ${code}: ${out.stderr()}`)));
         look();
       }),
-    stop(signal: "SIGTERM" | "SIGINT") {
+    stop(signal: "SIGTERM" | "SIGINT" | "SIGKILL") {
       const end = ended(child);
       // child.kill() makes Deno report the signal instead of the exit code.
       process.kill(child.pid ?? 0, signal);

@@ -1,20 +1,37 @@
 /** A log, a hub and viewers put together, and a reader of streams. */
 import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
+import { setImmediate } from "node:timers";
+import type { EventLog } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
-import { Viewers } from "../../src/stream/viewers.ts";
+import { FEED_MS } from "../../src/stream/job_feed.ts";
+import type { JobsWish } from "../../src/stream/jobs_stream.ts";
+import type { Right } from "../../src/stream/rights.ts";
+import { Viewers, type ViewersOptions } from "../../src/stream/viewers.ts";
 import type { Fact } from "../../src/sync/entry.ts";
 import type { Job, NewJob } from "../../src/sync/job.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { newJob } from "./log_contract.ts";
+import { newJob, TENANT } from "./log_contract.ts";
 
 export function streamBench(
-  options: { mergeAfter?: number; heartbeatMs?: number; stallAfterMs?: number } = {},
+  options:
+    & Partial<
+      Pick<
+        ViewersOptions,
+        "mergeAfter" | "heartbeatMs" | "stallAfterMs" | "writeTimeoutMs" | "limits" | "onRefused"
+      >
+    >
+    & {
+      /** Stands between the log and who uses it. */
+      readonly between?: (log: EventLog) => EventLog;
+      /** In the place of a log in memory. */
+      readonly store?: EventLog;
+    } = {},
 ) {
   const clock = new FakeClock();
   const hub = new Hub();
-  const memory = new MemoryLog(clock);
-  const log = new PublishedLog(memory, hub);
+  const store = options.store ?? new MemoryLog(clock);
+  const log = new PublishedLog(options.between?.(store) ?? store, hub);
   const faults: unknown[] = [];
   const viewers = new Viewers({
     log,
@@ -24,6 +41,9 @@ export function streamBench(
     retryMs: 3_000,
     mergeAfter: options.mergeAfter ?? 1_000,
     stallAfterMs: options.stallAfterMs ?? Infinity,
+    writeTimeoutMs: options.writeTimeoutMs,
+    limits: options.limits,
+    onRefused: options.onRefused,
     onFault: (cause) => faults.push(cause),
   });
   const add = (job: Job, ...facts: Fact[]) => log.append(job, () => ({ facts }));
@@ -38,13 +58,43 @@ export function streamBench(
       return (await log.create(newJob(changes))).job;
     },
     /** Opens a stream of the job as it is now; fails on 204. */
-    async open(job: Job, cursor?: string, logs?: "debug" | "warning"): Promise<StreamReader> {
+    async open(
+      job: Job,
+      cursor?: string,
+      logs?: "debug" | "warning",
+      right?: Right,
+    ): Promise<StreamReader> {
       const now = await log.get(job);
-      const stream = now && await viewers.subscribe(now, { cursor, logs });
+      const stream = now && await viewers.subscribe(now, { cursor, logs, right });
       if (!stream) throw new Error("There is no stream: 204");
       return new StreamReader(stream);
     },
+    /** Opens a stream of many jobs: all of the tenant's, unless `wish` says otherwise. */
+    openJobs(wish: Partial<JobsWish> = {}): StreamReader {
+      const tenant = wish.tenant ?? TENANT;
+      return new StreamReader(viewers.subscribeToJobs({
+        tenant,
+        statuses: undefined,
+        syncId: undefined,
+        jobId: undefined,
+        missed: () => true,
+        matches: (job) => job.tenant === tenant,
+        endedMax: Infinity,
+        ...wish,
+      }));
+    },
+    /** Lets what was appended be noticed, and told to those who watch many jobs. */
+    async tell(): Promise<void> {
+      await turns(5);
+      clock.advance(FEED_MS);
+      await turns(5);
+    },
   };
+}
+
+/** So many turns of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** A frame as a client has it. */

@@ -22,7 +22,12 @@ export interface Verdict {
 
 /** Reads one run of a program. Told of lines in the order in which they came, then of the end. */
 export interface LineReader {
-  /** @param text without its line end; at most LINE_BYTES_MAX */
+  /**
+   * Never throws because of what a line holds; a destination's failure it lets through.
+   *
+   * @param text without its line end (LF, CRLF, or a CR alone: programs draw progress over itself);
+   *   at most LINE_BYTES_MAX
+   */
   line(text: string, from: Output): readonly SourceEvent[];
   end(exit: Exit): Verdict;
 }
@@ -36,6 +41,8 @@ export interface Prepared {
 
 /** What a reader may need of its run. */
 export interface ReaderOptions {
+  /** The command as it was started: what a line means may depend on it. */
+  readonly command?: readonly string[];
   /** Where records go, for formats that carry them. */
   readonly records?: RecordSession;
 }
@@ -45,7 +52,10 @@ export interface ProgramFormat {
   readonly name: string;
   /** Streams that the reader has to see; another one may stay the terminal's. */
   readonly reads: readonly Output[];
-  /** Asks the program to stop without harm. */
+  /**
+   * Asks the program to stop without harm. Once, since a second one may kill it while it tidies up,
+   * and by `process.kill`: after `child.kill()` Deno reports the signal in place of the exit code.
+   */
   readonly stopSignal: "SIGTERM" | "SIGINT";
   /** Whether it carries records, which need a destination to tell new from known. */
   readonly carriesRecords: boolean;

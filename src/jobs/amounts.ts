@@ -17,7 +17,28 @@ export function isAmount(text: string, units: Units): boolean {
 /** A text of digits and one of the units. */
 export function amount(units: Units, expected: string) {
   const reason = `expected ${expected}`;
-  return z.string(reason).regex(formOf(units), reason);
+  return z.string(reason).regex(formOf(units), { error: reason, abort: true });
+}
+
+/** A duration between two others, both included: `15m`. */
+export function duration(least: string, most: string) {
+  const expected = `a duration such as 90s, 15m, 12h or 1d, from ${least} to ${most}`;
+  return amount(DURATIONS, expected).refine((text) => {
+    const ms = durationMs(text);
+    return ms >= durationMs(least) && ms <= durationMs(most);
+  }, `expected ${expected}`);
+}
+
+/** What a duration is worth, in milliseconds; 0 for 0. */
+export function durationMs(text: string): number {
+  return Number.parseInt(text) === 0 ? 0 : worth(text, DURATIONS);
+}
+
+/** `15m`, in the largest unit that leaves no rest; whole seconds. */
+export function durationText(ms: number): string {
+  const units = Object.entries(DURATIONS).filter(([unit]) => unit !== "");
+  const [unit, worthMs] = units.findLast(([, each]) => ms % each === 0) ?? ["s", 1e3];
+  return `${Math.round(ms / worthMs)}${unit}`;
 }
 
 function formOf(units: Units): RegExp {

@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventRate } from "../../src/jobs/event_rate.ts";
-import { newJobId } from "../../src/sync/ids.ts";
+import { Rate } from "../../src/jobs/rate.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { TENANT } from "../support/log_contract.ts";
-
-const key = () => ({ tenant: TENANT, id: newJobId() });
 
 test("a job may take a second's worth at once and waits for what is beyond", () => {
   const clock = new FakeClock();
-  const rate = new EventRate(clock, 100);
-  const job = key();
+  const rate = new Rate(clock, 100);
+  const job = "default/a";
 
   rate.charge(job, 100);
   const within = rate.waitS(job);
@@ -18,14 +14,14 @@ test("a job may take a second's worth at once and waits for what is beyond", () 
   const beyond = rate.waitS(job);
   clock.advance(3_500);
 
-  assert.deepEqual([within, beyond, rate.waitS(job), rate.waitS(key())], [0, 4, 0, 0]);
+  assert.deepEqual([within, beyond, rate.waitS(job), rate.waitS("default/b")], [0, 4, 0, 0]);
 });
 
 test("nobody waits longer than a minute, and without a limit nobody waits", () => {
   const clock = new FakeClock();
-  const job = key();
-  const slow = new EventRate(clock, 1);
-  const free = new EventRate(clock, 0);
+  const job = "default/a";
+  const slow = new Rate(clock, 1);
+  const free = new Rate(clock, 0);
   for (const rate of [slow, free]) rate.charge(job, 1_000_000);
 
   assert.deepEqual([slow.waitS(job), free.waitS(job)], [59, 0]);

@@ -1,0 +1,53 @@
+/** Fetching the keys of an identity provider: bounded in size, and not tried anew at every token. */
+import type { FetchImplementation } from "jose";
+import type { Clock } from "../clock.ts";
+import { loggerOf } from "../logger.ts";
+
+/** A key set is a few KiB; one that is larger is refused. */
+export const JWKS_BYTES_MAX = 256 * 1024;
+/** How long nothing is fetched after a fetch that failed: strangers can make us ask. */
+export const FAILED_MS = 5_000;
+
+/** Why a key set could not be had; it has been logged. */
+export class KeySetError extends Error {
+  override readonly name = "KeySetError";
+}
+
+/** The `fetch` of one provider's key set. Rejects with a KeySetError, for FAILED_MS with the same one. */
+export function jwksFetch(clock: Clock): FetchImplementation {
+  let failed: { readonly error: KeySetError; readonly untilMs: number } | undefined;
+  return async (url, init) => {
+    if (failed && clock.monotonic() < failed.untilMs) throw failed.error;
+    try {
+      const answer = await fetch(url, init);
+      const text = await keySetText(answer);
+      failed = undefined;
+      return new Response(text, { headers: { "Content-Type": "application/json" } });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      loggerOf("auth").error("The key set {url} cannot be had: {reason}", { url, reason });
+      const error = new KeySetError(`Cannot fetch "${url}": ${reason}`, { cause });
+      failed = { error, untilMs: clock.monotonic() + FAILED_MS };
+      throw error;
+    }
+  };
+}
+
+async function keySetText(answer: Response): Promise<string> {
+  if (answer.status !== 200) {
+    await answer.body?.cancel();
+    throw new Error(`it answered ${answer.status}; redirects are not followed`);
+  }
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of answer.body ?? []) {
+    bytes += part.byteLength;
+    // Leaving the loop cancels the body.
+    if (bytes > JWKS_BYTES_MAX) throw new Error(`it is larger than ${JWKS_BYTES_MAX} bytes`);
+    parts.push(part);
+  }
+  const text = await new Blob(parts as BlobPart[]).text();
+  const value = JSON.parse(text);
+  if (!Array.isArray(value?.keys)) throw new Error("it has no list of keys");
+  return text;
+}

@@ -1,0 +1,183 @@
+/** The program: started with our own terminal, environment and directory; its output passed on. */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import type { Clock } from "../../clock.ts";
+import type { Exit, Output } from "../../sources/formats/format.ts";
+import { findProgram } from "../../sources/process/find_program.ts";
+import {
+  closeEnds,
+  namedPipes,
+  PIPES_ARE_SOCKETS,
+  relay,
+} from "../../sources/process/named_pipe.ts";
+import { SourceError } from "../../sources/source.ts";
+import { writeAll } from "./fd_writer.ts";
+
+/**
+ * What the program has started may outlive it and hold its output: it is passed on as long as some
+ * of it comes within so many milliseconds.
+ */
+const QUIET_MS = 1_000;
+
+export interface ChildOptions {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Outputs that are read; any other is ours as it is, a terminal too. */
+  readonly reads: readonly Output[];
+  /** Signals that it is to ignore, as we do. */
+  readonly ignored: readonly string[];
+  readonly clock: Clock;
+}
+
+/** Called with what went out; the bytes are only good until it returns. Never throws. */
+export type OnChunk = (from: Output, bytes: Uint8Array) => void;
+
+export interface Child {
+  readonly pid: number;
+  /** How the program itself ended. */
+  readonly exit: Promise<Exit>;
+  /** Passes on what is read of it; to be called once. Resolves after the end, when all went out. */
+  readonly passOn: (onChunk: OnChunk) => Promise<void>;
+}
+
+/** @throws {SourceError} program_not_found, program_not_executable, program_unstartable */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const { command, env, reads } = options;
+  const [name, ...args] = command;
+  const pipes = PIPES_ARE_SOCKETS && reads.length > 0 ? await namedPipes(reads.length) ?? [] : [];
+  const channel = (output: Output) =>
+    reads.includes(output) ? pipes[reads.indexOf(output)]?.inner ?? "pipe" : "inherit";
+  const stdio = ["inherit", channel("stdout"), channel("stderr")] as const;
+  try {
+    let child: ChildProcess;
+    try {
+      child = await started(...ignoring(options), stdio);
+    } catch (cause) {
+      // As every shell and execvp do with a script that does not say by whom it is read.
+      if (codeOf(cause) !== "ENOEXEC") throw cause;
+      child = await started("/bin/sh", [findProgram(name, placeOf(env)), ...args], stdio);
+    }
+    const exit = new Promise<Exit>((resolve) =>
+      child.once("exit", (code, signal) => resolve({ code, signal }))
+    );
+    const streams = { stdout: child.stdout, stderr: child.stderr };
+    const outputs = reads.map((from, at) => {
+      const pipe = pipes[at];
+      if (pipe) return { from, ...relay(pipe.outer) };
+      const stream = streams[from];
+      return { from, stream, stop: () => void stream?.destroy() };
+    });
+    const passOn = (onChunk: OnChunk) => passedOn(outputs, exit, { ...options, onChunk });
+    return { pid: child.pid ?? 0, exit, passOn };
+  } catch (cause) {
+    throw reasonOf(name, cause, env);
+  } finally {
+    closeEnds(pipes);
+  }
+}
+
+/** A runtime may give a child no ignored signals; a shell that becomes the program does. */
+function ignoring(
+  { command, env, ignored }: ChildOptions,
+): readonly [name: string, args: readonly string[]] {
+  const [name, ...args] = command;
+  if (ignored.length === 0) return [name, args];
+  const names = ignored.map((each) => each.replace("SIG", "")).join(" ");
+  const path = findProgram(name, placeOf(env));
+  return ["/bin/sh", ["-c", `trap '' ${names}; exec "$@"`, "sh", path, ...args]];
+}
+
+function started(
+  name: string,
+  args: readonly string[],
+  stdio: readonly ("inherit" | "pipe" | number)[],
+): Promise<ChildProcess> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(name, args, { stdio: [...stdio] });
+    child.once("error", reject);
+    child.once("spawn", () => {
+      child.off("error", reject);
+      resolve(child);
+    });
+  });
+}
+
+interface Passed {
+  readonly from: Output;
+  readonly stream: Readable | null;
+  /** Reads no more. */
+  readonly stop: () => void;
+}
+
+async function passedOn(
+  outputs: readonly Passed[],
+  exit: Promise<Exit>,
+  { clock, onChunk }: ChildOptions & { readonly onChunk: OnChunk },
+): Promise<void> {
+  /** Outputs that have just given something which is not out yet, and all that they have given. */
+  let busy = 0;
+  let chunks = 0;
+  const pass = async ({ from, stream, stop }: Passed) => {
+    try {
+      for await (const chunk of stream ?? []) {
+        const bytes = chunk as Uint8Array; // no encoding was set
+        chunks++;
+        busy++;
+        try {
+          await writeAll(from === "stdout" ? 1 : 2, bytes);
+        } finally {
+          busy--;
+          onChunk(from, bytes);
+        }
+      }
+    } catch {
+      // Whoever read our output has left, or its disk is full. The program learns of it as it
+      // would without us: by its own next write.
+      stop();
+    }
+  };
+  let ended = false;
+  const all = Promise.all(outputs.map(pass)).then(() => {
+    ended = true;
+  });
+  await exit;
+  for (let seen = -1; !ended && (busy > 0 || seen !== chunks);) {
+    seen = chunks;
+    let callOff = () => {};
+    await Promise.race([
+      all,
+      new Promise<void>((resolve) => callOff = clock.after(QUIET_MS, resolve)),
+    ]);
+    callOff();
+  }
+}
+
+function placeOf(env: Readonly<Record<string, string | undefined>>) {
+  return { env: { PATH: env.PATH ?? "" } };
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+}
+
+function reasonOf(
+  name: string,
+  cause: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+): SourceError {
+  if (cause instanceof SourceError) return cause;
+  try {
+    findProgram(name, placeOf(env));
+  } catch (better) {
+    if (better instanceof SourceError) return better;
+  }
+  const code = codeOf(cause);
+  const reason = code === "ENOENT"
+    ? "the interpreter that its first line names is not there"
+    : code ?? String(cause);
+  return new SourceError(
+    code === "ENOENT" ? "program_not_found" : "program_unstartable",
+    `Cannot run ${JSON.stringify(name)}: ${reason}`,
+    { cause },
+  );
+}

@@ -1,0 +1,85 @@
+/** `exec`: runs a program as it would run without us, and shows it as a job. */
+import process from "node:process";
+import { sleep, systemClock } from "../../clock.ts";
+import { givenKey } from "../connect.ts";
+import { UsageError } from "../exit.ts";
+import type { Flags } from "../flags.ts";
+import { type ExecOptions, execOptions, syncName } from "./exec_options.ts";
+import { execRun } from "./exec_run.ts";
+import { flush } from "./flush.ts";
+import { endBySignal, OwnSignals } from "./own_signals.ts";
+import { type Say, sayer } from "./say.ts";
+import { LocalTarget, namedTarget, type Target } from "./target.ts";
+
+/** How long a program may be kept waiting for a server of our own to start, in milliseconds. */
+const START_MS = 2_000;
+
+/**
+ * Ends as the program ends: with its exit code, or by the signal that killed it; with 127 where
+ * there is no such program, 126 where it cannot be started. `--flush` runs none and tells what
+ * earlier ones have left: 0 when all of it was told, else 1.
+ *
+ * @param command what stands after `--`
+ * @throws {UsageError | ConfigError} before anything is started
+ */
+export async function exec(
+  name: string | undefined,
+  command: readonly string[],
+  flags: Flags,
+): Promise<number> {
+  const options = execOptions(flags);
+  const json = flags.json === true;
+  const say = sayer({ json, quiet: flags.quiet === true });
+  if (flags.flush === true) {
+    if (name !== undefined || command.length > 0) {
+      throw new UsageError("--flush: expected no name and no program beside it");
+    }
+    const target = targetOf(options, flags, say);
+    try {
+      return await flush(options.spools, target, say);
+    } finally {
+      await target.close();
+    }
+  }
+  const sync = syncName(name);
+  if (command.length === 0) {
+    throw new UsageError(`Cannot exec as "${sync}" without a program; expected it after --`);
+  }
+  const signals = new OwnSignals();
+  const target = targetOf(options, flags, say);
+  if (options.server === undefined) {
+    const { signal } = new AbortController();
+    await Promise.race([target.endpoint(false), sleep(systemClock, START_MS, signal)]);
+  }
+  if (signals.asked !== undefined) {
+    // Somebody has thought better of it while our server was starting.
+    await target.close();
+    return await endBySignal(signals.asked);
+  }
+  const { env } = process;
+  const sayAnyway = sayer({ json, quiet: false });
+  return await execRun({ sync, command, options, target, signals, say, sayAnyway, env });
+}
+
+function targetOf({ server, settings }: ExecOptions, flags: Flags, say: Say): Target {
+  const told = new Set<string>();
+  const onFault = (message: string) => {
+    if (!told.has(message)) say(message, { type: "fault", message });
+    told.add(message);
+  };
+  if (server === undefined) return new LocalTarget(settings, { clock: systemClock, onFault });
+  return namedTarget(server, keyOrWords(flags, onFault));
+}
+
+/** A program is not kept from running because nobody can be told of it. */
+function keyOrWords(flags: Flags, onFault: (words: string) => void): string | undefined {
+  try {
+    const key = givenKey(flags);
+    if (key === undefined) onFault("no key was given (--key, --key-file or SYNCTAIL_KEY)");
+    return key;
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    onFault(cause.message);
+    return undefined;
+  }
+}

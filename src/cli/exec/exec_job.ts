@@ -1,0 +1,148 @@
+/** The job of a run. The program is never the worse for it: nothing here throws or rejects. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { systemClock } from "../../clock.ts";
+import { Spool } from "../../client/spool.ts";
+import { SpoolDirectory } from "../../client/spool_directory.ts";
+import { MEMORY, type SpooledJob } from "../../client/spool_file.ts";
+import type { SourceEvent } from "../../sources/source.ts";
+import type { JobError } from "../../sync/entry.ts";
+import { newJobId } from "../../sync/ids.ts";
+import type { TerminalStatus } from "../../sync/status.ts";
+import type { ExecOptions } from "./exec_options.ts";
+import { redact } from "./redact.ts";
+import type { Say } from "./say.ts";
+import type { Target } from "./target.ts";
+import { Teller } from "./teller.ts";
+
+export interface ExecJobOptions {
+  readonly sync: string;
+  /** As it was started, and which flags of it are ours. */
+  readonly command: readonly string[];
+  readonly added: readonly string[];
+  readonly format: string;
+  /** Undefined for a program that could not be started. */
+  readonly pid: number | undefined;
+  readonly options: ExecOptions;
+  readonly target: Target;
+  readonly say: Say;
+  readonly onCancel: () => void;
+}
+
+export class ExecJob {
+  readonly #options: ExecJobOptions;
+  readonly #id = newJobId();
+  #teller: Teller | undefined;
+
+  constructor(options: ExecJobOptions) {
+    this.#options = options;
+    const { target, options: { leaseMs }, onCancel } = options;
+    const onFault = (message: string) => this.#fault(message);
+    try {
+      const { spool, directory } = this.#spool();
+      this.#teller = new Teller({
+        spool,
+        directory,
+        target,
+        clock: systemClock,
+        leaseMs,
+        onCancel,
+        onFault,
+      });
+      this.#sayWhere();
+      this.#tellAdded();
+    } catch (cause) {
+      this.#fault(`nothing can be told of this run: ${wordsOf(cause)}`);
+    }
+  }
+
+  event(event: SourceEvent): void {
+    try {
+      this.#teller?.event(event);
+    } catch (cause) {
+      this.#teller = undefined;
+      this.#fault(`nothing more can be told of this run: ${wordsOf(cause)}`);
+    }
+  }
+
+  /** Waits for the server a little while, less where the signal fires, and lets go of it. */
+  async end(
+    status: TerminalStatus,
+    error: JobError | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { say, target } = this.#options;
+    try {
+      const told = await this.#teller?.end(status, error, signal);
+      if (told === "left") {
+        say(
+          "the server could not be told of everything; the rest is kept for the next exec, " +
+            "or for `synctail exec --flush`",
+          { type: "left", job_id: this.#id },
+        );
+      }
+      await target.close();
+    } catch (cause) {
+      this.#fault(`the end of this run cannot be told: ${wordsOf(cause)}`);
+    }
+  }
+
+  /** On disk; where that cannot be, in memory, which is told. */
+  #spool(): { readonly spool: Spool; readonly directory: SpoolDirectory | undefined } {
+    const onFault = (message: string) => this.#fault(message);
+    const job = this.#spooled();
+    try {
+      const directory = new SpoolDirectory(this.#options.options.spools, onFault);
+      return { spool: directory.create(job, systemClock.now()), directory };
+    } catch (cause) {
+      onFault(`what the server cannot be told of is not kept: ${wordsOf(cause)}`);
+      return { spool: Spool.create(MEMORY, job), directory: undefined };
+    }
+  }
+
+  #spooled(): SpooledJob {
+    const { sync, command, added, format, pid, options, target } = this.#options;
+    const { tags, leaseMs } = options;
+    const meta = {
+      host: hostname(),
+      command: redact(command),
+      ...(pid !== undefined && { pid }),
+      ...(added.length > 0 && { added_flags: redact(added) }),
+      format,
+      started_at: new Date(systemClock.now()).toISOString(),
+    };
+    const lease = leaseMs === undefined ? {} : { lease_s: leaseMs / 1000 };
+    return {
+      id: this.#id,
+      producer: `exec-${randomUUID()}`,
+      body: JSON.stringify({ id: this.#id, sync, tags, meta, ...lease }),
+      server: target.server,
+      keyPrint: target.keyPrint,
+    };
+  }
+
+  #sayWhere(): void {
+    const { say, target } = this.#options;
+    const path = `/v1/sync/job/${this.#id}`;
+    const url = target.url === undefined ? undefined : target.url + path;
+    say(
+      url === undefined ? `job ${this.#id}: no server yet` : `job ${this.#id}: ${url}/subscribe`,
+      { type: "job", job_id: this.#id, url: url ?? null },
+    );
+  }
+
+  #tellAdded(): void {
+    const { added } = this.#options;
+    if (added.length === 0) return;
+    const message = `Added to the command: ${added.join(" ")}`;
+    this.#teller?.event({ type: "log", level: "info", source: "synctail", message });
+  }
+
+  #fault(message: string): void {
+    this.#options.say(message, { type: "fault", message });
+  }
+}
+
+function wordsOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

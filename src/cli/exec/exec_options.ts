@@ -1,0 +1,99 @@
+/** What the flags of exec say. */
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { FORMAT_NAMES, type FormatName } from "../../sources/formats/formats.ts";
+import { clean } from "../../sync/clean.ts";
+import { DURATIONS, isAmount, worth } from "../../jobs/amounts.ts";
+import { namedServer } from "../connect.ts";
+import { UsageError } from "../exit.ts";
+import type { Flags } from "../flags.ts";
+import { resolveSettings, type ServerSettings } from "../server_settings.ts";
+
+const NAME_MAX = 100;
+const TAGS_MAX = 20;
+const LEASE_MS = { min: 1_000, max: 7 * 24 * 3_600_000 };
+const GRACE_MS = 10_000;
+
+export interface ExecOptions {
+  readonly format: FormatName | undefined;
+  readonly tags: readonly string[];
+  readonly leaseMs: number | undefined;
+  readonly graceMs: number;
+  readonly addFlags: boolean;
+  /** Where the server is; undefined for the one of the data directory. */
+  readonly server: string | undefined;
+  readonly settings: ServerSettings;
+  /** Where what is left to tell is kept. */
+  readonly spools: string;
+  /** Where records are remembered. */
+  readonly records: string;
+}
+
+/** @throws {UsageError | ConfigError} */
+export function execOptions(flags: Flags): ExecOptions {
+  const { data, format, tag = [], lease, stopGrace } = flags;
+  const { settings } = resolveSettings({
+    flags: typeof data === "string" ? { data } : {},
+    env: process.env,
+    file: {},
+  });
+  const server = namedServer(flags);
+  const home = stateDirectory(settings, { chosen: data ?? process.env.SYNCTAIL_DATA, server });
+  return {
+    format: format === undefined ? undefined : formatFrom(String(format)),
+    tags: tagsFrom(tag as readonly string[]), // commander collects texts
+    leaseMs: lease === undefined ? undefined : leaseFrom(String(lease)),
+    graceMs: stopGrace === undefined ? GRACE_MS : duration("--stop-grace", String(stopGrace)),
+    addFlags: flags.flags !== false,
+    server,
+    settings,
+    spools: join(home, "spool"),
+    records: join(home, "records"),
+  };
+}
+
+/** @throws {UsageError} */
+export function syncName(name: string | undefined): string {
+  const usage = "expected: synctail exec NAME -- PROGRAM [ARGUMENTS...]";
+  if (name === undefined) throw new UsageError(`Cannot exec without a name; ${usage}`);
+  if (name.length >= 1 && name.length <= NAME_MAX) return name;
+  throw new UsageError(`Cannot exec as "${clean(name)}": expected 1 to ${NAME_MAX} characters`);
+}
+
+/**
+ * The data directory where one was chosen or a server is to run on it; otherwise a place that does
+ * not depend on where the command is called.
+ */
+function stateDirectory(
+  { data }: ServerSettings,
+  { chosen, server }: { readonly chosen: unknown; readonly server: string | undefined },
+): string {
+  if (server === undefined || (typeof chosen === "string" && chosen !== "")) return resolve(data);
+  const { XDG_STATE_HOME, HOME } = process.env;
+  return join(XDG_STATE_HOME || join(HOME || homedir(), ".local", "state"), "synctail");
+}
+
+function formatFrom(given: string): FormatName {
+  const known = FORMAT_NAMES.find((name) => name === given);
+  if (known !== undefined) return known;
+  throw new UsageError(`--format: got "${clean(given)}": expected ${FORMAT_NAMES.join(", ")}`);
+}
+
+function tagsFrom(tags: readonly string[]): readonly string[] {
+  if (tags.length > TAGS_MAX) throw new UsageError(`--tag: expected at most ${TAGS_MAX}`);
+  const wrong = tags.find((tag) => tag.length < 1 || tag.length > NAME_MAX);
+  if (wrong === undefined) return tags;
+  throw new UsageError(`--tag: got "${clean(wrong)}": expected 1 to ${NAME_MAX} characters`);
+}
+
+function leaseFrom(given: string): number {
+  const ms = duration("--lease", given);
+  if (ms >= LEASE_MS.min && ms <= LEASE_MS.max) return ms;
+  throw new UsageError(`--lease: got "${clean(given)}": expected from 1s to 7d`);
+}
+
+function duration(flag: string, given: string): number {
+  if (isAmount(given, DURATIONS)) return worth(given, DURATIONS);
+  throw new UsageError(`${flag}: got "${clean(given)}": expected a duration such as 30s or 15m`);
+}

@@ -1,0 +1,116 @@
+/** One run of a program, from its start to the end of its job. */
+import { join } from "node:path";
+import { isatty } from "node:tty";
+import { systemClock } from "../../clock.ts";
+import { SqliteRecords } from "../../destinations/sqlite_records.ts";
+import type { Exit, Output, ProgramFormat } from "../../sources/formats/format.ts";
+import { detectFormat, formatOf } from "../../sources/formats/formats.ts";
+import { SourceError } from "../../sources/source.ts";
+import type { JobError } from "../../sync/entry.ts";
+import { deriveSyncId } from "../../sync/ids.ts";
+import type { TerminalStatus } from "../../sync/status.ts";
+import { DEFAULT_TENANT } from "../connect.ts";
+import { ExitCode } from "../exit.ts";
+import { type Child, startChild } from "./child.ts";
+import { ExecJob } from "./exec_job.ts";
+import type { ExecOptions } from "./exec_options.ts";
+import { endBySignal, type OwnSignals } from "./own_signals.ts";
+import { Reading } from "./reading.ts";
+import type { Say } from "./say.ts";
+import { Stopper } from "./stopper.ts";
+import type { Target } from "./target.ts";
+
+/** As shells say it. */
+const NOT_FOUND = 127;
+const NOT_STARTED = 126;
+
+export interface ExecRunOptions {
+  readonly sync: string;
+  readonly command: readonly string[];
+  readonly options: ExecOptions;
+  readonly target: Target;
+  readonly signals: OwnSignals;
+  readonly say: Say;
+  /** Says what whoever starts a program that is not there has to hear in any case. */
+  readonly sayAnyway: Say;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** @returns the exit code; where a signal has ended the program, it ends this process */
+export async function execRun(given: ExecRunOptions): Promise<number> {
+  const { signals, env, options } = given;
+  const format = chosen(given);
+  const { command, added } = options.addFlags
+    ? format.prepare(given.command)
+    : { command: given.command, added: [] };
+  const jobOf = (pid: number | undefined, onCancel: () => void) =>
+    new ExecJob({ ...given, command, added, format: format.name, pid, onCancel });
+  let child: Child;
+  try {
+    const reads = readOf(given, format);
+    const { ignored } = signals;
+    child = await startChild({ command, env, reads, ignored, clock: systemClock });
+  } catch (cause) {
+    if (!(cause instanceof SourceError)) throw cause;
+    const { code, message } = cause;
+    given.sayAnyway(message, { type: "fault", code, message });
+    await jobOf(undefined, () => {}).end("failed", { code, message }, hurry(signals));
+    return code === "program_not_found" ? NOT_FOUND : NOT_STARTED;
+  }
+  const { pid } = child;
+  const { stopSignal } = format;
+  const stopper = new Stopper({ pid, stopSignal, graceMs: options.graceMs, clock: systemClock });
+  signals.passTo(pid);
+  const over = child.exit.then(() => {
+    signals.passTo(undefined);
+    return stopper.ended();
+  });
+  const job = jobOf(pid, () => stopper.stop());
+  const records = () => new SqliteRecords(recordsFile(given)).open(given.sync);
+  const reading = new Reading({ format, command, records, emit: (event) => job.event(event) });
+  await child.passOn((from, bytes) => reading.chunk(from, bytes));
+  await over;
+  const exit = await child.exit;
+  const { status, error } = endOf(reading.end(exit), stopper, signals);
+  await job.end(status, error, hurry(signals));
+  signals.close();
+  return codeOf(exit);
+}
+
+/** One file a sync, whatever characters its name has. */
+function recordsFile({ sync, options }: ExecRunOptions): string {
+  return join(options.records, `${deriveSyncId(DEFAULT_TENANT, sync)}.db`);
+}
+
+function chosen({ command, options }: ExecRunOptions): ProgramFormat {
+  return formatOf(options.format ?? detectFormat(command) ?? "lines");
+}
+
+/** A program that nobody knows keeps its terminal, where it has one: it may behave otherwise there. */
+function readOf({ command, options }: ExecRunOptions, { reads }: ProgramFormat): readonly Output[] {
+  if ((options.format ?? detectFormat(command)) !== undefined) return reads;
+  return reads.filter((output) => !isatty(output === "stdout" ? 1 : 2));
+}
+
+/** Somebody who asks a second time to end does not wait for the server either. */
+function hurry(signals: OwnSignals): AbortSignal {
+  const controller = new AbortController();
+  signals.mean(() => controller.abort());
+  return controller.signal;
+}
+
+function endOf(
+  failed: JobError | undefined,
+  stopper: Stopper,
+  { asked }: OwnSignals,
+): { readonly status: TerminalStatus; readonly error?: JobError } {
+  if (stopper.asked) return { status: "cancelled" };
+  if (!failed) return { status: "completed" };
+  if (asked === undefined) return { status: "failed", error: failed };
+  const message = `It was stopped by ${asked}. ${failed.message}`;
+  return { status: "cancelled", error: { code: "interrupted", message } };
+}
+
+async function codeOf({ code, signal }: Exit): Promise<number> {
+  return signal === null ? code ?? ExitCode.failed : await endBySignal(signal);
+}

@@ -1,0 +1,74 @@
+/** What a program's format says, as events on the wire that the server will take. */
+import type { SourceLog, SourceProgress } from "../../sources/source.ts";
+import type { JobError } from "../../sync/entry.ts";
+import type { TerminalStatus } from "../../sync/status.ts";
+
+/** What the server takes at most (docs/workers.md), in characters. */
+const MESSAGE_MAX = 64 * 1024;
+const WORDS_MAX = 1_000;
+const NAME_MAX = 200;
+const CODE_MAX = 100;
+const TYPES_MAX = 1_000;
+/** Fields whose JSON is longer are left out, in characters. */
+const FIELDS_MAX = 64 * 1024;
+
+const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+
+/** Makes bodies of events; remembers totals, so that none goes back. */
+export class JobEvents {
+  readonly #last = new Map<string, number>();
+
+  progress(event: SourceProgress): string {
+    const counts = COUNTERS.map((name) => [`entities_${name}`, this.#total(name, event[name])]);
+    const encountered = Object.entries(event.encountered).slice(0, TYPES_MAX)
+      .filter(([type]) => type !== "" && type.length <= NAME_MAX)
+      .map(([type, count]) => [type, this.#total(`encountered ${type}`, count)]);
+    return JSON.stringify({
+      type: "progress",
+      ...Object.fromEntries(counts),
+      entities_encountered: encountered.length > 0 ? Object.fromEntries(encountered) : undefined,
+      bytes_done: this.#total("bytes", event.bytesDone),
+      warnings: this.#total("warnings", event.warnings),
+      total: whole(event.total),
+      bytes_total: whole(event.bytesTotal),
+      phase: event.phase?.slice(0, WORDS_MAX),
+      current: event.current?.slice(0, WORDS_MAX),
+    });
+  }
+
+  /** @param nowMs when the line came, where it does not say itself */
+  log({ level, message, source, timeMs = NaN, fields }: SourceLog, nowMs: number): string {
+    return JSON.stringify({
+      type: "log",
+      level,
+      message: message.slice(0, MESSAGE_MAX),
+      source: source?.slice(0, NAME_MAX),
+      time: new Date(Math.abs(timeMs) < TIME_MAX ? timeMs : nowMs).toISOString(),
+      fields: fields && JSON.stringify(fields).length <= FIELDS_MAX ? fields : undefined,
+    });
+  }
+
+  end(status: TerminalStatus, error?: JobError): string {
+    if (status === "completed" || !error) return JSON.stringify({ type: "end", status });
+    const code = error.code.slice(0, CODE_MAX) || "program_failed";
+    return JSON.stringify({
+      type: "end",
+      status,
+      error: { code, message: error.message.slice(0, MESSAGE_MAX) },
+    });
+  }
+
+  #total(name: string, value: number | undefined): number | undefined {
+    if (whole(value) === undefined) return undefined;
+    const total = Math.max(this.#last.get(name) ?? 0, value ?? 0);
+    this.#last.set(name, total);
+    return total;
+  }
+}
+
+/** Years of four digits: others have no form that the server reads. */
+const TIME_MAX = Date.UTC(9999, 0);
+
+function whole(value: number | undefined): number | undefined {
+  return value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}

@@ -1,0 +1,114 @@
+/** Signals that come to exec and are meant for its program. */
+import { constants } from "node:os";
+import process from "node:process";
+import { ignoredMask, processStats } from "./proc.ts";
+
+/** Passed on to the program. */
+const PASSED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+/** Of those, the ones that ask to end. */
+const ENDING: readonly string[] = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"];
+/** A terminal sends these to its whole foreground group, so the program has them already. */
+const OF_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT"];
+/** End a process without a core dump: where they end the program, they end us too. */
+const PLAIN: readonly string[] = [
+  "SIGHUP",
+  "SIGINT",
+  "SIGTERM",
+  "SIGKILL",
+  "SIGALRM",
+  "SIGUSR1",
+  "SIGUSR2",
+];
+/** How long a signal to ourselves may take, in milliseconds. */
+const OWN_MS = 1_000;
+
+/**
+ * Passes signals on from now on. What is ignored here (nohup, a script's background job) stays
+ * ignored, and is to be in the program too.
+ */
+export class OwnSignals {
+  readonly ignored = ignoredSignals();
+  readonly #handlers = new Map<NodeJS.Signals, () => void>();
+  #pid: number | undefined;
+  #asked: NodeJS.Signals | undefined;
+  #onEnding: (() => void) | undefined;
+
+  constructor() {
+    for (const name of PASSED) {
+      // Deno takes all signals over with the first that is asked for, and dies of an ignored one.
+      const handler = this.ignored.includes(name) ? () => {} : () => this.#received(name);
+      this.#handlers.set(name, handler);
+      process.on(name, handler);
+    }
+  }
+
+  /** The last signal that asked to end, if one came. */
+  get asked(): NodeJS.Signals | undefined {
+    return this.#asked;
+  }
+
+  /** Passes them to this process, one that came before it too; undefined once it is over. */
+  passTo(pid: number | undefined): void {
+    this.#pid = pid;
+    if (this.#asked) this.#pass(this.#asked);
+  }
+
+  /** From now on one that asks to end means us. */
+  mean(onEnding: () => void): void {
+    this.#pid = undefined;
+    this.#onEnding = onEnding;
+  }
+
+  close(): void {
+    for (const [name, handler] of this.#handlers) process.off(name, handler);
+    this.#handlers.clear();
+  }
+
+  #received(name: NodeJS.Signals): void {
+    if (ENDING.includes(name)) {
+      if (this.#onEnding) return this.#onEnding();
+      this.#asked = name;
+    }
+    this.#pass(name);
+  }
+
+  #pass(name: NodeJS.Signals): void {
+    if (this.#pid === undefined) return;
+    if (OF_TERMINAL.includes(name) && inForeground()) return;
+    try {
+      process.kill(this.#pid, name);
+    } catch {
+      // It has just ended.
+    }
+  }
+}
+
+/**
+ * Ends this process by the signal that ended the program, so that whoever started us sees what he
+ * would have seen (a shell stops its loop after Ctrl-C, systemd calls a SIGTERM clean).
+ *
+ * @returns 128 and the signal's number, as shells say it, where we outlive that
+ */
+export async function endBySignal(name: string): Promise<number> {
+  const number = Object.entries(constants.signals).find(([each]) => each === name)?.[1] ?? 0;
+  if (PLAIN.includes(name)) {
+    process.removeAllListeners(name);
+    process.kill(process.pid, number);
+    await new Promise((resolve) => setTimeout(resolve, OWN_MS));
+  }
+  return 128 + number;
+}
+
+/** Whether the terminal's keys reach our group. */
+function inForeground(): boolean {
+  const [own] = processStats([process.pid]);
+  return own ? own.group === own.foreground : process.stdin.isTTY === true;
+}
+
+/** Those that whoever starts a program may have it ignore. */
+const IGNORABLE = [...PASSED, "SIGTSTP", "SIGTTIN", "SIGTTOU"] as const;
+
+function ignoredSignals(): readonly string[] {
+  const mask = ignoredMask();
+  return IGNORABLE.filter((name) => (mask >> BigInt(constants.signals[name] - 1)) & 1n);
+}

@@ -1,0 +1,97 @@
+/** Understands what passes by: bytes of the program in, events of its job out. */
+import type { RecordSession } from "../../destinations/record_destination.ts";
+import type { Exit, LineReader, Output, ProgramFormat } from "../../sources/formats/format.ts";
+import { LineSplitter, type SplitLine } from "../../sources/process/line_splitter.ts";
+import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
+import type { JobError } from "../../sync/entry.ts";
+
+export interface ReadingOptions {
+  readonly format: ProgramFormat;
+  /** As it was started. */
+  readonly command: readonly string[];
+  /** Opens where records go, for a format that carries them. @throws {DestinationError} */
+  readonly records: () => RecordSession;
+  readonly emit: (event: SourceEvent) => void;
+}
+
+/** Never throws: where it fails it reads no more, and the program is none the worse. */
+export class Reading {
+  readonly #emit: (event: SourceEvent) => void;
+  readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() };
+  readonly #reader: LineReader;
+  readonly #session: RecordSession | undefined;
+  /** The newest totals; told when the records that they count have been written. */
+  #held: SourceProgress | undefined;
+  #fault: string | undefined;
+  #cutTold = false;
+
+  constructor({ format, command, records, emit }: ReadingOptions) {
+    this.#emit = emit;
+    this.#session = format.carriesRecords ? this.#opened(records) : undefined;
+    this.#reader = format.reader({ command, records: this.#session });
+  }
+
+  chunk(from: Output, bytes: Uint8Array): void {
+    this.#guarded(() => this.#lines(from, this.#splitters[from].push(bytes)));
+  }
+
+  /** The last lines and what the run came to. @returns undefined where it completed */
+  end(exit: Exit): JobError | undefined {
+    let error: JobError | undefined;
+    this.#guarded(() => {
+      for (const from of ["stdout", "stderr"] as const) {
+        this.#lines(from, this.#splitters[from].end());
+      }
+    });
+    this.#guarded(() => {
+      const verdict = this.#reader.end(exit);
+      error = verdict.error;
+      this.#session?.flush();
+      verdict.events.forEach(this.#emit);
+    });
+    this.#session?.close();
+    if (this.#fault === undefined) return error;
+    // The program's own exit counts, as far as we have understood it.
+    const message = `Not all that the program wrote could be counted: ${this.#fault}`;
+    this.#tell("error", message);
+    return error ?? (exit.code === 0 ? undefined : { code: "program_failed", message });
+  }
+
+  #lines(from: Output, lines: readonly SplitLine[]): void {
+    for (const { text, cut } of lines) {
+      for (const event of this.#reader.line(text, from)) {
+        if (event.type === "progress") this.#held = event;
+        else this.#emit(event);
+      }
+      if (!cut || this.#cutTold) continue;
+      this.#cutTold = true;
+      this.#tell("warning", "A line is too long: only its first MiB was read");
+    }
+    if (!this.#held) return;
+    this.#session?.flush();
+    this.#emit(this.#held);
+    this.#held = undefined;
+  }
+
+  #opened(records: () => RecordSession): RecordSession | undefined {
+    try {
+      return records();
+    } catch (cause) {
+      this.#tell("warning", cause instanceof Error ? cause.message : String(cause));
+      return undefined;
+    }
+  }
+
+  #guarded(act: () => void): void {
+    if (this.#fault !== undefined) return;
+    try {
+      act();
+    } catch (cause) {
+      this.#fault = cause instanceof Error ? cause.message : String(cause);
+    }
+  }
+
+  #tell(level: "warning" | "error", message: string): void {
+    this.#emit({ type: "log", level, source: "synctail", message });
+  }
+}

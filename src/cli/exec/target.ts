@@ -1,0 +1,134 @@
+/** Whom exec tells: a named server, the one of the data directory, or one of its own. */
+import { createHash } from "node:crypto";
+import process from "node:process";
+import type { Endpoint } from "../../client/delivery.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import { DataDirectoryTakenError, type ServerNote, serverOf } from "../../log/data_directory.ts";
+import { PortTakenError } from "../../runtime/serve.ts";
+import { cliKey } from "../cli_key.ts";
+import type { Client } from "../client.ts";
+import { DEFAULT_TENANT, withCliKey } from "../connect.ts";
+import { type RunningServer, startServer } from "../server.ts";
+import type { ServerSettings } from "../server_settings.ts";
+
+export interface Target {
+  /** As in SpooledJob: whose spools are told there. */
+  readonly server: string | null;
+  readonly keyPrint: string | null;
+  /** Where it is now, as far as is known. */
+  readonly url: string | undefined;
+  /**
+   * The server of now; undefined while there is none. Never rejects.
+   *
+   * @param again the one that was given before does not answer
+   */
+  readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
+  readonly close: () => Promise<void>;
+}
+
+/** @param key undefined: nothing can be told for now, and all of it is kept */
+export function namedTarget(server: string, key: string | undefined): Target {
+  const endpoint = key === undefined ? undefined : endpointOf({ server, key });
+  return {
+    server,
+    keyPrint: key === undefined
+      ? null
+      : createHash("sha256").update(key).digest("hex").slice(0, 16),
+    url: server,
+    endpoint: () => Promise.resolve(endpoint),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** The server of a data directory, whoever runs it; where nobody does, this process, until `close`. */
+export class LocalTarget implements Target {
+  readonly server = null;
+  readonly keyPrint = null;
+  readonly #settings: ServerSettings;
+  readonly #clock: Clock;
+  readonly #onFault: (words: string) => void;
+  #own: RunningServer | undefined;
+  #client: Client | undefined;
+  /** The server that was found first is there to stay, so that its place is never taken. */
+  #staying = false;
+  #asking: Promise<Endpoint | undefined> | undefined;
+  #closed = false;
+
+  constructor(
+    settings: ServerSettings,
+    { clock, onFault }: { readonly clock: Clock; readonly onFault: (words: string) => void },
+  ) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#onFault = onFault;
+  }
+
+  get url(): string | undefined {
+    return this.#client?.server;
+  }
+
+  endpoint = (again: boolean): Promise<Endpoint | undefined> => {
+    this.#asking ??= this.#found(again).finally(() => this.#asking = undefined);
+    return this.#asking;
+  };
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#asking;
+    await this.#own?.stop();
+  }
+
+  async #found(again: boolean): Promise<Endpoint | undefined> {
+    try {
+      const known = this.#own || !again ? this.#client : undefined;
+      this.#client = known ?? await this.#looked() ?? this.#client;
+      return this.#client && endpointOf(this.#client);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#onFault(`no server can be had: ${reason}`);
+      return undefined;
+    }
+  }
+
+  /** A server of our own, else the one that has the directory, as far as it has announced itself. */
+  async #looked(): Promise<Client | undefined> {
+    if (this.#closed) return undefined;
+    const { data } = this.#settings;
+    if (this.#staying) return this.#announced(serverOf(data));
+    // Viewers of the one that was there come back to the same place.
+    const port = this.#client ? Number(new URL(this.#client.server).port) : 0;
+    try {
+      const own = this.#own = await this.#startOn(port).catch((cause) => {
+        if (cause instanceof PortTakenError) return this.#startOn(0);
+        throw cause;
+      });
+      own.directory.announce({ url: own.url, pid: process.pid, passing: true });
+      return { server: own.url, key: cliKey(own.keys, own.directory.path, DEFAULT_TENANT) };
+    } catch (cause) {
+      if (cause instanceof DataDirectoryTakenError) return this.#announced(cause.server);
+      throw cause;
+    }
+  }
+
+  /** Undefined where somebody is about to start or to end; the next time we know more. */
+  #announced(note: ServerNote | undefined): Client | undefined {
+    if (!note) return undefined;
+    this.#staying ||= note.passing !== true;
+    return withCliKey(this.#settings.data, note, DEFAULT_TENANT);
+  }
+
+  #startOn(port: number): Promise<RunningServer> {
+    // Configured syncs are not its business: it must not begin one.
+    return startServer({
+      ...this.#settings,
+      hostname: "127.0.0.1",
+      port,
+      syncs: [],
+      clock: this.#clock,
+    });
+  }
+}
+
+function endpointOf(client: Client): Endpoint {
+  return { ...client, fetch, clock: systemClock };
+}

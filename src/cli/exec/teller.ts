@@ -1,0 +1,113 @@
+/** Tells of the program's job: what its format understands, thinned, into the spool, to the server. */
+import { type Clock, sleep } from "../../clock.ts";
+import type { Spool } from "../../client/spool.ts";
+import { INTERVAL_MS, SpoolDelivery, type Told } from "../../client/spool_delivery.ts";
+import type { SpoolDirectory } from "../../client/spool_directory.ts";
+import { Throttle } from "../../jobs/throttle.ts";
+import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
+import type { JobError } from "../../sync/entry.ts";
+import { NO_PROGRESS } from "../../sync/progress.ts";
+import type { TerminalStatus } from "../../sync/status.ts";
+import { JobEvents } from "./job_events.ts";
+import type { Target } from "./target.ts";
+
+/** How long the end waits for the server, in milliseconds. */
+export const END_MS = 5_000;
+
+export interface TellerOptions {
+  readonly spool: Spool;
+  /** What others have left is told too, once the server has answered; undefined for none. */
+  readonly directory: SpoolDirectory | undefined;
+  readonly target: Target;
+  readonly clock: Clock;
+  readonly leaseMs: number | undefined;
+  readonly onCancel: () => void;
+  readonly onFault: (words: string) => void;
+}
+
+const NOTHING_YET: SourceProgress = { type: "progress", ...NO_PROGRESS };
+
+export class Teller {
+  readonly #options: TellerOptions;
+  readonly #events = new JobEvents();
+  readonly #throttle: Throttle;
+  readonly #delivery: SpoolDelivery;
+  readonly #leave = new AbortController();
+  readonly #told: Promise<Told>;
+  #flushed: Promise<unknown> = Promise.resolve();
+  #reached = false;
+  #over = false;
+
+  constructor(options: TellerOptions) {
+    this.#options = options;
+    const { spool, target, clock, leaseMs, onCancel, onFault } = options;
+    this.#throttle = new Throttle(clock, INTERVAL_MS, (event) => {
+      if (this.#over) return;
+      const { type } = event;
+      spool.append(
+        type,
+        type === "log" ? this.#events.log(event, clock.now()) : this.#events.progress(event),
+      );
+      this.#delivery.nudge();
+    });
+    this.#delivery = new SpoolDelivery({
+      spool,
+      endpoint: target.endpoint,
+      clock,
+      leaseMs,
+      onCancel,
+      onFault,
+      onInterval: (ms) => {
+        this.#throttle.every(ms);
+        this.#flushOnce();
+      },
+    });
+    // A program that says nothing is under way, too.
+    spool.append("progress", this.#events.progress(NOTHING_YET));
+    this.#told = this.#delivery.run(this.#leave.signal).then((told) => {
+      this.#over = true;
+      return told;
+    });
+  }
+
+  event(event: SourceEvent): void {
+    if (event.type === "log") this.#throttle.log(event);
+    else this.#throttle.progress(event);
+  }
+
+  /**
+   * Ends the job and waits for the server, 5 s at most or until the signal.
+   *
+   * @returns `left` where the server does not know of the end yet: the spool keeps it
+   */
+  async end(
+    status: TerminalStatus,
+    error: JobError | undefined,
+    signal: AbortSignal,
+  ): Promise<Told> {
+    const { spool, clock } = this.#options;
+    this.#throttle.end();
+    if (!this.#over) spool.append("end", this.#events.end(status, error));
+    this.#delivery.hurry();
+    const leave = new AbortController();
+    const late = sleep(clock, END_MS, AbortSignal.any([signal, leave.signal]));
+    const told = await Promise.race([this.#told, late]) ?? "left";
+    if (told === "delivered") await Promise.race([this.#flushed, late]);
+    leave.abort();
+    this.#over = true;
+    this.#leave.abort();
+    if (told === "left") spool.close();
+    return told;
+  }
+
+  /** Once the server is known to answer. */
+  #flushOnce(): void {
+    if (this.#reached) return;
+    this.#reached = true;
+    const { directory, target, clock, onFault } = this.#options;
+    if (!directory) return;
+    const { server, keyPrint, endpoint } = target;
+    const { signal } = this.#leave;
+    this.#flushed = directory.flush({ server, keyPrint, endpoint, clock, signal, onFault });
+  }
+}

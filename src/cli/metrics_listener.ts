@@ -1,0 +1,26 @@
+/** A port of its own for metrics, away from the public one. */
+import type { Metrics } from "../http/metrics.ts";
+import { metricsAnswer } from "../http/app.ts";
+import { listen } from "../runtime/serve.ts";
+
+/**
+ * @param where `HOST:PORT`
+ * @returns how to stop it
+ * @throws {PortTakenError}
+ */
+export async function listenForMetrics(
+  where: string,
+  metrics: Metrics,
+): Promise<() => Promise<void>> {
+  const colon = where.lastIndexOf(":");
+  const listening = await listen({
+    hostname: where.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port: Number(where.slice(colon + 1)),
+    async handler(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname !== "/metrics") return new Response(null, { status: 404 });
+      return await metricsAnswer(metrics);
+    },
+  });
+  return () => listening.stop(0);
+}

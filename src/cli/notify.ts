@@ -1,0 +1,82 @@
+/** `notify`: a test message to the configured targets, and the last deliveries. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { systemClock } from "../clock.ts";
+import { deliveryJson } from "../http/notify_routes.ts";
+import type { DeliveryInfo } from "../jobs/notify/delivery_row.ts";
+import { DELIVERIES_LIMIT_MAX, DeliveryStore } from "../jobs/notify/delivery_store.ts";
+import { tryTarget } from "../jobs/notify/try_target.ts";
+import { clean } from "../sync/clean.ts";
+import { ExitCode, UsageError } from "./exit.ts";
+import type { Flags } from "./flags.ts";
+import { dataFrom, settingsFrom } from "./settings.ts";
+import { untilStopped } from "./signals.ts";
+
+/** Needs no server. @throws {UsageError} when there is no such target; {ConfigError} */
+export async function testTargets(name: string | undefined, flags: Flags): Promise<number> {
+  const { notify, file } = settingsFrom(flags);
+  const targets = notify().filter((target) => name === undefined || target.name === name);
+  if (targets.length === 0) {
+    const where = file === undefined ? "there is no configuration file" : `${file} has none`;
+    const which = name === undefined ? "targets" : `target "${clean(name)}"`;
+    throw new UsageError(`Cannot test ${which}: ${where}${name === undefined ? "" : " such"}`);
+  }
+  const { signal } = untilStopped();
+  let code: number = ExitCode.ok;
+  for (const target of targets) {
+    const { kind, result, answer } = await tryTarget(target, systemClock, signal);
+    const delivered = kind === "delivered";
+    if (!delivered) code = ExitCode.failed;
+    if (flags.json) {
+      print({ target: target.name, type: target.type, delivered, result, answer });
+    } else {
+      const said = clean(answer.replace(/\s+/g, " ")).trim();
+      const words = `${target.name}: ${delivered ? "told" : "not told"}: ${result}`;
+      process.stdout.write(`${words}${said === "" ? "" : `: ${said}`}\n`);
+    }
+  }
+  return code;
+}
+
+/** Newest first, of all tenants. @throws {UsageError} */
+export function listDeliveries(flags: Flags): number {
+  const limit = Number(flags.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > DELIVERIES_LIMIT_MAX) {
+    throw new UsageError(
+      `--limit: got "${
+        clean(flags.limit)
+      }": expected a whole number from 1 to ${DELIVERIES_LIMIT_MAX}`,
+    );
+  }
+  const path = join(dataFrom(flags), "notify.db");
+  const items = existsSync(path) ? lastOf(path, limit) : [];
+  for (const delivery of items) {
+    if (flags.json) print({ tenant: delivery.tenant, ...deliveryJson(delivery) });
+    else process.stdout.write(`${words(delivery)}\n`);
+  }
+  if (items.length === 0) process.stderr.write("Nobody was told of anything yet.\n");
+  return ExitCode.ok;
+}
+
+function lastOf(path: string, limit: number): readonly DeliveryInfo[] {
+  const store = new DeliveryStore(path, systemClock, "normal");
+  try {
+    return store.list({ limit }).items;
+  } finally {
+    store.close();
+  }
+}
+
+function words(delivery: DeliveryInfo): string {
+  const { target, kind, sync, job, state, tries, result, atMs } = delivery;
+  const about = [sync, job].filter((part) => part !== null).map(clean).join(" ");
+  const tried = tries === 1 ? "1 try" : `${tries} tries`;
+  const at = new Date(atMs).toISOString();
+  return `${at}  ${target}  ${kind}  ${about}  ${state.replace("_", " ")} (${tried})` +
+    (result === null ? "" : `: ${result}`);
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,303 @@
+/** What is told of one job, on disk until the server has it. */
+import { closeSync, existsSync, openSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import {
+  fillSpoolFile,
+  MEMORY,
+  NEW_STATE,
+  openSpoolFile,
+  readSpoolFile,
+  type SpooledJob,
+  type SpoolState,
+  writeSpoolState,
+} from "./spool_file.ts";
+import { SpoolStore } from "./spool_store.ts";
+
+/** Bytes of events that a spool holds when nothing else is said. */
+export const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
+/** Making room goes down to this share of the limit, so that it is seldom done. */
+const ROOM_SHARE = 0.9;
+/** Events of one request, and their bytes. */
+const BATCH_MAX = 500;
+const BATCH_BYTES_MAX = 256 * 1024;
+/** How long a new one waits for somebody who looks at it, in milliseconds. */
+const LOOK_MS = 2_000;
+
+/** What an event says, which is how much it is worth when there is no room. */
+export type SpooledKind = "progress" | "log" | "end";
+
+/** A request that is to be sent until it is answered, each time with the same number and body. */
+export interface SpooledRequest {
+  readonly number: number;
+  readonly body: string;
+  /** Whether the end of the job is in it, and whether nothing else is. */
+  readonly last: boolean;
+  readonly endOnly: boolean;
+}
+
+/** A spool that cannot be read: a fault of the disk, or a file that is none of ours. */
+export class SpoolBrokenError extends Error {
+  override readonly name = "SpoolBrokenError";
+}
+
+/**
+ * One job's events in the order in which they were told.
+ *
+ * Where there is no room the oldest progress goes first (never the newest), then the oldest log
+ * lines, never the end and never what is being sent; how much went is told in the next request.
+ * When the disk takes nothing more it goes on in memory, and is gone with the process.
+ */
+export class Spool {
+  readonly path: string;
+  readonly job: SpooledJob;
+  readonly #bytesMax: number;
+  readonly #store: SpoolStore;
+  #state: SpoolState;
+  #bytes: number;
+
+  /** Makes a new one. @param path MEMORY for one that is gone with the process */
+  static create(path: string, job: SpooledJob, bytesMax = SPOOL_BYTES_MAX): Spool {
+    // SQLite gives the files beside it the same mode.
+    if (path !== MEMORY) closeSync(openSync(path, "wx", 0o600));
+    const db = openSpoolFile(path, LOOK_MS);
+    try {
+      fillSpoolFile(db, job);
+      return new Spool({ path, db, job, state: NEW_STATE, bytesMax });
+    } catch (cause) {
+      db.close();
+      throw cause;
+    }
+  }
+
+  /**
+   * Takes over one that its process has left: unless somebody is `busy` with it, or it is `empty`.
+   *
+   * @throws {SpoolBrokenError}
+   */
+  static open(path: string, bytesMax = SPOOL_BYTES_MAX): Spool | "busy" | "empty" {
+    let db: DatabaseSync | undefined;
+    // SQLite would make one of that name anew.
+    if (!existsSync(path)) return "empty";
+    try {
+      db = openSpoolFile(path, 0);
+      const held = readSpoolFile(db);
+      if (held && held.state.over === 0) return new Spool({ path, db, bytesMax, ...held });
+      db.close();
+      return "empty";
+    } catch (cause) {
+      db?.close();
+      if (/locked|busy/.test(String(cause))) return "busy";
+      throw new SpoolBrokenError(`Cannot read the spool "${path}": ${String(cause)}`, { cause });
+    }
+  }
+
+  private constructor(parts: {
+    readonly path: string;
+    readonly db: DatabaseSync;
+    readonly job: SpooledJob;
+    readonly state: SpoolState;
+    readonly bytesMax: number;
+  }) {
+    this.path = parts.path;
+    this.job = parts.job;
+    this.#state = parts.state;
+    this.#bytesMax = parts.bytesMax;
+    this.#store = new SpoolStore(parts.path, parts.db, () => ({
+      job: this.job,
+      state: this.#state,
+    }));
+    this.#bytes = this.#store.number("SELECT coalesce(sum(bytes), 0) AS n FROM event") ?? 0;
+  }
+
+  /** Whether the server knows the job. */
+  get created(): boolean {
+    return this.#state.created === 1;
+  }
+
+  /** Bytes of events that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether there is nothing to tell. */
+  get empty(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** Whether the end of the job is in it. */
+  get ended(): boolean {
+    return this.#store.number("SELECT 1 AS n FROM event WHERE kind = 'end'") !== undefined;
+  }
+
+  /** Whether it outlives this process. */
+  get onDisk(): boolean {
+    return this.#store.onDisk;
+  }
+
+  /** Keeps an event, on disk when this returns. */
+  append(kind: SpooledKind, body: string): void {
+    const bytes = Buffer.byteLength(body);
+    if (this.#bytes + bytes > this.#bytesMax) this.#makeRoom(bytes, this.#bytesMax);
+    this.#store.change((db) =>
+      void db.prepare("INSERT INTO event (kind, bytes, body) VALUES (?, ?, ?)")
+        .run(kind, bytes, body)
+    );
+    this.#bytes += bytes;
+  }
+
+  /** What is to be sent next, and is until `delivered` or `refused`; undefined when nothing is. */
+  take(): SpooledRequest | undefined {
+    if (this.empty) return undefined;
+    if (this.#state.sending === null) this.#choose();
+    const sql = "SELECT kind, body FROM event WHERE n <= ? ORDER BY n";
+    const rows = this.#store.rows(sql, this.#state.sending ?? 0);
+    const last = rows.some(({ kind }) => kind === "end");
+    return {
+      number: this.#state.number,
+      body: `[${rows.map(({ body }) => body).join(",")}]`,
+      last,
+      endOnly: last && rows.length === 1,
+    };
+  }
+
+  /** The server has the job. */
+  wasCreated(): void {
+    this.#save({ created: 1 });
+  }
+
+  /** The server has what was taken. */
+  delivered({ last }: SpooledRequest): void {
+    const { sending, number } = this.#state;
+    this.#forget("n <= ?", [sending ?? 0], {
+      sending: null,
+      number: number + 1,
+      over: last ? 1 : 0,
+    });
+  }
+
+  /** The server would never take what was taken: it goes, but for the end of the job. */
+  refused(): void {
+    this.#forget("n <= ? AND kind <> 'end'", [this.#state.sending ?? 0], { sending: null });
+  }
+
+  /** Only the end of the job can still be told. */
+  onlyEnd(): void {
+    const nothingDropped = { linesDropped: 0, progressDropped: 0 };
+    this.#forget("kind <> ?", ["end"], { sending: null, ...nothingDropped });
+  }
+
+  /** The server counts requests otherwise. */
+  renumber(number: number): void {
+    this.#save({ number });
+  }
+
+  /** Leaves out all that can be done without, on disk too. */
+  shrink(): void {
+    this.#makeRoom(0, 0);
+    this.#store.compact();
+  }
+
+  /** Lets go of it; the next process may take it over. */
+  close(): void {
+    this.#store.close();
+  }
+
+  /** Nothing is left to tell. */
+  remove(): void {
+    this.#save({ over: 1 });
+    // Whoever opens the file from now on finds no name for it, or that it is over.
+    this.#store.remove();
+  }
+
+  /** Chooses what the next request holds, the word on what was dropped first. */
+  #choose(): void {
+    this.#tellDropped();
+    const rows = this.#store.rows("SELECT n, bytes FROM event ORDER BY n LIMIT ?", BATCH_MAX);
+    let sending = 0;
+    let bytes = 0;
+    for (const row of rows) {
+      if (bytes >= BATCH_BYTES_MAX) break;
+      bytes += Number(row.bytes);
+      sending = Number(row.n);
+    }
+    this.#save({ sending });
+  }
+
+  #tellDropped(): void {
+    const { linesDropped, progressDropped } = this.#state;
+    const message = droppedWords(linesDropped, progressDropped);
+    if (message === undefined) return;
+    const body = JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
+    const bytes = Buffer.byteLength(body);
+    // Before all others: what went was the oldest. Rows count from 1 upwards, so there is room.
+    const first = (this.#store.number("SELECT min(n) AS n FROM event") ?? 1) - 1;
+    this.#store.change((db) => {
+      db.prepare("INSERT INTO event (n, kind, bytes, body) VALUES (?, 'log', ?, ?)")
+        .run(first, bytes, body);
+      writeSpoolState(db, { ...this.#state, linesDropped: 0, progressDropped: 0 });
+    });
+    this.#state = { ...this.#state, linesDropped: 0, progressDropped: 0 };
+    this.#bytes += bytes;
+  }
+
+  #makeRoom(bytes: number, bytesMax: number): void {
+    const wanted = Math.max(0, bytesMax * ROOM_SHARE - bytes);
+    const newest = this.#store.number("SELECT max(n) AS n FROM event WHERE kind = 'progress'") ?? 0;
+    this.#drop("progress", wanted, newest);
+    this.#drop("log", wanted, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Drops the oldest of a kind before a row, until there are no more bytes than wanted. */
+  #drop(kind: "progress" | "log", wanted: number, before: number): void {
+    let over = this.#bytes - wanted;
+    if (over <= 0) return;
+    const from = this.#state.sending ?? -1;
+    const sql = "SELECT n, bytes FROM event WHERE kind = ? AND n > ? AND n < ? ORDER BY n";
+    const rows = this.#store.rows(sql, kind, from, before);
+    let upTo: number | undefined;
+    let count = 0;
+    for (const row of rows) {
+      if (over <= 0) break;
+      upTo = Number(row.n);
+      over -= Number(row.bytes);
+      count++;
+    }
+    if (upTo === undefined) return;
+    const dropped = kind === "log" ? "linesDropped" : "progressDropped";
+    this.#forget("kind = ? AND n > ? AND n <= ?", [kind, from, upTo], {
+      [dropped]: this.#state[dropped] + count,
+    });
+  }
+
+  #forget(
+    where: string,
+    values: readonly (string | number)[],
+    changed: Partial<SpoolState>,
+  ): void {
+    const sum = `SELECT coalesce(sum(bytes), 0) AS n FROM event WHERE ${where}`;
+    const bytes = this.#store.number(sum, ...values) ?? 0;
+    const state = { ...this.#state, ...changed };
+    this.#store.change((db) => {
+      db.prepare(`DELETE FROM event WHERE ${where}`).run(...values);
+      writeSpoolState(db, state);
+    });
+    this.#bytes -= bytes;
+    this.#state = state;
+  }
+
+  #save(changed: Partial<SpoolState>): void {
+    const state = { ...this.#state, ...changed };
+    this.#store.change((db) => writeSpoolState(db, state));
+    this.#state = state;
+  }
+}
+
+/** What went for want of room, in words; undefined for nothing. */
+function droppedWords(lines: number, progress: number): string | undefined {
+  const parts = [
+    lines === 0 ? [] : lines === 1 ? "1 log line" : `${lines} log lines`,
+    progress === 0 ? [] : progress === 1 ? "1 progress update" : `${progress} progress updates`,
+  ].flat();
+  if (parts.length === 0) return undefined;
+  return `${parts.join(" and ")} left out: the server could not be told of them in time`;
+}

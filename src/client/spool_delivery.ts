@@ -1,0 +1,216 @@
+/** Tells the server what a spool holds, until the end of the job or of our patience. */
+import { type Clock, sleep } from "../clock.ts";
+import { attempt, BACKOFF_MS, type Endpoint } from "./delivery.ts";
+import type { Spool, SpooledRequest } from "./spool.ts";
+
+/** How long events wait at most for others to come along, in milliseconds. */
+const GATHER_MS = 1_000;
+/** How often a sign of life is given, which is how soon a cancel is heard, in milliseconds. */
+const LIFE_MS = { watched: 2_000, unwatched: 8_000, over: 60_000 };
+/** Signs of life in the time of one lease. */
+const LIVES_A_LEASE = 3;
+/** Bytes that are worth a request at once. */
+const FULL_BYTES = 64 * 1024;
+/** How often progress is worth telling as long as no server has said so, in milliseconds. */
+export const INTERVAL_MS = 5_000;
+
+/**
+ * What telling came to:
+ * - `delivered`: the server has all of it, the end too; the spool is gone
+ * - `refused`: the server will never take it; the spool is gone
+ * - `left`: not now; the spool stays for the next one
+ */
+export type Told = "delivered" | "refused" | "left";
+
+export interface SpoolDeliveryOptions {
+  readonly spool: Spool;
+  /**
+   * The server of now; asked before each request. Undefined: there is none at the moment.
+   *
+   * @param again the one that was given before does not answer
+   */
+  readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
+  readonly clock: Clock;
+  /** Failures in a row after which it is left; without end when left out. */
+  readonly triesMax?: number;
+  /** How long the job may be silent, in milliseconds. */
+  readonly leaseMs?: number;
+  /** Somebody has asked for the job to be cancelled; may be called more than once. */
+  readonly onCancel?: () => void;
+  /** How often progress is worth telling, whenever the server says so. */
+  readonly onInterval?: (ms: number) => void;
+  /** In words, when the server does not take what it is told. */
+  readonly onFault?: (message: string) => void;
+}
+
+/** One request after the other, each until it is answered. */
+export class SpoolDelivery {
+  readonly #options: SpoolDeliveryOptions;
+  /** Fires to cut a wait short; renewed after each. */
+  #hurry = new AbortController();
+  #intervalMs = INTERVAL_MS;
+  #watched = false;
+  #sentMs = -Infinity;
+  #failures = 0;
+  /** What is being waited for. */
+  #waiting: "life" | "other" = "other";
+  /** The job was ended elsewhere: only our word on its end is still of interest. */
+  #endedElsewhere = false;
+
+  constructor(options: SpoolDeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Something was put into the spool. */
+  nudge(): void {
+    const { spool } = this.#options;
+    if (this.#failures === 0 && (spool.bytes >= FULL_BYTES || this.#waiting === "life")) {
+      this.#hurry.abort();
+    }
+  }
+
+  /** What is there is to be told now, even if the last try has failed a moment ago. */
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
+  /** Ends with the job's end, or soon after the signal. Never rejects. */
+  async run(signal: AbortSignal): Promise<Told> {
+    const { spool } = this.#options;
+    try {
+      while (!signal.aborted) {
+        await this.#due(signal);
+        if (signal.aborted) break;
+        const told = await this.#next(signal);
+        if (told === undefined) continue;
+        if (told !== "left") spool.remove();
+        return told;
+      }
+    } catch (cause) {
+      // Whoever has aborted us may have closed the spool meanwhile.
+      if (!signal.aborted) this.#fault(`its spool cannot be used: ${String(cause)}`);
+    }
+    return "left";
+  }
+
+  /** Resolves when there is something worth a request. */
+  async #due(signal: AbortSignal): Promise<void> {
+    const { spool, clock } = this.#options;
+    for (;;) {
+      const restMs = this.#restMs();
+      const waitMs = this.#sentMs + restMs - clock.monotonic();
+      if (waitMs <= 0) return;
+      this.#waiting = spool.empty ? "life" : "other";
+      await this.#wait(waitMs, signal);
+      this.#waiting = "other";
+      if (signal.aborted) return;
+    }
+  }
+
+  #restMs(): number {
+    const { spool, leaseMs = Infinity } = this.#options;
+    if (!spool.created || spool.ended || spool.bytes >= FULL_BYTES) return 0;
+    if (this.#endedElsewhere) return LIFE_MS.over;
+    if (!spool.empty) return Math.min(GATHER_MS, this.#intervalMs);
+    const lifeMs = this.#watched ? LIFE_MS.watched : LIFE_MS.unwatched;
+    return Math.min(lifeMs, leaseMs / LIVES_A_LEASE);
+  }
+
+  /** One request; undefined when there are more to come. */
+  async #next(signal: AbortSignal): Promise<Told | undefined> {
+    const { spool, clock, endpoint } = this.#options;
+    const { job } = spool;
+    const server = await endpoint(this.#failures > 0);
+    const request = spool.created ? spool.take() : undefined;
+    const path = spool.created ? `/v1/sync/job/${job.id}/events` : "/v1/sync/job";
+    // A sign of life appends nothing, so it needs no number.
+    const stamp: Record<string, string> = request
+      ? { "Producer-Id": job.producer, "Producer-Seq": `${request.number}` }
+      : {};
+    const body = spool.created ? request?.body : job.body;
+    const answer = server ? await attempt(server, path, body, stamp) : 0;
+    this.#sentMs = clock.monotonic();
+    if (typeof answer === "number") return await this.#failed(answer, signal);
+    this.#failures = 0;
+    if (answer.kind === "refused") return this.#refused(answer.status, answer.problem, request);
+    if (!spool.created) {
+      spool.wasCreated();
+      this.#sentMs = -Infinity; // what there is to tell of it has waited long enough
+      return undefined;
+    }
+    this.#heard(answer.json);
+    if (request) spool.delivered(request);
+    return request?.last ? "delivered" : undefined;
+  }
+
+  async #failed(afterMs: number, signal: AbortSignal): Promise<Told | undefined> {
+    const { triesMax = Infinity } = this.#options;
+    if (++this.#failures >= triesMax) return "left";
+    const waitMs = Math.min(BACKOFF_MS.first * 2 ** (this.#failures - 1), BACKOFF_MS.last);
+    await this.#wait(afterMs || waitMs * (0.5 + Math.random() / 2), signal);
+    this.#sentMs = -Infinity;
+    return undefined;
+  }
+
+  #heard(json: unknown): void {
+    const { onCancel, onInterval } = this.#options;
+    const { interval_ms: intervalMs, viewers, cancel_requested: cancel } = (json ?? {}) as {
+      readonly interval_ms?: unknown;
+      readonly viewers?: unknown;
+      readonly cancel_requested?: unknown;
+    }; // each is looked at below
+    if (typeof intervalMs === "number") this.#intervalMs = intervalMs;
+    this.#watched = typeof viewers === "number" && viewers > 0;
+    onInterval?.(this.#intervalMs);
+    if (cancel === true) onCancel?.();
+  }
+
+  /** What comes of a refusal that would come again. */
+  #refused(status: number, problem: unknown, request: SpooledRequest | undefined) {
+    const { spool, onCancel } = this.#options;
+    const { type, detail, job_status: ended, expected_seq: expected } = (problem ?? {}) as {
+      readonly [name: string]: unknown;
+    };
+    const is = (code: string) => String(type ?? "").endsWith(`/${code}`);
+    const words = `it answers ${status}${typeof detail === "string" ? `: ${detail}` : ""}`;
+    if (is("job-ended")) {
+      // Our end has been kept beside the job, where the job had been given up.
+      if (request?.last) return "delivered";
+      this.#endedElsewhere = true;
+      spool.onlyEnd();
+      if (ended === "cancelled") onCancel?.();
+      return undefined;
+    }
+    const behind = typeof expected === "number" && request && expected < request.number;
+    if (is("producer-out-of-order") && behind) {
+      // The server has lost its last moments, as it may in a power cut.
+      spool.renumber(expected);
+      return undefined;
+    }
+    this.#fault(words);
+    if (status === 401 || status === 403) return "left";
+    const hopeless = !request || status === 404 || is("producer-fenced") ||
+      is("producer-out-of-order");
+    if (hopeless || request.endOnly) return "refused";
+    spool.refused();
+    return undefined;
+  }
+
+  #fault(words: string): void {
+    const { onFault, spool } = this.#options;
+    onFault?.(`Cannot tell the server of job ${spool.job.id}: ${words}`);
+  }
+
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const hurry = this.#hurry;
+    const leave = () => hurry.abort();
+    signal.addEventListener("abort", leave);
+    try {
+      await sleep(clock, ms, hurry.signal);
+    } finally {
+      signal.removeEventListener("abort", leave);
+      if (hurry.signal.aborted) this.#hurry = new AbortController();
+    }
+  }
+}

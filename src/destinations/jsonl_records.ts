@@ -1,0 +1,205 @@
+/** Records appended to a file of JSON lines, with an index beside it that can be made again. */
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { LineSplitter } from "../sources/process/line_splitter.ts";
+import { HASH_TABLE, HashTable } from "./hash_table.ts";
+import { DestinationError } from "./index_destination.ts";
+import { isTorn, jsonlLine, parseJsonlLine } from "./jsonl_line.ts";
+import { type RecordChange, RecordChanges, type RecordStore } from "./record_changes.ts";
+import type { RecordDestination, RecordSession } from "./record_destination.ts";
+import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+
+/** "STjx" */
+const APPLICATION_ID = 0x53546a78;
+const MIGRATIONS = [
+  `${HASH_TABLE}
+   CREATE TABLE covered (bytes INTEGER NOT NULL, tail TEXT NOT NULL);
+   INSERT INTO covered VALUES (0, '');
+   ${ORIGIN_TABLE}`,
+];
+const WHAT = "the record file";
+/** So many of the last bytes that the index covers are compared, to know the file again. */
+const TAIL_BYTES = 4096;
+/** Read at once when the file is gone through. */
+const READ_BYTES = 128 * 1024;
+/** Longer lines are not ours: a record comes from a line of 1 MiB at most. */
+const LINE_BYTES_MAX = 16 * 1024 * 1024;
+const LF = 0x0a;
+
+/**
+ * The file at `path`, one change a line, which is only ever appended to. Its index, `path` with
+ * `.index` behind it, says what is held; it covers the file up to a number of bytes, and what was
+ * appended after that is read when the file is opened. Without it, or where it is of another file,
+ * the whole file is read.
+ */
+export class JsonlRecords implements RecordDestination {
+  readonly paths: readonly string[];
+  readonly #path: string;
+  readonly #index: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#index = `${path}.index`;
+    this.paths = [path, this.#index, `${this.#index}-wal`, `${this.#index}-shm`];
+  }
+
+  open(source: string): RecordSession {
+    const path = this.#path;
+    const file = inWords(WHAT, path, () => {
+      mkdirSync(dirname(path), { recursive: true });
+      return openSync(path, "a+", 0o600);
+    });
+    try {
+      const db = openStore(this.#index, {
+        applicationId: APPLICATION_ID,
+        migrations: MIGRATIONS,
+        what: "the index of the record file",
+        source,
+      });
+      return new RecordChanges(new JsonlStore(path, file, db));
+    } catch (cause) {
+      closeSync(file);
+      throw cause;
+    }
+  }
+}
+
+class JsonlStore implements RecordStore {
+  readonly #path: string;
+  readonly #file: number;
+  readonly #db: DatabaseSync;
+  readonly #hashes: HashTable;
+  readonly #cover: ReturnType<DatabaseSync["prepare"]>;
+  readonly #repairing: Iterator<void>;
+  #repaired = false;
+  /** How far the index reaches, which is the end of the file once that is repaired. */
+  #covered = 0;
+
+  constructor(path: string, file: number, db: DatabaseSync) {
+    this.#path = path;
+    this.#file = file;
+    this.#db = db;
+    this.#hashes = new HashTable(db);
+    this.#cover = db.prepare("UPDATE covered SET bytes = ?, tail = ?");
+    this.#repairing = this.#repair();
+  }
+
+  *repair(): Generator<void, void, void> {
+    while (!this.#repaired) {
+      this.#inWords(() => this.#repaired = this.#repairing.next().done === true);
+      yield;
+    }
+  }
+
+  hashOf(type: string, key: string): string | undefined {
+    this.#finishRepair();
+    return this.#inWords(() => this.#hashes.hashOf(type, key));
+  }
+
+  /** The file first: what the index does not know of it yet is read again, never the other way. */
+  write(changes: readonly RecordChange[]): void {
+    this.#finishRepair();
+    this.#inWords(() => {
+      if (fstatSync(this.#file).size !== this.#covered) {
+        throw this.#fault("destination_changed", "somebody else has written to it meanwhile");
+      }
+      const bytes = Buffer.from(changes.map(jsonlLine).join(""));
+      try {
+        for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+      } catch (cause) {
+        ftruncateSync(this.#file, this.#covered);
+        throw cause;
+      }
+      this.#index(changes, this.#covered + bytes.length);
+    });
+  }
+
+  close(): void {
+    try {
+      fsyncSync(this.#file);
+    } catch {
+      // A power cut may take the end of it then; the next run writes it again.
+    }
+    closeSync(this.#file);
+    this.#db.close();
+  }
+
+  #finishRepair(): void {
+    if (!this.#repaired) { for (const _ of this.repair()); }
+  }
+
+  /** Reads what the index does not cover, and takes a line away that was not written to its end. */
+  *#repair(): Generator<void, void, void> {
+    const covered = this.#db.prepare("SELECT bytes, tail FROM covered").get();
+    this.#covered = Number(covered?.bytes);
+    if (this.#tail(this.#covered) !== covered?.tail) {
+      commit(this.#db, () => {
+        this.#hashes.clear();
+        this.#cover.run(this.#covered = 0, "");
+      });
+    }
+    const splitter = new LineSplitter(LINE_BYTES_MAX);
+    const chunk = new Uint8Array(READ_BYTES);
+    for (let at = this.#covered;;) {
+      const length = readSync(this.#file, chunk, 0, READ_BYTES, at);
+      if (length === 0) break;
+      const read = chunk.subarray(0, length);
+      const changes = splitter.push(read).map(({ text }) => this.#change(text));
+      const end = read.lastIndexOf(LF) + 1;
+      if (end > 0) this.#index(changes, at + end);
+      at += length;
+      yield;
+    }
+    const [torn] = splitter.end();
+    if (!torn) return;
+    if (!isTorn(torn.text)) throw this.#foreign();
+    ftruncateSync(this.#file, this.#covered);
+  }
+
+  #change(text: string): RecordChange {
+    const change = parseJsonlLine(text);
+    if (!change) throw this.#foreign();
+    return change;
+  }
+
+  #index(changes: readonly RecordChange[], covered: number): void {
+    commit(this.#db, () => {
+      for (const change of changes) this.#hashes.apply(change);
+      this.#cover.run(covered, this.#tail(covered) ?? "");
+    });
+    this.#covered = covered;
+  }
+
+  /** What tells the file again by its last bytes before `end`; undefined when it is shorter. */
+  #tail(end: number): string | undefined {
+    if (end === 0) return "";
+    const start = Math.max(0, end - TAIL_BYTES);
+    const bytes = new Uint8Array(end - start);
+    const length = readSync(this.#file, bytes, 0, bytes.length, start);
+    return length < bytes.length ? undefined : createHash("sha256").update(bytes).digest("hex");
+  }
+
+  #foreign(): DestinationError {
+    const reason = `behind byte ${this.#covered} there is a line that is no record of a sync`;
+    return this.#fault("destination_foreign", reason);
+  }
+
+  #fault(code: string, reason: string): DestinationError {
+    return new DestinationError(code, `Cannot use ${WHAT} "${this.#path}": ${reason}`);
+  }
+
+  #inWords<T>(run: () => T): T {
+    return inWords(WHAT, this.#path, run);
+  }
+}

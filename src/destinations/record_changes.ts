@@ -1,0 +1,89 @@
+/** Tells new records from known ones, and gathers what has changed to be written together. */
+import type { RecordOutcome, RecordSession, SyncRecord } from "./record_destination.ts";
+
+/** Changes written at once: a few milliseconds' work. */
+const CHANGES_MAX = 500;
+/** Characters of payload that are kept back at most, beside those of the last record. */
+const PAYLOAD_MAX = 4 * 1024 * 1024;
+
+/** What is to be written of one record. */
+export type RecordChange =
+  | { readonly op: "inserted" | "updated"; readonly record: SyncRecord }
+  | { readonly op: "deleted"; readonly record: Pick<SyncRecord, "type" | "key"> };
+
+/** What keeps the records. */
+export interface RecordStore {
+  /** As RecordSession has it. */
+  repair?(): Iterable<void>;
+  /** The hash of a record that has been written; undefined when there is none. */
+  hashOf(type: string, key: string): string | undefined;
+  /** Writes all of them, in this order, or none. Never called with none. */
+  write(changes: readonly RecordChange[]): void;
+  close(): void;
+}
+
+/** A session over a store. */
+export class RecordChanges implements RecordSession {
+  readonly #store: RecordStore;
+  #changes: RecordChange[] = [];
+  /** Hashes of what is not written yet, undefined for what is to be deleted. */
+  readonly #hashes = new Map<string, string | undefined>();
+  #payload = 0;
+
+  constructor(store: RecordStore) {
+    this.#store = store;
+  }
+
+  repair(): Iterable<void> {
+    return this.#store.repair?.() ?? [];
+  }
+
+  put(record: SyncRecord): RecordOutcome {
+    const known = this.#hashOf(record.type, record.key);
+    if (known === record.hash) return "kept";
+    const op = known === undefined ? "inserted" : "updated";
+    this.#hashes.set(idOf(record.type, record.key), record.hash);
+    this.#payload += record.payload.length;
+    this.#add({ op, record });
+    return op;
+  }
+
+  remove(type: string, key: string): boolean {
+    if (this.#hashOf(type, key) === undefined) return false;
+    this.#hashes.set(idOf(type, key), undefined);
+    this.#add({ op: "deleted", record: { type, key } });
+    return true;
+  }
+
+  flush(): void {
+    if (this.#changes.length === 0) return;
+    const changes = this.#changes;
+    this.#changes = [];
+    this.#hashes.clear();
+    this.#payload = 0;
+    this.#store.write(changes);
+  }
+
+  close(): void {
+    try {
+      this.flush();
+    } catch {
+      // Whoever cared for the outcome has called flush; the next run puts again what was lost.
+    }
+    this.#store.close();
+  }
+
+  #hashOf(type: string, key: string): string | undefined {
+    const id = idOf(type, key);
+    return this.#hashes.has(id) ? this.#hashes.get(id) : this.#store.hashOf(type, key);
+  }
+
+  #add(change: RecordChange): void {
+    this.#changes.push(change);
+    if (this.#changes.length >= CHANGES_MAX || this.#payload >= PAYLOAD_MAX) this.flush();
+  }
+}
+
+function idOf(type: string, key: string): string {
+  return `${type.length} ${type}${key}`;
+}

@@ -1,0 +1,103 @@
+/** What the destinations in SQLite files share: opening, owning, committing, and words for faults. */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import {
+  openVersioned,
+  StoreForeignError,
+  StoreVersionError,
+  type VersionedSchema,
+} from "../log/migrate.ts";
+import { DestinationError } from "./index_destination.ts";
+
+/** Holds whose file it is; part of the first schema of each. */
+export const ORIGIN_TABLE = "CREATE TABLE origin (source TEXT NOT NULL);";
+/** SQLite's result code for a full disk (https://www.sqlite.org/rescode.html#full). */
+const SQLITE_FULL = 13;
+
+export interface StoreOptions extends VersionedSchema {
+  /** Whose it is to be: the first source to come owns it. */
+  readonly source: string;
+  /** Is given the database before anything is written, to set limits of its own. */
+  readonly opened?: (db: DatabaseSync) => void;
+}
+
+/**
+ * Opens or creates the file at `path`, with its directory.
+ *
+ * @throws {DestinationError} also when it is another source's
+ */
+export function openStore(path: string, options: StoreOptions): DatabaseSync {
+  const db = database(path, options);
+  try {
+    return inWords(options.what, path, () => {
+      // A commit that a power cut takes back is made again by the next run.
+      db.exec("PRAGMA synchronous = NORMAL");
+      options.opened?.(db);
+      claim(db, path, options);
+      return db;
+    });
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+}
+
+/** Runs it in one transaction. */
+export function commit(db: DatabaseSync, run: () => void): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    run();
+    db.exec("COMMIT");
+  } catch (cause) {
+    if (db.isTransaction) db.exec("ROLLBACK"); // A full disk has done it already.
+    throw cause;
+  }
+}
+
+/** Runs it, with the errors of SQLite and of the file system put into words for people. */
+export function inWords<T>(what: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof DestinationError) throw cause;
+    const full = cause instanceof Error &&
+      ("errcode" in cause && cause.errcode === SQLITE_FULL ||
+        "code" in cause && cause.code === "ENOSPC");
+    const reason = full ? "the disk is full" : cause instanceof Error ? cause.message : `${cause}`;
+    throw new DestinationError(
+      full ? "storage_full" : "destination_unwritable",
+      `Cannot use ${what} "${path}": ${reason}`,
+      { cause },
+    );
+  }
+}
+
+function database(path: string, schema: VersionedSchema): DatabaseSync {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return openVersioned(path, schema);
+  } catch (cause) {
+    const code = cause instanceof StoreForeignError
+      ? "destination_foreign"
+      : cause instanceof StoreVersionError
+      ? "destination_newer"
+      : "destination_unwritable";
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DestinationError(code, reason, { cause });
+  }
+}
+
+/** One statement: another process may do the same. */
+function claim(db: DatabaseSync, path: string, { source, what }: StoreOptions): void {
+  const found = () => db.prepare("SELECT source FROM origin").get()?.source;
+  if (found() === undefined) {
+    db.prepare("INSERT INTO origin SELECT ? WHERE NOT EXISTS (SELECT 1 FROM origin)").run(source);
+  }
+  const owner = found();
+  if (owner === source) return;
+  throw new DestinationError(
+    "destination_of_other_source",
+    `Cannot write "${source}" into "${path}": it is ${what} of "${owner}"`,
+  );
+}

@@ -1,0 +1,92 @@
+/** Notifications: what was sent to whom, and what came of it. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { DELIVERY_STATES, type DeliveryInfo } from "../jobs/notify/delivery_row.ts";
+import { DELIVERIES_LIMIT_MAX } from "../jobs/notify/delivery_store.ts";
+import { requireScope } from "./access.ts";
+import { json, problems, SECURITY } from "./describe.ts";
+import type { HttpEnv } from "./env.ts";
+import type { Services } from "./services.ts";
+
+/** Deliveries in a list that names no limit. */
+const LIMIT = 50;
+
+const time = z.iso.datetime();
+
+const DeliverySchema = z.object({
+  id: z.string().openapi({ description: "The same for all tries; `webhook-id` at the receiver" }),
+  target: z.string().openapi({ description: "The target's name in the configuration" }),
+  kind: z.string().openapi({ example: "failed" }),
+  sync: z.string().nullable(),
+  job_id: z.uuid().nullable(),
+  status: z.enum(DELIVERY_STATES),
+  tries: z.int().nonnegative(),
+  result: z.string().nullable().openapi({
+    description: "What the last try came to",
+    example: "HTTP 500",
+  }),
+  occurred_at: time,
+  created_at: time,
+  next_try_at: time.nullable(),
+  done_at: time.nullable(),
+}).openapi("Delivery");
+
+const DeliveryListSchema = z.object({
+  items: z.array(DeliverySchema),
+  next_cursor: z.string().nullable().openapi({
+    description: "Asks for the next page as ?cursor=; null at the end",
+  }),
+}).openapi("DeliveryList");
+
+const DeliveryListQuerySchema = z.strictObject({
+  limit: z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number)
+    .pipe(z.int().min(1).max(DELIVERIES_LIMIT_MAX)).optional()
+    .openapi({ type: "integer", description: `${LIMIT} by default` }),
+  cursor: z.string().regex(/^\d{1,15}$/, "expected the next_cursor of a list").optional(),
+});
+
+const deliveriesRoute = createRoute({
+  method: "get",
+  path: "/v1/notify/deliveries",
+  summary: "What the configured targets were told of the tenant's jobs, newest first",
+  security: SECURITY,
+  request: { query: DeliveryListQuerySchema },
+  responses: {
+    200: json(DeliveryListSchema, "The last deliveries"),
+    ...problems("invalid-request", "forbidden"),
+  },
+});
+
+export function addNotifyRoutes(app: OpenAPIHono<HttpEnv>, { notifications }: Services): void {
+  app.openapi(deliveriesRoute, (context) => {
+    requireScope(context, "read");
+    const { limit = LIMIT, cursor } = context.req.valid("query");
+    const { tenant } = context.get("principal");
+    const place = cursor === undefined ? undefined : Number(cursor);
+    const { items, nextCursor } = notifications.list({ tenant, limit, cursor: place });
+    const next = nextCursor === null ? null : `${nextCursor}`;
+    return context.json({ items: items.map(deliveryJson), next_cursor: next }, 200);
+  });
+}
+
+/** The delivery as the API and the command line show it. */
+export function deliveryJson(delivery: DeliveryInfo): z.output<typeof DeliverySchema> {
+  const { id, target, kind, sync, job, state, tries, result } = delivery;
+  return {
+    id,
+    target,
+    kind,
+    sync,
+    job_id: job,
+    status: state,
+    tries,
+    result,
+    occurred_at: iso(delivery.atMs),
+    created_at: iso(delivery.createdAtMs),
+    next_try_at: delivery.nextAtMs === null ? null : iso(delivery.nextAtMs),
+    done_at: delivery.doneAtMs === null ? null : iso(delivery.doneAtMs),
+  };
+}
+
+function iso(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

@@ -1,0 +1,73 @@
+/** Limits on what one may ask for in a second, each counted for itself. */
+import type { Context, MiddlewareHandler } from "hono";
+import type { Clock } from "../clock.ts";
+import { Rate } from "../jobs/rate.ts";
+import { type JobKey, keyText } from "../sync/ids.ts";
+import { STREAM_PATH } from "./access.ts";
+import type { HttpEnv } from "./env.ts";
+import { Problem } from "./problem.ts";
+import type { Services } from "./services.ts";
+import { streamAnswer } from "./subscribe_route.ts";
+
+/** How much a second; 0 for no limit. */
+export interface RateLimits {
+  /** Events of one job, and of all jobs of one tenant. */
+  readonly jobEvents: number;
+  readonly tenantEvents: number;
+  /** Requests of one key, or of a tenant's other callers together. */
+  readonly requests: number;
+}
+
+export class Rates {
+  readonly #jobEvents: Rate;
+  readonly #tenantEvents: Rate;
+  readonly #requests: Rate;
+
+  constructor(clock: Clock, limits: RateLimits) {
+    this.#jobEvents = new Rate(clock, limits.jobEvents);
+    this.#tenantEvents = new Rate(clock, limits.tenantEvents);
+    this.#requests = new Rate(clock, limits.requests);
+  }
+
+  /** @throws {Problem} too-many-events */
+  requireEvents(key: JobKey): void {
+    const ofJob = this.#jobEvents.waitS(keyText(key));
+    const ofTenant = this.#tenantEvents.waitS(key.tenant);
+    const waitS = Math.max(ofJob, ofTenant);
+    if (waitS === 0) return;
+    const who = ofJob >= ofTenant ? "This job has" : "The jobs of this tenant have";
+    const detail = `${who} posted more events a second than allowed; wait ${waitS} s`;
+    throw new Problem("too-many-events", detail, {}, { "Retry-After": `${waitS}` });
+  }
+
+  chargeEvents(key: JobKey, events: number): void {
+    this.#jobEvents.charge(keyText(key), events);
+    this.#tenantEvents.charge(key.tenant, events);
+  }
+
+  /** Charges the caller for a request. @returns seconds to wait; 0 where it may go on */
+  takeRequest(caller: string): number {
+    const waitS = this.#requests.waitS(caller);
+    if (waitS === 0) this.#requests.charge(caller, 1);
+    return waitS;
+  }
+}
+
+/**
+ * Holds every caller to its requests a second. A stream is asked to come back: EventSource would
+ * give up for good on a 429.
+ *
+ * @throws {Problem} too-many-requests
+ */
+export function limitRequests({ rates, viewers }: Services): MiddlewareHandler<HttpEnv> {
+  return async (context: Context<HttpEnv>, next) => {
+    const { keyId, tenant } = context.get("principal") ?? {};
+    const waitS = tenant === undefined ? 0 : rates.takeRequest(keyId ?? tenant);
+    if (waitS === 0) return await next();
+    if (STREAM_PATH.test(context.req.path)) {
+      return await streamAnswer(context, () => viewers.turnAway());
+    }
+    const detail = `This key has made more requests a second than allowed; wait ${waitS} s`;
+    throw new Problem("too-many-requests", detail, {}, { "Retry-After": `${waitS}` });
+  };
+}

@@ -1,0 +1,21 @@
+/** Schedules and expectations as the API shows them. */
+import type { z } from "@hono/zod-openapi";
+import type { Standing } from "../jobs/schedules/scheduler.ts";
+import { iso } from "./job_json.ts";
+import type { SyncSchema } from "./schemas.ts";
+
+/** The part of a sync that its schedule and expectation tell; undefined for a sync without any. */
+export function standingJson(standing: Standing | undefined): Pick<
+  z.output<typeof SyncSchema>,
+  "schedule" | "next_run_at" | "skipped_runs" | "last_skip" | "expected_at" | "overdue"
+> {
+  const skip = standing?.lastSkip;
+  return {
+    schedule: standing?.schedule ?? null,
+    next_run_at: iso(standing?.nextRunAtMs),
+    skipped_runs: standing?.skippedRuns ?? 0,
+    last_skip: skip ? { at: iso(skip.atMs), job_id: skip.jobId } : null,
+    expected_at: iso(standing?.expectedAtMs),
+    overdue: standing?.overdue ?? false,
+  };
+}

@@ -1,0 +1,113 @@
+/** One try to send a request: what came of it, in words without secrets. */
+import type { Clock } from "../../clock.ts";
+import type { TargetRequest } from "./request.ts";
+
+/** A try ends after so many milliseconds, whatever the receiver does. */
+export const TRY_MS = 10_000;
+/** Bytes of an answer that are read. */
+export const ANSWER_BYTES_MAX = 4 * 1024;
+/** The longest wait that a receiver may ask for, in milliseconds. */
+const RETRY_AFTER_MAX_MS = 3_600_000;
+
+/**
+ * - `delivered`: 2xx
+ * - `refused`: it would come to the same again
+ * - `failed`: 429, 5xx or no answer; another try may do better, after `retryAfterMs` if that is said
+ * - `called-off`: the signal fired
+ */
+export interface Outcome {
+  readonly kind: "delivered" | "refused" | "failed" | "called-off";
+  /** `HTTP 500`, `no answer in 10 s`: never a URL, an exception's text or what was answered. */
+  readonly result: string;
+  readonly retryAfterMs?: number;
+  /** The beginning of the answer, for the one who asked for a test. */
+  readonly answer: string;
+}
+
+/** Sends the request once. Redirects are not followed. Never throws. */
+export async function attempt(
+  { url, method, headers, body }: TargetRequest,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  let late = false;
+  const callOff = clock.after(TRY_MS, () => {
+    late = true;
+    stop();
+  });
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  try {
+    const response = await fetch(url, {
+      method,
+      headers,
+      body,
+      redirect: "manual",
+      signal: controller.signal,
+    });
+    // The status is what counts: a body that is cut off or comes too slowly changes nothing.
+    const answer = await beginning(response).catch(() => "");
+    return { ...outcomeOf(response, clock.now()), answer };
+  } catch (cause) {
+    if (late) return { kind: "failed", result: `no answer in ${TRY_MS / 1000} s`, answer: "" };
+    if (signal.aborted) return { kind: "called-off", result: "called off", answer: "" };
+    return { kind: "failed", result: reasonOf(cause), answer: "" };
+  } finally {
+    callOff();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function outcomeOf({ status, headers }: Response, nowMs: number): Omit<Outcome, "answer"> {
+  const result = `HTTP ${status}`;
+  if (status >= 200 && status < 300) return { kind: "delivered", result };
+  if (status >= 300 && status < 400) {
+    return { kind: "refused", result: `${result}: redirects are not followed` };
+  }
+  if (status !== 429 && status < 500) return { kind: "refused", result };
+  return { kind: "failed", result, retryAfterMs: waitFrom(headers.get("Retry-After"), nowMs) };
+}
+
+/** Seconds or a date (RFC 9110 section 10.2.3), as milliseconds from now. */
+function waitFrom(text: string | null, nowMs: number): number | undefined {
+  if (text === null) return undefined;
+  const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MAX_MS) : undefined;
+}
+
+/** As much of the answer as is read; the rest is cut off with the connection. */
+async function beginning(response: Response): Promise<string> {
+  if (!response.body) return "";
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let left = ANSWER_BYTES_MAX;
+  while (left > 0) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value.subarray(0, left), { stream: true });
+    left -= value.byteLength;
+  }
+  await reader.cancel();
+  return text;
+}
+
+/** The runtimes say it in words of their own, with the URL in them: here are ours. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/refused/i, "the connection was refused"],
+  [/notfound|enotfound|eai_again|dns|lookup|resolve/i, "there is no such host"],
+  [/cert|tls|ssl|self.signed|issuer/i, "its certificate is not accepted"],
+  [/reset|closed|eof|incomplete/i, "the connection broke"],
+];
+
+function reasonOf(cause: unknown): string {
+  const words: string[] = [];
+  for (let error = cause, depth = 0; error instanceof Error && depth < 5; depth++) {
+    words.push(error.message, "code" in error ? String(error.code) : "");
+    error = error.cause;
+  }
+  const text = words.join(" ").replace(/https?:\S*/g, ""); // a host's name says nothing here
+  return REASONS.find(([form]) => form.test(text))?.[1] ?? "no connection";
+}

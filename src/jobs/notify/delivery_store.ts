@@ -1,0 +1,290 @@
+/** What is to be told to whom, and what became of it: a SQLite file that outlives the server. */
+import { randomBytes } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import type { Clock } from "../../clock.ts";
+import { openVersioned } from "../../log/migrate.ts";
+import type { Durability } from "../../log/sqlite_log.ts";
+import type { Seq } from "../../sync/entry.ts";
+import { type JobKey, parseJobId, parseTenantId, type TenantId } from "../../sync/ids.ts";
+import { type DeliveryInfo, type DeliveryRow, deliveryRowOf, infoOf } from "./delivery_row.ts";
+import { type Message, type MessageKind, packed } from "./message.ts";
+import { filterText, type Target } from "./target.ts";
+
+/** Messages that wait for one target; above it the oldest is given up. */
+export const WAITING_MAX = 1_000;
+/** A message that nobody took for so long is given up, in milliseconds. */
+export const AGE_MAX_MS = 24 * 3_600_000;
+/** Messages that are done with and still listed. */
+export const DONE_MAX = 1_000;
+/** Deliveries that one list may ask for. */
+export const DELIVERIES_LIMIT_MAX = 200;
+
+/** "STnt": tells this file from another application's database. */
+const APPLICATION_ID = 0x53546e74;
+/**
+ * Step n leads from schema n to n + 1. A step that has been released is never changed.
+ *
+ * One row for what happened (kind, subject, occasion) and whom to tell. subject: the job's id, else
+ * the sync's. occasion: 0 where a job can meet it once only, else what tells one time from another.
+ * message: empty once it is done with.
+ */
+const MIGRATIONS = [
+  `CREATE TABLE deliveries (
+     pk INTEGER PRIMARY KEY AUTOINCREMENT,
+     id TEXT NOT NULL UNIQUE,
+     target TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     tenant TEXT NOT NULL,
+     subject TEXT NOT NULL,
+     occasion INTEGER NOT NULL,
+     job TEXT,
+     sync TEXT,
+     at_ms INTEGER NOT NULL,
+     created_at_ms INTEGER NOT NULL,
+     message TEXT NOT NULL,
+     state TEXT NOT NULL,
+     tries INTEGER NOT NULL,
+     next_at_ms INTEGER NOT NULL,
+     result TEXT,
+     done_at_ms INTEGER,
+     UNIQUE (target, kind, tenant, subject, occasion)
+   );
+   CREATE INDEX deliveries_waiting ON deliveries (target, pk) WHERE state = 'waiting';
+   CREATE INDEX deliveries_of_job ON deliveries (tenant, job, pk);
+   CREATE TABLE targets (
+     name TEXT NOT NULL PRIMARY KEY,
+     filter TEXT NOT NULL,
+     since_ms INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), at_ms INTEGER NOT NULL);`,
+];
+
+/** What makes an occurrence one and the same, whenever it is told. */
+export interface Occasion {
+  readonly kind: MessageKind;
+  readonly tenant: TenantId;
+  readonly subject: string;
+  readonly occasion: number;
+}
+
+/** What became of a delivery that is over. */
+export type DoneState = "delivered" | "refused" | "given_up";
+
+export interface DeliveryQuery {
+  /** Undefined for all. */
+  readonly tenant?: TenantId;
+  /** 1 to DELIVERIES_LIMIT_MAX. */
+  readonly limit: number;
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: number;
+}
+
+export interface DeliveryPage {
+  /** Newest first. */
+  readonly items: readonly DeliveryInfo[];
+  readonly nextCursor: number | null;
+}
+
+/** Neither URLs nor secrets are in it: those are the configuration's. */
+export class DeliveryStore {
+  readonly #db: DatabaseSync;
+  readonly #clock: Clock;
+
+  /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
+  constructor(path: string, clock: Clock, durability: Durability) {
+    this.#clock = clock;
+    this.#db = openVersioned(path, {
+      applicationId: APPLICATION_ID,
+      migrations: MIGRATIONS,
+      what: "the queue of notifications",
+    });
+    this.#db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    // What is deleted is overwritten with zeros.
+    this.#db.exec("PRAGMA secure_delete = ON");
+  }
+
+  /** All that happened before that moment has been queued; undefined when nothing ever was. */
+  get position(): number | undefined {
+    const row = this.#db.prepare("SELECT at_ms FROM position").get();
+    return row && Number(row.at_ms);
+  }
+
+  /** Moves the position on, and lets go of what is done with and too old to be listed. */
+  moveOn(atMs: number): void {
+    this.#db.prepare(
+      `INSERT INTO position (id, at_ms) VALUES (1, ?)
+       ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)`,
+    ).run(atMs);
+    // What happened after the position may be told again after a crash: its rows tell that it was.
+    this.#db.prepare(
+      `DELETE FROM deliveries WHERE state <> 'waiting' AND at_ms < ?1 AND pk <=
+         (SELECT pk FROM deliveries WHERE state <> 'waiting' ORDER BY pk DESC LIMIT 1 OFFSET ?2)`,
+    ).run(atMs, DONE_MAX);
+  }
+
+  /**
+   * Notes who is told of what from now on. What is not as it was before is new: it is told of
+   * nothing that is over. What waits for a target that is gone is given up, if any is left at all:
+   * without any, this may be a command that was started beside its configuration.
+   */
+  setTargets(targets: readonly Target[]): void {
+    const now = this.#clock.now();
+    this.#transaction(() => {
+      const names = JSON.stringify(targets.map(({ name }) => name));
+      this.#db.prepare(
+        "DELETE FROM targets WHERE name NOT IN (SELECT value FROM json_each(?))",
+      ).run(names);
+      const keep = this.#db.prepare(
+        `INSERT INTO targets (name, filter, since_ms) VALUES (?, ?, ?)
+         ON CONFLICT DO UPDATE SET filter = excluded.filter, since_ms = excluded.since_ms
+         WHERE filter <> excluded.filter`,
+      );
+      for (const target of targets) keep.run(target.name, filterText(target), now);
+      if (targets.length === 0) return;
+      this.#db.prepare(
+        `UPDATE deliveries SET state = 'given_up', result = 'there is no such target any more',
+           done_at_ms = ?, message = ''
+         WHERE state = 'waiting' AND target NOT IN (SELECT value FROM json_each(?))`,
+      ).run(now, names);
+    });
+  }
+
+  /**
+   * Queues the message for each of the targets that was there when it happened, once and for all
+   * times. Above WAITING_MAX the target's oldest are given up.
+   *
+   * @returns how many were given up
+   */
+  add(occasion: Occasion, message: Message, targets: readonly Target[]): number {
+    const { kind, tenant, subject } = occasion;
+    const now = this.#clock.now();
+    const text = packed(message);
+    const job = message.job ? String(message.job.id) : null;
+    let givenUp = 0;
+    this.#transaction(() => {
+      for (const { name } of targets) {
+        this.#db.prepare(
+          `INSERT OR IGNORE INTO deliveries (id, target, kind, tenant, subject, occasion, job, sync,
+             at_ms, created_at_ms, message, state, tries, next_at_ms)
+           SELECT ?, ?2, ?, ?, ?, ?, ?, ?, ?9, ?10, ?, 'waiting', 0, ?10
+           FROM targets WHERE name = ?2 AND since_ms <= ?9`,
+        ).run(
+          `msg_${randomBytes(18).toString("base64url")}`,
+          name,
+          kind,
+          tenant,
+          subject,
+          occasion.occasion,
+          job,
+          message.sync?.name ?? null,
+          message.atMs,
+          now,
+          text,
+        );
+        const { changes } = this.#db.prepare(
+          `UPDATE deliveries SET state = 'given_up', result = 'too many were waiting',
+             done_at_ms = ?, message = ''
+           WHERE state = 'waiting' AND target = ?2 AND pk <= (SELECT pk FROM deliveries
+             WHERE state = 'waiting' AND target = ?2 ORDER BY pk DESC LIMIT 1 OFFSET ?)`,
+        ).run(now, name, WAITING_MAX);
+        givenUp += Number(changes);
+      }
+    });
+    return givenUp;
+  }
+
+  /**
+   * What to send to the target next: of what is due what was tried least, else what falls due
+   * first. What was told of a job earlier comes before what was told of it later.
+   */
+  next(target: string): DeliveryRow | undefined {
+    const row = this.#db.prepare(
+      `SELECT * FROM deliveries AS row WHERE state = 'waiting' AND target = ?1 AND NOT EXISTS
+         (SELECT 1 FROM deliveries AS before WHERE before.tenant = row.tenant
+          AND before.job = row.job AND before.pk < row.pk AND before.target = ?1
+          AND before.state = 'waiting')
+       ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`,
+    ).get(target, this.#clock.now());
+    return row && deliveryRowOf(row);
+  }
+
+  /** Notes a try after which there will be another. */
+  tried(pk: number, result: string, nextAtMs: number): void {
+    this.#db.prepare(
+      "UPDATE deliveries SET tries = tries + 1, result = ?, next_at_ms = ? WHERE pk = ?",
+    ).run(result, nextAtMs, pk);
+  }
+
+  /** Notes the end of a delivery; `tried` when a request was sent. */
+  done(pk: number, state: DoneState, result: string, tried: boolean): void {
+    this.#db.prepare(
+      `UPDATE deliveries SET tries = tries + ?, state = ?, result = ?, done_at_ms = ?, message = ''
+       WHERE pk = ? AND state = 'waiting'`,
+    ).run(tried ? 1 : 0, state, result, this.#clock.now(), pk);
+  }
+
+  /** Gives up what has waited for too long, whoever it is for. @returns how many those were */
+  expire(): number {
+    const now = this.#clock.now();
+    const { changes } = this.#db.prepare(
+      `UPDATE deliveries SET state = 'given_up', done_at_ms = ?1, message = '',
+         result = CASE WHEN result IS NULL THEN 'it waited for too long'
+           ELSE 'it waited for too long; at last: ' || result END
+       WHERE state = 'waiting' AND created_at_ms < ?1 - ?2`,
+    ).run(now, AGE_MAX_MS);
+    return Number(changes);
+  }
+
+  list({ tenant, limit, cursor }: DeliveryQuery): DeliveryPage {
+    const rows = this.#db.prepare(
+      `SELECT * FROM deliveries WHERE (tenant = ?1 OR ?1 IS NULL) AND pk < ?2
+       ORDER BY pk DESC LIMIT ?3`,
+    ).all(tenant ?? null, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1).map(deliveryRowOf);
+    const page = rows.slice(0, limit);
+    const more = rows.length > page.length;
+    return { items: page.map(infoOf), nextCursor: more ? page[page.length - 1].pk : null };
+  }
+
+  /** Seq after which the job fell silent, when that was told and nothing better since. */
+  silenceOf({ tenant, id }: JobKey): Seq | undefined {
+    const row = this.#db.prepare(
+      `SELECT kind, occasion FROM deliveries WHERE tenant = ? AND job = ?
+       AND kind IN ('stalled', 'recovered') ORDER BY pk DESC LIMIT 1`,
+    ).get(tenant, id);
+    return row?.kind === "stalled" ? Number(row.occasion) : undefined;
+  }
+
+  /** Jobs that something is known of here. */
+  jobs(): JobKey[] {
+    const rows = this.#db.prepare(
+      "SELECT DISTINCT tenant, job FROM deliveries WHERE job IS NOT NULL",
+    ).all();
+    return rows.flatMap((row) => {
+      const [tenant, id] = [parseTenantId(String(row.tenant)), parseJobId(String(row.job))];
+      return tenant && id ? [{ tenant, id }] : [];
+    });
+  }
+
+  /** Removes all that is known of the job. */
+  forget({ tenant, id }: JobKey): void {
+    const { changes } = this.#db.prepare("DELETE FROM deliveries WHERE tenant = ? AND job = ?")
+      .run(tenant, id);
+    // The pages that were overwritten may be in the WAL still as they were.
+    if (changes > 0) this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #transaction(act: () => void): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      act();
+      this.#db.exec("COMMIT");
+    } catch (cause) {
+      this.#db.exec("ROLLBACK");
+      throw cause;
+    }
+  }
+}

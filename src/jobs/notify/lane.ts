@@ -1,0 +1,130 @@
+/** The way to one target: one message at a time, tried again until it is there or given up. */
+import type { Clock } from "../../clock.ts";
+import type { Logger } from "@logtape/logtape";
+import { attempt } from "./attempt.ts";
+import type { DeliveryRow } from "./delivery_row.ts";
+import type { DeliveryStore } from "./delivery_store.ts";
+import { type Message, unpacked } from "./message.ts";
+import { requestFor } from "./request.ts";
+import type { Target } from "./target.ts";
+
+/** The wait after a failure, doubled with each up to the last, in milliseconds. */
+const BACKOFF_MS = { first: 5_000, last: 600_000 };
+
+export interface LaneOptions {
+  readonly target: Target;
+  readonly store: DeliveryStore;
+  readonly clock: Clock;
+  readonly linkOf: (message: Message) => string | undefined;
+  /** 0 to 1, for waits that do not fall together with others'. */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly onFault: (cause: unknown) => void;
+}
+
+/**
+ * After a failure nothing is sent to the target for a while, and then whatever is due: so a
+ * message that the target fails over stands in no other's way, and a target that is down is asked
+ * once in a while, not once for each message.
+ */
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #stopping = new AbortController();
+  #woken = false;
+  #failures = 0;
+  #restUntilMs = 0;
+  #callOff: (() => void) | undefined;
+  #sending: Promise<void> | undefined;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  /** Says that there may be something to send. */
+  wake(): void {
+    this.#woken = true;
+    if (this.#sending || this.#stopping.signal.aborted) return;
+    this.#callOff?.();
+    this.#callOff = undefined;
+    this.#sending = this.#send().catch((cause) => {
+      this.#options.onFault(cause);
+      this.#wait(BACKOFF_MS.last); // the queue cannot be read or written
+    }).finally(() => {
+      this.#sending = undefined;
+      if (this.#woken) this.wake();
+    });
+  }
+
+  /** Resolves when nothing is due any more. */
+  async idle(): Promise<void> {
+    while (this.#sending) await this.#sending;
+  }
+
+  /** Sends nothing more; what is under way is called off and stays in the queue. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#callOff?.();
+    await this.#sending;
+  }
+
+  async #send(): Promise<void> {
+    const { store, target, clock, logger } = this.#options;
+    while (!this.#stopping.signal.aborted) {
+      this.#woken = false;
+      const count = store.expire();
+      if (count > 0) logger.error("{count} notifications waited for too long: given up", { count });
+      const row = store.next(target.name);
+      if (!row) return;
+      const waitMs = Math.max(row.dueAtMs, this.#restUntilMs) - clock.now();
+      if (waitMs > 0) return this.#wait(waitMs);
+      await this.#try(row);
+    }
+  }
+
+  async #try(row: DeliveryRow): Promise<void> {
+    const { target, store, clock, linkOf, random, logger } = this.#options;
+    const message = unpacked(row.message);
+    const delivery = { id: row.id, message, link: linkOf(message), nowMs: clock.now() };
+    const request = requestFor(target, delivery);
+    const { kind, result, retryAfterMs } = await attempt(request, clock, this.#stopping.signal);
+    const about = { target: target.name, kind: row.kind, id: row.id, result };
+    switch (kind) {
+      case "called-off":
+        return;
+      case "delivered":
+        this.#failures = 0;
+        store.done(row.pk, "delivered", result, true);
+        return logger.debug("{target} was told ({kind}, {id})", about);
+      case "refused":
+        this.#failures = 0; // it answers, and it will take others
+        store.done(row.pk, "refused", result, true);
+        return logger.error("{target} refuses to be told ({kind}, {id}): {result}", about);
+      case "failed": {
+        const jitter = 1 + random() / 4;
+        this.#failures++;
+        this.#restUntilMs = clock.now() + (retryAfterMs ?? backoffMs(this.#failures) * jitter);
+        store.tried(row.pk, result, this.#againAtMs(row, jitter));
+        const words = "{target} could not be told ({kind}, {id}): {result}; it is tried again";
+        return logger.warn(words, about);
+      }
+      default:
+        kind satisfies never;
+    }
+  }
+
+  #againAtMs({ tries }: DeliveryRow, jitter: number): number {
+    const atMs = this.#options.clock.now() + backoffMs(tries + 1) * jitter;
+    return Math.round(Math.max(atMs, this.#restUntilMs));
+  }
+
+  #wait(ms: number): void {
+    if (this.#stopping.signal.aborted) return;
+    // A clock that was set back must not make it wait for ever.
+    const waitMs = Math.min(ms, 2 * BACKOFF_MS.last);
+    this.#callOff = this.#options.clock.after(waitMs, () => this.wake());
+  }
+}
+
+function backoffMs(failures: number): number {
+  return Math.min(BACKOFF_MS.first * 2 ** (failures - 1), BACKOFF_MS.last);
+}

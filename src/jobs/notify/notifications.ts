@@ -1,0 +1,203 @@
+/** Tells the configured targets what happens to jobs and syncs. */
+import { existsSync } from "node:fs";
+import type { Clock } from "../../clock.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { EventLog } from "../../log/event_log.ts";
+import type { Durability } from "../../log/sqlite_log.ts";
+import { loggerOf } from "../../logger.ts";
+import type { Job } from "../../sync/job.ts";
+import type { Occurrence } from "../occurrence.ts";
+import { Occurrences } from "../occurrences.ts";
+import {
+  type DeliveryPage,
+  type DeliveryQuery,
+  DeliveryStore,
+  type Occasion,
+} from "./delivery_store.ts";
+import { Lane } from "./lane.ts";
+import type { Message, ShownJob } from "./message.ts";
+import { type Target, wants } from "./target.ts";
+
+/** What was committed so long before the position may not have been told yet, in milliseconds. */
+const UNTOLD_MS = 60_000;
+/** The position is written again when it has moved so far, in milliseconds. */
+const POSITION_MS = 10_000;
+
+export interface NotificationsOptions {
+  /** The queue's file; it is made when there is somebody to tell. */
+  readonly path: string;
+  readonly durability: Durability;
+  readonly log: EventLog;
+  readonly hub: Hub;
+  readonly clock: Clock;
+  readonly stallAfterMs: number;
+  readonly onFault: (cause: unknown) => void;
+  /** The job as the API shows it. */
+  readonly show: (job: Job) => ShownJob;
+  /** The page of the job; undefined where there is none. */
+  readonly linkOf: (jobId: string) => string | undefined;
+  /** Math.random when left out. */
+  readonly random?: () => number;
+}
+
+export class Notifications {
+  readonly #options: NotificationsOptions;
+  readonly #logger = loggerOf("notify");
+  #targets: readonly Target[] = [];
+  #store: DeliveryStore | undefined;
+  #occurrences: Occurrences | undefined;
+  #lanes: readonly Lane[] = [];
+  #sending = false;
+  #writtenMs = 0;
+  #replaced: Promise<void> = Promise.resolve();
+
+  constructor(options: NotificationsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens the queue, before anything happens that the targets are to be told of.
+   *
+   * @throws {StoreVersionError | StoreForeignError} when its file is not this version's to open
+   */
+  open(targets: readonly Target[]): void {
+    const { path, clock, durability } = this.#options;
+    this.#targets = targets;
+    if (targets.length === 0 && !existsSync(path)) return;
+    this.#store = new DeliveryStore(path, clock, durability);
+    this.#store.expire();
+    this.#store.setTargets(targets);
+    // Without a target nobody looks: what happens from here on is no one's to be told.
+    if (targets.length === 0 || this.#store.position === undefined) {
+      this.#store.moveOn(clock.now());
+    }
+  }
+
+  /** Starts to look at jobs, first at those that ended while nobody did. */
+  async watch(): Promise<void> {
+    const store = this.#store;
+    if (!store || this.#targets.length === 0) return;
+    const { log, hub, clock, stallAfterMs, onFault } = this.#options;
+    const sinceMs = store.position ?? clock.now();
+    this.#writtenMs = sinceMs;
+    for (const key of store.jobs()) if (!await log.get(key)) store.forget(key);
+    this.#occurrences = new Occurrences({
+      log,
+      hub,
+      clock,
+      stallAfterMs,
+      onFault,
+      tell: (occurrence) => this.#add(occurrence),
+      onCaughtUp: (atMs) => this.#caughtUp(atMs - UNTOLD_MS),
+      onGone: (key) => store.forget(key),
+      silenceOf: (key) => store.silenceOf(key),
+    });
+    await this.#occurrences.start(sinceMs);
+  }
+
+  /** Starts to send what waits. */
+  send(): void {
+    this.#sending = true;
+    this.#lay();
+  }
+
+  /** Puts others in the place of the present targets. */
+  replace(targets: readonly Target[]): Promise<void> {
+    const replaced = this.#replaced.then(() => this.#replace(targets));
+    this.#replaced = replaced.catch(() => {}); // whoever asked for it is told
+    return replaced;
+  }
+
+  /** For what the log does not tell, such as a run that did not come. Never throws. */
+  occurred(occurrence: Occurrence): void {
+    try {
+      this.#add(occurrence);
+    } catch (cause) {
+      this.#options.onFault(cause);
+    }
+  }
+
+  /** The last deliveries, newest first. */
+  list(query: DeliveryQuery): DeliveryPage {
+    return this.#store?.list(query) ?? { items: [], nextCursor: null };
+  }
+
+  /** Looks at what has been woken until now, and gives what is due `graceMs` to be sent. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#replaced;
+    await this.#occurrences?.stop();
+    if (this.#sending && graceMs > 0) await this.#lastSendings(graceMs);
+    await Promise.all(this.#lanes.map((lane) => lane.stop()));
+    this.#store?.close();
+    this.#store = undefined;
+  }
+
+  async #replace(targets: readonly Target[]): Promise<void> {
+    const before = this.#lanes;
+    this.#lanes = [];
+    const watching = this.#occurrences !== undefined;
+    this.#targets = targets;
+    if (this.#store) this.#store.setTargets(targets);
+    else this.open(targets);
+    await Promise.all(before.map((lane) => lane.stop()));
+    if (!watching) await this.watch();
+    if (this.#sending) this.#lay();
+  }
+
+  #add(occurrence: Occurrence): void {
+    const targets = this.#targets.filter((target) => wants(target, occurrence));
+    if (targets.length === 0 || !this.#store) return;
+    const count = this.#store.add(occasionOf(occurrence), this.#messageOf(occurrence), targets);
+    if (count > 0) this.#logger.error("{count} notifications given up: too many wait", { count });
+    if (this.#sending) { for (const lane of this.#lanes) lane.wake(); }
+  }
+
+  #messageOf({ kind, tenant, sync, job, atMs, detail = "" }: Occurrence): Message {
+    return { kind, atMs, tenant, sync, job: job ? this.#options.show(job) : null, detail };
+  }
+
+  #caughtUp(atMs: number): void {
+    if (atMs - this.#writtenMs < POSITION_MS) return;
+    this.#writtenMs = atMs;
+    try {
+      this.#store?.moveOn(atMs);
+    } catch (cause) {
+      this.#options.onFault(cause); // what is told again after a crash is known to the queue
+    }
+  }
+
+  #lay(): void {
+    const { clock, onFault, linkOf, random = Math.random } = this.#options;
+    const store = this.#store;
+    if (!store) return;
+    this.#lanes = this.#targets.map((target) =>
+      new Lane({
+        target,
+        store,
+        clock,
+        random,
+        onFault,
+        logger: this.#logger,
+        linkOf: ({ job }) => job ? linkOf(String(job.id)) : undefined,
+      })
+    );
+    for (const lane of this.#lanes) lane.wake();
+  }
+
+  async #lastSendings(graceMs: number): Promise<void> {
+    let callOff = () => {};
+    const over = new Promise<void>((resolve) => {
+      callOff = this.#options.clock.after(graceMs, resolve);
+    });
+    await Promise.race([over, Promise.all(this.#lanes.map((lane) => lane.idle()))]);
+    callOff();
+  }
+}
+
+/** What tells this occurrence from every other, also when it is told again after a restart. */
+function occasionOf({ kind, tenant, sync, job, atMs }: Occurrence): Occasion {
+  if (!job) return { kind, tenant, subject: sync?.id ?? "", occasion: atMs };
+  // A job falls silent and speaks again any number of times; the rest it meets once.
+  const often = kind === "stalled" || (kind === "recovered" && job.endedAtMs === null);
+  return { kind, tenant, subject: job.id, occasion: often ? job.seq : 0 };
+}

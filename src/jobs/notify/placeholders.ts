@@ -1,0 +1,132 @@
+/** The names in double braces of a template: which there are, and what they stand for. */
+import { textOf, titleOf } from "./words.ts";
+import type { Message } from "./message.ts";
+
+const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
+
+/** Names that stand for something of the message itself. */
+export const MESSAGE_NAMES = [
+  "kind",
+  "title",
+  "text",
+  "time",
+  "tenant",
+  "sync",
+  "sync_id",
+  "detail",
+  "link",
+  "id",
+  "secret",
+] as const;
+
+/** What a job has, under its names in the API. */
+export const JOB_NAMES = [
+  "id",
+  "sync_id",
+  "sync",
+  "name",
+  "status",
+  "seq",
+  "entities_inserted",
+  "entities_updated",
+  "entities_deleted",
+  "entities_kept",
+  "entities_skipped",
+  "entities_encountered",
+  "total",
+  "percent",
+  "bytes_done",
+  "bytes_total",
+  "rate_per_s",
+  "bytes_per_s",
+  "eta_s",
+  "phase",
+  "current",
+  "warnings",
+  "paced",
+  "tags",
+  "meta",
+  "retry_of",
+  "attempt",
+  "origin",
+  "lease_s",
+  "stalled",
+  "viewers",
+  "created_at",
+  "started_at",
+  "updated_at",
+  "ended_at",
+  "error",
+  "late_end",
+] as const;
+
+/** What placeholders are filled from. */
+export interface Values {
+  /** The delivery's. */
+  readonly id: string;
+  readonly message: Message;
+  readonly link: string | undefined;
+  readonly secret: string;
+}
+
+/** The names in a template that stand for nothing. */
+export function unknownNamesIn(template: string): string[] {
+  return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name).filter((name) => {
+    const [first, second] = name.split(".");
+    if (first === "job") return !JOB_NAMES.some((known) => known === second);
+    return second !== undefined || !MESSAGE_NAMES.some((known) => known === first);
+  });
+}
+
+/** The template with every placeholder filled in; what is not known is the empty text. */
+export function filled(template: string, values: Values, escape: (text: string) => string): string {
+  return template.replace(PLACEHOLDER, (_, name: string) => escape(valueOf(name, values)));
+}
+
+function valueOf(name: string, { id, message, link, secret }: Values): string {
+  const [first, ...rest] = name.split(".");
+  if (first === "job") return textFor(inside(message.job, rest));
+  switch (first as typeof MESSAGE_NAMES[number]) {
+    case "kind":
+      return message.kind;
+    case "title":
+      return titleOf(message);
+    case "text":
+      return textOf(message);
+    case "time":
+      return new Date(message.atMs).toISOString();
+    case "tenant":
+      return message.tenant;
+    case "sync":
+      return message.sync?.name ?? "";
+    case "sync_id":
+      return message.sync?.id ?? "";
+    case "detail":
+      return message.detail;
+    case "link":
+      return link ?? "";
+    case "id":
+      return id;
+    case "secret":
+      return secret;
+    default:
+      return "";
+  }
+}
+
+function inside(value: unknown, path: readonly string[]): unknown {
+  let found = value;
+  for (const name of path) {
+    if (typeof found !== "object" || found === null || !Object.hasOwn(found, name)) {
+      return undefined;
+    }
+    found = (found as Record<string, unknown>)[name];
+  }
+  return found;
+}
+
+/** Lists and objects as their JSON. */
+function textFor(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,65 @@
+/** Who is told: a place of the operator's own, and what it wants to know. */
+import type { SyncRef } from "../../sync/job.ts";
+import type { TenantId } from "../../sync/ids.ts";
+import type { Occurrence, OccurrenceKind } from "../occurrence.ts";
+
+/** What all targets have. */
+interface Common {
+  /** Unique; all that is ever shown of a target. */
+  readonly name: string;
+  /** Without user and password, which are in `authorization`. */
+  readonly url: string;
+  /** The header Authorization, when there is one. */
+  readonly authorization: string | undefined;
+  readonly on: readonly OccurrenceKind[];
+  /** Names or ids; undefined for all. */
+  readonly syncs: readonly string[] | undefined;
+  /** Undefined for all. */
+  readonly tenant: TenantId | undefined;
+}
+
+export interface WebhookTarget extends Common {
+  readonly type: "webhook";
+  /** The key that signs. */
+  readonly key: Uint8Array;
+}
+
+/** `url` with a last part that is the topic. */
+export interface NtfyTarget extends Common {
+  readonly type: "ntfy";
+}
+
+export interface PlainTarget extends Common {
+  readonly type: "healthchecks" | "slack" | "discord";
+}
+
+export interface TemplateTarget extends Common {
+  readonly type: "template";
+  readonly method: "POST" | "PUT" | "PATCH";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** What `{{secret}}` stands for; empty for nothing. */
+  readonly secret: string;
+}
+
+export type Target = WebhookTarget | NtfyTarget | PlainTarget | TemplateTarget;
+
+/** Whether the target is to be told. One that is told of warnings is not told of that end twice. */
+export function wants(target: Target, occurrence: Occurrence): boolean {
+  const { on, syncs, tenant } = target;
+  const { kind, job, sync } = occurrence;
+  if (!on.includes(kind)) return false;
+  if (tenant !== undefined && tenant !== occurrence.tenant) return false;
+  if (syncs !== undefined && !named(syncs, sync)) return false;
+  const warned = kind === "completed" && (job?.progress.warnings ?? 0) > 0;
+  return !(warned && on.includes("warning"));
+}
+
+/** All that decides what a target is told of: another text is another target for the past. */
+export function filterText({ type, on, syncs, tenant }: Target): string {
+  return JSON.stringify([type, [...on].sort(), syncs ? [...syncs].sort() : null, tenant ?? null]);
+}
+
+function named(syncs: readonly string[], sync: SyncRef | null): boolean {
+  return sync !== null && (syncs.includes(sync.name) || syncs.includes(sync.id));
+}

@@ -1,0 +1,258 @@
+/** The targets of a configuration file: their form, and what becomes of it. */
+import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { parseTenantId, type TenantId } from "../../sync/ids.ts";
+import { type OccurrenceKind, OCCURRENCES } from "../occurrence.ts";
+import type { ConfigIssue } from "../sync_config.ts";
+import { filled, unknownNamesIn } from "./placeholders.ts";
+import type { Target } from "./target.ts";
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
+/** Bytes that a key which signs has at least and at most. */
+const KEY_BYTES = { min: 24, max: 64 };
+const ON: readonly OccurrenceKind[] = ["failed", "warning", "stalled", "overdue", "recovered"];
+const PINGS_ON: readonly OccurrenceKind[] = ["started", "completed", "failed"];
+const VARIABLE = /^(?!SYNCTAIL_)[A-Za-z_][A-Za-z0-9_]*$/;
+const HEADER = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+/** Headers that are the connection's own. */
+const OWN_HEADERS = ["host", "content-length", "connection", "transfer-encoding"];
+
+const file = z.string().min(1, "expected a path").describe("A file that holds it");
+const variable = z.string()
+  .regex(VARIABLE, "expected the name of a variable that does not start with SYNCTAIL_")
+  .describe("An environment variable that holds it");
+
+const common = {
+  name: z.string()
+    .regex(NAME, "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit")
+    .describe("Unique; what lists and logs show of a target"),
+  url: z.string().optional().describe("Where to send to; http or https"),
+  url_file: file.optional(),
+  url_env: variable.optional(),
+  on: z.array(z.enum(OCCURRENCES)).min(1, "expected at least one").optional()
+    .describe(
+      `What it is told of; ${ON.join(", ")} when left out (healthchecks: ${PINGS_ON.join(", ")})`,
+    ),
+  syncs: z.array(z.string().min(1)).optional().describe("Names or ids; all when left out"),
+  tenant: z.string()
+    .refine((text) => parseTenantId(text) !== undefined, "expected a tenant's name").optional()
+    .describe("Whose jobs; those of all tenants when left out"),
+};
+const secret = {
+  secret: z.string().optional(),
+  secret_file: file.optional(),
+  secret_env: variable.optional(),
+};
+
+const webhook = z.strictObject({ type: z.literal("webhook"), ...common, ...secret })
+  .describe("Posts JSON, signed as of Standard Webhooks; the secret is whsec_ and base64");
+const ntfy = z.strictObject({ type: z.literal("ntfy"), ...common, ...secret })
+  .describe("A topic of ntfy.sh or of a server of one's own; the secret is an access token");
+const healthchecks = z.strictObject({ type: z.literal("healthchecks"), ...common })
+  .describe("A ping URL of healthchecks.io or its kin");
+const slack = z.strictObject({ type: z.literal("slack"), ...common })
+  .describe("An incoming webhook of Slack or Mattermost");
+const discord = z.strictObject({ type: z.literal("discord"), ...common })
+  .describe("A webhook of a Discord channel");
+const template = z.strictObject({
+  type: z.literal("template"),
+  ...common,
+  ...secret,
+  method: z.enum(["POST", "PUT", "PATCH"]).default("POST"),
+  headers: z.record(z.string(), z.string().max(2_000)).default({}),
+  body: z.string().max(20_000).describe("With placeholders such as {{job.status}}"),
+}).describe("Any other HTTP API");
+
+/** A target as the file has it; `configuredTargets` makes the rest of it. */
+export const TARGET_SCHEMA = z.discriminatedUnion("type", [
+  webhook,
+  ntfy,
+  healthchecks,
+  slack,
+  discord,
+  template,
+]);
+
+type Written = z.output<typeof TARGET_SCHEMA>;
+
+/** Where values lie that are not in the file itself. */
+export interface Outside {
+  /** What relative paths start from. */
+  readonly directory: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Reads secrets and URLs from where they are, and says all that is wrong. */
+export function configuredTargets(
+  targets: readonly Written[],
+  outside: Outside,
+): { readonly targets: readonly Target[]; readonly issues: readonly ConfigIssue[] } {
+  const issues: ConfigIssue[] = [];
+  const names = new Set<string>();
+  const made = targets.flatMap((written, index) => {
+    const issue = (field: readonly PropertyKey[], given: unknown, reason: string) => {
+      issues.push({ path: ["notify", index, ...field], given, reason });
+      return undefined;
+    };
+    if (names.has(written.name)) {
+      issue(["name"], written.name, "expected another name than those before");
+    }
+    names.add(written.name);
+    return targetOf(written, outside, issue) ?? [];
+  });
+  return { targets: made, issues };
+}
+
+type Refuse = (field: readonly PropertyKey[], given: unknown, reason: string) => undefined;
+
+function targetOf(written: Written, outside: Outside, refuse: Refuse): Target | undefined {
+  const place = placeOf(written, outside, refuse);
+  const secret = valueOf(written, "secret", outside, refuse);
+  if (place === undefined || secret === undefined) return undefined;
+  const { name, type, syncs } = written;
+  const on = written.on ?? (type === "healthchecks" ? PINGS_ON : ON);
+  const tenant = written.tenant as TenantId | undefined; // the schema has parsed it
+  const common = { name, on, syncs, tenant, ...place };
+  switch (type) {
+    case "webhook": {
+      const key = keyFrom(secret);
+      const form = `expected whsec_ and base64 of ${KEY_BYTES.min} to ${KEY_BYTES.max} bytes`;
+      return key ? { ...common, type, key } : refuse(["secret"], secret, form);
+    }
+    case "ntfy":
+      if (!/^[\x21-\x7e]*$/.test(secret)) {
+        return refuse(["secret"], secret, "expected an access token");
+      }
+      return { ...common, type, ...(secret !== "" && { authorization: `Bearer ${secret}` }) };
+    case "healthchecks":
+    case "slack":
+    case "discord":
+      return { ...common, type };
+    case "template": {
+      const { method, headers, body } = written;
+      return soundTemplate(written, refuse)
+        ? { ...common, type, method, headers, body, secret }
+        : undefined;
+    }
+    default:
+      return written satisfies never;
+  }
+}
+
+/** The URL; user and password in it are for the header, as fetch takes no URL with those. */
+function placeOf(written: Written, outside: Outside, refuse: Refuse) {
+  const text = valueOf(written, "url", outside, refuse);
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    return refuse(["url"], text, "expected a URL, http:// or https://");
+  }
+  if (written.type === "ntfy" && !/^\/[A-Za-z0-9_-]{1,64}$/.test(url.pathname)) {
+    return refuse(["url"], text, "expected a server and a topic, https://ntfy.sh/topic");
+  }
+  const { username, password } = url;
+  const pair = Buffer.from(`${plain(username)}:${plain(password)}`);
+  url.username = "";
+  url.password = "";
+  url.hash = "";
+  const basic = `Basic ${pair.toString("base64")}`;
+  return { url: url.href, authorization: username === "" ? undefined : basic };
+}
+
+/** A part of a URL without its percent signs; one that holds others than those stays as it is. */
+function plain(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** What stands in the file, in another file, or in the environment; "" where it may be left out. */
+function valueOf(
+  written: Written,
+  field: "url" | "secret",
+  { directory, env }: Outside,
+  refuse: Refuse,
+): string | undefined {
+  const given: Readonly<Record<string, unknown>> = { ...written };
+  const [plain, path, name] = [field, `${field}_file`, `${field}_env`].map((key) => given[key]);
+  const count = [plain, path, name].filter((value) => value !== undefined).length;
+  if (count > 1) {
+    return refuse([field], plain, `expected one of ${field}, ${field}_file and ${field}_env`);
+  }
+  if (typeof plain === "string") return plain;
+  if (typeof name === "string") {
+    return env[name] || refuse([`${field}_env`], name, "there is no such environment variable");
+  }
+  if (typeof path === "string") return readText(resolve(directory, path), field, refuse);
+  if (field === "secret" && written.type !== "webhook") return "";
+  return refuse([field], undefined, `expected ${field}, ${field}_file or ${field}_env`);
+}
+
+function readText(path: string, field: string, refuse: Refuse): string | undefined {
+  try {
+    const text = readFileSync(path, "utf8").trim();
+    return text || refuse([`${field}_file`], path, "the file is empty");
+  } catch {
+    // Which fault it is can be seen by looking; the value may be the secret itself, put in here.
+    return refuse([`${field}_file`], path, "the file cannot be read");
+  }
+}
+
+/** The bytes of a secret as Standard Webhooks writes it. */
+function keyFrom(secret: string): Uint8Array | undefined {
+  const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
+  if (base64 === undefined) return undefined;
+  const key = new Uint8Array(Buffer.from(base64, "base64"));
+  return key.length >= KEY_BYTES.min && key.length <= KEY_BYTES.max ? key : undefined;
+}
+
+function soundTemplate(
+  { headers, body }: Extract<Written, { type: "template" }>,
+  refuse: Refuse,
+): boolean {
+  const counted = refusals(refuse);
+  for (const [name, value] of Object.entries(headers)) {
+    const sound = HEADER.test(name) && !OWN_HEADERS.includes(name.toLowerCase());
+    if (!sound) counted.refuse(["headers", name], value, "expected a header that may be set");
+    else if (/[^\x20-\x7e]/.test(value)) {
+      counted.refuse(["headers", name], value, "expected one line of printable ASCII");
+    }
+    for (const unknown of unknownNamesIn(value)) {
+      counted.refuse(["headers", name], value, `there is no placeholder {{${unknown}}}`);
+    }
+  }
+  for (const unknown of unknownNamesIn(body)) {
+    counted.refuse(["body"], body, `there is no placeholder {{${unknown}}}`);
+  }
+  const type = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type");
+  if ((!type || /json/i.test(type[1])) && !isJson(body)) {
+    counted.refuse(["body"], body, "expected JSON once the placeholders are filled in");
+  }
+  return counted.count === 0;
+}
+
+/** Counts what is refused. */
+function refusals(refuse: Refuse) {
+  const counted = {
+    count: 0,
+    refuse: (...given: Parameters<Refuse>) => {
+      counted.count++;
+      return refuse(...given);
+    },
+  };
+  return counted;
+}
+
+function isJson(body: string): boolean {
+  const message = { kind: "test", atMs: 0, tenant: "", sync: null, job: null, detail: "" } as const;
+  try {
+    JSON.parse(filled(body, { id: "", message, link: "", secret: "" }, () => "0"));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,53 @@
+/** Messages in words, for people. */
+import { clean } from "../../sync/clean.ts";
+import type { Message, MessageKind } from "./message.ts";
+
+/** Characters of a text at most: it has to fit every service that shows it. */
+const TEXT_MAX = 1_000;
+const COUNTS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+
+const TITLES: Readonly<Record<MessageKind, string>> = {
+  started: "has started",
+  completed: "completed",
+  warning: "completed with warnings",
+  failed: "failed",
+  cancelled: "was cancelled",
+  stalled: "has stalled",
+  overdue: "is overdue",
+  recovered: "is well again",
+  test: "would be told like this",
+};
+
+/** One line: `docs failed` */
+export function titleOf({ kind, sync, job }: Message): string {
+  const name = sync?.name ?? job?.name ?? (job ? `job ${job.id}` : "a sync");
+  return shortened(`${clean(name)} ${TITLES[kind]}`, 200);
+}
+
+/** A few lines: why, how far it came, how long it took. Empty when there is nothing to say. */
+export function textOf(message: Message): string {
+  const { job, detail } = message;
+  const error = job?.error as { code: string; message: string } | null | undefined;
+  const lines = [
+    detail,
+    error ? `${error.code}: ${error.message}` : "",
+    ...(job ? [countsOf(job)] : []),
+  ];
+  return shortened(lines.map(clean).filter((line) => line !== "").join("\n"), TEXT_MAX);
+}
+
+/** `12 inserted, 3 kept, 1 warning in 90 s` */
+function countsOf(job: Readonly<Record<string, unknown>>): string {
+  const parts = COUNTS.filter((name) => Number(job[`entities_${name}`]) > 0)
+    .map((name) => `${job[`entities_${name}`]} ${name}`);
+  const warnings = Number(job.warnings ?? 0);
+  if (warnings > 0) parts.push(warnings === 1 ? "1 warning" : `${warnings} warnings`);
+  const counts = parts.length > 0 ? parts.join(", ") : "nothing done";
+  if (typeof job.started_at !== "string" || typeof job.ended_at !== "string") return counts;
+  const tookMs = Date.parse(job.ended_at) - Date.parse(job.started_at);
+  return `${counts} in ${Math.round(tookMs / 1000)} s`;
+}
+
+function shortened(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
+}

@@ -1,0 +1,199 @@
+/** Turns what the log says of jobs into occurrences: began, ended, fell silent, well again. */
+import type { Clock } from "../clock.ts";
+import type { Hub } from "../hub/hub.ts";
+import { type EventLog, LIST_LIMIT_MAX, type RecentPage } from "../log/event_log.ts";
+import type { Seq } from "../sync/entry.ts";
+import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
+import { type Job, keyOf } from "../sync/job.ts";
+import { isTerminal } from "../sync/status.ts";
+import type { Occurrence, OccurrenceKind } from "./occurrence.ts";
+import { Silences } from "./silences.ts";
+
+/** After so many milliseconds a job is looked at again that could not be told of. */
+const AGAIN_MS = 5_000;
+
+export interface OccurrencesOptions {
+  readonly log: EventLog;
+  readonly hub: Hub;
+  readonly clock: Clock;
+  /** A job that says nothing for so long is stalled. */
+  readonly stallAfterMs: number;
+  /** Takes an occurrence in; where that fails it throws, and is told the same again later. */
+  readonly tell: (occurrence: Occurrence) => void;
+  /** All that happened before that moment has been told. */
+  readonly onCaughtUp: (atMs: number) => void;
+  /** The job is gone, and all that is known of it has to go too. */
+  readonly onGone: (key: JobKey) => void;
+  /** Seq after which a silence was told that had not ended when the server stopped. */
+  readonly silenceOf: (key: JobKey) => Seq | undefined;
+  readonly onFault: (cause: unknown) => void;
+}
+
+/**
+ * Looks at a job whenever the hub wakes, one after the other in the order of the wake-ups.
+ *
+ * The same occurrence may be told again after a restart: whoever takes it in knows it by its kind,
+ * job and moment.
+ */
+export class Occurrences {
+  readonly #options: OccurrencesOptions;
+  readonly #silences: Silences;
+  /** Jobs on their way, and whether it was told that they have begun. */
+  readonly #begun = new Map<JobKeyText, boolean>();
+  #woken = new Map<JobKeyText, JobKey>();
+  /** Jobs that could not be told of. */
+  readonly #failed = new Map<JobKeyText, JobKey>();
+  #callOffAgain: (() => void) | undefined;
+  #started = false;
+  #stopped = false;
+  #stopListening: (() => void) | undefined;
+  #round: Promise<void> | undefined;
+
+  constructor(options: OccurrencesOptions) {
+    this.#options = options;
+    this.#silences = new Silences(options.clock, options.stallAfterMs, (key) => this.#look(key));
+  }
+
+  /** Starts listening, and tells what has happened since `sinceMs` while nobody did. */
+  async start(sinceMs: number): Promise<void> {
+    const { log, hub, clock } = this.#options;
+    this.#stopListening = hub.listenToAll((key) => this.#look(key));
+    const startMs = clock.now();
+    let after: number | null = 0;
+    while (after !== null) {
+      const page: RecentPage = await log.recent({ endedSinceMs: sinceMs, after });
+      for (const job of page.items) await this.#found(job, sinceMs);
+      after = page.next;
+    }
+    this.#started = true;
+    this.#caughtUp(startMs);
+  }
+
+  /** Resolves when all that has been woken so far is told. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopListening?.();
+    this.#silences.stop();
+    this.#callOffAgain?.();
+    while (this.#round) await this.#round;
+  }
+
+  #look(key: JobKey): void {
+    this.#woken.set(keyText(key), key);
+    this.#round ??= this.#follow().finally(() => {
+      this.#round = undefined;
+      for (const late of this.#woken.values()) return this.#look(late);
+    });
+  }
+
+  async #follow(): Promise<void> {
+    const { log, clock, onGone } = this.#options;
+    while (this.#woken.size > 0) {
+      const startMs = clock.now();
+      const woken = this.#woken;
+      this.#woken = new Map();
+      for (const [text, key] of woken) {
+        await this.#attempt(key, async () => {
+          const job = await log.get(key);
+          if (job) return await this.#tell(job);
+          this.#forget(text);
+          onGone(key);
+        });
+      }
+      this.#caughtUp(startMs);
+    }
+  }
+
+  /** A job that was there before: that it began before `sinceMs` was told then. */
+  async #found(job: Job, sinceMs: number): Promise<void> {
+    const text = keyText(job);
+    if (this.#begun.has(text)) return; // a wake-up came first
+    this.#begun.set(text, job.startedAtMs !== null && job.startedAtMs < sinceMs);
+    await this.#attempt(keyOf(job), () => {
+      const silentSince = this.#options.silenceOf(job);
+      if (silentSince !== undefined) this.#silences.resume(job, silentSince);
+      return this.#tell(job);
+    });
+  }
+
+  /** Does it, or sees to it that the job is looked at again. */
+  async #attempt(key: JobKey, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+      this.#failed.delete(keyText(key));
+    } catch (cause) {
+      this.#options.onFault(cause);
+      this.#failed.set(keyText(key), key);
+      if (this.#stopped) return;
+      this.#callOffAgain ??= this.#options.clock.after(AGAIN_MS, () => {
+        this.#callOffAgain = undefined;
+        for (const each of this.#failed.values()) this.#look(each);
+      });
+    }
+  }
+
+  #caughtUp(startMs: number): void {
+    if (this.#started && this.#failed.size === 0) this.#options.onCaughtUp(startMs);
+  }
+
+  /** Whatever is noted is noted after it was told: what fails is told in whole once more. */
+  async #tell(job: Job): Promise<void> {
+    const text = keyText(job);
+    const begins = job.startedAtMs !== null && !this.#begun.get(text);
+    if (begins) this.#emit("started", job, job.startedAtMs ?? job.heardAtMs);
+    const heard = this.#silences.heard(job);
+    if (isTerminal(job.status)) {
+      await this.#tellEnd(job, heard === "again");
+      this.#forget(text);
+      return;
+    }
+    if (heard === "again") this.#emit("recovered", job, job.heardAtMs);
+    if (heard === "silent") this.#emit("stalled", job, this.#options.clock.now());
+    this.#silences.note(job, heard);
+    this.#begun.set(text, job.startedAtMs !== null);
+  }
+
+  async #tellEnd(job: Job, spokeAgain: boolean): Promise<void> {
+    const atMs = job.endedAtMs ?? job.heardAtMs;
+    switch (job.status) {
+      case "completed":
+        this.#emit("completed", job, atMs);
+        if ((job.progress.warnings ?? 0) > 0) this.#emit("warning", job, atMs);
+        if (spokeAgain || await this.#failedBefore(job)) this.#emit("recovered", job, atMs);
+        return;
+      case "failed":
+      case "cancelled":
+        this.#emit(job.status, job, atMs);
+    }
+  }
+
+  /** Whether the last run of the sync that was not cancelled failed. */
+  async #failedBefore(job: Job): Promise<boolean> {
+    const { log } = this.#options;
+    if (!job.sync) return false;
+    const query = { tenant: job.tenant, syncId: job.sync.id, limit: LIST_LIMIT_MAX };
+    const { items } = await log.list(query); // newest first
+    const place = items.findIndex(({ id }) => id === job.id);
+    let last: Job | undefined;
+    for (const [index, run] of items.entries()) {
+      if (run.status !== "completed" && run.status !== "failed") continue;
+      // Several may have ended in one millisecond: then the order of their creation tells.
+      if (endOf(run) > endOf(job) || (endOf(run) === endOf(job) && index <= place)) continue;
+      if (!last || endOf(run) > endOf(last)) last = run;
+    }
+    return last?.status === "failed";
+  }
+
+  #emit(kind: OccurrenceKind, job: Job, atMs: number): void {
+    this.#options.tell({ kind, tenant: job.tenant, sync: job.sync, job, atMs });
+  }
+
+  #forget(text: JobKeyText): void {
+    this.#begun.delete(text);
+    this.#silences.forget(text);
+  }
+}
+
+function endOf(job: Job): number {
+  return job.endedAtMs ?? Infinity;
+}

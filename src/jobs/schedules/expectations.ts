@@ -1,0 +1,74 @@
+/** Whether a sync has started as often as it has to. Times are milliseconds since 1970. */
+import { loggerOf } from "../../logger.ts";
+import type { Job } from "../../sync/job.ts";
+import type { OnOccurrence } from "../occurrence.ts";
+import type { ConfiguredSync } from "../sync_config.ts";
+import type { SyncNote } from "./remembered.ts";
+import { utcText } from "./slots.ts";
+import type { Expectation } from "./timing.ts";
+
+const logger = loggerOf("schedules");
+
+/** How a sync stands to what is expected of it. */
+export interface Expected {
+  /** When its next start is expected, the grace left out. */
+  readonly atMs: number;
+  /** When it is overdue, or was. */
+  readonly overdueAtMs: number;
+  readonly overdue: boolean;
+}
+
+/** What is known of a sync at a moment; `last` is its newest job. */
+export interface Sight {
+  readonly expect: Expectation;
+  readonly note: SyncNote;
+  readonly last: Job | undefined;
+  readonly nowMs: number;
+}
+
+/** The note, with the start of the sync's newest job in it. */
+export function withStart(note: SyncNote, last: Job | undefined, nowMs: number): SyncNote {
+  if (last === undefined || last.id === note.lastJob) return note;
+  return { ...note, lastJob: last.id, lastStartMs: Math.min(last.createdAtMs, nowMs) };
+}
+
+/** Counted from the last start, or from when the sync was first known of. */
+export function expected(
+  { everyMs, graceMs }: Expectation,
+  note: SyncNote,
+  nowMs: number,
+): Expected {
+  const atMs = (note.lastStartMs ?? note.firstSeenMs) + everyMs;
+  const overdueAtMs = atMs + graceMs;
+  return { atMs, overdueAtMs, overdue: nowMs >= overdueAtMs };
+}
+
+/** Tells once that the sync is overdue, and once that it no longer is. */
+export function told(
+  { tenant, id, name }: ConfiguredSync,
+  { expect, note: before, last, nowMs }: Sight,
+  onOccurrence: OnOccurrence,
+): { readonly note: SyncNote; readonly overdueAtMs: number } {
+  const started = withStart(before, last, nowMs);
+  const { atMs, overdueAtMs, overdue } = expected(expect, started, nowMs);
+  const wasTold = before.overdueMs !== undefined;
+  const note = { ...started, overdueMs: overdue ? before.overdueMs ?? nowMs : undefined };
+  const occurrence = { tenant, sync: { id, name }, atMs: nowMs };
+  if (overdue && !wasTold) {
+    const detail = `a start was expected by ${utcText(atMs)}; ${lastStartText(note)}`;
+    logger.warning("{name} is overdue: {detail}", { name, detail });
+    onOccurrence({ ...occurrence, kind: "overdue", job: undefined, detail });
+  } else if (!overdue && wasTold) {
+    // A longer deadline can end it too, without a job.
+    const job = started === before ? undefined : last;
+    logger.info("{name} is no longer overdue", { name });
+    onOccurrence({ ...occurrence, kind: "recovered", job });
+  }
+  return { note, overdueAtMs };
+}
+
+function lastStartText({ lastStartMs }: SyncNote): string {
+  return lastStartMs === undefined
+    ? "it has not started yet"
+    : `its last start was at ${utcText(lastStartMs)}`;
+}

@@ -1,0 +1,20 @@
+/** When a failed run is tried again: told by the sync's last job alone, so a restart forgets none. */
+import type { Job } from "../../sync/job.ts";
+import type { Retries } from "./timing.ts";
+
+/**
+ * When the job is to be tried again, in milliseconds since 1970; undefined when it is not: it did
+ * not fail, a worker elsewhere ran it, or it was the last try. `last` is the newest job of its
+ * sync: one that a later job has followed is not tried again.
+ */
+export function retryAt(
+  last: Job | undefined,
+  retries: Retries | undefined,
+  nowMs: number,
+): number | undefined {
+  if (!last || !retries || last.origin !== "source" || last.status !== "failed") return undefined;
+  if (last.attempt > retries.max || last.endedAtMs === null) return undefined;
+  const waitMs = Math.min(retries.backoffMs * 2 ** (last.attempt - 1), retries.backoffMaxMs);
+  // An end that lies far ahead is from before the clock was put back: enough time has passed.
+  return last.endedAtMs - nowMs > waitMs ? nowMs : last.endedAtMs + waitMs;
+}

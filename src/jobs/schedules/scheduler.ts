@@ -1,0 +1,205 @@
+/** Runs syncs when their schedules say so, tries failed runs again, and sees who is overdue. */
+import { loggerOf } from "../../logger.ts";
+import { deriveJobId, type TenantId } from "../../sync/ids.ts";
+import type { Job, SyncRef } from "../../sync/job.ts";
+import { StoppingError } from "../dispatcher.ts";
+import type { OnOccurrence } from "../occurrence.ts";
+import type { ConfiguredSync } from "../sync_config.ts";
+import { expected, told, withStart } from "./expectations.ts";
+import { notAhead, placeOf, type SyncPlace } from "./remembered.ts";
+import { retryAt } from "./retry.ts";
+import { type Skip, SlotRuns, type SlotRunsOptions } from "./slot_runs.ts";
+import { firstSlot, scheduleText } from "./slots.ts";
+
+/**
+ * The longest that nobody looks at the clock, in milliseconds: a machine that slept, or a clock
+ * that was set, is found out as soon, and no timer is ever too long for the runtimes.
+ */
+const LOOK_MS = 30_000;
+/** As long while a sync is overdue: its next start ends that. */
+const OVERDUE_LOOK_MS = 5_000;
+/** The pause after a look that broke. */
+const BROKEN_MS = 5_000;
+/** How jobs that try another again tell of it, in their `meta.trigger`. */
+const BY_RETRY = "retry";
+
+const logger = loggerOf("schedules");
+
+export interface SchedulerOptions extends SlotRunsOptions {
+  /** Told of `overdue` and, when a run has come after all, of `recovered`; of nothing else. */
+  readonly onOccurrence: OnOccurrence;
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** A sync's schedule and expectation as they stand. Times are milliseconds since 1970. */
+export interface Standing {
+  readonly tenant: TenantId;
+  readonly sync: SyncRef;
+  /** In words; null for none. */
+  readonly schedule: string | null;
+  /** When this server starts a run next, by its schedule or to try one again; null for never. */
+  readonly nextRunAtMs: number | null;
+  /** When a start is expected, the grace left out; null where none is. */
+  readonly expectedAtMs: number | null;
+  readonly overdue: boolean;
+  /** Since this server started. */
+  readonly skippedRuns: number;
+  readonly lastSkip: Skip | null;
+}
+
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #slots: SlotRuns;
+  /** The newest job of each sync, as of the last look. */
+  readonly #last = new Map<SyncPlace, Job | undefined>();
+  /** Syncs whose last look broke: told once. */
+  readonly #broken = new Set<SyncPlace>();
+  #stopListening: (() => void) | undefined;
+  #callOff: (() => void) | undefined;
+  #stopped = false;
+  #round: Promise<void> | undefined;
+  /** Asked for while a round was under way. */
+  #again = false;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#slots = new SlotRuns(options);
+  }
+
+  /** Sees to everything that is due; resolves when that is started, and goes on until `stop`. */
+  async start(): Promise<void> {
+    const { dispatcher, syncs } = this.#options;
+    this.#stopListening = dispatcher.listen(({ tenant, id }) => {
+      if (syncs.find(tenant, id)?.retries) this.look();
+    });
+    this.look();
+    await this.#round;
+  }
+
+  /** Looks at all syncs now: the configuration has changed, or a run is over. */
+  look(): void {
+    if (this.#stopped) return;
+    this.#again = true;
+    if (this.#round) return;
+    this.#callOff?.();
+    this.#round = Promise.resolve().then(() => this.#rounds());
+  }
+
+  /** Resolves when nothing is being started any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopListening?.();
+    this.#callOff?.();
+    await this.#round;
+  }
+
+  /** @param last the sync's newest job, when that is known better than as of the last look */
+  standing(sync: ConfiguredSync, last = this.#last.get(placeOf(sync))): Standing {
+    const { clock, remembered } = this.#options;
+    const now = clock.now();
+    const { schedule, retries, expect } = sync;
+    const note = remembered.get(placeOf(sync));
+    const slot = schedule && note && firstSlot(schedule, { ...note, sinceMs: note.sinceMs ?? now });
+    const runs = [slot, retryAt(last, retries, now)].filter((each) => each !== undefined);
+    const expectation = expect && note && expected(expect, withStart(note, last, now), now);
+    const skips = this.#slots.skipsOf(sync);
+    return {
+      tenant: sync.tenant,
+      sync: { id: sync.id, name: sync.name },
+      schedule: schedule ? scheduleText(schedule) : null,
+      nextRunAtMs: runs.length > 0 ? Math.min(...runs) : null,
+      expectedAtMs: expectation?.atMs ?? null,
+      overdue: expectation?.overdue ?? false,
+      skippedRuns: skips.count,
+      lastSkip: skips.last,
+    };
+  }
+
+  /** Of every configured sync, as of the last look: for metrics. */
+  standings(): readonly Standing[] {
+    return this.#options.syncs.all.map((sync) => this.standing(sync));
+  }
+
+  /** Looks at all syncs, again where that was asked for meanwhile, and sets the next time. */
+  async #rounds(): Promise<void> {
+    const { clock, syncs, remembered } = this.#options;
+    let wakeMs = Infinity;
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      wakeMs = Infinity;
+      const timed = syncs.all.filter((sync) => sync.schedule || sync.retries || sync.expect);
+      for (const sync of timed) {
+        if (!this.#stopped) wakeMs = Math.min(wakeMs, await this.#tryToLookAt(sync));
+      }
+      this.#keep(new Set(timed.map(placeOf)));
+      remembered.save();
+    }
+    this.#round = undefined;
+    if (this.#stopped) return;
+    const waitMs = Math.min(Math.max(wakeMs - clock.now(), 1), LOOK_MS);
+    this.#callOff = clock.after(waitMs, () => this.look());
+  }
+
+  /** @returns when to look again at the latest */
+  async #tryToLookAt(sync: ConfiguredSync): Promise<number> {
+    const place = placeOf(sync);
+    try {
+      const wakeMs = await this.#lookAt(sync);
+      this.#broken.delete(place);
+      return wakeMs;
+    } catch (cause) {
+      // A stopping server starts nothing, and need not say so.
+      const tell = !(cause instanceof StoppingError) && !this.#broken.has(place);
+      if (tell) this.#options.onFault(cause);
+      this.#broken.add(place);
+      return this.#options.clock.now() + BROKEN_MS;
+    }
+  }
+
+  async #lookAt(sync: ConfiguredSync): Promise<number> {
+    const { log, clock, remembered, onOccurrence } = this.#options;
+    const { tenant, id, schedule, retries, expect } = sync;
+    const place = placeOf(sync);
+    const now = clock.now();
+    remembered.put(place, notAhead(remembered.get(place) ?? { firstSeenMs: now }, now));
+    if (schedule) await this.#slots.run(sync);
+    const newest = async () => (await log.list({ tenant, syncId: id, limit: 1 })).items.at(0);
+    let last = retries || expect ? await newest() : undefined;
+    if (await this.#tryAgain(sync, last)) last = await newest();
+    this.#last.set(place, last);
+    const { nextRunAtMs, overdue } = this.standing(sync, last);
+    const note = remembered.get(place);
+    if (!expect || !note) return nextRunAtMs ?? Infinity;
+    const seen = told(sync, { expect, note, last, nowMs: clock.now() }, onOccurrence);
+    remembered.put(place, seen.note);
+    const seenAgainMs = overdue ? clock.now() + OVERDUE_LOOK_MS : seen.overdueAtMs;
+    return Math.min(nextRunAtMs ?? Infinity, seenAgainMs);
+  }
+
+  /** @returns whether a run was asked for */
+  async #tryAgain(sync: ConfiguredSync, last: Job | undefined): Promise<boolean> {
+    const { clock, syncs, dispatcher } = this.#options;
+    const atMs = retryAt(last, sync.retries, clock.now());
+    const runnable = syncs.runnable(sync);
+    if (!last || atMs === undefined || atMs > clock.now() || !runnable) return false;
+    const { started, job } = await dispatcher.start(runnable, {
+      id: deriveJobId(sync.tenant, `retry ${last.id}`),
+      tags: last.tags,
+      meta: { ...last.meta, trigger: BY_RETRY },
+      retryOf: last.id,
+      attempt: last.attempt + 1,
+    });
+    if (started) {
+      const facts = { name: sync.name, of: last.id, attempt: job.attempt, job: job.id };
+      logger.info("{name}: job {of} failed; attempt {attempt} is job {job}", facts);
+    }
+    return true;
+  }
+
+  #keep(places: ReadonlySet<SyncPlace>): void {
+    this.#options.remembered.keep(places);
+    this.#slots.keep(places);
+    for (const place of this.#last.keys()) if (!places.has(place)) this.#last.delete(place);
+    for (const place of this.#broken) if (!places.has(place)) this.#broken.delete(place);
+  }
+}

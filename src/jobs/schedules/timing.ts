@@ -1,0 +1,119 @@
+/** When a sync runs by itself, is tried again, and is expected to run: the form of it. */
+import { z } from "zod";
+import { duration, durationMs } from "../amounts.ts";
+import { cronFault, type Schedule, zoneFault } from "./slots.ts";
+
+/** Most tries after a failed one. */
+const RETRIES_MAX = 100;
+/** Where a cron line's hours are counted when it does not say. */
+const TIME_ZONE = "UTC";
+/** Longest wait before a try, unless a sync says otherwise. */
+const BACKOFF_MAX = "1h";
+
+/** How a failed run is tried again. */
+export interface Retries {
+  /** Tries after the first one. */
+  readonly max: number;
+  /** The wait before the first of them; each further one waits twice as long. */
+  readonly backoffMs: number;
+  readonly backoffMaxMs: number;
+}
+
+/** How often a run has to start. */
+export interface Expectation {
+  readonly everyMs: number;
+  /** How much later it may be. */
+  readonly graceMs: number;
+}
+
+/** Each is undefined where the sync has none. */
+export interface Timing {
+  readonly schedule?: Schedule;
+  readonly retries?: Retries;
+  readonly expect?: Expectation;
+}
+
+const tries = `expected a whole number from 1 to ${RETRIES_MAX}`;
+
+const schedule = z.strictObject({
+  every: duration("1s", "366d").optional()
+    .describe("From one start to the next, such as 15m; units are s, m, h and d"),
+  cron: checked(cronFault).optional().describe("Five fields, such as 0 3 * * *, or @daily"),
+  time_zone: checked(zoneFault).optional()
+    .meta({ description: "Where the hours of cron are counted", default: TIME_ZONE }),
+}).superRefine(({ every, cron, time_zone }, context) => {
+  const fault = (path: string, message: string) =>
+    context.addIssue({ code: "custom", path: [path], message });
+  if (every === undefined && cron === undefined) fault("every", 'expected "every" or "cron"');
+  if (every !== undefined && cron !== undefined) fault("cron", 'expected none beside "every"');
+  if (cron === undefined && time_zone !== undefined) fault("time_zone", 'expected it with "cron"');
+}).describe("When the server runs it by itself: every or cron");
+
+const retries = z.strictObject({
+  max: z.int(tries).min(1, tries).max(RETRIES_MAX, tries).describe("Tries after the first one"),
+  backoff: duration("1s", "30d").default("30s")
+    .describe("The wait before the first of them; each further one waits twice as long"),
+  backoff_max: duration("1s", "30d").default(BACKOFF_MAX).describe("The longest wait"),
+}).describe("How a failed run is tried again");
+
+const expect = z.strictObject({
+  every: duration("1s", "366d").describe("How often a run has to start"),
+  grace: duration("0s", "366d").default("0s").describe("How much later it may be"),
+}).describe("A sync that does not start as often is overdue");
+
+/** A sync's settings of time, as the file has them. */
+export const TIMING_FIELDS = {
+  schedule: schedule.optional(),
+  retries: retries.optional(),
+  expect: expect.optional(),
+};
+
+interface WrittenTiming {
+  readonly schedule?: z.output<typeof schedule>;
+  readonly retries?: z.output<typeof retries>;
+  readonly expect?: z.output<typeof expect>;
+}
+
+/** Durations in milliseconds. */
+export function timingOf({ schedule, retries, expect }: WrittenTiming): Timing {
+  return {
+    schedule: schedule && scheduleOf(schedule),
+    retries: retries && {
+      max: retries.max,
+      backoffMs: durationMs(retries.backoff),
+      backoffMaxMs: durationMs(retries.backoff_max),
+    },
+    expect: expect && {
+      everyMs: durationMs(expect.every),
+      graceMs: durationMs(expect.grace),
+    },
+  };
+}
+
+/** What cannot be run here cannot be scheduled or tried again here either. */
+export function onlyWhereItRuns(
+  sync: WrittenTiming & { readonly source: { readonly type: string } },
+  context: z.core.$RefinementCtx,
+): void {
+  const { type } = sync.source;
+  if (type !== "outside" && type !== "redis_pubsub") return;
+  for (const field of ["schedule", "retries"] as const) {
+    if (sync[field] === undefined) continue;
+    const message = `expected none: a source of type ${type} cannot be run`;
+    context.addIssue({ code: "custom", path: [field], message });
+  }
+}
+
+function scheduleOf({ every, cron, time_zone }: z.output<typeof schedule>): Schedule {
+  return cron === undefined
+    ? { type: "every", everyMs: durationMs(every ?? "") } // one of the two is there
+    : { type: "cron", cron, timeZone: time_zone ?? TIME_ZONE };
+}
+
+/** A text in which `fault` finds none. */
+function checked(fault: (text: string) => string | undefined) {
+  return z.string().superRefine((text, context) => {
+    const message = fault(text);
+    if (message !== undefined) context.addIssue({ code: "custom", message, input: text });
+  });
+}

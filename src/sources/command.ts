@@ -1,0 +1,189 @@
+/** A program as a source: it is run, and what it prints is what its job shows. */
+import { DestinationError } from "../destinations/index_destination.ts";
+import type { RecordDestination, RecordSession } from "../destinations/record_destination.ts";
+import { LINE_BYTES_MAX, type LineReader, type ProgramFormat } from "./formats/format.ts";
+import { guard } from "./process/guard.ts";
+import type { OutputChunk } from "./process/output_lines.ts";
+import { startProgram } from "./process/program.ts";
+import { type ProgramEnd, ProgramRun } from "./process/program_run.ts";
+import { programEnv } from "./process/program_env.ts";
+import {
+  type JobSource,
+  SourceError,
+  type SourceEvent,
+  type SourceProgress,
+  type SourceRun,
+} from "./source.ts";
+import { TimeSlice } from "./time_slice.ts";
+
+/** What it takes, after SIGKILL, to see the end of a program and of its output, in milliseconds. */
+const LAST_MS = 5_000;
+
+export interface CommandOptions {
+  /** The program and its arguments; no shell sees them. */
+  readonly command: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+  /** Names of our own variables that the program is given too. */
+  readonly passEnv?: readonly string[];
+  /** Variables of the program's own. */
+  readonly setEnv?: Readonly<Record<string, string>>;
+  readonly format: ProgramFormat;
+  /** Where records go, for formats that carry them, and in whose name. */
+  readonly destination?: { readonly records: RecordDestination; readonly origin: string };
+  readonly stopGraceMs: number;
+  /** Silence after which the program is stopped and the job fails; any length when left out. */
+  readonly stallMs?: number;
+  /** Ours, from which the program's is made. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Runs the program once.
+ *
+ * @throws {SourceError} the codes of startProgram, env_unknown, stalled_timeout, those of the format
+ *   and of DestinationError
+ */
+export function commandSource(options: CommandOptions): JobSource {
+  return {
+    stopMs: options.stopGraceMs + LAST_MS,
+    run: (run) => commandRun(options, run),
+  };
+}
+
+async function* commandRun(
+  options: CommandOptions,
+  run: SourceRun,
+): AsyncGenerator<SourceEvent, void, void> {
+  const { destination } = options;
+  let session: RecordSession | undefined;
+  try {
+    session = destination?.records.open(destination.origin);
+    yield* new CommandRun(options, run, session).events();
+  } catch (cause) {
+    if (!(cause instanceof DestinationError)) throw cause;
+    throw new SourceError(cause.code, cause.message, { cause });
+  } finally {
+    session?.close();
+  }
+}
+
+class CommandRun {
+  readonly #options: CommandOptions;
+  readonly #run: SourceRun;
+  readonly #session: RecordSession | undefined;
+  readonly #reader: LineReader;
+  readonly #slice: TimeSlice;
+  /** The newest totals, which have not been told yet. */
+  #held: SourceProgress | undefined;
+  #stalled = false;
+  #cutTold = false;
+
+  constructor(options: CommandOptions, run: SourceRun, session: RecordSession | undefined) {
+    this.#options = options;
+    this.#run = run;
+    this.#session = session;
+    this.#reader = options.format.reader({ records: session });
+    this.#slice = new TimeSlice(run.clock);
+  }
+
+  async *events(): AsyncGenerator<SourceEvent, void, void> {
+    const { format, cwd, stopGraceMs: graceMs } = this.#options;
+    const { signal, clock } = this.#run;
+    const { command, added } = format.prepare(this.#options.command);
+    if (added.length > 0) yield line("info", `Added to the command: ${added.join(" ")}`);
+    for (const _ of this.#session?.repair?.() ?? []) {
+      if (this.#slice.over) await this.#slice.turn();
+      if (signal.aborted) return;
+    }
+    if (signal.aborted) return;
+    const program = await startProgram({ command, cwd, env: programEnv(this.#options) });
+    const callOffGuard = guard(program);
+    const followed = new ProgramRun({ program, clock, graceMs, stopSignal: format.stopSignal });
+    const stop = () => followed.stop();
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    try {
+      for (;;) {
+        const chunk = await this.#next(followed);
+        if (!chunk) break;
+        yield* this.#read(chunk);
+      }
+      yield* this.#end(await followed.done);
+    } finally {
+      signal.removeEventListener("abort", stop);
+      // Left in the middle: nobody takes what it still prints.
+      followed.close();
+      followed.stop();
+      await followed.done;
+      await callOffGuard();
+    }
+  }
+
+  /** Silence counts only while it is waited for output. */
+  async #next(followed: ProgramRun): Promise<OutputChunk | undefined> {
+    const { stallMs } = this.#options;
+    const callOff = stallMs === undefined ? undefined : this.#run.clock.after(stallMs, () => {
+      this.#stalled = true;
+      followed.stop();
+    });
+    const chunk = await followed.next();
+    callOff?.();
+    return chunk;
+  }
+
+  async *#read({ lines, from }: OutputChunk): AsyncGenerator<SourceEvent, void, void> {
+    for (const { text, cut } of lines) {
+      for (const event of this.#reader.line(text, from)) {
+        if (event.type === "progress") this.#held = event;
+        else {
+          yield* this.#release();
+          yield event;
+        }
+      }
+      if (cut && !this.#cutTold) {
+        this.#cutTold = true;
+        const mib = LINE_BYTES_MAX / 1024 ** 2;
+        yield line("warning", `A line of more than ${mib} MiB was cut, and so are others like it`);
+      }
+      if (this.#slice.over) {
+        yield* this.#release();
+        await this.#slice.turn();
+      }
+    }
+    yield* this.#release();
+  }
+
+  /** Totals are told when what they count has been written. */
+  *#release(): Generator<SourceEvent, void, void> {
+    if (!this.#held) return;
+    this.#session?.flush();
+    yield this.#held;
+    this.#held = undefined;
+  }
+
+  *#end({ exit, killed, leftOthers }: ProgramEnd): Generator<SourceEvent, void, void> {
+    const { format, stopGraceMs, stallMs = 0 } = this.#options;
+    const name = JSON.stringify(this.#options.command[0]);
+    const verdict = this.#reader.end(exit);
+    this.#session?.flush();
+    yield* verdict.events;
+    if (leftOthers) {
+      yield line("warning", `${name} ended and left processes behind, which were killed`);
+    }
+    if (killed) {
+      const grace = `${stopGraceMs / 1000} s of ${format.stopSignal}`;
+      yield line("warning", `${name} did not stop within ${grace} and was killed`);
+    }
+    if (this.#stalled) {
+      const message = `${name} printed nothing for ${stallMs / 1000} s and was stopped`;
+      throw new SourceError("stalled_timeout", message);
+    }
+    if (this.#run.signal.aborted || !verdict.error) return;
+    throw new SourceError(verdict.error.code, verdict.error.message);
+  }
+}
+
+function line(level: "info" | "warning", message: string): SourceEvent {
+  return { type: "log", level, source: "synctail", message };
+}

@@ -1,0 +1,56 @@
+/** JSON that a program prints: anything may be missing or of another type. */
+
+/** Deeper nested is not read: whoever handles it by recursion would break. */
+const DEPTH_MAX = 200;
+
+export type Members = Readonly<Record<string, unknown>>;
+
+/** The JSON object in a line; undefined when it is something else, or cut off. */
+export function objectIn(line: string): Members | undefined {
+  const text = line.trimStart();
+  if (!text.startsWith("{") || tooDeep(text)) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined; // the caller shows the line as it is
+  }
+}
+
+function tooDeep(text: string): boolean {
+  if (text.length < 2 * DEPTH_MAX) return false;
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "\\") at++;
+    else if (character === '"') inString = !inString;
+    else if (!inString && (character === "{" || character === "[")) {
+      if (++depth > DEPTH_MAX) return true;
+    } else if (!inString && (character === "}" || character === "]")) depth--;
+  }
+  return false;
+}
+
+export function isObject(value: unknown): value is Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A text; undefined for anything else, and for an empty one. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A whole number from 0 on; undefined for anything else. */
+export function countOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+/** The same text for the same value: members in the order of their names, without blanks. */
+export function stableJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(stableJson).join(",")}]`;
+  if (!isObject(value)) return JSON.stringify(value) ?? "null";
+  const members = Object.keys(value).sort()
+    .map((name) => `${JSON.stringify(name)}:${stableJson(value[name])}`);
+  return `{${members.join(",")}}`;
+}

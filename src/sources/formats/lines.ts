@@ -1,0 +1,61 @@
+/** Any program: each line is a log line, and a pattern may find how far it has come. */
+import type { SourceEvent } from "../source.ts";
+import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
+import { Talk, THE_PROGRAM } from "./talk.ts";
+import { Totals } from "./totals.ts";
+import { failure, succeeded } from "./verdict.ts";
+import { logLine, words } from "./words.ts";
+
+/** Of a line only so many characters are searched by the pattern. */
+const SEARCHED_MAX = 4_096;
+
+/**
+ * @param percent finds a percent (one group), or what is done and how much there is (two groups);
+ *   a line that it finds is progress, and a log line of level `debug` only
+ */
+export function linesFormat(percent?: RegExp): ProgramFormat {
+  return {
+    name: "lines",
+    reads: ["stdout", "stderr"],
+    stopSignal: "SIGTERM",
+    carriesRecords: false,
+    prepare: (command) => ({ command, added: [] }),
+    reader: () => new LinesReader(percent),
+  };
+}
+
+class LinesReader implements LineReader {
+  readonly #percent: RegExp | undefined;
+  readonly #totals = new Totals();
+  readonly #talk = new Talk(this.#totals);
+
+  constructor(percent: RegExp | undefined) {
+    // A sticky or global pattern would remember where the last line ended.
+    this.#percent = percent && new RegExp(percent.source, percent.flags.replace(/[gy]/g, ""));
+  }
+
+  line(text: string, from: Output): readonly SourceEvent[] {
+    const message = words(text);
+    if (message === "") return [];
+    const percent = this.#percentIn(message);
+    if (percent !== undefined) {
+      this.#totals.percent = Math.max(this.#totals.percent ?? 0, percent);
+      return [...logLine("debug", message), this.#totals.progress()];
+    }
+    return this.#talk.line(message, from);
+  }
+
+  end(exit: Exit): Verdict {
+    const events = [this.#totals.progress()];
+    if (succeeded(exit)) return { events };
+    return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
+  }
+
+  #percentIn(message: string): number | undefined {
+    const groups = this.#percent?.exec(message.slice(0, SEARCHED_MAX))?.slice(1).map(Number);
+    if (!groups || groups.length === 0) return undefined;
+    const [done, all] = groups;
+    const percent = groups.length === 1 ? done : (done / all) * 100;
+    return percent >= 0 && percent <= 100 ? percent : undefined;
+  }
+}

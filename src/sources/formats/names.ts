@@ -1,0 +1,30 @@
+/** Names of entities, each counted once. */
+
+/** So many are remembered; further ones are counted each time that they come. */
+const NAMES_MAX = 10_000;
+
+export class Names {
+  readonly #names = new Set<string>();
+  #more = 0;
+
+  get count(): number {
+    return this.#names.size + this.#more;
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Whether it is counted: false for one that is remembered. */
+  add(name: string): boolean {
+    if (this.#names.has(name)) return false;
+    if (this.#names.size < NAMES_MAX) this.#names.add(name);
+    else this.#more++;
+    return true;
+  }
+
+  /** Whether it was remembered. */
+  delete(name: string): boolean {
+    return this.#names.delete(name);
+  }
+}

@@ -1,0 +1,101 @@
+/** Programs that print events of our own, one JSON object a line. */
+import type { SourceEvent, SourceLog } from "../source.ts";
+import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
+import {
+  COUNTERS,
+  type NdjsonEnd,
+  NdjsonFault,
+  type NdjsonProgress,
+  parseNdjson,
+} from "./ndjson_event.ts";
+import { Talk, THE_PROGRAM } from "./talk.ts";
+import { Totals } from "./totals.ts";
+import { failure, PROGRAM_FAILED, succeeded } from "./verdict.ts";
+import { words } from "./words.ts";
+
+export const ndjsonFormat: ProgramFormat = {
+  name: "ndjson",
+  reads: ["stdout", "stderr"],
+  stopSignal: "SIGTERM",
+  carriesRecords: false,
+  prepare: (command) => ({ command, added: [] }),
+  reader: () => new NdjsonReader(),
+};
+
+/** Exit code 0, but the program says otherwise. */
+const SAYS = {
+  failed: { code: PROGRAM_FAILED, message: `${THE_PROGRAM} says that it has failed` },
+  cancelled: { code: "program_cancelled", message: `${THE_PROGRAM} says that it was cancelled` },
+};
+
+/** Lines that are none of our events are log lines; the first `end` holds. */
+class NdjsonReader implements LineReader {
+  readonly #totals = new Totals();
+  readonly #talk = new Talk(this.#totals);
+  #end: NdjsonEnd | undefined;
+
+  line(text: string, from: Output): readonly SourceEvent[] {
+    try {
+      const event = from === "stdout" ? parseNdjson(text) : undefined;
+      if (!event) return this.#talk.line(text, from);
+      if (event.type === "log") return this.#log(event);
+      if (this.#end) throw new NdjsonFault(`"end" came before it`);
+      if (event.type === "progress") return this.#progress(event);
+      this.#end = event;
+      return [];
+    } catch (cause) {
+      if (!(cause instanceof NdjsonFault)) throw cause;
+      return this.#talk.warn(`Not counted, ${cause.message}: ${text}`);
+    }
+  }
+
+  /** The exit is believed before the words: a program that says "completed" may still have died. */
+  end(exit: Exit): Verdict {
+    const events = [this.#totals.progress()];
+    if (this.#end?.error) return { events, error: this.#end.error };
+    if (!succeeded(exit)) {
+      return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
+    }
+    if (this.#end === undefined || this.#end.status === "completed") return { events };
+    return { events, error: SAYS[this.#end.status] };
+  }
+
+  #log({ level, message, source, timeMs, fields }: SourceLog): readonly SourceEvent[] {
+    const said = words(message);
+    this.#talk.hear(level, said, "stdout");
+    return [{ type: "log", level, message: said, source, timeMs, fields }];
+  }
+
+  #progress(event: NdjsonProgress): readonly SourceEvent[] {
+    const totals = this.#totals;
+    const next = (name: string, last: number, given: number | undefined): number => {
+      if (given === undefined) return last;
+      if (!event.delta && given < last) {
+        throw new NdjsonFault(`"${name}" went back from ${last} to ${given}`);
+      }
+      const total = event.delta ? last + given : given;
+      if (!Number.isSafeInteger(total)) throw new NdjsonFault(`"${name}" is too large`);
+      return total;
+    };
+    const { counters, encountered } = event;
+    const counts = COUNTERS.map((name) => next(name, totals[name], counters[name]));
+    const met = Object.entries(encountered).map(([type, given]) => {
+      const last = totals.met(type);
+      return [type, next(`entities_encountered ${type}`, last, given) - last] as const;
+    });
+    const { warned } = this.#talk;
+    const warnings = next("warnings", totals.warnings - warned, counters.warnings) + warned;
+    if (counters.bytesDone !== undefined) {
+      totals.bytesDone = next("bytes_done", totals.bytesDone ?? 0, counters.bytesDone);
+    }
+    // From here on nothing is refused: an event counts as a whole or not at all.
+    COUNTERS.forEach((name, at) => totals[name] = counts[at]);
+    for (const [type, more] of met) totals.meet(type, more);
+    totals.warnings = warnings;
+    totals.total = event.total ?? totals.total;
+    totals.bytesTotal = event.bytesTotal ?? totals.bytesTotal;
+    totals.phase = event.phase ?? totals.phase;
+    totals.current = event.current ?? totals.current;
+    return [totals.progress()];
+  }
+}

@@ -1,0 +1,144 @@
+/** Events of our own, as programs print them: the members of docs/workers.md. */
+import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
+import type { JobMeasures } from "../../sync/event.ts";
+import type { SourceLog } from "../source.ts";
+import { TYPES_MAX } from "./totals.ts";
+import { isObject, type Members, objectIn } from "./json.ts";
+
+/** Counters on the wire by their names; each has a short form too. */
+export const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+export type CounterName = typeof COUNTERS[number];
+
+export interface NdjsonProgress extends JobMeasures {
+  readonly type: "progress";
+  readonly delta: boolean;
+  readonly counters: Readonly<Partial<Record<CounterName | "warnings" | "bytesDone", number>>>;
+  readonly encountered: Readonly<Record<string, number>>;
+}
+
+export interface NdjsonEnd {
+  readonly type: "end";
+  readonly status: "completed" | "failed" | "cancelled";
+  readonly error?: JobError;
+}
+
+export type NdjsonEvent = NdjsonProgress | SourceLog | NdjsonEnd;
+
+/** An event that is meant to be one of ours, and why it is none. */
+export class NdjsonFault extends Error {
+  override readonly name = "NdjsonFault";
+}
+
+const MEASURES = ["total", "bytes_total", "phase", "current"];
+const PRODUCER = ["producer_id", "producer_epoch", "producer_seq"];
+const MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  progress: [
+    ...COUNTERS,
+    ...COUNTERS.map((name) => `entities_${name}`),
+    ...MEASURES,
+    "delta",
+    "entities_encountered",
+    "bytes_done",
+    "warnings",
+  ],
+  log: ["level", "message", "source", "time", "fields"],
+  phase: ["phase"],
+  total: ["total", "bytes_total"],
+  end: ["status", "error"],
+};
+/** Who wrote a line; a longer name is cut there, in characters. */
+const SOURCE_MAX = 200;
+const STATUSES = ["completed", "failed", "cancelled"] as const;
+
+/**
+ * Reads one line.
+ *
+ * @returns undefined when it is no JSON object with one of our types: then it is just a line
+ * @throws {NdjsonFault} when it is, but a member is unknown or has a wrong value
+ */
+export function parseNdjson(text: string): NdjsonEvent | undefined {
+  const members = objectIn(text);
+  if (!members || typeof members.type !== "string") return undefined;
+  if (!Object.hasOwn(MEMBERS, members.type)) return undefined;
+  const known = MEMBERS[members.type];
+  for (const name of Object.keys(members)) {
+    if (name === "type" || known.includes(name) || PRODUCER.includes(name)) continue;
+    throw new NdjsonFault(`a ${members.type} event has no "${name}"`);
+  }
+  switch (members.type) {
+    case "log":
+      return log(members);
+    case "end":
+      return end(members);
+    default:
+      return progress(members);
+  }
+}
+
+function progress(members: Members): NdjsonProgress {
+  const { delta = false, entities_encountered: met = {} } = members;
+  if (typeof delta !== "boolean") throw new NdjsonFault(`"delta" is neither true nor false`);
+  if (!isObject(met)) throw new NdjsonFault(`"entities_encountered" is no object`);
+  if (Object.keys(met).length > TYPES_MAX) {
+    throw new NdjsonFault(`"entities_encountered" has more than ${TYPES_MAX} types`);
+  }
+  const counters: Partial<Record<CounterName | "warnings" | "bytesDone", number>> = {};
+  for (const name of COUNTERS) {
+    counters[name] = count(members, `entities_${name}`) ?? count(members, name);
+  }
+  counters.warnings = count(members, "warnings");
+  counters.bytesDone = count(members, "bytes_done");
+  const encountered = Object.entries(met).map(([type]) => [type, count(met, type) ?? 0]);
+  return {
+    type: "progress",
+    delta,
+    counters,
+    encountered: Object.fromEntries(encountered),
+    total: count(members, "total"),
+    bytesTotal: count(members, "bytes_total"),
+    phase: string(members, "phase"),
+    current: string(members, "current"),
+  };
+}
+
+function log(members: Members): SourceLog {
+  const { level = "info", fields } = members;
+  const known = LOG_LEVELS.find((name) => name === level);
+  if (!known) throw new NdjsonFault(`"level" is none of ${LOG_LEVELS.join(", ")}`);
+  const message = string(members, "message");
+  if (message === undefined) throw new NdjsonFault(`"message" is missing`);
+  if (fields !== undefined && !isObject(fields)) throw new NdjsonFault(`"fields" is no object`);
+  const time = string(members, "time");
+  const timeMs = time === undefined ? undefined : Date.parse(time);
+  if (Number.isNaN(timeMs)) throw new NdjsonFault(`"time" is no date`);
+  const source = string(members, "source")?.slice(0, SOURCE_MAX);
+  return { type: "log", level: known, message, source, timeMs, fields };
+}
+
+function end(members: Members): NdjsonEnd {
+  const status = STATUSES.find((name) => name === members.status);
+  if (!status) throw new NdjsonFault(`"status" is none of ${STATUSES.join(", ")}`);
+  const { error } = members;
+  if (error === undefined) return { type: "end", status };
+  if (!isObject(error)) throw new NdjsonFault(`"error" is no object`);
+  const message = string(error, "message");
+  if (message === undefined) throw new NdjsonFault(`"error" has no "message"`);
+  return {
+    type: "end",
+    status,
+    error: { code: string(error, "code") ?? "worker_failed", message },
+  };
+}
+
+function count(members: Members, name: string): number | undefined {
+  const value = members[name];
+  if (value === undefined) return undefined;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new NdjsonFault(`"${name}" is no whole number from 0 on`);
+}
+
+function string(members: Members, name: string): string | undefined {
+  const value = members[name];
+  if (value === undefined || typeof value === "string") return value;
+  throw new NdjsonFault(`"${name}" is no text`);
+}

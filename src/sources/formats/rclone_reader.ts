@@ -1,0 +1,235 @@
+/** What rclone's lines mean. */
+import type { SourceEvent } from "../source.ts";
+import type { Exit, LineReader, Output, Verdict } from "./format.ts";
+import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
+import { Names } from "./names.ts";
+import { RcloneChecks } from "./rclone_checks.ts";
+import { Totals } from "./totals.ts";
+import { failure } from "./verdict.ts";
+import { levelCalled, levelOf, logLine, words } from "./words.ts";
+
+export interface RcloneRun {
+  /** Whether it moves: then what it deletes is the source's. */
+  readonly moves: boolean;
+  readonly dryRun: boolean;
+}
+
+/** All that rclone copies. */
+const FILE = "file";
+const COPIED = /^(?:Multi-thread )?Copied\b/;
+/** By the server: a file that is moved, or one that makes room for what replaces it. */
+const MOVED = /^Moved \(server-side\)/;
+/** `--track-renames`: a new name, and an old one that is gone. */
+const RENAMED = /^Renamed from\b/;
+const NEW = /^(?:Multi-thread )?Copied \((?:Rcat, )?new\)/;
+const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
+/** The content was the same: as with rsync, what is changed is updated. */
+const TOUCHED = /^Updated modification time\b/;
+const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
+const ATTEMPT_FAILED = /^Attempt (\d+)\/(\d+) failed/;
+const CHECKED_FIRST = "Checks finished, now starting transfers";
+/** The end of the program, without JSON; older versions print it so. */
+const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
+/** Nothing to do is no failure (`--error-on-no-transfer`). */
+const COMPLETED = [0, 9];
+
+export class RcloneReader implements LineReader {
+  readonly #run: RcloneRun;
+  readonly #totals = new Totals();
+  /** What was not copied. A later attempt may still do it, so it is counted at the end. */
+  readonly #failed = new Names();
+  /** Of these the ones that may have been there before: rclone does not say. */
+  readonly #failedCopies = new Names();
+  /** Moved into `--backup-dir`; what is copied in their place replaces them. */
+  readonly #setAside = new Names();
+  readonly #checks = new RcloneChecks();
+  #transfers = 0;
+  #bytesAll: number | undefined;
+  #checkedFirst = false;
+  #serverSide = false;
+  #error: string | undefined;
+  #plain: string | undefined;
+
+  constructor(run: RcloneRun) {
+    this.#run = run;
+    if (run.dryRun) this.#totals.phase = "dry run";
+  }
+
+  line(text: string, _from: Output): readonly SourceEvent[] {
+    const entry = objectIn(text);
+    const message = textOf(entry?.msg);
+    if (!entry || message === undefined) return this.#other(text);
+    if (isObject(entry.stats)) return this.#stats(entry.stats);
+    return this.#message(message, entry);
+  }
+
+  end(exit: Exit): Verdict {
+    const totals = this.#totals;
+    const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
+    totals.skipped += this.#failed.count;
+    totals.meet(FILE, this.#failed.count);
+    // Killed, it has said nothing of what was checked and was still to be copied.
+    if (exit.signal === null) {
+      this.#keep(this.#checks.keptAtEnd(totals.updated, this.#failedCopies.count));
+    }
+    if (completed) totals.bytesTotal = this.#bytesAll;
+    const events = [...this.#untold(), totals.progress()];
+    if (completed) return { events };
+    return { events, error: failure("rclone", exit, this.#error ?? this.#plain) };
+  }
+
+  #message(message: string, entry: Members): readonly SourceEvent[] {
+    const level = entry.level === "notice" ? "warning" : levelCalled(entry.level);
+    const object = entityOf(entry);
+    if (level === "info" && object !== undefined) {
+      if (COPIED.test(message)) return this.#copied(message, object);
+      if (MOVED.test(message)) return this.#moved(message, object);
+      if (RENAMED.test(message)) return this.#rename(object);
+      if (DELETED.test(message)) return this.#deleted(object);
+      if (TOUCHED.test(message)) return this.#touch(object);
+    }
+    if (message === CHECKED_FIRST) this.#checkedFirst = true;
+    const [, attempt, last] = ATTEMPT_FAILED.exec(message) ?? [];
+    if (attempt !== undefined && attempt !== last) this.#checks.again(this.#totals.inserted);
+    const named = textOf(entry.object);
+    const said = named === undefined || named === "rclone" ? message : `${named}: ${message}`;
+    if (level === "error") return this.#failure(said, message, object);
+    // Other news of a single file would flood the log.
+    if (level === "info" && object !== undefined) return logLine("debug", said);
+    if (level !== "warning") return logLine(level, said);
+    return this.#notice(said, object, entry.skipped !== undefined);
+  }
+
+  #copied(message: string, object: string): readonly SourceEvent[] {
+    if (REPLACED.test(message) || this.#setAside.delete(object)) return this.#update(object);
+    const lines = NEW.test(message) ? [] : this.#unsure();
+    this.#checks.sentNew++;
+    return [...lines, ...this.#insert(object)];
+  }
+
+  #moved(message: string, object: string): readonly SourceEvent[] {
+    if (this.#run.moves) return [...this.#unsure(), ...this.#insert(object)];
+    this.#setAside.add(object);
+    return logLine("debug", `${object}: ${message}`);
+  }
+
+  #rename(object: string): readonly SourceEvent[] {
+    this.#checks.renamed++;
+    return [...this.#deleted(object), ...this.#insert(object)];
+  }
+
+  #touch(object: string): readonly SourceEvent[] {
+    this.#checks.touched++;
+    return this.#update(object);
+  }
+
+  #insert(object: string): readonly SourceEvent[] {
+    this.#totals.inserted++;
+    return this.#done(object);
+  }
+
+  #update(object: string): readonly SourceEvent[] {
+    this.#totals.updated++;
+    return this.#done(object);
+  }
+
+  #done(object: string): readonly SourceEvent[] {
+    this.#failed.delete(object);
+    this.#failedCopies.delete(object);
+    this.#totals.meet(FILE);
+    this.#totals.current = object;
+    return [this.#totals.progress()];
+  }
+
+  #deleted(object: string): readonly SourceEvent[] {
+    this.#setAside.delete(object);
+    if (this.#run.moves) return [];
+    this.#totals.deleted++;
+    return [this.#totals.progress()];
+  }
+
+  /** Servers that copy by themselves: rclone does not say whether the file is new there. */
+  #unsure(): readonly SourceEvent[] {
+    if (this.#serverSide) return [];
+    this.#serverSide = true;
+    return logLine(
+      "info",
+      "rclone does not say which of the files that a server copies itself are new: all are counted as inserted",
+    );
+  }
+
+  #failure(said: string, message: string, object: string | undefined): readonly SourceEvent[] {
+    this.#error = words(said);
+    if (object !== undefined && !/delet/i.test(message)) this.#failed.add(object);
+    if (object !== undefined && message.startsWith("Failed to copy")) {
+      this.#failedCopies.add(object);
+    }
+    return logLine("error", said);
+  }
+
+  /** Notices of a file are why it is left out; in a dry run each file has one. */
+  #notice(said: string, object: string | undefined, dry: boolean): readonly SourceEvent[] {
+    if (dry || object === undefined) return logLine("info", said);
+    if (this.#failed.has(object)) return [];
+    this.#failed.add(object);
+    this.#totals.warnings++;
+    return [...logLine("warning", said), this.#totals.progress()];
+  }
+
+  #stats(stats: Members): readonly SourceEvent[] {
+    const totals = this.#totals;
+    this.#checks.read(stats);
+    this.#transfers = countOf(stats.transfers) ?? this.#transfers;
+    if (!this.#run.dryRun) {
+      totals.bytesDone = Math.max(totals.bytesDone ?? 0, countOf(stats.bytes) ?? 0);
+      this.#bytesAll = countOf(stats.totalBytes);
+      // Until all is checked rclone goes on finding what there is to copy.
+      if (this.#checkedFirst) totals.bytesTotal = this.#bytesAll;
+    }
+    this.#keep(this.#checks.keptSoFar(totals.updated));
+    const transferring = firstOf(stats.transferring);
+    const checking = firstOf(stats.checking);
+    const phase = transferring ? "transferring" : checking ? "checking" : undefined;
+    if (!this.#run.dryRun) totals.phase = phase ?? totals.phase;
+    const current = isObject(transferring) ? transferring.name : checking;
+    totals.current = textOf(current) ?? totals.current;
+    return [totals.progress()];
+  }
+
+  #keep(kept: number): void {
+    const totals = this.#totals;
+    const more = kept - totals.kept;
+    if (more <= 0 || this.#run.dryRun) return; // totals never go back
+    totals.kept = kept;
+    totals.meet(FILE, more);
+  }
+
+  #untold(): readonly SourceEvent[] {
+    const { inserted, updated } = this.#totals;
+    if (this.#transfers === 0 || inserted + updated > 0 || this.#run.dryRun) return [];
+    return logLine(
+      "warning",
+      `rclone has copied ${this.#transfers} files and its log level hides which were new: they are not counted`,
+    );
+  }
+
+  #other(text: string): readonly SourceEvent[] {
+    const message = words(text);
+    if (message === "") return [];
+    this.#plain = message;
+    const level = DATED.test(message) ? "error" : levelOf(message);
+    if (level === "error") this.#error = message.replace(DATED, "");
+    if (level === "warning") this.#totals.warnings++;
+    return logLine(level, message);
+  }
+}
+
+/** The file that a line is about; undefined when it is about a whole remote, or nothing. */
+function entityOf({ object, objectType }: Members): string | undefined {
+  if (textOf(objectType)?.endsWith(".Fs") || object === "rclone") return undefined;
+  return textOf(object);
+}
+
+function firstOf(list: unknown): unknown {
+  return Array.isArray(list) ? list[0] : undefined;
+}

@@ -1,0 +1,59 @@
+/**
+ * restic backup: JSON on stdout, a line a file with `-v -v`, and a summary.
+ *
+ * @see https://restic.readthedocs.io/en/stable/075_scripting.html
+ */
+import { beforeDashes, hasLong, programAt, shortCount, withFlags } from "./flags.ts";
+import type { Prepared, ProgramFormat } from "./format.ts";
+import { ResticReader } from "./restic_reader.ts";
+
+/** Flags of one letter that take a value, and long ones before the command that do. */
+const VALUED = "roepHT";
+const VALUED_LONG = [
+  ...["--repo", "--repository-file", "--password-file", "--password-command", "--key-hint"],
+  ...["--option", "--cache-dir", "--cacert", "--tls-client-cert", "--limit-upload"],
+  ...["--limit-download", "--compression", "--pack-size", "--retry-lock", "--http-user-agent"],
+];
+
+export const resticFormat: ProgramFormat = {
+  name: "restic",
+  reads: ["stdout", "stderr"],
+  // SIGTERM would leave a lock behind.
+  stopSignal: "SIGINT",
+  carriesRecords: false,
+  prepare,
+  reader({ command = [] }) {
+    const args = argsOf(command);
+    return new ResticReader({
+      backup: command.length === 0 || subcommand(args) === "backup",
+      dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
+    });
+  },
+};
+
+function prepare(command: readonly string[]): Prepared {
+  const args = argsOf(command);
+  if (subcommand(args) !== "backup") return { command, added: [] };
+  const added = hasLong(args, "--json") ? [] : ["--json"];
+  const quiet = hasLong(args, "--quiet") || shortCount(args, "q", VALUED) > 0;
+  const level = args.some((arg) => /^(--verbose|-v)=/.test(arg))
+    ? 2
+    : shortCount(args, "v", VALUED) + args.filter((arg) => arg === "--verbose").length;
+  // A line a file: the counts while it runs. restic refuses -v beside -q.
+  for (let have = level; have < 2 && !quiet; have++) added.push("-v");
+  return withFlags(command, programAt(command, "restic"), added);
+}
+
+function argsOf(command: readonly string[]): readonly string[] {
+  const at = programAt(command, "restic");
+  return at < 0 ? [] : beforeDashes(command.slice(at + 1));
+}
+
+function subcommand(args: readonly string[]): string | undefined {
+  return args.find((arg, at) => {
+    if (arg.startsWith("-")) return false;
+    const before = args[at - 1] ?? "";
+    const valued = VALUED_LONG.includes(before) || /^-[a-zA-Z]*[rpo]$/.test(before);
+    return !valued;
+  });
+}

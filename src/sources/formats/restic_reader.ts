@@ -1,0 +1,164 @@
+/** What restic's lines mean. */
+import { constants } from "node:os";
+import type { SourceEvent } from "../source.ts";
+import type { Exit, LineReader, Output, Verdict } from "./format.ts";
+import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
+import { Names } from "./names.ts";
+import { Totals } from "./totals.ts";
+import { failure, succeeded } from "./verdict.ts";
+import { levelOf, logLine, words } from "./words.ts";
+
+/** All that is counted; directories are not. */
+const FILE = "file";
+/** Of a backup: the snapshot is there, but something could not be read. */
+const INCOMPLETE = 3;
+
+export interface ResticRun {
+  readonly backup: boolean;
+  readonly dryRun: boolean;
+}
+
+export class ResticReader implements LineReader {
+  readonly #run: ResticRun;
+  readonly #totals = new Totals();
+  readonly #failed = new Names();
+  #fatal: string | undefined;
+  #last: string | undefined;
+
+  constructor(run: ResticRun) {
+    this.#run = run;
+    if (run.dryRun) this.#totals.phase = "dry run";
+  }
+
+  line(text: string, from: Output): readonly SourceEvent[] {
+    const entry = objectIn(text);
+    switch (entry?.message_type) {
+      case "status":
+      case "verbose_status":
+        return this.#status(entry);
+      case "summary":
+        return this.#summary(entry);
+      case "error":
+        return this.#error(entry);
+      case "exit_error":
+        return this.#plain(textOf(entry.message) ?? text, "stderr");
+      default:
+        return this.#plain(text, from);
+    }
+  }
+
+  end(exit: Exit): Verdict {
+    const events = [this.#totals.progress()];
+    const incomplete = this.#run.backup && exit.signal === null && exit.code === INCOMPLETE;
+    if (succeeded(exit) || incomplete) return { events };
+    return { events, error: failure("restic", exit, this.#fatal ?? this.#last) };
+  }
+
+  #status(entry: Members): readonly SourceEvent[] {
+    const totals = this.#totals;
+    const item = textOf(entry.item);
+    switch (entry.action) {
+      case undefined: {
+        if (this.#run.dryRun) return [];
+        const bytesDone = countOf(entry.bytes_done) ?? 0;
+        const current = Array.isArray(entry.current_files) ? entry.current_files[0] : undefined;
+        totals.bytesDone = Math.max(totals.bytesDone ?? 0, bytesDone);
+        totals.current = textOf(current) ?? totals.current;
+        totals.phase ??= "scanning";
+        return [totals.progress()];
+      }
+      case "scan_finished":
+        // Before that the totals still grow.
+        totals.total = countOf(entry.total_files);
+        totals.bytesTotal = countOf(entry.data_size);
+        if (!this.#run.dryRun) totals.phase = "backing up";
+        return [totals.progress()];
+      case "new":
+      case "modified":
+      case "unchanged":
+        return item === undefined || item.endsWith("/") ? [] : this.#file(entry.action, item);
+      default:
+        return [];
+    }
+  }
+
+  #file(action: "new" | "modified" | "unchanged", item: string): readonly SourceEvent[] {
+    const totals = this.#totals;
+    if (this.#run.dryRun && action !== "unchanged") return logLine("info", `${action}: ${item}`);
+    if (action === "new") totals.inserted++;
+    else if (action === "modified") totals.updated++;
+    else totals.kept++;
+    totals.meet(FILE);
+    totals.current = item;
+    return [totals.progress()];
+  }
+
+  /** The exact counts, also where no line told of each file. */
+  #summary(entry: Members): readonly SourceEvent[] {
+    const totals = this.#totals;
+    const snapshot = textOf(entry.snapshot_id);
+    const saved = snapshot && !this.#run.dryRun
+      ? logLine("info", `snapshot ${snapshot} saved`)
+      : [];
+    if (this.#run.dryRun) return saved;
+    totals.inserted = Math.max(totals.inserted, countOf(entry.files_new) ?? 0);
+    totals.updated = Math.max(totals.updated, countOf(entry.files_changed) ?? 0);
+    totals.kept = Math.max(totals.kept, countOf(entry.files_unmodified) ?? 0);
+    const { inserted, updated, kept, skipped } = totals;
+    totals.meet(FILE, inserted + updated + kept + skipped - totals.met(FILE));
+    totals.total = inserted + updated + kept + skipped;
+    totals.bytesDone = countOf(entry.total_bytes_processed) ?? totals.bytesDone;
+    totals.bytesTotal = totals.bytesDone;
+    totals.current = undefined;
+    return [...saved, totals.progress()];
+  }
+
+  #error(entry: Members): readonly SourceEvent[] {
+    const item = textOf(entry.item);
+    const reason = reasonOf(entry.error);
+    const said = item === undefined || reason.includes(item) ? reason : `${item}: ${reason}`;
+    this.#last = words(said);
+    // A directory fails twice: when it is counted and when it is read.
+    if (item !== undefined && !this.#failed.add(item)) return [];
+    return this.#warn(said, item !== undefined);
+  }
+
+  #warn(said: string, skipsOne: boolean): readonly SourceEvent[] {
+    const totals = this.#totals;
+    totals.warnings++;
+    if (skipsOne) {
+      totals.skipped++;
+      totals.meet(FILE);
+    }
+    return [...logLine("warning", said), totals.progress()];
+  }
+
+  #plain(text: string, from: Output): readonly SourceEvent[] {
+    const message = words(text);
+    if (message === "") return [];
+    if (from === "stdout") return logLine(levelOf(message), message);
+    this.#last = message;
+    if (message.startsWith("Fatal:")) {
+      this.#fatal = message.slice("Fatal:".length).trim();
+      return logLine("error", message);
+    }
+    // What stands behind a fatal line explains it.
+    if (this.#fatal !== undefined) return logLine("error", message);
+    return this.#warn(message, message.endsWith("does not exist, skipping"));
+  }
+}
+
+/** Older versions print Go's error as it is: an operation, a path and an errno. */
+function reasonOf(error: unknown): string {
+  if (!isObject(error)) return textOf(error) ?? "an error without words";
+  const message = textOf(error.message);
+  if (message !== undefined) return message;
+  const parts = [error.Op, error.Path].flatMap((part) => textOf(part) ?? []);
+  const inner = isObject(error.Err) ? reasonOf(error.Err) : errnoName(error.Err);
+  return `${parts.join(" ")}${inner === undefined ? "" : `: ${inner}`}` || "an error without words";
+}
+
+function errnoName(errno: unknown): string | undefined {
+  const known = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return known?.[0] ?? (typeof errno === "number" ? `errno ${errno}` : textOf(errno));
+}

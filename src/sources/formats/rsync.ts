@@ -1,0 +1,68 @@
+/**
+ * rsync: a line a file on stdout, as of `-ii --out-format='%i %l %n'`.
+ *
+ * @see https://download.samba.org/pub/rsync/rsync.1#opt--itemize-changes
+ */
+import { beforeDashes, hasLong, programAt, shortCount, withFlags } from "./flags.ts";
+import type { Prepared, ProgramFormat } from "./format.ts";
+import { RsyncReader, type RsyncRun } from "./rsync_reader.ts";
+
+/** What happened, the size, the name. */
+const OUT_FORMAT = "%i %l %n";
+/** Flags of one letter that take a value. */
+const VALUED = "efBTM@";
+/** With these rsync transfers nothing, or is the other end of another rsync. */
+const NO_TRANSFER = ["--server", "--daemon", "--list-only", "--help", "--version"];
+
+export const rsyncFormat: ProgramFormat = {
+  name: "rsync",
+  reads: ["stdout", "stderr"],
+  stopSignal: "SIGTERM",
+  carriesRecords: false,
+  prepare,
+  reader({ command = [] }) {
+    const args = argsOf(command);
+    return new RsyncReader({
+      sizes: sizesOf(args),
+      dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
+    });
+  },
+};
+
+function prepare(command: readonly string[]): Prepared {
+  const at = programAt(command, "rsync");
+  const args = argsOf(command);
+  if (at < 0 || hasLong(args, ...NO_TRANSFER) || shortCount(args, "V", VALUED) > 0) {
+    return { command, added: [] };
+  }
+  const own = ownFormat(args);
+  // Lines of another shape cannot be read, and unchanged files would flood them.
+  if (own !== undefined && !own.startsWith("%i ")) return { command, added: [] };
+  const itemized = shortCount(args, "i", VALUED) +
+    args.filter((arg) => arg === "--itemize-changes").length;
+  const added = itemized < 2 ? ["-ii"] : [];
+  if (own === undefined) added.push(`--out-format=${OUT_FORMAT}`);
+  return withFlags(command, at, added);
+}
+
+function sizesOf(args: readonly string[]): RsyncRun["sizes"] {
+  if ((ownFormat(args) ?? OUT_FORMAT) !== OUT_FORMAT) return "none";
+  const rounded = hasLong(args, "--human-readable") || shortCount(args, "h", VALUED) > 0;
+  return rounded ? "rounded" : "exact";
+}
+
+function argsOf(command: readonly string[]): readonly string[] {
+  const at = programAt(command, "rsync");
+  return at < 0 ? [] : beforeDashes(command.slice(at + 1));
+}
+
+/** The `--out-format` (older: `--log-format`) that is given; the last one holds. */
+function ownFormat(args: readonly string[]): string | undefined {
+  let format: string | undefined;
+  args.forEach((arg, at) => {
+    const [, joined] = /^--(?:out|log)-format=(.*)$/s.exec(arg) ?? [];
+    if (joined !== undefined) format = joined;
+    else if (arg === "--out-format" || arg === "--log-format") format = args[at + 1];
+  });
+  return format;
+}

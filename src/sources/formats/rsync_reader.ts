@@ -1,0 +1,154 @@
+/** What rsync's lines mean. */
+import type { SourceEvent } from "../source.ts";
+import type { Exit, LineReader, Output, Verdict } from "./format.ts";
+import { Totals } from "./totals.ts";
+import { failure } from "./verdict.ts";
+import { logLine, words } from "./words.ts";
+
+export interface RsyncRun {
+  /** What stands before the name: a size in bytes, one for people (`-h`), or nothing. */
+  readonly sizes: "exact" | "rounded" | "none";
+  readonly dryRun: boolean;
+}
+
+/** What is done, the kind, the attributes (nine, older versions seven): all blank is unchanged, all `+` is new. */
+const ITEM = /^([<>ch.])([fdLDS])(\+{7,}| {9}|[a-zA-Z.+?]{7,}) (.*)$/s;
+const DELETING = /^\*deleting {3}(.*)$/s;
+const SIZED = /^(\d[\d,.]*)[KMGTP]? (.*)$/s;
+const KINDS: Readonly<Record<string, string>> = {
+  f: "file",
+  L: "link",
+  D: "device",
+  S: "special",
+};
+/** Progress as of -P or --info=progress2; `ir-chk` would count a list that still grows. */
+const TO_CHECK = /^\s*[\d,.]+[KMGT]?\s+\d+%\s.*\bto-chk(?:eck)?=(\d+)\/(\d+)\)\s*$/;
+const PROGRESS = /^\s*[\d,.]+[KMGT]?\s+\d+%\s+[\d.,]+\w?B\/s\s/;
+/** Lines that say why one entity was left out. */
+const LEFT_OUT =
+  /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
+const WARNING = /^(?:IO error encountered|rsync warning:|cannot delete non-empty directory)/;
+const ERROR = /^rsync error: (.*?)(?: \(see previous errors\))? \(code \d+\).*$/;
+
+/** 24: files vanished while they were read; the rest is there. */
+const COMPLETED = [0, 24];
+/** All that could be transferred was. */
+const RAN_THROUGH = [0, 23, 24, 25];
+
+export class RsyncReader implements LineReader {
+  readonly #run: RsyncRun;
+  readonly #totals = new Totals();
+  /** Being transferred: counted once rsync has gone on to the next. */
+  #open: { readonly isNew: boolean; readonly kind: string; readonly bytes: number } | undefined;
+  #error: string | undefined;
+  #last: string | undefined;
+
+  constructor(run: RsyncRun) {
+    this.#run = run;
+    if (run.dryRun) this.#totals.phase = "dry run";
+  }
+
+  line(text: string, from: Output): readonly SourceEvent[] {
+    if (from === "stderr") return this.#complaint(text);
+    // With progress shown, what a CR draws over and an item may share a line.
+    const parts = text.includes("\r") ? text.split("\r") : [text];
+    return parts.flatMap((part) => this.#part(part));
+  }
+
+  end(exit: Exit): Verdict {
+    if (exit.signal === null && exit.code !== null && RAN_THROUGH.includes(exit.code)) {
+      this.#close();
+    }
+    const events = [this.#totals.progress()];
+    const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
+    if (completed) return { events };
+    const reasons = [this.#error, this.#last].filter((reason) => reason !== undefined);
+    return { events, error: failure("rsync", exit, reasons.join(": ")) };
+  }
+
+  #part(text: string): readonly SourceEvent[] {
+    const item = ITEM.exec(text);
+    if (item) return this.#item(item[1], item[2], item[3], item[4], text);
+    const deleted = DELETING.exec(text);
+    if (deleted) return this.#deleted(deleted[1], text);
+    const left = TO_CHECK.exec(text);
+    if (left) return this.#checked(Number(left[1]), Number(left[2]));
+    if (PROGRESS.test(text)) return [];
+    if (LEFT_OUT.test(text) || WARNING.test(text)) return this.#complaint(text);
+    return logLine("info", text);
+  }
+
+  #item(
+    how: string,
+    type: string,
+    attributes: string,
+    rest: string,
+    text: string,
+  ): readonly SourceEvent[] {
+    const kind = KINDS[type];
+    if (kind === undefined) return []; // directories are not counted
+    const totals = this.#totals;
+    const { bytes, name } = this.#sized(rest);
+    const unchanged = attributes.trim() === "";
+    if (this.#run.dryRun && !unchanged) return logLine("info", text);
+    const isNew = attributes.startsWith("+++");
+    if (how === "<" || how === ">") {
+      this.#close();
+      this.#open = { isNew, kind, bytes };
+    } else this.#count(unchanged ? "kept" : isNew ? "inserted" : "updated", kind, bytes);
+    totals.current = name;
+    return [totals.progress()];
+  }
+
+  #deleted(rest: string, text: string): readonly SourceEvent[] {
+    if (rest.endsWith("/")) return [];
+    if (this.#run.dryRun) return logLine("info", text);
+    this.#totals.deleted++;
+    return [this.#totals.progress()];
+  }
+
+  #close(): void {
+    if (!this.#open) return;
+    const { isNew, kind, bytes } = this.#open;
+    this.#open = undefined;
+    this.#count(isNew ? "inserted" : "updated", kind, bytes);
+  }
+
+  #count(outcome: "inserted" | "updated" | "kept", kind: string, bytes: number): void {
+    this.#totals[outcome]++;
+    this.#totals.meet(kind);
+    if (this.#run.sizes !== "exact") return;
+    this.#totals.bytesDone = (this.#totals.bytesDone ?? 0) + bytes;
+  }
+
+  #sized(rest: string): { bytes: number; name: string } {
+    const [, size, name] = (this.#run.sizes !== "none" && SIZED.exec(rest)) || [];
+    if (size === undefined) return { bytes: 0, name: rest };
+    return { bytes: Number(size.replaceAll(",", "")), name };
+  }
+
+  #checked(left: number, all: number): readonly SourceEvent[] {
+    if (all === 0 || left > all) return [];
+    const percent = ((all - left) / all) * 100;
+    this.#totals.percent = Math.max(this.#totals.percent ?? 0, percent);
+    return [this.#totals.progress()];
+  }
+
+  #complaint(text: string): readonly SourceEvent[] {
+    const message = words(text);
+    if (message === "") return [];
+    const error = ERROR.exec(message);
+    if (error) {
+      this.#error = error[1];
+      return logLine("error", message);
+    }
+    const totals = this.#totals;
+    if (!WARNING.test(message)) this.#last = message;
+    totals.warnings++;
+    if (LEFT_OUT.test(message)) {
+      totals.skipped++;
+      totals.meet("file");
+    }
+    return [...logLine("warning", message), totals.progress()];
+  }
+}

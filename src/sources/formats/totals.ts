@@ -1,0 +1,82 @@
+/** The running totals of a program's run. */
+import type { SourceProgress } from "../source.ts";
+import { words } from "./words.ts";
+
+/** Entity types told one by one, as many as workers may tell; further ones are counted together. */
+export const TYPES_MAX = 1_000;
+const OTHER = "other";
+/** Longer names are cut there, in characters: workers may send no longer ones. */
+const NAME_MAX = 1_000;
+const TYPE_MAX = 200;
+
+/** What is known so far; what the program does not say stays undefined. */
+export class Totals {
+  inserted = 0;
+  updated = 0;
+  deleted = 0;
+  kept = 0;
+  skipped = 0;
+  warnings = 0;
+  percent: number | undefined;
+  total: number | undefined;
+  bytesDone: number | undefined;
+  bytesTotal: number | undefined;
+  #phase: string | undefined;
+  #current: string | undefined;
+  readonly #encountered = new Map<string, number>();
+
+  get phase(): string | undefined {
+    return this.#phase;
+  }
+
+  set phase(text: string | undefined) {
+    this.#phase = short(text, NAME_MAX);
+  }
+
+  get current(): string | undefined {
+    return this.#current;
+  }
+
+  set current(text: string | undefined) {
+    this.#current = short(text, NAME_MAX);
+  }
+
+  /** Counts entities met of one type. */
+  meet(type: string, count = 1): void {
+    const name = this.#nameOf(type);
+    this.#encountered.set(name, (this.#encountered.get(name) ?? 0) + count);
+  }
+
+  met(type: string): number {
+    return this.#encountered.get(this.#nameOf(type)) ?? 0;
+  }
+
+  progress(): SourceProgress {
+    return {
+      type: "progress",
+      inserted: this.inserted,
+      updated: this.updated,
+      deleted: this.deleted,
+      kept: this.kept,
+      skipped: this.skipped,
+      encountered: Object.fromEntries(this.#encountered),
+      total: this.total,
+      percent: this.percent,
+      bytesDone: this.bytesDone,
+      bytesTotal: this.bytesTotal,
+      phase: this.#phase,
+      current: this.#current,
+      warnings: this.warnings > 0 ? this.warnings : undefined,
+    };
+  }
+
+  #nameOf(type: string): string {
+    const name = short(type, TYPE_MAX) ?? OTHER;
+    return this.#encountered.has(name) || this.#encountered.size < TYPES_MAX ? name : OTHER;
+  }
+}
+
+/** Words for people; undefined where none are left. */
+function short(text: string | undefined, charactersMax: number): string | undefined {
+  return text === undefined ? undefined : words(text).slice(0, charactersMax) || undefined;
+}

@@ -1,0 +1,55 @@
+/** Lines of a program as words for people. */
+import { clean } from "../../sync/clean.ts";
+import type { LogLevel } from "../../sync/entry.ts";
+import type { SourceLog } from "../source.ts";
+
+/** A log line is cut there, in characters: a longer one tells nobody more. */
+export const WORDS_MAX = 16 * 1024;
+/** Room for the words that say so. */
+const CUT_MAX = 32;
+
+// deno-lint-ignore no-control-regex -- the escapes that colour a terminal are what is looked for
+const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
+
+/** Without colours and control characters, tabs as blanks; what a CR has drawn over is left out. */
+export function words(text: string): string {
+  const line = text.slice(text.lastIndexOf("\r", text.trimEnd().length - 1) + 1);
+  const plain = clean(line.replace(ESCAPES, "").replaceAll("\t", " ")).trimEnd();
+  if (plain.length <= WORDS_MAX) return plain;
+  const kept = WORDS_MAX - CUT_MAX;
+  return `${plain.slice(0, kept)}… (${plain.length - kept} more)`;
+}
+
+/** A date, a time or a bracket may stand before the level. */
+const LEVEL =
+  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b[\])>]?(?::|\s|$)/i;
+const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
+  ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
+    .map((name) => [name, "error"] as const),
+  ...["warning", "warn"].map((name) => [name, "warning"] as const),
+  ...["debug", "trace"].map((name) => [name, "debug"] as const),
+]);
+
+/** The level that is called so, in any case; `info` for any other name, and for what is none. */
+export function levelCalled(name: unknown): LogLevel {
+  return LEVELS.get(typeof name === "string" ? name.toLowerCase() : name) ?? "info";
+}
+
+/** The level that a line names at its beginning; `info` where it names none. */
+export function levelOf(line: string): LogLevel {
+  return levelCalled(LEVEL.exec(line)?.[1]);
+}
+
+/** A log line, or none where nothing is left to read. */
+export function logLine(level: LogLevel, text: string, source?: string): readonly SourceLog[] {
+  const message = words(text);
+  if (message === "") return [];
+  return [
+    source === undefined ? { type: "log", level, message } : {
+      type: "log",
+      level,
+      message,
+      source,
+    },
+  ];
+}

@@ -1,0 +1,125 @@
+/** Bytes of a program in, lines of text out. */
+import { LINE_BYTES_MAX } from "../formats/format.ts";
+
+/** One line, without its end. */
+export interface SplitLine {
+  readonly text: string;
+  /** Whether it was longer than the limit: `text` is its beginning, the rest is lost. */
+  readonly cut: boolean;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/**
+ * Splits one output of a program into lines.
+ *
+ * LF, CR LF and CR end a line. A program that ends a line with CR alone means to write over it (a
+ * progress bar), so of those in one chunk only the newest is given, and none that is written over
+ * within the chunk. Bytes that are no UTF-8 become U+FFFD. Holds at most one line of `bytesMax`.
+ */
+export class LineSplitter {
+  readonly #bytesMax: number;
+  /** A line whose end has not come. */
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  /** The rest of a line that was cut is still coming. */
+  #skipping = false;
+  /** The last byte was CR: a LF that follows belongs to it. */
+  #afterCr = false;
+
+  constructor(bytesMax = LINE_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** The lines that this chunk completes. The chunk may be used again afterwards. */
+  push(chunk: Uint8Array): readonly SplitLine[] {
+    const lines: SplitLine[] = [];
+    let overwritable: SplitLine | undefined;
+    let start = this.#afterCr && chunk[0] === LF ? 1 : 0;
+    if (chunk.length > 0) this.#afterCr = false;
+    let nextLf = chunk.indexOf(LF, start);
+    let nextCr = chunk.indexOf(CR, start);
+    while (nextLf >= 0 || nextCr >= 0) {
+      const cr = nextCr >= 0 && (nextLf < 0 || nextCr < nextLf);
+      const at = cr ? nextCr : nextLf;
+      const overflow = this.#add(chunk.subarray(start, at));
+      if (overflow) lines.push(overflow);
+      const line = this.#take();
+      start = at + 1;
+      if (cr && chunk[start] !== LF) {
+        // An empty one only takes the cursor back.
+        if (line && line.text !== "") overwritable = line;
+        this.#afterCr = start === chunk.length;
+      } else {
+        if (cr) start++;
+        overwritable = undefined;
+        if (line) lines.push(line);
+      }
+      if (nextLf >= 0 && nextLf < start) nextLf = chunk.indexOf(LF, start);
+      if (nextCr >= 0 && nextCr < start) nextCr = chunk.indexOf(CR, start);
+    }
+    if (overwritable) lines.push(overwritable);
+    const overflow = this.#add(chunk.slice(start));
+    if (overflow) lines.push(overflow);
+    return lines;
+  }
+
+  /** What came after the last line end; nothing when nothing did. */
+  end(): readonly SplitLine[] {
+    const line = this.#bytes > 0 ? this.#take() : undefined;
+    return line ? [line] : [];
+  }
+
+  /** Adds to the line under way. A line that grows too long is given at once, cut. */
+  #add(bytes: Uint8Array): SplitLine | undefined {
+    if (this.#skipping || bytes.length === 0) return undefined;
+    const room = this.#bytesMax - this.#bytes;
+    this.#parts.push(bytes.length > room ? bytes.subarray(0, room) : bytes);
+    this.#bytes += Math.min(room, bytes.length);
+    if (bytes.length <= room) return undefined;
+    const line = { text: textOf(wholeCharacters(this.#joined())), cut: true };
+    this.#clear();
+    this.#skipping = true;
+    return line;
+  }
+
+  /** The line under way; undefined for the rest of one that was cut. */
+  #take(): SplitLine | undefined {
+    const line = this.#skipping ? undefined : { text: textOf(this.#joined()), cut: false };
+    this.#clear();
+    this.#skipping = false;
+    return line;
+  }
+
+  #joined(): Uint8Array {
+    if (this.#parts.length === 1) return this.#parts[0];
+    const joined = new Uint8Array(this.#bytes);
+    let at = 0;
+    for (const part of this.#parts) {
+      joined.set(part, at);
+      at += part.length;
+    }
+    return joined;
+  }
+
+  #clear(): void {
+    this.#parts = [];
+    this.#bytes = 0;
+  }
+}
+
+const decoder = new TextDecoder();
+
+function textOf(bytes: Uint8Array): string {
+  return bytes.length === 0 ? "" : decoder.decode(bytes);
+}
+
+/** Without the beginning of a character whose rest was cut off. */
+function wholeCharacters(bytes: Uint8Array): Uint8Array {
+  let lead = bytes.length - 1;
+  while (lead > 0 && lead > bytes.length - 4 && (bytes[lead] & 0xc0) === 0x80) lead--;
+  const first = bytes[lead] ?? 0;
+  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+  return lead + length > bytes.length ? bytes.subarray(0, lead) : bytes;
+}

@@ -1,0 +1,77 @@
+/** Pipes that a program can open again by name, where a runtime gives it sockets instead. */
+import { execFile, spawn } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import type { Readable } from "node:stream";
+
+/**
+ * Whether a child is given a socket where a pipe is asked for: Bun does so. A program cannot open
+ * that again, so that `echo x > /dev/stderr` in a script would fail.
+ */
+export const PIPES_ARE_SOCKETS = process.versions.bun !== undefined;
+
+/** Both ends of a pipe, as file descriptors of ours. */
+export interface NamedPipe {
+  /** For the program. */
+  readonly inner: number;
+  /** For whoever reads what it writes. */
+  readonly outer: number;
+}
+
+/** So many pipes; undefined where the system cannot make any (no mkfifo, no room). */
+export async function namedPipes(count: number): Promise<readonly NamedPipe[] | undefined> {
+  let directory: string | undefined;
+  try {
+    const made = directory = mkdtempSync(join(tmpdir(), "synctail-"));
+    const paths = Array.from({ length: count }, (_, at) => join(made, `${at}`));
+    await new Promise<void>((resolve, reject) => {
+      execFile("mkfifo", ["-m", "600", ...paths], (fault) => fault ? reject(fault) : resolve());
+    });
+    return paths.map(opened);
+  } catch {
+    return undefined; // The runtime's own will do for nearly all programs.
+  } finally {
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What comes out of a pipe. */
+export interface Relay {
+  readonly stream: Readable | null;
+  /** Reads no more: somebody may keep the pipe open after we have let go of it. */
+  stop(): void;
+}
+
+/**
+ * Reads the pipe by a `cat` of its own: a read of it here would hold a thread of the few that there
+ * are for files until the program has something to say.
+ */
+export function relay(outer: number): Relay {
+  const env = { PATH: process.env.PATH ?? "" };
+  const cat = spawn("cat", [], { stdio: [outer, "pipe", "ignore"], env, detached: true });
+  cat.on("error", (cause) => cat.stdout?.destroy(cause));
+  return { stream: cat.stdout, stop: () => void cat.kill("SIGKILL") };
+}
+
+/** Lets go of the ends here, whoever else has them. */
+export function closeEnds(pipes: readonly NamedPipe[]): void {
+  for (const { inner, outer } of pipes) {
+    closeSync(inner);
+    closeSync(outer);
+  }
+}
+
+function opened(path: string): NamedPipe {
+  // Either end alone would wait for the other.
+  const both = openSync(path, constants.O_RDWR);
+  try {
+    return {
+      outer: openSync(path, constants.O_RDONLY),
+      inner: openSync(path, constants.O_WRONLY),
+    };
+  } finally {
+    closeSync(both);
+  }
+}

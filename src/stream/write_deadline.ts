@@ -1,0 +1,58 @@
+/** Cuts viewers off that do not take what they are sent. */
+import type { Clock } from "../clock.ts";
+
+/** Looks within one deadline: a viewer is cut between one deadline and 1.5 of them. */
+const LOOKS = 4;
+
+/** One that may have stopped reading. */
+export interface Reading {
+  /** How many looks in a row have found it standing still. */
+  look(): number;
+  /** Breaks it off. */
+  abort(): void;
+}
+
+/** Looks at all viewers a few times a deadline, with one timer; idle without viewers. */
+export class WriteDeadline {
+  readonly #clock: Clock;
+  readonly #everyMs: number;
+  readonly #viewers = new Set<Reading>();
+  #callOff: (() => void) | undefined;
+  #cut = 0;
+
+  /** @param deadlineMs how long a viewer may leave what it was sent; 0 for as long as it likes */
+  constructor(clock: Clock, deadlineMs: number) {
+    this.#clock = clock;
+    this.#everyMs = deadlineMs / LOOKS;
+  }
+
+  /** The answer takes the viewer off again. */
+  watch(viewer: Reading): () => void {
+    if (this.#everyMs === 0) return () => {};
+    this.#viewers.add(viewer);
+    this.#callOff ??= this.#clock.after(this.#everyMs, () => this.#look());
+    return () => {
+      this.#viewers.delete(viewer);
+      if (this.#viewers.size > 0) return;
+      this.#callOff?.();
+      this.#callOff = undefined;
+    };
+  }
+
+  /** How many were cut so far. */
+  get cut(): number {
+    return this.#cut;
+  }
+
+  #look(): void {
+    this.#callOff = undefined;
+    for (const viewer of [...this.#viewers]) {
+      if (viewer.look() <= LOOKS) continue;
+      this.#cut++;
+      viewer.abort();
+    }
+    if (this.#viewers.size > 0) {
+      this.#callOff ??= this.#clock.after(this.#everyMs, () => this.#look());
+    }
+  }
+}

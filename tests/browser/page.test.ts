@@ -1,0 +1,487 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import type { Look } from "../support/chromium.ts";
+import { axe, closeBrowser, freshPage, post, signedInPage, workersJob } from "../support/page.ts";
+import { testServer } from "../support/server.ts";
+
+after(closeBrowser);
+
+const LOOKS: Readonly<Record<string, Look>> = {
+  desk: {},
+  "desk-dark": { dark: true },
+  phone: { phone: true },
+  "phone-dark": { phone: true, dark: true },
+};
+
+const STATUS = `document.querySelector(".status")?.textContent`;
+const PILL = `document.querySelector(".link-pill").dataset.link`;
+const BAR = `document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")`;
+
+test("a sync is seen moving and ending", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users", total: 100 });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+
+  await page.until(`${BAR} === "10"`);
+  const before = await page.text();
+  await job.tell(
+    { type: "progress", entities_inserted: 40, current: "user 40" },
+    { type: "log", level: "warning", message: "user 7 has no e-mail" },
+  );
+  await page.until(`${BAR} === "40"`);
+  const middle = await page.text();
+  await job.tell({ type: "progress", entities_inserted: 100 }, {
+    type: "end",
+    status: "completed",
+  });
+  await page.until(`${STATUS} === "Completed"`);
+  const end = await page.text();
+
+  assert.match(before, /10\.0 %\s+10 of 100 entities/);
+  assert.match(middle, /user 40/);
+  assert.match(middle, /warning\s+user 7 has no e-mail/);
+  assert.match(end, /100\.0 %\s+100 of 100 entities/);
+  assert.equal(await page.run(PILL), "over");
+  assert.doesNotMatch(end, /Cancel/);
+  assert.equal(await page.run("document.title"), "Completed - users - synctail");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("what is not known is absent: no bar, rate or time left without a total", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users" });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.body.innerText.includes("10 entities")`);
+
+  assert.equal(await page.run(`document.querySelector("[role=progressbar]").hidden`), true);
+  assert.doesNotMatch(await page.text(), /%| left|undefined|NaN|null|Entity types/);
+});
+
+test("a reload in the middle shows the job as it stands, with its log", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await job.tell({ type: "log", level: "info", message: "line before" });
+  await page.until(`document.body.innerText.includes("line before")`);
+
+  await page.reload();
+  await page.until(`document.body.innerText.includes("line before")`);
+  await job.tell({ type: "progress", entities_inserted: 60 });
+  await page.until(`${BAR} === "60"`);
+
+  assert.equal(await page.run(PILL), "live");
+});
+
+test("while the server is away the page says since when, and comes back without loss", async (t) => {
+  const server = await testServer(t, { retryMs: 100 });
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await job.tell({ type: "log", level: "info", message: "line 1" });
+  await page.until(`document.body.innerText.includes("line 1")`);
+  const lines = `[...document.querySelectorAll(".line-text")].map((node) => node.textContent)`;
+
+  await server.stop();
+  const banner = await page.until<string>(
+    `document.querySelector(".banner:not([hidden])")?.textContent`,
+  );
+  await server.restart();
+  await job.tell(
+    { type: "log", level: "info", message: "line 2" },
+    { type: "progress", entities_inserted: 70 },
+  );
+  await page.until(`${BAR} === "70" && ${PILL} === "live"`);
+
+  assert.match(
+    banner,
+    /The connection is lost\. Last heard at .+: the numbers below are from then/,
+  );
+  assert.equal(await page.run(`document.querySelector(".banner").hidden`), true);
+  assert.deepEqual(
+    (await page.run<string[]>(lines)).filter((text) => text.startsWith("line")),
+    ["line 1", "line 2"],
+  );
+});
+
+test("offline is told at once, and online again the page goes on where it was", async (t) => {
+  const server = await testServer(t, { retryMs: 100 });
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.querySelector("details .hint")?.textContent.startsWith("2 ")`);
+
+  await page.offline(true);
+  await page.until(`${PILL} === "offline" && !document.querySelector(".banner").hidden`);
+  await job.tell({ type: "progress", entities_inserted: 80 });
+  const old = await page.run(BAR);
+  await page.offline(false);
+  await page.until(`${BAR} === "80"`);
+
+  assert.equal(old, "10");
+  assert.equal(await page.run(PILL), "live");
+  const frames = await page.run<string>(`(document.querySelector("details.card").open = true,
+    new Promise((resolve) => setTimeout(() => resolve(
+      document.querySelector("details .lines").innerText), 100)))`);
+  assert.match(frames, /"resume": "resumed"/);
+});
+
+test("two tabs show the same, and signing out in one ends both", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const other = await page.sibling();
+  t.after(() => other.close());
+  await other.open(`${server.url}/job/${job.id}`);
+  await job.tell({ type: "progress", entities_inserted: 30 });
+  await Promise.all([page.until(`${BAR} === "30"`), other.until(`${BAR} === "30"`)]);
+
+  await page.run(`document.querySelector("#top button").click()`);
+  await page.until(`document.querySelector("#key")`);
+  await other.until(`document.querySelector("#key")`);
+
+  assert.match(await page.text(), /You are signed out/);
+  assert.match(await other.text(), /signed out|session has ended/);
+  await other.reload();
+  await other.until(`document.querySelector("#key")`);
+});
+
+test("a page is signed in by a link once, by a key always, and the link leaves the address bar", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server);
+  const address = await page.run<string>("location.href");
+  const used = await page.run<string>("performance.getEntriesByType('navigation')[0].name");
+  const other = await freshPage(t);
+  await other.open(used);
+  await other.until(`document.querySelector("#key")`);
+  const words = await other.text();
+  await other.type("nonsense");
+  await other.press("Enter");
+  await other.until(`document.body.innerText.includes("not known here")`);
+  await other.run(`document.querySelector("#key").value = ""`);
+  await other.type(server.key(["read"]));
+  await other.press("Enter");
+  await other.until(`document.querySelector("#jobs-title")`);
+
+  assert.doesNotMatch(address, /link/);
+  assert.match(words, /The sign-in link has expired or was used before/);
+  assert.equal(await other.run("document.cookie"), "");
+  assert.equal(await other.run("localStorage.length + sessionStorage.length"), 0);
+});
+
+test("a key that is revoked ends what is shown, with words", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const page = await freshPage(t);
+  const { key, row } = keyOf(server);
+  await page.open(`${server.url}/job/${job.id}`);
+  await page.until(`document.querySelector("#key")`);
+  await page.type(key);
+  await page.press("Enter");
+  await page.until(`${BAR} === "10"`);
+
+  server.keys.revoke(row);
+  await page.until(`document.querySelector("#key")`);
+
+  assert.match(await page.text(), /The key of this stream was revoked|session has ended/);
+});
+
+test("a job of another tenant, one that never was and a deleted one are told alike", async (t) => {
+  const server = await testServer(t);
+  const other = await fetch(`${server.url}/v1/sync/job`, {
+    method: "POST",
+    headers: {
+      "Authorization": `Bearer ${server.key(["read", "run", "write"], "acme")}`,
+      "Content-Type": "application/json",
+    },
+    body: "{}",
+  });
+  const { id } = await other.json();
+  const page = await signedInPage(t, server, `job/${id}`);
+  const heading = `document.querySelector(".lone h1")?.textContent`;
+  const words = [await page.until(heading)];
+  for (const path of ["job/770e8400-e29b-41d4-a716-446655440002", "job/none"]) {
+    await page.open(`${server.url}/${path}`);
+    words.push(await page.until(heading));
+  }
+  const job = await workersJob(server);
+  await page.open(`${server.url}/job/${job.id}`);
+  await page.until(`${BAR} === "10"`);
+  await server.ask(`/v1/sync/job/${job.id}`, {
+    method: "DELETE",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+
+  assert.deepEqual(words, Array(3).fill("There is nothing here under this id for this key."));
+  assert.equal(await page.until(heading), "The job was removed, with everything known of it.");
+});
+
+test("a job is cancelled and run again from the page, by the keyboard alone", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server);
+  const tabTo = async (words: string) => {
+    const there = `(document.activeElement.getAttribute("aria-label") ??
+      document.activeElement.textContent) === ${JSON.stringify(words)}`;
+    for (let tabs = 0; tabs < 40; tabs++) {
+      if (await page.run(there)) return await page.press("Enter");
+      await page.press("Tab");
+    }
+    assert.fail(`Tab does not reach "${words}"`);
+  };
+  await page.until(`document.querySelector("[aria-label='Run slow']")`);
+
+  await tabTo("Run slow");
+  await page.until(`${STATUS} === "In progress"`);
+  const first = await page.run("location.pathname");
+  await tabTo("Cancel");
+  await page.until(`document.querySelector("dialog[open]")`);
+  await page.press("Escape");
+  await page.until(`!document.querySelector("dialog")`);
+  await tabTo("Cancel");
+  await tabTo("Cancel the run");
+  await page.until(`${STATUS} === "Cancelled"`);
+  await page.until(`document.body.innerText.includes("Run again")`);
+  await tabTo("Run again");
+  await page.until(`location.pathname !== ${JSON.stringify(first)} && ${STATUS} === "In progress"`);
+
+  assert.match(await page.run("location.pathname"), /^\/job\/[0-9a-f-]{36}$/);
+});
+
+test("a key that may only read is told so, and offered nothing else", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`, ["read"]);
+  await page.until(`${BAR} === "10"`);
+  const text = await page.text();
+  await page.open(server.url);
+  await page.until(`document.querySelector(".sync-card")`);
+
+  assert.match(text, /This key may not run or cancel/);
+  assert.doesNotMatch(text, /^Cancel$|^Run again$/m);
+  assert.doesNotMatch(await page.text(), /^Run$/m);
+});
+
+test("the list is live, filtered by status, text and tag, and its filter is in the address", async (t) => {
+  const server = await testServer(t);
+  const users = await workersJob(server, { sync: "users", tags: ["eu"], total: 100 });
+  const orders = await workersJob(server, { sync: "orders", tags: ["us"] });
+  const page = await signedInPage(t, server);
+  const rows = `[...document.querySelectorAll(".job-name")].map((node) =>
+    node.firstChild.textContent).join()`;
+  await page.until(`${rows} === "orders,users"`);
+
+  await workersJob(server, { name: "by hand" });
+  await page.until(`${rows} === "by hand,orders,users"`);
+  await users.tell({ type: "progress", entities_inserted: 55 });
+  await page.until(`document.querySelector(".jobs").innerText.includes("55.0 %")`);
+  await orders.tell({ type: "end", status: "failed", error: { code: "x", message: "no route" } });
+  await page.until(`${rows} === "by hand,users,orders"`);
+  await page.run(`document.querySelector("#filter-text").focus()`);
+  await page.type("EU users");
+  await page.until(`${rows} === "users"`);
+  const address = await page.run("location.search");
+  await page.open(`${server.url}/?status=failed`);
+  await page.until(`${rows} === "orders"`);
+  const failed = await page.text();
+  await page.open(`${server.url}/?tag=us&status=active`);
+  await page.until(`document.body.innerText.includes("No job matches")`);
+
+  assert.equal(address, "?q=EU+users");
+  assert.match(failed, /Failed[\s\S]+no route/);
+  assert.equal(
+    await page.run(`performance.getEntriesByType("resource")
+    .filter(({ name }) => name.includes("/subscribe")).length <= 1`),
+    true,
+  );
+});
+
+test("a sync shows its last success, how long it takes, and its runs as links", async (t) => {
+  const server = await testServer(t);
+  for (const status of ["completed", "failed", "completed"]) {
+    const job = await workersJob(server, { sync: "users", total: 10 });
+    await job.tell({ type: "end", status });
+  }
+  const page = await signedInPage(t, server, "sync/users");
+  await page.until(`document.querySelectorAll(".strip a").length === 3`);
+  const text = await page.text();
+  const labels = await page.run<string[]>(
+    `[...document.querySelectorAll(".strip a")].map((node) => node.getAttribute("aria-label"))`,
+  );
+
+  assert.match(text, /Last success\s+(just now|\d+ s ago)\s+Typical duration\s+(under 1|\d+) s/);
+  assert.deepEqual(labels.map((label) => label.split(" ")[0]), [
+    "Completed",
+    "Failed",
+    "Completed",
+  ]);
+  await page.open(`${server.url}/sync/nothing`);
+  await page.until(`document.body.innerText.includes("There is no sync of this name")`);
+});
+
+test("attempts are shown together, each a link but the one that is open", async (t) => {
+  const server = await testServer(t);
+  const first = await workersJob(server, { sync: "users" });
+  await first.tell({ type: "end", status: "failed", error: { code: "x", message: "no route" } });
+  const second = await workersJob(server, { sync: "users", retry_of: first.id, attempt: 2 });
+  const page = await signedInPage(t, server, `job/${second.id}`);
+
+  await page.until(`document.querySelectorAll(".attempts li").length === 2`);
+  const later = await page.run<string>(`document.querySelector(".attempts").innerText`);
+  await page.run(`document.querySelector(".attempts a").click()`);
+  await page.until(`location.pathname === "/job/${first.id}" &&
+    document.querySelectorAll(".attempts li").length === 2`);
+  const text = await page.text();
+
+  assert.match(later, /1\. Failed [0-9a-f]{8} no route\s+2\. In progress \(this one\)/);
+  assert.match(text, /no route/);
+});
+
+test("a stalled job is told as stalled until it is heard of again", async (t) => {
+  const server = await testServer(t, { stallAfterMs: 1, heartbeatMs: 50 });
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+
+  await page.until(`${STATUS} === "In progress, stalled"`);
+
+  assert.match(await page.text(), /Nothing has been heard of this job for/);
+});
+
+test("text from outside is shown as text, wherever it appears", async (t) => {
+  const server = await testServer(t);
+  const evil = `<img src=x onerror="window.broken=1"><script>window.broken=1</script>`;
+  const job = await workersJob(server, { sync: evil, tags: [evil], meta: { [evil]: evil } });
+  await job.tell(
+    {
+      type: "progress",
+      entities_inserted: 11,
+      phase: evil,
+      current: evil,
+      entities_encountered: { [evil]: 1 },
+    },
+    { type: "log", level: "info", message: evil, source: evil, fields: { [evil]: evil } },
+  );
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.querySelector(".line")`);
+  await page.run(`document.querySelector(".line").click()`);
+  await page.until(`document.querySelector(".types tbody th")`);
+  const live = await page.text();
+  await job.tell({ type: "end", status: "failed", error: { code: "x", message: evil } });
+  await page.until(`document.querySelector(".error-box p")`);
+  const ended = await page.text();
+  for (
+    const path of [
+      "",
+      "?q=img",
+      `sync/${encodeURIComponent(evil)}`,
+      `?tag=${encodeURIComponent(evil)}`,
+    ]
+  ) {
+    await page.open(`${server.url}/${path}`);
+    await page.until(`document.querySelector(".job-row")`);
+    assert.ok((await page.text()).includes(evil), path);
+    assert.equal(
+      await page.run(`window.broken === undefined &&
+      document.querySelectorAll("#view img, #view script").length`),
+      0,
+    );
+  }
+
+  assert.equal(live.split(evil).length > 6, true);
+  assert.ok(ended.includes(evil));
+  assert.deepEqual(page.complaints, []);
+});
+
+test("every view keeps to the rules of accessibility, light and dark, on a phone and at a desk", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users", total: 100, tags: ["eu"], meta: { a: 1 } });
+  await job.tell(
+    { type: "progress", entities_inserted: 20, current: "x", entities_encountered: { user: 20 } },
+    { type: "log", level: "error", message: "line" },
+  );
+  const failed = await workersJob(server, { sync: "users", total: 100 });
+  await failed.tell({ type: "end", status: "failed", error: { code: "x", message: "no route" } });
+  const page = await signedInPage(t, server);
+  const signedOut = await freshPage(t);
+  const found: string[] = [];
+  const views: [string, string][] = [
+    ["", ".job-row"],
+    [`job/${job.id}`, ".line"],
+    [`job/${failed.id}`, ".error-box p"],
+    ["sync/users", ".strip a"],
+    ["job/none", ".lone h1"],
+  ];
+
+  for (const [path, selector] of views) {
+    await page.look({ reducedMotion: true });
+    await page.open(`${server.url}/${path}`);
+    await page.until(`document.querySelector(${JSON.stringify(selector)})`);
+    if (selector === ".line") await page.run(`document.querySelector(".line").click()`);
+    for (const [name, look] of Object.entries(LOOKS)) {
+      await page.look({ ...look, reducedMotion: true });
+      await page.picture(`${selector.replace(/\W+/g, "")}-${name}`);
+      // A phone in the dark has the colours of the one and the layout of the other.
+      const breaches = name === "phone-dark" ? [] : await axe(page, name === "desk-dark");
+      const wide = await page.run("document.documentElement.scrollWidth > innerWidth");
+      if (wide) breaches.push("it is wider than the window");
+      found.push(...breaches.map((breach) => `/${path} ${name}: ${breach}`));
+    }
+  }
+  await signedOut.open(server.url);
+  await signedOut.until(`document.querySelector("#key")`);
+  for (const dark of [false, true]) {
+    await signedOut.look({ dark });
+    found.push(...await axe(signedOut, dark));
+  }
+
+  assert.deepEqual(found, []);
+});
+
+test("a page elsewhere follows by ticket, and is told when the ticket has ended", async (t) => {
+  const server = await testServer(t, { corsOrigins: "*" });
+  const elsewhere = await testServer(t);
+  const job = await workersJob(server);
+  const page = await freshPage(t);
+  await page.open(`${elsewhere.url}/openapi.json`);
+  const ticket = await post(server, `/v1/sync/job/${job.id}/ticket`, { expires_in_s: 5 });
+
+  const seen = await page.run<{ type: string; code?: string }[]>(`new Promise((resolve) => {
+    const seen = [];
+    const source = new EventSource(${JSON.stringify(ticket.url)});
+    source.onmessage = ({ data }) => {
+      const frame = JSON.parse(data);
+      seen.push({ type: frame.type, code: frame.code });
+      if (frame.type === "error") { source.close(); resolve(seen); }
+    };
+    source.onerror = () => { if (source.readyState === 2) resolve(seen); };
+  })`);
+
+  const types = seen.map(({ type }) => type).filter((type) => type !== "heartbeat");
+  assert.deepEqual(types, ["connected", "progress", "error"]);
+  assert.equal(seen.at(-1)?.code, "access_expired");
+});
+
+test("there is a page for an address that is none", async (t) => {
+  const server = await testServer(t);
+  const page = await freshPage(t);
+  await page.open(`${server.url}/nothing/here`);
+
+  assert.match(await page.text(), /There is no page here/);
+  assert.equal(await page.run(`document.querySelector("a").href`), `${server.url}/`);
+  assert.deepEqual(await axe(page), []);
+});
+
+test("below a prefix the page works as it does without", async (t) => {
+  const server = await testServer(t, { publicUrl: "http://localhost:1/synctail" });
+  const { id } = await post(server, "/v1/sync/job", { sync: "users", total: 10 });
+  const page = await freshPage(t);
+  await page.open(`${server.url}/synctail/job/${id}`, { Authorization: `Bearer ${server.key()}` });
+  await page.until(`${STATUS} === "Pending"`);
+  await page.run(`document.querySelector(".brand").click()`);
+  await page.until(`document.querySelector(".job-row")`);
+  await page.run(`document.querySelector(".job-row a").click()`);
+  await page.until(`${STATUS} === "Pending"`);
+
+  assert.equal(await page.run("location.pathname"), `/synctail/job/${id}`);
+});
+
+function keyOf(server: Awaited<ReturnType<typeof testServer>>) {
+  const key = server.key(["read"]);
+  return { key, row: key.split("_")[1] };
+}

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { systemClock } from "../../src/clock.ts";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { newJob, progress } from "../support/log_contract.ts";
+import { closeBrowser, signedInPage, workersJob } from "../support/page.ts";
+import { testServer } from "../support/server.ts";
+
+after(closeBrowser);
+
+/** Elements that a page may have at all; what is not seen is not there. */
+const NODES_MAX = 1_500;
+const NODES = `document.querySelectorAll("*").length`;
+
+test("10,000 jobs are one list that scrolls, of which only what is seen is drawn", async (t) => {
+  const server = await testServer(t);
+  const moving = await workersJob(server, { sync: "users", total: 100 });
+  const log = new SqliteLog({
+    path: join(server.temp, "data", "log.db"),
+    durability: "normal",
+    clock: systemClock,
+  });
+  const jobs = Array.from(
+    { length: 9_999 },
+    (_, n) =>
+      newJob({
+        origin: "worker",
+        owner: null,
+        sync: null,
+        name: `number-${n}`,
+        createdAtMs: n + 1,
+      }),
+  );
+  await Promise.all(jobs.map(async (job, n) => {
+    await log.create({ ...job, leaseUntilMs: Date.now() + 3_600_000, leaseMs: 3_600_000 });
+    if (n % 2 === 0) await log.append(job, () => ({ facts: [progress("completed", n)] }));
+  }));
+  await log.close();
+  const page = await signedInPage(t, server);
+  const names =
+    `[...document.querySelectorAll(".job-name")].map((node) => node.firstChild.textContent)`;
+
+  // Half of them are over; of those the newest thousand come at first, the others when asked for.
+  await page.until(
+    `document.querySelector(".summary").textContent.startsWith("6,000 jobs loaded")`,
+  );
+  while (
+    !await page.run(
+      `document.querySelector("#jobs-title ~ .summary").textContent.startsWith("10,000 jobs")`,
+    )
+  ) {
+    await page.run(`document.querySelector(".older:not([hidden]):not(:disabled)")?.click()`);
+    await page.until(`!document.querySelector(".older:disabled")`);
+  }
+  const nodes = [await page.run<number>(NODES)];
+  for (const share of [0.3, 0.7, 1]) {
+    await page.run(`scrollTo(0, document.documentElement.scrollHeight * ${share})`);
+    await page.until(`[...document.querySelectorAll(".job-row")].some((node) => {
+      const { top, bottom } = node.getBoundingClientRect();
+      return top < innerHeight / 2 && bottom > 0;
+    })`);
+    nodes.push(await page.run<number>(NODES));
+  }
+  const last = await page.until<string[]>(`${names}.includes("number-0") && ${names}`);
+  await page.run(`scrollTo(0, 0)`);
+  await moving.tell({ type: "progress", entities_inserted: 77 });
+  await page.until(`document.querySelector(".jobs").innerText.includes("77.0 %")`);
+  await page.run(`document.querySelector("#filter-text").focus()`);
+  await page.type("number-4321");
+  await page.until(`${names}.join() === "number-4321"`);
+
+  assert.ok(last.length < 60);
+  assert.ok(Math.max(...nodes) < NODES_MAX, String(nodes));
+  assert.deepEqual(page.complaints, []);
+});
+
+test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled through", async (t) => {
+  const server = await testServer(t, { eventsPerS: 1_000_000, retentionEntries: 1_000_000 });
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.querySelector(".bar")`);
+  const lines = (first: number) =>
+    Array.from(
+      { length: 10_000 },
+      (_, n) => JSON.stringify({ type: "log", level: "info", message: `line ${first + n}` }),
+    ).join("\n");
+  const send = async (first: number) => {
+    const response = await server.ask(`/v1/sync/job/${job.id}/events`, {
+      method: "POST",
+      headers: {
+        "Authorization": `Bearer ${server.key()}`,
+        "Content-Type": "application/x-ndjson",
+      },
+      body: lines(first),
+    });
+    assert.equal(response.status, 200, await response.text());
+  };
+  const shown = (text: string) =>
+    `[...document.querySelectorAll(".line-text")].some((node) => node.textContent === "${text}")`;
+
+  for (let first = 1; first < 50_000; first += 10_000) await send(first);
+  await page.until(shown("line 50000"));
+  const nodes = [await page.run<number>(NODES)];
+  await page.run(`document.querySelector(".lines").scrollTop -= 4_000`);
+  await page.until(`!document.querySelector(".lines-more").hidden`);
+  for (let first = 50_001; first < 100_000; first += 10_000) await send(first);
+  await page.until(
+    `document.querySelector(".lines-more").textContent.startsWith("50,000 new lines")`,
+  );
+  nodes.push(await page.run<number>(NODES));
+  await page.run(`document.querySelector(".lines-more").click()`);
+  await page.until(shown("line 100000"));
+  await page.run(`document.querySelector(".lines").scrollTop = 0`);
+  await page.until(`${shown("line 100000")} === false`);
+  const kept = await page.run<number>(
+    `document.querySelector(".lines [role=option]").getAttribute("aria-setsize")`,
+  );
+  await page.run(`document.querySelector(".lines").focus()`);
+  await page.press("Home");
+  await page.press("ArrowDown");
+  const second = await page.until<string>(
+    `document.querySelector(".lines-whole:not([hidden])")?.textContent`,
+  );
+  await page.press("End");
+  await page.until(shown("line 100000"));
+  const whole = await page.run<string>(
+    `fetch([...document.links].find(({ textContent }) => textContent === "Whole log").href,
+      { headers: { Accept: "text/html" } }).then((response) => response.text())`,
+  );
+
+  assert.ok(Math.max(...nodes) < NODES_MAX, String(nodes));
+  assert.ok(Number(kept) >= 10_000 && Number(kept) < 11_000, String(kept));
+  assert.match(second, new RegExp(`\nline ${100_000 - Number(kept) + 2}$`));
+  assert.equal(whole.trimEnd().split("\n").length, 100_000);
+  assert.deepEqual(page.complaints, []);
+});

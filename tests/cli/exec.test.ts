@@ -1,0 +1,349 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { ask, execBench, startExec } from "../support/exec.ts";
+import { runs } from "../support/processes.ts";
+import { OWN, startProgram } from "../support/program.ts";
+import { testServer } from "../support/server.ts";
+
+/** A server in this process, and the flags that name it. */
+async function served(t: Parameters<typeof testServer>[0], options = {}) {
+  const server = await testServer(t, options);
+  const { path, data } = await execBench(t);
+  const own = ["--server", server.url, "--key", server.key(), "--data", data];
+  const jobs = async () => (await (await server.ask("/v1/sync/jobs")).json()).items;
+  const logs = async (id: string) => {
+    const headers = { Authorization: `Bearer ${server.key()}`, Accept: "application/x-ndjson" };
+    const answer = await server.ask(`/v1/sync/job/${id}/logs`, { headers });
+    return (await answer.text()).split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  };
+  return { server, path, data, own, jobs, logs };
+}
+
+test("exec() ends with the program's own exit code, and its job as the program fared", async (t) => {
+  const { own, jobs } = await served(t);
+
+  const fine = await startExec(t, { own: [...own, "fine"], program: ["sh", "-c", "exit 0"] }).ended;
+  const seven = await startExec(t, { own: [...own, "seven"], program: ["sh", "-c", "exit 7"] })
+    .ended;
+
+  assert.deepEqual([fine, seven], [0, 7]);
+  const [second, first] = await jobs();
+  assert.deepEqual([first.sync, first.status, first.error], ["fine", "completed", null]);
+  assert.deepEqual([second.sync, second.status], ["seven", "failed"]);
+  assert.match(second.error.message, /exit code 7/);
+});
+
+test("exec() says on stderr which job it is, and nothing at all with --quiet", async (t) => {
+  const { own, jobs, server } = await served(t);
+  const program = ["sh", "-c", "echo out; echo err >&2"];
+
+  const loud = startExec(t, { own: [...own, "n"], program });
+  await loud.ended;
+  const quiet = startExec(t, { own: [...own, "n", "--quiet"], program });
+  await quiet.ended;
+  const json = startExec(t, { own: [...own, "n", "--json"], program });
+  await json.ended;
+
+  const [third, , first] = await jobs();
+  assert.equal(loud.stdout().toString(), "out\n");
+  const [words, rest] = loud.stderr().split("\n");
+  assert.equal(
+    words,
+    `synctail: job ${first.id}: ${server.url}/v1/sync/job/${first.id}/subscribe`,
+  );
+  assert.equal(rest, "err");
+  assert.deepEqual([quiet.stdout().toString(), quiet.stderr()], ["out\n", "err\n"]);
+  assert.equal(json.stdout().toString(), "out\n");
+  assert.deepEqual(JSON.parse(json.stderr().split("\n")[0]), {
+    type: "job",
+    job_id: third.id,
+    url: `${server.url}/v1/sync/job/${third.id}`,
+  });
+});
+
+test("exec() ends by the signal that killed the program", async (t) => {
+  const { own } = await served(t);
+  const killed = async (signal: string) =>
+    await startExec(t, { own: [...own, "n"], program: ["sh", "-c", `kill -${signal} $$`] }).ended;
+
+  assert.equal(await killed("TERM"), "SIGTERM");
+  assert.equal(await killed("KILL"), "SIGKILL");
+  assert.equal(await killed("INT"), "SIGINT");
+  // A core dump of ours would tell nobody anything: 128 and the signal's number.
+  assert.equal(await killed("SEGV"), 139);
+});
+
+test("exec() ends with 127 or 126 where a program cannot be started, and its job as failed", async (t) => {
+  const { own, jobs, path } = await served(t);
+  writeFileSync(join(path, "plain"), "echo plain\n", { mode: 0o644 });
+  writeFileSync(join(path, "script"), "echo script $1\n", { mode: 0o755 });
+
+  const none = startExec(t, { own: [...own, "n", "--quiet"], program: ["no-such-program-here"] });
+  assert.equal(await none.ended, 127);
+  const plain = startExec(t, { own: [...own, "n"], program: [join(path, "plain")] });
+  assert.equal(await plain.ended, 126);
+  const script = startExec(t, { own: [...own, "n"], program: [join(path, "script"), "one"] });
+  assert.equal(await script.ended, 0);
+
+  assert.match(none.stderr(), /^synctail: Cannot run "no-such-program-here": there is no such/);
+  assert.match(plain.stderr(), /is not executable/);
+  assert.equal(script.stdout().toString(), "script one\n");
+  const codes = (await jobs()).map(({ status, error }: { status: string; error: unknown }) => [
+    status,
+    (error as { code: string } | null)?.code,
+  ]);
+  assert.deepEqual(codes, [
+    ["completed", undefined],
+    ["failed", "program_not_executable"],
+    ["failed", "program_not_found"],
+  ]);
+});
+
+test("exec() gives wrong usage 2 before anything is started", async (t) => {
+  const { path } = await execBench(t);
+  const touch = ["touch", join(path, "started")];
+  const wrong = [
+    ["n", "--format", "nonsense"],
+    ["n", "--lease", "0s"],
+    ["n", "--stop-grace", "soon"],
+    ["n", "--server", "nonsense"],
+    ["n", "--nonsense"],
+    [],
+    ["--flush"],
+  ];
+
+  for (const own of wrong) {
+    const run = startExec(t, { own, program: touch });
+    assert.equal(await run.ended, 2, `${own}: ${run.stderr()}`);
+  }
+
+  assert.deepEqual(readdirSync(path).filter((name) => name === "started"), []);
+});
+
+test("exec() passes binary output and input through, byte by byte", async (t) => {
+  const { own, path } = await served(t);
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7 + (at >> 8)) % 256));
+  writeFileSync(join(path, "bytes"), bytes);
+
+  const output = startExec(t, {
+    own: [...own, "n", "-q"].slice(0, -1).concat("--quiet"),
+    program: [
+      "sh",
+      "-c",
+      'cat "$0"; cat "$0" >&2',
+      join(path, "bytes"),
+    ],
+  });
+  const err: Buffer[] = [];
+  output.child.stderr?.on("data", (chunk) => err.push(chunk));
+  await output.ended;
+  const input = startExec(t, { own: [...own, "n", "--quiet"], program: ["cat"], input: true });
+  input.child.stdin?.end(bytes);
+  await input.ended;
+
+  assert.ok(output.stdout().equals(bytes));
+  assert.ok(Buffer.concat(err).equals(bytes));
+  assert.ok(input.stdout().equals(bytes));
+});
+
+test("exec() shows output the moment it comes, and /dev/stdout can be opened again", async (t) => {
+  const { own } = await served(t);
+  const script = 'printf one; echo two > /dev/stderr; read line; echo "$line" > /dev/stdout';
+  const run = startExec(t, {
+    own: [...own, "n", "--quiet"],
+    program: ["sh", "-c", script],
+    input: true,
+  });
+
+  // It waits for its input, so what is seen now was not held back until its end.
+  await run.until(() => run.stdout().toString() === "one" && run.stderr() === "two\n");
+  run.child.stdin?.end("three\n");
+
+  assert.equal(await run.ended, 0);
+  assert.equal(run.stdout().toString(), "onethree\n");
+});
+
+test("exec() survives a flood: the bytes pass, the log is thinned and says so", async (t) => {
+  const { own, jobs, logs } = await served(t);
+  const program = ["sh", "-c", "seq 1 500000"];
+
+  const run = startExec(t, { own: [...own, "n", "--quiet"], program });
+  const hash = createHash("sha256");
+  run.child.stdout?.on("data", (chunk) => hash.update(chunk));
+  assert.equal(await run.ended, 0);
+
+  const expected = createHash("sha256");
+  for (let from = 1; from <= 500_000; from += 1_000) {
+    const lines = Array.from({ length: 1_000 }, (_, at) => `${from + at}\n`);
+    expected.update(lines.join(""));
+  }
+  assert.equal(hash.digest("hex"), expected.digest("hex"));
+  const [job] = await jobs();
+  const lines: { message: string; source?: string }[] = await logs(job.id);
+  const shown = lines.filter(({ source }) => source === undefined).length;
+  const leftOut = lines.map(({ message }) => /^(\d+) lines left out: more than/.exec(message))
+    .reduce((sum, match) => sum + Number(match?.[1] ?? 0), 0);
+  assert.equal(job.status, "completed");
+  assert.equal(shown + leftOut, 500_000);
+  assert.ok(shown < 20_000, `${shown} lines`);
+});
+
+test("exec() stops the program with its reader, as a pipe does", async (t) => {
+  const { own } = await served(t);
+  const run = startExec(t, { own: [...own, "n", "--quiet"], program: ["yes"] });
+
+  await run.until(() => run.stdout().length > 0);
+  run.child.stdout?.destroy();
+
+  // SIGPIPE, as shells say it.
+  assert.equal(await run.ended, 141);
+});
+
+test("exec() does not wait for a daemon that keeps the output and says nothing", async (t) => {
+  const { own } = await served(t);
+  const run = startExec(t, {
+    own: [...own, "n", "--quiet"],
+    program: ["sh", "-c", "sleep 1000 & echo $!; exit 4"],
+  });
+
+  const code = await run.ended;
+  const daemon = Number(run.stdout().toString());
+  t.after(() => void process.kill(daemon, "SIGKILL"));
+
+  assert.equal(code, 4);
+  assert.equal(await runs(daemon), true);
+});
+
+test("exec() tells of host, command without secrets, process, tags and lease", async (t) => {
+  const { own, jobs, logs } = await served(t);
+  const program = ["sh", "-c", "echo $PPID", "--password", "hunter2", "--token=abc"];
+  const flags = ["n", "--tag", "nightly", "--tag", "eu", "--lease", "5m", "--quiet"];
+
+  const run = startExec(t, { own: [...own, ...flags], program });
+  await run.ended;
+
+  const [job] = await jobs();
+  const { host, command, pid, format, added_flags } = job.meta;
+  assert.deepEqual(
+    { host: typeof host, command, pid: typeof pid, format, added_flags },
+    {
+      host: "string",
+      command: ["sh", "-c", "echo $PPID", "--password", "***", "--token=***"],
+      pid: "number",
+      format: "lines",
+      added_flags: undefined,
+    },
+  );
+  assert.deepEqual([job.tags, job.lease_s], [["nightly", "eu"], 300]);
+  assert.equal((await logs(job.id))[0].message, run.stdout().toString().trim());
+});
+
+test("exec() forwards SIGTERM, and the job was stopped, not failed", async (t) => {
+  const { own, jobs } = await served(t);
+  const script = "trap 'echo stopping; exit 9' TERM; echo ready; while :; do sleep 0.05; done";
+  const run = startExec(t, { own: [...own, "n", "--quiet"], program: ["sh", "-c", script] });
+
+  await run.until(() => run.stdout().includes("ready"));
+  run.signal("SIGTERM");
+
+  assert.equal(await run.ended, 9);
+  assert.equal(run.stdout().toString(), "ready\nstopping\n");
+  const [job] = await jobs();
+  assert.deepEqual([job.status, job.error.code], ["cancelled", "interrupted"]);
+});
+
+test("exec() leaves ignored signals ignored, as nohup wants it", async (t) => {
+  const { own } = await served(t);
+  const [runner, ...before] = OWN;
+  const script = `trap '' HUP; exec "$@"`;
+  const inner = [...before, "exec", ...own, "n", "--quiet", "--"];
+  const show = ["sh", "-c", "kill -HUP $PPID; kill -HUP $$; echo alive"];
+
+  const { code, stdout } = await startProgram.toEnd(t, {
+    command: ["sh"],
+    args: ["-c", script, "sh", runner, ...inner, ...show],
+  });
+
+  assert.deepEqual([code, stdout], [0, "alive\n"]);
+});
+
+test("a cancel stops the program and all that it has started; the job ends as cancelled", async (t) => {
+  const { own, jobs, server } = await served(t);
+  const script = "sleep 1000 & echo child $!; wait";
+  const run = startExec(t, {
+    own: [...own, "n", "--quiet", "--lease", "3s"],
+    program: ["sh", "-c", script],
+  });
+  await run.until(() => /child \d+/.test(run.stdout().toString()));
+  const child = Number(/child (\d+)/.exec(run.stdout().toString())?.[1]);
+  let [job] = await jobs();
+  while (!job) [job] = await jobs();
+
+  await server.ask(`/v1/sync/job/${job.id}/cancel`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+
+  assert.equal(await run.ended, "SIGTERM");
+  [job] = await jobs();
+  assert.deepEqual([job.status, job.error], ["cancelled", null]);
+  assert.equal(await runs(child), false);
+});
+
+test("a program that does not stop is killed after the grace", async (t) => {
+  const { own, jobs, server } = await served(t);
+  const script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+  const run = startExec(t, {
+    own: [...own, "n", "--quiet", "--lease", "3s", "--stop-grace", "1s"],
+    program: ["sh", "-c", script],
+  });
+  await run.until(() => run.stdout().includes("ready"));
+  let [job] = await jobs();
+  while (!job) [job] = await jobs();
+
+  await server.ask(`/v1/sync/job/${job.id}/cancel`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+
+  assert.equal(await run.ended, "SIGKILL");
+  assert.equal((await jobs())[0].status, "cancelled");
+});
+
+test("without a server exec starts one, whose URL answers while the program runs", async (t) => {
+  const { data, key } = await execBench(t);
+  const run = startExec(t, {
+    own: ["--data", data, "n"],
+    program: ["sh", "-c", "echo ready; read line"],
+    input: true,
+  });
+  await run.until(() => run.stdout().includes("ready"));
+  const [, url, id] = /(http:\S+)\/v1\/sync\/job\/(\S+)\/subscribe/.exec(run.stderr()) ?? [];
+  let job = await ask(url, key, `/v1/sync/job/${id}`);
+  while (job.status !== "in_progress") job = await ask(url, key, `/v1/sync/job/${id}`);
+  const stream = await fetch(`${url}/v1/sync/job/${id}/subscribe`, {
+    headers: { Authorization: `Bearer ${key}` },
+  });
+  const seen = stream.text();
+
+  // A second one beside it uses the same server.
+  const beside = startExec(t, { own: ["--data", data, "m"], program: ["true"] });
+  assert.equal(await beside.ended, 0);
+  assert.ok(beside.stderr().includes(`${url}/v1/sync/job/`), beside.stderr());
+  run.child.stdin?.end("go\n");
+
+  assert.equal(await run.ended, 0);
+  assert.match(await seen, /"status": "completed".*"is_complete": true/);
+  const kept = await startProgram(t, { args: ["serve"], data });
+  const { items } = await ask(kept.url, key, "/v1/sync/jobs");
+  assert.deepEqual(items.map(({ sync, status }: Record<string, string>) => [sync, status]), [
+    ["m", "completed"],
+    ["n", "completed"],
+  ]);
+  assert.deepEqual(readdirSync(join(data, "spool")), []);
+  assert.equal(statSync(join(data, "spool")).mode & 0o777, 0o700);
+});

@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ask, execBench, startExec } from "../support/exec.ts";
+import { type Cleanup, startProgram } from "../support/program.ts";
+
+/** The log lines of a job. */
+async function linesOf(url: string, key: string, id: string): Promise<string[]> {
+  const headers = { Authorization: `Bearer ${key}`, Accept: "application/x-ndjson" };
+  const text = await (await fetch(`${url}/v1/sync/job/${id}/logs`, { headers })).text();
+  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line).message);
+}
+
+/** A port of this machine on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+/** Starts a server on a given port, and waits until it serves. */
+async function serveOn(t: Cleanup, data: string, port: number) {
+  const args = ["serve", "--json", "--data", data, "--port", `${port}`];
+  const server = startProgram.raw(t, { args });
+  await server.until((stdout) => stdout.includes("listening"));
+  return server;
+}
+
+const spooled = (state: string) => readdirSync(join(state, "synctail", "spool"));
+
+/** The bytes of all spools. */
+function spoolText(state: string): string {
+  const directory = join(state, "synctail", "spool");
+  return spooled(state).map((name) => readFileSync(join(directory, name), "latin1")).join("");
+}
+
+test("an unreachable server changes nothing for the program; the next exec tells of it, once", async (t) => {
+  const { data, key, path } = await execBench(t);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+
+  const away = startExec(t, { own: ["away"], program: ["sh", "-c", "seq 1 20; exit 5"], env });
+  const code = await away.ended;
+  const left = spooled(path).length;
+  await serveOn(t, data, port);
+  // It waits until the server has what was left.
+  const next = startExec(t, { own: ["next"], program: ["true"], env });
+  await next.ended;
+
+  assert.equal(code, 5);
+  assert.equal(
+    away.stdout().toString(),
+    Array.from({ length: 20 }, (_, n) => `${n + 1}\n`).join(""),
+  );
+  assert.match(away.stderr(), /could not be told of everything/);
+  assert.equal(left, 1);
+  assert.deepEqual(spooled(path), []);
+  const { items } = await ask(url, key, "/v1/sync/jobs");
+  assert.deepEqual(
+    items.map(({ sync, status }: Record<string, string>) => [sync, status]),
+    [["away", "failed"], ["next", "completed"]],
+  );
+  assert.deepEqual(
+    await linesOf(url, key, items[0].id),
+    Array.from({ length: 20 }, (_, n) => `${n + 1}`),
+  );
+});
+
+test("exec --flush tells what was left, and says what stays", async (t) => {
+  const { data, key, path } = await execBench(t);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+  const other = { ...env, SYNCTAIL_SERVER: "http://127.0.0.1:9" };
+  await startExec(t, { own: ["a", "--quiet"], program: ["true"], env }).ended;
+  await startExec(t, { own: ["b", "--quiet"], program: ["true"], env: other }).ended;
+  const flush = (more = {}) =>
+    startProgram.toEnd(t, { args: ["exec", "--flush", "--json"], env: { ...env, ...more } });
+
+  const early = await flush();
+  await serveOn(t, data, port);
+  const late = await flush();
+
+  assert.deepEqual([early.code, JSON.parse(early.stderr)], [1, {
+    type: "flushed",
+    sent: 0,
+    left: 1,
+    others: 1,
+  }]);
+  assert.deepEqual([late.code, JSON.parse(late.stderr)], [0, {
+    type: "flushed",
+    sent: 1,
+    left: 0,
+    others: 1,
+  }]);
+  const { items } = await ask(url, key, "/v1/sync/jobs");
+  assert.deepEqual(items.map(({ sync, status }: Record<string, string>) => [sync, status]), [
+    ["a", "completed"],
+  ]);
+});
+
+test("a server that is killed and comes back has every line once", async (t) => {
+  const { data, key, path } = await execBench(t);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+  let server = await serveOn(t, data, port);
+  // Each line that the program is given comes back as one of its output.
+  const run = startExec(t, { own: ["n", "--quiet"], program: ["cat"], env, input: true });
+  let said = 0;
+  const say = async (lines: number) => {
+    for (let n = 0; n < lines; n++) run.child.stdin?.write(`line ${++said}\n`);
+    await run.until(() => run.stdout().includes(`line ${said}\n`));
+  };
+  const jobs = async () => (await ask(url, key, "/v1/sync/jobs")).items;
+  let [job] = await jobs();
+  while (!job) [job] = await jobs();
+
+  for (let round = 0; round < 3; round++) {
+    await say(10);
+    // Once in the middle of a request, perhaps, and once surely after one.
+    if (round > 0) { while ((await linesOf(url, key, job.id)).length < 5); }
+    await server.stop("SIGKILL");
+    await say(10);
+    server = await serveOn(t, data, port);
+  }
+  run.child.stdin?.end();
+
+  assert.equal(await run.ended, 0);
+  assert.deepEqual(
+    await linesOf(url, key, job.id),
+    Array.from({ length: 60 }, (_, n) => `line ${n + 1}`),
+  );
+  const [after] = await jobs();
+  assert.equal(after.status, "completed");
+  assert.deepEqual(spooled(path), []);
+});
+
+test("exec that is killed leaves a job that ends as failed when it is told", async (t) => {
+  const { data, key, path } = await execBench(t);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+  const run = startExec(t, {
+    own: ["n", "--quiet"],
+    program: ["sh", "-c", "echo one; echo two; read line"],
+    env,
+    input: true,
+  });
+  await run.until(() => run.stdout().includes("two"));
+  // What the program says goes out before it is kept.
+  while (!spoolText(path).includes('"two"')) await new Promise((resolve) => setImmediate(resolve));
+  run.signal("SIGKILL");
+  assert.equal(await run.ended, "SIGKILL");
+  await serveOn(t, data, port);
+
+  const { code } = await startProgram.toEnd(t, { args: ["exec", "--flush"], env });
+
+  assert.equal(code, 0);
+  const [job] = (await ask(url, key, "/v1/sync/jobs")).items;
+  assert.deepEqual([job.status, job.error.code], ["failed", "exec_killed"]);
+  assert.deepEqual(await linesOf(url, key, job.id), ["one", "two"]);
+  assert.deepEqual(spooled(path), []);
+});
+
+test("a key that is missing or wrong keeps no program from running; the spool waits for a right one", async (t) => {
+  const { data, key, path } = await execBench(t);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await serveOn(t, data, port);
+  const env = { SYNCTAIL_SERVER: url, XDG_STATE_HOME: path };
+  const program = ["sh", "-c", "echo done"];
+
+  const none = startExec(t, { own: ["none"], program, env });
+  assert.equal(await none.ended, 0);
+  const file = startExec(t, { own: ["file", "--key-file", join(path, "nowhere")], program, env });
+  assert.equal(await file.ended, 0);
+  const wrong = startExec(t, { own: ["wrong", "--key", "st_0000_wrong"], program, env });
+  assert.equal(await wrong.ended, 0);
+  const { code } = await startProgram.toEnd(t, {
+    args: ["exec", "--flush", "--key", key],
+    env,
+  });
+
+  assert.equal(none.stdout().toString(), "done\n");
+  assert.match(none.stderr(), /no key was given/);
+  assert.match(file.stderr(), /Cannot read the key/);
+  assert.match(wrong.stderr(), /it answers 401/);
+  assert.equal(code, 0);
+  const { items } = await ask(url, key, "/v1/sync/jobs");
+  assert.deepEqual(items.map(({ sync }: { sync: string }) => sync), ["wrong", "file", "none"]);
+});
+
+test("an exec takes the place of the one that was the server, and every line is there once", async (t) => {
+  const { data, key } = await execBench(t);
+  const program = ["sh", "-c", "echo ready; cat"];
+  const first = startExec(t, { own: ["first", "--data", data], program, input: true });
+  await first.until(() => first.stdout().includes("ready"));
+  const url = /http:\/\/[\d.:]+/.exec(first.stderr())?.[0] ?? "";
+  const second = startExec(t, { own: ["second", "--data", data], program, input: true });
+  await second.until(() => second.stdout().includes("ready"));
+  const say = async (text: string) => {
+    second.child.stdin?.write(`${text}\n`);
+    await second.until(() => second.stdout().includes(text));
+  };
+  let jobs = [];
+  while (jobs.length < 2) jobs = (await ask(url, key, "/v1/sync/jobs")).items;
+
+  const beside = await startProgram.toEnd(t, { args: ["run", "docs", "--data", data] });
+  await say("before");
+  first.child.stdin?.end();
+  assert.equal(await first.ended, 0);
+  await say("after");
+  // The page that was open comes back at the same place.
+  let seen = [];
+  while (seen.length < 2) {
+    seen = await ask(url, key, "/v1/sync/jobs").then(({ items }) => items, () => []);
+  }
+  second.child.stdin?.end();
+
+  assert.equal(await second.ended, 0);
+  assert.equal(beside.code, 2);
+  assert.match(beside.stderr, /another synctail has it/);
+  const kept = await startProgram(t, { args: ["serve"], data });
+  const { items } = await ask(kept.url, key, "/v1/sync/jobs");
+  assert.deepEqual(items.map(({ sync, status }: Record<string, string>) => [sync, status]), [
+    ["second", "completed"],
+    ["first", "completed"],
+  ]);
+  assert.deepEqual(await linesOf(kept.url, key, items[0].id), ["ready", "before", "after"]);
+});

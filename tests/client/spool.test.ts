@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Spool, SpoolBrokenError } from "../../src/client/spool.ts";
+import type { SpooledJob } from "../../src/client/spool_file.ts";
+import type { Cleanup } from "../support/program.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const JOB: SpooledJob = {
+  id: "770e8400-e29b-41d4-a716-446655440002",
+  producer: "exec-1",
+  body: '{"id":"770e8400-e29b-41d4-a716-446655440002"}',
+  server: "http://127.0.0.1:8017",
+  keyPrint: "abc",
+};
+
+function place(t: Cleanup): string {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  return join(path, "one.job");
+}
+
+const log = (message: string) => JSON.stringify({ type: "log", message });
+const progress = (n: number) => JSON.stringify({ type: "progress", entities_inserted: n });
+const END = '{"type":"end","status":"completed"}';
+
+function reopened(path: string): Spool {
+  const spool = Spool.open(path);
+  assert.ok(spool instanceof Spool, `${spool}`);
+  return spool;
+}
+
+test("Spool gives what was told in order, and the same request until it is delivered", (t) => {
+  const path = place(t);
+  const spool = Spool.create(path, JOB);
+  spool.append("progress", progress(1));
+  spool.append("log", log("one"));
+  const first = spool.take();
+  spool.append("log", log("two"));
+  const again = spool.take();
+  spool.close();
+  const other = reopened(path);
+
+  assert.deepEqual(first, {
+    number: 0,
+    body: '[{"type":"progress","entities_inserted":1},{"type":"log","message":"one"}]',
+    last: false,
+    endOnly: false,
+  });
+  assert.deepEqual(again, first);
+  assert.deepEqual(other.job, JOB);
+  assert.deepEqual(other.take(), first);
+  other.delivered({ number: 0, body: "", last: false, endOnly: false });
+  assert.deepEqual(other.take(), {
+    number: 1,
+    body: '[{"type":"log","message":"two"}]',
+    last: false,
+    endOnly: false,
+  });
+  other.close();
+});
+
+test("Spool is its owner's alone, and one process's at a time", (t) => {
+  const path = place(t);
+  const spool = Spool.create(path, JOB);
+
+  assert.equal(Spool.open(path), "busy");
+  for (const name of readdirSync(join(path, ".."))) {
+    assert.equal(statSync(join(path, "..", name)).mode & 0o777, 0o600, name);
+  }
+  spool.close();
+  reopened(path).close();
+});
+
+test("Spool without room drops the oldest progress, then the oldest lines, never the end, and says so", (t) => {
+  const spool = Spool.create(place(t), JOB, 10_000);
+  for (let n = 1; n <= 40; n++) {
+    spool.append("progress", progress(n));
+    spool.append("log", log(`${n}`.padEnd(100, ".")));
+  }
+  const early = JSON.parse(spool.take()?.body ?? "");
+  spool.delivered({ number: 0, body: "", last: false, endOnly: false });
+  for (let n = 1; n <= 200; n++) {
+    if (n <= 20) spool.append("progress", progress(100 + n));
+    spool.append("log", log(`${n}`.padEnd(100, ".")));
+  }
+  spool.append("end", END);
+  const late = JSON.parse(spool.take()?.body ?? "");
+
+  const kinds = (events: { type: string }[], type: string) =>
+    events.filter((event) => event.type === type);
+  // Everything that was told fits, so nothing is missing.
+  assert.equal(kinds(early, "progress").length, 40);
+  assert.equal(kinds(early, "log").length, 40);
+  const [told, ...lines] = kinds(late, "log") as { type: string; message: string }[];
+  const [newest] = kinds(late, "progress").slice(-1) as unknown as { entities_inserted: number }[];
+  assert.equal(kinds(late, "progress").length, 1);
+  assert.equal(newest.entities_inserted, 120);
+  const dropped = 200 - lines.length;
+  assert.equal(
+    told.message,
+    `${dropped} log lines and 19 progress updates left out: the server could not be told of them in time`,
+  );
+  assert.equal(lines.at(-1)?.message, "200".padEnd(100, "."));
+  assert.deepEqual(late.at(-1), { type: "end", status: "completed" });
+  assert.ok(spool.bytes <= 10_500, `${spool.bytes}`);
+  spool.close();
+});
+
+test("Spool drops nothing of a request that is under way", (t) => {
+  const spool = Spool.create(place(t), JOB, 2_000);
+  for (let n = 1; n <= 10; n++) spool.append("log", log(`${n}`.padEnd(100, ".")));
+  const before = spool.take();
+  for (let n = 11; n <= 60; n++) spool.append("log", log(`${n}`.padEnd(100, ".")));
+
+  assert.deepEqual(spool.take(), before);
+  spool.close();
+});
+
+test("Spool that is over is gone, and of an end that was refused nothing but the end is left", (t) => {
+  const path = place(t);
+  const spool = Spool.create(path, JOB);
+  spool.append("log", log("odd"));
+  spool.append("end", END);
+  const both = spool.take();
+  spool.refused();
+  const end = spool.take();
+
+  assert.deepEqual([both?.last, both?.endOnly, end?.last, end?.endOnly], [true, false, true, true]);
+  assert.equal(end?.body, `[${END}]`);
+  spool.remove();
+  assert.equal(existsSync(path), false);
+  assert.equal(Spool.open(path), "empty");
+});
+
+test("Spool.open() refuses what is no spool", (t) => {
+  const path = place(t);
+  writeFileSync(path, "this is no database, and is long enough to be looked at as one".repeat(20));
+
+  assert.throws(() => Spool.open(path), SpoolBrokenError);
+});
+
+test("Spool goes on in memory when the disk takes nothing more, and tells nothing twice", (t) => {
+  const path = place(t);
+  const script = new URL("../support/spool_child.ts", import.meta.url).pathname;
+  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "-A"];
+  // A file of this process may have 200 KiB; a write beyond fails as on a full disk.
+  const limited = `trap '' XFSZ; ulimit -f 200; exec "$@"`;
+
+  const { stdout, stderr } = spawnSync("bash", [
+    "-c",
+    limited,
+    "bash",
+    process.execPath,
+    ...runtime,
+    script,
+    path,
+  ], { encoding: "utf8" });
+
+  const said = JSON.parse(stdout || JSON.stringify(stderr));
+  assert.deepEqual(said, { onDisk: false, lines: 5_000, twice: 0, last: true });
+  assert.equal(Spool.open(path), "empty");
+});

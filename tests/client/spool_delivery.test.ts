@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Spool } from "../../src/client/spool.ts";
+import { SpoolDelivery } from "../../src/client/spool_delivery.ts";
+import { MEMORY } from "../../src/client/spool_file.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+interface Seen {
+  readonly path: string;
+  readonly body: string | undefined;
+  readonly number: string | undefined;
+  readonly atMs: number;
+}
+
+const ID = "770e8400-e29b-41d4-a716-446655440002";
+const END = '{"type":"end","status":"completed"}';
+const EVENTS = `/v1/sync/job/${ID}/events`;
+
+/** A spool in memory, and a server that answers as a test says. */
+function bench(answers: (request: Seen) => Response) {
+  const clock = new FakeClock();
+  const job = { id: ID, producer: "p", body: `{"id":"${ID}"}`, server: "http://s", keyPrint: null };
+  const spool = Spool.create(MEMORY, job);
+  const requests: Seen[] = [];
+  const faults: string[] = [];
+  const cancels: string[] = [];
+  const asked: boolean[] = [];
+  const answer: typeof fetch = (input, init) => {
+    const headers = init?.headers as Record<string, string>;
+    const request = {
+      path: String(input).replace("http://s", ""),
+      body: init?.body as string | undefined,
+      number: headers["Producer-Seq"],
+      atMs: clock.monotonic(),
+    };
+    requests.push(request);
+    return Promise.resolve(answers(request));
+  };
+  const leave = new AbortController();
+  const delivery = new SpoolDelivery({
+    spool,
+    clock,
+    endpoint: (again) => {
+      asked.push(again);
+      return Promise.resolve({ server: "http://s", key: "k", fetch: answer, clock });
+    },
+    onFault: (message) => faults.push(message),
+    onCancel: () => cancels.push("cancel"),
+  });
+  const run = delivery.run(leave.signal);
+  return { clock, spool, delivery, requests, faults, cancels, asked, run, leave };
+}
+
+const taken = (more = {}) =>
+  Response.json({ interval_ms: 5_000, cancel_requested: false, ...more });
+const problem = (status: number, code: string, more = {}) =>
+  Response.json({ type: `https://synctail/problems/${code}`, detail: code, ...more }, { status });
+
+/** Lets what can go on go on, with time passing where it waits. */
+async function passes(clock: FakeClock, ms: number) {
+  for (let spent = 0; spent <= ms; spent += 100) {
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    if (spent < ms) clock.advance(100);
+  }
+}
+
+test("SpoolDelivery creates the job, gathers lines, and tells the end", async () => {
+  const { clock, spool, delivery, requests, run } = bench(() => taken());
+  spool.append("log", '"a"');
+  await passes(clock, 0);
+  spool.append("log", '"b"');
+  delivery.nudge();
+  await passes(clock, 500);
+  spool.append("log", '"c"');
+  delivery.nudge();
+  await passes(clock, 1_000);
+  spool.append("end", END);
+  delivery.hurry();
+
+  assert.equal(await run, "delivered");
+  assert.deepEqual(requests.map(({ path, body, number }) => [path, number, body]), [
+    ["/v1/sync/job", undefined, `{"id":"${ID}"}`],
+    [EVENTS, "0", '["a"]'],
+    [EVENTS, "1", '["b","c"]'],
+    [EVENTS, "2", `[${END}]`],
+  ]);
+});
+
+test("SpoolDelivery sends the same again after a failure, and asks for the server anew", async () => {
+  let down = 3;
+  const { clock, spool, requests, asked, delivery, run } = bench(({ path }) =>
+    path === EVENTS && down-- > 0 ? new Response("", { status: 503 }) : taken()
+  );
+  spool.append("log", '"a"');
+  await passes(clock, 200);
+  spool.append("log", '"b"');
+  spool.append("end", END);
+  delivery.hurry();
+  await passes(clock, 5_000);
+
+  assert.equal(await run, "delivered");
+  const posts = requests.filter(({ path }) => path === EVENTS);
+  assert.deepEqual(posts.map(({ number, body }) => [number, body]), [
+    ["0", '["a"]'],
+    ["0", '["a"]'],
+    ["0", '["a"]'],
+    ["0", '["a"]'],
+    ["1", `["b",${END}]`],
+  ]);
+  assert.deepEqual(asked, [false, false, true, true, true, false]);
+});
+
+test("SpoolDelivery gives a sign of life every 8 s, every 2 s while watched, and hears a cancel", async () => {
+  let viewers = 0;
+  const { clock, requests, cancels, leave, run } = bench(({ body }) =>
+    taken({ viewers, cancel_requested: body === undefined && viewers > 0 })
+  );
+  await passes(clock, 16_500);
+  viewers = 1;
+  await passes(clock, 12_000);
+  leave.abort();
+
+  assert.equal(await run, "left");
+  const signs = requests.filter(({ path, body }) => path === EVENTS && body === undefined);
+  const gaps = signs.slice(1).map(({ atMs }, at) => atMs - signs[at].atMs);
+  assert.deepEqual(gaps, [8_000, 8_000, 8_000, 2_000, 2_000]);
+  assert.deepEqual(signs.map(({ number }) => number), signs.map(() => undefined));
+  assert.equal(cancels.length, 3);
+});
+
+test("SpoolDelivery leaves out what the server refuses, and goes on", async () => {
+  const { clock, spool, requests, faults, delivery, run } = bench(({ body }) =>
+    body?.includes("odd") ? problem(400, "invalid-request") : taken()
+  );
+  spool.append("log", '"odd"');
+  await passes(clock, 100);
+  spool.append("log", '"even"');
+  spool.append("end", END);
+  delivery.hurry();
+  await passes(clock, 2_000);
+
+  assert.equal(await run, "delivered");
+  assert.deepEqual(requests.slice(1).map(({ number, body }) => [number, body]), [
+    ["0", '["odd"]'],
+    ["0", `["even",${END}]`],
+  ]);
+  assert.equal(faults.length, 1);
+});
+
+test("SpoolDelivery keeps our word on the end of a job that had been given up", async () => {
+  const { clock, spool, requests, cancels, delivery, run } = bench(({ path }) =>
+    path === EVENTS ? problem(409, "job-ended", { job_status: "failed" }) : taken()
+  );
+  spool.append("log", '"late"');
+  await passes(clock, 100);
+  spool.append("end", END);
+  delivery.hurry();
+
+  assert.equal(await run, "delivered");
+  assert.deepEqual(requests.slice(1).map(({ body }) => body), ['["late"]', `[${END}]`]);
+  assert.deepEqual(cancels, []);
+});
+
+test("SpoolDelivery stops the program of a job that was ended as cancelled", async () => {
+  const { clock, spool, cancels, leave, run } = bench(({ path }) =>
+    path === EVENTS ? problem(409, "job-ended", { job_status: "cancelled" }) : taken()
+  );
+  spool.append("log", '"late"');
+  await passes(clock, 100);
+  leave.abort();
+  await run;
+
+  assert.deepEqual(cancels, ["cancel"]);
+});
+
+test("SpoolDelivery follows a server that has lost its last moments", async () => {
+  let lost = true;
+  const { clock, spool, requests, delivery, run } = bench(({ number }) => {
+    if (number !== "2" || !lost) return taken();
+    lost = false;
+    return problem(409, "producer-out-of-order", { expected_seq: 1 });
+  });
+  for (const text of ['"a"', '"b"', '"c"']) {
+    spool.append("log", text);
+    delivery.nudge();
+    await passes(clock, 2_000);
+  }
+  spool.append("end", END);
+  delivery.hurry();
+  await passes(clock, 100);
+
+  assert.equal(await run, "delivered");
+  assert.deepEqual(
+    requests.filter(({ body }) => body !== undefined).slice(1).map(({ number, body }) => [
+      number,
+      body,
+    ]),
+    [["0", '["a"]'], ["1", '["b"]'], ["2", '["c"]'], ["1", '["c"]'], ["2", `[${END}]`]],
+  );
+});
+
+for (const [status, told] of [[401, "left"], [403, "left"], [404, "refused"]] as const) {
+  test(`SpoolDelivery that is answered ${status} ends as ${told}`, async () => {
+    const { clock, spool, faults, run } = bench(() => problem(status, "no"));
+    spool.append("log", '"a"');
+    await passes(clock, 0);
+
+    assert.equal(await run, told);
+    assert.match(faults[0], new RegExp(`it answers ${status}`));
+  });
+}

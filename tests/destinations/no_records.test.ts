@@ -1,0 +1,3 @@
+import { recordContract } from "../support/record_contract.ts";
+
+recordContract("none");

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Scope } from "../../src/auth/scopes.ts";
+import { serverRecords } from "../support/server_log.ts";
+import { type TestServer, testServer } from "../support/server.ts";
+
+/** Samples by name with labels, as Prometheus reads them. */
+function samplesOf(text: string): Map<string, number> {
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => {
+    const at = line.lastIndexOf(" ");
+    return [line.slice(0, at), Number(line.slice(at + 1))];
+  }));
+}
+
+async function ended(server: TestServer): Promise<string> {
+  const { id } = await (await server.ask("/v1/sync/docs/run", {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  })).json();
+  await (await server.ask(`/v1/sync/job/${id}/subscribe`)).text();
+  return id;
+}
+
+const asking = (server: TestServer, scopes: Scope[]) => ({
+  headers: { Authorization: `Bearer ${server.key(scopes)}` },
+});
+
+test("GET /metrics tells of streams, jobs, requests and the log to a key of the scope metrics", async (t) => {
+  const server = await testServer(t);
+  const id = await ended(server);
+  const gap = await server.ask(`/v1/sync/job/${id}/subscribe?last_event_id=nonsense`);
+  await gap.text();
+  const { id: slow } = await (await server.ask("/v1/sync/slow/run", {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  })).json();
+  const live = (await server.ask(`/v1/sync/job/${slow}/subscribe`)).body?.getReader();
+  let seen = "";
+  while (!seen.includes('"entities_inserted": 2')) {
+    seen += new TextDecoder().decode((await live?.read())?.value);
+  }
+
+  const answer = await server.ask("/metrics", asking(server, ["metrics"]));
+  const samples = samplesOf(await answer.text());
+
+  assert.match(answer.headers.get("Content-Type") ?? "", /^text\/plain; version=0.0.4/);
+  const named = [
+    'synctail_jobs{status="completed"}',
+    'synctail_jobs{status="failed"}',
+    "synctail_streams_open",
+    "synctail_jobs_followed",
+    'synctail_streams_opened_total{resume="gap"}',
+    'synctail_requests_total{route="/v1/sync/:sync/run",status="202"}',
+  ].map((name) => samples.get(name));
+  assert.deepEqual(named, [1, 0, 1, 1, 1, 2]);
+  assert.ok((samples.get("synctail_log_bytes") ?? 0) > 0);
+  assert.ok((samples.get("synctail_delivery_lag_seconds_count") ?? 0) > 0);
+  const success = samples.get(
+    'synctail_sync_last_success_timestamp_seconds{tenant="default",sync="docs"}',
+  );
+  assert.ok((success ?? 0) > 1.7e9);
+  assert.ok(![...samples.keys()].some((name) => name.includes(id)), "labels hold no job");
+  await live?.cancel();
+});
+
+test("GET /metrics is 403 for other keys, and 404 where metrics have a port of their own", async (t) => {
+  const server = await testServer(t);
+  const elsewhere = await testServer(t, { metricsListen: "127.0.0.1:0" });
+
+  const statuses = await Promise.all([
+    server.ask("/metrics", asking(server, ["read", "run", "write"])),
+    fetch(`${server.url}/metrics`),
+    elsewhere.ask("/metrics", asking(elsewhere, ["metrics"])),
+  ].map(async (answer) => (await answer).status));
+
+  assert.deepEqual(statuses, [403, 401, 404]);
+});
+
+test("each request is one line with the id that its answer carries, and without its query", async (t) => {
+  const records = await serverRecords(t, "http");
+  const server = await testServer(t);
+
+  const answer = await server.ask("/v1/sync/jobs?status=failed");
+  await answer.body?.cancel();
+
+  const line = records.find(({ path }) => path === "/v1/sync/jobs");
+  assert.equal(line?.request_id, answer.headers.get("X-Request-Id"));
+  assert.deepEqual([line?.method, line?.status, line?.tenant, line?.remote], [
+    "GET",
+    200,
+    "default",
+    "127.0.0.1",
+  ]);
+});

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { rawRequest } from "../support/raw_request.ts";
+import { testServer } from "../support/server.ts";
+
+const APP = "https://app.example.com";
+const SENT = [
+  "authorization",
+  "x-api-key",
+  "last-event-id",
+  "content-type",
+  "synctail-tenant",
+  "producer-id",
+  "producer-epoch",
+  "producer-seq",
+];
+
+test("a host that is not served gets 421 on every route, health included, and a forwarded one is not believed", async (t) => {
+  const server = await testServer(t, { allowedHosts: "sync.example" });
+
+  for (const path of ["/healthz", "/openapi.json", "/v1/sync", "/"]) {
+    const answer = await rawRequest(server.url + path, { headers: { Host: "evil.example:8017" } });
+    assert.equal(answer.status, 421, path);
+    assert.deepEqual(answer.json, {
+      type: "/problems/misdirected",
+      title: "That host is not served here",
+      status: 421,
+      detail:
+        'Cannot answer for the host "evil.example:8017": name it by --allowed-hosts or --public-url',
+    });
+  }
+  for (const Host of ["sync.example", "localhost:1", "127.0.0.1", "10.2.3.4"]) {
+    const headers = { Host, "X-Forwarded-Host": "evil.example" };
+    assert.equal((await rawRequest(`${server.url}/healthz`, { headers })).status, 200, Host);
+  }
+});
+
+test("a preflight of a listed origin names what may be sent, and an answer what may be read", async (t) => {
+  const server = await testServer(t, { corsOrigins: `${APP}, https://other.example.com` });
+  const path = `${server.url}/v1/sync/jobs`;
+
+  const preflight = await rawRequest(path, {
+    method: "OPTIONS",
+    headers: {
+      Origin: APP,
+      "Access-Control-Request-Method": "POST",
+      "Access-Control-Request-Headers": SENT.join(","),
+    },
+  });
+  const answer = await rawRequest(path, {
+    headers: { Origin: APP, Authorization: `Bearer ${server.key()}` },
+  });
+  const refused = await rawRequest(path, { headers: { Origin: APP } });
+
+  assert.equal(preflight.status, 204);
+  assert.equal(preflight.headers["access-control-allow-origin"], APP);
+  assert.equal(preflight.headers["access-control-allow-methods"], "GET,HEAD,POST,DELETE");
+  assert.equal(preflight.headers["access-control-allow-headers"], SENT.join(","));
+  assert.equal(preflight.headers["access-control-max-age"], "600");
+  for (const each of [preflight, answer, refused]) {
+    assert.equal(each.headers["access-control-allow-origin"], APP);
+    assert.equal(each.headers["access-control-allow-credentials"], undefined);
+    assert.match(each.headers.vary ?? "", /Origin/);
+  }
+  assert.equal(
+    answer.headers["access-control-expose-headers"],
+    "X-Request-Id,Location,Retry-After",
+  );
+  assert.deepEqual([answer.status, refused.status], [200, 401]);
+});
+
+test("an origin that is not listed is allowed nothing", async (t) => {
+  const server = await testServer(t, { corsOrigins: APP });
+  const none = await testServer(t);
+  const origins = [
+    "https://evil.example",
+    "http://app.example.com",
+    "https://app.example.com.evil.example",
+    "https://app.example.com:444",
+    "null",
+  ];
+
+  for (const url of [server.url, none.url]) {
+    for (const Origin of url === none.url ? [...origins, APP] : origins) {
+      for (const method of ["OPTIONS", "GET"]) {
+        const headers = { Origin, "Access-Control-Request-Method": "POST" };
+        const answer = await rawRequest(`${url}/v1/sync/jobs`, { method, headers });
+        assert.equal(answer.headers["access-control-allow-origin"], undefined, Origin);
+      }
+    }
+  }
+});
+
+test("any origin is allowed where * is, and still never with credentials", async (t) => {
+  const server = await testServer(t, { corsOrigins: "*" });
+
+  for (const method of ["OPTIONS", "GET"]) {
+    const headers = { Origin: "https://anybody.example" };
+    const answer = await rawRequest(`${server.url}/v1/sync`, { method, headers });
+    assert.equal(answer.headers["access-control-allow-origin"], "https://anybody.example");
+    assert.equal(answer.headers["access-control-allow-credentials"], undefined);
+  }
+});
+
+test("below a prefix everything that names a path names it with the prefix, whether the proxy leaves it or not", async (t) => {
+  const server = await testServer(t, { publicUrl: "https://public.example/tools/sync/" });
+  const headers = { Authorization: `Bearer ${server.key()}` };
+
+  for (const base of [server.url, `${server.url}/tools/sync`]) {
+    const run = await rawRequest(`${base}/v1/sync/docs/run`, { method: "POST", headers });
+    const job = await rawRequest(`${base}/v1/sync/job`, { method: "POST", headers, body: {} });
+    const problem = await rawRequest(`${base}/v1/sync/job/none`, { headers });
+    const openApi = await rawRequest(`${base}/openapi.json`);
+    const ticket = await rawRequest(`${base}/v1/sync/job/${job.json.id}/ticket`, {
+      method: "POST",
+      headers,
+    });
+
+    assert.deepEqual([run.status, job.status, ticket.status], [202, 201, 201]);
+    assert.equal(run.headers.location, `/tools/sync/v1/sync/job/${run.json.id}`);
+    assert.equal(job.headers.location, `/tools/sync/v1/sync/job/${job.json.id}`);
+    assert.equal(problem.json.type, "/tools/sync/problems/not-found");
+    assert.deepEqual(openApi.json.servers, [{ url: "/tools/sync" }]);
+    assert.equal(
+      ticket.json.url,
+      `https://public.example/tools/sync/v1/sync/job/${job.json.id}/subscribe?ticket=${ticket.json.ticket}`,
+    );
+    await rawRequest(`${base}/v1/sync/job/${run.json.id}/subscribe`, { headers }); // to its end
+  }
+});

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Hub } from "../../src/hub/hub.ts";
+import { PublishedLog } from "../../src/hub/published_log.ts";
+import { MemoryLog } from "../../src/log/memory_log.ts";
+import { type JobKey, keyText } from "../../src/sync/ids.ts";
+import { keyOf } from "../../src/sync/job.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { newJob, progress } from "../support/log_contract.ts";
+
+test("listenToAll() is told the job of each creation, append and removal, until it is called off", async () => {
+  const hub = new Hub();
+  const log = new PublishedLog(new MemoryLog(new FakeClock()), hub);
+  const told: JobKey[] = [];
+  const next = () => new Promise<void>((resolve) => resolveNext = resolve);
+  let resolveNext = () => {};
+  const callOff = hub.listenToAll((key) => {
+    told.push(key);
+    resolveNext();
+  });
+
+  let woken = next();
+  const { job } = await log.create(newJob());
+  await woken;
+  woken = next();
+  await log.append(job, () => ({ facts: [progress("in_progress", 1)] }));
+  await woken;
+  woken = next();
+  await log.remove(job);
+  await woken;
+  callOff();
+  hub.wake(job);
+
+  assert.deepEqual(told, [keyOf(job), keyOf(job), keyOf(job)]);
+});
+
+test("wake() calls only the listeners of that job", () => {
+  const hub = new Hub();
+  const [ours, other] = [newJob(), newJob()];
+  const told: string[] = [];
+  const callOff = hub.listen(keyText(ours), () => told.push("ours"));
+  hub.listen(keyText(other), () => told.push("other"));
+
+  hub.wake(ours);
+  callOff();
+  hub.wake(ours);
+
+  assert.deepEqual(told, ["ours"]);
+});

@@ -1,0 +1,506 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { test } from "node:test";
+import {
+  AGE_MAX_MS,
+  DeliveryStore,
+  DONE_MAX,
+  WAITING_MAX,
+} from "../../../src/jobs/notify/delivery_store.ts";
+import type { Message } from "../../../src/jobs/notify/message.ts";
+import { newJobId } from "../../../src/sync/ids.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { TENANT } from "../../support/log_contract.ts";
+import {
+  begun,
+  ended,
+  jobOf,
+  notifyBench,
+  STALL_AFTER_MS,
+  targetsOf,
+  turns,
+} from "../../support/notify_bench.ts";
+import type { Cleanup } from "../../support/program.ts";
+import { receiver } from "../../support/receiver.ts";
+import { tempDirectory } from "../../support/temp.ts";
+
+const FAILED = { status: "failed", error: { code: "lost", message: "gone" } } as const;
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/** A receiver that answers with these statuses, then with 200, and one target. */
+async function bench(t: Cleanup, statuses: readonly number[] = [], form: object = {}) {
+  const to = await receiver(t);
+  const left = [...statuses];
+  to.answer = (_, response) => {
+    response.statusCode = left.shift() ?? 200;
+    response.end();
+  };
+  const targets = [{
+    name: "ops",
+    type: "webhook",
+    secret: SECRET,
+    url: `${to.url}/hook`,
+    ...form,
+  }];
+  return { to, targets, ...notifyBench(t, targets) };
+}
+
+test("a delivery that fails is tried again after a growing wait, under the same id", async (t) => {
+  const { to, clock, start } = await bench(t, [500, 503, 429]);
+  const { run, tried, done, deliveries, notifications } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+  clock.advance(4_999);
+  await turns();
+  const early = to.taken.length;
+  clock.advance(1);
+  await tried(2);
+  clock.advance(10_000);
+  await tried(3);
+  const waiting = deliveries();
+  clock.advance(20_000);
+  await done(1);
+
+  assert.equal(early, 1);
+  assert.deepEqual(waiting, ["failed waiting HTTP 429"]);
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+  assert.deepEqual(new Set(to.taken.map(({ headers }) => headers["webhook-id"])).size, 1);
+  assert.deepEqual(new Set(to.taken.map(({ body }) => body)).size, 1);
+  assert.deepEqual(to.taken.map(({ headers }) => headers["webhook-timestamp"]), [
+    "1000",
+    "1005",
+    "1015",
+    "1035",
+  ]);
+  assert.equal(notifications.list({ limit: 1 }).items[0].tries, 4);
+});
+
+test("Retry-After is waited for, in seconds and as a date, by all that goes to that target", async (t) => {
+  const { to, clock, start } = await bench(t);
+  const asked = ["120", new Date(clock.now() + 120_000 + 300_000).toUTCString()];
+  to.answer = (_, response) => {
+    const after = asked.shift();
+    if (after !== undefined) response.setHeader("Retry-After", after);
+    response.statusCode = after === undefined ? 200 : 429;
+    response.end();
+  };
+  const { run, tried, done } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+  await run(jobOf("mail"), FAILED);
+  await turns();
+  clock.advance(119_999);
+  await turns();
+  const first = to.taken.length;
+  clock.advance(1);
+  await tried(2);
+  clock.advance(299_999);
+  await turns();
+  const second = to.taken.length;
+  clock.advance(1);
+  await done(2);
+
+  assert.deepEqual([first, second, to.taken.length], [1, 2, 4]);
+});
+
+for (const status of [400, 401, 404, 410]) {
+  test(`HTTP ${status} is final, and others are sent`, async (t) => {
+    const { start } = await bench(t, [status]);
+    const { run, done, deliveries } = await start();
+
+    await run(jobOf("docs"), FAILED);
+    await run(jobOf("mail"), FAILED);
+    await done(2);
+
+    assert.deepEqual(deliveries(), [
+      `failed refused HTTP ${status}`,
+      "failed delivered HTTP 200",
+    ]);
+  });
+}
+
+test("redirects are not followed, and told as a failure", async (t) => {
+  const elsewhere = await receiver(t);
+  const { to, start } = await bench(t);
+  to.answer = (_, response) => void response.writeHead(307, { Location: elsewhere.url }).end();
+  const { run, done, deliveries } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  await done(1);
+
+  assert.deepEqual(deliveries(), ["failed refused HTTP 307: redirects are not followed"]);
+  assert.deepEqual([to.taken.length, elsewhere.taken.length], [1, 0]);
+});
+
+test("a receiver that does not answer is cut off after 10 s and asked again", async (t) => {
+  const { to, clock, start } = await bench(t);
+  to.answer = () => {};
+  const { run, tried, done, deliveries } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  await to.until(1);
+  clock.advance(10_000);
+  await tried(1);
+  const waiting = deliveries();
+  to.answer = (_, response) => void response.end();
+  clock.advance(5_000);
+  await done(1);
+
+  assert.deepEqual(waiting, ["failed waiting no answer in 10 s"]);
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+});
+
+test("of an answer without end the beginning is read, and the connection is closed", async (t) => {
+  const { to, start } = await bench(t);
+  const closed = new Promise<void>((resolve) => {
+    to.answer = (_, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write("x".repeat(1024)));
+      };
+      response.on("drain", more).on("close", resolve);
+      more();
+    };
+  });
+  const { run, done, deliveries } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  await done(1);
+  await closed;
+
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+});
+
+test("a target that nobody answers for is told of in words, and asked less and less", async (t) => {
+  const { clock, start } = await bench(t, [], { url: `http://127.0.0.1:${await closedPort()}/` });
+  const { run, tried, deliveries } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  for (let tries = 1; tries <= 12; tries++) {
+    await tried(tries);
+    clock.advance(600_000);
+  }
+
+  assert.deepEqual(deliveries(), ["failed waiting the connection was refused"]);
+});
+
+test("a message over which the target fails stands in no other's way, but for its own job's", async (t) => {
+  const { to, clock, start } = await bench(t, [], { on: ["started", "failed"] });
+  const poison = newJobId();
+  to.answer = ({ body }, response) => {
+    response.statusCode = body.includes(poison) ? 500 : 200;
+    response.end();
+  };
+  const { run, tried, deliveries } = await start();
+
+  await run(jobOf("docs", { id: poison }), FAILED);
+  await tried(1);
+  await run(jobOf("mail"), FAILED);
+  await turns();
+  clock.advance(5_000); // the target has rested: what was not tried yet goes first
+  await tried(4);
+
+  assert.deepEqual(deliveries(), [
+    "started waiting HTTP 500",
+    "failed waiting null",
+    "started delivered HTTP 200",
+    "failed delivered HTTP 200",
+  ]);
+});
+
+test("what was not sent is sent by the next process, under the id it had", async (t) => {
+  const { to, clock, start } = await bench(t, [500]);
+  const first = await start();
+  await first.run(jobOf("docs"), FAILED);
+  await first.tried(1);
+  await first.stop();
+
+  const second = await start();
+  clock.advance(5_000);
+  await second.done(1);
+
+  assert.deepEqual(second.deliveries(), ["failed delivered HTTP 200"]);
+  assert.deepEqual(new Set(to.taken.map(({ headers }) => headers["webhook-id"])).size, 1);
+});
+
+test("a try that is under way at a stop is called off, and made by the next process", async (t) => {
+  const { to, start } = await bench(t);
+  to.answer = () => {};
+  const first = await start();
+  await first.run(jobOf("docs"), FAILED);
+  await to.until(1);
+  await first.stop();
+  to.answer = (_, response) => void response.end();
+
+  const second = await start();
+  await second.done(1);
+
+  assert.equal(to.taken.length, 2);
+  assert.equal(to.taken[0].headers["webhook-id"], to.taken[1].headers["webhook-id"]);
+});
+
+test("an end that nobody queued before a crash is told after it, once", async (t) => {
+  const { to, clock, memory, start } = await bench(t);
+  const first = await start();
+  await first.run(jobOf("docs"), FAILED);
+  await first.done(1);
+  clock.advance(200_000);
+  await first.run(jobOf("mail"), FAILED);
+  await first.done(2);
+  // Committed, and the process died before it looked.
+  const lost = await begun(memory, jobOf("lost"));
+  await ended(memory, lost, FAILED);
+  await first.stop();
+
+  for (let starts = 0; starts < 3; starts++) {
+    const next = await start();
+    await next.done(3);
+    await next.stop();
+    clock.advance(1_000);
+  }
+
+  const syncs = to.taken.map(({ body }) => JSON.parse(body).data.sync);
+  assert.deepEqual(syncs, ["docs", "mail", "lost"]);
+});
+
+test("a job that ended while it was no target's business is never told", async (t) => {
+  const { to, clock, targets, memory, start } = await bench(t);
+  await ended(memory, await begun(memory, jobOf("before")), FAILED);
+  clock.advance(1);
+  const first = await start();
+  await first.stop();
+  clock.advance(1);
+  const without = await start([]);
+  await without.run(jobOf("meanwhile"), FAILED);
+  await turns();
+  await without.stop();
+  clock.advance(1);
+  const second = await start();
+  await turns();
+  await second.run(jobOf("after"), FAILED);
+  await second.done(1);
+  // The same name asks for more: what it did not ask for before stays untold.
+  await second.run(jobOf("completed"), { status: "completed" });
+  await turns();
+  await second.stop();
+  clock.advance(1);
+  const third = await start(targetsOf([{ ...targets[0], on: ["failed", "completed"] }]));
+
+  assert.deepEqual(third.deliveries(), ["failed delivered HTTP 200"]);
+  assert.deepEqual(to.taken.map(({ body }) => JSON.parse(body).data.sync), ["after"]);
+});
+
+test("replace() takes other targets while it runs, also the first ones", async (t) => {
+  const { to, targets, clock, start } = await bench(t);
+  const { run, notifications, done, deliveries } = await start([]);
+  await run(jobOf("before"), FAILED);
+  await turns();
+  clock.advance(1);
+
+  await notifications.replace(targetsOf(targets));
+  await run(jobOf("docs"), FAILED);
+  await done(1);
+  await notifications.replace(
+    targetsOf([{ ...targets[0], name: "other", url: `${to.url}/other` }]),
+  );
+  await run(jobOf("docs"), FAILED);
+  await done(2);
+
+  assert.deepEqual(to.taken.map(({ path }) => path), ["/hook", "/other"]);
+  assert.equal(deliveries().length, 2);
+});
+
+test("what waits for a target that is gone is given up", async (t) => {
+  const { targets, start } = await bench(t, [500]);
+  const { run, tried, notifications, deliveries } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+
+  await notifications.replace([]);
+  const none = deliveries();
+  await notifications.replace(targetsOf([{ ...targets[0], name: "other" }]));
+
+  assert.deepEqual(none, ["failed waiting HTTP 500"]);
+  assert.deepEqual(deliveries(), ["failed given_up there is no such target any more"]);
+});
+
+test("a silence is told once, also over a restart, and its end", async (t) => {
+  const { to, clock, start } = await bench(t, [], { on: ["stalled", "recovered"] });
+  const first = await start();
+  const job = await begun(first.log, jobOf("docs"));
+  await turns();
+  clock.advance(STALL_AFTER_MS);
+  await to.until(1);
+  await first.done(1);
+  await first.stop();
+
+  const second = await start();
+  clock.advance(2 * STALL_AFTER_MS);
+  await turns();
+  const before = to.taken.length;
+  await ended(second.log, job, { status: "completed" });
+  await second.done(2);
+  await to.until(2);
+
+  assert.equal(before, 1);
+  assert.deepEqual(to.taken.map(({ body }) => JSON.parse(body).type), [
+    "sync.job.stalled",
+    "sync.job.recovered",
+  ]);
+});
+
+test("what is not the log's to tell is told too: a run that did not come", async (t) => {
+  const { to, start, clock } = await bench(t);
+  const { notifications, done } = await start();
+  const { sync } = jobOf("nightly");
+  const overdue = {
+    kind: "overdue",
+    tenant: TENANT,
+    sync,
+    job: undefined,
+    atMs: clock.now(),
+    detail: "expected by 02:00",
+  } as const;
+
+  notifications.occurred(overdue);
+  notifications.occurred(overdue);
+  await to.until(1);
+  await done(1);
+
+  assert.equal(to.taken.length, 1);
+  assert.deepEqual(JSON.parse(to.taken[0].body), {
+    type: "sync.overdue",
+    timestamp: "1970-01-01T00:16:40.000Z",
+    data: { sync_id: sync?.id, sync: "nightly" },
+    tenant: "default",
+    detail: "expected by 02:00",
+  });
+});
+
+test("nothing is left of a job that is removed, nor of one removed while nobody looked", async (t) => {
+  const { memory, start, path, to } = await bench(t);
+  to.answer = (_, response) => void response.writeHead(500).end();
+  const first = await start();
+  const canary = "canary-7f3e";
+  const jobs = [];
+  for (const name of ["docs", "mail"]) {
+    jobs.push(await first.run(jobOf(name, { meta: { canary } }), FAILED));
+  }
+  await first.tried(1);
+  await first.log.remove(jobs[0]);
+  await turns();
+  const one = first.deliveries().length;
+  await first.stop();
+  await memory.remove(jobs[1]);
+
+  const second = await start();
+  const none = second.deliveries();
+  await second.stop();
+
+  assert.deepEqual([one, none], [1, []]);
+  assert.equal(readFileSync(path).includes(canary), false);
+});
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A store with the target `ops`, and messages for it. */
+function storeBench(t: Cleanup) {
+  const { path, remove } = tempDirectory();
+  const clock = new FakeClock();
+  const store = new DeliveryStore(`${path}/notify.db`, clock, "normal");
+  t.after(() => {
+    store.close();
+    remove();
+  });
+  const targets = targetsOf([{ name: "ops", type: "slack", url: "http://127.0.0.1:1" }]);
+  store.setTargets(targets);
+  const add = () => {
+    const id = newJobId();
+    const occasion = { kind: "failed", tenant: TENANT, subject: id, occasion: 0 } as const;
+    const message: Message = {
+      kind: "failed",
+      atMs: clock.now(),
+      tenant: TENANT,
+      sync: null,
+      job: { id },
+      detail: "",
+    };
+    return { id, givenUp: store.add(occasion, message, targets) };
+  };
+  return { clock, store, add };
+}
+
+test("no more than a thousand wait for a target: the oldest are given up", (t) => {
+  const { store, add } = storeBench(t);
+  const added = Array.from({ length: WAITING_MAX + 2 }, add);
+
+  const { items } = store.list({ limit: 2_000 });
+
+  const givenUp = items.filter(({ state }) => state === "given_up").reverse();
+  assert.deepEqual(givenUp.map(({ job, result }) => `${job} ${result}`), [
+    `${added[0].id} too many were waiting`,
+    `${added[1].id} too many were waiting`,
+  ]);
+  assert.equal(items.filter(({ state }) => state === "waiting").length, WAITING_MAX);
+  assert.equal(added.reduce((sum, { givenUp }) => sum + givenUp, 0), 2);
+});
+
+test("what waited for a day is given up, and said so", (t) => {
+  const { store, clock, add } = storeBench(t);
+  add();
+  const row = store.next("ops");
+  assert.ok(row);
+  store.tried(row.pk, "HTTP 500", clock.now());
+  clock.advance(AGE_MAX_MS);
+  add();
+  const early = store.expire();
+  clock.advance(1);
+
+  const late = store.expire();
+
+  assert.deepEqual([early, late], [0, 1]);
+  assert.equal(
+    store.list({ limit: 2 }).items[1].result,
+    "it waited for too long; at last: HTTP 500",
+  );
+});
+
+test("what is done with stays listed, a thousand of them and all since the position", (t) => {
+  const { store, clock, add } = storeBench(t);
+  const finish = (count: number) => {
+    for (let left = count; left > 0; left--) {
+      add();
+      store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200", true);
+    }
+  };
+  finish(DONE_MAX + 5);
+  clock.advance(1);
+  store.moveOn(clock.now() - 1);
+  const before = store.list({ limit: 5_000 }).items.length;
+  store.moveOn(clock.now());
+  const after = store.list({ limit: 5_000 }).items.length;
+
+  assert.deepEqual([before, after, store.position], [DONE_MAX + 5, DONE_MAX, 1_000_001]);
+});
+
+test("list() goes on where a page ended, and shows a tenant its own alone", (t) => {
+  const { store, add } = storeBench(t);
+  const ids = Array.from({ length: 3 }, add).map(({ id }) => id);
+
+  const first = store.list({ tenant: TENANT, limit: 2 });
+  const second = store.list({ tenant: TENANT, limit: 2, cursor: first.nextCursor ?? 0 });
+  const other = store.list({ tenant: "acme" as typeof TENANT, limit: 2 });
+
+  assert.deepEqual(first.items.map(({ job }) => job), [ids[2], ids[1]]);
+  assert.deepEqual(second.items.map(({ job }) => job), [ids[0]]);
+  assert.deepEqual([second.nextCursor, other.items], [null, []]);
+});

@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Hub } from "../../src/hub/hub.ts";
+import { PublishedLog } from "../../src/hub/published_log.ts";
+import type { Occurrence } from "../../src/jobs/occurrence.ts";
+import { Occurrences, type OccurrencesOptions } from "../../src/jobs/occurrences.ts";
+import { MemoryLog } from "../../src/log/memory_log.ts";
+import type { JobKey } from "../../src/sync/ids.ts";
+import { keyOf } from "../../src/sync/job.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { line, progress } from "../support/log_contract.ts";
+import { begun, ended, jobOf, turns } from "../support/notify_bench.ts";
+import type { Cleanup } from "../support/program.ts";
+
+const STALL_AFTER_MS = 10_000;
+
+function bench(t: Cleanup, sinceMs = 0, changes: Partial<OccurrencesOptions> = {}) {
+  const clock = new FakeClock();
+  const memory = new MemoryLog(clock);
+  const hub = new Hub();
+  const log = new PublishedLog(memory, hub);
+  const told: Occurrence[] = [];
+  const gone: JobKey[] = [];
+  const faults: unknown[] = [];
+  const caughtUp: number[] = [];
+  const occurrences = new Occurrences({
+    log,
+    hub,
+    clock,
+    stallAfterMs: STALL_AFTER_MS,
+    tell: (occurrence) => void told.push(occurrence),
+    onCaughtUp: (atMs) => caughtUp.push(atMs),
+    onGone: (key) => gone.push(key),
+    silenceOf: () => undefined,
+    onFault: (cause) => faults.push(cause),
+    ...changes,
+  });
+  t.after(() => occurrences.stop());
+  return {
+    clock,
+    memory,
+    log,
+    told,
+    gone,
+    faults,
+    caughtUp,
+    occurrences,
+    start: () => occurrences.start(sinceMs),
+    /** What was told since the last call, when all that has happened is looked at. */
+    async kinds(): Promise<string[]> {
+      await turns();
+      return told.splice(0).map(({ kind, sync }) => `${sync?.name} ${kind}`);
+    },
+    /** Lets time pass and the jobs be looked at. */
+    async pass(ms: number): Promise<void> {
+      await turns();
+      clock.advance(ms);
+      await turns();
+    },
+  };
+}
+
+test("a job's beginning and end are told once, an end with warnings as both", async (t) => {
+  const { log, start, kinds } = bench(t);
+  await start();
+
+  const job = await begun(log, jobOf("docs"));
+  const first = await kinds();
+  await log.append(job, () => ({ facts: [progress("in_progress", 5), line("moving")] }));
+  const moving = await kinds();
+  await ended(log, job, { status: "completed", warnings: 2 });
+  const last = await kinds();
+
+  assert.deepEqual(first, ["docs started"]);
+  assert.deepEqual(moving, []);
+  assert.deepEqual(last, ["docs completed", "docs warning"]);
+});
+
+test("the first run of a sync that completes after a failed one is told as recovered", async (t) => {
+  const { log, start, kinds } = bench(t);
+  await start();
+  const ends = ["completed", "failed", "failed", "cancelled", "completed", "completed"] as const;
+  for (const status of ends) await ended(log, await begun(log, jobOf("docs")), { status });
+  await ended(log, await begun(log, jobOf("other")), { status: "completed" });
+
+  const told = (await kinds()).filter((kind) => !kind.endsWith("started"));
+
+  assert.deepEqual(told, [
+    "docs completed",
+    "docs failed",
+    "docs failed",
+    "docs cancelled",
+    "docs completed",
+    "docs recovered",
+    "docs completed",
+    "other completed",
+  ]);
+});
+
+test("a job that says nothing for long is told as stalled, once a silence, and as recovered", async (t) => {
+  const { log, clock, start, kinds, pass } = bench(t);
+  await start();
+  const job = await begun(log, jobOf("docs"));
+  await kinds();
+
+  await pass(STALL_AFTER_MS - 1);
+  const before = await kinds();
+  await pass(1_000);
+  const silent = await kinds();
+  await pass(10 * STALL_AFTER_MS);
+  const longer = await kinds();
+  await log.append(job, () => ({ facts: [line("here again")] }));
+  const again = await kinds();
+  await pass(STALL_AFTER_MS + 1_000);
+  const second = await kinds();
+  await ended(log, job, { status: "failed" });
+  const end = await kinds();
+
+  assert.deepEqual([before, silent, longer, again, second, end], [
+    [],
+    ["docs stalled"],
+    [],
+    ["docs recovered"],
+    ["docs stalled"],
+    ["docs failed"],
+  ]);
+  assert.equal(clock.waiting, 0, "nothing is on its way, and no timer is left");
+});
+
+test("a thousand jobs are watched with one timer", async (t) => {
+  const { log, clock, start, kinds } = bench(t);
+  await start();
+  for (let count = 0; count < 1_000; count++) await log.create(jobOf(`sync-${count}`));
+  await turns();
+
+  const timers = clock.waiting;
+  clock.advance(STALL_AFTER_MS);
+  const told = await kinds();
+
+  assert.equal(timers, 1);
+  assert.equal(told.filter((kind) => kind.endsWith("stalled")).length, 1_000);
+});
+
+test("to cancel a silent job is no word of its own", async (t) => {
+  const { log, start, kinds, pass } = bench(t);
+  await start();
+  const job = await begun(log, jobOf("docs"));
+  await pass(STALL_AFTER_MS);
+  await kinds();
+
+  await log.append(job, () => ({ facts: [progress("cancelling", 0)] }));
+  const cancelling = await kinds();
+  await ended(log, job, { status: "cancelled" });
+
+  assert.deepEqual([cancelling, await kinds()], [[], ["docs cancelled"]]);
+});
+
+test("start() tells the ends that nobody heard of, and no beginning from before", async (t) => {
+  const { memory, clock, start, kinds, caughtUp } = bench(t, 1_005_000);
+  const old = await begun(memory, jobOf("old"));
+  const running = await begun(memory, jobOf("running"));
+  await ended(memory, old, { status: "failed" });
+  clock.advance(5_000);
+  await ended(memory, running, { status: "failed" });
+  await ended(memory, await begun(memory, jobOf("short")), { status: "completed" });
+
+  await start();
+
+  assert.deepEqual(await kinds(), ["running failed", "short started", "short completed"]);
+  assert.deepEqual(caughtUp, [1_005_000]);
+});
+
+test("a job that was there before has all its time anew before it counts as silent", async (t) => {
+  const { memory, clock, start, kinds, pass } = bench(t);
+  await begun(memory, jobOf("docs"));
+  clock.advance(10 * STALL_AFTER_MS);
+
+  await start();
+  const first = await kinds();
+  await pass(STALL_AFTER_MS);
+
+  assert.deepEqual([first, await kinds()], [["docs started"], ["docs stalled"]]);
+});
+
+test("a silence told by an earlier process is not told again, its end is", async (t) => {
+  const { memory, log, start, kinds, pass } = bench(t, 2_000_000, { silenceOf: () => 1 });
+  const silent = await begun(memory, jobOf("silent"));
+  const back = await begun(memory, jobOf("back"));
+  await memory.append(back, () => ({ facts: [line("while the server was away")] }));
+
+  await start();
+  const first = await kinds();
+  await pass(5 * STALL_AFTER_MS);
+  const later = await kinds();
+  await log.append(silent, () => ({ facts: [line("here again")] }));
+
+  assert.deepEqual(first, ["back recovered"]);
+  assert.deepEqual(later, ["back stalled"]);
+  assert.deepEqual(await kinds(), ["silent recovered"]);
+});
+
+test("what cannot be taken in is told again, and until then nothing counts as caught up", async (t) => {
+  const told: string[] = [];
+  let full = false;
+  const { log, start, caughtUp, faults, pass } = bench(t, 0, {
+    tell: ({ kind }) => {
+      if (full) throw new Error("no room");
+      told.push(kind);
+    },
+  });
+  await start();
+  const job = await begun(log, jobOf("docs"));
+  await pass(1_000);
+  full = true;
+  caughtUp.splice(0);
+  await ended(log, job, { status: "failed" });
+  await pass(1_000);
+  const whileFull = [...caughtUp];
+  full = false;
+  await pass(5_000);
+
+  assert.deepEqual(whileFull, []);
+  assert.deepEqual(told, ["started", "failed"]);
+  assert.equal(faults.length, 1);
+  assert.equal(caughtUp.length, 1);
+});
+
+test("a job that is removed is told to those who keep something of it", async (t) => {
+  const { log, start, gone, kinds } = bench(t);
+  await start();
+  const job = await ended(log, await begun(log, jobOf("docs")), { status: "failed" });
+  await kinds();
+
+  await log.remove(job);
+  await turns();
+
+  assert.deepEqual(gone, [keyOf(job)]);
+});

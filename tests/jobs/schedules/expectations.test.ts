@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { schedulerBench, syncsOf, utc } from "../../support/scheduler_bench.ts";
+import { serverLog } from "../../support/server_log.ts";
+
+const OUTSIDE = { source: { type: "outside" } };
+const DAILY = { ...OUTSIDE, expect: { every: "24h", grace: "1h" } };
+
+test("a sync that was never heard of is overdue after its time and grace, once", async (t) => {
+  const lines = await serverLog(t, "schedules");
+  const bench = schedulerBench(t, DAILY);
+  const { standing, stop } = await bench.boot();
+
+  await bench.pass("1490m");
+  const before = standing();
+  await bench.pass("1h");
+  const after = standing();
+  await stop();
+
+  assert.equal(utc(before.expectedAtMs ?? 0), "03-03 00:00:00");
+  assert.deepEqual([before.overdue, after.overdue, after.expectedAtMs], [
+    false,
+    true,
+    before.expectedAtMs,
+  ]);
+  const told = bench.occurrences.map(({ kind, sync, job, atMs }) => [
+    kind,
+    sync?.name,
+    job,
+    utc(atMs),
+  ]);
+  assert.deepEqual(told, [["overdue", "docs", undefined, "03-03 01:00:00"]]);
+  const detail = "a start was expected by 2026-03-03T00:00:00.000Z; it has not started yet";
+  assert.equal(bench.occurrences[0].detail, detail);
+  assert.deepEqual(lines, [`warning: docs is overdue: ${detail}`]);
+});
+
+test("a start ends the episode, and the next one is told again", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const { standing, stop } = await bench.boot();
+  await bench.workerStarts();
+  await bench.pass("26h");
+
+  const late = await bench.workerStarts();
+  await bench.pass("10s");
+  const { overdue, expectedAtMs } = standing();
+  await bench.pass("26h");
+  await stop();
+
+  const told = bench.occurrences.map(({ kind, job, atMs }) => [kind, job?.id, utc(atMs)]);
+  assert.deepEqual(told, [
+    ["overdue", undefined, "03-03 01:00:00"],
+    ["recovered", late.id, "03-03 02:00:10"],
+    ["overdue", undefined, "03-04 03:00:00"],
+  ]);
+  assert.deepEqual([overdue, utc(expectedAtMs ?? 0)], [false, "03-04 02:00:00"]);
+  assert.equal(
+    bench.occurrences[2].detail,
+    "a start was expected by 2026-03-04T02:00:00.000Z; " +
+      "its last start was at 2026-03-03T02:00:00.000Z",
+  );
+});
+
+test("standing() knows of a start before the next look does", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const { scheduler, standing, stop } = await bench.boot();
+  await bench.pass("26h");
+  const job = await bench.workerStarts();
+
+  const [stale] = scheduler.standings();
+  const fresh = scheduler.standing(syncsOf(DAILY)[0], job);
+  await stop();
+
+  assert.deepEqual([stale.overdue, fresh.overdue, standing().overdue], [true, false, true]);
+});
+
+test("an episode that was told is not told again after a restart, and ends after it", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const first = await bench.boot();
+  await bench.pass("26h");
+  await first.stop();
+
+  bench.clock.advance(3_600_000);
+  const second = await bench.boot();
+  await bench.pass("1m");
+  await second.stop();
+  await bench.workerStarts();
+  const third = await bench.boot();
+  await third.stop();
+
+  assert.deepEqual(bench.occurrences.map(({ kind }) => kind), ["overdue", "recovered"]);
+});
+
+test("the time since the sync was first known of goes on over a restart", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const first = await bench.boot();
+  await first.stop();
+
+  bench.clock.advance(25 * 3_600_000);
+  const second = await bench.boot();
+  await second.stop();
+
+  assert.deepEqual(bench.occurrences.map(({ kind }) => kind), ["overdue"]);
+});
+
+test("a last start that retention has removed still counts", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const first = await bench.boot();
+  await bench.pass("20h");
+  const job = await bench.workerStarts();
+  await bench.pass("1m");
+  await bench.log.remove(job);
+  await first.stop();
+
+  bench.clock.advance(23 * 3_600_000);
+  const second = await bench.boot();
+  await second.stop();
+
+  assert.deepEqual(bench.occurrences, []);
+});
+
+test("a scheduled sync is not overdue at a start that makes up for its run", async (t) => {
+  const bench = schedulerBench(t, {
+    schedule: { every: "24h" },
+    expect: { every: "24h", grace: "1h" },
+  });
+  const first = await bench.boot();
+  await first.stop();
+
+  bench.clock.advance(3 * 86_400_000);
+  const second = await bench.boot();
+  await second.stop();
+
+  assert.equal((await bench.jobs()).length, 2);
+  assert.deepEqual(bench.occurrences, []);
+});
+
+test("a clock that was put back leaves no sync waited for in vain", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  bench.clock.set(Date.parse("2036-03-02T00:00:00Z"));
+  const ahead = await bench.boot();
+  await bench.workerStarts();
+  await bench.pass("1m");
+  bench.clock.set(Date.parse("2026-03-02T00:00:00Z"));
+  await bench.pass("26h");
+  await ahead.stop();
+
+  assert.deepEqual(bench.occurrences.map(({ kind, atMs }) => [kind, utc(atMs)]), [
+    ["overdue", "03-03 01:00:30"],
+  ]);
+});
+
+test("a longer deadline ends an episode without a job", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const { reload, stop } = await bench.boot();
+  await bench.pass("26h");
+
+  await reload({ ...OUTSIDE, expect: { every: "7d" } });
+  await stop();
+
+  const told = bench.occurrences.map(({ kind, job }) => [kind, job]);
+  assert.deepEqual(told, [["overdue", undefined], ["recovered", undefined]]);
+});

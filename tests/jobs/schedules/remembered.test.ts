@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { notAhead, placeOf, Remembered } from "../../../src/jobs/schedules/remembered.ts";
+import { deriveSyncId } from "../../../src/sync/ids.ts";
+import { TENANT } from "../../support/log_contract.ts";
+import type { Cleanup } from "../../support/program.ts";
+import { tempDirectory } from "../../support/temp.ts";
+
+const DOCS = placeOf({ tenant: TENANT, id: deriveSyncId(TENANT, "docs") });
+const USERS = placeOf({ tenant: TENANT, id: deriveSyncId(TENANT, "users") });
+
+function bench(t: Cleanup) {
+  const { path: directory, remove } = tempDirectory();
+  t.after(remove);
+  const path = join(directory, "schedules.json");
+  const faults: unknown[] = [];
+  return { path, faults, open: (at = path) => new Remembered(at, (cause) => faults.push(cause)) };
+}
+
+test("save() keeps what was put, for its owner alone, and only what is to be kept", (t) => {
+  const { path, open, faults } = bench(t);
+  const first = open();
+
+  first.put(DOCS, { firstSeenMs: 1, schedule: "every 15m", handledMs: 7 });
+  first.put(USERS, { firstSeenMs: 2 });
+  first.keep(new Set([DOCS]));
+  first.save();
+  const second = open();
+
+  assert.deepEqual([first.empty, second.empty, open(`${path}.x`).empty], [false, false, true]);
+  assert.deepEqual(second.get(DOCS), { firstSeenMs: 1, schedule: "every 15m", handledMs: 7 });
+  assert.equal(second.get(USERS), undefined);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(faults, []);
+});
+
+test("a file that cannot be read is told of and begun anew", (t) => {
+  const { path, open, faults } = bench(t);
+  writeFileSync(path, '{"version": 1, "syncs": {"x": {"firstSeenMs": "yesterday"}}}');
+
+  const remembered = open();
+  remembered.put(DOCS, { firstSeenMs: 1 });
+  remembered.save();
+
+  assert.match(String(faults[0]), /^Error: Cannot read ".*schedules\.json", so it begins anew/);
+  assert.deepEqual(Object.keys(JSON.parse(readFileSync(path, "utf8")).syncs), [DOCS]);
+});
+
+test("save() tells when it cannot write, and loses nothing that is in memory", (t) => {
+  const { path, open, faults } = bench(t);
+  const remembered = open(join(path, "no", "directory.json"));
+
+  remembered.put(DOCS, { firstSeenMs: 1 });
+  remembered.save();
+
+  assert.match(String(faults[0]), /^Error: Cannot write ".*directory\.json"/);
+  assert.deepEqual([faults.length, remembered.get(DOCS)], [1, { firstSeenMs: 1 }]);
+});
+
+test("notAhead() brings back what a clock that was put back would wait for", () => {
+  const ahead = { firstSeenMs: 5_000, sinceMs: 500, lastStartMs: 9_000, handledMs: 3_000 };
+
+  assert.deepEqual(notAhead(ahead, 1_000), {
+    firstSeenMs: 1_000,
+    sinceMs: 500,
+    lastStartMs: 1_000,
+    handledMs: 1_000,
+  });
+});

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { createParser } from "eventsource-parser";
+import { encodeFrame, type SseFrame } from "../../src/sse/frame.ts";
+import type { Cleanup } from "../support/program.ts";
+import { type Random, rounds, seeded } from "../support/seed.ts";
+import { type SseEvent, SseParser } from "../support/sse_parser.ts";
+
+/** What a careless encoder would trip over. */
+const PARTS = [
+  ..."\r \n \r\n \n\n \0 : ; é 漢 😀 \u2028 \u0085 \ufeff \ud800 \udc00".split(" "),
+  ..." |  |data: x|id: 1|event: x|retry: 1|:|\t|a|0".split("|"),
+];
+
+function text(random: Random): string {
+  const parts = random.many(
+    random.below(6),
+    () => random.chance(0.2) ? String.fromCharCode(random.below(0x10000)) : random.pick(PARTS),
+  );
+  return random.chance(0.5) ? parts.join("").replace(/[\r\0]|\p{Surrogate}/gu, "") : parts.join("");
+}
+
+/** Whole numbers, and what is none. */
+function retry(random: Random): number {
+  return random.pick([0, 1, 3_000, Number.MAX_SAFE_INTEGER, random.below(1e9), -1, 0.5, NaN, 1e21]);
+}
+
+function frame(random: Random): SseFrame {
+  return {
+    data: text(random),
+    ...(random.chance(0.5) && { id: text(random) }),
+    ...(random.chance(0.3) && { event: text(random) }),
+    ...(random.chance(0.2) && { retryMs: retry(random) }),
+  };
+}
+
+/** Whether a client could ever read the frame back as it is. */
+function sendable({ data, id = "", event = "x", retryMs = 0 }: SseFrame): boolean {
+  return !/\r/.test(data) && !/[\r\n\0]/.test(id) && !/[\r\n]/.test(event) && event !== "" &&
+    [data, id, event].every((each) => each.isWellFormed()) &&
+    Number.isSafeInteger(retryMs) && retryMs >= 0;
+}
+
+/** The stream of those frames that can be encoded, and what a client is to be handed. */
+function streamOf(frames: readonly SseFrame[]): { text: string; expected: SseEvent[] } {
+  let stream = "";
+  const expected: SseEvent[] = [];
+  let lastEventId = "";
+  for (const each of frames) {
+    if (!sendable(each)) {
+      assert.throws(() => encodeFrame(each), /^(Type|Range)Error: Cannot encode /);
+      continue;
+    }
+    stream += encodeFrame(each);
+    lastEventId = each.id ?? lastEventId;
+    expected.push({ type: each.event ?? "message", data: each.data, lastEventId });
+  }
+  return { text: stream, expected };
+}
+
+function strict(chunks: readonly Uint8Array[]): SseEvent[] {
+  const parser = new SseParser();
+  return chunks.flatMap((chunk) => parser.push(chunk));
+}
+
+function packaged(chunks: readonly Uint8Array[]): SseEvent[] {
+  const events: SseEvent[] = [];
+  let lastEventId = "";
+  const parser = createParser({
+    onEvent({ event = "message", data, id }) {
+      lastEventId = id ?? lastEventId;
+      events.push({ type: event, data, lastEventId });
+    },
+  });
+  // Without `fatal` Deno 2.9.6 loses U+FEFF in the middle of a stream that comes byte by byte.
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  for (const chunk of chunks) parser.feed(decoder.decode(chunk, { stream: true }));
+  return events;
+}
+
+seeded("encodeFrame() is read back as given, wherever it is cut, or refused", (random) => {
+  for (let round = 0; round < rounds(300); round++) {
+    const { text, expected } = streamOf(random.many(1 + random.below(3), () => frame(random)));
+    const bytes = new TextEncoder().encode(text);
+    const bytewise = [...bytes].map((byte) => Uint8Array.of(byte));
+
+    assert.deepEqual(strict(bytewise), expected);
+    assert.deepEqual(packaged(bytewise), expected);
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      const halves = [bytes.slice(0, cut), bytes.slice(cut)];
+      assert.deepEqual(strict(halves), expected);
+      assert.deepEqual(packaged(halves), expected);
+    }
+  }
+});
+
+test("encodeFrame() of a line of 1 MiB is read back, cut in the middle of a character", () => {
+  const data = ` ${"é".repeat(512 * 1024)}`;
+  const bytes = new TextEncoder().encode(encodeFrame({ data, id: "e-1" }));
+
+  const halves = [bytes.slice(0, 500_002), bytes.slice(500_002)];
+
+  const expected = [{ type: "message", data, lastEventId: "e-1" }];
+  assert.deepEqual(strict(halves), expected);
+  assert.deepEqual(packaged(halves), expected);
+});
+
+// Bun has no EventSource of its own.
+if ("EventSource" in globalThis) {
+  seeded("the runtime's EventSource reads encodeFrame() back as given", async (random, t) => {
+    const frames = random.many(rounds(300), () => frame(random)).filter((each) =>
+      each.retryMs === undefined
+    );
+    const { text, expected } = streamOf([...frames, { data: "last", event: "last" }]);
+    const bytes = new TextEncoder().encode(text);
+    const url = await serving(t, bytes, random);
+
+    const seen = await new Promise<SseEvent[]>((resolve) => {
+      const events: SseEvent[] = [];
+      const source = new EventSource(url);
+      const take = ({ type, data, lastEventId }: MessageEvent) => {
+        events.push({ type, data, lastEventId });
+        if (type !== "last") return;
+        source.close();
+        resolve(events);
+      };
+      for (const type of new Set(expected.map((each) => each.type))) {
+        source.addEventListener(type, take as EventListener); // every event of a stream is one
+      }
+    });
+
+    assert.deepEqual(seen, expected);
+  });
+}
+
+/** A server of those bytes, in chunks of any length. */
+async function serving(t: Cleanup, bytes: Uint8Array, random: Random): Promise<string> {
+  const server = createServer(async (_request, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    for (let at = 0; at < bytes.length;) {
+      const length = 1 + random.below(200);
+      if (!response.write(bytes.slice(at, at + length))) await once(response, "drain");
+      at += length;
+    }
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`; // it listens on TCP
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import type { Entry } from "../../src/sync/entry.ts";
+import { isTerminal } from "../../src/sync/status.ts";
+import { loggedEntries } from "../support/log_file.ts";
+import { mortalServer } from "../support/mortal_server.ts";
+import { Publisher } from "../support/publisher.ts";
+import { rounds, seeded } from "../support/seed.ts";
+import { ViewerModel } from "../support/viewer_model.ts";
+
+/** How long a server lives at most before it is killed, in milliseconds. */
+const LIFE_MS = 250;
+
+function assertWhole(entries: readonly Entry[]): void {
+  assert.deepEqual(entries.map(({ seq }) => seq), entries.map((_, index) => index + 1));
+  const ends = entries.filter((entry) => entry.kind === "progress" && isTerminal(entry.status));
+  assert.deepEqual(ends, entries.slice(-1));
+}
+
+seeded(
+  "kill -9 again and again loses nothing that was acknowledged, and doubles nothing",
+  async (random, t) => {
+    const server = await mortalServer(t, random.fork());
+    const { key } = server;
+    const over = new AbortController();
+    t.after(() => over.abort());
+    let killed = 0;
+    const all = rounds(20);
+    const outside = await Promise.all(random.many(2, async () => {
+      const { id } = await server.ask("/v1/sync/job", "POST");
+      const url = `${server.url}/v1/sync/job/${id}`;
+      const publishers = ["a", "b"].map((name) =>
+        new Publisher({ url, key, name, random: random.fork() })
+      );
+      const viewers = ["0", undefined].map((cursor) =>
+        new ViewerModel({ url: `${url}/subscribe`, key, logs: "debug", cursor, pauseMs: 150 })
+      );
+      return { id, publishers, viewers };
+    }));
+    const watching = outside.flatMap(({ viewers }) => viewers).map((each) =>
+      each.watch(over.signal)
+    );
+    const posting = outside.flatMap(({ publishers }) => publishers).map(async (publisher) => {
+      while (killed < all) await publisher.post(over.signal);
+    });
+    const own: { id: string; viewer: ViewerModel; done: Promise<void> }[] = [];
+
+    for (; killed < all; killed++) {
+      const { id } = await server.ask("/v1/sync/slow/run", "POST");
+      const url = `${server.url}/v1/sync/job/${id}/subscribe`;
+      const viewer = new ViewerModel({ url, key, cursor: "0", pauseMs: 150 });
+      own.push({ id, viewer, done: viewer.watch(over.signal) });
+      await new Promise((resolve) => setTimeout(resolve, random.below(LIFE_MS)));
+      await server.process().stop("SIGKILL");
+      if (random.chance(0.2)) await server.startAndKill(random.below(2 * LIFE_MS));
+      await server.start();
+    }
+    await Promise.all(posting);
+    for (const { publishers } of outside) {
+      await publishers[0].send([{ type: "end", status: "completed" }], over.signal);
+    }
+    await Promise.all([...watching, ...own.map(({ done }) => done)]);
+
+    for (const { id, publishers, viewers } of outside) {
+      const entries = loggedEntries(server.data, id);
+      assertWhole(entries);
+      const lines = entries.flatMap((entry) => entry.kind === "log" ? [entry.message] : []);
+      for (const { acknowledged } of publishers) {
+        const name = acknowledged[0].split(" ")[0];
+        assert.deepEqual(lines.filter((words) => words.startsWith(`${name} `)), acknowledged);
+      }
+      const last = entries.at(-1);
+      const inserted = publishers.reduce((sum, publisher) => sum + publisher.inserted, 0);
+      assert.equal(last?.kind === "progress" && last.progress.inserted, inserted);
+      for (const viewer of viewers) viewer.assertHolds(entries, entries.length < 1_000);
+    }
+    for (const { id, viewer } of own) {
+      const entries = loggedEntries(server.data, id);
+      assertWhole(entries);
+      const last = entries.at(-1);
+      assert.equal(last?.kind === "progress" && last.error?.code, "worker_lost");
+      viewer.assertHolds(entries, true);
+    }
+  },
+);

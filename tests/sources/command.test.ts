@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { systemClock } from "../../src/clock.ts";
+import { DestinationError } from "../../src/destinations/index_destination.ts";
+import type {
+  RecordDestination,
+  RecordSession,
+} from "../../src/destinations/record_destination.ts";
+import { type CommandOptions, commandSource } from "../../src/sources/command.ts";
+import { formatOf } from "../../src/sources/formats/formats.ts";
+import { SourceError, type SourceEvent } from "../../src/sources/source.ts";
+import { runs, sessionRuns } from "../support/processes.ts";
+
+const lines = formatOf("lines");
+
+function source(script: string, options: Partial<CommandOptions> = {}) {
+  const command = ["sh", "-c", script];
+  return commandSource({ command, cwd: "/", format: lines, stopGraceMs: 60_000, ...options });
+}
+
+/** All that it says, log lines as text, and what it throws. */
+async function said(script: string, options: Partial<CommandOptions> = {}) {
+  const { signal } = new AbortController();
+  const events: SourceEvent[] = [];
+  let error = "";
+  try {
+    for await (const event of source(script, options).run({ signal, clock: systemClock })) {
+      events.push(event);
+    }
+  } catch (cause) {
+    if (!(cause instanceof SourceError)) throw cause;
+    error = `${cause.code}: ${cause.message}`;
+  }
+  const texts = events.flatMap((event) => event.type === "log" ? [event.message] : []);
+  return { events, texts, error };
+}
+
+test("commandSource() gives what the format makes of the lines, and its totals", async () => {
+  const { events, error } = await said("echo 'copied 1'; echo 'warning: one is missing'");
+
+  assert.equal(error, "");
+  const [first, , last] = events;
+  assert.deepEqual([first.type, first.type === "log" && first.message], ["log", "copied 1"]);
+  assert.equal(last.type === "progress" && last.warnings, 1);
+});
+
+test("commandSource() fails with the format's words when the program does", async () => {
+  const { texts, error } = await said("echo 'cannot reach the bucket' >&2; exit 5");
+
+  assert.deepEqual(texts, ["cannot reach the bucket"]);
+  assert.match(error, /^[a-z_]+: .*5.*cannot reach the bucket/);
+});
+
+test("commandSource() passes on the variables that are named, and sets others", async () => {
+  const environment = { PATH: process.env.PATH, HOME: "/home", TZ: "UTC", A: "a", B: "b" };
+  const names = async (options: Partial<CommandOptions>) => {
+    const { texts } = await said("env", { environment, ...options });
+    return texts.filter((text) => !/^(PWD|_|SHLVL|OLDPWD|PATH)=/.test(text)).sort();
+  };
+
+  assert.deepEqual(await names({}), ["HOME=/home", "TZ=UTC"]);
+  assert.deepEqual(await names({ passEnv: ["A"], setEnv: { C: "$A", TZ: "CET" } }), [
+    "A=a",
+    "C=$A",
+    "HOME=/home",
+    "TZ=CET",
+  ]);
+});
+
+test("commandSource() says what keeps it from starting", async () => {
+  const error = async (options: Partial<CommandOptions>) => (await said("echo", options)).error;
+
+  assert.equal(
+    await error({ passEnv: ["RCLONE_CONFIG"], environment: {} }),
+    "env_unknown: Cannot pass on the variable RCLONE_CONFIG: this server's environment lacks it",
+  );
+  assert.match(await error({ command: ["rclonee"] }), /^program_not_found: .*"rclonee".*PATH \(/);
+  assert.match(await error({ cwd: "/no/such" }), /^cwd_not_found: .*\/no\/such/);
+});
+
+test("commandSource() tells of a line that was cut, once", async () => {
+  const long = "head -c 2000000 /dev/zero | tr '\\0' x; echo";
+  const { texts, error } = await said(`${long}; ${long}; echo end`);
+
+  assert.equal(error, "");
+  assert.deepEqual(texts.filter((text) => text.includes("MiB")), [
+    "A line of more than 1 MiB was cut, and so are others like it",
+  ]);
+  assert.equal(texts.at(-1), "end");
+});
+
+test("commandSource() stops a program that falls silent, and fails", async () => {
+  const { texts, error } = await said("echo up; sleep 600", { stallMs: 200 });
+
+  assert.equal(texts[0], "up");
+  assert.equal(error, 'stalled_timeout: "sh" printed nothing for 0.2 s and was stopped');
+});
+
+test("commandSource() takes no silence for one while there is output", async () => {
+  const drip = "for i in 1 2 3 4 5 6 7 8; do printf .; sleep 0.3; done; echo end";
+  const { texts, error } = await said(drip, { stallMs: 2_000 });
+
+  assert.deepEqual([texts, error], [["........end"], ""]);
+});
+
+test("commandSource() stops the program at its signal, and tells its last words", async () => {
+  const controller = new AbortController();
+  const script = "trap 'echo bye; exit 1' TERM; echo up; while :; do sleep 0.01; done";
+  const texts: string[] = [];
+  const run = source(script).run({ signal: controller.signal, clock: systemClock });
+
+  for await (const event of run) {
+    if (event.type === "log") texts.push(event.message);
+    if (texts.at(-1) === "up") controller.abort();
+  }
+
+  assert.ok(texts.includes("bye")); // the shell may tell of its own child's end too
+});
+
+test("commandSource() kills a deaf program when its grace is over, and says so", async () => {
+  const controller = new AbortController();
+  const script = "trap '' TERM; echo $$; while :; do sleep 0.1; done";
+  const texts: string[] = [];
+  const deaf = source(script, { stopGraceMs: 100 });
+  for await (const event of deaf.run({ signal: controller.signal, clock: systemClock })) {
+    if (event.type === "log") texts.push(event.message);
+    controller.abort();
+  }
+
+  assert.equal(texts.at(-1), '"sh" did not stop within 0.1 s of SIGTERM and was killed');
+  assert.equal(deaf.stopMs, 5_100);
+  assert.equal(await sessionRuns(Number(texts[0])), false);
+});
+
+test("commandSource() starts nothing for a job that is cancelled already", async () => {
+  const events = source("echo up").run({ signal: AbortSignal.abort(), clock: systemClock });
+
+  assert.deepEqual(await events.next(), { done: true, value: undefined });
+});
+
+test("commandSource() leaves nothing running when nobody takes its events any more", async () => {
+  const { signal } = new AbortController();
+  let pid = 0;
+
+  for await (const event of source("echo $$; yes").run({ signal, clock: systemClock })) {
+    if (event.type === "log") pid = Number(event.message);
+    break;
+  }
+
+  assert.equal(await runs(pid), false);
+});
+
+test("commandSource() tells of children that a program has left behind", async () => {
+  const { texts, error } = await said("sleep 600 & exit 0");
+
+  assert.equal(error, "");
+  assert.deepEqual(texts, ['"sh" ended and left processes behind, which were killed']);
+});
+
+const TAP = `
+  echo '{"type": "SCHEMA", "stream": "users", "schema": {}, "key_properties": ["id"]}'
+  for i in 1 2 3; do
+    echo '{"type": "RECORD", "stream": "users", "record": {"id": '$i'}}'
+  done`;
+
+/** A destination that notes what is done to it, and breaks where it is told to. */
+function noting(breakAt?: string) {
+  const done: string[] = [];
+  const note = (what: string) => {
+    done.push(what);
+    if (what === breakAt) throw new DestinationError("storage_full", "The disk is full");
+  };
+  const session: RecordSession = {
+    *repair() {
+      note("repair");
+      yield;
+    },
+    put({ type, key }) {
+      note(`put ${type} ${key}`);
+      return "inserted";
+    },
+    remove: () => false,
+    flush: () => note("flush"),
+    close: () => note("close"),
+  };
+  const records: RecordDestination = {
+    paths: [],
+    open(origin) {
+      note(`open ${origin}`);
+      return session;
+    },
+  };
+  return { done, note, destination: { records, origin: "default/users" } };
+}
+
+test("commandSource() tells no totals before what they count is written", async () => {
+  const { done, note, destination } = noting();
+  const { signal } = new AbortController();
+  const tap = source(TAP, { format: formatOf("singer"), destination });
+
+  for await (const event of tap.run({ signal, clock: systemClock })) {
+    if (event.type === "progress") note(`told ${event.inserted}`);
+  }
+
+  assert.deepEqual(done.slice(0, 2), ["open default/users", "repair"]);
+  assert.equal(done.at(-1), "close");
+  const puts = (until: number) => done.slice(0, until).filter((what) => what.startsWith("put"));
+  for (const [at, what] of done.entries()) {
+    if (!what.startsWith("told ")) continue;
+    assert.equal(puts(done.lastIndexOf("flush", at)).length, Number(what.slice(5)));
+  }
+  assert.ok(done.includes("told 3"));
+});
+
+test("commandSource() stops the program when the destination breaks", async () => {
+  for (const at of ["open default/users", "repair", "flush"]) {
+    const { done, destination } = noting(at);
+    const { error } = await said(`${TAP}; sleep 600`, {
+      format: formatOf("singer"),
+      destination,
+    });
+
+    assert.equal(error, "storage_full: The disk is full");
+    assert.equal(done.at(-1), at === "open default/users" ? at : "close");
+  }
+});

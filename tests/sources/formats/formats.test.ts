@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { detectFormat, FORMAT_NAMES, formatOf } from "../../../src/sources/formats/formats.ts";
+import { feed } from "./reading.ts";
+import { memoryRecords } from "./record_session.ts";
+
+const done = { code: 0, signal: null };
+
+test("formatOf() knows each name", () => {
+  assert.deepEqual(FORMAT_NAMES.map((name) => formatOf(name).name), [
+    ...["rclone", "restic", "rsync", "singer", "airbyte", "ndjson", "lines"],
+  ]);
+});
+
+test("detectFormat() goes by the name of the program", () => {
+  assert.equal(detectFormat(["rclone", "sync", "a", "b"]), "rclone");
+  assert.equal(detectFormat(["/usr/local/bin/restic", "backup"]), "restic");
+  assert.equal(detectFormat(["./rsync"]), "rsync");
+  assert.equal(detectFormat(["/rsync/mirror.sh", "rsync"]), undefined);
+  assert.equal(detectFormat(["lines"]), undefined);
+  assert.equal(detectFormat([]), undefined);
+});
+
+for (const name of FORMAT_NAMES) {
+  test(`${name}: nothing at all, and noise, are no fault`, () => {
+    const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+    const noise = [
+      ...[
+        "",
+        "{",
+        "}",
+        "{}",
+        "[]",
+        "null",
+        "0",
+        '"',
+        "\r",
+        "\r\r\n",
+        "\u0000",
+        "\ufeff{}",
+        "%i %l %n",
+      ],
+      ...['{"type":null}', '{"message_type":{}}', '{"msg":[]}', '{"type":"progress"}', "\ud800"],
+      ...[
+        '{"level":"constructor","msg":"x","type":"constructor"}',
+        '{"level":{"toString":1},"msg":"x"}',
+      ],
+      ...['{"type":"LOG","log":{"level":{"toString":1},"message":"x"}}'],
+      ...[
+        '{"type":"TRACE","trace":{"type":"STREAM_STATUS","stream_status":{"status":{"toString":1}}}}',
+      ],
+      ...[
+        '{"type":"TRACE","trace":{"type":"ESTIMATE","estimate":{"row_estimate":{"toString":1}}}}',
+      ],
+      `{"type":"RECORD","stream":"s","record":${deep},"msg":"x","fields":${deep}}`,
+      `{"type":"RECORD","record":{"stream":"s","data":${deep}}}`,
+      `{"type":"log","message":"x","fields":${deep}}`,
+      ...['{"stats":{}}', '{"msg":"x","stats":null}', "*deleting", "{".repeat(10_000)],
+    ];
+
+    const silent = feed(formatOf(name).reader({}), [], done);
+    const noisy = feed(formatOf(name).reader({ records: memoryRecords() }), [
+      ...noise.map((text) => `O: ${text}`),
+      ...noise.map((text) => `E: ${text}`),
+    ], done);
+
+    assert.equal(silent.error, undefined);
+    assert.deepEqual(silent.lines, []);
+    assert.ok(noisy.lines.length > 5);
+  });
+}
+
+test("a flood leaves counts that are exact and memory that is bounded", () => {
+  const files = Array.from({ length: 100_000 }, (_, at) => `O: >f+++++++++ 1 file ${at}`);
+  const streams = Array.from(
+    { length: 1_100 },
+    (_, at) => `O: ${JSON.stringify({ type: "RECORD", stream: `stream ${at}`, record: {} })}`,
+  );
+  const failures = Array.from(
+    { length: 10_100 },
+    (_, at) =>
+      `E: ${JSON.stringify({ level: "error", msg: "Failed to copy: x", object: `file ${at}` })}`,
+  );
+
+  const rsync = feed(formatOf("rsync").reader({}), files, done);
+  const singer = feed(formatOf("singer").reader({}), streams, done);
+  const rclone = feed(formatOf("rclone").reader({}), failures, done);
+
+  assert.equal(rsync.counts.inserted, 100_000);
+  assert.deepEqual(rsync.lines, []);
+  assert.equal(Object.keys(singer.last.encountered).length, 1_001);
+  assert.equal(singer.last.encountered.other, 100);
+  assert.equal(rclone.counts.skipped, 10_100);
+});

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { formatOf } from "../../../src/sources/formats/formats.ts";
+import { feed, none, runReal } from "./reading.ts";
+
+const done = { code: 0, signal: null };
+const lines = formatOf("lines");
+const ndjson = formatOf("ndjson");
+
+test("lines: each line is a log line with the level that it names", () => {
+  const { counts, last, lines: said, error } = feed(lines.reader({}), [
+    "O: copying",
+    "E: WARNING: disk is nearly full",
+    "E: 2026-01-15 10:00:00,123 ERROR no such table",
+    "O: [debug] details",
+    "O: errors: 0",
+    "O: \u001b[1;32mgreen\u001b[0m\ttab",
+    "O: 10%\r 20%\r 30%\r",
+    "O: ",
+    "O:  \r",
+  ], done);
+
+  assert.deepEqual(counts, none);
+  assert.equal(last.warnings, 1);
+  assert.equal(last.percent, undefined);
+  assert.equal(error, undefined);
+  assert.deepEqual(said, [
+    "info: copying",
+    "warning: WARNING: disk is nearly full",
+    "error: 2026-01-15 10:00:00,123 ERROR no such table",
+    "debug: [debug] details",
+    "info: errors: 0",
+    "info: green tab",
+    "info:  30%",
+  ]);
+});
+
+test("lines: a pattern of one group is a percent, and never goes back", () => {
+  const format = formatOf("lines", { percent: /(\d+(?:\.\d+)?)%/g });
+
+  const { progress, lines: said } = feed(format.reader({}), [
+    "O: 10%",
+    "O: 42.5%",
+    "O: retrying at 12%",
+    "O: 400%",
+  ], done);
+
+  assert.deepEqual(progress.map(({ percent }) => percent), [10, 42.5, 42.5, 42.5]);
+  assert.deepEqual(said, ["debug: 10%", "debug: 42.5%", "debug: retrying at 12%", "info: 400%"]);
+});
+
+test("lines: a pattern of two groups is done and total", () => {
+  const format = formatOf("lines", { percent: /(\d+) of (\d+)/ });
+
+  const { progress } = feed(format.reader({}), ["O: 1 of 4", "O: 3 of 4", "O: 3 of 0"], done);
+
+  assert.deepEqual(progress.map(({ percent }) => percent), [25, 75, 75]);
+});
+
+test("lines: a failure is told by exit code or signal, and the last line on stderr", () => {
+  const said = feed(lines.reader({}), ["E: it broke", "O: bye"], { code: 3, signal: null });
+  const silent = feed(lines.reader({}), [], { code: 1, signal: null });
+  const killed = feed(lines.reader({}), ["O: half way"], { code: null, signal: "SIGKILL" });
+
+  assert.deepEqual(said.error, {
+    code: "program_failed",
+    message: "The program ended with exit code 3: it broke",
+  });
+  assert.equal(
+    silent.error?.message,
+    "The program ended with exit code 1 and said nothing of why",
+  );
+  assert.deepEqual(killed.error, {
+    code: "program_killed",
+    message: "The program was killed by SIGKILL: half way",
+  });
+});
+
+test("lines: a line of a megabyte is cut, and that is told", () => {
+  const { lines: said } = feed(lines.reader({}), [`O: ${"x".repeat(1024 * 1024)}`], done);
+
+  assert.equal(said[0].length, "info: ".length + 16_352 + "… (1032224 more)".length);
+  assert.ok(said[0].endsWith("x… (1032224 more)"));
+});
+
+test("lines: a real program", async () => {
+  const { lines: said, error } = await runReal(lines, [
+    ...["sh", "-c", "echo one; echo two >&2; exit 4"],
+  ], { cwd: "/" });
+
+  assert.deepEqual(said.sort(), ["info: one", "info: two"]);
+  assert.equal(error?.message, "The program ended with exit code 4: two");
+});
+
+test("ndjson: totals, increments, measures, log lines and the end", () => {
+  const { counts, last, lines: said, error } = feed(ndjson.reader({}), [
+    'O: {"type": "total", "total": 10, "bytes_total": 900}',
+    'O: {"type": "phase", "phase": "copying"}',
+    'O: {"type": "progress", "entities_inserted": 3, "kept": 1, "bytes_done": 100, "current": "a"}',
+    'O: {"type": "progress", "delta": true, "inserted": 2, "entities_encountered": {"users": 2}}',
+    'O: {"type": "log", "level": "warning", "message": "slow", "fields": {"ms": 9}}',
+    "O: just a line",
+    "E: and another",
+    'O: {"type": "end", "status": "completed"}',
+  ], done);
+
+  assert.deepEqual(counts, { ...none, inserted: 5, kept: 1 });
+  assert.deepEqual(last.encountered, { users: 2 });
+  assert.deepEqual(
+    [last.total, last.bytesTotal, last.bytesDone, last.phase, last.current],
+    [10, 900, 100, "copying", "a"],
+  );
+  assert.deepEqual(said, ["warning: slow", "info: just a line", "info: and another"]);
+  assert.equal(error, undefined);
+});
+
+test("ndjson: an event that is wrong is not counted, and the line says why", () => {
+  const { counts, last, lines: said } = feed(ndjson.reader({}), [
+    'O: {"type": "progress", "inserted": 5, "warnings": 2}',
+    'O: {"type": "progress", "inserted": 4, "kept": 9}',
+    'O: {"type": "progress", "entites_inserted": 6}',
+    'O: {"type": "progress", "inserted": -1}',
+    'O: {"type": "log", "level": "loud", "message": "x"}',
+    'O: {"type": "progress", "warnings": 3}',
+    'O: {"type": "other", "inserted": 7}',
+    'O: {"type": "progress", "inserted": 8',
+    "O: [1]",
+    'O: {"type": "end", "status": "completed"}',
+    'O: {"type": "progress", "inserted": 9}',
+  ], done);
+
+  assert.deepEqual(counts, { ...none, inserted: 5 });
+  assert.equal(last.warnings, 3 + 5);
+  assert.deepEqual(said, [
+    'warning: Not counted, "inserted" went back from 5 to 4: {"type": "progress", "inserted": 4, "kept": 9}',
+    'warning: Not counted, a progress event has no "entites_inserted": {"type": "progress", "entites_inserted": 6}',
+    'warning: Not counted, "inserted" is no whole number from 0 on: {"type": "progress", "inserted": -1}',
+    'warning: Not counted, "level" is none of debug, info, warning, error: {"type": "log", "level": "loud", "message": "x"}',
+    'info: {"type": "other", "inserted": 7}',
+    'info: {"type": "progress", "inserted": 8',
+    "info: [1]",
+    'warning: Not counted, "end" came before it: {"type": "progress", "inserted": 9}',
+  ]);
+});
+
+test("ndjson: the example of the documentation is understood", async () => {
+  const page = readFileSync(new URL("../../../docs/sources.md", import.meta.url), "utf8");
+  const [, script] = /```sh\n([\s\S]*?)```/.exec(page) ?? [];
+
+  const { counts, last, lines: said } = await runReal(ndjson, ["sh", "-c", script], { cwd: "/" });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 1 });
+  assert.deepEqual([last.total, last.current], [2, "ann"]);
+  assert.deepEqual(said, ["warning: user 7 has no e-mail"]);
+});
+
+for (
+  const [what, end, code, error] of [
+    [
+      "its error is the job's",
+      '{"type": "end", "status": "failed", "error": {"code": "no_rights", "message": "denied"}}',
+      1,
+      { code: "no_rights", message: "denied" },
+    ],
+    [
+      "failed without an error fails, also with exit code 0",
+      '{"type": "end", "status": "failed"}',
+      0,
+      { code: "program_failed", message: "The program says that it has failed" },
+    ],
+    [
+      "cancelled is no success",
+      '{"type": "end", "status": "cancelled"}',
+      0,
+      { code: "program_cancelled", message: "The program says that it was cancelled" },
+    ],
+    [
+      "completed does not hide an exit code",
+      '{"type": "end", "status": "completed"}',
+      7,
+      {
+        code: "program_failed",
+        message: "The program ended with exit code 7 and said nothing of why",
+      },
+    ],
+  ] as const
+) {
+  test(`ndjson: end: ${what}`, () => {
+    const told = feed(ndjson.reader({}), [`O: ${end}`], { code, signal: null });
+
+    assert.deepEqual(told.error, error);
+  });
+}

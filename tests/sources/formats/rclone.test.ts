@@ -1,0 +1,329 @@
+import assert from "node:assert/strict";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { formatOf } from "../../../src/sources/formats/formats.ts";
+import type { Cleanup } from "../../support/program.ts";
+import { tempDirectory } from "../../support/temp.ts";
+import { feed, none, type RealRun, replay, runReal } from "./reading.ts";
+
+const rclone = formatOf("rclone");
+
+/** Two folders, and rclone between them. */
+function bench(t: Cleanup) {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "src"));
+  mkdirSync(join(path, "dst"));
+  const write = (name: string, content: string | Uint8Array) => {
+    mkdirSync(join(path, "src", name, ".."), { recursive: true });
+    writeFileSync(join(path, "src", name), content);
+  };
+  const list = (where: string) =>
+    readdirSync(join(path, where), { recursive: true, encoding: "utf8" }).sort();
+  // A configuration of its own, so that none of this machine speaks.
+  const env = { RCLONE_CONFIG: join(path, "rclone.conf") };
+  writeFileSync(env.RCLONE_CONFIG, "");
+  const run = (command: readonly string[], more: Partial<RealRun> = {}) =>
+    runReal(rclone, command, { cwd: path, env, ...more });
+  return { path, write, list, run };
+}
+
+const readme = (said: string) => ({ level: "info", msg: said });
+
+test("rclone: a first sync inserts", () => {
+  const { counts, last, lines, error } = replay(rclone, "rclone_first.txt");
+
+  assert.deepEqual(counts, { ...none, inserted: 5 });
+  assert.deepEqual(last.encountered, { file: 5 });
+  assert.equal(last.bytesDone, 42);
+  assert.equal(last.bytesTotal, 42);
+  assert.equal(error, undefined);
+  assert.deepEqual(lines, [
+    'info: Config file "/home/me/.config/rclone/rclone.conf" not found - using defaults',
+  ]);
+});
+
+test("rclone: a second sync tells updated, deleted, kept and left out", () => {
+  const { counts, last, lines, error } = replay(rclone, "rclone_again.txt");
+
+  assert.deepEqual(counts, { inserted: 1, updated: 1, deleted: 1, kept: 3, skipped: 1 });
+  assert.deepEqual(last.encountered, { file: 6 });
+  assert.equal(last.warnings, 1);
+  assert.equal(error, undefined);
+  assert.equal(lines.at(-1), "warning: dangling: Can't follow symlink without -L/--copy-links");
+});
+
+test("rclone: three attempts count each file once, and the last fatal line is the reason", () => {
+  const { counts, error } = replay(rclone, "rclone_failed.txt");
+
+  assert.deepEqual(counts, { ...none, kept: 5, skipped: 1 });
+  assert.deepEqual(error, {
+    code: "program_failed",
+    message: "rclone ended with exit code 1: Failed to sync with 2 errors: last error was: " +
+      "not deleting files as there were IO errors",
+  });
+});
+
+test("rclone: a missing source and a wrong command line say so", () => {
+  const missing = replay(rclone, "rclone_missing.txt");
+  const usage = replay(rclone, "rclone_usage.txt");
+
+  assert.equal(
+    missing.error?.message,
+    "rclone ended with exit code 3: Failed to sync: directory not found",
+  );
+  assert.equal(
+    usage.error?.message,
+    "rclone ended with exit code 1: Command sync needs 2 arguments minimum: " +
+      'you provided 1 non flag arguments: ["src"]',
+  );
+});
+
+test("rclone: a dry run counts nothing and shows each line", () => {
+  const { counts, last, lines } = replay(rclone, "rclone_dry.txt");
+
+  assert.deepEqual(counts, { ...none, skipped: 1 });
+  assert.equal(last.phase, "dry run");
+  assert.ok(lines.includes("info: 1.jpg: Skipped copy as --dry-run is set (size 15)"));
+});
+
+test("rclone: newer versions say notice and critical", () => {
+  const reader = rclone.reader({ command: ["rclone", "copy", "a", "b"] });
+
+  const { lines, error } = feed(reader, [
+    'E: {"time":"2026-01-15T10:00:00Z","level":"notice","msg":"Skipping","object":"a","objectType":"*local.Object"}',
+    'E: {"time":"2026-01-15T10:00:00Z","level":"critical","msg":"Failed to copy: no space left"}',
+  ], { code: 1, signal: null });
+
+  assert.deepEqual(lines, ["warning: a: Skipping", "error: Failed to copy: no space left"]);
+  assert.equal(error?.message, "rclone ended with exit code 1: Failed to copy: no space left");
+});
+
+test("rclone: what is checked and waits to be copied is not kept, nor when it is killed", () => {
+  const reader = rclone.reader({});
+  const stats = {
+    checks: 11,
+    deletes: 1,
+    totalTransfers: 7,
+    transfers: 2,
+    bytes: 5,
+    totalBytes: 9,
+  };
+
+  const { counts, last } = feed(reader, [
+    'E: {"level":"info","msg":"Deleted","object":"x","objectType":"*local.Object"}',
+    'E: {"level":"info","msg":"Copied (new)","object":"a","objectType":"*local.Object"}',
+    'E: {"level":"info","msg":"Copied (replaced existing)","object":"b","objectType":"*local.Object"}',
+    'E: {"level":"info","msg":"Updated modification time in destination","object":"c"}',
+    `E: ${JSON.stringify({ level: "notice", msg: "stats", stats })}`,
+  ], { code: null, signal: "SIGTERM" });
+
+  assert.deepEqual(counts, { inserted: 1, updated: 2, deleted: 1, kept: 3, skipped: 0 });
+  assert.deepEqual([last.bytesDone, last.bytesTotal], [5, undefined]);
+});
+
+test("rclone: what is cut off, unknown or no JSON is a log line", () => {
+  const reader = rclone.reader({});
+
+  const { lines, counts } = feed(reader, [
+    'E: {"level":"info","msg":"Copied (new)","obj',
+    "E: [1, 2]",
+    'E: {"level":7,"msg":{"a":1}}',
+    `E: ${JSON.stringify(readme("\u001b[31mred\u001b[0m"))}`,
+    'E: {"level":"info","msg":"Copied (new)","object":null}',
+    'E: {"level":"info","msg":"x","stats":{"checks":"many","transferring":[7]}}',
+    "E: ",
+  ], { code: 0, signal: null });
+
+  assert.deepEqual(counts, none);
+  assert.deepEqual(lines, [
+    'info: {"level":"info","msg":"Copied (new)","obj',
+    "info: [1, 2]",
+    'info: {"level":7,"msg":{"a":1}}',
+    "info: red",
+    "info: Copied (new)",
+  ]);
+});
+
+test("rclone: prepare() adds what is missing, and only where files are copied", () => {
+  const ours = ["--use-json-log", "--stats", "500ms", "--stats-log-level", "NOTICE", "-v"];
+  const prepared = (...args: string[]) => rclone.prepare(["/usr/bin/rclone", ...args]);
+
+  assert.deepEqual(prepared("sync", "a", "b:"), {
+    command: ["/usr/bin/rclone", ...ours, "sync", "a", "b:"],
+    added: ours,
+  });
+  assert.deepEqual(prepared("--config", "c", "move", "sync", "b:", "-vv", "--stats=1s").added, [
+    "--use-json-log",
+    "--stats-log-level",
+    "NOTICE",
+  ]);
+  assert.deepEqual(prepared("copy", "a", "b:", "-q").added, [
+    "--use-json-log",
+    "--stats",
+    "500ms",
+    "--stats-log-level",
+    "ERROR",
+  ]);
+  assert.deepEqual(prepared("copy", "a", "b:", "--log-level", "INFO").added, [
+    "--use-json-log",
+    "--stats",
+    "500ms",
+    "--stats-log-level",
+    "NOTICE",
+  ]);
+  assert.deepEqual(prepared("ls", "sync").added, []);
+  assert.deepEqual(prepared("version").added, []);
+  assert.deepEqual(rclone.prepare(["./backup.sh", "sync"]).added, []);
+  assert.deepEqual(rclone.prepare(["/bin/sh", "rclone", "sync"]).added, []);
+  for (const before of [["nice", "-n", "10"], ["env", "A=b"], ["sudo", "-u", "rclone"]]) {
+    const { command } = rclone.prepare([...before, "rclone", "sync", "a", "b"]);
+    assert.deepEqual(command, [...before, "rclone", ...ours, "sync", "a", "b"]);
+  }
+});
+
+test("the real rclone: counts are what changed on disk", async (t) => {
+  const { path, write, list, run } = bench(t);
+  for (const name of ["a.txt", "b.txt", "c.txt", "sub/d e.bin"]) write(name, `first ${name}`);
+
+  const first = await run(["rclone", "sync", "src", "dst"]);
+  write("a.txt", "longer than before");
+  rmSync(join(path, "src", "b.txt"));
+  write("new.txt", "n");
+  utimesSync(join(path, "src", "c.txt"), 1, 1);
+  const second = await run(["rclone", "sync", "src", "dst"]);
+
+  assert.deepEqual(first.counts, { ...none, inserted: 4 });
+  assert.deepEqual(second.counts, { inserted: 1, updated: 2, deleted: 1, kept: 1, skipped: 0 });
+  assert.deepEqual(list("dst"), list("src"));
+  assert.equal(readFileSync(join(path, "dst", "a.txt"), "utf8"), "longer than before");
+  assert.equal(second.last.bytesDone, 19);
+  assert.equal(second.error, undefined);
+  assert.deepEqual(second.lines, []);
+});
+
+test("the real rclone: what cannot be read fails the run, and the rest is counted once", async (t) => {
+  const { path, write, list, run } = bench(t);
+  write("a.txt", "a");
+  write("b.txt", "b");
+  await run(["rclone", "sync", "src", "dst"]);
+  write("b.txt", "changed");
+  write("c.txt", "c");
+  symlinkSync("/nowhere", join(path, "src", "dangling"));
+
+  const { counts, error, exit, lines } = await run(["rclone", "sync", "-L", "src", "dst"]);
+
+  assert.deepEqual(list("dst"), ["a.txt", "b.txt", "c.txt"]);
+  assert.deepEqual(counts, { inserted: 1, updated: 1, deleted: 0, kept: 1, skipped: 1 });
+  assert.equal(exit.code, 1);
+  assert.equal(error?.code, "program_failed");
+  assert.match(error?.message ?? "", /^rclone ended with exit code 1: Failed to sync/);
+  assert.ok(lines.some((line) => line.startsWith("error: dangling: Listing error")));
+});
+
+test("the real rclone: nothing to do (exit 9) is completed", async (t) => {
+  const { write, run } = bench(t);
+  write("a.txt", "a");
+  await run(["rclone", "copy", "src", "dst"]);
+
+  const { exit, counts, error } = await run([
+    ...["rclone", "copy", "--error-on-no-transfer", "src", "dst"],
+  ]);
+
+  assert.equal(exit.code, 9);
+  assert.deepEqual(counts, { ...none, kept: 1 });
+  assert.equal(error, undefined);
+});
+
+test("the real rclone: what a move takes away from its source is not deleted", async (t) => {
+  const { write, list, run } = bench(t);
+  write("a.txt", "a");
+  write("b.txt", "b");
+  await run(["rclone", "copyto", "src/a.txt", "dst/a.txt"]);
+
+  const { counts } = await run(["rclone", "move", "src", "dst"]);
+
+  assert.deepEqual(counts, { ...none, inserted: 1, kept: 1 });
+  assert.deepEqual([list("src"), list("dst")], [[], ["a.txt", "b.txt"]]);
+});
+
+test("the real rclone: a backup directory and tracked renames change no count", async (t) => {
+  const { path, write, list, run } = bench(t);
+  const command = [
+    ...["rclone", "sync", "--track-renames", "--backup-dir", join(path, "old"), "src", "dst"],
+  ];
+  for (const name of ["replaced", "gone", "renamed", "stays"]) write(name, `first ${name}`);
+  await run(command);
+  write("replaced", "longer than before");
+  write("again", "first renamed");
+  write("new", "new");
+  rmSync(join(path, "src", "renamed"));
+  rmSync(join(path, "src", "gone"));
+
+  const { counts } = await run(command);
+
+  assert.deepEqual(list("dst"), ["again", "new", "replaced", "stays"]);
+  assert.deepEqual(list("old"), ["gone", "replaced"]);
+  assert.deepEqual(counts, { inserted: 2, updated: 1, deleted: 2, kept: 1, skipped: 0 });
+});
+
+test("the real rclone: its total is told once all is checked", async (t) => {
+  const { write, run } = bench(t);
+  write("big", new Uint8Array(400_000));
+
+  const { progress, last } = await run([
+    ...["rclone", "copy", "--check-first", "--bwlimit", "400k", "src", "dst"],
+  ]);
+
+  const during = progress.find(({ inserted, bytesTotal }) => inserted === 0 && bytesTotal);
+  assert.equal(during?.bytesTotal, 400_000);
+  assert.equal(during?.current, "big");
+  assert.equal(during?.phase, "transferring");
+  assert.equal(last.bytesDone, 400_000);
+});
+
+test("the real rclone: a log level that hides the files is told", async (t) => {
+  const { write, run } = bench(t);
+  write("a.txt", "a");
+
+  const { counts, lines } = await run(["rclone", "copy", "-q", "src", "dst"]);
+
+  assert.deepEqual(counts, none);
+  assert.deepEqual(lines, [
+    "warning: rclone has copied 1 files and its log level hides which were new: they are not counted",
+  ]);
+});
+
+test("the real rclone: stopped in the middle, what is done is counted", async (t) => {
+  const { path, write, list, run } = bench(t);
+  write("a.txt", "a");
+  write("big", new Uint8Array(30_000_000));
+
+  const { counts, exit, error } = await run(
+    ["rclone", "copy", "--bwlimit", "500k", "src", "dst"],
+    {
+      onEvent(event, stop) {
+        if (event.type === "progress" && event.inserted === 1 && event.current === "big") stop();
+      },
+    },
+  );
+
+  assert.deepEqual(counts, { ...none, inserted: 1 });
+  assert.ok(list("dst").includes("a.txt"));
+  assert.ok(statSync(join(path, "dst", "big")).size < 30_000_000);
+  assert.equal(exit.signal, "SIGTERM");
+  assert.deepEqual(error, {
+    code: "program_killed",
+    message: "rclone was killed by SIGTERM and said nothing of why",
+  });
+});

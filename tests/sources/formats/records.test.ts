@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { formatOf } from "../../../src/sources/formats/formats.ts";
+import { tempDirectory } from "../../support/temp.ts";
+import { feed, none, replay } from "./reading.ts";
+import { memoryRecords } from "./record_session.ts";
+
+const singer = formatOf("singer");
+const airbyte = formatOf("airbyte");
+const done = { code: 0, signal: null };
+
+const row = (data: object) =>
+  `O: ${JSON.stringify({ type: "RECORD", record: { stream: "users", data, emitted_at: 1 } })}`;
+
+test("singer: the key and the content tell inserted, updated, kept and deleted", () => {
+  const records = memoryRecords();
+
+  const first = replay(singer, "singer_first.txt", records);
+  const again = replay(singer, "singer_again.txt", records);
+
+  assert.deepEqual(first.counts, { ...none, inserted: 3, kept: 1 });
+  assert.deepEqual(first.last.encountered, { users: 2, visits: 2 });
+  assert.equal(first.last.warnings, 1);
+  assert.equal(first.error, undefined);
+  assert.deepEqual(again.counts, { ...none, inserted: 1, updated: 1, kept: 1, deleted: 1 });
+  assert.equal(records.held.size, 3);
+  assert.ok(records.held.has("users [2]") && records.held.has("users [3]"));
+});
+
+test("singer: the lines are those of the tap, and what a reader has to know", () => {
+  const { lines } = replay(singer, "singer_first.txt", memoryRecords());
+
+  assert.deepEqual(lines, [
+    "info: INFO Starting sync of stream users",
+    "info: users: ACTIVATE_VERSION deletes nothing here; records that are gone from the source stay",
+    "info: visits: records without a primary key are told apart by their content, so that a changed " +
+    "one counts as inserted",
+    'debug: INFO METRIC: {"type": "counter", "metric": "record_count", "value": 2, "tags": ' +
+    '{"endpoint": "users"}}',
+    "warning: WARNING Rate limit is near",
+  ]);
+});
+
+test("singer: a failure is told in the last words of the tap", () => {
+  const { error, lines } = replay(singer, "singer_again.txt", memoryRecords());
+
+  assert.ok(lines.includes("error: CRITICAL HTTP 401: the token has expired"));
+  assert.deepEqual(error, {
+    code: "program_failed",
+    message: "The program ended with exit code 1: tap_shop.AuthError: the token has expired",
+  });
+});
+
+test("singer: without a destination records are met, not counted, and that is told once", () => {
+  const { counts, last, lines } = replay(singer, "singer_first.txt");
+
+  assert.deepEqual(counts, none);
+  assert.deepEqual(last.encountered, { users: 2, visits: 2 });
+  assert.equal(lines.filter((line) => line.startsWith("info: Records are only counted")).length, 1);
+});
+
+test("singer: what is cut off, unknown or no JSON is a log line", () => {
+  const { counts, last, lines } = feed(singer.reader({ records: memoryRecords() }), [
+    'O: {"type": "RECORD", "stream": "users", "rec',
+    'O: {"type": "RECORD", "stream": "users"}',
+    'O: {"type": "record", "stream": "users", "record": {"__proto__": 1}}',
+    'O: {"type": "SCHEMA", "stream": "users", "key_properties": "id"}',
+    'O: {"type": "BATCH", "stream": "users"}',
+    'O: {"stream": "users"}',
+    "O: null",
+  ], done);
+
+  assert.deepEqual(counts, { ...none, inserted: 1 });
+  assert.equal(last.warnings, 1);
+  assert.deepEqual(lines.filter((line) => !line.includes("primary key")), [
+    'info: {"type": "RECORD", "stream": "users", "rec',
+    'warning: Not counted: {"type": "RECORD", "stream": "users"}',
+    'debug: {"type": "BATCH", "stream": "users"}',
+    'info: {"stream": "users"}',
+    "info: null",
+  ]);
+});
+
+test("a destination that fails is not swallowed", () => {
+  const records = { ...memoryRecords(), put: () => assert.fail("no room") };
+
+  assert.throws(() => feed(airbyte.reader({ records }), [row({ id: 1 })], done), /no room/);
+});
+
+test("airbyte: the catalog's key and the content tell inserted, updated, kept and deleted", () => {
+  const { counts, last, lines, error } = replay(airbyte, "airbyte_first.txt", memoryRecords());
+
+  assert.deepEqual(counts, { inserted: 2, updated: 1, deleted: 1, kept: 1, skipped: 0 });
+  assert.deepEqual(last.encountered, { "public.users": 5 });
+  assert.equal(last.phase, "public.users");
+  assert.equal(last.total, undefined);
+  assert.equal(error, undefined);
+  assert.deepEqual(lines, [
+    "info: Starting syncing SourceShop",
+    "debug: users: about 100 records",
+    "debug: public.users: running",
+    "warning: Rate limit is near",
+    "debug: public.users: complete",
+  ]);
+});
+
+test("airbyte: an error trace is the reason, also where the exit code is 0", () => {
+  const failed = replay(airbyte, "airbyte_failed.txt", memoryRecords());
+  const silent = feed(airbyte.reader({}), [
+    'O: {"type":"TRACE","trace":{"type":"ERROR","emitted_at":1,"error":{"message":"It broke"}}}',
+  ], done);
+
+  assert.deepEqual(failed.error, {
+    code: "program_failed",
+    message: "The program ended with exit code 1: The token has expired",
+  });
+  assert.ok(failed.lines.includes("warning: public.users is incomplete"));
+  assert.deepEqual(silent.error, {
+    code: "program_failed",
+    message: "The program ended with exit code 0, but told of an error: It broke",
+  });
+});
+
+test("airbyte: the configured catalog of the command has the chosen keys", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const catalog = join(path, "catalog.json");
+  const stream = { name: "users", source_defined_primary_key: [["id"]] };
+  writeFileSync(
+    catalog,
+    JSON.stringify({ streams: [{ stream, primary_key: [["account", "id"]] }] }),
+  );
+  const records = memoryRecords();
+  const command = ["source-shop", "read", "--catalog", catalog];
+
+  const { counts } = feed(airbyte.reader({ command, records }), [
+    row({ id: 1, account: { id: 7 }, name: "a" }),
+    row({ id: 2, account: { id: 7 }, name: "b" }),
+  ], done);
+
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 1 });
+  assert.deepEqual([...records.held.keys()], ["users [7]"]);
+});
+
+test("airbyte: what is cut off, unknown or wrong is a log line", () => {
+  const { counts, lines } = feed(airbyte.reader({ command: ["x", "--catalog", "/nowhere"] }), [
+    'O: {"type":"RECORD","record":{"stream":"users"}}',
+    'O: {"type":"LOG"}',
+    'O: {"type":"TRACE","trace":{"type":"NEW"}}',
+    'O: {"type":"CATALOG","catalog":{"streams":[null,{"name":7},{"stream":{}}]}}',
+    'O: {"type":"CONTROL"}',
+    'O: {"type":"REC',
+    "E: plain",
+  ], done);
+
+  assert.deepEqual(counts, none);
+  assert.deepEqual(lines, [
+    'warning: Not counted: {"type":"RECORD","record":{"stream":"users"}}',
+    'warning: Not counted: {"type":"LOG"}',
+    'warning: Not counted: {"type":"TRACE","trace":{"type":"NEW"}}',
+    'debug: {"type":"CONTROL"}',
+    'info: {"type":"REC',
+    "info: plain",
+  ]);
+});

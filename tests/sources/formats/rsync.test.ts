@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { formatOf } from "../../../src/sources/formats/formats.ts";
+import type { Cleanup } from "../../support/program.ts";
+import { tempDirectory } from "../../support/temp.ts";
+import { feed, none, type RealRun, replay, runReal } from "./reading.ts";
+
+const rsync = formatOf("rsync");
+
+/** Two folders, and rsync between them. */
+function bench(t: Cleanup) {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "src", "sub"), { recursive: true });
+  const write = (name: string, content: string | Uint8Array) =>
+    writeFileSync(join(path, "src", name), content);
+  const list = (where: string) =>
+    readdirSync(join(path, where), { recursive: true, encoding: "utf8" }).sort();
+  const run = (command: readonly string[], more: Partial<RealRun> = {}) =>
+    runReal(rsync, command, { cwd: path, env: { LC_ALL: "C" }, ...more });
+  return { path, write, list, run };
+}
+
+test("rsync: a first run inserts", () => {
+  const { counts, last, lines, error } = replay(rsync, "rsync_first.txt");
+
+  assert.deepEqual(counts, { ...none, inserted: 5 });
+  assert.deepEqual(last.encountered, { file: 5 });
+  assert.equal(last.bytesDone, 38);
+  assert.deepEqual(lines, ["info: created directory dst"]);
+  assert.equal(error, undefined);
+});
+
+test("rsync: a second run tells updated, deleted and kept; links count, directories do not", () => {
+  const { counts, last, lines } = replay(rsync, "rsync_again.txt");
+
+  assert.deepEqual(counts, { inserted: 2, updated: 2, deleted: 2, kept: 1, skipped: 0 });
+  assert.deepEqual(last.encountered, { file: 4, link: 1 });
+  assert.equal(last.bytesDone, 27);
+  assert.deepEqual(lines, [
+    "info: sending incremental file list",
+    "info: sent 283 bytes  received 112 bytes  790.00 bytes/sec",
+    "info: total size is 27  speedup is 0.07",
+  ]);
+});
+
+test("rsync: exit 23 failed, with what it said of the file", () => {
+  const { counts, last, error } = replay(rsync, "rsync_failed.txt");
+
+  assert.deepEqual(counts, { ...none, inserted: 5, skipped: 1 });
+  assert.equal(last.warnings, 1);
+  assert.deepEqual(error, {
+    code: "program_failed",
+    message: "rsync ended with exit code 23: some files/attrs were not transferred: " +
+      'symlink has no referent: "/data/src/dangling"',
+  });
+});
+
+test("rsync: progress that draws over itself is a percent once the list is whole", () => {
+  const { counts, last, lines, progress } = replay(rsync, "rsync_progress.txt");
+
+  assert.deepEqual(counts, { ...none, inserted: 6 });
+  assert.equal(last.percent, 100);
+  assert.deepEqual(
+    [...new Set(progress.map(({ percent }) => percent && Math.floor(percent)))],
+    [undefined, 28, 42, 85, 100],
+  );
+  assert.deepEqual(lines, ["info: created directory dst3"]);
+});
+
+test("rsync: a host that is not there says so", () => {
+  const { error } = replay(rsync, "rsync_unknown_host.txt");
+
+  assert.equal(
+    error?.message,
+    "rsync ended with exit code 255: unexplained error: " +
+      "rsync: connection unexpectedly closed (0 bytes received so far) [sender]",
+  );
+});
+
+test("rsync: a list that still grows gives no percent", () => {
+  const { last } = feed(rsync.reader({}), [
+    "O:      32,768   5%    1.00MB/s    0:00:09 (xfr#5, ir-chk=10/100)",
+  ], { code: 0, signal: null });
+
+  assert.equal(last.percent, undefined);
+});
+
+test("rsync: unknown lines, odd names and a death are told", () => {
+  const { counts, last, lines, error } = feed(rsync.reader({}), [
+    "O: >f+++++++++ 12 34 with digits",
+    "O: >f+++++++++ name without a size",
+    "O: >f++++",
+    "O: hf          5 linked",
+    "O: *unheard of",
+    "O: \u001b[31mred\u001b[0m",
+    "O: >f..t...... 7 cut off in the mid",
+  ], { code: null, signal: "SIGKILL" });
+
+  assert.deepEqual(counts, { ...none, inserted: 2, kept: 1 });
+  assert.equal(last.bytesDone, 17);
+  assert.deepEqual(lines, ["info: >f++++", "info: *unheard of", "info: red"]);
+  assert.deepEqual(error, {
+    code: "program_killed",
+    message: "rsync was killed by SIGKILL and said nothing of why",
+  });
+});
+
+test("rsync: prepare() adds what is missing and leaves a format of the user's own", () => {
+  const added = (...args: string[]) => rsync.prepare(["rsync", ...args]).added;
+  const format = "--out-format=%i %l %n";
+
+  assert.deepEqual(rsync.prepare(["rsync", "-a", "src/", "host:dst"]), {
+    command: ["rsync", "-ii", format, "-a", "src/", "host:dst"],
+    added: ["-ii", format],
+  });
+  assert.deepEqual(added("-aii", "src", "dst"), [format]);
+  assert.deepEqual(added("-ai", "-e", "ssh -i key -i other", "src", "dst"), ["-ii", format]);
+  assert.deepEqual(added("-a", "--out-format=%i %n", "src", "dst"), ["-ii"]);
+  assert.deepEqual(added("-a", "--out-format", "%n", "src", "dst"), []);
+  assert.deepEqual(added("--server", "-a", ".", "dst"), []);
+  assert.deepEqual(added("--version"), []);
+  assert.deepEqual(rsync.prepare(["./mirror.sh"]).added, []);
+});
+
+test("the real rsync: counts are what changed on disk", async (t) => {
+  const { path, write, list, run } = bench(t);
+  for (const name of ["a", "b", "c", "sub/d e"]) write(name, `first ${name}`);
+  const command = ["rsync", "-a", "--delete", "src/", "dst"];
+
+  const first = await run(command);
+  write("a", "longer than before");
+  rmSync(join(path, "src", "b"));
+  chmodSync(join(path, "src", "c"), 0o600);
+  write("two\nlines", "n");
+  symlinkSync("a", join(path, "src", "link"));
+  const second = await run(command);
+
+  assert.deepEqual(first.counts, { ...none, inserted: 4 });
+  assert.deepEqual(second.counts, { inserted: 2, updated: 2, deleted: 1, kept: 1, skipped: 0 });
+  assert.deepEqual(second.last.encountered, { file: 4, link: 1 });
+  assert.deepEqual(list("dst"), list("src"));
+  assert.equal(readFileSync(join(path, "dst", "a"), "utf8"), "longer than before");
+  assert.equal(second.last.bytesDone, 18 + 7 + 13 + 1 + 1);
+  assert.deepEqual(second.lines, []);
+  assert.deepEqual(second.added, ["-ii", "--out-format=%i %l %n"]);
+});
+
+test("the real rsync: a dry run counts nothing and shows each change", async (t) => {
+  const { write, run } = bench(t);
+  write("a", "a");
+
+  const { counts, last, lines } = await run(["rsync", "-an", "src/", "dst"]);
+
+  assert.deepEqual(counts, none);
+  assert.equal(last.phase, "dry run");
+  assert.ok(lines.includes("info: >f+++++++++ 1 a"));
+});
+
+test("the real rsync: what cannot be read (exit 23) fails the run", async (t) => {
+  const { path, write, list, run } = bench(t);
+  write("a", "a");
+  symlinkSync("/nowhere", join(path, "src", "dangling"));
+
+  const { counts, exit, error } = await run(["rsync", "-aL", "src/", "dst"]);
+
+  assert.equal(exit.code, 23);
+  assert.equal(error?.code, "program_failed");
+  assert.match(error?.message ?? "", /symlink has no referent: ".*\/src\/dangling"$/);
+  assert.deepEqual(counts, { ...none, inserted: 1, skipped: 1 });
+  assert.deepEqual(list("dst"), ["a", "sub"]);
+});
+
+test("the real rsync: a file that vanishes while it runs (exit 24) is a warning", async (t) => {
+  const { path, write, list, run } = bench(t);
+  write("a", new Uint8Array(600_000));
+  write("b", "b");
+  write("z", "z");
+
+  const { counts, exit, error, last, lines } = await run(
+    ["rsync", "-a", "--bwlimit=300", "src/", "dst"],
+    {
+      onEvent(event) {
+        if (event.type === "progress" && event.current === "a") {
+          rmSync(join(path, "src", "z"), { force: true });
+        }
+      },
+    },
+  );
+
+  assert.equal(exit.code, 24);
+  assert.equal(error, undefined);
+  assert.deepEqual(list("dst"), ["a", "b", "sub"]);
+  assert.deepEqual(counts, { ...none, inserted: 2, skipped: 1 });
+  assert.equal(last.warnings, 2);
+  assert.ok(lines.some((line) => line.startsWith("warning: file has vanished: ")));
+});
+
+test("the real rsync: stopped in the middle, what is being sent is not counted", async (t) => {
+  const { write, list, run } = bench(t);
+  write("a", "a");
+  write("big", new Uint8Array(30_000_000));
+
+  const { counts, exit, error } = await run(["rsync", "-a", "--bwlimit=300", "src/", "dst"], {
+    onEvent(event, stop) {
+      if (event.type === "progress" && event.current === "big") stop();
+    },
+  });
+
+  assert.equal(exit.code, 20);
+  assert.deepEqual(counts, { ...none, inserted: 1 });
+  assert.deepEqual(list("dst").filter((name) => name === "big"), []);
+  assert.equal(error?.code, "program_failed");
+  assert.match(error?.message ?? "", /^rsync ended with exit code 20: received SIG/);
+});

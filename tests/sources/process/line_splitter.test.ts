@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LineSplitter } from "../../../src/sources/process/line_splitter.ts";
+
+/** What each chunk gives, and what the end does; cut lines are marked. */
+function split(chunks: readonly (string | number[])[], bytesMax?: number): string[][] {
+  const splitter = new LineSplitter(bytesMax);
+  const texts = (lines: readonly { text: string; cut: boolean }[]) =>
+    lines.map(({ text, cut }) => cut ? `${text} (cut)` : text);
+  const given = chunks.map((chunk) => texts(splitter.push(Uint8Array.from(Buffer.from(chunk)))));
+  return [...given, texts(splitter.end())];
+}
+
+test("LineSplitter.push() gives whole lines only, wherever chunks end", () => {
+  assert.deepEqual(split(["one\ntw", "o\n", "\nthree"]), [["one"], ["two"], [""], ["three"]]);
+  assert.deepEqual(split(["a\r\nb\r", "\nc\n"]), [["a", "b"], ["c"], []]);
+  assert.deepEqual(split([""]), [[], []]);
+});
+
+test("LineSplitter.push() keeps a character together that two chunks share", () => {
+  const [first, second] = [[...Buffer.from("gr\u00fc\u{1f600}")].slice(0, 5), [0x9f, 0x98, 0x80]];
+
+  assert.deepEqual(split([first, second, "\n"]), [[], [], ["gr\u00fc\u{1f600}"], []]);
+});
+
+test("LineSplitter.push() puts U+FFFD for bytes that are no UTF-8", () => {
+  assert.deepEqual(split([[0x61, 0xff, 0xc3, 0x0a]]), [["a\ufffd\ufffd"], []]);
+});
+
+test("LineSplitter.push() gives only the newest of what is written over in one chunk", () => {
+  assert.deepEqual(split(["1%\r2%\r3%\r"]), [["3%"], []]);
+  assert.deepEqual(split(["1%\r2%\rdone\nnext\r"]), [["done", "next"], []]);
+  assert.deepEqual(split(["\r1%", "\r2%", "\r\r3%\n"]), [[], ["1%"], ["3%"], []]);
+});
+
+test("LineSplitter.push() cuts a long line at the limit, once, and loses no other", () => {
+  assert.deepEqual(split(["12345", "6", "78", "9\nab\n", "12345\n"], 5), [
+    [],
+    ["12345 (cut)"],
+    [],
+    ["ab"],
+    ["12345"],
+    [],
+  ]);
+  assert.deepEqual(split(["1234567\nx\n1234567"], 5), [["12345 (cut)", "x", "12345 (cut)"], []]);
+  assert.deepEqual(split(["1234567\r1\r"], 5), [["12345 (cut)", "1"], []]);
+});
+
+test("LineSplitter.push() cuts no character in two", () => {
+  assert.deepEqual(split(["ab\u{1f600}cd\n"], 4), [["ab (cut)"], []]);
+  assert.deepEqual(split(["\u00fc\u00fc\u00fc\n"], 4), [["\u00fc\u00fc (cut)"], []]);
+});
+
+test("LineSplitter holds nothing of a chunk that its giver uses again", () => {
+  const splitter = new LineSplitter();
+  const chunk = Uint8Array.from(Buffer.from("ab"));
+
+  splitter.push(chunk);
+  chunk.fill(0x78);
+
+  assert.deepEqual(splitter.push(Uint8Array.from([0x0a])), [{ text: "ab", cut: false }]);
+});

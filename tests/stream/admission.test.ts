@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Admission, NO_LIMITS } from "../../src/stream/admission.ts";
+import type { TenantId } from "../../src/sync/ids.ts";
+import { streamBench } from "../support/stream_bench.ts";
+
+const applicant = (tenant: string, job = "a", key = "k") => ({ tenant, job, key });
+
+test("admit() names the limit that is reached, and a place that is given back is free again", () => {
+  const admission = new Admission({ all: 3, tenant: 2, job: Infinity, key: Infinity });
+
+  const first = admission.admit(applicant("acme"));
+  const second = admission.admit(applicant("acme"));
+  const third = admission.admit(applicant("acme"));
+  const other = admission.admit(applicant("other"));
+  const fourth = admission.admit(applicant("third"));
+  if (typeof first === "function") {
+    first();
+    first(); // twice is once
+  }
+  const again = admission.admit(applicant("acme"));
+
+  assert.deepEqual([typeof second, third, typeof other, fourth], [
+    "function",
+    "tenant",
+    "function",
+    "all",
+  ]);
+  assert.deepEqual([typeof again, admission.admit(applicant("fifth"))], ["function", "all"]);
+});
+
+for (const kind of ["job", "key"] as const) {
+  test(`admit() counts viewers of one ${kind}`, () => {
+    const admission = new Admission({ ...NO_LIMITS, [kind]: 1 });
+    const another = kind === "job" ? applicant("acme", "b") : applicant("acme", "a", "l");
+
+    const answers = [applicant("acme"), applicant("acme"), another].map((each) =>
+      admission.admit(each)
+    );
+
+    assert.deepEqual(answers.map((answer) => typeof answer === "string" ? answer : "place"), [
+      "place",
+      kind,
+      "place",
+    ]);
+  });
+}
+
+test("a viewer without a place is asked to come back, and another tenant's is let in", async () => {
+  const limits = { ...NO_LIMITS, tenant: 1 };
+  const refused: string[] = [];
+  const { job, open, viewers } = streamBench({ limits, onRefused: (limit) => refused.push(limit) });
+  const ours = await job();
+  const theirs = await job({ tenant: "other" as TenantId });
+  const first = await open(ours);
+  await first.next();
+
+  const second = await open(ours);
+  const frames = await second.next();
+  await assert.rejects(second.next());
+  const other = await open(theirs);
+  const opening = await other.next();
+
+  assert.deepEqual(frames.map(({ data }) => data.type), ["heartbeat"]);
+  assert.ok((frames[0].retry ?? 0) >= 3_000);
+  assert.equal(opening[0].data.type, "connected");
+  assert.deepEqual([refused, viewers.size], [["tenant"], 2]);
+  await first.cancel();
+  const back = await open(ours);
+  assert.equal((await back.next())[0].data.type, "connected");
+  await Promise.all([back.cancel(), other.cancel()]);
+  assert.equal(viewers.size, 0);
+});

@@ -1,0 +1,446 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EventLog } from "../../src/log/event_log.ts";
+import { CHANGES_MAX } from "../../src/stream/job_feed.ts";
+import type { JobId, TenantId } from "../../src/sync/ids.ts";
+import { isTerminal, type Status } from "../../src/sync/status.ts";
+import { newJob, progress, TENANT } from "../support/log_contract.ts";
+import { type Seen, streamBench, type StreamReader, turns } from "../support/stream_bench.ts";
+
+/** A bench on which nobody is given a heartbeat that the test did not wait for. */
+const quietBench = (options: Parameters<typeof streamBench>[0] = {}) =>
+  streamBench({ heartbeatMs: 1e9, ...options });
+
+const OTHER = "other" as TenantId;
+const COMPLETE = { data: { type: "heartbeat", snapshot_complete: true } };
+
+/** What each frame says of its job: `job 2 in_progress`, by the order in `ids`. */
+const told = (frames: Seen[], ids: readonly string[] = []) =>
+  frames.map(({ data: { type, job_id, code, status, entities_inserted: inserted } }) => {
+    if (type === "progress") return `${ids.indexOf(job_id)} ${status} ${inserted}`;
+    return type === "error" ? `${ids.indexOf(job_id)} ${code}` : type;
+  });
+
+/** The frames up to the one that says that all has been shown. */
+async function snapshot(reader: StreamReader): Promise<Seen[]> {
+  const frames: Seen[] = [];
+  while (frames.at(-1)?.data.snapshot_complete !== true) frames.push(...await reader.next());
+  return frames;
+}
+
+/** A log whose reads wait until they are let go. */
+function heldBack(log: EventLog) {
+  const waiting: (() => void)[] = [];
+  let holds = false;
+  return {
+    get: (key: Parameters<EventLog["get"]>[0]) => {
+      const found = log.get(key);
+      if (!holds) return found;
+      return new Promise<void>((resolve) => waiting.push(resolve)).then(() => found);
+    },
+    hold: () => void (holds = true),
+    letGo() {
+      holds = false;
+      for (const go of waiting.splice(0)) go();
+    },
+  };
+}
+
+/** The log with other methods in the place of some. */
+function changed(log: EventLog, changes: Partial<EventLog>): EventLog {
+  return new Proxy(log, {
+    get(target, name: keyof EventLog) {
+      const method = changes[name] ?? target[name];
+      return (method as (...given: unknown[]) => unknown).bind(target);
+    },
+  });
+}
+
+test("subscribeToJobs() shows each job as it stands, active ones first, and then says so", async () => {
+  const { job, add, openJobs, viewers } = quietBench();
+  const over = await job({ name: "first" });
+  await add(over, progress("in_progress", 1), progress("completed", 5));
+  const running = await job({ tags: ["a", "b"] });
+  await add(running, progress("in_progress", 2));
+  const reader = openJobs();
+
+  const opening = await reader.chunk();
+  const frames = await snapshot(reader);
+
+  assert.equal(opening, `retry: 3000\ndata: {"type": "connected", "resume": "snapshot"}\n\n`);
+  assert.deepEqual(told(frames, [over.id, running.id]), [
+    "1 in_progress 2",
+    "0 completed 5",
+    "heartbeat",
+  ]);
+  assert.deepEqual(frames[2], COMPLETE);
+  assert.deepEqual(frames.map(({ id }) => id), [undefined, undefined, undefined]);
+  const { tags, name, sync, created_at, ended_at } = frames[0].data;
+  assert.deepEqual({ tags, name, sync, created_at, ended_at }, {
+    tags: ["a", "b"],
+    name: null,
+    sync: "docs",
+    created_at: "1970-01-01T00:00:00.500Z",
+    ended_at: null,
+  });
+  assert.equal(frames[1].data.is_complete, true);
+  await reader.cancel();
+  assert.equal(viewers.size, 0);
+});
+
+test("subscribeToJobs() without a job says at once that all have been shown", async () => {
+  const { openJobs } = quietBench();
+  const reader = openJobs({ statuses: ["completed"], endedMax: 0 });
+
+  const frames = await snapshot(reader);
+
+  assert.deepEqual(frames[1], COMPLETE);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() tells of new jobs, of progress and of ends, each change once", async () => {
+  const { job, add, openJobs, tell, clock } = quietBench();
+  const reader = openJobs();
+  await snapshot(reader);
+
+  const started = await job();
+  await tell();
+  const born = await reader.next();
+  await add(started, progress("in_progress", 1));
+  await add(started, progress("in_progress", 2));
+  await tell();
+  const moved = await reader.next();
+  await add(started, progress("completed", 3));
+  await tell();
+  const ended = await reader.next();
+
+  const ids = [started.id];
+  assert.deepEqual([born, moved, ended].map((frames) => told(frames, ids)), [
+    ["0 pending 0"],
+    ["0 in_progress 2"],
+    ["0 completed 3"],
+  ]);
+  await reader.cancel();
+  assert.equal(clock.waiting, 0);
+});
+
+test("subscribeToJobs() tells of a job that was in the filter to its end, and of no other", async () => {
+  const { job, add, openJobs, tell } = quietBench();
+  const [shown, other] = [await job(), await job()];
+  const ids = [shown.id, other.id];
+  await add(shown, progress("in_progress", 1));
+  const reader = openJobs({ statuses: ["in_progress"] });
+  const opening = await snapshot(reader);
+
+  await add(shown, progress("cancelling", 2));
+  await add(other, progress("cancelling", 2));
+  await tell();
+  const left = await reader.next();
+  await add(shown, progress("cancelled", 2));
+  await add(other, progress("cancelled", 2));
+  await tell();
+  const ended = await reader.next();
+  const back = await job();
+  await add(back, progress("in_progress", 9));
+  await tell();
+
+  assert.deepEqual(told(opening, ids), ["connected", "0 in_progress 1", "heartbeat"]);
+  assert.deepEqual([told(left, ids), told(ended, ids)], [["0 cancelling 2"], ["0 cancelled 2"]]);
+  assert.deepEqual(told(await reader.next(), [back.id]), ["0 in_progress 9"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() limits the jobs that are over, and pages through all that are not", async () => {
+  const { job, add, openJobs } = quietBench();
+  for (let n = 0; n < 3; n++) await add(await job(), progress("completed", n));
+  for (let n = 0; n < 201; n++) await job();
+  const reader = openJobs({ endedMax: 2 });
+
+  const frames = await snapshot(reader);
+
+  const statuses = frames.map(({ data }) => data.status);
+  assert.equal(statuses.filter((status) => status === "pending").length, 201);
+  assert.deepEqual(told(frames).slice(-3), ["-1 completed 2", "-1 completed 1", "heartbeat"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() shows no other tenant's jobs, nor that one of them was removed", async () => {
+  const { job, log, add, openJobs, tell } = quietBench();
+  const theirs = await job({ tenant: OTHER });
+  const reader = openJobs();
+  const frames = await snapshot(reader);
+
+  await add(theirs, progress("in_progress", 1));
+  await tell();
+  await log.remove(theirs);
+  await tell();
+  const ours = await job();
+  await tell();
+  frames.push(...await reader.next());
+
+  assert.deepEqual(told(frames, [ours.id]), ["connected", "heartbeat", "0 pending 0"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() tells that a job was removed: of shown ones, and of missed ones where it may", async () => {
+  const { job, log, add, openJobs, tell } = quietBench();
+  const [running, over] = [await job(), await job()];
+  await add(over, progress("completed", 1));
+  await turns(5); // so that the feed, which nobody watches yet, has no change of theirs to tell
+  const ids = [running.id, over.id];
+  const every = openJobs();
+  const some = openJobs({ missed: () => false });
+  for (const reader of [every, some]) {
+    await snapshot(reader);
+  }
+
+  await log.remove(over);
+  await log.remove(running);
+  await tell();
+
+  assert.deepEqual(told(await every.next(), ids).sort(), ["0 job_deleted", "1 job_deleted"]);
+  assert.deepEqual(told(await some.next(), ids), ["0 job_deleted"]);
+  for (const reader of [every, some]) await reader.cancel();
+});
+
+test("subscribeToJobs() tells of a job that was removed and made anew under its id", async () => {
+  const { job, log, add, openJobs, tell } = quietBench();
+  const first = await job();
+  await add(first, ...[1, 2, 3].map((n) => progress("in_progress", n)));
+  const reader = openJobs();
+  await snapshot(reader);
+
+  await log.remove(first);
+  const again = await job({ id: first.id });
+  await add(again, progress("in_progress", 1));
+  await tell();
+
+  assert.deepEqual(told(await reader.next(), [first.id]), ["0 in_progress 1"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() never shows an older state after a newer one, nor an end twice", async () => {
+  let held: ReturnType<typeof heldBack> | undefined;
+  const { job, add, openJobs, clock } = quietBench({
+    between: (log) => changed(log, { get: (held = heldBack(log)).get }),
+  });
+  const early = openJobs();
+  await snapshot(early);
+  const [one, two] = [await job(), await job()];
+  await add(one, progress("in_progress", 1));
+  await add(two, progress("completed", 2));
+  await turns(5);
+  held?.hold();
+  clock.advance(250); // the feed has read `one`, and waits for it
+  await turns(5);
+  await add(one, progress("completed", 7));
+
+  const late = openJobs();
+  const frames = await snapshot(late);
+  held?.letGo();
+  await turns(5);
+  clock.advance(250);
+  await turns(5);
+  const news = await job();
+  await turns(5);
+  clock.advance(250);
+  await turns(5);
+  frames.push(...await late.next());
+
+  assert.deepEqual(told(frames, [one.id, two.id, news.id]), [
+    "connected",
+    "1 completed 2",
+    "0 completed 7",
+    "heartbeat",
+    "2 pending 0",
+  ]);
+  for (const reader of [early, late]) await reader.cancel();
+});
+
+test("subscribeToJobs() encodes each of 1,000 changes once, and viewers share the chunk", async () => {
+  const { job, add, viewers, tell } = quietBench();
+  const jobs = [];
+  for (let n = 0; n < 1_000; n++) jobs.push(await job());
+  const wish = {
+    tenant: TENANT,
+    statuses: undefined,
+    syncId: undefined,
+    jobId: undefined,
+    matches: () => true,
+    missed: () => true,
+    endedMax: 0,
+  };
+  const readers = [1, 2, 3].map(() => viewers.subscribeToJobs(wish).getReader());
+  for (const reader of readers) {
+    for (let chunks = 0; chunks < 6; chunks++) await reader.read();
+  }
+
+  for (const each of jobs) await add(each, progress("in_progress", 1));
+  await tell();
+  const chunks = [];
+  for (const reader of readers) chunks.push((await reader.read()).value);
+
+  assert.equal(new TextDecoder().decode(chunks[0]).split("\n\n").length, 1_001);
+  assert.equal(chunks[1], chunks[0]);
+  assert.equal(chunks[2], chunks[0]);
+  for (const reader of readers) await reader.cancel();
+});
+
+test("subscribeToJobs() keeps nothing for a viewer that does not read, and sends it away at once when it reads too late", async () => {
+  const { job, openJobs, tell, viewers } = quietBench();
+  const reader = openJobs();
+  await snapshot(reader); // from here on it does not read
+  const ids: JobId[] = [];
+  for (let n = 0; n < 2 * CHANGES_MAX; n++) ids.push((await job()).id);
+  await tell();
+  const frames: Seen[] = await reader.next();
+
+  assert.equal(ids.length, 20_000);
+  assert.deepEqual(frames.map(({ data }) => data), [{ type: "heartbeat" }]);
+  assert.ok((frames[0].retry ?? 0) >= 3_000);
+  await assert.rejects(reader.next());
+  assert.equal(viewers.size, 0);
+  const again = openJobs({ endedMax: 0 });
+  assert.equal((await again.next())[0].data.resume, "snapshot");
+  assert.equal((await again.next()).length, 200);
+  await again.cancel();
+});
+
+test("subscribeToJobs() beats, and is sent away with a retry when the server stops", async () => {
+  const { openJobs, clock, viewers } = quietBench({ heartbeatMs: 30_000 });
+  const reader = openJobs();
+  await snapshot(reader);
+  const waiting = reader.next();
+  await turns(1);
+
+  clock.advance(30_000);
+  const beat = await waiting;
+  const drained = viewers.drain(1_000);
+  const farewell = await reader.next();
+
+  assert.deepEqual(beat, [{ data: { type: "heartbeat" } }]);
+  assert.deepEqual(farewell[0].data, { type: "heartbeat" });
+  assert.ok((farewell[0].retry ?? 0) >= 3_000);
+  await assert.rejects(reader.next());
+  await drained;
+  assert.equal(viewers.size, 0);
+});
+
+test("subscribeToJobs() tells of a fault without its story, and breaks off", async () => {
+  const { openJobs, faults, viewers } = quietBench({
+    between: (log) => changed(log, { list: () => Promise.reject(new Error("disk on fire")) }),
+  });
+  const reader = openJobs();
+  await reader.next();
+
+  const [fault] = await reader.next();
+
+  assert.deepEqual(fault.data, {
+    type: "error",
+    code: "stream_fault",
+    message: "The stream broke inside the server. The jobs go on; reconnect to follow them.",
+  });
+  await assert.rejects(reader.next());
+  assert.deepEqual([faults.length, viewers.size], [1, 0]);
+});
+
+test("a job that cannot be read holds up no other, and is told of once it can", async () => {
+  let broken: string | undefined;
+  const { job, openJobs, tell, faults } = quietBench({
+    between: (log) =>
+      changed(log, {
+        get: (key) => key.id === broken ? Promise.reject(new Error("damaged")) : log.get(key),
+      }),
+  });
+  const reader = openJobs();
+  await snapshot(reader);
+
+  const [one, two] = [await job(), await job()];
+  broken = one.id;
+  await tell();
+  const first = await reader.next();
+  broken = undefined;
+  await tell();
+  const second = await reader.next();
+
+  const ids = [one.id, two.id];
+  assert.deepEqual([told(first, ids), told(second, ids)], [["1 pending 0"], ["0 pending 0"]]);
+  assert.equal(faults.length, 1);
+  await reader.cancel();
+});
+
+/** Numbers that look random and are the same at every run. */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+for (const seed of [1, 2, 3, 4, 5, 6]) {
+  test(`subscribeToJobs() shows at rest what the log holds, whatever came when (seed ${seed})`, async () => {
+    const below = seeded(seed);
+    const { log, add, openJobs, clock } = quietBench();
+    const ids: JobId[] = [];
+    let made = 0;
+    const act = async () => {
+      const id = ids[below(ids.length)];
+      const now = id && await log.get({ tenant: TENANT, id });
+      const kind = below(12);
+      const name = `${made++}`; // tells a job from a later one of the same id
+      if (kind < 3 || !id) ids.push((await log.create(newJob({ name }))).job.id);
+      else if (kind === 3) await log.remove({ tenant: TENANT, id });
+      else if (kind === 4 && !now) await log.create(newJob({ id, name }));
+      else if (now && !isTerminal(now.status)) {
+        const status: Status = kind < 7 ? "completed" : "in_progress";
+        await add(now, progress(status, now.progress.inserted + 1));
+      }
+    };
+    for (let n = 0; n < 450; n++) await act();
+    const reader = openJobs();
+    const seen = new Map<string, Seen["data"]>();
+    let atRest = false;
+    let ends = 0;
+    const reading = (async () => {
+      while (!atRest) {
+        for (const { data } of await reader.next()) {
+          const { job_id, type, seq, status, name } = data;
+          const before = seen.get(job_id);
+          if (type === "error") seen.delete(job_id);
+          if (type !== "progress") continue;
+          seen.set(job_id, data);
+          if (isTerminal(status)) ends++;
+          if (before?.name === name) assert.ok(seq > before.seq, `${before.seq}, then ${seq}`);
+        }
+        for (let pause = below(3); pause > 0; pause--) await turns(1); // a viewer that takes its time
+      }
+    })();
+
+    for (let n = 0; n < 1_500; n++) {
+      await act();
+      if (below(4) === 0) await turns(below(3));
+      if (below(10) === 0) clock.advance(below(400));
+    }
+    for (let n = 0; n < 20; n++) {
+      await turns(5);
+      clock.advance(250);
+    }
+    atRest = true;
+    await log.create(newJob());
+    await turns(5);
+    clock.advance(250);
+    await reading;
+
+    const stands = new Map<string, string>();
+    for (const id of ids) {
+      const now = await log.get({ tenant: TENANT, id });
+      if (now) stands.set(id, `${now.status} ${now.seq}`);
+    }
+    const shown = new Map([...seen].map(([id, { status, seq }]) => [id, `${status} ${seq}`]));
+    for (const id of shown.keys()) if (!ids.includes(id as JobId)) shown.delete(id); // the last one
+    assert.ok(stands.size > 200 && ends > 100);
+    assert.deepEqual([...shown].sort(), [...stands].sort());
+    await reader.cancel();
+  });
+}

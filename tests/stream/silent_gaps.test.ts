@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { line, newJob, progress } from "../support/log_contract.ts";
+import { type Seen, streamBench, type StreamReader } from "../support/stream_bench.ts";
+
+/** No heartbeat falls into the tests: it would have to be read too. */
+const OPTIONS = { heartbeatMs: 1e12 };
+
+/** Whatever comes until a frame passes, or the stream ends. */
+async function until(reader: StreamReader, passes: (frame: Seen) => boolean): Promise<Seen[]> {
+  const frames: Seen[] = [];
+  for (;;) {
+    const chunk = await reader.next();
+    frames.push(...chunk);
+    if (chunk.length === 0 || chunk.some(passes)) return frames;
+  }
+}
+
+test("a burst that is larger than what a tail keeps reaches a waiting viewer whole", async () => {
+  const { job, open, add } = streamBench(OPTIONS);
+  const running = await job();
+  const viewer = await open(running, "0", "debug");
+  await viewer.next();
+  const waiting = viewer.next();
+
+  // Two bytes a character: what one read of the log gives is more than the ring holds.
+  const burst = Array.from({ length: 20 }, () => line("é".repeat(60_000)));
+  await add(running, ...burst, progress("completed", 1));
+  const frames = [...await waiting, ...await viewer.rest()];
+
+  assert.deepEqual(frames.map(({ data }) => data.seq), Array.from({ length: 21 }, (_, i) => i + 1));
+});
+
+test("log lines that are removed before anybody was sent them are told as a gap", async () => {
+  const { job, open, add, log, viewers } = streamBench(OPTIONS);
+  const running = await job();
+  const [reader, blind] = [await open(running, "0", "debug"), await open(running, "0")];
+  for (const each of [reader, blind]) await each.next();
+  const waits = [until(reader, ({ retry }) => retry !== undefined), blind.next()] as const;
+
+  await add(running, ...Array.from({ length: 50 }, () => line("x")), progress("in_progress", 1));
+  await log.trim(running, { entriesMax: 10 });
+  const [told, seen] = await Promise.all(waits);
+
+  assert.equal(typeof told.at(-1)?.retry, "number");
+  assert.deepEqual(told.filter(({ id }) => id !== undefined), []);
+  assert.deepEqual(seen.map(({ data }) => data.seq), [51]); // to whom no lines are owed
+  const back = await open(running, "0", "debug");
+  assert.equal((await back.next())[0].data.resume, "gap");
+  await Promise.all([reader.cancel().catch(() => {}), blind.cancel(), back.cancel()]);
+  assert.equal(viewers.size, 0);
+});
+
+test("a job that is removed and created again is told as removed to those who follow the first", async () => {
+  const { open, add, log, viewers, clock } = streamBench(OPTIONS);
+  const wanted = newJob();
+  const { job: first } = await log.create(wanted);
+  await add(first, progress("in_progress", 1));
+  const stuck = await open(first, "0");
+  const follower = await open(first, "0");
+  await stuck.next();
+  await until(follower, ({ data }) => data.seq === 1);
+  const waiting = follower.next();
+
+  await log.remove(first);
+  const { job: second } = await log.create(wanted);
+  await add(second, progress("in_progress", 7), progress("completed", 8));
+  const fresh = await open(second, "0");
+  const told = await waiting;
+  const seen = await fresh.rest();
+
+  assert.deepEqual(told.map(({ data }) => data.code), ["job_deleted"]);
+  assert.deepEqual(
+    seen.map(({ id, data }) => [id, data.resume ?? data.inserted]),
+    [[undefined, "resumed"], [`${second.epoch}-1`, 7], [`${second.epoch}-2`, 8]],
+  );
+  assert.deepEqual((await stuck.next()).map(({ data }) => data.code), ["job_deleted"]);
+  for (const each of [stuck, follower]) await assert.rejects(each.rest());
+  assert.deepEqual([viewers.size, viewers.followed, clock.waiting], [0, 0, 0]);
+});

@@ -1,0 +1,59 @@
+/** Decides in what order things happen that could happen in any. */
+import { setImmediate } from "node:timers";
+import type { EventLog } from "../../src/log/event_log.ts";
+import type { Random } from "./seed.ts";
+
+/** Most turns that one run may take: more is a hang. */
+const TURNS_MAX = 20_000;
+
+export class Interleaver {
+  readonly #random: Random;
+  #gates: (() => void)[] = [];
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Resolves when chance has it. */
+  gate(): Promise<void> {
+    return new Promise((resolve) => this.#gates.push(resolve));
+  }
+
+  /** The log, each call of which is begun and answered when chance has it. */
+  through(log: EventLog): EventLog {
+    return new Proxy(log, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name);
+        if (typeof member !== "function") return member;
+        return async (...given: unknown[]) => {
+          await this.gate();
+          try {
+            return await member.apply(target, given);
+          } finally {
+            await this.gate();
+          }
+        };
+      },
+    });
+  }
+
+  /**
+   * Lets gates open one after another until the work is done.
+   *
+   * @param between called now and then, as whatever else may happen
+   */
+  async run<Answer>(work: Promise<Answer>, between: () => void): Promise<Answer> {
+    let settled = false;
+    const seen = work.finally(() => settled = true);
+    seen.catch(() => {}); // it is awaited below
+    for (let turn = 0; !settled; turn++) {
+      if (turn > TURNS_MAX) throw new Error("The run does not come to an end");
+      for (let some = this.#random.below(4); some >= 0 && this.#gates.length > 0; some--) {
+        this.#gates.splice(this.#random.below(this.#gates.length), 1)[0]();
+      }
+      if (this.#random.chance(0.05)) between();
+      await new Promise((resolve) => setImmediate(() => resolve(undefined)));
+    }
+    return await seen;
+  }
+}

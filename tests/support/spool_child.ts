@@ -1,0 +1,29 @@
+/** Fills a spool until the disk takes nothing more, and beyond, then takes all that is in it. */
+import process from "node:process";
+import { Spool } from "../../src/client/spool.ts";
+
+const spool = Spool.create(process.argv[2], {
+  id: "770e8400-e29b-41d4-a716-446655440002",
+  producer: "exec-1",
+  body: "{}",
+  server: null,
+  keyPrint: null,
+});
+for (let n = 1; n <= 5_000; n++) spool.append("log", `"${n}-${"x".repeat(200)}"`);
+spool.append("end", '{"type":"end"}');
+const { onDisk } = spool;
+const lines: string[] = [];
+for (let last = false; !last;) {
+  const request = spool.take();
+  if (!request) break;
+  lines.push(...JSON.parse(request.body));
+  last = request.last;
+  spool.delivered(request);
+}
+const end = lines.pop();
+console.log(JSON.stringify({
+  onDisk,
+  lines: lines.length,
+  twice: lines.length - new Set(lines).size,
+  last: typeof end === "object",
+}));
