@@ -75,10 +75,10 @@ function reloadOnHangup(
   keysFile: string | undefined,
 ): void {
   const logger = loggerOf("config");
-  const again = (path: string | undefined, take: (path: string) => string) => {
+  const again = (path: string | undefined, take: (path: string) => void) => {
     if (path === undefined) return;
     try {
-      logger.info("{file} was read again: {what}", { file: path, what: take(path) });
+      take(path);
     } catch (cause) {
       if (!(cause instanceof ConfigError || cause instanceof KeyFileError)) throw cause;
       logger.error("{file} was read again and is wrong, so nothing has changed:\n{issues}", {
@@ -91,12 +91,12 @@ function reloadOnHangup(
     again(file, (path) => {
       const { syncs, notify } = readConfig(path);
       server.reload(syncs, notify());
-      return `${syncs.length} syncs`;
+      logger.info("{file} was read again: {count} syncs", { file: path, count: syncs.length });
     });
     again(keysFile, (path) => {
       const keys = readKeysFile(path);
       server.keys.useFixed(keys);
-      return `${keys.size} keys`;
+      logger.info("{file} was read again: {count} keys", { file: path, count: keys.size });
     });
   });
 }
