@@ -1,13 +1,7 @@
 // The test command: every check under Deno and under Bun, and one closing line.
 // Usage: node tests/run.mjs [deno|bun|all] [PATH...]; DENO and BUN name the runtimes' binaries.
 import { spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -38,18 +32,11 @@ let passed = 0;
 let failed = 0;
 const running = new Set();
 
-const timer = setTimeout(
-  () => stop(`it took longer than ${LIMIT_MS / 60_000} minutes`),
-  LIMIT_MS,
-);
-for (const name of ["SIGINT", "SIGTERM"]) {
-  process.on(name, () => stop(`it was stopped by ${name}`));
-}
+const timer = setTimeout(() => stop(`it took longer than ${LIMIT_MS / 60_000} minutes`), LIMIT_MS);
+for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => stop(`it was stopped by ${name}`));
 
 if (!["deno", "bun", "all"].includes(which)) {
-  console.error(
-    `tests: Cannot run "${which}": the first word is deno, bun or all`,
-  );
+  console.error(`tests: Cannot run "${which}": the first word is deno, bun or all`);
   process.exit(2);
 }
 const deno = which === "deno" || which === "all";
@@ -59,18 +46,8 @@ if (!partial) packages();
 if (deno && !partial) {
   await step("deno fmt", DENO, ["fmt", "--check", "--quiet"]);
   await step("deno lint", DENO, ["lint", "--quiet"]);
-  await step("deno check", DENO, [
-    "check",
-    "--quiet",
-    "main.ts",
-    "tests",
-    "bench",
-  ]);
-  await step("deno check (the page)", DENO, [
-    "check",
-    "--quiet",
-    "src/page/app.js",
-  ]);
+  await step("deno check", DENO, ["check", "--quiet", "main.ts", "tests", "bench"]);
+  await step("deno check (the page)", DENO, ["check", "--quiet", "src/page/app.js"]);
 }
 if (bun) await step("bun install", BUN, ["install", "--frozen-lockfile"]);
 // Beside each other: much of a test's time is waiting, for processes, proxies, browsers.
@@ -97,43 +74,25 @@ function testPackages() {
   const lock = readFileSync(join(folder, "package-lock.json"), "utf8");
   const mark = join(folder, "node_modules", "lock-that-was-installed.json");
   if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
-  const { status } = spawnSync("npm", [
-    "ci",
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-  ], {
+  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
     cwd: folder,
     stdio: ["ignore", "ignore", "inherit"],
   });
   if (status === 0) writeFileSync(mark, lock);
-  else {console.error(
-      "tests: npm ci has failed; tests that need its packages will fail",
-    );}
+  else console.error("tests: npm ci has failed; tests that need its packages will fail");
 }
 
 /** Installs what is missing of PACKAGES. */
 function packages() {
-  const has = (program) =>
-    !spawnSync(program, ["--version"], { stdio: "ignore" }).error;
-  const missing = Object.keys(PACKAGES).filter((name) =>
-    !PACKAGES[name].some(has)
-  );
+  const has = (program) => !spawnSync(program, ["--version"], { stdio: "ignore" }).error;
+  const missing = Object.keys(PACKAGES).filter((name) => !PACKAGES[name].some(has));
   if (missing.length === 0) return;
   console.error(`tests: installing ${missing.join(", ")}`);
   spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore" });
-  const { status } = spawnSync(
-    "apt-get",
-    ["install", "-y", "-qq", ...missing],
-    {
-      stdio: "ignore",
-    },
-  );
-  if (status !== 0) {
-    console.error(
-      "tests: that cannot be installed; tests that need it will fail",
-    );
-  }
+  const { status } = spawnSync("apt-get", ["install", "-y", "-qq", ...missing], {
+    stdio: "ignore",
+  });
+  if (status !== 0) console.error("tests: that cannot be installed; tests that need it will fail");
 }
 
 /** The compiled program, started and asked. */
@@ -173,8 +132,7 @@ async function step(name, command, args) {
 async function suite(name, command, args, summary, env = {}) {
   const { code, output } = await run(command, args, env);
   // deno-lint-ignore no-control-regex -- colours
-  const [, pass, fail] = summary.exec(output.replace(/\x1b\[[0-9;]*m/g, "")) ??
-    [];
+  const [, pass, fail] = summary.exec(output.replace(/\x1b\[[0-9;]*m/g, "")) ?? [];
   const ran = pass !== undefined && Number(pass) + Number(fail) > 0;
   const broken = !ran || (code !== 0 && Number(fail) === 0);
   count(
@@ -189,9 +147,7 @@ function count(name, pass, fail, output) {
   passed += pass;
   failed += fail;
   if (fail > 0) console.log(output);
-  console.log(
-    `${fail === 0 ? "ok  " : "FAIL"} ${name}: ${pass} ok, ${fail} not`,
-  );
+  console.log(`${fail === 0 ? "ok  " : "FAIL"} ${name}: ${pass} ok, ${fail} not`);
 }
 
 function run(command, args, env = {}) {
@@ -210,10 +166,7 @@ function run(command, args, env = {}) {
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
-    child.on(
-      "error",
-      (error) => ended({ code: 1, output: `${command}: ${error.message}` }),
-    );
+    child.on("error", (error) => ended({ code: 1, output: `${command}: ${error.message}` }));
     child.on("close", (code) => ended({ code: code ?? 1, output }));
   });
 }

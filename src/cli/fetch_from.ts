@@ -9,6 +9,7 @@ export interface Asked {
   readonly method?: string;
   readonly headers: HeadersInit;
   readonly signal?: AbortSignal;
+  readonly body?: string;
 }
 
 /** Statuses whose answers have no body. */
@@ -27,7 +28,7 @@ export function fetchFrom(url: string, asked: Asked, fingerprint?: string): Prom
 
 async function pinnedFetch(
   url: string,
-  { method = "GET", headers, signal }: Asked,
+  { method = "GET", headers, signal, body }: Asked,
   fingerprint: string,
 ): Promise<Response> {
   signal?.throwIfAborted();
@@ -46,7 +47,7 @@ async function pinnedFetch(
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const plain = { ...Object.fromEntries(new Headers(headers)), connection: "close" };
     const options = { method, headers: plain, createConnection: () => socket };
-    request(url, options, resolve).on("error", reject).end();
+    request(url, options, resolve).on("error", reject).end(body);
   });
   const { statusCode: status = 0 } = answer;
   const answered = new Headers();

@@ -6,13 +6,21 @@ export const BACKOFF_MS = { first: 200, last: 10_000 };
 /** A request without an answer is given up after so many milliseconds, and sent again. */
 const ANSWER_MS = 30_000;
 
+/** A request as it is handed to `fetch`. */
+export interface Posted {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** Where a server is and who asks. */
 export interface Endpoint {
   /** `https://host/prefix` */
   readonly server: string;
   /** An API key with the scope `write`. */
   readonly key: string;
-  readonly fetch: typeof fetch;
+  readonly fetch: (url: string, asked: Posted) => Promise<Response>;
   readonly clock: Clock;
   /** Whether a refusal may be over soon, so that it is worth asking again. */
   readonly mayPass?: (status: number) => boolean;

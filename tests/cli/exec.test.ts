@@ -53,7 +53,7 @@ test("exec() says on stderr which job it is, and nothing at all with --quiet", a
   const [words, rest] = loud.stderr().split("\n");
   assert.equal(
     words,
-    `synctail: job ${first.id}: ${server.url}/v1/sync/job/${first.id}/subscribe`,
+    `synctail: job ${first.id}: ${server.url}/job/${first.id}`,
   );
   assert.equal(rest, "err");
   assert.deepEqual([quiet.stdout().toString(), quiet.stderr()], ["out\n", "err\n"]);
@@ -322,7 +322,7 @@ test("without a server exec starts one, whose URL answers while the program runs
     input: true,
   });
   await run.until(() => run.stdout().includes("ready"));
-  const [, url, id] = /(http:\S+)\/v1\/sync\/job\/(\S+)\/subscribe/.exec(run.stderr()) ?? [];
+  const [, url, id] = /(http:\S+)\/job\/(\S+)/.exec(run.stderr()) ?? [];
   let job = await ask(url, key, `/v1/sync/job/${id}`);
   while (job.status !== "in_progress") job = await ask(url, key, `/v1/sync/job/${id}`);
   const stream = await fetch(`${url}/v1/sync/job/${id}/subscribe`, {
@@ -333,7 +333,7 @@ test("without a server exec starts one, whose URL answers while the program runs
   // A second one beside it uses the same server.
   const beside = startExec(t, { own: ["--data", data, "m"], program: ["true"] });
   assert.equal(await beside.ended, 0);
-  assert.ok(beside.stderr().includes(`${url}/v1/sync/job/`), beside.stderr());
+  assert.ok(beside.stderr().includes(`${url}/job/`), beside.stderr());
   run.child.stdin?.end("go\n");
 
   assert.equal(await run.ended, 0);

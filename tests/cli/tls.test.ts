@@ -27,12 +27,19 @@ test("serve speaks HTTPS, and the commands of its data directory talk to it thou
   const watch = await startProgram.toEnd(t, { args: ["watch", job, ...of] });
   const exported = await startProgram.toEnd(t, { args: ["export", ...of] });
   const health = await startProgram.toEnd(t, { args: ["health", ...of] });
+  const exec = await startProgram.toEnd(t, {
+    args: ["exec", "--data", server.data, "mine", "--", "sh", "-c", "echo out; exit 7"],
+  });
+  const told = await startProgram.toEnd(t, { args: ["export", "--sync", "mine", ...of] });
 
   assert.ok(run.stderr.includes(server.url)); // it has used this one
   assert.match(server.url, /^https:\/\/127\.0\.0\.1:\d+$/);
   assert.deepEqual([run.code, watch.code, exported.code, health.code], [0, 0, 0, 0], run.stderr);
   assert.match(watch.stdout, /"status":"completed"/);
   assert.deepEqual(JSON.parse(health.stdout), { healthy: true, url: server.url });
+  assert.deepEqual([exec.code, exec.stdout], [7, "out\n"], exec.stderr);
+  assert.ok(exec.stderr.includes(`${server.url}/job/`), exec.stderr);
+  assert.match(told.stdout, /"status":"failed"/);
   assert.equal(await server.stop("SIGTERM"), 0);
 });
 

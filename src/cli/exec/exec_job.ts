@@ -125,8 +125,9 @@ export class ExecJob {
     const { say, target } = this.#options;
     const path = `/v1/sync/job/${this.#id}`;
     const url = target.url === undefined ? undefined : target.url + path;
+    const page = target.pageOf(this.#id);
     say(
-      url === undefined ? `job ${this.#id}: no server yet` : `job ${this.#id}: ${url}/subscribe`,
+      page === undefined ? `job ${this.#id}: no server yet` : `job ${this.#id}: ${page}`,
       { type: "job", job_id: this.#id, url: url ?? null },
     );
   }

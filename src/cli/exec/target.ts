@@ -7,6 +7,8 @@ import { DataDirectoryTakenError, type ServerNote, serverOf } from "../../log/da
 import { PortTakenError } from "../../runtime/serve.ts";
 import { cliKey } from "../cli_key.ts";
 import type { Client } from "../client.ts";
+import { type Asked, fetchFrom } from "../fetch_from.ts";
+import { LINK_SCOPES, pageUrl, signInUrl } from "../link.ts";
 import { DEFAULT_TENANT, withCliKey } from "../connect.ts";
 import { type RunningServer, startServer } from "../server.ts";
 import type { ServerSettings } from "../server_settings.ts";
@@ -17,6 +19,8 @@ export interface Target {
   readonly keyPrint: string | null;
   /** Where it is now, as far as is known. */
   readonly url: string | undefined;
+  /** The page of a job there; in a terminal it signs in at a server of our own, once. */
+  readonly pageOf: (jobId: string) => string | undefined;
   /**
    * The server of now; undefined while there is none. Never rejects.
    *
@@ -35,6 +39,7 @@ export function namedTarget(server: string, key: string | undefined): Target {
       ? null
       : createHash("sha256").update(key).digest("hex").slice(0, 16),
     url: server,
+    pageOf: (jobId) => pageUrl(server, `job/${jobId}`),
     endpoint: () => Promise.resolve(endpoint),
     close: () => Promise.resolve(),
   };
@@ -66,6 +71,15 @@ export class LocalTarget implements Target {
   get url(): string | undefined {
     return this.#client?.server;
   }
+
+  pageOf = (jobId: string): string | undefined => {
+    const { url } = this;
+    if (url === undefined) return undefined;
+    const path = `job/${jobId}`;
+    return this.#own && process.stderr.isTTY
+      ? signInUrl(url, this.#own, DEFAULT_TENANT, LINK_SCOPES, path)
+      : pageUrl(url, path);
+  };
 
   endpoint = (again: boolean): Promise<Endpoint | undefined> => {
     this.#asking ??= this.#found(again).finally(() => this.#asking = undefined);
@@ -123,12 +137,17 @@ export class LocalTarget implements Target {
       ...this.#settings,
       hostname: "127.0.0.1",
       port,
+      // Only this machine asks it.
+      tlsCert: undefined,
+      tlsKey: undefined,
       syncs: [],
       clock: this.#clock,
     });
   }
 }
 
-function endpointOf(client: Client): Endpoint {
-  return { ...client, fetch, clock: systemClock };
+function endpointOf({ server, key, fingerprint }: Client): Endpoint {
+  if (fingerprint === undefined) return { server, key, fetch, clock: systemClock };
+  const pinned = (url: string, asked: Asked) => fetchFrom(url, asked, fingerprint);
+  return { server, key, fetch: pinned, clock: systemClock };
 }
