@@ -70,6 +70,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .usage("[options] <name> -- <program> [arguments...]")
     .argument("[name]", "the name of the sync that this is a run of")
     .option("--format <name>", "how the program's output is understood; by its name when left out")
+    .option("--percent <pattern>", "finds in its lines how far it is: one group, or done and total")
     .option("--no-flags", "do not add the flags that make a known program tell more")
     .option("--tag <tag>", "a word for the job; may be given again", collected)
     .option("--lease <duration>", "silence after which the job counts as lost (default: 15m)")

@@ -58,6 +58,9 @@ const progress = z.strictObject({
   warnings: count.optional(),
   total: count.optional(),
   bytes_total: count.optional(),
+  percent: z.number().min(0).max(100).optional().openapi({
+    description: "For workers that know no totals; what follows from totals goes before it",
+  }),
   phase: words.optional(),
   current: words.optional(),
   ...producerFields,
@@ -157,6 +160,7 @@ export function workerEvent(event: WireEvent): WorkerEvent {
         counters,
         total: event.total,
         bytesTotal: event.bytes_total,
+        percent: event.percent,
         phase: event.phase,
         current: event.current,
       };

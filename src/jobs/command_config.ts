@@ -25,7 +25,7 @@ export interface CommandSourceConfig {
   readonly percent?: RegExp;
 }
 
-const PATTERN = "expected a regular expression with one or two groups";
+export const PATTERN = "expected a regular expression with one or two groups";
 
 const NUL = "expected no NUL character";
 
@@ -95,7 +95,8 @@ function seconds(max: number, zero: string) {
   return z.number(reason).min(0, reason).max(max, reason);
 }
 
-function isPattern(source: string): boolean {
+/** Whether it is a regular expression with one group or two. */
+export function isPattern(source: string): boolean {
   try {
     // An alternative that matches nothing tells how many groups there are.
     const groups = (new RegExp(`${source}|`).exec("")?.length ?? 1) - 1;

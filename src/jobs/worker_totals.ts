@@ -131,7 +131,7 @@ export function summed(
   };
   return {
     ...measured,
-    percent: percentOf(measured, done, was.percent),
+    percent: percentOf(measured, done, { last: was.percent, told: event.percent }),
     etaS: etaOf(measured, done),
   };
 }
@@ -159,17 +159,19 @@ function rate(
   return sum / weight(nowMs);
 }
 
-/** By bytes where they are known; never goes back. */
+/** By bytes where they are known, else by the total, else as the worker says; never goes back. */
 function percentOf(
   p: Pick<Progress, "total" | "bytesDone" | "bytesTotal">,
   done: number,
-  last: number | undefined,
+  { last, told }: { readonly last: number | undefined; readonly told: number | undefined },
 ): number | undefined {
   const share = p.bytesTotal
     ? (p.bytesDone ?? 0) / p.bytesTotal
     : p.total
     ? done / p.total
-    : undefined;
+    : told === undefined
+    ? undefined
+    : told / 100;
   if (share === undefined) return last;
   return Math.max(last ?? 0, Math.min(100, Math.floor(share * 1000) / 10));
 }

@@ -7,6 +7,8 @@ import type { TerminalStatus } from "./status.ts";
 export interface JobMeasures {
   readonly total?: number;
   readonly bytesTotal?: number;
+  /** 0 to 100, for workers that know no totals; what follows from totals goes before it. */
+  readonly percent?: number;
   readonly phase?: string;
   readonly current?: string;
 }

@@ -314,6 +314,26 @@ test("a program that does not stop is killed after the grace", async (t) => {
   assert.equal((await jobs())[0].status, "cancelled");
 });
 
+test("exec({--percent}) shows how far a program is by what it prints", async (t) => {
+  const { own, jobs } = await served(t);
+  const wrong = startExec(t, { own: [...own, "p", "--percent", "("], program: ["true"] });
+  assert.equal(await wrong.ended, 2);
+
+  const run = startExec(t, {
+    own: [...own, "p", "--percent", "(\\d+)%"],
+    program: ["sh", "-c", "echo done 40%; read line; exit 1"],
+    input: true,
+  });
+  let [job] = await jobs();
+  while (job?.percent === undefined) [job] = await jobs();
+  run.child.stdin?.end("go\n");
+
+  assert.equal(await run.ended, 1);
+  assert.equal(run.stdout().toString(), "done 40%\n");
+  assert.deepEqual([job.percent, (await jobs())[0].percent], [40, 40]);
+  assert.match(wrong.stderr(), /--percent: got "\(": expected a regular expression/);
+});
+
 test("without a server exec starts one, whose URL answers while the program runs", async (t) => {
   const { data, key } = await execBench(t);
   const run = startExec(t, {

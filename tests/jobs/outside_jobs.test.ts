@@ -248,6 +248,16 @@ test("rate, percent and time left follow from what is posted", async () => {
   assert.ok(etaS && Math.abs(etaS - 30) <= 1, `${etaS}`);
 });
 
+test("percent is what its worker says where no total is known, and never goes back", async () => {
+  const { post, job } = await bench();
+  const percent = async (event: WorkerEvent) => (await post(job, [event])).job.progress.percent;
+
+  assert.equal(await percent(at({}, { percent: 12.34 })), 12.3);
+  assert.equal(await percent(at({}, { percent: 5 })), 12.3);
+  assert.equal(await percent(at({ inserted: 1 })), 12.3);
+  assert.equal(await percent(at({ inserted: 50 }, { total: 100, percent: 99 })), 50);
+});
+
 test("percent is by bytes where they are known, and never goes back", async () => {
   const { post, job } = await bench();
   const percent = async (event: WorkerEvent) => (await post(job, [event])).job.progress.percent;

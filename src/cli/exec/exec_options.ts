@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { FORMAT_NAMES, type FormatName } from "../../sources/formats/formats.ts";
+import { isPattern, PATTERN } from "../../jobs/command_config.ts";
 import { clean } from "../../sync/clean.ts";
 import { DURATIONS, isAmount, worth } from "../../jobs/amounts.ts";
 import { namedServer } from "../connect.ts";
@@ -17,6 +18,8 @@ const GRACE_MS = 10_000;
 
 export interface ExecOptions {
   readonly format: FormatName | undefined;
+  /** Finds how far the program is in its lines. */
+  readonly percent: RegExp | undefined;
   readonly tags: readonly string[];
   readonly leaseMs: number | undefined;
   readonly graceMs: number;
@@ -32,7 +35,7 @@ export interface ExecOptions {
 
 /** @throws {UsageError | ConfigError} */
 export function execOptions(flags: Flags): ExecOptions {
-  const { data, format, tag = [], lease, stopGrace } = flags;
+  const { data, format, percent, tag = [], lease, stopGrace } = flags;
   const { settings } = resolveSettings({
     flags: typeof data === "string" ? { data } : {},
     env: process.env,
@@ -42,6 +45,7 @@ export function execOptions(flags: Flags): ExecOptions {
   const home = stateDirectory(settings, { chosen: data ?? process.env.SYNCTAIL_DATA, server });
   return {
     format: format === undefined ? undefined : formatFrom(String(format)),
+    percent: percent === undefined ? undefined : patternFrom(String(percent), format),
     tags: tagsFrom(tag as readonly string[]), // commander collects texts
     leaseMs: lease === undefined ? undefined : leaseFrom(String(lease)),
     graceMs: stopGrace === undefined ? GRACE_MS : duration("--stop-grace", String(stopGrace)),
@@ -78,6 +82,12 @@ function formatFrom(given: string): FormatName {
   const known = FORMAT_NAMES.find((name) => name === given);
   if (known !== undefined) return known;
   throw new UsageError(`--format: got "${clean(given)}": expected ${FORMAT_NAMES.join(", ")}`);
+}
+
+function patternFrom(given: string, format: unknown): RegExp {
+  if (!isPattern(given)) throw new UsageError(`--percent: got "${clean(given)}": ${PATTERN}`);
+  if (format === undefined || format === "lines") return new RegExp(given);
+  throw new UsageError(`--percent: only the format lines is searched, not ${clean(format)}`);
 }
 
 function tagsFrom(tags: readonly string[]): readonly string[] {

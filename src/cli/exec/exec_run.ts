@@ -83,12 +83,14 @@ function recordsFile({ sync, options }: ExecRunOptions): string {
 }
 
 function chosen({ command, options }: ExecRunOptions): ProgramFormat {
+  const { percent } = options;
+  if (percent) return formatOf("lines", { percent });
   return formatOf(options.format ?? detectFormat(command) ?? "lines");
 }
 
 /** A program that nobody knows keeps its terminal, where it has one: it may behave otherwise there. */
 function readOf({ command, options }: ExecRunOptions, { reads }: ProgramFormat): readonly Output[] {
-  if ((options.format ?? detectFormat(command)) !== undefined) return reads;
+  if (options.percent || (options.format ?? detectFormat(command)) !== undefined) return reads;
   return reads.filter((output) => !isatty(output === "stdout" ? 1 : 2));
 }
 

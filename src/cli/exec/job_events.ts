@@ -31,6 +31,7 @@ export class JobEvents {
       warnings: this.#total("warnings", event.warnings),
       total: whole(event.total),
       bytes_total: whole(event.bytesTotal),
+      percent: percentOf(event.percent),
       phase: event.phase?.slice(0, WORDS_MAX),
       current: event.current?.slice(0, WORDS_MAX),
     });
@@ -68,6 +69,10 @@ export class JobEvents {
 
 /** Years of four digits: others have no form that the server reads. */
 const TIME_MAX = Date.UTC(9999, 0);
+
+function percentOf(value: number | undefined): number | undefined {
+  return value !== undefined && value >= 0 && value <= 100 ? value : undefined;
+}
 
 function whole(value: number | undefined): number | undefined {
   return value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
