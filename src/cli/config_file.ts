@@ -84,12 +84,22 @@ export function configJsonSchema(): unknown {
   return z.toJSONSchema(CONFIG_SCHEMA, { io: "input" });
 }
 
+/** Undefined too where it is nested deeper than we can follow. */
+function faultOf(json: string): ReturnType<typeof jsonFault> {
+  try {
+    return jsonFault(json);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause; // the stack is full
+    return undefined;
+  }
+}
+
 function parseJson(text: string, path: string): unknown {
   const json = text.replace(/^\ufeff/, ""); // Some editors on Windows write a byte order mark.
   try {
     return JSON.parse(json);
   } catch (cause) {
-    const fault = jsonFault(json);
+    const fault = faultOf(json);
     if (!fault) throw new ConfigError([`${path}: not JSON: ${String(cause)}`], { cause });
     const { line, column, found, expected } = fault;
     const place = `line ${line}, column ${column}`;

@@ -195,3 +195,10 @@ test("parseConfig() names the line and column where the text stops being JSON", 
     "synctail.json: line 1, column 1: got the end of the file: expected a value",
   ]);
 });
+
+test("parseConfig() tells of a text that is nested without end", () => {
+  assert.throws(() => parseConfig('{"a":'.repeat(100_000), "synctail.json"), {
+    name: "ConfigError",
+    message: /^synctail\.json: /,
+  });
+});

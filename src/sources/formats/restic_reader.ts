@@ -107,7 +107,8 @@ export class ResticReader implements LineReader {
     const { inserted, updated, kept, skipped } = totals;
     totals.meet(FILE, inserted + updated + kept + skipped - totals.met(FILE));
     totals.total = inserted + updated + kept + skipped;
-    totals.bytesDone = countOf(entry.total_bytes_processed) ?? totals.bytesDone;
+    const processed = countOf(entry.total_bytes_processed);
+    if (processed !== undefined) totals.bytesDone = Math.max(totals.bytesDone ?? 0, processed);
     totals.bytesTotal = totals.bytesDone;
     totals.current = undefined;
     return [...saved, totals.progress()];
