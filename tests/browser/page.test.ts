@@ -334,13 +334,15 @@ test("attempts are shown together, each a link but the one that is open", async 
 });
 
 test("a stalled job is told as stalled until it is heard of again", async (t) => {
-  const server = await testServer(t, { stallAfterMs: 1, heartbeatMs: 50 });
+  const server = await testServer(t, { stallAfterMs: 500, heartbeatMs: 50 });
   const job = await workersJob(server);
   const page = await signedInPage(t, server, `job/${job.id}`);
 
-  await page.until(`${STATUS} === "In progress, stalled"`);
-
-  assert.match(await page.text(), /Nothing has been heard of this job for/);
+  // At once: the job as it was asked for says so, its stream with the first heartbeat.
+  await page.until(`${STATUS} === "In progress, stalled" &&
+    document.body.innerText.includes("Nothing has been heard of this job for")`);
+  await job.tell({ type: "progress", entities_inserted: 20 });
+  await page.until(`${STATUS} === "In progress"`);
 });
 
 test("text from outside is shown as text, wherever it appears", async (t) => {
