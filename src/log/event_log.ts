@@ -132,7 +132,7 @@ export const RECENT_STRETCH = 5_000;
 /** Most entries that one read may ask for. */
 export const READ_LIMIT_MAX = 10_000;
 /** A read stops behind the entry with which its bodies exceed this many characters. */
-export const READ_BYTES_MAX = 1024 * 1024;
+export const READ_BYTES_MAX = 256 * 1024;
 /** Most jobs that one list may ask for. */
 export const LIST_LIMIT_MAX = 200;
 
