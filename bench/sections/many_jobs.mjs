@@ -2,11 +2,12 @@
 import { cpSync } from "node:fs";
 import { median, target } from "../support/figures.mjs";
 import { output } from "../support/processes.mjs";
-import { dataDirectory, RUNTIMES } from "../support/product.mjs";
+import { dataDirectory } from "../support/product.mjs";
 import { measureServers } from "../support/rounds.mjs";
 
 export const title = "Many jobs: 1,000 jobs x 10 viewers, each event a durable post, 16 in flight";
 
+const { DENO = "deno" } = process.env;
 const JOBS = 1000;
 const VIEWERS = 10;
 const IN_FLIGHT = 16;
@@ -29,7 +30,15 @@ export async function measure({ quick, rounds, seconds, report }) {
     return rows;
   }
   const full = dataDirectory();
-  await output([...RUNTIMES.Deno, `${BENCH}peers/finished_jobs.ts`, full.path, FINISHED]);
+  await output([
+    DENO,
+    "run",
+    "--quiet",
+    "-A",
+    `${BENCH}peers/finished_jobs.ts`,
+    full.path,
+    FINISHED,
+  ]);
   for (const name of ["bun", "deno"]) {
     const copies = dataDirectory();
     let round = 0;
