@@ -33,7 +33,7 @@
 
 enum { READ_MAX = 1 << 20, FRAME_MAX = 16384, LATENCY_PUBLISHERS = 64, CONNECTING_MAX = 64 };
 static const uint64_t FIRST_EVENT = 1000000000;
-static const double DRAIN_S = 60, CONNECT_S = 60;
+static const double DRAIN_S = 30, CONNECT_S = 60;
 
 typedef struct {
   char *get_path, *post_path;
@@ -175,7 +175,7 @@ static size_t take_frames(Viewer *v, const char *from, size_t size) {
       } else notices++;
       frame = feed + 1;
       id = NULL;
-    } else if (line[0] == 'i' && feed - line > 4 && !memcmp(line, "id:", 3)) {
+    } else if (line[0] == 'i' && feed - line > 3 && !memcmp(line, "id:", 3)) {
       id = line + 3 + (line[3] == ' ');
       id_end = feed;
     }
