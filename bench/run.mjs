@@ -40,6 +40,7 @@ console.log(
 for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(one)) : SECTIONS) {
   const section = await import(`./sections/${name}.mjs`);
   report.section(section.title);
+  const from = performance.now();
   const rows = await section.measure({
     quick,
     rounds: quick ? 1 : 5,
@@ -47,6 +48,7 @@ for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(on
     report,
   });
   report.judge(section.targets(rows));
+  report.note(`took ${((performance.now() - from) / 1000).toFixed(0)} s`);
 }
 const missed = report.targets.filter(({ holds }) => !holds).length;
 console.log(`\n${report.targets.length - missed} of ${report.targets.length} targets hold`);

@@ -8,7 +8,7 @@ const SHOWN = ["bun", "deno", "nchan", "floor"];
 const PEERS = ["bareBun", "bareDeno", "betterSse", "honoNode", "honoBun"];
 
 export async function measure({ quick, rounds, seconds, report }) {
-  const warm = quick ? 0.4 : 1;
+  const warm = quick ? 0.3 : 1;
   const measured = (names, viewers, inFlight) =>
     measureServers({
       section: "fan_out",
