@@ -18,6 +18,7 @@ import {
   readTls,
 } from "./auth_config.ts";
 import { ConfigError } from "./config_error.ts";
+import type { Opened } from "./opened.ts";
 
 /** The file of sign-in links, beside the keys. */
 export const SIGN_IN_FILE = "sign_in.db";
@@ -36,7 +37,7 @@ export interface AuthOptions {
 export async function openAuth(
   { clock, keysFile, ticketSecretFile, auth = NO_AUTH }: AuthOptions,
   directory: DataDirectory,
-  opened: (() => void | Promise<void>)[],
+  opened: Pick<Opened, "push">,
 ): Promise<Authenticator> {
   const keys = new KeyStore(directory.file("keys.db"), clock);
   opened.push(() => keys.close());

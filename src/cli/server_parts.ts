@@ -1,0 +1,157 @@
+/** The parts of a server, in the order in which they stand on one another. */
+import { randomUUID } from "node:crypto";
+import type { Authenticator } from "../auth/authenticator.ts";
+import { jobJson } from "../http/job_json.ts";
+import { Metrics } from "../http/metrics.ts";
+import { PublicOrigin } from "../http/public_origin.ts";
+import { Rates } from "../http/rates.ts";
+import type { Services } from "../http/services.ts";
+import { Hub } from "../hub/hub.ts";
+import { PublishedLog } from "../hub/published_log.ts";
+import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
+import { Bridges } from "../jobs/bridges.ts";
+import { Dispatcher } from "../jobs/dispatcher.ts";
+import { Notifications } from "../jobs/notify/notifications.ts";
+import type { Occurrence } from "../jobs/occurrence.ts";
+import { OutsideJobs } from "../jobs/outside_jobs.ts";
+import { Retention } from "../jobs/retention.ts";
+import { Remembered } from "../jobs/schedules/remembered.ts";
+import { Scheduler } from "../jobs/schedules/scheduler.ts";
+import { Syncs } from "../jobs/syncs.ts";
+import type { DataDirectory } from "../log/data_directory.ts";
+import { SqliteLog } from "../log/sqlite_log.ts";
+import { RUNTIME } from "../runtime/serve.ts";
+import { Viewers } from "../stream/viewers.ts";
+import type { Opened } from "./opened.ts";
+import type { ServerOptions } from "./server_options.ts";
+import { listOf } from "./server_settings.ts";
+import { VERSION } from "./version.ts";
+
+/** How long what is due gets to be sent to its targets; the rest waits for the next start. */
+const NOTIFY_STOP_MS = 2_000;
+
+/** What every part is given. */
+export interface Ground {
+  readonly options: ServerOptions;
+  readonly directory: DataDirectory;
+  readonly opened: Opened;
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** The log, and the streams of those who follow it. */
+export type Streams = ReturnType<typeof openStreams>;
+
+export function openStreams({ options, directory, opened, onFault }: Ground) {
+  const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
+  opened.push(() => sqlite.close());
+  const hub = new Hub();
+  const log = new PublishedLog(sqlite, hub);
+  const metrics = new Metrics(VERSION, RUNTIME);
+  const limits = {
+    all: options.viewersMax || Infinity,
+    tenant: options.viewersPerTenant || Infinity,
+    job: options.viewersPerJob || Infinity,
+    key: options.viewersPerKey || Infinity,
+  };
+  const { served: onServed, beaten: onHeartbeats } = metrics;
+  const viewers = new Viewers({ ...options, log, hub, limits, onFault, onServed, onHeartbeats });
+  return { log, hub, metrics, viewers };
+}
+
+/** @param urlOf where this server is reached; undefined before it listens */
+export function openNotifications(
+  { options, directory, opened, onFault }: Ground,
+  { log, hub, viewers }: Streams,
+  urlOf: () => string | undefined,
+): Notifications {
+  const { clock, stallAfterMs } = options;
+  const notifications = new Notifications({
+    ...options,
+    path: directory.file("notify.db"),
+    log,
+    hub,
+    onFault,
+    show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
+    linkOf: (jobId) => {
+      const base = options.publicUrl?.replace(/\/+$/, "") ?? urlOf();
+      return base && `${base}/job/${jobId}`;
+    },
+  });
+  opened.push(() => notifications.stop(NOTIFY_STOP_MS));
+  notifications.open(options.notify?.() ?? []);
+  return notifications;
+}
+
+/** What makes jobs, runs them and ends them. */
+export type Jobs = Awaited<ReturnType<typeof openJobs>>;
+
+export async function openJobs(
+  { options, directory, opened, onFault }: Ground,
+  { log }: Streams,
+  notifications: Notifications,
+) {
+  const { clock } = options;
+  const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
+  await dispatcher.open();
+  await notifications.watch();
+  const retention = new Retention({
+    log,
+    clock,
+    onFault,
+    ageMs: worth(options.retentionAge, DURATIONS),
+    entriesMax: options.retentionEntries || Number.MAX_SAFE_INTEGER,
+    bytesMax: worth(options.retentionBytes, SIZES),
+  });
+  retention.start();
+  opened.push(() => retention.stop());
+  const syncs = new Syncs(options.syncs, [directory.path]);
+  const outside = new OutsideJobs({ log, syncs, clock });
+  const bridges = new Bridges(outside, onFault);
+  bridges.replace(options.syncs);
+  opened.push(() => bridges.stop());
+  const remembered = new Remembered(directory.file("schedules.json"), onFault);
+  const onOccurrence = (occurrence: Occurrence) => {
+    notifications.occurred(occurrence);
+    options.onOccurrence?.(occurrence);
+  };
+  const timing = { log, clock, syncs, dispatcher, remembered, onOccurrence, onFault };
+  return { dispatcher, syncs, outside, bridges, scheduler: new Scheduler(timing) };
+}
+
+/** All that routes stand on. */
+export function servicesOf(
+  options: ServerOptions,
+  authenticator: Authenticator,
+  { log, metrics, viewers }: Streams,
+  { dispatcher, syncs, outside, scheduler }: Jobs,
+  notifications: Notifications,
+): Services {
+  const { clock, hostname, publicUrl, stallAfterMs, bodyIdleMs } = options;
+  return {
+    log,
+    authenticator,
+    origin: new PublicOrigin({
+      hostname,
+      publicUrl,
+      allowedHosts: listOf(options.allowedHosts ?? ""),
+      trustedProxies: listOf(options.trustProxy ?? ""),
+    }),
+    corsOrigins: listOf(options.corsOrigins ?? ""),
+    syncs,
+    dispatcher,
+    scheduler,
+    outside,
+    rates: new Rates(clock, {
+      jobEvents: options.eventsPerS,
+      tenantEvents: options.tenantEventsPerS ?? 0,
+      requests: options.requestsPerS ?? 0,
+    }),
+    viewers,
+    metrics,
+    metricsElsewhere: Boolean(options.metricsListen),
+    notifications,
+    clock,
+    stallAfterMs,
+    bodyIdleMs,
+  };
+}
