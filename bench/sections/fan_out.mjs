@@ -6,6 +6,7 @@ export const title = "Fan-out: deliveries of one job's events, publishers always
 
 const SHOWN = ["bun", "deno", "nchan", "floor"];
 const PEERS = ["bareBun", "bareDeno", "betterSse", "honoNode", "honoBun"];
+const QUICK_PEERS = ["bareBun", "bareDeno", "betterSse"];
 
 export async function measure({ quick, rounds, seconds, report }) {
   const warm = quick ? 0.3 : 1;
@@ -23,8 +24,8 @@ export async function measure({ quick, rounds, seconds, report }) {
       })),
     });
   return [
-    ...(await measured(SHOWN, 1000, [1, 4, 16])),
-    ...(await measured(PEERS, 1000, quick ? [4] : [1, 4, 16])),
+    ...(await measured(SHOWN, 1000, quick ? [1, 4] : [1, 4, 16])),
+    ...(await measured(quick ? QUICK_PEERS : PEERS, 1000, quick ? [4] : [1, 4, 16])),
     ...(await measured(quick ? ["bun", "deno"] : SHOWN, 100, [4])),
     ...(await measured(quick ? ["bun", "deno"] : SHOWN, 10_000, [4])),
   ];

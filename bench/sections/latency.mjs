@@ -22,7 +22,7 @@ export async function measure({ quick, rounds, seconds, report }) {
     report,
     setting: {},
     units: { p50Ms: "ms", p99Ms: "ms", maxMs: "ms", cpu: "us", core: "%", client: "%" },
-    steps: RATES.map((rate) => ({
+    steps: (quick ? [50] : RATES).map((rate) => ({
       setting: { "events/s": rate },
       // A hundred events tell a p99 that one of them does not make alone.
       run: (client) => client.latency(rate, quick ? seconds : 2 * seconds, 0.5),

@@ -10,7 +10,7 @@ const WARM_VIEWERS = 200;
 /** How often the server beats where it is not told otherwise. */
 const HEARTBEAT_S = 30;
 /** In quick mode the server beats so often, and a heartbeat's cost is scaled to the usual rate. */
-const QUICK_HEARTBEAT_S = 3;
+const QUICK_HEARTBEAT_S = 2;
 const UNITS = {
   viewer: "KiB",
   viewerPss: "KiB",
