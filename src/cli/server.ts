@@ -13,6 +13,7 @@ import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
+import { tellEnd } from "../jobs/end_lines.ts";
 import { Notifications } from "../jobs/notify/notifications.ts";
 import type { Target } from "../jobs/notify/target.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
@@ -131,7 +132,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
     opened.push(() => sqlite.close());
     const hub = new Hub();
-    const log = new PublishedLog(sqlite, hub);
+    const log = new PublishedLog(sqlite, hub, tellEnd);
     const limits = {
       all: options.viewersMax || Infinity,
       tenant: options.viewersPerTenant || Infinity,
