@@ -30,8 +30,17 @@ export interface ViewerOptions {
   readonly cursor?: string;
   /** Whether the server may tell a gap. */
   readonly mayGap?: boolean;
-  /** How long it waits before it comes back, in milliseconds; as soon as it can when left out. */
+  /**
+   * How long it waits before it comes back, in milliseconds; as soon as it can when left out. Who
+   * is sent away waits as long as it was told to instead.
+   */
   readonly pauseMs?: number;
+}
+
+/** Being asked to come back. Milliseconds, by the clock that only goes forward. */
+export interface SentAway {
+  readonly atMs: number;
+  readonly retryMs: number;
 }
 
 const TERMINAL = ["completed", "failed", "cancelled"];
@@ -43,6 +52,9 @@ const TERMINAL = ["completed", "failed", "cancelled"];
 export class ViewerModel {
   readonly stretches: Stretch[] = [];
   readonly gaps: { readonly requested: string; readonly first: string | null }[] = [];
+  readonly sentAway: SentAway[] = [];
+  /** When each connection said that it was one, by the same clock. */
+  readonly connectedAtMs: number[] = [];
   connections = 0;
   /** Answered 204, or the job is no more. */
   over = false;
@@ -65,9 +77,11 @@ export class ViewerModel {
   async watch(signal: AbortSignal): Promise<void> {
     const { pauseMs = 0 } = this.#options;
     while (!this.over && !signal.aborted) {
+      const asked = this.sentAway.length;
       await this.#connect(signal);
       if (this.#fault) throw this.#fault.cause;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      const waitMs = this.sentAway[asked]?.retryMs ?? pauseMs;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
@@ -117,11 +131,18 @@ export class ViewerModel {
       this.#checked(() => assert.equal(answer.status, 200));
       for await (const chunk of answer.body ?? []) {
         this.#checked(() => {
+          parser.retryMs = undefined;
+          let last: string | undefined;
           for (const { data, lastEventId, type } of parser.push(chunk)) {
             assert.equal(type, "message");
-            this.#take(JSON.parse(data), lastEventId, first);
+            const frame = JSON.parse(data);
+            this.#take(frame, lastEventId, first);
             first = false;
+            last = frame.type;
           }
+          const { retryMs } = parser;
+          if (last !== "heartbeat" || retryMs === undefined) return;
+          this.sentAway.push({ atMs: performance.now(), retryMs });
         });
         if (this.#fault) return;
       }
@@ -188,6 +209,7 @@ export class ViewerModel {
   // deno-lint-ignore no-explicit-any -- frames as they come
   #connected(data: any): void {
     assert.equal(data.type, "connected");
+    this.connectedAtMs.push(performance.now());
     const begin = (snapshot: boolean) => {
       if (this.stretches.at(-1)?.held.length === 0) this.stretches.pop(); // only its greeting came
       const after = snapshot ? 0 : Number(this.#cursor?.split("-").at(-1) ?? 0);
