@@ -27,7 +27,8 @@ seeded(
     const viewers = Array.from({ length: rounds(200) }, (_, n) => {
       const id = n % 4 === 0 ? own : outside;
       const url = `${server.url}${pathOf(id)}/subscribe`;
-      return { id, model: new ViewerModel({ url, key: server.key, cursor: "0", pauseMs: 200 }) };
+      const options = { url, key: server.key, cursor: "0", pauseMs: 200, bareSocket: true };
+      return { id, model: new ViewerModel(options) };
     });
     const watching = viewers.map(({ model }) => model.watch(over.signal));
     const direct = server.process().url;

@@ -1,6 +1,7 @@
 /** A viewer that comes back until it is told that nothing more will come, and believes nothing. */
 import assert from "node:assert/strict";
 import { type Entry, levelAtLeast, type LogLevel } from "../../src/sync/entry.ts";
+import { rawStream } from "./raw_stream.ts";
 import { SseParser } from "./sse_parser.ts";
 
 /** A frame of the log as it came. */
@@ -35,6 +36,8 @@ export interface ViewerOptions {
    * is sent away waits as long as it was told to instead.
    */
   readonly pauseMs?: number;
+  /** Whether it is one of so many that fetch would not open them all. */
+  readonly bareSocket?: boolean;
 }
 
 /** Being asked to come back. Milliseconds, by the clock that only goes forward. */
@@ -126,7 +129,9 @@ export class ViewerModel {
     const parser = new SseParser();
     let first = true;
     try {
-      const answer = await fetch(url + query, { headers, signal });
+      const answer = this.#options.bareSocket
+        ? await rawStream(url + query, headers, signal)
+        : await fetch(url + query, { headers, signal });
       if (answer.status === 204) return this.#checked(() => this.#over());
       this.#checked(() => assert.equal(answer.status, 200));
       for await (const chunk of answer.body ?? []) {
