@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { SCOPES } from "../../src/auth/scopes.ts";
 import { type Operation, operationsOf } from "../support/open_api.ts";
 import type { Cleanup } from "../support/program.ts";
+import { RawViewer } from "../support/raw_viewer.ts";
 import { testServer } from "../support/server.ts";
+import { framesOf } from "../support/stream_bench.ts";
 
 const NOBODY = "00000000-0000-4000-8000-000000000000";
 /** Bodies that are in order, for operations that need one. */
@@ -103,6 +105,29 @@ test("no list, filter, cursor, stream or own id shows what another tenant has", 
   assert.equal(acting.status, 403);
   assert.deepEqual([own.id, own.name, own.tags], [id, null, []]);
   assert.deepEqual([stands.name, stands.seq], ["canary-name", 1]);
+});
+
+test("streams of a tenant's jobs end in a typed error when its jobs are removed, and nobody else's do", async (t) => {
+  const { server, mine, theirs, call, id } = await twoTenants(t);
+  const other = (await (await call(theirs, "POST", "/v1/sync/job", {})).json()).id;
+  const open = (key: string, job: string) =>
+    RawViewer.open(`${server.url}/v1/sync/job/${job}/subscribe?logs=debug`, key);
+  const [ours, stays] = await Promise.all([open(mine, id), open(theirs, other)]);
+  t.after(() => void stays.socket.destroy());
+  const [drained, _] = [ours.drain(), stays.drain()];
+  while (![ours, stays].every((viewer) => viewer.text().includes("connected"))) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  const { removed } = await (await call(mine, "DELETE", "/v1/tenant")).json();
+  await drained;
+
+  const frames = framesOf(ours.text());
+  const { type, code, job_id } = frames[frames.length - 1].data;
+  assert.deepEqual([removed, type, code, job_id], [1, "error", "job_deleted", id]);
+  assert.equal(frames[frames.length - 1].id, undefined);
+  assert.ok(!ours.whole(), "it is broken off");
+  assert.equal((await (await call(theirs, "GET", `/v1/sync/job/${other}`)).json()).viewers, 1);
 });
 
 test("a key does only what its scopes allow, at every operation", async (t) => {
