@@ -24,17 +24,11 @@ async function compare(seconds) {
     `${cpus()[0].model}, ${availableParallelism()} cores, server and clients on one each`,
   );
   console.log(
-    `${VIEWERS} viewers that read, ${seconds} s a round, ${ROUNDS} rounds of each kind in turn: ` +
-      "medians (range)",
+    `${VIEWERS} viewers that read, ${seconds} s a round, ${ROUNDS} rounds of each kind in turn, ` +
+      "one server: medians (range)",
   );
   for (const [runtime, program] of RUNTIMES) {
-    const rounds = { without: [], beside: [] };
-    for (let n = 0; n < ROUNDS; n++) {
-      const order = n % 2 === 0 ? ["without", "beside"] : ["beside", "without"];
-      for (const kind of order) {
-        rounds[kind].push(await measured(program, kind === "beside" ? STUCK : 0, seconds));
-      }
-    }
+    const rounds = await measured(program, seconds);
     for (const [kind, figures] of Object.entries(rounds)) {
       console.log([
         runtime.padEnd(5),
@@ -49,44 +43,70 @@ async function compare(seconds) {
   process.exit(0);
 }
 
-async function measured(program, stuck, seconds) {
+async function measured(program, seconds) {
   const flags = ["--events-per-s", 0, "--write-timeout-ms", 600_000, "--viewers-per-job", 0];
   const server = await served(program, flags);
   const key = server.key("default");
   const api = apiOf(server.port, key);
   const { id } = await api("/v1/sync/job", {});
   const path = `/v1/sync/job/${id}`;
-  const sockets = await Promise.all(
-    Array.from(
-      { length: stuck },
-      () => standStill(server.port, `${path}/subscribe?logs=debug`, key),
-    ),
-  );
   const client = viewers(server.port, `${path}/subscribe`, key);
   await client.line(); // all are open
-  for (let n = 0; n < LINES; n += 10) {
-    await api(`${path}/events`, Array(10).fill({ type: "log", message: LINE }));
-  }
-  let going = true;
-  const lane = async () => {
-    while (going) await api(`${path}/events`, { type: "progress", inserted: 1, delta: true });
+  const round = async (stuck) => {
+    const sockets = await Promise.all(
+      Array.from(
+        { length: stuck },
+        () => standStill(server.port, `${path}/subscribe?logs=debug`, key),
+      ),
+    );
+    for (let n = 0; n < LINES; n += 10) {
+      await api(`${path}/events`, Array(10).fill({ type: "log", message: LINE }));
+    }
+    const figures = await counted(
+      server,
+      client,
+      seconds,
+      () => api(`${path}/events`, { type: "progress", inserted: 1, delta: true }),
+    );
+    const { viewers: open } = await api(path);
+    if (open !== VIEWERS + stuck) throw new Error(`void: ${open} viewers were left`);
+    for (const socket of sockets) socket.resetAndDestroy();
+    while ((await api(path)).viewers > VIEWERS) await pause(20);
+    return figures;
   };
-  const lanes = Array.from({ length: IN_FLIGHT }, lane);
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await round(0); // warm
+  await round(STUCK);
+  const rounds = { without: [], beside: [] };
+  for (let n = 0; n < ROUNDS; n++) {
+    for (const kind of n % 2 === 0 ? ["without", "beside"] : ["beside", "without"]) {
+      rounds[kind].push(await round(kind === "beside" ? STUCK : 0));
+    }
+  }
+  client.stop();
+  server.stop();
+  return rounds;
+}
+
+/** Deliveries a second, and the server's CPU for each, while `post` is called all the time. */
+async function counted(server, client, seconds, post) {
+  let going = true;
+  const lanes = Array.from({ length: IN_FLIGHT }, async () => {
+    while (going) await post();
+  });
+  await pause(SETTLE_MS);
   await client.count();
   const [from, cpuFrom] = [performance.now(), server.cpuS()];
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  await pause(seconds * 1000);
   const { frames, wrong } = await client.count();
   const [tookS, cpuS] = [(performance.now() - from) / 1000, server.cpuS() - cpuFrom];
   going = false;
   await Promise.all(lanes);
-  const { viewers: open } = await api(path);
-  for (const socket of sockets) socket.destroy();
-  client.stop();
-  server.stop();
   if (wrong > 0) throw new Error(`void: ${wrong} ids came doubled or out of order`);
-  if (open !== VIEWERS + stuck) throw new Error(`void: ${open} viewers were left`);
   return { rate: frames / tookS, cpuUs: cpuS * 1e6 / frames };
+}
+
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** POSTs a body, or GETs without one. */
