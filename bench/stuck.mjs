@@ -9,15 +9,15 @@ import { median, pinned, RUNTIMES, served } from "./served.mjs";
 
 const VIEWERS = 1000;
 const STUCK = 100;
-const ROUNDS = 5;
+const ROUNDS = 10;
 const IN_FLIGHT = 4;
 /** Log lines that only the stuck ones ask for: more than a connection's own buffers take. */
 const LINE = "x".repeat(60_000);
 const LINES = 200;
-const SETTLE_MS = 1000;
+const SETTLE_MS = 1500; // until what filled the sockets is out of the way
 
 if (process.argv[2] === "viewers") view(...process.argv.slice(3));
-else await compare(Number(process.argv[2] ?? 5));
+else await compare(Number(process.argv[2] ?? 2));
 
 async function compare(seconds) {
   console.log(
