@@ -1,113 +1,65 @@
-// Deliveries a second to 1,000 viewers: the product beside a bare stream of the same runtime.
-// Usage: node bench/run.mjs [SECONDS]; DENO and BUN name the runtimes' binaries.
-import { spawn } from "node:child_process";
-import { availableParallelism, cpus, loadavg } from "node:os";
+// The product beside what does the same job: all sections, or those that are named.
+// Usage: node bench/run.mjs [quick] [--write] [SECTION...]; DENO and BUN name the runtimes' binaries.
+import { existsSync, writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { prepare } from "./support/prepare.mjs";
+import { machine, versions } from "./support/machine.mjs";
+import { fanOutPlot } from "./support/fan_out_plot.mjs";
+import { Report } from "./support/report.mjs";
 
-const { DENO = "deno", BUN = "bun" } = process.env;
-const SECONDS = Number(process.argv[2] ?? 5);
-const ROUNDS = 3;
-const VIEWERS = 1000;
-const running = new Set();
-process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
-const pinned = availableParallelism() > 1 && process.platform === "linux";
+const SECTIONS = [
+  "fan_out",
+  "latency",
+  "memory",
+  "many_jobs",
+  "ingest",
+  "replay",
+  "start",
+  "directory",
+].filter((name) => existsSync(new URL(`sections/${name}.mjs`, import.meta.url)));
 
-console.log(`${cpus()[0].model}, ${availableParallelism()} cores, load ${loadavg()[0].toFixed(2)}`);
+const words = process.argv.slice(2);
+const quick = words.includes("quick");
+const write = !quick || words.includes("--write");
+const named = words.filter((word) => word !== "quick" && word !== "--write");
+const unknown = named.find((name) => !SECTIONS.includes(name));
+if (unknown !== undefined) {
+  console.error(`There is no section "${unknown}". There are: ${SECTIONS.join(", ")}`);
+  process.exit(2);
+}
+
+await prepare();
+const report = new Report();
+const about = { date: new Date().toISOString(), mode: quick ? "quick" : "full" };
+const facts = { machine: machine(), versions: await versions() };
+const before = loadavg();
+console.log(Object.values(facts.machine).join(", "), "load", before[0].toFixed(2));
 console.log(
-  `${VIEWERS} viewers, ${SECONDS} s a round, median of ${ROUNDS} (range), server and client on a core each`,
+  Object.entries(facts.versions).map(([name, version]) => `${name} ${version}`).join(", "),
 );
-console.log(
-  "runtime  server   in flight  deliveries/s                   events/s  server us  client busy",
-);
-for (
-  const [runtime, program] of [["Deno", [DENO, "run", "-A", "--quiet"]], ["Bun", [BUN, "run"]]]
-) {
-  for (const lanes of [1, 4]) {
-    const bare = await measured([...program, "bench/bare.ts"], lanes);
-    const product = await measured([...program, "bench/product.ts"], lanes);
-    print(runtime, "bare", lanes, bare);
-    print(runtime, "product", lanes, product);
-    const faster = (product.rate / bare.rate).toFixed(2);
-    const cheaper = (bare.cpuUs / product.cpuUs).toFixed(2);
-    console.log(
-      `${runtime.padEnd(8)} product / bare: ${faster}x deliveries/s, 1/${cheaper} of the CPU each`,
-    );
-  }
-}
-process.exit(0);
-
-function print(runtime, server, lanes, { rate, low, high, events, cpuUs, clientBusy }) {
-  console.log([
-    runtime.padEnd(8),
-    server.padEnd(8),
-    String(lanes).padEnd(10),
-    `${round(rate)} (${round(low)}-${round(high)})`.padEnd(30),
-    round(events).padEnd(9),
-    cpuUs.toFixed(2).padEnd(10), // CPU a delivery
-    `${Math.round(clientBusy * 100)} %`,
-  ].join(" "));
-}
-
-function round(value) {
-  return Math.round(value).toLocaleString("en");
-}
-
-/** Medians over the rounds, each with a server and a client of its own. */
-async function measured(command, lanes) {
-  const rounds = [];
-  for (let n = 0; n < ROUNDS; n++) rounds.push(await once(command, lanes));
-  rounds.sort((a, b) => a.rate - b.rate);
-  return { ...rounds[ROUNDS >> 1], low: rounds[0].rate, high: rounds[ROUNDS - 1].rate };
-}
-
-async function once(command, lanes) {
-  const server = start(0, command);
-  const { port, path, key } = JSON.parse(await server.line());
-  const client = start(1, [process.execPath, "bench/client.mjs", port, path, key, VIEWERS]);
-  await client.line();
-  server.say(`go ${lanes}`);
-  await seconds(1); // warm
-  client.say("count");
-  await client.line();
-  server.say("stop");
-  await server.line();
-  server.say(`go ${lanes}`);
+for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(one)) : SECTIONS) {
+  const section = await import(`./sections/${name}.mjs`);
+  report.section(section.title);
   const from = performance.now();
-  await seconds(SECONDS);
-  client.say("count");
-  const { frames, wrong, cpuUs: clientUs } = JSON.parse(await client.line());
-  const tookS = (performance.now() - from) / 1000;
-  server.say("stop");
-  const { events, cpuUs } = JSON.parse(await server.line());
-  client.stop();
-  server.stop();
-  if (wrong > 0) throw new Error(`void: ${wrong} ids came doubled or out of order`);
-  return {
-    rate: frames / tookS,
-    events: events / tookS,
-    cpuUs: cpuUs / frames,
-    clientBusy: clientUs / 1e6 / tookS,
-  };
-}
-
-function start(core, [program, ...args]) {
-  const [command, full] = pinned ? ["taskset", ["-c", core, program, ...args]] : [program, args];
-  const child = spawn(command, full.map(String), { stdio: ["pipe", "pipe", "inherit"] });
-  running.add(child);
-  const lines = [];
-  const waiting = [];
-  let rest = "";
-  child.stdout.on("data", (chunk) => {
-    const parts = (rest + chunk).split("\n");
-    rest = parts.pop();
-    for (const line of parts) waiting.length > 0 ? waiting.shift()(line) : lines.push(line);
+  const rows = await section.measure({
+    quick,
+    rounds: quick ? 1 : 5,
+    seconds: quick ? 1 : 5,
+    report,
   });
-  return {
-    line: () => lines.length > 0 ? lines.shift() : new Promise((resolve) => waiting.push(resolve)),
-    say: (text) => child.stdin.write(`${text}\n`),
-    stop: () => running.delete(child) && child.kill("SIGKILL"),
-  };
+  report.judge(section.targets(rows));
+  report.note(`took ${((performance.now() - from) / 1000).toFixed(0)} s`);
 }
-
-function seconds(count) {
-  return new Promise((resolve) => setTimeout(resolve, count * 1000));
+const missed = report.targets.filter(({ holds }) => !holds).length;
+console.log(`\n${report.targets.length - missed} of ${report.targets.length} targets hold`);
+if (write) {
+  const load = { before, after: loadavg() };
+  const { rows, targets } = report;
+  const plot = fanOutPlot(rows, { ...about, ...facts });
+  if (plot) writeFileSync(new URL("fan_out.svg", import.meta.url), plot);
+  const results = { ...about, ...facts, load, rows, targets };
+  writeFileSync(
+    new URL("results.json", import.meta.url),
+    `${JSON.stringify(results, null, 2)}\n`,
+  );
 }
