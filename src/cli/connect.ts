@@ -80,9 +80,11 @@ export async function localServer(
 /** The URL of --server or SYNCTAIL_SERVER, without a slash at its end. @throws {UsageError} */
 export function namedServer(flags: Flags): string | undefined {
   const named = text(flags.server) ?? text(process.env.SYNCTAIL_SERVER);
-  if (named !== undefined && !URL.canParse(named)) {
+  if (named !== undefined && !/^https?:$/.test(URL.parse(named)?.protocol ?? "")) {
     throw new UsageError(
-      `--server: got "${clean(named)}": expected a URL, such as http://127.0.0.1:8017`,
+      `--server: got "${
+        clean(named)
+      }": expected an http or https URL, such as http://127.0.0.1:8017`,
     );
   }
   return named?.replace(/\/+$/, "");

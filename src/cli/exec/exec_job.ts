@@ -75,10 +75,11 @@ export class ExecJob {
     try {
       const told = await this.#teller?.end(status, error, signal);
       if (told === "left") {
+        const reason = this.#teller?.reason;
         say(
-          "the server could not be told of everything; the rest is kept for the next exec, " +
-            "or for `synctail exec --flush`",
-          { type: "left", job_id: this.#id },
+          `the server could not be told of everything${reason ? `: ${reason}` : ""}; ` +
+            "the rest is kept for the next exec, or for `synctail exec --flush`",
+          { type: "left", job_id: this.#id, reason: reason ?? null },
         );
       }
       await target.close();
