@@ -65,7 +65,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--logs <level>", "show log lines too: debug, info, warning or error")
     .action(does((job: string, flags: Flags) => watch(job, flags)));
   const { own, command } = splitAtProgram(args);
-  withClient(root.command("exec"))
+  withClient(root.command("exec"), "our own words as JSON, one object a line, on stderr")
     .description("Run a program as it would run without this, and show it as a job")
     .usage("[options] <name> -- <program> [arguments...]")
     .argument("[name]", "the name of the sync that this is a run of")
@@ -187,17 +187,19 @@ function withSettings(command: Command): Command {
   return command;
 }
 
-function withData(command: Command): Command {
+const JSON_HELP = "one JSON object a line on stdout";
+
+function withData(command: Command, json = JSON_HELP): Command {
   return command
     .option(
       "--data <directory>",
       "directory of logs and keys (default: ./.synctail) [SYNCTAIL_DATA]",
     )
-    .option("--json", "one JSON object a line on stdout");
+    .option("--json", json);
 }
 
-function withClient(command: Command): Command {
-  return withData(command)
+function withClient(command: Command, json = JSON_HELP): Command {
+  return withData(command, json)
     .option(
       "--server <url>",
       "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
