@@ -6,6 +6,7 @@ import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
 import { PortTakenError } from "../runtime/serve.ts";
+import { clean } from "../sync/clean.ts";
 import { exportJobs, prune } from "./archive.ts";
 import { backup, restore } from "./backup.ts";
 import { checkConfig } from "./check.ts";
@@ -18,6 +19,7 @@ import { RefusedError } from "./follow.ts";
 import { health } from "./health.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { link, LINK_SCOPES } from "./link.ts";
+import { nearest } from "./nearest.ts";
 import { listDeliveries, testTargets } from "./notify.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
@@ -147,6 +149,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .action(does((file: string | undefined) => checkConfig(file)));
 
   try {
+    refuseUnknown(own[0], [...root.commands.map((command) => command.name()), "help"]);
     await root.parseAsync(own, { from: "user" });
     return code;
   } catch (cause) {
@@ -159,6 +162,16 @@ function splitAtProgram(args: readonly string[]) {
   const at = args[0] === "exec" ? args.indexOf("--") : -1;
   if (at < 0) return { own: args, command: [] };
   return { own: args.slice(0, at), command: args.slice(at + 1) };
+}
+
+/** What is no flag is a command: `serve`, which no command means, takes no words. @throws {UsageError} */
+function refuseUnknown(first: string | undefined, known: readonly string[]): void {
+  if (first === undefined || first.startsWith("-") || known.includes(first)) return;
+  const meant = nearest(first, known);
+  const hint = meant === undefined
+    ? "synctail --help shows what there is"
+    : `did you mean "${meant}"?`;
+  throw new UsageError(`unknown command "${clean(first)}", ${hint}`);
 }
 
 function collected(value: string, before: readonly string[] = []): readonly string[] {

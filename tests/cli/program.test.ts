@@ -105,6 +105,24 @@ test("serve ends with 2 on a taken port and says how to find who has it", async 
   );
 });
 
+test("a command that there is not is said to be none, with what may be meant; flags alone mean serve", async (t) => {
+  const asked = (...args: string[]) => startProgram.toEnd(t, { args });
+
+  const slip = await asked("sevre");
+  const odd = await asked("frobnicate", "--data", "x");
+  const flag = await asked("--port", "nonsense");
+  const version = await asked("--version");
+  const help = await asked("help", "watch");
+
+  assert.deepEqual([slip.code, slip.stdout], [2, ""]);
+  assert.equal(slip.stderr, 'synctail: unknown command "sevre", did you mean "serve"?\n');
+  assert.equal(odd.code, 2);
+  assert.match(odd.stderr, /^synctail: unknown command "frobnicate", synctail --help shows/);
+  assert.equal(flag.code, 2);
+  assert.match(flag.stderr, /--port: got "nonsense"/);
+  assert.deepEqual([version.code, help.code], [0, 0]);
+});
+
 test("serve refuses a data directory that another server has, and names it", async (t) => {
   const first = await startProgram(t, { args: ["serve"] });
 
