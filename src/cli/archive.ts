@@ -70,7 +70,7 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
 
 async function connected(what: string, flags: Flags): Promise<Connection> {
   if (namedServer(flags) !== undefined) {
-    return { client: runningServer(what, flags), close: () => Promise.resolve() };
+    return { client: runningServer(what, flags), own: false, close: () => Promise.resolve() };
   }
   await logToStderr("warning");
   return await localServer(settingsFrom(dataOnly(flags)), tenantFrom(flags.tenant ?? "default"));

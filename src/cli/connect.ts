@@ -17,6 +17,8 @@ import { dataFrom, type Resolved } from "./settings.ts";
 /** A client, and how to let go of what was started for it. */
 export interface Connection {
   readonly client: Client;
+  /** Whether the server was started for it. */
+  readonly own: boolean;
   readonly close: () => Promise<void>;
 }
 
@@ -67,13 +69,13 @@ export async function localServer(
     };
     const server = await startServer(options);
     const key = cliKey(server.keys, server.directory.path, tenant);
-    return { client: { server: server.url, key }, close: () => server.stop() };
+    return { client: { server: server.url, key }, own: true, close: () => server.stop() };
   } catch (cause) {
     if (!(cause instanceof DataDirectoryTakenError) || !cause.server) throw cause;
     // It would end with the command that has it, and our job with it.
     if (cause.server.passing) throw cause;
     const client = withCliKey(settings.data, cause.server, tenant);
-    return { client, close: () => Promise.resolve() };
+    return { client, own: false, close: () => Promise.resolve() };
   }
 }
 
