@@ -65,6 +65,11 @@ const KINDS: readonly (readonly [UnreachedKind, RegExp, string])[] = [
   ],
   ["protocol", /Malformed_HTTP|invalid HTTP/i, "it does not speak HTTP there"],
   [
+    "other",
+    /requests to port \d+ are blocked/i,
+    "Deno asks nothing of this port, as browsers do not",
+  ],
+  [
     "closed",
     /ECONNRESET|EPIPE|os error (?:104|32)\b|connection (?:was )?(?:closed|reset)|reading a body|unexpected eof/i,
     "the connection was closed",

@@ -129,6 +129,12 @@ for (
       "its certificate is out of date",
     ],
     [
+      "a port that Deno does not ask",
+      new TypeError("Fetch failed: Requests to port 9 are blocked"),
+      "other",
+      "Deno asks nothing of this port, as browsers do not",
+    ],
+    [
       "what nobody has words for, without a runtime's advice",
       new TypeError(
         "Odd. For more information, pass `verbose: true` in the second argument to fetch()",
