@@ -93,8 +93,9 @@ export function unreached(url: string, cause: unknown): Unreached {
 }
 
 function originOf(url: string): string {
-  const { protocol, hostname, port } = new URL(url);
-  return `${protocol}//${hostname}:${port || PORTS[protocol]}`;
+  const { protocol, hostname, port } = URL.parse(url) ?? { protocol: "", hostname: "", port: "" };
+  const known = port || PORTS[protocol];
+  return hostname && known ? `${protocol}//${hostname}:${known}` : url;
 }
 
 interface Said {

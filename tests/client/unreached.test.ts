@@ -96,6 +96,12 @@ test("unreached() says that what answers speaks something else", async (t) => {
   assert.deepEqual([plain.kind, secure.kind], ["protocol", "protocol"]);
 });
 
+test("unreached() has words for what is no URL that can be asked", () => {
+  for (const url of ["127.0.0.1:8017/v1", "ftp://x/v1", ""]) {
+    assert.equal(unreached(url, new TypeError("Odd")).words, `cannot reach ${url}: Odd`);
+  }
+});
+
 for (
   const [what, cause, kind, reason] of [
     [
