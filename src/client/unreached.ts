@@ -71,7 +71,7 @@ const KINDS: readonly (readonly [UnreachedKind, RegExp, string])[] = [
   ],
   [
     "closed",
-    /ECONNRESET|EPIPE|os error (?:104|32)\b|connection (?:was )?(?:closed|reset)|reading a body|unexpected eof/i,
+    /ECONNRESET|EPIPE|os error (?:104|32)\b|connection (?:was )?(?:closed|reset)|reading a body|unexpected eof|other side closed|terminated/i,
     "the connection was closed",
   ],
 ];
@@ -93,7 +93,8 @@ export function unreached(url: string, cause: unknown): Unreached {
 }
 
 function originOf(url: string): string {
-  const { protocol, hostname, port } = URL.parse(url) ?? { protocol: "", hostname: "", port: "" };
+  if (!URL.canParse(url)) return url;
+  const { protocol, hostname, port } = new URL(url);
   const known = port || PORTS[protocol];
   return hostname && known ? `${protocol}//${hostname}:${known}` : url;
 }
