@@ -45,7 +45,7 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
   }
   const { client, close } = await connected("export", flags);
   try {
-    if (id) await exportOne(client, await sendTo(client, "GET", `/v1/sync/job/${id}`).json());
+    if (id) await exportOne(client, await jobOf(client, id));
     else for await (const each of jobsOf(client, filterOf(flags))) await exportOne(client, each);
     return ExitCode.ok;
   } finally {
@@ -53,10 +53,14 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
   }
 }
 
+function jobOf(client: Client, id: string): Promise<JobAnswer> {
+  return sendTo(client, "GET", `/v1/sync/job/${id}`, `export job "${id}"`).json();
+}
+
 async function exportOne(client: Client, job: JobAnswer): Promise<void> {
   print({ type: "job", ...job });
-  const body = await sendTo(client, "GET", `/v1/sync/job/${job.id}/events`).body();
-  for await (const chunk of body) {
+  const { body } = sendTo(client, "GET", `/v1/sync/job/${job.id}/events`, "export jobs");
+  for await (const chunk of body()) {
     // A pipe that is slow holds the reading up, not the memory.
     if (!process.stdout.write(chunk)) {
       await new Promise((resolve) => process.stdout.once("drain", resolve));
@@ -66,7 +70,7 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
 
 async function connected(what: string, flags: Flags): Promise<Connection> {
   if (namedServer(flags) !== undefined) {
-    return { client: runningServer(what, flags), close: () => Promise.resolve() };
+    return { client: runningServer(what, flags), own: false, close: () => Promise.resolve() };
   }
   await logToStderr("warning");
   return await localServer(settingsFrom(dataOnly(flags)), tenantFrom(flags.tenant ?? "default"));

@@ -18,14 +18,9 @@ export async function backup(file: string, flags: Flags): Promise<number> {
 export function restore(file: string, flags: Flags): number {
   const directory = new DataDirectory(dataFrom(flags));
   try {
-    const jobs = restoreLog(directory, file);
-    say(
-      flags,
-      { jobs },
-      `Restored ${
-        jobs === 1 ? "1 job" : `${jobs} jobs`
-      }; the log that was there is log.db.replaced`,
-    );
+    const { jobs, replaced } = restoreLog(directory, file);
+    const before = replaced ? "; the log that was there is log.db.replaced" : "";
+    say(flags, { jobs }, `Restored ${jobs === 1 ? "1 job" : `${jobs} jobs`}${before}`);
     return ExitCode.ok;
   } finally {
     directory.release();

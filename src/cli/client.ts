@@ -1,4 +1,5 @@
 /** Talking to a server's API. */
+import { unreached } from "../client/unreached.ts";
 import { reasonOf, RefusedError } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
 
@@ -69,19 +70,36 @@ export function sendTo(
   path: string,
   what = "ask",
 ) {
+  const cannot = (cause: unknown): never => {
+    throw new RefusedError(`Cannot ${what}: ${unreached(server, cause).words}`, { cause });
+  };
   const answered = async () => {
     const headers = { Authorization: `Bearer ${key}` };
     const url = server + path;
-    const asked = fetchFrom(url, { method, headers }, fingerprint);
-    const response = await asked.catch((cause) => {
-      throw new RefusedError(`Cannot ${what}: ${server} does not answer`, { cause });
-    });
-    if (!response.ok) throw new RefusedError(`Cannot ${what}: ${await reasonOf(response)}`);
+    const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
+    if (!response.ok) {
+      throw new RefusedError(`Cannot ${what}: ${await reasonOf(response).catch(cannot)}`);
+    }
     return response;
   };
   return {
-    json: async () => await (await answered()).json(),
-    body: async () => (await answered()).body ?? new ReadableStream<Uint8Array>(),
+    json: async () => {
+      const text = await (await answered()).text().catch(cannot);
+      try {
+        return JSON.parse(text);
+      } catch (cause) {
+        const reason = `what answers at ${server} is no synctail server`;
+        throw new RefusedError(`Cannot ${what}: ${reason}`, { cause });
+      }
+    },
+    async *body(): AsyncGenerator<Uint8Array, void, void> {
+      const { body } = await answered();
+      try {
+        yield* body ?? [];
+      } catch (cause) {
+        cannot(cause);
+      }
+    },
     done: async () => void await (await answered()).body?.cancel(),
   };
 }

@@ -17,6 +17,8 @@ import { dataFrom, type Resolved } from "./settings.ts";
 /** A client, and how to let go of what was started for it. */
 export interface Connection {
   readonly client: Client;
+  /** Whether the server was started for it. */
+  readonly own: boolean;
   readonly close: () => Promise<void>;
 }
 
@@ -67,22 +69,24 @@ export async function localServer(
     };
     const server = await startServer(options);
     const key = cliKey(server.keys, server.directory.path, tenant);
-    return { client: { server: server.url, key }, close: () => server.stop() };
+    return { client: { server: server.url, key }, own: true, close: () => server.stop() };
   } catch (cause) {
     if (!(cause instanceof DataDirectoryTakenError) || !cause.server) throw cause;
     // It would end with the command that has it, and our job with it.
     if (cause.server.passing) throw cause;
     const client = withCliKey(settings.data, cause.server, tenant);
-    return { client, close: () => Promise.resolve() };
+    return { client, own: false, close: () => Promise.resolve() };
   }
 }
 
 /** The URL of --server or SYNCTAIL_SERVER, without a slash at its end. @throws {UsageError} */
 export function namedServer(flags: Flags): string | undefined {
   const named = text(flags.server) ?? text(process.env.SYNCTAIL_SERVER);
-  if (named !== undefined && !URL.canParse(named)) {
+  if (named !== undefined && !/^https?:$/.test(URL.parse(named)?.protocol ?? "")) {
     throw new UsageError(
-      `--server: got "${clean(named)}": expected a URL, such as http://127.0.0.1:8017`,
+      `--server: got "${
+        clean(named)
+      }": expected an http or https URL, such as http://127.0.0.1:8017`,
     );
   }
   return named?.replace(/\/+$/, "");

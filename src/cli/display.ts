@@ -26,6 +26,8 @@ export interface Display {
   end(): void;
 }
 
+/** Of a terminal that does not say how wide it is, or says 0. */
+const COLUMNS = 80;
 /** Piped output gets a line of progress at most this often, in milliseconds. */
 const LINE_MS = 2_000;
 
@@ -109,7 +111,8 @@ function started(): SingleBar {
   const bar = new SingleBar({
     format: (options: BarChars, { progress, value }: BarState, payload: Payload) => {
       const known = typeof payload.percent === "number";
-      const size = Math.max(10, Math.min(30, (process.stdout.columns ?? 80) - 50));
+      const columns = process.stdout.columns || COLUMNS;
+      const size = Math.max(10, Math.min(30, columns - 50));
       const filled = Math.round(size * progress);
       const bar = known
         ? `${options.barCompleteString.slice(0, filled)}${
@@ -117,7 +120,7 @@ function started(): SingleBar {
         } ${value.toFixed(1).padStart(5)} %`
         : "";
       return `${bar}${known ? "  " : ""}${progressLine(payload, known)}`
-        .slice(0, (process.stdout.columns ?? 80) - 1);
+        .slice(0, columns - 1);
     },
     barCompleteChar: "█",
     barIncompleteChar: "░",

@@ -1,6 +1,7 @@
 /** Follows a job over the public stream, as any client would. */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Clock, sleep } from "../clock.ts";
+import { unreached } from "../client/unreached.ts";
 import { fetchFrom } from "./fetch_from.ts";
 
 /** A frame's JSON; only `type` is always there. */
@@ -18,13 +19,18 @@ export interface FollowOptions {
   readonly logs?: string;
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Told when the connection is lost and will be tried again after so many milliseconds. */
-  readonly onLost: (reason: string, waitMs: number) => void;
+  /** Told, in words, when there is no connection; it is tried again after so many milliseconds. */
+  readonly onLost: (words: string, waitMs: number) => void;
 }
 
 /** Reconnects wait at most this long, in milliseconds. */
 const WAIT_MS_MAX = 15_000;
 const WAIT_MS = 1_000;
+
+/** What came is not what was asked for; its message is the reason. */
+class BrokenOffError extends Error {
+  override readonly name = "BrokenOffError";
+}
 
 /** The server has said no: trying again would get the same answer. */
 export class RefusedError extends Error {
@@ -35,10 +41,11 @@ export class RefusedError extends Error {
  * Yields every frame until the terminal one; comes back by itself, with Last-Event-ID, when the
  * connection is lost. Ends early, without an error, when the signal fires.
  *
- * @throws {RefusedError} when the server answers 4xx
+ * @throws {RefusedError} when the server answers 4xx, or is not trusted from the start
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<Payload, void, void> {
-  const { signal, clock } = options;
+  const { server, job, signal, clock } = options;
+  let connected = false;
   let lastId: string | undefined;
   let retryMs = WAIT_MS;
   let waitMs = 0;
@@ -46,6 +53,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
     try {
       const body = await connect(options, lastId);
       if (!body) return;
+      connected = true;
       const events = body.pipeThrough(new TextDecoderStream()).pipeThrough(
         new EventSourceParserStream({ onRetry: (ms) => retryMs = ms }),
       );
@@ -56,14 +64,25 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
         yield payload;
         if (isTerminalPayload(payload)) return;
       }
-      throw new Error("the stream ended before the job did");
+      throw new BrokenOffError("the stream ended before the job did");
     } catch (cause) {
       if (cause instanceof RefusedError || signal.aborted) throw cause;
+      const lost = lostBy(server, cause);
+      // Another certificate may come for a server that was trusted before.
+      if (lost.kind === "certificate" && !connected) {
+        throw new RefusedError(`Cannot watch job "${job}": ${lost.words}`, { cause });
+      }
       waitMs = waitMs === 0 ? retryMs : Math.min(waitMs * 2, WAIT_MS_MAX);
-      options.onLost(cause instanceof Error ? cause.message : String(cause), waitMs);
+      const before = connected ? "Connection lost" : "No connection yet";
+      options.onLost(`${before}: ${lost.words}`, waitMs);
       await sleep(clock, waitMs, signal);
     }
   }
+}
+
+function lostBy(server: string, cause: unknown): { readonly kind: string; readonly words: string } {
+  if (!(cause instanceof BrokenOffError)) return unreached(server, cause);
+  return { kind: "other", words: `${server}: ${cause.message}` };
 }
 
 /** Whether the job is over with this frame. */
@@ -86,7 +105,7 @@ async function connect(
   if (response.status >= 400 && response.status < 500 && response.status !== 429) {
     throw new RefusedError(`Cannot watch job "${job}" at ${server}: ${reason}`);
   }
-  throw new Error(reason);
+  throw new BrokenOffError(reason);
 }
 
 /** What an answer that is no success says, in words. */

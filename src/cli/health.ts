@@ -1,5 +1,6 @@
 /** `health`: whether a server lives, for images that have no curl. */
 import process from "node:process";
+import { unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
 import { namedServer } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
@@ -36,12 +37,6 @@ async function faultOf(
     await answer.body?.cancel();
     return answer.ok ? undefined : `${url} answers ${answer.status}`;
   } catch (cause) {
-    return `${url} does not answer (${reasonOf(cause)})`;
+    return unreached(url, cause).words;
   }
-}
-
-/** What lies below "fetch failed", where there is something. */
-function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.cause instanceof Error ? cause.cause.message : cause.message;
 }

@@ -6,6 +6,7 @@ import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
 import { PortTakenError } from "../runtime/serve.ts";
+import { clean } from "../sync/clean.ts";
 import { exportJobs, prune } from "./archive.ts";
 import { backup, restore } from "./backup.ts";
 import { checkConfig } from "./check.ts";
@@ -18,6 +19,7 @@ import { RefusedError } from "./follow.ts";
 import { health } from "./health.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { link, LINK_SCOPES } from "./link.ts";
+import { nearest } from "./nearest.ts";
 import { listDeliveries, testTargets } from "./notify.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
@@ -65,7 +67,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--logs <level>", "show log lines too: debug, info, warning or error")
     .action(does((job: string, flags: Flags) => watch(job, flags)));
   const { own, command } = splitAtProgram(args);
-  withClient(root.command("exec"))
+  withClient(root.command("exec"), "our own words as JSON, one object a line, on stderr")
     .description("Run a program as it would run without this, and show it as a job")
     .usage("[options] <name> -- <program> [arguments...]")
     .argument("[name]", "the name of the sync that this is a run of")
@@ -147,6 +149,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .action(does((file: string | undefined) => checkConfig(file)));
 
   try {
+    refuseUnknown(own[0], [...root.commands.map((command) => command.name()), "help"]);
     await root.parseAsync(own, { from: "user" });
     return code;
   } catch (cause) {
@@ -159,6 +162,16 @@ function splitAtProgram(args: readonly string[]) {
   const at = args[0] === "exec" ? args.indexOf("--") : -1;
   if (at < 0) return { own: args, command: [] };
   return { own: args.slice(0, at), command: args.slice(at + 1) };
+}
+
+/** What is no flag is a command: `serve`, which no command means, takes no words. @throws {UsageError} */
+function refuseUnknown(first: string | undefined, known: readonly string[]): void {
+  if (first === undefined || first.startsWith("-") || known.includes(first)) return;
+  const meant = nearest(first, known);
+  const hint = meant === undefined
+    ? "synctail --help shows what there is"
+    : `did you mean "${meant}"?`;
+  throw new UsageError(`unknown command "${clean(first)}", ${hint}`);
 }
 
 function collected(value: string, before: readonly string[] = []): readonly string[] {
@@ -187,17 +200,19 @@ function withSettings(command: Command): Command {
   return command;
 }
 
-function withData(command: Command): Command {
+const JSON_HELP = "one JSON object a line on stdout";
+
+function withData(command: Command, json = JSON_HELP): Command {
   return command
     .option(
       "--data <directory>",
       "directory of logs and keys (default: ./.synctail) [SYNCTAIL_DATA]",
     )
-    .option("--json", "one JSON object a line on stdout");
+    .option("--json", json);
 }
 
-function withClient(command: Command): Command {
-  return withData(command)
+function withClient(command: Command, json = JSON_HELP): Command {
+  return withData(command, json)
     .option(
       "--server <url>",
       "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",

@@ -1,27 +1,42 @@
 /** `run`: one run of a configured sync, at the server of the data directory or without one. */
 import process from "node:process";
 import { systemClock } from "../clock.ts";
+import { Syncs } from "../jobs/syncs.ts";
+import { serverOf } from "../log/data_directory.ts";
 import { logToStderr } from "../logger.ts";
+import { clean } from "../sync/clean.ts";
+import type { TenantId } from "../sync/ids.ts";
 import { cancelJob, runSync } from "./client.ts";
 import { localServer } from "./connect.ts";
 import { displayFor } from "./display.ts";
-import { ExitCode, exitCodeOf } from "./exit.ts";
+import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import { pageUrl } from "./link.ts";
 import type { Flags } from "./flags.ts";
-import { settingsFrom } from "./settings.ts";
+import { CONFIG_FILE, type Resolved, settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
 import { untilStopped } from "./signals.ts";
 
-/** Ends with the job's own end. Ctrl-C cancels the job and waits for its end. */
+/** Names that are listed at most. */
+const NAMES_MAX = 20;
+
+/**
+ * Ends with the job's own end. Ctrl-C cancels the job and waits for its end.
+ *
+ * @throws {UsageError} when there is no such sync; then nothing is made on the disk
+ */
 export async function run(sync: string, flags: Flags): Promise<number> {
   const resolved = settingsFrom(flags);
   const { settings } = resolved;
   const tenant = tenantFrom(flags.tenant);
+  const missing = whyMissing(sync, resolved, tenant);
+  // A server that runs there has a configuration of its own.
+  if (missing && serverOf(settings.data) === undefined) throw missing;
   await logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
   const { stopped } = untilStopped();
-  const { client, close } = await localServer(resolved, tenant);
+  const { client, own, close } = await localServer(resolved, tenant);
   try {
+    if (missing && own) throw missing;
     const job = await runSync(client, sync);
     process.stderr.write(`Job ${job.id}, shown at ${pageUrl(client.server, `job/${job.id}`)}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
@@ -32,4 +47,24 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   } finally {
     await close();
   }
+}
+
+/** Undefined where the configuration has the sync. */
+function whyMissing(
+  sync: string,
+  { syncs, file }: Resolved,
+  tenant: TenantId,
+): UsageError | undefined {
+  const configured = new Syncs(syncs, []);
+  if (configured.find(tenant, sync)) return undefined;
+  const cannot = `Cannot run sync "${clean(sync)}": `;
+  if (file === undefined) {
+    return new UsageError(`${cannot}there is no ./${CONFIG_FILE} here (--config names one)`);
+  }
+  const names = configured.of(tenant).map(({ name }) => clean(name));
+  const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : "";
+  const known = names.length === 0
+    ? `there are none of the tenant "${tenant}"`
+    : `there are: ${names.slice(0, NAMES_MAX).join(", ")}${more}`;
+  return new UsageError(`${cannot}there is no sync "${clean(sync)}"; ${known}`);
 }

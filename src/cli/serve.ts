@@ -32,23 +32,15 @@ export async function serve(flags: Flags): Promise<number> {
     notify,
     clock: systemClock,
     beforeListening: ({ keys }) => {
-      if (keys.countActive() > 0) return;
-      if (!LOOPBACK.test(settings.hostname)) {
-        throw new UsageError(
-          `Cannot listen on ${settings.hostname}: there is no key yet, and others could reach ` +
-            `it. Make one first: synctail keys create --data ${settings.data}`,
-        );
-      }
-      first = true;
-      const { key } = keys.create({
-        tenant: TENANT,
-        scopes: ["read", "run", "write"],
-        name: "first",
-      });
-      const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
-      (settings.json ? process.stderr : process.stdout).write(words);
+      first = keys.countActive() === 0;
+      if (!first || LOOPBACK.test(settings.hostname)) return;
+      throw new UsageError(
+        `Cannot listen on ${settings.hostname}: there is no key yet, and others could reach ` +
+          `it. Make one first: synctail keys create --data ${settings.data}`,
+      );
     },
   });
+  if (first) tellFirstKey(server, settings.json);
   const { url, directory, fingerprint } = server;
   directory.announce({ url, pid: process.pid, fingerprint });
   const line = settings.json ? JSON.stringify({ type: "listening", url }) : `Listening on ${url}`;
@@ -66,6 +58,13 @@ export async function serve(flags: Flags): Promise<number> {
   loggerOf("server").info("stopping: a second signal ends it at once");
   await server.stop();
   return ExitCode.ok;
+}
+
+/** Not before the server listens: a start that fails would have shown the only key there is. */
+function tellFirstKey({ keys }: RunningServer, json: boolean): void {
+  const { key } = keys.create({ tenant: TENANT, scopes: ["read", "run", "write"], name: "first" });
+  const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
+  (json ? process.stderr : process.stdout).write(words);
 }
 
 /** SIGHUP takes the files' syncs and keys anew; a file that is wrong changes nothing and is told. */

@@ -11,6 +11,7 @@ import { PublishedLog } from "../hub/published_log.ts";
 import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
 import { Bridges } from "../jobs/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
+import { tellEnd } from "../jobs/end_lines.ts";
 import { Notifications } from "../jobs/notify/notifications.ts";
 import type { Occurrence } from "../jobs/occurrence.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
@@ -45,7 +46,7 @@ export function openStreams({ options, directory, opened, onFault }: Ground) {
   const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
   opened.push(() => sqlite.close());
   const hub = new Hub();
-  const log = new PublishedLog(sqlite, hub);
+  const log = new PublishedLog(sqlite, hub, tellEnd);
   const metrics = new Metrics(VERSION, RUNTIME);
   const limits = {
     all: options.viewersMax || Infinity,

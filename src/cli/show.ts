@@ -19,10 +19,8 @@ export async function show(
   },
 ): Promise<unknown> {
   const { display, signal, clock, logs } = options;
-  const onLost = (reason: string, waitMs: number) =>
-    display.say(
-      `Connection lost (${clean(reason)}); trying again in ${Math.ceil(waitMs / 1000)} s`,
-    );
+  const onLost = (words: string, waitMs: number) =>
+    display.say(`${clean(words)}; trying again in ${Math.ceil(waitMs / 1000)} s`);
   let stalled = false;
   try {
     for await (const payload of follow({ ...client, job, logs, signal, clock, onLost })) {

@@ -1,10 +1,9 @@
 /** Environment variables that look like ours and are not. */
+import { nearest } from "./nearest.ts";
 
 const PREFIX = "SYNCTAIL_";
 /** Read by commands that talk to a server; no settings of the server itself. */
 export const CLIENT_ENV = ["SYNCTAIL_SERVER", "SYNCTAIL_KEY", "SYNCTAIL_KEY_FILE"] as const;
-/** Letters by which a name may differ from ours and still be taken for a slip of ours. */
-const SLIPS_MAX = 2;
 
 /**
  * Kubernetes sets variables for every Service that a pod can see, and for one called "synctail"
@@ -38,28 +37,4 @@ export function unknownNames(
     }
   }
   return { warnings, ignored };
-}
-
-/** The known name with the fewest letters changed, if few enough. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  let best: { readonly name: string; readonly slips: number } | undefined;
-  for (const candidate of known) {
-    const slips = distance(name, candidate);
-    if (slips <= SLIPS_MAX && (!best || slips < best.slips)) best = { name: candidate, slips };
-  }
-  return best?.name;
-}
-
-/** Letters to add, drop or change to get from one word to the other (Levenshtein). */
-function distance(from: string, to: string): number {
-  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row++) {
-    const line = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const change = above[column - 1] + (from[row - 1] === to[column - 1] ? 0 : 1);
-      line.push(Math.min(change, above[column] + 1, line[column - 1] + 1));
-    }
-    above = line;
-  }
-  return above[to.length];
 }

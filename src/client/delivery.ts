@@ -1,5 +1,6 @@
 /** One request to the server, again and again until it is answered. */
 import { type Clock, sleep } from "../clock.ts";
+import { unreached } from "./unreached.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
 export const BACKOFF_MS = { first: 200, last: 10_000 };
@@ -34,6 +35,15 @@ export type Answer =
   | { readonly kind: "refused"; readonly status: number; readonly problem: any }
   | { readonly kind: "abandoned" };
 
+/** Nothing is known of the request: the same is to be sent once more. */
+export interface Unanswered {
+  readonly kind: "unanswered";
+  /** Milliseconds to wait before; 0 for as long as one likes. */
+  readonly waitMs: number;
+  /** In words, for people. */
+  readonly reason: string;
+}
+
 /**
  * Posts the body. No answer, 408, 429 and 5xx mean: the same once more, after `Retry-After` or a
  * growing wait.
@@ -51,22 +61,18 @@ export async function deliver(
   for (let waitMs = BACKOFF_MS.first;; waitMs = Math.min(waitMs * 2, BACKOFF_MS.last)) {
     if (given.aborted) return { kind: "abandoned" };
     const answer = await attempt(endpoint, path, body, headers);
-    if (typeof answer !== "number") return answer;
-    await sleep(clock, answer || waitMs * (0.5 + Math.random() / 2), given);
+    if (answer.kind !== "unanswered") return answer;
+    await sleep(clock, answer.waitMs || waitMs * (0.5 + Math.random() / 2), given);
   }
 }
 
-/**
- * Posts the body once.
- *
- * @returns the answer, or how many milliseconds to wait before the next try; 0 for as long as one likes
- */
+/** Posts the body once. */
 export async function attempt(
   { server, fetch, key, clock, mayPass }: Endpoint,
   path: string,
   body: string | undefined,
   headers: Readonly<Record<string, string>>,
-): Promise<Exclude<Answer, { kind: "abandoned" }> | number> {
+): Promise<Exclude<Answer, { kind: "abandoned" }> | Unanswered> {
   const url = `${server.replace(/\/+$/, "")}${path}`;
   const late = new AbortController();
   const callOff = clock.after(ANSWER_MS, () => late.abort());
@@ -85,13 +91,17 @@ export async function attempt(
     const { status } = response;
     if (status === 408 || status === 429 || status >= 500 || mayPass?.(status)) {
       const seconds = Number(response.headers.get("Retry-After"));
-      return seconds > 0 ? seconds * 1000 : 0;
+      const waitMs = seconds > 0 ? seconds * 1000 : 0;
+      return { kind: "unanswered", waitMs, reason: `${server} answers ${status}` };
     }
     const json = JSON.parse(text || "null");
     return response.ok ? { kind: "done", json } : { kind: "refused", status, problem: json };
-  } catch {
-    // No connection, a broken one, or a proxy's page instead of JSON: nothing is known of the request.
-    return 0;
+  } catch (cause) {
+    // No connection, a broken one, or a proxy's page instead of JSON.
+    const reason = cause instanceof SyntaxError
+      ? `what answers at ${server} is no synctail server`
+      : unreached(url, cause).words;
+    return { kind: "unanswered", waitMs: 0, reason };
   } finally {
     callOff();
   }

@@ -1,6 +1,6 @@
 /** Tells the server what a spool holds, until the end of the job or of our patience. */
 import { type Clock, sleep } from "../clock.ts";
-import { attempt, BACKOFF_MS, type Endpoint } from "./delivery.ts";
+import { attempt, BACKOFF_MS, type Endpoint, type Unanswered } from "./delivery.ts";
 import type { Spool, SpooledRequest } from "./spool.ts";
 
 /** How long events wait at most for others to come along, in milliseconds. */
@@ -11,6 +11,8 @@ const LIFE_MS = { watched: 2_000, unwatched: 8_000, over: 60_000 };
 const LIVES_A_LEASE = 3;
 /** Bytes that are worth a request at once. */
 const FULL_BYTES = 64 * 1024;
+/** Why there is no server is said by whoever looks for it. */
+const NOWHERE: Unanswered = { kind: "unanswered", waitMs: 0, reason: "" };
 /** How often progress is worth telling as long as no server has said so, in milliseconds. */
 export const INTERVAL_MS = 5_000;
 
@@ -52,6 +54,7 @@ export class SpoolDelivery {
   #watched = false;
   #sentMs = -Infinity;
   #failures = 0;
+  #reason = "";
   /** What is being waited for. */
   #waiting: "life" | "other" = "other";
   /** The job was ended elsewhere: only our word on its end is still of interest. */
@@ -59,6 +62,11 @@ export class SpoolDelivery {
 
   constructor(options: SpoolDeliveryOptions) {
     this.#options = options;
+  }
+
+  /** In words, why the server has not answered last; undefined where it has, or there is none. */
+  get reason(): string | undefined {
+    return this.#reason || undefined;
   }
 
   /** Something was put into the spool. */
@@ -128,10 +136,12 @@ export class SpoolDelivery {
       ? { "Producer-Id": job.producer, "Producer-Seq": `${request.number}` }
       : {};
     const body = spool.created ? request?.body : job.body;
-    const answer = server ? await attempt(server, path, body, stamp) : 0;
+    if (server) this.#reason ||= `${server.server} has not answered yet`;
+    const answer = server ? await attempt(server, path, body, stamp) : NOWHERE;
     this.#sentMs = clock.monotonic();
-    if (typeof answer === "number") return await this.#failed(answer, signal);
+    if (answer.kind === "unanswered") return await this.#failed(answer, signal);
     this.#failures = 0;
+    this.#reason = "";
     if (answer.kind === "refused") return this.#refused(answer.status, answer.problem, request);
     if (!spool.created) {
       spool.wasCreated();
@@ -143,9 +153,10 @@ export class SpoolDelivery {
     return request?.last ? "delivered" : undefined;
   }
 
-  async #failed(afterMs: number, signal: AbortSignal): Promise<Told | undefined> {
+  async #failed({ waitMs: afterMs, reason }: Unanswered, signal: AbortSignal) {
     const { triesMax = Infinity } = this.#options;
-    if (++this.#failures >= triesMax) return "left";
+    this.#reason = reason;
+    if (++this.#failures >= triesMax) return "left" as const;
     const waitMs = Math.min(BACKOFF_MS.first * 2 ** (this.#failures - 1), BACKOFF_MS.last);
     await this.#wait(afterMs || waitMs * (0.5 + Math.random() / 2), signal);
     this.#sentMs = -Infinity;

@@ -43,6 +43,8 @@ export interface Flushed {
   readonly sent: number;
   readonly left: number;
   readonly others: number;
+  /** In words, why the server has not answered; undefined where it has, or there is none. */
+  readonly reason: string | undefined;
 }
 
 export class SpoolDirectory {
@@ -71,6 +73,7 @@ export class SpoolDirectory {
     const { server, keyPrint, signal, onFault } = options;
     let [sent, left, others] = [0, 0, 0];
     let reachable = true;
+    let reason: string | undefined;
     for (const path of this.#files()) {
       if (signal.aborted) break;
       const spool = this.#opened(path);
@@ -93,9 +96,10 @@ export class SpoolDirectory {
       if (told !== "left") continue;
       left++;
       reachable = false;
+      reason = delivery.reason;
       spool.close();
     }
-    return { sent, left, others };
+    return { sent, left, others, reason };
   }
 
   #files(): string[] {

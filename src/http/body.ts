@@ -105,7 +105,9 @@ class Deadline {
     const { clock, idleMs } = this.#options;
     const late = Promise.withResolvers<never>();
     const callOff = clock.after(Math.max(0, this.#atMs - clock.monotonic()), () => {
-      late.reject(new Problem("body-timeout", `Nothing whole has arrived for ${idleMs} ms`));
+      // The rest is not read any more, so nothing else can come over this connection.
+      const detail = `Nothing whole has arrived for ${idleMs} ms`;
+      late.reject(new Problem("body-timeout", detail, {}, { Connection: "close" }));
     });
     try {
       return await Promise.race([promise, late.promise]);

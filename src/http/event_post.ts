@@ -25,7 +25,7 @@ export async function postEvents(
   services: Services,
 ): Promise<z.output<typeof PostedSchema>> {
   services.rates.requireEvents(key);
-  const post = new Post(key, stampOf(context), services);
+  const post = new Post(key, stampOf(context), services, context.get("requestId"));
   const type = (context.req.header("Content-Type") ?? "").split(";")[0].trim().toLowerCase();
   const { body } = context.req.raw;
   const options = { clock: services.clock, idleMs: services.bodyIdleMs };
@@ -40,15 +40,17 @@ export async function postEvents(
 class Post {
   readonly #key: JobKey;
   readonly #services: Services;
+  readonly #requestId: string;
   #stamp: Stamp;
   /** Events taken from the body so far, all of them in the log. */
   #accepted = 0;
   #firstSeq: number | null = null;
   #last: Posted | undefined;
 
-  constructor(key: JobKey, stamp: Stamp | undefined, services: Services) {
+  constructor(key: JobKey, stamp: Stamp | undefined, services: Services, requestId: string) {
     this.#key = key;
     this.#services = services;
+    this.#requestId = requestId;
     this.#stamp = stamp ?? NO_STAMP;
     this.#named = stamp !== undefined;
   }
@@ -120,7 +122,7 @@ class Post {
       offset: this.#accepted,
       events: events.map(workerEvent),
     };
-    const posted = await outside.post(this.#key, batch).catch((cause) => {
+    const posted = await outside.post(this.#key, batch, this.#requestId).catch((cause) => {
       throw problemOf(cause);
     });
     rates.chargeEvents(this.#key, events.length);

@@ -91,13 +91,13 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     return context.json(jobJson(job, services), 200);
   });
 
-  const remove = async (key: JobKey) => {
-    await dispatcher.halt(key);
+  const remove = async (key: JobKey, requestId: string) => {
+    await dispatcher.halt(key, requestId);
     await log.remove(key);
   };
 
   app.openapi(deleteRoute, async (context) => {
-    await remove(keyOf(await jobFor(context, log, "write")));
+    await remove(keyOf(await jobFor(context, log, "write")), context.get("requestId"));
     return context.body(null, 204);
   });
 
@@ -108,7 +108,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     let cursor: string | undefined;
     do { // from the newest on, so that jobs that come meanwhile do not make it endless
       const page = await log.list({ tenant, limit: LIST_LIMIT_MAX, cursor });
-      for (const job of page.items) await remove(keyOf(job));
+      for (const job of page.items) await remove(keyOf(job), context.get("requestId"));
       removed += page.items.length;
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
@@ -116,7 +116,8 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   });
 
   app.openapi(cancelRoute, async (context) => {
-    const job = await dispatcher.cancel(keyOf(await jobFor(context, log, "run")));
+    const key = keyOf(await jobFor(context, log, "run"));
+    const job = await dispatcher.cancel(key, context.get("requestId"));
     return context.json(jobJson(job, services), 200);
   });
 }

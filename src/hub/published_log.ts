@@ -19,7 +19,11 @@ import type {
   RecentQuery,
   TrimLimits,
 } from "../log/event_log.ts";
+import { isTerminal } from "../sync/status.ts";
 import type { Hub } from "./hub.ts";
+
+/** Called once a job, when its terminal entry is committed. */
+export type OnEnd = (job: Job, requestId: string | undefined) => void;
 
 /**
  * Passes everything on, and wakes the hub two turns of the event loop after an append has
@@ -29,16 +33,21 @@ import type { Hub } from "./hub.ts";
 export class PublishedLog implements EventLog {
   readonly #log: EventLog;
   readonly #hub: Hub;
+  readonly #onEnd: OnEnd;
   #grown = new Map<JobKeyText, JobKey>();
 
-  constructor(log: EventLog, hub: Hub) {
+  constructor(log: EventLog, hub: Hub, onEnd: OnEnd = () => {}) {
     this.#log = log;
     this.#hub = hub;
+    this.#onEnd = onEnd;
   }
 
   async append(key: JobKey, decide: Decide, options?: AppendOptions): Promise<Appended> {
     const appended = await this.#log.append(key, decide, options);
-    if (appended.lastSeq >= appended.firstSeq) this.#publish(key);
+    if (appended.lastSeq < appended.firstSeq) return appended;
+    this.#publish(key);
+    // Nothing follows a terminal entry, so this append has written it.
+    if (isTerminal(appended.job.status)) this.#onEnd(appended.job, options?.requestId);
     return appended;
   }
 

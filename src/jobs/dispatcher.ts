@@ -137,19 +137,23 @@ export class Dispatcher {
       this.#running.delete(keyText(key));
       for (const listener of this.#listeners) listener(sync);
     });
-    if (this.#stopping) runner.stop(SERVER_STOPPED);
+    if (this.#stopping) runner.stop({ reason: SERVER_STOPPED });
     return { started: true, job };
   }
 
-  /** Asks the job to stop. The same again, or for a job that is over, changes nothing. */
-  async cancel(key: JobKey): Promise<Job> {
+  /**
+   * Asks the job to stop. The same again, or for a job that is over, changes nothing.
+   *
+   * @param requestId of the request that asks
+   */
+  async cancel(key: JobKey, requestId?: string): Promise<Job> {
     const { log, clock, cancelGraceMs } = this.#options;
     const { job } = await log.append(
       key,
       cancel(clock.now() + cancelGraceMs),
-      { urgent: true },
+      { urgent: true, requestId },
     );
-    this.#running.get(keyText(key))?.stop();
+    this.#running.get(keyText(key))?.stop({ requestId });
     return job;
   }
 
@@ -161,7 +165,7 @@ export class Dispatcher {
     this.#stopping = true;
     this.#callOffSweep?.();
     if (graceMs > 0 && this.#running.size > 0) await this.#over(graceMs);
-    for (const runner of this.#running.values()) runner.stop(SERVER_STOPPED);
+    for (const runner of this.#running.values()) runner.stop({ reason: SERVER_STOPPED });
     await this.#allDone();
   }
 
@@ -177,10 +181,14 @@ export class Dispatcher {
     await Promise.all([...this.#running.values()].map((runner) => runner.done));
   }
 
-  /** Ends the job if it runs here, and waits for that. */
-  async halt(key: JobKey): Promise<void> {
+  /**
+   * Ends the job if it runs here, and waits for that.
+   *
+   * @param requestId of the request that asks
+   */
+  async halt(key: JobKey, requestId?: string): Promise<void> {
     const runner = this.#running.get(keyText(key));
-    runner?.stop();
+    runner?.stop({ requestId });
     await runner?.done;
   }
 

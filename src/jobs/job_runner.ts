@@ -28,6 +28,14 @@ export interface RunOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
+/** Why a job is to stop. */
+export interface Stop {
+  /** The server stops, and does not wait for room on a full disk. */
+  readonly reason?: JobError;
+  /** Of the request that asked for it; the first one is kept. */
+  readonly requestId?: string;
+}
+
 /** A source that has not ended so long after its signal is left behind, unless it asks for more. */
 const STOP_MS = 1_000;
 const OVERDUE = Symbol("overdue");
@@ -56,7 +64,7 @@ export class JobRunner {
   readonly #abandoned = new AbortController();
   readonly #meter = new Meter();
   #progress: Progress = NO_PROGRESS;
-  #stoppedWith: JobError | undefined;
+  #stopped: Stop = {};
   /** Appends in the order of their events; the first failure stops the source. */
   #writes: Promise<void> = Promise.resolve();
   #broken: { readonly cause: unknown } | undefined;
@@ -71,12 +79,12 @@ export class JobRunner {
     this.done = this.#run();
   }
 
-  /**
-   * Asks the source to end; the job ends as cancelled, with `reason` when there is one: the server
-   * stops then, and does not wait for room on a full disk.
-   */
-  stop(reason?: JobError): void {
-    this.#stoppedWith ??= reason;
+  /** Asks the source to end; the job ends as cancelled. */
+  stop({ reason, requestId }: Stop = {}): void {
+    this.#stopped = {
+      reason: this.#stopped.reason ?? reason,
+      requestId: this.#stopped.requestId ?? requestId,
+    };
     if (reason) this.#abandoned.abort();
     this.#stop.abort();
   }
@@ -94,7 +102,10 @@ export class JobRunner {
     const { log, key, clock, onFault } = this.#options;
     for (let tries = 1;; tries++) {
       try {
-        await log.append(key, end(ending), { urgent: true });
+        await log.append(key, end(ending), {
+          urgent: true,
+          requestId: ending.status === "cancelled" ? this.#stopped.requestId : undefined,
+        });
         return;
       } catch (cause) {
         if (tries === 1) onFault(cause);
@@ -179,7 +190,7 @@ export class JobRunner {
       return { status: "failed", error: this.#tell(this.#broken.cause), progress: this.#progress };
     }
     const status = this.#stop.signal.aborted ? "cancelled" : "completed";
-    return { status, error: this.#stoppedWith, progress: this.#progress };
+    return { status, error: this.#stopped.reason, progress: this.#progress };
   }
 
   #append(event: Throttled): void {

@@ -116,17 +116,18 @@ export class OutsideJobs {
   /**
    * Appends what a worker says of its job; no events renew its lease.
    *
+   * @param requestId of the request that the batch came with, where one did
    * @throws {UnknownJobError | NotOutsideError}
    * @throws {JobEndedError} for events after the end; an end is kept as the job's `lateEnd` where
    *   the job had been given up
    * @throws {ProducerFencedError | ProducerOrderError | CounterWentBackError | CounterTooLargeError}
    */
-  async post(key: JobKey, batch: Batch): Promise<Posted> {
+  async post(key: JobKey, batch: Batch, requestId?: string): Promise<Posted> {
     const decide = decided(batch, this.#clock.now());
     const { job, firstSeq, lastSeq, producer } = await this.#log.append(
       key,
       decide,
-      { urgent: batch.events.some(({ type }) => type === "end") },
+      { urgent: batch.events.some(({ type }) => type === "end"), requestId },
     );
     const { number } = batch.stamp;
     const request = producer?.requests.find((each) => number === each.number);

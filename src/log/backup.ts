@@ -44,26 +44,30 @@ export async function backUpLog(log: string, file: string): Promise<void> {
  * gap. A backup of an older schema is brought up to today's.
  *
  * @param directory held, so that no server has it
- * @returns how many jobs there are
+ * @returns how many jobs there are, and whether there was a log before
  * @throws {BackupError} when the file is damaged; {StoreVersionError | StoreForeignError}
  */
-export function restoreLog(directory: DataDirectory, file: string): number {
+export function restoreLog(
+  directory: DataDirectory,
+  file: string,
+): { readonly jobs: number; readonly replaced: boolean } {
   if (!existsSync(file)) throw new BackupError(`Cannot restore "${file}": there is no such file`);
   const fresh = directory.file(`${LOG_FILE}.restoring`);
   const log = directory.file(LOG_FILE);
   removeDatabase(fresh);
   try {
     copyFileSync(file, fresh);
-    const db = openVersioned(fresh, { ...LOG_SCHEMA, what: "the backup" });
+    const db = openVersioned(fresh, { ...LOG_SCHEMA, what: "the backup", copyOf: file });
     const jobs = freshEpochs(db, file);
     db.close(); // takes the WAL in
-    if (existsSync(log)) {
+    const replaced = existsSync(log);
+    if (replaced) {
       openVersioned(log, LOG_SCHEMA).close(); // so that the file alone is all of it
       removeDatabase(`${log}.replaced`);
       renameSync(log, `${log}.replaced`);
     }
     renameSync(fresh, log);
-    return jobs;
+    return { jobs, replaced };
   } finally {
     removeDatabase(fresh);
   }

@@ -33,6 +33,8 @@ export type ProducerOf = (id: string) => Producer | undefined;
 export interface AppendOptions {
   /** For ends and what leads to them: may use the room that is kept for when there is none. */
   readonly urgent?: boolean;
+  /** Of the request that leads to it, for the server's own log. */
+  readonly requestId?: string;
 }
 
 /** What an append did. `firstSeq` is above `lastSeq` when nothing was written. */

@@ -28,6 +28,8 @@ export interface VersionedSchema {
   readonly migrations: readonly string[];
   /** What the file is called in errors, with its article: "the event log". */
   readonly what: string;
+  /** The file that errors name, where that at `path` is a copy of it. */
+  readonly copyOf?: string;
 }
 
 /** The file was written by a newer synctail: opening it could lose what this one does not know. */
@@ -54,7 +56,7 @@ export class StoreForeignError extends Error {
  */
 export function openVersioned(path: string, schema: VersionedSchema): DatabaseSync {
   const { what } = schema;
-  const cannot = `Cannot open ${what} "${path}": `;
+  const cannot = `Cannot open ${what} "${schema.copyOf ?? path}": `;
   let db: DatabaseSync | undefined;
   try {
     if (!looksLikeSqlite(path)) throw new StoreForeignError(`${cannot}it is not a SQLite database`);

@@ -65,6 +65,22 @@ test("a backup taken while serving is restored, and cursors from before are told
   assert.ok(existsSync(join(server.data, "log.db.replaced")));
 });
 
+test("restore says what became of the log that was there, where there was one", async (t) => {
+  const { server } = await served(t);
+  const directory = join(server.data, "..");
+  const file = join(directory, "backup.db");
+  await startProgram.toEnd(t, { args: ["backup", file, "--data", server.data] });
+  await server.stop("SIGTERM");
+  const restored = (data: string) =>
+    startProgram.toEnd(t, { args: ["restore", file, "--data", data] });
+
+  const over = await restored(server.data);
+  const fresh = await restored(join(directory, "fresh"));
+
+  assert.equal(over.stdout, "Restored 1 job; the log that was there is log.db.replaced\n");
+  assert.equal(fresh.stdout, "Restored 1 job\n");
+});
+
 test("restore refuses what is no backup and leaves the log as it was", async (t) => {
   const { server } = await served(t);
   await server.stop("SIGTERM");
@@ -79,6 +95,8 @@ test("restore refuses what is no backup and leaves the log as it was", async (t)
     });
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^synctail: Cannot (open the backup|restore) /);
+    assert.ok(stderr.includes(`"${path}"`), stderr);
+    assert.doesNotMatch(stderr, /restoring/);
   }
   assert.deepEqual(readFileSync(log), before);
 });

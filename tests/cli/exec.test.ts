@@ -61,8 +61,11 @@ test("exec() says on stderr which job it is, and nothing at all with --quiet", a
   assert.deepEqual(JSON.parse(json.stderr().split("\n")[0]), {
     type: "job",
     job_id: third.id,
-    url: `${server.url}/v1/sync/job/${third.id}`,
+    page_url: `${server.url}/job/${third.id}`,
+    api_url: `${server.url}/v1/sync/job/${third.id}`,
   });
+  const help = await startProgram.toEnd(t, { args: ["exec", "--help"] });
+  assert.match(help.stdout, /--json +our own words as JSON, one object a line, on stderr/);
 });
 
 test("exec() ends by the signal that killed the program", async (t) => {
@@ -88,7 +91,10 @@ test("exec() ends with 127 or 126 where a program cannot be started, and its job
   assert.equal(await plain.ended, 126);
   const script = startExec(t, { own: [...own, "n"], program: [join(path, "script"), "one"] });
   assert.equal(await script.ended, 0);
+  const folder = startExec(t, { own: [...own, "n"], program: [path] });
+  assert.equal(await folder.ended, 126);
 
+  assert.match(folder.stderr(), /^synctail: Cannot run ".*": .* is a directory\n/);
   assert.match(none.stderr(), /^synctail: Cannot run "no-such-program-here": there is no such/);
   assert.match(plain.stderr(), /is not executable/);
   assert.equal(script.stdout().toString(), "script one\n");
@@ -97,6 +103,7 @@ test("exec() ends with 127 or 126 where a program cannot be started, and its job
     (error as { code: string } | null)?.code,
   ]);
   assert.deepEqual(codes, [
+    ["failed", "program_not_executable"],
     ["completed", undefined],
     ["failed", "program_not_executable"],
     ["failed", "program_not_found"],

@@ -91,12 +91,14 @@ test("exec --flush tells what was left, and says what stays", async (t) => {
     sent: 0,
     left: 1,
     others: 1,
+    reason: `cannot reach ${url}: connection refused`,
   }]);
   assert.deepEqual([late.code, JSON.parse(late.stderr)], [0, {
     type: "flushed",
     sent: 1,
     left: 0,
     others: 1,
+    reason: null,
   }]);
   const { items } = await ask(url, key, "/v1/sync/jobs");
   assert.deepEqual(items.map(({ sync, status }: Record<string, string>) => [sync, status]), [

@@ -103,6 +103,28 @@ test("serve ends with 2 on a taken port and says how to find who has it", async 
     stderr,
     new RegExp(`Cannot listen on 127.0.0.1:${port}: the port is taken.*ss -ltnp`),
   );
+  // The first key is made once it can be used, so the next start is the one that shows it.
+  assert.doesNotMatch(stderr, /first start|st_/);
+  const next = await startProgram(t, { args: ["serve"], data });
+  assert.match(next.stderr(), /This is the first start.*\nst_\S+/);
+});
+
+test("a command that there is not is said to be none, with what may be meant; flags alone mean serve", async (t) => {
+  const asked = (...args: string[]) => startProgram.toEnd(t, { args });
+
+  const slip = await asked("sevre");
+  const odd = await asked("frobnicate", "--data", "x");
+  const flag = await asked("--port", "nonsense");
+  const version = await asked("--version");
+  const help = await asked("help", "watch");
+
+  assert.deepEqual([slip.code, slip.stdout], [2, ""]);
+  assert.equal(slip.stderr, 'synctail: unknown command "sevre", did you mean "serve"?\n');
+  assert.equal(odd.code, 2);
+  assert.match(odd.stderr, /^synctail: unknown command "frobnicate", synctail --help shows/);
+  assert.equal(flag.code, 2);
+  assert.match(flag.stderr, /--port: got "nonsense"/);
+  assert.deepEqual([version.code, help.code], [0, 0]);
 });
 
 test("serve refuses a data directory that another server has, and names it", async (t) => {
@@ -229,6 +251,40 @@ test("run needs no server, shows a run in lines, and ends with its end", async (
   const last = JSON.parse(frames.stdout.trim().split("\n").at(-1) ?? "");
   assert.deepEqual([last.type, last.status, last.is_complete], ["progress", "completed", true]);
   assert.match(unknown.stderr, /Cannot run sync "nothing"/);
+});
+
+test("run says what there is to run, and leaves nothing behind", async (t) => {
+  const { path, config, data } = configured(t);
+  const run = (...args: string[]) => startProgram.toEnd(t, { args: ["run", "y", ...args] });
+
+  const bare = await run("--data", data);
+  const named = await run("--data", data, "--config", config);
+  const other = await run("--data", data, "--config", config, "--tenant", "acme");
+  writeFileSync(config, JSON.stringify({ syncs: [] }));
+  const none = await run("--data", data, "--config", config);
+
+  assert.deepEqual([bare, named, other, none].map(({ code }) => code), [2, 2, 2, 2]);
+  assert.deepEqual([bare, named, other, none].map(({ stderr }) => stderr), [
+    'synctail: Cannot run sync "y": there is no ./synctail.json here (--config names one)\n',
+    'synctail: Cannot run sync "y": there is no sync "y"; there are: docs, slow\n',
+    'synctail: Cannot run sync "y": there is no sync "y"; there are none of the tenant "acme"\n',
+    'synctail: Cannot run sync "y": there is no sync "y"; there are none of the tenant "default"\n',
+  ]);
+  assert.ok(!existsSync(data));
+  assert.ok(existsSync(path));
+});
+
+test("run says so too beside what a killed server has left", async (t) => {
+  const { config, data } = configured(t);
+  const server = await startProgram(t, { args: ["serve"], data });
+  await server.stop("SIGKILL");
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["run", "y", "--data", data, "--config", config],
+  });
+
+  assert.equal(code, 2);
+  assert.match(stderr, /there is no sync "y"; there are: docs, slow/);
 });
 
 test("run uses the server of the data directory, and a failed job ends it with 1", async (t) => {

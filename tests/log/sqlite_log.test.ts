@@ -101,10 +101,10 @@ test("SqliteLog fails every append of a commit that the database refuses, and go
   await log.close();
 });
 
-test("SqliteLog stops a read behind about a mebibyte and says that there is more", async (t) => {
+test("SqliteLog stops a read behind about 256 KiB and says that there is more", async (t) => {
   const { log } = opened(t);
   const { job } = await log.create(newJob());
-  const long = "x".repeat(400_000);
+  const long = "x".repeat(100_000);
   await log.append(job, () => ({ facts: Array.from({ length: 5 }, () => line(long)) }));
 
   const page = await log.read(job, { after: 0, limit: 100, logs: "debug" });

@@ -9,9 +9,10 @@ const SENT_AWAY = /retry: \d+\ndata: \{"type": "heartbeat"\}\n\n$/;
 const JSON_TYPE = { "Content-Type": "application/json" };
 
 seeded(
-  "SIGTERM sends every viewer away to come back, ends jobs after their grace, and loses nothing",
+  "SIGTERM sends every viewer away to come back apart, ends jobs after their grace, and loses nothing",
   async (random, t) => {
-    const server = await mortalServer(t, random, ["--stop-grace-ms", "1000", "--retry-ms", "100"]);
+    const flags = ["--stop-grace-ms", "1000", "--retry-ms", `${RETRY_MS}`];
+    const server = await mortalServer(t, random, flags);
     const headers = { Authorization: `Bearer ${server.key}`, ...JSON_TYPE };
     const over = new AbortController();
     t.after(() => over.abort());
@@ -26,7 +27,8 @@ seeded(
     const viewers = Array.from({ length: rounds(200) }, (_, n) => {
       const id = n % 4 === 0 ? own : outside;
       const url = `${server.url}${pathOf(id)}/subscribe`;
-      return { id, model: new ViewerModel({ url, key: server.key, cursor: "0", pauseMs: 200 }) };
+      const options = { url, key: server.key, cursor: "0", pauseMs: 200, bareSocket: true };
+      return { id, model: new ViewerModel(options) };
     });
     const watching = viewers.map(({ model }) => model.watch(over.signal));
     const direct = server.process().url;
@@ -54,6 +56,10 @@ seeded(
     assert.equal(await gone, 0);
     await Promise.all(drained);
     await server.start();
+    const returning = viewers.filter(({ id }) => id === outside).map(({ model }) => model);
+    while (await count(outside) < returning.length) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     await post({ type: "end", status: "completed" });
     await Promise.all(watching);
 
@@ -70,8 +76,44 @@ seeded(
     const last = logs[own].at(-1);
     assert.equal(last?.kind === "progress" && last.error?.code, "server_stopped");
     for (const { id, model } of viewers) model.assertHolds(logs[id], true);
+    assertApart(returning);
   },
 );
+
+/** Who is sent away is told to come back after so long at least, and at most as long again. */
+const RETRY_MS = 2_000;
+const SECOND_MS = 1_000;
+
+/** By when each was told to come back; the clients of the test do so. */
+function assertApart(viewers: readonly ViewerModel[]): void {
+  const told = viewers.map(({ sentAway }) => sentAway[0]);
+  const retries = told.map(({ retryMs }) => retryMs);
+  const windowMs = Math.max(...retries) - Math.min(...retries);
+  const mean = viewers.length * SECOND_MS / windowMs;
+  const largest = largestIn(told.map(({ atMs, retryMs }) => atMs + retryMs), SECOND_MS);
+  const back = viewers.map(({ sentAway, connectedAtMs }) =>
+    connectedAtMs.find((atMs) => atMs > sentAway[0].atMs) ?? Infinity
+  );
+  console.error(
+    `${viewers.length} viewers are told to come back within ${windowMs} ms, ` +
+      `${Math.round(mean)} a second and ${largest} in the largest; ` +
+      `${largestIn(back, SECOND_MS)} did in the largest`,
+  );
+  assert.ok(Math.min(...retries) >= RETRY_MS, "nobody is told to come back earlier");
+  assert.ok(largest <= 2 * mean, `${largest} in one second, ${mean} in the mean`);
+}
+
+/** The most of these moments that lie in any stretch of that length. */
+function largestIn(momentsMs: readonly number[], lengthMs: number): number {
+  const sorted = [...momentsMs].sort((a, b) => a - b);
+  let from = 0;
+  let most = 0;
+  for (const [to, atMs] of sorted.entries()) {
+    while (sorted[from] <= atMs - lengthMs) from++;
+    most = Math.max(most, to - from + 1);
+  }
+  return most;
+}
 
 seeded("a second SIGTERM ends the process at once, whatever it waits for", async (random, t) => {
   const server = await mortalServer(t, random, ["--stop-grace-ms", "600000"]);

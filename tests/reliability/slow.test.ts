@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { loggedEntries } from "../support/log_file.ts";
+import { residentBytes } from "../support/processes.ts";
 import { mortalServer } from "../support/mortal_server.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { rounds, seeded } from "../support/seed.ts";
@@ -13,11 +13,6 @@ const LINE = 60_000;
 const LINES = 150;
 /** What a viewer that does not read may cost at most, in bytes: docs/reliability.md. */
 const BOUND = 2 * 1024 * 1024;
-
-function residentBytes(pid: number): number {
-  const [, kilobytes] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kilobytes) * 1024;
-}
 
 seeded(
   "viewers that do not read cost a bounded room, hold up nobody, are cut, and come back to all of it",

@@ -1,5 +1,17 @@
-/** Processes of this machine, as ps sees them. */
+/** Processes of this machine, as ps and /proc show them. */
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** What the process has of the machine's memory (VmRSS). */
+export function residentBytes(pid: number): number {
+  const [, kilobytes] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kilobytes) * 1024;
+}
+
+/** Files, sockets and all else that the process has open. */
+export function descriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
 
 /** Whether the process is there, and is no zombie. */
 export async function runs(pid: number): Promise<boolean> {

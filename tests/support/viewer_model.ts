@@ -1,6 +1,7 @@
 /** A viewer that comes back until it is told that nothing more will come, and believes nothing. */
 import assert from "node:assert/strict";
 import { type Entry, levelAtLeast, type LogLevel } from "../../src/sync/entry.ts";
+import { rawStream } from "./raw_stream.ts";
 import { SseParser } from "./sse_parser.ts";
 
 /** A frame of the log as it came. */
@@ -30,8 +31,19 @@ export interface ViewerOptions {
   readonly cursor?: string;
   /** Whether the server may tell a gap. */
   readonly mayGap?: boolean;
-  /** How long it waits before it comes back, in milliseconds; as soon as it can when left out. */
+  /**
+   * How long it waits before it comes back, in milliseconds; as soon as it can when left out. Who
+   * is sent away waits as long as it was told to instead.
+   */
   readonly pauseMs?: number;
+  /** Whether it is one of so many that fetch would not open them all. */
+  readonly bareSocket?: boolean;
+}
+
+/** Being asked to come back. Milliseconds, by the clock that only goes forward. */
+export interface SentAway {
+  readonly atMs: number;
+  readonly retryMs: number;
 }
 
 const TERMINAL = ["completed", "failed", "cancelled"];
@@ -43,6 +55,9 @@ const TERMINAL = ["completed", "failed", "cancelled"];
 export class ViewerModel {
   readonly stretches: Stretch[] = [];
   readonly gaps: { readonly requested: string; readonly first: string | null }[] = [];
+  readonly sentAway: SentAway[] = [];
+  /** When each connection said that it was one, by the same clock. */
+  readonly connectedAtMs: number[] = [];
   connections = 0;
   /** Answered 204, or the job is no more. */
   over = false;
@@ -65,9 +80,11 @@ export class ViewerModel {
   async watch(signal: AbortSignal): Promise<void> {
     const { pauseMs = 0 } = this.#options;
     while (!this.over && !signal.aborted) {
+      const asked = this.sentAway.length;
       await this.#connect(signal);
       if (this.#fault) throw this.#fault.cause;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      const waitMs = this.sentAway[asked]?.retryMs ?? pauseMs;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
@@ -112,16 +129,25 @@ export class ViewerModel {
     const parser = new SseParser();
     let first = true;
     try {
-      const answer = await fetch(url + query, { headers, signal });
+      const answer = this.#options.bareSocket
+        ? await rawStream(url + query, headers, signal)
+        : await fetch(url + query, { headers, signal });
       if (answer.status === 204) return this.#checked(() => this.#over());
       this.#checked(() => assert.equal(answer.status, 200));
       for await (const chunk of answer.body ?? []) {
         this.#checked(() => {
+          parser.retryMs = undefined;
+          let last: string | undefined;
           for (const { data, lastEventId, type } of parser.push(chunk)) {
             assert.equal(type, "message");
-            this.#take(JSON.parse(data), lastEventId, first);
+            const frame = JSON.parse(data);
+            this.#take(frame, lastEventId, first);
             first = false;
+            last = frame.type;
           }
+          const { retryMs } = parser;
+          if (last !== "heartbeat" || retryMs === undefined) return;
+          this.sentAway.push({ atMs: performance.now(), retryMs });
         });
         if (this.#fault) return;
       }
@@ -188,6 +214,7 @@ export class ViewerModel {
   // deno-lint-ignore no-explicit-any -- frames as they come
   #connected(data: any): void {
     assert.equal(data.type, "connected");
+    this.connectedAtMs.push(performance.now());
     const begin = (snapshot: boolean) => {
       if (this.stretches.at(-1)?.held.length === 0) this.stretches.pop(); // only its greeting came
       const after = snapshot ? 0 : Number(this.#cursor?.split("-").at(-1) ?? 0);

@@ -75,10 +75,11 @@ export class ExecJob {
     try {
       const told = await this.#teller?.end(status, error, signal);
       if (told === "left") {
+        const reason = this.#teller?.reason;
         say(
-          "the server could not be told of everything; the rest is kept for the next exec, " +
-            "or for `synctail exec --flush`",
-          { type: "left", job_id: this.#id },
+          `the server could not be told of everything${reason ? `: ${reason}` : ""}; ` +
+            "the rest is kept for the next exec, or for `synctail exec --flush`",
+          { type: "left", job_id: this.#id, reason: reason ?? null },
         );
       }
       await target.close();
@@ -124,11 +125,11 @@ export class ExecJob {
   #sayWhere(): void {
     const { say, target } = this.#options;
     const path = `/v1/sync/job/${this.#id}`;
-    const url = target.url === undefined ? undefined : target.url + path;
+    const api = target.url === undefined ? undefined : target.url + path;
     const page = target.pageOf(this.#id);
     say(
       page === undefined ? `job ${this.#id}: no server yet` : `job ${this.#id}: ${page}`,
-      { type: "job", job_id: this.#id, url: url ?? null },
+      { type: "job", job_id: this.#id, page_url: page ?? null, api_url: api ?? null },
     );
   }
 

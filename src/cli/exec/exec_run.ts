@@ -71,7 +71,8 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   await child.passOn((from, bytes) => reading.chunk(from, bytes));
   await over;
   const exit = await child.exit;
-  const { status, error } = endOf(reading.end(exit), stopper, signals);
+  const asked = stopper.asked ? undefined : await signals.settled(exit, systemClock);
+  const { status, error } = endOf(reading.end(exit), stopper, asked);
   await job.end(status, error, hurry(signals));
   signals.close();
   return codeOf(exit);
@@ -104,7 +105,7 @@ function hurry(signals: OwnSignals): AbortSignal {
 function endOf(
   failed: JobError | undefined,
   stopper: Stopper,
-  { asked }: OwnSignals,
+  asked: string | undefined,
 ): { readonly status: TerminalStatus; readonly error?: JobError } {
   if (stopper.asked) return { status: "cancelled" };
   if (!failed) return { status: "completed" };

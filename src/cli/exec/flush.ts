@@ -12,7 +12,7 @@ export async function flush(path: string, target: Target, say: Say): Promise<num
   const { signal } = untilStopped();
   const directory = new SpoolDirectory(path, onFault);
   const { server, endpoint } = target;
-  const { sent, left, others } = await directory.flush({
+  const { sent, left, others, reason } = await directory.flush({
     server,
     endpoint,
     clock: systemClock,
@@ -24,6 +24,12 @@ export async function flush(path: string, target: Target, say: Say): Promise<num
     `${left} left`,
     ...others > 0 ? [`${others} for other servers`] : [],
   ];
-  say(`jobs that were left behind: ${parts.join(", ")}`, { type: "flushed", sent, left, others });
+  say(`jobs that were left behind: ${parts.join(", ")}${reason ? ` (${reason})` : ""}`, {
+    type: "flushed",
+    sent,
+    left,
+    others,
+    reason: reason ?? null,
+  });
   return left === 0 && !signal.aborted ? ExitCode.ok : ExitCode.failed;
 }

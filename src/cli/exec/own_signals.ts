@@ -1,12 +1,14 @@
 /** Signals that come to exec and are meant for its program. */
 import { constants } from "node:os";
 import process from "node:process";
+import type { Clock } from "../../clock.ts";
+import type { Exit } from "../../sources/formats/format.ts";
 import { ignoredMask, processStats } from "./proc.ts";
 
 /** Passed on to the program. */
 const PASSED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 /** Of those, the ones that ask to end. */
-const ENDING: readonly string[] = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"];
+const ENDING: readonly NodeJS.Signals[] = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"];
 /** A terminal sends these to its whole foreground group, so the program has them already. */
 const OF_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT"];
 /** End a process without a core dump: where they end the program, they end us too. */
@@ -19,6 +21,10 @@ const PLAIN: readonly string[] = [
   "SIGUSR1",
   "SIGUSR2",
 ];
+/** rsync says by this exit code that a signal has ended it. */
+const RSYNC_STOPPED = 20;
+/** How much later than the program's end we may hear of a signal to both, in milliseconds. */
+const LATE_MS = 100;
 /** How long a signal to ourselves may take, in milliseconds. */
 const OWN_MS = 1_000;
 
@@ -32,6 +38,7 @@ export class OwnSignals {
   #pid: number | undefined;
   #asked: NodeJS.Signals | undefined;
   #onEnding: (() => void) | undefined;
+  #onAsked: (() => void) | undefined;
 
   constructor() {
     for (const name of PASSED) {
@@ -44,6 +51,24 @@ export class OwnSignals {
 
   /** The last signal that asked to end, if one came. */
   get asked(): NodeJS.Signals | undefined {
+    return this.#asked;
+  }
+
+  /**
+   * As `asked`, once the program is over. A terminal sends Ctrl-C to both of us, and the program's
+   * end may be heard of first: where it ended as by such a signal, ours is waited for a moment.
+   */
+  async settled(exit: Exit, clock: Clock): Promise<NodeJS.Signals | undefined> {
+    if (this.#asked === undefined && stopped(exit)) {
+      await new Promise<void>((resolve) => {
+        const callOff = clock.after(LATE_MS, resolve);
+        this.#onAsked = () => {
+          callOff();
+          resolve();
+        };
+      });
+      this.#onAsked = undefined;
+    }
     return this.#asked;
   }
 
@@ -68,6 +93,7 @@ export class OwnSignals {
     if (ENDING.includes(name)) {
       if (this.#onEnding) return this.#onEnding();
       this.#asked = name;
+      this.#onAsked?.();
     }
     this.#pass(name);
   }
@@ -97,6 +123,13 @@ export async function endBySignal(name: string): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, OWN_MS));
   }
   return 128 + number;
+}
+
+/** Whether a program has ended as one does that a signal has asked to. */
+function stopped({ code, signal }: Exit): boolean {
+  if (signal !== null) return ENDING.some((name) => name === signal);
+  return code === RSYNC_STOPPED ||
+    ENDING.some((name) => code === 128 + constants.signals[name]);
 }
 
 /** Whether the terminal's keys reach our group. */

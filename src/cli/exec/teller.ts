@@ -75,6 +75,11 @@ export class Teller {
     else this.#throttle.progress(event);
   }
 
+  /** In words, why the server has not answered last; undefined where it has, or there is none. */
+  get reason(): string | undefined {
+    return this.#delivery.reason;
+  }
+
   /**
    * Ends the job and waits for the server, 5 s at most or until the signal.
    *

@@ -6,17 +6,52 @@ export function baseName(program: string): string {
   return program.slice(program.lastIndexOf("/") + 1);
 }
 
-/** Programs that start another one, with flags, numbers or variables before it at most. */
-const STARTERS = ["nice", "ionice", "chrt", "nohup", "env", "sudo", "doas", "timeout", "stdbuf"];
-const OF_STARTER = /^(?:-|\w+=|\d+[smhd]?$)/;
+/** Programs that start another one, and their flags of one letter that take the next word. */
+const STARTERS: ReadonlyMap<string, string> = new Map([
+  ["nice", "n"],
+  ["ionice", "cn"],
+  ["chrt", ""],
+  ["nohup", ""],
+  ["env", "uC"],
+  ["sudo", "CDghpRrTtUu"],
+  ["doas", "Cu"],
+  ["timeout", "ks"],
+  ["stdbuf", "eio"],
+]);
+/** Their long ones that do. */
+const VALUED_LONG = [
+  ...["--adjustment", "--class", "--classdata", "--unset", "--chdir", "--signal", "--kill-after"],
+  ...["--user", "--group", "--host", "--prompt", "--chroot", "--input", "--output", "--error"],
+];
+/** Variables, priorities, durations. */
+const OF_STARTER = /^(?:\w+=|[\d.]+[smhd]?$)/;
+
+/** Where the program stands whose name says the format: 0, or behind what starts it. */
+export function programIndex(command: readonly string[]): number {
+  let at = 0;
+  for (;;) {
+    const valued = STARTERS.get(baseName(command[at] ?? ""));
+    if (valued === undefined) return at;
+    at = behindFlags(command, at + 1, valued);
+  }
+}
+
+function behindFlags(command: readonly string[], from: number, valued: string): number {
+  for (let at = from; at < command.length; at++) {
+    const word = command[at];
+    if (word.startsWith("--")) {
+      if (VALUED_LONG.includes(word)) at++;
+    } else if (word.startsWith("-")) {
+      const letter = [...word.slice(1)].findIndex((each) => valued.includes(each));
+      if (letter >= 0 && letter === word.length - 2) at++;
+    } else if (!OF_STARTER.test(word)) return at;
+  }
+  return command.length;
+}
 
 /** Where a program stands in a command: 0, or behind what starts it; -1 where it does not. */
 export function programAt(command: readonly string[], name: string): number {
-  const starts = STARTERS.includes(baseName(command[0] ?? ""));
-  const before = (word: string) => STARTERS.includes(baseName(word)) || OF_STARTER.test(word);
-  let at = starts ? command.findIndex((word) => !before(word)) : 0;
-  // Somebody may be called like the program: `sudo -u rsync rsync`.
-  while (baseName(command[at + 1] ?? "") === name && starts) at++;
+  const at = programIndex(command);
   return baseName(command[at] ?? "") === name ? at : -1;
 }
 

@@ -1,6 +1,6 @@
 /** The formats by their names. */
 import { airbyteFormat } from "./airbyte.ts";
-import { baseName } from "./flags.ts";
+import { baseName, programIndex } from "./flags.ts";
 import type { ProgramFormat } from "./format.ts";
 import { linesFormat } from "./lines.ts";
 import { ndjsonFormat } from "./ndjson.ts";
@@ -46,8 +46,8 @@ export function formatOf(name: FormatName, options: FormatOptions = {}): Program
 /** Programs that are known by the name of their file. */
 const PROGRAMS: readonly FormatName[] = ["rclone", "restic", "rsync"];
 
-/** The format of a well-known program; undefined for any other. */
+/** The format of a well-known program, also behind `nice` and the like; undefined for any other. */
 export function detectFormat(command: readonly string[]): FormatName | undefined {
-  const program = baseName(command[0] ?? "");
+  const program = baseName(command[programIndex(command)] ?? "");
   return PROGRAMS.find((name) => name === program);
 }

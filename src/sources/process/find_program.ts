@@ -32,6 +32,9 @@ export function findProgram(name: string, { cwd, env }: ProgramPlace): string {
     const reason = `${files[0]} is not executable (chmod +x makes it so)`;
     throw new SourceError("program_not_executable", cannot + reason);
   }
+  if (name.includes("/") && kindOf(candidates[0]) === "directory") {
+    throw new SourceError("program_not_executable", `${cannot}${candidates[0]} is a directory`);
+  }
   const path = env.PATH ? `in PATH (${env.PATH})` : "and PATH is not set";
   const reason = name.includes("/")
     ? `there is no file ${candidates[0]}`

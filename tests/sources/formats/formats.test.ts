@@ -21,6 +21,39 @@ test("detectFormat() goes by the name of the program", () => {
   assert.equal(detectFormat([]), undefined);
 });
 
+test("detectFormat() looks behind what starts the program", () => {
+  for (
+    const before of [
+      "nice",
+      "nice -n 5",
+      "nice -n5",
+      "nice -10",
+      "nice --adjustment=5",
+      "ionice -c 3",
+      "ionice -c2 -n 7",
+      "env A=b C=",
+      "env -i -u HOME PATH=/bin",
+      "timeout 1.5h",
+      "timeout -k 5 -s INT 3600",
+      "timeout --signal INT --preserve-status 1h",
+      "sudo",
+      "sudo -n -u backup",
+      "sudo -nu backup A=b --",
+      "sudo --user=backup",
+      "doas -u backup",
+      "stdbuf -oL",
+      "stdbuf -o L",
+      "chrt -i 0",
+      "/usr/bin/nohup",
+      "sudo -u rsync nice -n 5 ionice -c 3 timeout 1h env A=b",
+    ]
+  ) {
+    assert.equal(detectFormat([...before.split(" "), "/opt/rclone", "sync"]), "rclone", before);
+    assert.equal(detectFormat(before.split(" ")), undefined, before);
+    assert.equal(detectFormat([...before.split(" "), "tar", "rclone"]), undefined, before);
+  }
+});
+
 for (const name of FORMAT_NAMES) {
   test(`${name}: nothing at all, and noise, are no fault`, () => {
     const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;

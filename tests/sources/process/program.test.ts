@@ -160,7 +160,7 @@ test("startProgram() says why a program cannot be started", async (t) => {
   );
   assert.equal(
     await of("./folder", { cwd: dir }),
-    `program_not_found: Cannot run "./folder": there is no file ${dir}/folder`,
+    `program_not_executable: Cannot run "./folder": ${dir}/folder is a directory`,
   );
   assert.equal(
     await of("./plain", { cwd: dir }),

@@ -1,0 +1,28 @@
+/** What somebody may have meant who has written something else. */
+
+/** Letters by which a name may differ from a known one and still be taken for a slip. */
+const SLIPS_MAX = 2;
+
+/** The known name with the fewest letters changed, if few enough. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: { readonly name: string; readonly slips: number } | undefined;
+  for (const candidate of known) {
+    const slips = distance(name, candidate);
+    if (slips <= SLIPS_MAX && (!best || slips < best.slips)) best = { name: candidate, slips };
+  }
+  return best?.name;
+}
+
+/** Letters to add, drop or change to get from one word to the other (Levenshtein). */
+function distance(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= from.length; row++) {
+    const line = [row];
+    for (let column = 1; column <= to.length; column++) {
+      const change = above[column - 1] + (from[row - 1] === to[column - 1] ? 0 : 1);
+      line.push(Math.min(change, above[column] + 1, line[column - 1] + 1));
+    }
+    above = line;
+  }
+  return above[to.length];
+}

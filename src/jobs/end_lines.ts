@@ -1,0 +1,31 @@
+/** One line of the server's log for each job that ends. */
+import { loggerOf } from "../logger.ts";
+import type { Job } from "../sync/job.ts";
+
+const logger = loggerOf("jobs");
+
+/**
+ * Tells that the job has ended: its counts, its time in milliseconds from its begin (`ms`; null
+ * where it never began), and the code, not the words, of why it failed.
+ *
+ * @param requestId of the request that ended it, as `X-Request-Id` had it; none where none did
+ */
+export function tellEnd(job: Job, requestId?: string): void {
+  const { tenant, id, sync, origin, status, progress, startedAtMs, endedAtMs, error } = job;
+  const { inserted, updated, deleted, kept, skipped } = progress;
+  logger.info("job {job_id} {status}", {
+    job_id: id,
+    tenant,
+    sync: sync?.name,
+    origin,
+    status,
+    code: error?.code,
+    inserted,
+    updated,
+    deleted,
+    kept,
+    skipped,
+    ms: startedAtMs === null || endedAtMs === null ? null : endedAtMs - startedAtMs,
+    request_id: requestId,
+  });
+}

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { createServer as createSecure } from "node:https";
+import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { execBench, startExec } from "../support/exec.ts";
+import { certificate } from "../support/certificate.ts";
+import { type Cleanup, startProgram } from "../support/program.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const JOB = "770e8400-e29b-41d4-a716-446655440002";
+
+/** A server that each connection has done that to, or a port where nobody is. */
+async function peer(t: Cleanup, act: ((socket: Socket) => void) | undefined): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => act?.(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (act) t.after(() => void server.close());
+  else await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
+}
+
+/** A server whose certificate nobody has vouched for. */
+async function untrusted(t: Cleanup): Promise<string> {
+  const { cert, key } = certificate(t);
+  const server = createSecure({ cert: readFileSync(cert), key: readFileSync(key) });
+  server.on("tlsClientError", () => {});
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => void server.close());
+  const address = server.address();
+  return `https://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
+}
+
+test("watch ends with 2 where the certificate is not trusted, and says that", async (t) => {
+  const url = await untrusted(t);
+
+  const { code, stdout, stderr } = await startProgram.toEnd(t, {
+    args: ["watch", JOB, "--server", url, "--key", "k"],
+  });
+
+  assert.equal(code, 2);
+  const words = `cannot reach ${url}: its certificate is not trusted here`;
+  assert.equal(stdout + stderr, `synctail: Cannot watch job "${JOB}": ${words}\n`);
+});
+
+test("watch says why there is no connection, and that there was none yet", async (t) => {
+  const gone = await peer(t, undefined);
+  const rude = await peer(t, (socket) => void socket.resetAndDestroy());
+  for (const [url, reason] of [[gone, "connection refused"], [rude, "the connection was closed"]]) {
+    const watching = startProgram.raw(t, { args: ["watch", JOB, "--server", url, "--key", "k"] });
+    await watching.until((stdout) => stdout.includes("\n"));
+    const code = await watching.stop("SIGINT");
+
+    const [first] = watching.stdout().split("\n");
+    assert.equal(first, `No connection yet: cannot reach ${url}: ${reason}; trying again in 1 s`);
+    assert.equal(code, 0);
+  }
+});
+
+test("export says in plain words that the connection was closed", async (t) => {
+  const rude = await peer(
+    t,
+    (socket) => void socket.end("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
+  );
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["export", "--server", rude, "--key", "k"],
+  });
+
+  const words = `Cannot list jobs: cannot reach ${rude}: the connection was closed`;
+  assert.deepEqual([code, stderr], [2, `synctail: ${words}\n`]);
+});
+
+test("exec says once why the server was not told, and so does --flush", async (t) => {
+  const { path, key } = await execBench(t);
+  const cases = [
+    [await untrusted(t), "its certificate is not trusted here"],
+    [await peer(t, undefined), "connection refused"],
+  ];
+  await Promise.all(cases.map(async ([url, reason]) => {
+    const state = join(path, reason);
+    const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: state };
+    const words = `cannot reach ${url}: ${reason}`;
+
+    const run = startExec(t, { own: ["n"], program: ["true"], env });
+    const json = startExec(t, { own: ["n", "--json"], program: ["true"], env });
+    const [code] = await Promise.all([run.ended, json.ended]);
+    const flush = await startProgram.toEnd(t, { args: ["exec", "--flush"], env });
+
+    assert.equal(code, 0);
+    assert.equal(run.stderr().split(words).length, 2, run.stderr());
+    assert.ok(run.stderr().includes(`could not be told of everything: ${words}; the rest is kept`));
+    const left = JSON.parse(json.stderr().trim().split("\n").at(-1) ?? "");
+    assert.deepEqual([left.type, left.reason], ["left", words]);
+    assert.equal(
+      flush.stderr,
+      `synctail: jobs that were left behind: 0 sent, 2 left (${words})\n`,
+    );
+  }));
+});
+
+test("a server's URL is one of http or https, else nothing is started", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  for (const server of ["ftp://x", "127.0.0.1:8017", "localhost:8017"]) {
+    const started = join(path, "started");
+
+    const run = startExec(t, { own: ["n", "--server", server], program: ["touch", started] });
+    const code = await run.ended;
+
+    assert.deepEqual([code, existsSync(started)], [2, false]);
+    const expected = "expected an http or https URL, such as http://127.0.0.1:8017";
+    assert.equal(run.stderr(), `synctail: --server: got "${server}": ${expected}\n`);
+  }
+});

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer as createSecure } from "node:https";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { test } from "node:test";
+import { unreached } from "../../src/client/unreached.ts";
+import { certificate } from "../support/certificate.ts";
+import type { Cleanup } from "../support/program.ts";
+
+/** Where a server listens, which does that to each connection that has asked. */
+async function peer(t: Cleanup, act: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => act(socket));
+  });
+  return `127.0.0.1:${await port(t, server)}`;
+}
+
+async function port(t: Cleanup, server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => void server.close());
+  return (server.address() as AddressInfo).port; // it listens on a port
+}
+
+/** What the runtime's own fetch fails with, in our words. */
+async function saidOf(url: string, signal?: AbortSignal) {
+  try {
+    await (await fetch(url, { signal })).text();
+  } catch (cause) {
+    return unreached(url, cause);
+  }
+  throw new Error(`${url} has answered`);
+}
+
+test("unreached() says who was asked and that nobody listens there", async (t) => {
+  const server = createServer();
+  const free = await port(t, server);
+  server.close();
+  await once(server, "close");
+
+  const { kind, words } = await saidOf(`http://127.0.0.1:${free}/v1/sync`);
+
+  assert.equal(kind, "refused");
+  assert.equal(words, `cannot reach http://127.0.0.1:${free}: connection refused`);
+});
+
+test("unreached() says that the connection was closed, before an answer and within one", async (t) => {
+  const begun = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+  for (
+    const act of [
+      (socket: Socket) => void socket.resetAndDestroy(),
+      (socket: Socket) => void socket.end(),
+      (socket: Socket) => void socket.end(begun),
+    ]
+  ) {
+    const { kind, reason } = await saidOf(`http://${await peer(t, act)}/`);
+
+    assert.deepEqual([kind, reason], ["closed", "the connection was closed"]);
+  }
+});
+
+test("unreached() says that there is no such host", async () => {
+  const { kind, words } = await saidOf("https://nobody.invalid/");
+
+  assert.equal(kind, "name");
+  assert.equal(words, "cannot reach https://nobody.invalid:443: there is no host of that name");
+});
+
+test("unreached() says that no answer came in time", async (t) => {
+  const asked = await peer(t, () => late.abort(new DOMException("late", "TimeoutError")));
+  const late = new AbortController();
+
+  const { kind, reason } = await saidOf(`http://${asked}/`, late.signal);
+
+  assert.deepEqual([kind, reason], ["late", "no answer in time"]);
+});
+
+test("unreached() says that a certificate is not trusted", async (t) => {
+  const { cert, key } = certificate(t);
+  const server = createSecure({ cert: readFileSync(cert), key: readFileSync(key) });
+  server.on("tlsClientError", () => {});
+
+  const { kind, reason } = await saidOf(`https://127.0.0.1:${await port(t, server)}/`);
+
+  assert.deepEqual([kind, reason], ["certificate", "its certificate is not trusted here"]);
+});
+
+test("unreached() says that what answers speaks something else", async (t) => {
+  const asked = await peer(t, (socket) => socket.end("SSH-2.0-OpenSSH_9.2\r\n"));
+
+  const plain = await saidOf(`http://${asked}/`);
+  const secure = await saidOf(`https://${asked}/`);
+
+  assert.deepEqual([plain.kind, secure.kind], ["protocol", "protocol"]);
+});
+
+test("unreached() has words for what is no URL that can be asked", () => {
+  for (const url of ["127.0.0.1:8017/v1", "ftp://x/v1", ""]) {
+    assert.equal(unreached(url, new TypeError("Odd")).words, `cannot reach ${url}: Odd`);
+  }
+});
+
+for (
+  const [what, cause, kind, reason] of [
+    [
+      "a name that is not the certificate's (Deno)",
+      new TypeError("fetch failed", {
+        cause: new Error('invalid peer certificate: certificate not valid for name "127.0.0.1"'),
+      }),
+      "certificate",
+      "its certificate is for another name",
+    ],
+    [
+      "a name that is not the certificate's (Bun)",
+      Object.assign(new TypeError("ERR_TLS_CERT_ALTNAME_INVALID fetching"), {
+        code: "ERR_TLS_CERT_ALTNAME_INVALID",
+      }),
+      "certificate",
+      "its certificate is for another name",
+    ],
+    [
+      "a certificate that has expired (Deno)",
+      new TypeError("fetch failed", {
+        cause: new Error("invalid peer certificate: certificate expired: verification time 2"),
+      }),
+      "certificate",
+      "its certificate is out of date",
+    ],
+    [
+      "a certificate that has expired (Bun)",
+      Object.assign(new TypeError("certificate has expired"), { code: "CERT_HAS_EXPIRED" }),
+      "certificate",
+      "its certificate is out of date",
+    ],
+    [
+      "a port that Deno does not ask",
+      new TypeError("Fetch failed: Requests to port 9 are blocked"),
+      "other",
+      "Deno asks nothing of this port, as browsers do not",
+    ],
+    [
+      "what nobody has words for, without a runtime's advice",
+      new TypeError(
+        "Odd. For more information, pass `verbose: true` in the second argument to fetch()",
+      ),
+      "other",
+      "Odd.",
+    ],
+    ["what is no error", undefined, "other", "the request failed"],
+  ] as const
+) {
+  test(`unreached() knows ${what}`, () => {
+    const said = unreached("https://127.0.0.1:1/", cause);
+
+    assert.deepEqual([said.kind, said.reason], [kind, reason]);
+  });
+}
