@@ -86,6 +86,16 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+/** What the sender is told of a body that took too long. */
+export function bodyLate(idleMs: number): Problem {
+  return new Problem("body-timeout", `Nothing whole has arrived for ${idleMs} ms`);
+}
+
+/** What stands for a body whose sender went away. */
+export function bodyCutOff(cause: unknown): Problem {
+  return new Problem("invalid-request", "The body was cut off", {}, {}, { cause });
+}
+
 /** A moment that can be put off; whoever waits for it is told when it has come. */
 class Deadline {
   readonly #options: BodyOptions;
@@ -105,7 +115,7 @@ class Deadline {
     const { clock, idleMs } = this.#options;
     const late = Promise.withResolvers<never>();
     const callOff = clock.after(Math.max(0, this.#atMs - clock.monotonic()), () => {
-      late.reject(new Problem("body-timeout", `Nothing whole has arrived for ${idleMs} ms`));
+      late.reject(bodyLate(idleMs));
     });
     try {
       return await Promise.race([promise, late.promise]);
@@ -120,7 +130,11 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
   let over = false;
   try {
     for (;;) {
-      const { done, value } = await deadline.before(reader.read().catch(cutOff));
+      const { done, value } = await deadline.before(
+        reader.read().catch((cause) => {
+          throw bodyCutOff(cause);
+        }),
+      );
       over = done;
       if (done) return;
       yield value;
@@ -129,10 +143,6 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
     // Whatever is still to come is not read; the sender may be gone, which is no matter then.
     if (!over) reader.cancel().catch(() => {});
   }
-}
-
-function cutOff(cause: unknown): never {
-  throw new Problem("invalid-request", "The body was cut off", {}, {}, { cause });
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import type { Posted } from "../jobs/outside_jobs.ts";
 import { NO_STAMP, type Stamp } from "../jobs/producers.ts";
 import type { JobKey } from "../sync/ids.ts";
-import { linesOf, parseJson, wholeBody } from "./body.ts";
+import { linesOf, parseJson } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
 import { invalid, invalidJson, pointerOf } from "./invalid.ts";
@@ -27,12 +27,13 @@ export async function postEvents(
   services.rates.requireEvents(key);
   const post = new Post(key, stampOf(context), services);
   const type = (context.req.header("Content-Type") ?? "").split(";")[0].trim().toLowerCase();
-  const { body } = context.req.raw;
-  const options = { clock: services.clock, idleMs: services.bodyIdleMs };
-  if (body && type === "application/x-ndjson") {
+  const json = context.get("json");
+  if (json) await post.whole(json.value);
+  else if (type === "application/x-ndjson" && context.req.raw.body) {
     context.env.keepOpen(); // the runtime's limit on quiet connections is not ours
-    await post.lines(linesOf(body, options));
-  } else if (body) await post.whole(await wholeBody(body, options));
+    const options = { clock: services.clock, idleMs: services.bodyIdleMs };
+    await post.lines(linesOf(context.req.raw.body, options));
+  }
   return await post.answer();
 }
 
@@ -57,9 +58,7 @@ class Post {
   #named: boolean;
 
   /** One event or an array of events: all or nothing. */
-  async whole(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    const value = this.#parsed(bytes, {});
+  async whole(value: unknown): Promise<void> {
     const many = Array.isArray(value);
     const events = (many ? value : [value]).map((each, index) =>
       this.#event(each, many ? [index] : [], {})
@@ -81,7 +80,7 @@ class Post {
           for (const bytes of batch) {
             line++;
             if (blank(bytes)) continue;
-            events.push(this.#event(this.#parsed(bytes, { line }), [], { line }));
+            events.push(this.#event(parsed(bytes, line), [], { line }));
             if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
             const full = events;
             events = [];
@@ -129,16 +128,6 @@ class Post {
     this.#last = posted;
   }
 
-  #parsed(bytes: Uint8Array, extras: ProblemExtras): unknown {
-    try {
-      return parseJson(bytes);
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      const what = extras.line === undefined ? "The body" : `Line ${extras.line}`;
-      throw new Problem("invalid-request", `${what} cannot be read: ${cause.message}`, extras);
-    }
-  }
-
   #event(value: unknown, path: PropertyKey[], extras: ProblemExtras): WireEvent {
     const read = EventSchema.safeParse(value);
     if (!read.success) throw invalidJson(read.error, path, extras);
@@ -171,6 +160,15 @@ class Post {
       last_seq: this.#last?.lastSeq,
     };
     return new Problem(problem.code, problem.message, extras, problem.headers);
+  }
+}
+
+function parsed(bytes: Uint8Array, line: number): unknown {
+  try {
+    return parseJson(bytes);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new Problem("invalid-request", `Line ${line} cannot be read: ${cause.message}`, { line });
   }
 }
 
