@@ -4,6 +4,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { prepare } from "./support/prepare.mjs";
 import { machine, versions } from "./support/machine.mjs";
+import { fanOutPlot } from "./support/fan_out_plot.mjs";
 import { Report } from "./support/report.mjs";
 
 const SECTIONS = [
@@ -42,7 +43,7 @@ for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(on
   const rows = await section.measure({
     quick,
     rounds: quick ? 1 : 5,
-    seconds: quick ? 1.5 : 5,
+    seconds: quick ? 1 : 5,
     report,
   });
   report.judge(section.targets(rows));
@@ -52,6 +53,8 @@ console.log(`\n${report.targets.length - missed} of ${report.targets.length} tar
 if (write) {
   const load = { before, after: loadavg() };
   const { rows, targets } = report;
+  const plot = fanOutPlot(rows, { ...about, ...facts });
+  if (plot) writeFileSync(new URL("fan_out.svg", import.meta.url), plot);
   const results = { ...about, ...facts, load, rows, targets };
   writeFileSync(
     new URL("results.json", import.meta.url),

@@ -106,6 +106,15 @@ export function cpuUs(pid) {
   return ticks * TICK_US;
 }
 
+/** Time that a core was busy so far, with whatever program, in microseconds, to the next 10 ms. */
+export function coreBusyUs(core) {
+  const line = new RegExp(`^cpu${core} (.*)$`, "m").exec(read("/proc/stat"))?.[1] ?? "";
+  // user nice system idle iowait irq softirq steal
+  const ticks = line.split(" ").map(Number);
+  return ticks.reduce((sum, each, n) => n === 3 || n === 4 || n > 7 ? sum : sum + each, 0) *
+    TICK_US;
+}
+
 /** Memory of a process and its children, in bytes; shared pages count once a process in `rss`. */
 export function memory(pid) {
   let rss = 0;

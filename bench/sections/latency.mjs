@@ -1,0 +1,46 @@
+// Milliseconds from just before a post is written until its frame is read, at rates that no server
+// is full at.
+import { median, target } from "../support/figures.mjs";
+import { measureServers } from "../support/rounds.mjs";
+
+export const title = "Latency: from a post to the receipt of its frame, 1,000 viewers";
+
+const RATES = [20, 50];
+
+export async function measure({ quick, rounds, seconds, report }) {
+  const rows = await measureServers({
+    section: "latency",
+    names: [
+      "bun",
+      "deno",
+      "nchan",
+      "floor",
+      ...(quick ? [] : ["bareBun", "bareDeno", "betterSse"]),
+    ],
+    rounds,
+    viewers: 1000,
+    report,
+    setting: {},
+    units: { p50Ms: "ms", p99Ms: "ms", maxMs: "ms", cpu: "us", core: "%", client: "%" },
+    steps: RATES.map((rate) => ({
+      setting: { "events/s": rate },
+      // A hundred events tell a p99 that one of them does not make alone.
+      run: (client) => client.latency(rate, quick ? seconds : 2 * seconds, 0.5),
+    })),
+  });
+  return rows;
+}
+
+export function targets(rows) {
+  return RATES.flatMap((rate) =>
+    ["p50Ms", "p99Ms"].flatMap((name) => {
+      const of = (server) => median(rows, server, { "events/s": rate }, name);
+      const what = `${name.slice(0, 3)} at ${rate} events/s`;
+      return [
+        ...target(`Bun / Nchan ${what}`, of("Bun") / of("Nchan"), "<= 0.6"),
+        ...target(`Bun / C floor ${what}`, of("Bun") / of("C floor"), "<= 1.3"),
+        ...target(`Deno / Nchan ${what}`, of("Deno") / of("Nchan"), "<= 1.0"),
+      ];
+    })
+  );
+}
