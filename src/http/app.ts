@@ -27,6 +27,7 @@ import { notFound, Problem } from "./problem.ts";
 import { addProblemRoutes } from "./problem_routes.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
+import { SmallBodies } from "./small_bodies.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
 import { addSyncRoutes } from "./sync_routes.ts";
 import { addTicketRoute } from "./ticket_route.ts";
@@ -61,6 +62,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   });
 
+  const small = new SmallBodies({ clock: services.clock, idleMs: services.bodyIdleMs });
   app.use(requestLines(services));
   app.use(async (context, next) => {
     const { req, env } = context;
@@ -102,7 +104,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     const events = EVENTS_PATH.test(req.path);
     if (events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "")) return await next();
     if (/^application\/json\s*(;|$)/i.test(type ?? "")) {
-      await readJson(context, services);
+      await readJson(context, services, small, events);
       return await next();
     }
     const given = type === undefined ? "no type" : `"${type}"`;
@@ -175,20 +177,33 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   return app;
 }
 
-/** Takes the body in, within its limits, so that a route finds it whole and sound. @throws {Problem} */
-async function readJson(context: Context<HttpEnv>, services: Services): Promise<void> {
+/**
+ * Takes the body in, within its limits, so that a route finds it whole and sound: as `json` where
+ * the route reads its body itself, else as the request's own.
+ *
+ * @throws {Problem}
+ */
+async function readJson(
+  context: Context<HttpEnv>,
+  { clock, bodyIdleMs }: Services,
+  small: SmallBodies,
+  ownReader: boolean,
+): Promise<void> {
   const { raw } = context.req;
-  if (!raw.body) return;
-  const { clock, bodyIdleMs } = services;
-  const bytes = await wholeBody(raw.body, { clock, idleMs: bodyIdleMs });
-  const { method, headers, signal } = raw;
-  context.req.raw = new Request(raw.url, { method, headers, signal, body: bytes as BodyInit });
+  let bytes = await small.read(raw);
+  if (!bytes) {
+    if (!raw.body) return;
+    bytes = await wholeBody(raw.body, { clock, idleMs: bodyIdleMs });
+  }
   try {
-    parseJson(bytes);
+    const json = parseJson(bytes);
+    if (ownReader) return context.set("json", { value: json });
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
   }
+  const { method, headers, signal } = raw;
+  context.req.raw = new Request(raw.url, { method, headers, signal, body: bytes as BodyInit });
 }
 
 /** What a scrape gets. */

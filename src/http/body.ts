@@ -86,6 +86,17 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+/** What the sender is told of a body that took too long: the rest of it is not read any more. */
+export function bodyLate(idleMs: number): Problem {
+  const detail = `Nothing whole has arrived for ${idleMs} ms`;
+  return new Problem("body-timeout", detail, {}, { Connection: "close" });
+}
+
+/** What stands for a body whose sender went away. */
+export function bodyCutOff(cause: unknown): Problem {
+  return new Problem("invalid-request", "The body was cut off", {}, {}, { cause });
+}
+
 /** A moment that can be put off; whoever waits for it is told when it has come. */
 class Deadline {
   readonly #options: BodyOptions;
@@ -105,9 +116,7 @@ class Deadline {
     const { clock, idleMs } = this.#options;
     const late = Promise.withResolvers<never>();
     const callOff = clock.after(Math.max(0, this.#atMs - clock.monotonic()), () => {
-      // The rest is not read any more, so nothing else can come over this connection.
-      const detail = `Nothing whole has arrived for ${idleMs} ms`;
-      late.reject(new Problem("body-timeout", detail, {}, { Connection: "close" }));
+      late.reject(bodyLate(idleMs));
     });
     try {
       return await Promise.race([promise, late.promise]);
@@ -122,7 +131,11 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
   let over = false;
   try {
     for (;;) {
-      const { done, value } = await deadline.before(reader.read().catch(cutOff));
+      const { done, value } = await deadline.before(
+        reader.read().catch((cause) => {
+          throw bodyCutOff(cause);
+        }),
+      );
       over = done;
       if (done) return;
       yield value;
@@ -131,10 +144,6 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
     // Whatever is still to come is not read; the sender may be gone, which is no matter then.
     if (!over) reader.cancel().catch(() => {});
   }
-}
-
-function cutOff(cause: unknown): never {
-  throw new Problem("invalid-request", "The body was cut off", {}, {}, { cause });
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

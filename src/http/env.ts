@@ -17,6 +17,8 @@ export interface HttpEnv {
     requestId: string;
     /** Set on everything below /v1. */
     principal: Principal;
+    /** Set where events were posted as JSON: the body, which was read already. */
+    json: { readonly value: unknown } | undefined;
     /** Set where a cookie said who asks. */
     session: Session | undefined;
   };

@@ -4,10 +4,11 @@ import type { Context } from "hono";
 import type { Posted } from "../jobs/outside_jobs.ts";
 import { NO_STAMP, type Stamp } from "../jobs/producers.ts";
 import type { JobKey } from "../sync/ids.ts";
-import { linesOf, parseJson, wholeBody } from "./body.ts";
+import { linesOf, parseJson } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
 import { invalid, invalidJson, pointerOf } from "./invalid.ts";
+import { plainEvent } from "./plain_event.ts";
 import { problemOf } from "./post_problem.ts";
 import { Problem, type ProblemExtras } from "./problem.ts";
 import { stampOf } from "./producer_stamp.ts";
@@ -18,6 +19,8 @@ const BATCH_MAX = 1_000;
 /** How often progress is worth posting, in milliseconds: while somebody watches, and while nobody does. */
 const INTERVAL_MS = { watched: 250, unwatched: 5_000 };
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** @throws {Problem} */
 export async function postEvents(
   context: Context<HttpEnv>,
@@ -27,12 +30,13 @@ export async function postEvents(
   services.rates.requireEvents(key);
   const post = new Post(key, stampOf(context), services, context.get("requestId"));
   const type = (context.req.header("Content-Type") ?? "").split(";")[0].trim().toLowerCase();
-  const { body } = context.req.raw;
-  const options = { clock: services.clock, idleMs: services.bodyIdleMs };
-  if (body && type === "application/x-ndjson") {
+  const json = context.get("json");
+  if (json) await post.whole(json.value);
+  else if (type === "application/x-ndjson" && context.req.raw.body) {
     context.env.keepOpen(); // the runtime's limit on quiet connections is not ours
-    await post.lines(linesOf(body, options));
-  } else if (body) await post.whole(await wholeBody(body, options));
+    const options = { clock: services.clock, idleMs: services.bodyIdleMs };
+    await post.lines(linesOf(context.req.raw.body, options));
+  }
   return await post.answer();
 }
 
@@ -59,9 +63,7 @@ class Post {
   #named: boolean;
 
   /** One event or an array of events: all or nothing. */
-  async whole(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    const value = this.#parsed(bytes, {});
+  async whole(value: unknown): Promise<void> {
     const many = Array.isArray(value);
     const events = (many ? value : [value]).map((each, index) =>
       this.#event(each, many ? [index] : [], {})
@@ -80,10 +82,12 @@ class Post {
       for await (const batch of batches) {
         let events: WireEvent[] = [];
         try {
-          for (const bytes of batch) {
+          const texts = textsOf(batch);
+          for (let at = 0; at < batch.length; at++) {
             line++;
-            if (blank(bytes)) continue;
-            events.push(this.#event(this.#parsed(bytes, { line }), [], { line }));
+            if (blank(batch[at])) continue;
+            const value = (texts && quickly(texts[at])) ?? parsed(batch[at], line);
+            events.push(this.#event(value, [], { line }));
             if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
             const full = events;
             events = [];
@@ -131,17 +135,9 @@ class Post {
     this.#last = posted;
   }
 
-  #parsed(bytes: Uint8Array, extras: ProblemExtras): unknown {
-    try {
-      return parseJson(bytes);
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      const what = extras.line === undefined ? "The body" : `Line ${extras.line}`;
-      throw new Problem("invalid-request", `${what} cannot be read: ${cause.message}`, extras);
-    }
-  }
-
   #event(value: unknown, path: PropertyKey[], extras: ProblemExtras): WireEvent {
+    const plain = plainEvent(value);
+    if (plain) return plain;
     const read = EventSchema.safeParse(value);
     if (!read.success) throw invalidJson(read.error, path, extras);
     this.#name(read.data, path, extras);
@@ -173,6 +169,42 @@ class Post {
       last_seq: this.#last?.lastSeq,
     };
     return new Problem(problem.code, problem.message, extras, problem.headers);
+  }
+}
+
+/**
+ * The texts of lines that lie one behind the other in memory, decoded at once: one by one that
+ * takes as long as to parse them. Undefined where that cannot be.
+ */
+function textsOf(lines: readonly Uint8Array[]): string[] | undefined {
+  const { buffer, byteOffset } = lines[0];
+  const last = lines[lines.length - 1];
+  if (last.buffer !== buffer) return undefined;
+  const length = last.byteOffset + last.length - byteOffset;
+  try {
+    const texts = utf8.decode(new Uint8Array(buffer, byteOffset, length)).split("\n");
+    return texts.length === lines.length ? texts : undefined;
+  } catch {
+    return undefined; // Which line it is comes out when they are read one by one.
+  }
+}
+
+/** The object that the text is; undefined for anything else. */
+function quickly(text: string): object | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined; // It is parsed again from its bytes, which says what is wrong.
+  }
+}
+
+function parsed(bytes: Uint8Array, line: number): unknown {
+  try {
+    return parseJson(bytes);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new Problem("invalid-request", `Line ${line} cannot be read: ${cause.message}`, { line });
   }
 }
 

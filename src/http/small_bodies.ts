@@ -1,0 +1,61 @@
+/** JSON bodies that say they are short: the runtime takes them in at once, all under one timer. */
+import { bodyCutOff, bodyLate, type BodyOptions } from "./body.ts";
+import type { Problem } from "./problem.ts";
+
+/** A longer body, or one that does not say how long it is, is read as it arrives. */
+export const SMALL_BYTES_MAX = 64 * 1024;
+
+/** A body under way. */
+interface Waiting {
+  readonly untilMs: number;
+  readonly fail: (late: Problem) => void;
+}
+
+/**
+ * A stream and a timer a body cost several times what a short body does (Deno: 75 of 105 us), so
+ * these have neither. Every body has the same time, so they run out in the order that they began.
+ */
+export class SmallBodies {
+  readonly #options: BodyOptions;
+  readonly #waiting = new Set<Waiting>();
+  #armed = false;
+
+  constructor(options: BodyOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The whole body; undefined where it is not known to be short, and nothing was read then.
+   *
+   * @throws {Problem} body-timeout; invalid-request when the sender goes away
+   */
+  read(request: Request): Promise<Uint8Array> | undefined {
+    const length = Number(request.headers.get("Content-Length") ?? NaN);
+    if (!(length <= SMALL_BYTES_MAX)) return undefined;
+    return new Promise((resolve, reject) => {
+      const { clock, idleMs } = this.#options;
+      const waiting = { untilMs: clock.monotonic() + idleMs, fail: reject };
+      this.#waiting.add(waiting);
+      if (!this.#armed) this.#arm(idleMs);
+      request.arrayBuffer().then(
+        (buffer) => resolve(new Uint8Array(buffer)),
+        (cause) => reject(bodyCutOff(cause)),
+      ).finally(() => this.#waiting.delete(waiting));
+    });
+  }
+
+  /** The timer outlives the bodies that it was armed for: that is cheaper than one for each. */
+  #arm(ms: number): void {
+    const { clock, idleMs } = this.#options;
+    this.#armed = true;
+    clock.after(ms, () => {
+      this.#armed = false;
+      const now = clock.monotonic();
+      for (const waiting of this.#waiting) {
+        if (waiting.untilMs > now) return this.#arm(waiting.untilMs - now);
+        this.#waiting.delete(waiting);
+        waiting.fail(bodyLate(idleMs));
+      }
+    });
+  }
+}
