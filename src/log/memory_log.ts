@@ -240,13 +240,6 @@ export class MemoryLog implements EventLog {
   }
 }
 
-function wanted(entry: Entry, query: ReadQuery): boolean {
-  if (entry.kind === "log") {
-    return query.logs !== undefined && levelAtLeast(entry.level, query.logs);
-  }
-  return query.only !== "logs" && (entry.changesStatus || entry.seq >= (query.mergeBelow ?? 0));
-}
-
 function parsePlace(cursor: string): number {
   if (!/^\d{1,15}$/.test(cursor)) {
     throw new CursorError(`Cannot list jobs from cursor "${cursor}": no list gave it`);
