@@ -25,6 +25,7 @@ import {
 } from "./event_log.ts";
 import { fold, freshJob } from "./fold.ts";
 import { superseded, trimmed } from "./trim.ts";
+import { wanted } from "./wanted.ts";
 
 interface Kept {
   /** Its place in lists: it stays the same when others are removed. */

@@ -26,13 +26,15 @@ import {
   UnknownJobError,
 } from "./event_log.ts";
 import { fold, freshJob } from "./fold.ts";
+import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { openVersioned } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
 import { entryOf, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
-import { jobOf, JobRows } from "./sqlite_job_rows.ts";
+import { jobOf, type JobRow, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
+import { wanted } from "./wanted.ts";
 
 /** Rows that are fetched at a time; their bodies may be large. */
 const ROWS = 50;
@@ -60,6 +62,8 @@ export class SqliteLog implements EventLog {
   readonly #jobs: JobRows;
   readonly #commits: GroupCommit;
   readonly #retention: SqliteRetention;
+  /** By the job's row in memory: one whose commit failed is never seen again. */
+  readonly #fresh = new FreshEntries<JobRow>();
   readonly #insert: ReturnType<DatabaseSync["prepare"]>;
   readonly #read: ReturnType<DatabaseSync["prepare"]>;
   readonly #first: ReturnType<DatabaseSync["prepare"]>;
@@ -124,7 +128,13 @@ export class SqliteLog implements EventLog {
       const before = row.job;
       const change = decide(before, (id) => this.#jobs.producerOf(row, id));
       const { job, entries } = fold(before, change, this.#clock.now());
-      for (const entry of entries) this.#insert.run(row.pk, ...entryRow(entry));
+      let length = 0;
+      for (const entry of entries) {
+        const columns = entryRow(entry);
+        this.#insert.run(row.pk, ...columns);
+        length += columns[3].length;
+      }
+      if (entries.length > 0) this.#fresh.add(row, entries, length);
       const { producer } = change;
       if (job !== before || producer) this.#jobs.change(row, job, producer);
       return { job, firstSeq: before.seq + 1, lastSeq: job.seq, producer };
@@ -133,7 +143,12 @@ export class SqliteLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
   async read(key: JobKey, query: ReadQuery): Promise<Page> {
-    const { pk, job } = this.#row(key);
+    const row = this.#row(key);
+    const { pk, job } = row;
+    const fresh = this.#fresh.after(row, query.after)?.filter((entry) => wanted(entry, query));
+    if (fresh && fresh.length < query.limit) {
+      return { entries: fresh, through: job.seq, more: false, job };
+    }
     const entries: Entry[] = [];
     let bytes = 0;
     let last = query.after;
@@ -150,9 +165,9 @@ export class SqliteLog implements EventLog {
         asked,
       );
       got = rows.length;
-      for (const row of rows) {
-        entries.push(entryOf(row));
-        bytes += (row.body as string).length; // the column is TEXT NOT NULL
+      for (const columns of rows) {
+        entries.push(entryOf(columns));
+        bytes += (columns.body as string).length; // the column is TEXT NOT NULL
         if (bytes > READ_BYTES_MAX) break;
       }
       more = entries.length === query.limit || bytes > READ_BYTES_MAX;
@@ -213,13 +228,20 @@ export class SqliteLog implements EventLog {
   }
 
   trim(key: JobKey, limits: TrimLimits): Promise<boolean> {
-    return this.#commits.run(() => this.#retention.trim(this.#row(key), limits), true);
+    return this.#commits.run(() => {
+      const row = this.#row(key);
+      this.#fresh.forget(row);
+      return this.#retention.trim(row, limits);
+    }, true);
   }
 
   async remove(key: JobKey): Promise<boolean> {
     const removed = await this.#commits.run(() => {
       const row = this.#jobs.get(key);
-      if (row) this.#retention.remove(row);
+      if (row) {
+        this.#fresh.forget(row);
+        this.#retention.remove(row);
+      }
       return row !== undefined;
     }, true);
     // Also what a process that was killed meanwhile has left of other jobs.

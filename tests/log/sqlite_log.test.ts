@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { StorageFullError } from "../../src/log/event_log.ts";
+import { type EventLog, StorageFullError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { line, logContract, newJob, progress, stillClock } from "../support/log_contract.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
@@ -14,6 +14,29 @@ logContract("SqliteLog", (clock) => {
   const log = new SqliteLog({ path: join(path, "log.db"), durability: "normal", clock });
   return {
     log,
+    async close() {
+      await log.close();
+      remove();
+    },
+  };
+});
+
+// What was just written is read from memory; this is how the file is read.
+logContract("SqliteLog that is opened again for each read", (clock) => {
+  const { path, remove } = tempDirectory();
+  const open = () => new SqliteLog({ path: join(path, "log.db"), durability: "normal", clock });
+  let log = open();
+  const reopening = new Proxy(log, {
+    get: (_, name: keyof EventLog) => async (...given: unknown[]) => {
+      if (name === "read") {
+        await log.close();
+        log = open();
+      }
+      return Reflect.apply(log[name], log, given);
+    },
+  });
+  return {
+    log: reopening,
     async close() {
       await log.close();
       remove();
