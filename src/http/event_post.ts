@@ -8,6 +8,7 @@ import { linesOf, parseJson } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
 import { invalid, invalidJson, pointerOf } from "./invalid.ts";
+import { plainEvent } from "./plain_event.ts";
 import { problemOf } from "./post_problem.ts";
 import { Problem, type ProblemExtras } from "./problem.ts";
 import { stampOf } from "./producer_stamp.ts";
@@ -17,6 +18,8 @@ import type { Services } from "./services.ts";
 const BATCH_MAX = 1_000;
 /** How often progress is worth posting, in milliseconds: while somebody watches, and while nobody does. */
 const INTERVAL_MS = { watched: 250, unwatched: 5_000 };
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** @throws {Problem} */
 export async function postEvents(
@@ -77,10 +80,12 @@ class Post {
       for await (const batch of batches) {
         let events: WireEvent[] = [];
         try {
-          for (const bytes of batch) {
+          const texts = textsOf(batch);
+          for (let at = 0; at < batch.length; at++) {
             line++;
-            if (blank(bytes)) continue;
-            events.push(this.#event(parsed(bytes, line), [], { line }));
+            if (blank(batch[at])) continue;
+            const value = (texts && quickly(texts[at])) ?? parsed(batch[at], line);
+            events.push(this.#event(value, [], { line }));
             if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
             const full = events;
             events = [];
@@ -129,6 +134,8 @@ class Post {
   }
 
   #event(value: unknown, path: PropertyKey[], extras: ProblemExtras): WireEvent {
+    const plain = plainEvent(value);
+    if (plain) return plain;
     const read = EventSchema.safeParse(value);
     if (!read.success) throw invalidJson(read.error, path, extras);
     this.#name(read.data, path, extras);
@@ -160,6 +167,33 @@ class Post {
       last_seq: this.#last?.lastSeq,
     };
     return new Problem(problem.code, problem.message, extras, problem.headers);
+  }
+}
+
+/**
+ * The texts of lines that lie one behind the other in memory, decoded at once: one by one that
+ * takes as long as to parse them. Undefined where that cannot be.
+ */
+function textsOf(lines: readonly Uint8Array[]): string[] | undefined {
+  const { buffer, byteOffset } = lines[0];
+  const last = lines[lines.length - 1];
+  if (last.buffer !== buffer) return undefined;
+  const length = last.byteOffset + last.length - byteOffset;
+  try {
+    const texts = utf8.decode(new Uint8Array(buffer, byteOffset, length)).split("\n");
+    return texts.length === lines.length ? texts : undefined;
+  } catch {
+    return undefined; // Which line it is comes out when they are read one by one.
+  }
+}
+
+/** The object that the text is; undefined for anything else. */
+function quickly(text: string): object | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined; // It is parsed again from its bytes, which says what is wrong.
   }
 }
 

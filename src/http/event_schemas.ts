@@ -3,14 +3,14 @@ import { z } from "@hono/zod-openapi";
 import { LOG_LEVELS } from "../sync/entry.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import type { Counters } from "../sync/producer.ts";
+import { MESSAGE_MAX, PERCENT_MAX, SOURCE_MAX, WORDS_MAX } from "./event_limits.ts";
 import { anyObject, StatusSchema, tags } from "./schemas.ts";
 
-const MESSAGE_MAX = 64 * 1024;
 const LEASE_S_MAX = 7 * 24 * 3600;
 
 const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
 const count = z.int(COUNT).min(0, COUNT);
-const words = z.string().max(1_000);
+const words = z.string().max(WORDS_MAX);
 const tenantName = z.string().min(1).max(64);
 
 export const NewJobSchema = z.strictObject({
@@ -58,7 +58,7 @@ const progress = z.strictObject({
   warnings: count.optional(),
   total: count.optional(),
   bytes_total: count.optional(),
-  percent: z.number().min(0).max(100).optional().openapi({
+  percent: z.number().min(0).max(PERCENT_MAX).optional().openapi({
     description: "For workers that know no totals; what follows from totals goes before it",
   }),
   phase: words.optional(),
@@ -84,7 +84,7 @@ const log = z.strictObject({
   type: z.literal("log"),
   level: z.enum(LOG_LEVELS).default("info"),
   message: z.string().max(MESSAGE_MAX),
-  source: z.string().max(200).optional(),
+  source: z.string().max(SOURCE_MAX).optional(),
   time: z.iso.datetime({ offset: true }).optional(),
   fields: anyObject.optional(),
   ...producerFields,

@@ -83,6 +83,7 @@ export class PublicOrigin {
 
   /** Address of the one who asks: the last of X-Forwarded-For that is no proxy of ours. */
   clientOf(request: Request, remote: string): string {
+    if (this.#trustsNobody) return remote;
     const hops = (request.headers.get("X-Forwarded-For") ?? "").split(",").map((hop) => hop.trim())
       .filter((hop) => isIP(hop) > 0);
     let client = remote;

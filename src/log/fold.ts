@@ -32,34 +32,31 @@ export function freshJob(job: NewJob, progress: Progress = NO_PROGRESS): Job {
  * @throws {JobEndedError} when a fact would follow the terminal entry
  */
 export function fold(job: Job, change: Change, atMs: number): { job: Job; entries: Entry[] } {
+  const { facts, leaseUntilMs, lateEnd } = change;
+  if (facts.length === 0 && leaseUntilMs === undefined && !lateEnd) return { job, entries: [] };
   const entries: Entry[] = [];
-  let next = job;
-  if (change.leaseUntilMs !== undefined) next = { ...next, leaseUntilMs: change.leaseUntilMs };
-  if (change.lateEnd) next = { ...next, lateEnd: change.lateEnd };
-  for (const fact of change.facts) {
+  const next: { -readonly [Name in keyof Job]: Job[Name] } = { ...job };
+  if (leaseUntilMs !== undefined) next.leaseUntilMs = leaseUntilMs;
+  if (lateEnd) next.lateEnd = lateEnd;
+  for (const fact of facts) {
     if (isTerminal(next.status)) throw new JobEndedError(next);
-    const seq = next.seq + 1;
+    next.seq++;
+    next.held++;
+    next.heardAtMs = atMs;
     if (fact.kind === "log") {
-      entries.push({ ...fact, seq, atMs });
-      next = { ...next, seq, heardAtMs: atMs, held: next.held + 1 };
+      entries.push({ ...fact, seq: next.seq, atMs });
       continue;
     }
-    entries.push({ ...fact, seq, atMs, changesStatus: fact.status !== next.status });
+    entries.push({ ...fact, seq: next.seq, atMs, changesStatus: fact.status !== next.status });
     const ended = isTerminal(fact.status);
-    next = {
-      ...next,
-      seq,
-      progressSeq: seq,
-      held: next.held + 1,
-      heardAtMs: atMs,
-      status: fact.status,
-      progress: fact.progress,
-      startedAtMs: next.startedAtMs ?? (fact.status === "in_progress" ? atMs : null),
-      updatedAtMs: atMs,
-      endedAtMs: ended ? atMs : null,
-      error: fact.error ?? null,
-      leaseUntilMs: ended ? null : next.leaseUntilMs,
-    };
+    next.progressSeq = next.seq;
+    next.status = fact.status;
+    next.progress = fact.progress;
+    next.startedAtMs ??= fact.status === "in_progress" ? atMs : null;
+    next.updatedAtMs = atMs;
+    next.endedAtMs = ended ? atMs : null;
+    next.error = fact.error ?? null;
+    if (ended) next.leaseUntilMs = null;
   }
   return { job: next, entries };
 }

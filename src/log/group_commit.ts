@@ -1,5 +1,5 @@
 /** One commit for all writes of one turn of the event loop. */
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
@@ -29,6 +29,8 @@ interface Write {
  */
 export class GroupCommit {
   readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #end: StatementSync;
   readonly #jobs: JobRows;
   readonly #reserve: Reserve;
   readonly #clock: Clock;
@@ -45,6 +47,8 @@ export class GroupCommit {
     readonly clock: Clock;
   }) {
     this.#db = db;
+    this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#end = db.prepare("COMMIT");
     this.#jobs = jobs;
     this.#reserve = reserve;
     this.#clock = clock;
@@ -98,7 +102,7 @@ export class GroupCommit {
   #commitAll(writes: readonly Write[]): void {
     const written: Write[] = [];
     try {
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.#begin.run();
       for (const write of writes) {
         try {
           write.run();
@@ -109,7 +113,7 @@ export class GroupCommit {
         }
       }
       this.#jobs.flush();
-      this.#db.exec("COMMIT");
+      this.#end.run();
     } catch (cause) {
       this.#rollBack();
       const full = cause instanceof Error && cause.message.includes("disk is full");

@@ -12,11 +12,13 @@ type Row = Record<string, unknown>;
 /** The columns seq, at_ms, kind, body. */
 export function entryRow(entry: Entry): [number, number, number, string] {
   if (entry.kind === "log") {
-    const { seq, atMs, kind: _, level, ...body } = entry;
-    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(level), JSON.stringify(body)];
+    const { seq, atMs, level, message, source, timeMs, fields } = entry;
+    const body = JSON.stringify({ message, source, timeMs, fields });
+    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(level), body];
   }
-  const { seq, atMs, kind: _, changesStatus, ...body } = entry;
-  return [seq, atMs, changesStatus ? STATUS : PROGRESS, JSON.stringify(body)];
+  const { seq, atMs, changesStatus, status, progress, error } = entry;
+  const body = JSON.stringify({ status, progress, error });
+  return [seq, atMs, changesStatus ? STATUS : PROGRESS, body];
 }
 
 /** Reads a row that entryRow wrote; nobody else writes this table. */
