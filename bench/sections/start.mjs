@@ -1,0 +1,97 @@
+// From the start of the process to the first byte of an answer, beside a server that is empty.
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { figures, median, target } from "../support/figures.mjs";
+import { output, SERVER_CORE, start } from "../support/processes.mjs";
+import { commandOf, dataDirectory } from "../support/product.mjs";
+
+export const title = "Start: from the process to the first byte of an answer";
+
+const { DENO = "deno", BUN = "bun" } = process.env;
+const ROOT = new URL("../../", import.meta.url).pathname;
+const EMPTY = `${ROOT}bench/peers/empty.ts`;
+const WAYS = ["binary", "bun run", "deno run"];
+
+export async function measure({ quick, report }) {
+  const directory = mkdtempSync(join(tmpdir(), "synctail-bench-start-"));
+  const data = dataDirectory();
+  try {
+    const built = join(directory, "synctail");
+    const emptyBuilt = join(directory, "empty");
+    const build = [BUN, "build", "--compile", "--minify-syntax"];
+    await output([...build, `${ROOT}main.ts`, "--outfile", built], { cwd: directory });
+    await output([...build, EMPTY, "--outfile", emptyBuilt], { cwd: directory });
+    const serve = ["serve", "--data", data.path, "--port", "0", "--json"];
+    const commands = {
+      "binary": [[built, ...serve], [emptyBuilt]],
+      "bun run": [commandOf("Bun", ...serve), [BUN, "run", EMPTY]],
+      "deno run": [
+        commandOf("Deno", ...serve),
+        [DENO, "run", "--quiet", "--allow-net", "--config", `${ROOT}deno.json`, EMPTY],
+      ],
+    };
+    const rows = [];
+    for (const way of WAYS) {
+      const [product, empty] = commands[way];
+      const times = { synctail: [], "empty server": [] };
+      // The first ones fill caches: of the disk, and of what the runtime has compiled.
+      for (let round = -2; round < (quick ? 5 : 15); round++) {
+        for (const [name, command] of [["synctail", product], ["empty server", empty]]) {
+          const ms = await firstByteMs(command);
+          if (round >= 0) times[name].push({ start: ms });
+        }
+      }
+      for (const [server, measured] of Object.entries(times)) {
+        const row = { section: "start", server, setting: { way } };
+        rows.push({ ...row, figures: figures(measured, { start: "ms" }) });
+        report.row(rows.at(-1));
+      }
+    }
+    return rows;
+  } finally {
+    data.remove();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+export function targets(rows) {
+  return WAYS.flatMap((way) =>
+    target(
+      `${way}: synctail - an empty server, ms`,
+      median(rows, "synctail", { way }, "start") - median(rows, "empty server", { way }, "start"),
+      "<= 40",
+    )
+  );
+}
+
+async function firstByteMs(command) {
+  const from = performance.now();
+  const server = start(command, { core: SERVER_CORE, quiet: true });
+  try {
+    for (;;) {
+      // A first start says more than one line before it listens.
+      const port = /^(\d+)$|"listening".*:(\d+)"/.exec(await server.line());
+      if (!port) continue;
+      await firstByte(Number(port[1] ?? port[2]));
+      return performance.now() - from;
+    }
+  } finally {
+    await server.stop();
+  }
+}
+
+function firstByte(port) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    });
+    socket.once("data", (bytes) => {
+      socket.destroy();
+      if (bytes.toString().startsWith("HTTP/1.1 200")) resolve();
+      else reject(new Error(`GET /healthz: ${bytes}`));
+    });
+    socket.once("error", reject);
+  });
+}
