@@ -6,26 +6,15 @@ import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
 import { PortTakenError } from "../runtime/serve.ts";
-import { exportJobs, prune } from "./archive.ts";
-import { backup, restore } from "./backup.ts";
-import { checkConfig } from "./check.ts";
 import { ConfigError } from "./config_error.ts";
-import { demo } from "./demo.ts";
-import { exec } from "./exec/exec.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { RefusedError } from "./follow.ts";
-import { health } from "./health.ts";
-import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { link, LINK_SCOPES } from "./link.ts";
-import { listDeliveries, testTargets } from "./notify.ts";
-import { run } from "./run.ts";
-import { serve } from "./serve.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
-import { watch } from "./watch.ts";
 
-/** Runs a command. @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
+/** Runs a command, whose module is loaded only then. @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
 export async function program(args: readonly string[]): Promise<number> {
   surviveClosedOutput();
   let code: number = ExitCode.ok;
@@ -48,22 +37,30 @@ export async function program(args: readonly string[]): Promise<number> {
 
   withSettings(root.command("serve", { isDefault: true }))
     .description("Start the server (this is what no command means)")
-    .action(does((flags: Flags) => serve(flags)));
+    .action(does(async (flags: Flags) => (await import("./serve.ts")).serve(flags)));
   withSettings(root.command("demo"))
     .description("Start the server, run a real sync of a directory, and show its progress")
     .argument("[folder]", "the directory to index; /usr/share when left out")
     .option("--full-speed", "do not slow a short run down for watching")
-    .action(does((folder: string | undefined, flags: Flags) => demo(folder, flags)));
+    .action(
+      does(async (folder: string | undefined, flags: Flags) =>
+        (await import("./demo.ts")).demo(folder, flags)
+      ),
+    );
   withSettings(root.command("run"))
     .description("Run a configured sync and show its progress; needs no server, uses one that runs")
     .argument("<sync>", "its name or id")
     .option("--tenant <name>", "whose sync it is", "default")
-    .action(does((sync: string, flags: Flags) => run(sync, flags)));
+    .action(
+      does(async (sync: string, flags: Flags) => (await import("./run.ts")).run(sync, flags)),
+    );
   withClient(root.command("watch"))
     .description("Follow a job's progress")
     .argument("<job>", "its id")
     .option("--logs <level>", "show log lines too: debug, info, warning or error")
-    .action(does((job: string, flags: Flags) => watch(job, flags)));
+    .action(
+      does(async (job: string, flags: Flags) => (await import("./watch.ts")).watch(job, flags)),
+    );
   const { own, command } = splitAtProgram(args);
   withClient(root.command("exec"))
     .description("Run a program as it would run without this, and show it as a job")
@@ -77,7 +74,11 @@ export async function program(args: readonly string[]): Promise<number> {
     .option("--stop-grace <duration>", "from a cancel to SIGKILL; 0 for never (default: 10s)")
     .option("--quiet", "say nothing of our own")
     .option("--flush", "run nothing; tell the server what earlier runs could not")
-    .action(does((name: string | undefined, flags: Flags) => exec(name, command, flags)));
+    .action(
+      does(async (name: string | undefined, flags: Flags) =>
+        (await import("./exec/exec.ts")).exec(name, command, flags)
+      ),
+    );
 
   withData(root.command("health"))
     .description("Ask whether a server lives: ends with 0 or 1, for health checks; needs no key")
@@ -85,7 +86,7 @@ export async function program(args: readonly string[]): Promise<number> {
       "--server <url>",
       "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
     )
-    .action(does((flags: Flags) => health(flags)));
+    .action(does(async (flags: Flags) => (await import("./health.ts")).health(flags)));
 
   const keys = root.command("keys").description("Create, list and revoke API keys");
   withData(keys.command("create"))
@@ -98,14 +99,16 @@ export async function program(args: readonly string[]): Promise<number> {
     )
     .option("--name <words>", "what the key is for")
     .option("--unsaved", "print it as a line for --keys-file, and keep it nowhere")
-    .action(does((flags: Flags) => createKey(flags)));
+    .action(does(async (flags: Flags) => (await import("./keys.ts")).createKey(flags)));
   withData(keys.command("list"))
     .description("List keys, without their secrets")
-    .action(does((flags: Flags) => listKeys(flags)));
+    .action(does(async (flags: Flags) => (await import("./keys.ts")).listKeys(flags)));
   withData(keys.command("revoke"))
     .description("End a key")
     .argument("<id>", "the key's id, the part between st_ and the next _")
-    .action(does((id: string, flags: Flags) => revokeKey(id, flags)));
+    .action(
+      does(async (id: string, flags: Flags) => (await import("./keys.ts")).revokeKey(id, flags)),
+    );
 
   withData(root.command("link"))
     .description("Print a URL that signs a browser in, once")
@@ -117,34 +120,50 @@ export async function program(args: readonly string[]): Promise<number> {
     .description("Send a test message as the configuration says, and print what comes back")
     .argument("[target]", "its name; all targets when left out")
     .option("--config <file>", "the configuration (default: synctail.json) [SYNCTAIL_CONFIG]")
-    .action(does((target: string | undefined, flags: Flags) => testTargets(target, flags)));
+    .action(
+      does(async (target: string | undefined, flags: Flags) =>
+        (await import("./notify.ts")).testTargets(target, flags)
+      ),
+    );
   withData(notify.command("list"))
     .description("List the last deliveries, also beside a running server")
     .option("--limit <count>", "how many at most", "50")
-    .action(does((flags: Flags) => listDeliveries(flags)));
+    .action(does(async (flags: Flags) => (await import("./notify.ts")).listDeliveries(flags)));
 
   withFilter(root.command("prune"))
     .description("Remove jobs that are over; the server does so by itself, by --retention-...")
     .requiredOption("--older-than <age>", "for how long they are over: 30d, 12h; 0 for all")
     .option("--dry-run", "only say how many there are")
-    .action(does((flags: Flags) => prune(flags)));
+    .action(does(async (flags: Flags) => (await import("./archive.ts")).prune(flags)));
   withFilter(root.command("export"))
     .description("Print jobs and their whole logs as NDJSON")
     .argument("[job]", "its id; all jobs when left out")
-    .action(does((job: string | undefined, flags: Flags) => exportJobs(job, flags)));
+    .action(
+      does(async (job: string | undefined, flags: Flags) =>
+        (await import("./archive.ts")).exportJobs(job, flags)
+      ),
+    );
   withData(root.command("backup"))
     .description("Copy the log to a file, also while a server runs; keys are not in it")
     .argument("<file>", "a new file")
-    .action(does((file: string, flags: Flags) => backup(file, flags)));
+    .action(
+      does(async (file: string, flags: Flags) => (await import("./backup.ts")).backup(file, flags)),
+    );
   withData(root.command("restore"))
     .description("Put a backup in the log's place, while no server runs")
     .argument("<file>", "a file that `backup` has written")
-    .action(does((file: string, flags: Flags) => restore(file, flags)));
+    .action(
+      does(async (file: string, flags: Flags) =>
+        (await import("./backup.ts")).restore(file, flags)
+      ),
+    );
 
   root.command("check")
     .description("Say whether a configuration file is right, and what is wrong with it")
     .argument("[file]", "synctail.json when left out")
-    .action(does((file: string | undefined) => checkConfig(file)));
+    .action(
+      does(async (file: string | undefined) => (await import("./check.ts")).checkConfig(file)),
+    );
 
   try {
     await root.parseAsync(own, { from: "user" });

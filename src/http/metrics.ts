@@ -1,10 +1,11 @@
 /** What operators watch, in the text format of Prometheus. */
 import process from "node:process";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type * as client from "prom-client";
 import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
 import { STATUSES } from "../sync/status.ts";
+import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 
 /** Syncs that are told of one by one; further ones are not, so that labels stay bounded. */
 export const SYNCS_MAX = 1_000;
@@ -21,9 +22,9 @@ export interface Observed {
 /** Where things happen often numbers are only counted; the rest is looked up at a scrape. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #lag: Histogram;
-  readonly #late: Histogram;
-  readonly #requests: Counter<"route" | "status">;
+  readonly #lag: client.Histogram;
+  readonly #late: client.Histogram;
+  readonly #requests: client.Counter<"route" | "status">;
 
   /** @param version of this program @param runtime what runs it: `deno 2.9.6` */
   constructor(version: string, runtime: string) {
