@@ -12,7 +12,7 @@ import { LiveStream } from "./live_stream.ts";
 import type { PageTurns } from "./page_turns.ts";
 
 /** Entries read at a time for a viewer that is behind. */
-const PAGE = 500;
+const PAGE = 100;
 
 export interface SubscriptionOptions {
   readonly job: Job;
