@@ -9,14 +9,17 @@ import type { Job } from "../sync/job.ts";
 import { trimmedThrough } from "./cursor.ts";
 import { entryFrames, faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
 import { LiveStream } from "./live_stream.ts";
+import type { PageTurns } from "./page_turns.ts";
 
 /** Entries read at a time for a viewer that is behind. */
-const PAGE = 500;
+const PAGE = 100;
 
 export interface SubscriptionOptions {
   readonly job: Job;
   readonly log: EventLog;
   readonly tail: Tail;
+  /** Shared by all who read from the log. */
+  readonly pageTurns: PageTurns;
   /** The first chunk: connected, and the snapshot if there is one. */
   readonly opening: Uint8Array;
   /** Everything after this position follows. */
@@ -119,8 +122,10 @@ export class Subscription extends LiveStream implements Follower {
    * rejects.
    */
   async #page(): Promise<void> {
-    const { job, log, logs, mergeAfter } = this.#options;
+    const { job, log, logs, mergeAfter, pageTurns } = this.#options;
     try {
+      await pageTurns.next();
+      if (this.over) return;
       const now = await log.get(job);
       if (now && now.seq - this.#cursor > mergeAfter) this.#mergeBelow = now.progressSeq;
       const page = await log.read(job, {

@@ -19,6 +19,7 @@ import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
 import { JobsStream, type JobsWish } from "./jobs_stream.ts";
 import { type LiveStream, PARTING_MS } from "./live_stream.ts";
+import { PageTurns } from "./page_turns.ts";
 import { type Right, Rights } from "./rights.ts";
 import { Subscription } from "./subscription.ts";
 import { WriteDeadline } from "./write_deadline.ts";
@@ -82,6 +83,7 @@ export interface ViewerTotals {
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #tails: Tails;
+  readonly #pageTurns = new PageTurns();
   readonly #wheel: HeartbeatWheel;
   readonly #feed: JobFeed;
   readonly #rights: Rights;
@@ -128,6 +130,7 @@ export class Viewers {
         job,
         log,
         tail: this.#tails.of(job),
+        pageTurns: this.#pageTurns,
         opening: openingBytes(job, {
           ...opening,
           requested: wish.cursor,
