@@ -103,7 +103,8 @@ function reloadOnHangup(
     again(file, (path) => {
       const { syncs, notify } = readConfig(path);
       server.reload(syncs, notify());
-      logger.info("{file} was read again: {count} syncs", { file: path, count: syncs.length });
+      const count = `${syncs.length} sync${syncs.length === 1 ? "" : "s"}`;
+      logger.info("{file} was read again: {count}", { file: path, count });
     });
     again(keysFile, (path) => {
       const keys = readKeysFile(path);
