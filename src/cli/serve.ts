@@ -13,6 +13,7 @@ import type { Flags } from "./flags.ts";
 import { readKeysFile } from "./open_auth.ts";
 import { LINK_SCOPES, signInUrl } from "./link.ts";
 import { pagesOf } from "./pages.ts";
+import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
@@ -24,6 +25,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 export async function serve(flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
+  for (const words of openSecretFiles(settings)) loggerOf("config").warning("{words}", { words });
   const { stopped } = untilStopped();
   let first = false;
   const server = await startServer({
