@@ -35,7 +35,7 @@ export function displayFor(options: { readonly json: boolean; readonly clock: Cl
   return failureOnce(process.stdout.isTTY ? new BarDisplay() : new LineDisplay(options.clock));
 }
 
-/** Leaves out the error just before the end of a failed job, whose own line tells it. */
+/** Leaves out the error just before the end of a failed job, whose own line tells it and its code. */
 export function failureOnce(display: Display): Display {
   let held: Payload | undefined;
   const tellHeld = () => {
@@ -45,7 +45,11 @@ export function failureOnce(display: Display): Display {
   };
   return {
     show(payload) {
-      if (isTerminalPayload(payload) && payload.error) held = undefined;
+      if (held && isTerminalPayload(payload) && payload.error) {
+        const error = `${payload.error} (${held.code})`;
+        held = undefined;
+        return display.show({ ...payload, error });
+      }
       tellHeld();
       if (payload.type === "error") held = payload;
       else display.show(payload);

@@ -105,8 +105,9 @@ function reloadOnHangup(
     again(file, (path) => {
       const { syncs, notify } = readConfig(path);
       server.reload(syncs, notify());
-      const count = `${syncs.length} sync${syncs.length === 1 ? "" : "s"}`;
-      logger.info("{file} was read again: {count}", { file: path, count });
+      const count = syncs.length;
+      const noun = count === 1 ? "sync" : "syncs";
+      logger.info(`{file} was read again: {count} ${noun}`, { file: path, count });
     });
     again(keysFile, (path) => {
       const keys = readKeysFile(path);

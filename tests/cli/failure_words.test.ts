@@ -21,7 +21,10 @@ test("run tells a failure once", async (t) => {
   const { code, stdout } = await startProgram.toEnd(t, { args });
 
   assert.equal(code, 1);
-  assert.match(stdout, /^failed: The program ended with exit code 7: disk full \(0 inserted/m);
+  assert.match(
+    stdout,
+    /^failed: The program ended with exit code 7: disk full \(program_failed\) \(0 inserted/m,
+  );
   assert.equal(stdout.match(/exit code 7/g)?.length, 1, stdout);
 });
 
