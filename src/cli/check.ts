@@ -12,7 +12,9 @@ export function checkConfig(file: string = CONFIG_FILE): number {
   const names = syncs.map(({ name }) => name).join(", ");
   const told = notify().map(({ name }) => name).join(", ");
   process.stdout.write(
-    `${file} is right: ${syncs.length} syncs${names && ` (${names})`}` +
+    `${file} is right: ${syncs.length} sync${syncs.length === 1 ? "" : "s"}${
+      names && ` (${names})`
+    }` +
       `${told && `, tells ${told}`}\n`,
   );
   for (const { name, schedule } of syncs) {

@@ -16,6 +16,8 @@ export interface Client {
   readonly key: string;
   /** Of its certificate, when it is this machine's own server and speaks HTTPS. */
   readonly fingerprint?: string;
+  /** Where people reach its pages, when that is known to be elsewhere. */
+  readonly pages?: string;
 }
 
 /**

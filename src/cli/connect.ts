@@ -11,6 +11,7 @@ import { cliKey } from "./cli_key.ts";
 import type { Client } from "./client.ts";
 import { UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { pagesOf } from "./pages.ts";
 import { startServer } from "./server.ts";
 import { dataFrom, type Resolved } from "./settings.ts";
 
@@ -119,12 +120,13 @@ export const DEFAULT_TENANT = "default" as TenantId;
 /** A client with the key of commands on this machine, for a server that runs on the directory. */
 export function withCliKey(
   data: string,
-  { url, fingerprint }: ServerNote,
+  note: ServerNote,
   tenant: TenantId,
 ): Client {
   const keys = new KeyStore(join(data, "keys.db"), systemClock);
   try {
-    return { server: url, key: cliKey(keys, data, tenant), fingerprint };
+    const { url, fingerprint } = note;
+    return { server: url, key: cliKey(keys, data, tenant), fingerprint, pages: pagesOf(note) };
   } finally {
     keys.close();
   }

@@ -16,6 +16,7 @@ import { displayFor } from "./display.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { LINK_SCOPES, signInUrl } from "./link.ts";
+import { pagesOf } from "./pages.ts";
 import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
@@ -55,14 +56,13 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
   );
   try {
     const key = cliKey(server.keys, data, TENANT);
-    const { url, fingerprint } = server;
-    const client = { server: url, key, fingerprint };
-    server.directory.announce({ url, pid: process.pid, fingerprint });
+    const { url, note } = server;
+    const client = { server: url, key, fingerprint: note.fingerprint };
+    server.directory.announce(note);
     const job = await runSync(client, SYNC);
     const path = `${server.url}/v1/sync/job/${job.id}/subscribe`;
     if (settings.json) print({ type: "listening", url: server.url });
-    const base = settings.publicUrl ?? server.url;
-    say(`\nOpen ${signInUrl(base, server, TENANT, LINK_SCOPES, `job/${job.id}`)}`);
+    say(`\nOpen ${signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES, `job/${job.id}`)}`);
     say(`\nIndexing ${tree} into ${sync.destination.path}`);
     const { maxPerS } = sync.source;
     if (maxPerS !== undefined) {

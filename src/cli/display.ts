@@ -34,7 +34,37 @@ const LINE_MS = 2_000;
 /** The display that suits: `--json`, a terminal, or a pipe. */
 export function displayFor(options: { readonly json: boolean; readonly clock: Clock }): Display {
   if (options.json) return new JsonDisplay();
-  return process.stdout.isTTY ? new BarDisplay() : new LineDisplay(options.clock);
+  return failureOnce(process.stdout.isTTY ? new BarDisplay() : new LineDisplay(options.clock));
+}
+
+/** Leaves out the error just before the end of a failed job, whose own line tells it and its code. */
+export function failureOnce(display: Display): Display {
+  let held: Payload | undefined;
+  const tellHeld = () => {
+    const error = held;
+    held = undefined;
+    if (error) display.show(error);
+  };
+  return {
+    show(payload) {
+      if (held && isTerminalPayload(payload) && payload.error) {
+        const error = `${payload.error} (${held.code})`;
+        held = undefined;
+        return display.show({ ...payload, error });
+      }
+      tellHeld();
+      if (payload.type === "error") held = payload;
+      else display.show(payload);
+    },
+    say(text) {
+      tellHeld();
+      display.say(text);
+    },
+    end() {
+      tellHeld();
+      display.end();
+    },
+  };
 }
 
 /** One JSON object a line on stdout, words on stderr. */
@@ -117,7 +147,7 @@ function started(): SingleBar {
       const bar = known
         ? `${options.barCompleteString.slice(0, filled)}${
           options.barIncompleteString.slice(0, size - filled)
-        } ${value.toFixed(1).padStart(5)} %`
+        } ${value.toFixed(1).padStart(5)} %${ofBytes(payload)}`
         : "";
       return `${bar}${known ? "  " : ""}${progressLine(payload, known)}`
         .slice(0, columns - 1);
@@ -151,9 +181,15 @@ function lineOf(payload: Payload): string | undefined {
   }
 }
 
+/** Says so where the percent is one of bytes, beside counts of entities. */
+function ofBytes({ percent, bytes_done, bytes_total }: Payload): string {
+  const share = 100 * Number(bytes_done) / Number(bytes_total);
+  return Math.abs(share - Number(percent)) < 0.11 ? " of bytes" : ""; // it is cut to tenths
+}
+
 function progressLine(payload: Payload, percentShown = false): string {
   const percent = !percentShown && typeof payload.percent === "number"
-    ? `${payload.percent.toFixed(1)} %`
+    ? `${payload.percent.toFixed(1)} %${ofBytes(payload)}`
     : undefined;
   const rate = typeof payload.rate_per_s === "number"
     ? `${Math.round(payload.rate_per_s)}/s${payload.paced ? " (paced)" : ""}`

@@ -11,6 +11,7 @@ import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { scopesFrom, tenantFrom } from "./keys.ts";
 import { SIGN_IN_FILE } from "./open_auth.ts";
+import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
 
 /** What whoever opens the link may do, when nothing else is asked for. */
@@ -21,7 +22,8 @@ export function link(flags: Flags): number {
   const { data: given } = flags;
   const { settings } = settingsFrom(typeof given === "string" ? { data: given } : {});
   const { data } = settings;
-  const base = settings.publicUrl ?? serverOf(data)?.url;
+  const note = serverOf(data);
+  const base = settings.publicUrl ?? (note && pagesOf(note));
   if (base === undefined) {
     throw new UsageError(`Cannot print a link: no server runs on "${data}"`);
   }
@@ -57,9 +59,4 @@ export function signInUrl(
 ): string {
   const secret = signIns.createLink(keys.linkKey(tenant, scopes));
   return `${pageUrl(base, path)}#link=${secret}`;
-}
-
-/** A page of the server at that URL. @param path such as `job/…`; empty for the first page */
-export function pageUrl(base: string, path: string): string {
-  return `${base.replace(/\/+$/, "")}/${path}`;
 }

@@ -11,8 +11,8 @@ import { localServer } from "./connect.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
-import { pageUrl } from "./link.ts";
 import type { Flags } from "./flags.ts";
+import { pageUrl } from "./pages.ts";
 import { CONFIG_FILE, type Resolved, settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
 import { untilStopped } from "./signals.ts";
@@ -38,7 +38,8 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   try {
     if (missing && own) throw missing;
     const job = await runSync(client, sync);
-    process.stderr.write(`Job ${job.id}, shown at ${pageUrl(client.server, `job/${job.id}`)}\n`);
+    const page = pageUrl(client.pages ?? client.server, `job/${job.id}`);
+    process.stderr.write(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
     stopped.then(() => cancelJob(client, job.id)).catch((cause) => display.say(String(cause)));
     const { signal } = new AbortController();

@@ -3,6 +3,7 @@ import process from "node:process";
 import { KeyFileError } from "../auth/key_file.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
+import type { ServerNote } from "../log/data_directory.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
@@ -11,6 +12,8 @@ import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { readKeysFile } from "./open_auth.ts";
 import { LINK_SCOPES, signInUrl } from "./link.ts";
+import { pagesOf } from "./pages.ts";
+import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
@@ -22,6 +25,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 export async function serve(flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify, file } = settingsFrom(flags);
   await logToStderr(settings.logLevel);
+  for (const words of openSecretFiles(settings)) loggerOf("config").warning("{words}", { words });
   const { stopped } = untilStopped();
   let first = false;
   const server = await startServer({
@@ -41,15 +45,17 @@ export async function serve(flags: Flags): Promise<number> {
     },
   });
   if (first) tellFirstKey(server, settings.json);
-  const { url, directory, fingerprint } = server;
-  directory.announce({ url, pid: process.pid, fingerprint });
-  const line = settings.json ? JSON.stringify({ type: "listening", url }) : `Listening on ${url}`;
+  const { url, directory, note } = server;
+  directory.announce(note);
+  const line = settings.json
+    ? JSON.stringify({ type: "listening", url })
+    : listeningWords(note, settings.hostname);
   // Whoever has read the line may send a signal the next moment.
   const { keysFile } = settings;
   if (file !== undefined || keysFile !== undefined) reloadOnHangup(server, file, keysFile);
   process.stdout.write(`${line}\n`);
   if (first && !settings.json && process.stdout.isTTY) {
-    const open = signInUrl(settings.publicUrl ?? url, server, TENANT, LINK_SCOPES);
+    const open = signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES);
     process.stdout.write(
       `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
     );
@@ -65,6 +71,14 @@ function tellFirstKey({ keys }: RunningServer, json: boolean): void {
   const { key } = keys.create({ tenant: TENANT, scopes: ["read", "run", "write"], name: "first" });
   const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
   (json ? process.stderr : process.stdout).write(words);
+}
+
+/** What it listens on, and where people reach it when that is something else. */
+function listeningWords(note: ServerNote, hostname: string): string {
+  const every = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const on = note.everywhere ? note.url.replace("127.0.0.1", every) : note.url;
+  const reached = pagesOf(note);
+  return `Listening on ${on}${reached === on ? "" : `, reached at ${reached}`}`;
 }
 
 /** SIGHUP takes the files' syncs and keys anew; a file that is wrong changes nothing and is told. */
@@ -90,7 +104,9 @@ function reloadOnHangup(
     again(file, (path) => {
       const { syncs, notify } = readConfig(path);
       server.reload(syncs, notify());
-      logger.info("{file} was read again: {count} syncs", { file: path, count: syncs.length });
+      const count = syncs.length;
+      const noun = count === 1 ? "sync" : "syncs";
+      logger.info(`{file} was read again: {count} ${noun}`, { file: path, count });
     });
     again(keysFile, (path) => {
       const keys = readKeysFile(path);

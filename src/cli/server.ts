@@ -1,14 +1,16 @@
 /** A whole server, put together: what serve, demo and a run without a server start. */
 import { X509Certificate } from "node:crypto";
+import process from "node:process";
 import { setImmediate } from "node:timers";
 import { httpApp } from "../http/app.ts";
-import { DataDirectory } from "../log/data_directory.ts";
+import { DataDirectory, type ServerNote } from "../log/data_directory.ts";
 import { loggerOf } from "../logger.ts";
-import { listen, urlOf } from "../runtime/serve.ts";
+import { listen, listensEverywhere, urlOf } from "../runtime/serve.ts";
 import type { Viewers } from "../stream/viewers.ts";
 import { listenForMetrics } from "./metrics_listener.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
+import { pagesOf } from "./pages.ts";
 import type { RunningServer, ServerOptions } from "./server_options.ts";
 import { type Jobs, openJobs, openNotifications, openStreams, servicesOf } from "./server_parts.ts";
 import { VERSION } from "./version.ts";
@@ -46,8 +48,8 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const { keys, signIns } = authenticator.parts;
   const ground = { options, directory, opened, onFault };
   const streams = openStreams(ground);
-  const at: { url?: string } = {};
-  const notifications = openNotifications(ground, streams, () => at.url);
+  const at: { note?: ServerNote } = {};
+  const notifications = openNotifications(ground, streams, () => at.note && pagesOf(at.note));
   const jobs = await openJobs(ground, streams, notifications);
   const { scheduler, syncs, bridges } = jobs;
   const { viewers, metrics, log } = streams;
@@ -62,14 +64,21 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   opened.push(() => leave(viewers, jobs, options.stopGraceMs));
   opened.push(() => scheduler.stop());
   if (metricsListen) opened.push(await listenForMetrics(metricsListen, metrics));
-  const url = at.url = urlOf(hostname, listening.port, tls && "https");
+  const url = urlOf(hostname, listening.port, tls && "https");
+  const note = at.note = {
+    url,
+    pid: process.pid,
+    fingerprint: tls && new X509Certificate(tls.cert).fingerprint256,
+    publicUrl: options.publicUrl,
+    everywhere: listensEverywhere(hostname),
+  };
   notifications.send();
   if (options.schedules) await scheduler.start();
 
   return {
     url,
     port: listening.port,
-    fingerprint: tls && new X509Certificate(tls.cert).fingerprint256,
+    note,
     directory,
     keys,
     signIns,

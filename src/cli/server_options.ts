@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 import type { Target } from "../jobs/notify/target.ts";
 import type { OnOccurrence } from "../jobs/occurrence.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
-import type { DataDirectory } from "../log/data_directory.ts";
+import type { DataDirectory, ServerNote } from "../log/data_directory.ts";
 import type { Durability } from "../log/sqlite_log.ts";
 import type { AuthConfig } from "./auth_config.ts";
 
@@ -64,8 +64,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly port: number;
-  /** Of its certificate (SHA-256); undefined for plain HTTP. */
-  readonly fingerprint: string | undefined;
+  /** What the commands beside it may know, once `directory` announces it. */
+  readonly note: ServerNote;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
   /** For links that sign a browser in. */

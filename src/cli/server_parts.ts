@@ -24,6 +24,7 @@ import { SqliteLog } from "../log/sqlite_log.ts";
 import { RUNTIME } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
 import type { Opened } from "./opened.ts";
+import { pageUrl } from "./pages.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { listOf } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
@@ -59,11 +60,11 @@ export function openStreams({ options, directory, opened, onFault }: Ground) {
   return { log, hub, metrics, viewers };
 }
 
-/** @param urlOf where this server is reached; undefined before it listens */
+/** @param pages where people reach this server; undefined before it listens */
 export function openNotifications(
   { options, directory, opened, onFault }: Ground,
   { log, hub, viewers }: Streams,
-  urlOf: () => string | undefined,
+  pages: () => string | undefined,
 ): Notifications {
   const { clock, stallAfterMs } = options;
   const notifications = new Notifications({
@@ -74,8 +75,8 @@ export function openNotifications(
     onFault,
     show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
     linkOf: (jobId) => {
-      const base = options.publicUrl?.replace(/\/+$/, "") ?? urlOf();
-      return base && `${base}/job/${jobId}`;
+      const base = pages();
+      return base && pageUrl(base, `job/${jobId}`);
     },
   });
   opened.push(() => notifications.stop(NOTIFY_STOP_MS));

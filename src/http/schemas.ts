@@ -73,6 +73,7 @@ export const SyncSchema = z.object({
     example: "directory",
   }),
   destination: z.string().nullable().openapi({ example: "sqlite" }),
+  runnable: z.boolean().openapi({ description: "Whether the server can run it" }),
   last_job: JobSchema.nullable(),
   last_success_at: time.nullable().openapi({ description: "When its newest complete run ended" }),
   schedule: z.string().nullable().openapi({

@@ -66,6 +66,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
           name: ref.name,
           source: sync?.source.type ?? null,
           destination: sync?.destination?.type ?? null,
+          runnable: sync !== undefined && syncs.runnable(sync) !== undefined,
           last_job: last ? jobJson(last, services) : null,
           last_success_at: iso(success?.endedAtMs),
           ...standingJson(sync && scheduler.standing(sync, last)),

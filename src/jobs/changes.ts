@@ -12,6 +12,11 @@ export const WORKER_LOST: JobError = {
   code: "worker_lost",
   message: "Whoever ran this job has not been heard of for longer than its lease.",
 };
+/** A job of the server's own, which goes with its process: no lease has run out. */
+export const SERVER_KILLED: JobError = {
+  code: WORKER_LOST.code,
+  message: "The server was killed while it ran this job.",
+};
 const CANCEL_OVERDUE: JobError = {
   code: "cancel_overdue",
   message: "The worker was asked to stop and did not say that it had.",

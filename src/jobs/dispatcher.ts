@@ -12,7 +12,7 @@ import {
   type TenantId,
 } from "../sync/ids.ts";
 import { type Job, keyOf, type SyncRef } from "../sync/job.ts";
-import { cancel, end, giveUp, renew, WORKER_LOST } from "./changes.ts";
+import { cancel, end, giveUp, renew, SERVER_KILLED } from "./changes.ts";
 import { JobRunner, LEASE_MS } from "./job_runner.ts";
 
 /** How often leases are looked at, in milliseconds. */
@@ -93,7 +93,8 @@ export class Dispatcher {
     for (;;) {
       const left = await log.ownedByOthers(owner);
       if (left.length === 0) break;
-      for (const key of left) await log.append(key, end({ status: "failed", error: WORKER_LOST }));
+      const error = SERVER_KILLED;
+      for (const key of left) await log.append(key, end({ status: "failed", error }));
     }
     await this.#sweep((job, producerOf) => {
       if (job.leaseMs === null || job.status === "cancelling") return giveUp(now)(job, producerOf);

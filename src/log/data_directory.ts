@@ -14,6 +14,10 @@ export interface ServerNote {
   readonly passing?: boolean;
   /** Of its certificate (SHA-256), where it speaks HTTPS. */
   readonly fingerprint?: string;
+  /** Where people reach it, as --public-url names it. */
+  readonly publicUrl?: string;
+  /** Whether it listens on all addresses of the machine; `url` is the loopback one. */
+  readonly everywhere?: boolean;
 }
 
 /** Another server has the directory. */
@@ -90,13 +94,15 @@ export function serverOf(path: string): ServerNote | undefined {
   try {
     const note: unknown = JSON.parse(readFileSync(join(path, SERVER_FILE), "utf8"));
     if (typeof note !== "object" || note === null) return undefined;
-    const { url, pid, passing, fingerprint } = note as Partial<ServerNote>; // looked at below
+    const { url, pid, passing, fingerprint, publicUrl, everywhere } = note as Partial<ServerNote>; // looked at below
     if (typeof url !== "string" || typeof pid !== "number") return undefined;
     return {
       url,
       pid,
       ...(passing === true && { passing }),
       ...(typeof fingerprint === "string" && { fingerprint }),
+      ...(typeof publicUrl === "string" && { publicUrl }),
+      ...(everywhere === true && { everywhere }),
     };
   } catch {
     // No file, or one that is being written: nothing is known of a server.

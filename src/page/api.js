@@ -50,6 +50,17 @@ export async function ask(method, path, body, signal) {
   throw new Refused(response.status, detail, problem);
 }
 
+/**
+ * What went wrong, after what was to be done; a whole sentence of the server's stands alone.
+ *
+ * @param {string} what such as `Cannot run docs`
+ * @param {unknown} cause
+ */
+export function failure(what, cause) {
+  const reason = reasonOf(cause);
+  return reason.startsWith("Cannot ") ? reason : `${what}: ${reason}`;
+}
+
 /** What went wrong, for people. @param {unknown} cause */
 export function reasonOf(cause) {
   return cause instanceof Refused ? cause.message : "The server does not answer";

@@ -1,6 +1,6 @@
 // @ts-check
 /** The first page: syncs, and all jobs, live on one connection. */
-import { ask, reasonOf, Refused } from "./api.js";
+import { ask, failure, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
 import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
@@ -88,7 +88,7 @@ export function homeView(place, query) {
       filters.syncs(items);
     }, (cause) => {
       // The stream tells by itself when the server is away.
-      if (cause instanceof Refused) notice(`Cannot list the syncs: ${reasonOf(cause)}`);
+      if (cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
     });
   }
   askSyncs();
@@ -138,7 +138,7 @@ export function homeView(place, query) {
       await store.older();
     } catch (cause) {
       store.more = false;
-      notice(`Cannot show older jobs: ${reasonOf(cause)}`);
+      notice(failure("Cannot show older jobs", cause));
     }
     older.disabled = false;
     frames.soon();

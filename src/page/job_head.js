@@ -4,7 +4,7 @@ import { h, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { cancelJob, copyCurl, mayRun, runSync } from "./runs.js";
 import { duration, known } from "./time.js";
-import { isEnded, shortId, STATUS_WORDS, title } from "./words.js";
+import { isEnded, shortId, STATUS_WORDS, title, warningsOf } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Place} Place */
@@ -57,6 +57,8 @@ export function jobHead(place, first) {
       if (state.dataset.status !== word) {
         state.dataset.status = word;
         state.replaceChildren(icon(word), STATUS_WORDS[job.status] + (stalled ? ", stalled" : ""));
+        const warned = warningsOf(job);
+        if (warned) state.append(`, ${warned}`, icon("warning"));
       }
       if (told !== job.status) {
         told = job.status;

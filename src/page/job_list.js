@@ -4,7 +4,17 @@ import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { duration, fullTime, known, relative } from "./time.js";
 import { VirtualList } from "./virtual_list.js";
-import { counts, isEnded, percent, rate, shortId, STATUS_WORDS, title } from "./words.js";
+import {
+  counts,
+  isEnded,
+  isOfBytes,
+  percent,
+  rate,
+  shortId,
+  STATUS_WORDS,
+  title,
+  warningsOf,
+} from "./words.js";
 
 /** @typedef {import("./jobs_store.js").Held} Held */
 /** @typedef {import("./wire.d.ts").Listed} Listed */
@@ -75,6 +85,9 @@ function jobRow(stallAfterMs) {
         setAttribute(node, "data-status", word);
         const words = stalled ? "Stalled" : STATUS_WORDS[job.status];
         state.replaceChildren(icon(word), h("span", {}, words));
+        const warned = warningsOf(job);
+        setAttribute(state, "title", warned || undefined);
+        if (warned) state.append(h("span", { class: "unseen" }, `, ${warned}`), icon("warning"));
         const id = job.sync === null && job.name === null ? undefined : shortId(job.id);
         name.replaceChildren(title(job), " ", id === undefined ? "" : h("small", {}, id));
         tags.replaceChildren(
@@ -82,9 +95,11 @@ function jobRow(stallAfterMs) {
         );
       }
       setText(what, whatOf(job, stalled));
+      setAttribute(what, "title", job.error ?? undefined);
       setHidden(bar, job.percent === undefined);
       if (job.percent !== undefined) fill.style.transform = `scaleX(${job.percent / 100})`;
       setText(share, job.percent === undefined ? "" : percent(job.percent));
+      setAttribute(share, "title", isOfBytes(job) ? "of bytes" : undefined);
       setText(tally, counts(job));
       setText(pace, over ? tookOf(job) : paceOf(job));
       const at = job.ended_at ?? job.started_at ?? job.created_at;

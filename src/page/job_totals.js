@@ -2,7 +2,7 @@
 /** How far a job has come: bar, counts, entity types. */
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { duration } from "./time.js";
-import { bytes, COUNTS, isEnded, number, percent, rate } from "./words.js";
+import { bytes, COUNTS, isEnded, isOfBytes, number, percent, rate } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Totals} Totals */
 
@@ -39,6 +39,7 @@ export function progressPanel() {
     show(totals) {
       const over = isEnded(totals.status);
       setText(share, totals.percent === undefined ? undefined : percent(totals.percent));
+      if (!over && isOfBytes(totals)) share.append(h("small", {}, " of bytes"));
       setText(amount, amountOf(totals));
       setText(pace, over ? undefined : paceOf(totals));
       setText(
@@ -54,6 +55,7 @@ export function progressPanel() {
       setText(phase, over ? undefined : totals.phase);
       setText(current, over ? undefined : totals.current);
       setHidden(busy, over || (totals.phase === undefined && totals.current === undefined));
+      setHidden(node, [share, amount, pace, left, bar, busy].every(({ hidden }) => hidden));
     },
   };
 }
@@ -65,9 +67,10 @@ function amountOf(totals) {
   const parts = [];
   if (totals.total !== undefined) parts.push(`${number(done)} of ${number(totals.total)} entities`);
   else if (done > 0) parts.push(done === 1 ? "1 entity" : `${number(done)} entities`);
-  if (totals.bytes_done !== undefined) {
+  // None at all and of nobody knows how many says nothing.
+  if (totals.bytes_done || totals.bytes_total !== undefined) {
     const all = totals.bytes_total === undefined ? "" : ` of ${bytes(totals.bytes_total)}`;
-    parts.push(`${bytes(totals.bytes_done)}${all}`);
+    parts.push(`${bytes(totals.bytes_done ?? 0)}${all}`);
   }
   return parts.length === 0 ? undefined : parts.join(" \u00b7 ");
 }
@@ -133,7 +136,8 @@ export function typesPanel() {
     node,
     /** @param {Totals} totals */
     show({ entities_encountered }) {
-      const all = Object.entries(entities_encountered).sort(([, a], [, b]) => b - a);
+      const met = Object.entries(entities_encountered).filter(([, count]) => count > 0);
+      const all = met.sort(([, a], [, b]) => b - a);
       setHidden(node, all.length === 0);
       const most = all.slice(0, all.length > TYPES_MAX ? TYPES_MAX - 1 : TYPES_MAX);
       const rest = all.slice(most.length);

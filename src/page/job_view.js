@@ -84,7 +84,7 @@ function liveJob(place, first, gone) {
   if (job.sync_id !== null && mayRun(place)) {
     ask("GET", "v1/sync").then(({ items }) => {
       const own = items.find((/** @type {{ id: string }} */ { id }) => id === job.sync_id);
-      runnable = own !== undefined && own.source !== null;
+      runnable = own?.runnable === true;
       frames.soon();
     }, () => {}); // without the answer there is no button
   }

@@ -1,6 +1,6 @@
 // @ts-check
 /** Running, cancelling and copying: what the page can do to a job or a sync. */
-import { ask, reasonOf, Refused, urlOf } from "./api.js";
+import { ask, failure, Refused, urlOf } from "./api.js";
 import { h } from "./dom.js";
 import { notice } from "./notices.js";
 
@@ -28,7 +28,7 @@ export async function runSync(place, sync) {
       const link = h("a", { href: `job/${running}` }, "Show it");
       return notice(`${sync.name} is running already.`, link);
     }
-    notice(`Cannot run ${sync.name}: ${reasonOf(cause)}`);
+    notice(failure(`Cannot run ${sync.name}`, cause));
   }
 }
 
@@ -41,7 +41,7 @@ export function cancelJob(place, id, name) {
       await ask("POST", `v1/sync/job/${id}/cancel`);
     } catch (cause) {
       if (cause instanceof Refused && cause.status === 401) return place.signedOut(cause.message);
-      notice(`Cannot cancel ${name}: ${reasonOf(cause)}`);
+      notice(failure(`Cannot cancel ${name}`, cause));
     }
   };
   dialog.append(

@@ -5,7 +5,7 @@ import { icon } from "./icons.js";
 import { listedFrom } from "./jobs_store.js";
 import { mayRun, runSync } from "./runs.js";
 import { known, showTime } from "./time.js";
-import { isEnded, many, percent, STATUS_WORDS } from "./words.js";
+import { isEnded, many, percent, STATUS_WORDS, warningsOf } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
@@ -83,7 +83,7 @@ function syncCard(place, first) {
     type: "button",
     class: "small",
     "aria-label": `Run ${first.name}`,
-    hidden: first.source === null || !mayRun(place),
+    hidden: !first.runnable || !mayRun(place),
     onclick: () => runSync(place, sync),
   }, "Run");
   const node = h(
@@ -108,9 +108,11 @@ function syncCard(place, first) {
     setHidden(overdue, sync.overdue !== true);
     const words = job ? wordsOf(job) : "Never run";
     const sign = job && (isStalled(job) ? "stalled" : job.status);
-    if (shown === `${sign} ${words}`) return;
-    shown = `${sign} ${words}`;
+    const warned = job && warningsOf(job);
+    if (shown === `${sign} ${words}${warned}`) return;
+    shown = `${sign} ${words}${warned}`;
     state.replaceChildren(...(sign === undefined ? [] : [icon(sign)]), words);
+    if (warned) state.append(`, ${warned}`, icon("warning"));
   }
 
   /** @param {Listed} given */

@@ -60,7 +60,7 @@ function liveSync(place, first) {
     expected: fact("Expected", expected),
   };
   const overdue = h("p", { class: "stall", role: "status", hidden: true });
-  const flow = sync.source === null
+  const flow = sync.source === null || sync.source === "outside"
     ? "Its runs are reported by workers elsewhere."
     : sync.destination === null
     ? sync.source
@@ -83,7 +83,7 @@ function liveSync(place, first) {
         { class: "actions" },
         h("button", {
           type: "button",
-          hidden: sync.source === null || !mayRun(place),
+          hidden: !sync.runnable || !mayRun(place),
           onclick: () => runSync(place, sync),
         }, "Run now"),
       ),

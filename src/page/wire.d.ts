@@ -74,6 +74,7 @@ export interface Sync {
   readonly name: string;
   readonly source: string | null;
   readonly destination: string | null;
+  readonly runnable: boolean;
   readonly last_job: Job | null;
   readonly schedule?: unknown;
   readonly next_run_at?: string | null;

@@ -39,6 +39,17 @@ export function percent(value) {
   return `${value.toFixed(1)} %`;
 }
 
+/** Whether the percent is a share of bytes, and not of the entities beside it. @param {Totals} totals */
+export function isOfBytes({ percent, bytes_done = 0, bytes_total }) {
+  if (percent === undefined || !bytes_total) return false;
+  return Math.abs((bytes_done / bytes_total) * 100 - percent) < 0.11; // it is cut to tenths
+}
+
+/** `2 warnings` of a job that completed with some; empty for any other. @param {Totals} totals */
+export function warningsOf({ status, warnings }) {
+  return status === "completed" && warnings ? many(warnings, "warning") : "";
+}
+
 /** `4,810/s` @param {number} value */
 export function rate(value) {
   return `${value < 1000 ? RATE.format(value) : number(Math.round(value))}/s`;

@@ -36,7 +36,11 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 
 /** The URL that reaches a listener on this machine. */
 export function urlOf(hostname: string, port: number, scheme = "http"): string {
-  const anywhere = hostname === "0.0.0.0" || hostname === "::" || hostname === "";
-  const host = anywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `${scheme}://${host}:${port}`;
+  const host = listensEverywhere(hostname) ? "127.0.0.1" : hostname;
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Whether a listener with that hostname takes connections on all addresses of the machine. */
+export function listensEverywhere(hostname: string): boolean {
+  return hostname === "0.0.0.0" || hostname === "::" || hostname === "";
 }

@@ -52,6 +52,7 @@ for (const how of ["SIGKILL", "a second SIGTERM"] as const) {
     const again = await startProgram(t, { args, data });
     const job = await (await fetch(`${again.url}/v1/sync/job/${id}`, { headers })).json();
     assert.deepEqual([job.status, job.error?.code], ["failed", "worker_lost"]);
+    assert.equal(job.error?.message, "The server was killed while it ran this job.");
   });
 }
 

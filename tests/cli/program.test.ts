@@ -225,7 +225,7 @@ test("SIGHUP reads the syncs again, and keeps the old ones when the file is wron
 
   write(sync("other", {}));
   process.kill(server.pid, "SIGHUP");
-  await said(/was read again: 1 syncs/);
+  await said(/was read again: 1 sync\b/);
   const after = await names();
   writeFileSync(config, "{");
   process.kill(server.pid, "SIGHUP");

@@ -181,6 +181,7 @@ test("open() ends jobs that a process before has left behind, once, and leaves w
   await dispatcher.stop();
 
   assert.deepEqual([over?.status, over?.error?.code, over?.seq], ["failed", "worker_lost", 1]);
+  assert.equal(over?.error?.message, "The server was killed while it ran this job.");
   const { status, leaseUntilMs } = await log.get(workers) ?? {};
   // Its lease had lapsed while there was no server to renew it at.
   assert.deepEqual([status, leaseUntilMs], ["pending", clock.now() + 60_000]);

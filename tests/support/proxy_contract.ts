@@ -135,6 +135,16 @@ export function proxyContract(name: string, proxy: Proxy): void {
     assert.deepEqual([type, explained.status], ["/synctail/problems/not-found", 200]);
   });
 
+  test(`${name} leads from the public URL as it is named, without a slash, to the page`, async (t) => {
+    const { ask } = await behind(t, proxy, {});
+
+    const answer = await curled(t, ask(""));
+
+    const [status, location] = [answer.status, answer.headers.get("location") ?? ""];
+    assert.equal(status, 301);
+    assert.equal(new URL(location, PUBLIC_URL).pathname, "/synctail/");
+  });
+
   test(`${name} says what the browser sees, and is believed when it is trusted`, async (t) => {
     const root = [[/\/synctail\//g, "/"]] as const;
     const options = { publicUrl: undefined, allowedHosts: "example.com", trustProxy: "127.0.0.1" };

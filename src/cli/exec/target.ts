@@ -8,8 +8,9 @@ import { PortTakenError } from "../../runtime/serve.ts";
 import { cliKey } from "../cli_key.ts";
 import type { Client } from "../client.ts";
 import { type Asked, fetchFrom } from "../fetch_from.ts";
-import { LINK_SCOPES, pageUrl, signInUrl } from "../link.ts";
+import { LINK_SCOPES, signInUrl } from "../link.ts";
 import { DEFAULT_TENANT, withCliKey } from "../connect.ts";
+import { pageUrl } from "../pages.ts";
 import { type RunningServer, startServer } from "../server.ts";
 import type { ServerSettings } from "../server_settings.ts";
 
@@ -78,7 +79,7 @@ export class LocalTarget implements Target {
     const path = `job/${jobId}`;
     return this.#own && process.stderr.isTTY
       ? signInUrl(url, this.#own, DEFAULT_TENANT, LINK_SCOPES, path)
-      : pageUrl(url, path);
+      : pageUrl(this.#client?.pages ?? url, path);
   };
 
   endpoint = (again: boolean): Promise<Endpoint | undefined> => {

@@ -8,6 +8,9 @@ import { levelOf, logLine, words } from "./words.ts";
 /** The program as people call it where nothing is known but its lines. */
 export const THE_PROGRAM = "The program";
 
+/** What nobody caught, as Python, Node and Java name it amidst or behind its trace. */
+const EXCEPTION = /^[\w.$]*(?:Error|Exception)(?:: |$)/;
+
 export class Talk {
   readonly #totals: Totals;
   #warned = 0;
@@ -24,9 +27,9 @@ export class Talk {
     return this.#warned;
   }
 
-  /** The last line on stderr, else the last that calls itself an error, else the last one. */
+  /** The last line that calls itself an error or names an exception, else the last on stderr, else the last one. */
   get reason(): string | undefined {
-    return this.#stderr ?? this.#error ?? this.#any;
+    return this.#error ?? this.#stderr ?? this.#any;
   }
 
   /** A line as it came, with the level that it names. */
@@ -45,7 +48,8 @@ export class Talk {
   /** Remembers a line that is told elsewhere. */
   hear(level: LogLevel, message: string, from: Output): void {
     this.#any = message;
-    if (level === "error") this.#error = message;
+    const thrown = from === "stderr" && EXCEPTION.test(message);
+    if (level === "error" || thrown) this.#error = message;
     if (from === "stderr") this.#stderr = message;
   }
 

@@ -77,6 +77,24 @@ test("lines: a failure is told by exit code or signal, and the last line on stde
   });
 });
 
+test("lines: the last line that calls itself an error is the reason, wherever it stands", () => {
+  const said = ["O: ERROR cannot open it", "O: [error] disk full", "E: cleaning up", "O: bye"];
+
+  const { error } = feed(lines.reader({}), said, { code: 7, signal: null });
+
+  assert.equal(error?.message, "The program ended with exit code 7: [error] disk full");
+});
+
+test("lines: an exception that nobody caught is the reason, also when its trace comes after it", () => {
+  const python = ["E: ERROR trying again", "E: Traceback:", "E: shop.TokenError: expired"];
+  const node = ["E: TypeError: x is not a function", "E:     at main.js:1", "E: Node.js v22.0.0"];
+  const reasonOf = (said: string[]) =>
+    feed(lines.reader({}), said, { code: 1, signal: null }).error?.message.split("1: ")[1];
+
+  assert.equal(reasonOf(python), "shop.TokenError: expired");
+  assert.equal(reasonOf(node), "TypeError: x is not a function");
+});
+
 test("lines: a line of a megabyte is cut, and that is told", () => {
   const { lines: said } = feed(lines.reader({}), [`O: ${"x".repeat(1024 * 1024)}`], done);
 

@@ -1,0 +1,48 @@
+/** Where people reach the pages of a server. */
+import { networkInterfaces } from "node:os";
+import type { ServerNote } from "../log/data_directory.ts";
+
+type Interfaces = Readonly<Record<string, readonly Address[] | undefined>>;
+
+interface Address {
+  readonly address: string;
+  readonly family: string;
+  readonly internal: boolean;
+}
+
+/** Lead to containers and virtual machines, which nobody looks from. */
+const BRIDGE = /^(br-|docker|podman|cni|flannel|cali|veth|virbr|lxc|lxd)/;
+
+/** The public URL, else the machine's address on the network where it listens there, else its own URL. */
+export function pagesOf(
+  { url, publicUrl, everywhere }: Pick<ServerNote, "url" | "publicUrl" | "everywhere">,
+  address: () => string | undefined = ownAddress,
+): string {
+  if (publicUrl !== undefined) return publicUrl;
+  const host = everywhere ? address() : undefined;
+  if (host === undefined) return url;
+  const { protocol, port } = new URL(url);
+  return `${protocol}//${host.includes(":") ? `[${host}]` : host}${port && `:${port}`}`;
+}
+
+/** A page of the server at that URL. @param path such as `job/…`; empty for the first page */
+export function pageUrl(base: string, path: string): string {
+  return `${base.replace(/\/+$/, "")}/${path}`;
+}
+
+/** The address that others on the network most likely reach; undefined where there is none. */
+export function networkAddress(interfaces: Interfaces): string | undefined {
+  const addresses = Object.entries(interfaces)
+    .flatMap(([name, given]) => BRIDGE.test(name) ? [] : given ?? [])
+    .filter(({ internal, address }) => !internal && !/^fe80:/i.test(address));
+  return (addresses.find(({ family }) => family === "IPv4") ?? addresses[0])?.address;
+}
+
+function ownAddress(): string | undefined {
+  try {
+    return networkAddress(networkInterfaces());
+  } catch {
+    // Without the right to look (Deno's --allow-sys) the loopback URL is what is known.
+    return undefined;
+  }
+}

@@ -1,0 +1,41 @@
+/** Whether files that hold secrets are open to others. */
+import { statSync } from "node:fs";
+import process from "node:process";
+import type { ServerSettings } from "./server_settings.ts";
+
+type SecretFiles = Pick<ServerSettings, "keysFile" | "ticketSecretFile" | "tlsKey">;
+
+const READ_BY_OTHERS = 0o044;
+const WRITTEN_BY_OTHERS = 0o022;
+
+/**
+ * Words for each file of the settings that others may write, or that is ours and others may read.
+ *
+ * Docker and Kubernetes mount secrets readable for all, owned by root: there the mode is not ours
+ * to change, and nobody else is in the container.
+ *
+ * @param uid ours; undefined where the system knows no such thing, and then nothing is said
+ */
+export function openSecretFiles(
+  { keysFile, ticketSecretFile, tlsKey }: SecretFiles,
+  uid: number | undefined = process.getuid?.(),
+): string[] {
+  if (uid === undefined) return [];
+  const files = {
+    "--keys-file": keysFile,
+    "--ticket-secret-file": ticketSecretFile,
+    "--tls-key": tlsKey,
+  };
+  return Object.entries(files).flatMap(([flag, path]) => {
+    const file = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+    if (!file) return [];
+    const does = file.mode & WRITTEN_BY_OTHERS
+      ? "write"
+      : file.mode & READ_BY_OTHERS && file.uid === uid
+      ? "read"
+      : undefined;
+    if (does === undefined) return [];
+    const mode = (file.mode & 0o777).toString(8).padStart(4, "0");
+    return [`${flag} ${path}: nobody else may ${does} it, but its mode is ${mode}: chmod 600 it`];
+  });
+}

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { closeBrowser, post, signedInPage, workersJob } from "../support/page.ts";
+import { testServer } from "../support/server.ts";
+
+after(closeBrowser);
+
+const away = configuredSyncs([
+  SYNC_SCHEMA.parse({ name: "away", source: { type: "outside" } }),
+  SYNC_SCHEMA.parse({ name: "here", source: { type: "command", command: ["true"] } }),
+], "/").syncs;
+const ROW = (id: string, of: string) =>
+  `document.querySelector('.job-link[href="job/${id}"]')?.querySelector("${of}")`;
+const BUTTONS = `[...document.querySelectorAll("button")]
+  .filter((node) => node.offsetParent !== null).map((node) => node.textContent)`;
+
+test("what is run elsewhere is offered no button that runs it", async (t) => {
+  const server = await testServer(t, { syncs: away });
+  const job = await workersJob(server, { sync: "away" });
+  await job.tell({ type: "end", status: "completed" });
+  const page = await signedInPage(t, server);
+  const cards = `[...document.querySelectorAll(".sync-card")].map((card) =>
+    card.querySelector(".sync-name").textContent + (card.querySelector("button").hidden ? "" : " runs"))`;
+
+  const listed = await page.until<string[]>(`(${cards}).length === 2 && (${cards})`);
+  await page.open(`${server.url}/sync/away`);
+  await page.until(`document.body.innerText.includes("reported by workers elsewhere")`);
+  const ofSync = await page.run<string[]>(BUTTONS);
+  await page.open(`${server.url}/job/${job.id}`);
+  await page.until(`document.querySelector(".status")?.textContent === "Completed"`);
+  const ofJob = await page.run<string[]>(BUTTONS);
+
+  assert.deepEqual(listed.sort(), ["away", "here runs"]);
+  assert.ok(!ofSync.includes("Run now"), ofSync.join());
+  assert.ok(!ofJob.includes("Run again"), ofJob.join());
+  assert.deepEqual(page.complaints, []);
+});
+
+test("what the server refuses is told once, in its own sentence", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server, "sync/docs");
+  await page.until(`${BUTTONS}.includes("Run now")`);
+  const outside = SYNC_SCHEMA.parse({ name: "docs", source: { type: "outside" } });
+  server.reload(configuredSyncs([outside], "/").syncs);
+
+  await page.run(`[...document.querySelectorAll("button")]
+    .find((node) => node.textContent === "Run now").click()`);
+  const gone = await page.until<string>(`document.querySelector(".notice")?.textContent`);
+
+  assert.match(gone, /^Cannot run sync "docs": its workers do so elsewhere/);
+});
+
+test("the list shows of a failure's reason what fits in two lines, and all of it as its title", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "mirror", total: 100 });
+  const message = "rclone ended with exit code 3: Failed to sync: directory not found, " +
+    "and a further word for each of the many things that have gone wrong on the way, ".repeat(3);
+  await job.tell({ type: "end", status: "failed", error: { code: "program_failed", message } });
+  const page = await signedInPage(t, server);
+  const what = ROW(job.id, ".job-what");
+
+  await page.until(`${what}?.textContent.startsWith("rclone")`);
+  const at = async (width: number) => {
+    await page.look({ width, phone: width < 500 });
+    return await page.run<{ lines: number; share: number; title: string }>(`(() => {
+      const node = ${what};
+      const { width, height } = node.getBoundingClientRect();
+      const lines = height / parseFloat(getComputedStyle(node).lineHeight);
+      return { lines, share: width / node.parentElement.clientWidth, title: node.title };
+    })()`);
+  };
+  const desk = await at(1280);
+  const phone = await at(390);
+
+  assert.equal(Math.round(desk.lines), 2);
+  assert.ok(desk.share > 0.25, `${desk.share}`);
+  assert.equal(desk.title, message);
+  assert.ok(phone.share > 0.85, `${phone.share}`);
+});
+
+test("a job that completed with warnings is marked so, in the list and on its page", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "backup" });
+  await job.tell({ type: "progress", entities_inserted: 10, entities_kept: 5, warnings: 1 }, {
+    type: "end",
+    status: "completed",
+  });
+  const page = await signedInPage(t, server);
+
+  await page.until(`${ROW(job.id, ".icon-warning")}`);
+  const state = await page.run<string>(`${ROW(job.id, ".job-state")}.textContent`);
+  const card = await page.until<string>(
+    `document.querySelector(".sync-state:has(.icon-warning)")?.textContent`,
+  );
+  await page.open(`${server.url}/job/${job.id}`);
+  const status = await page.until<string>(
+    `document.querySelector(".status .icon-warning") && document.querySelector(".status").textContent`,
+  );
+
+  assert.equal(state, "Completed, 1 warning");
+  assert.equal(card, "Completed, 1 warning");
+  assert.equal(status, "Completed, 1 warning");
+});
+
+test("a percent of bytes says so, and nothing done is no amount and no entity type", async (t) => {
+  const server = await testServer(t);
+  const sized = await workersJob(server, { sync: "sized", total: 100 });
+  await sized.tell({
+    ...{ type: "progress", entities_inserted: 90, total: 100 },
+    ...{ bytes_done: 500, bytes_total: 1000 },
+  });
+  const { id } = await post(server, "/v1/sync/job", { sync: "failed" });
+  await post(server, `/v1/sync/job/${id}/events`, [
+    { type: "progress", entities_encountered: { file: 0 }, bytes_done: 0 },
+    { type: "end", status: "failed", error: { code: "program_failed", message: "no" } },
+  ]);
+  const page = await signedInPage(t, server, `job/${sized.id}`);
+
+  const share = await page.until<string>(`document.querySelector(".share")?.textContent`);
+  await page.open(`${server.url}/job/${id}`);
+  await page.until(`document.querySelector(".status")?.textContent === "Failed"`);
+  const text = await page.text();
+
+  assert.equal(share, "50.0 % of bytes");
+  assert.doesNotMatch(text, /0 B|Entity types/);
+});
