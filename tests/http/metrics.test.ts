@@ -64,6 +64,53 @@ test("GET /metrics tells of streams, jobs, requests and the log to a key of the 
   await live?.cancel();
 });
 
+test("GET /metrics tells of viewers that are resumed, refused and far behind, and of heartbeats", async (t) => {
+  const server = await testServer(t, { mergeAfter: 3, viewersPerJob: 1, heartbeatMs: 20 });
+  const headers = {
+    "Authorization": `Bearer ${server.key()}`,
+    "Content-Type": "application/json",
+  };
+  const post = async (path: string, body: unknown) =>
+    await (await server.ask(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  const path = `/v1/sync/job/${(await post("/v1/sync/job", {})).id}`;
+  const snapshot = (await server.ask(`${path}/subscribe`)).body?.getReader();
+  await post(`${path}/events`, { type: "progress", inserted: 1 });
+  const text = await readUntil(snapshot, /\nid: (.*)\n/);
+  const cursor = /\nid: (.*)\n/.exec(text)?.[1];
+  await snapshot?.cancel();
+  const totals = Array.from({ length: 9 }, (_, n) => ({ type: "progress", inserted: n + 2 }));
+  await post(`${path}/events`, totals);
+
+  const resumed = (await server.ask(`${path}/subscribe?last_event_id=${cursor}`)).body?.getReader();
+  await readUntil(resumed, /"inserted": 10,/);
+  const refused = await server.ask(`${path}/subscribe`);
+  await refused.text().catch(() => {});
+  await readUntil(resumed, /"heartbeat"/);
+  const samples = samplesOf(
+    await (await server.ask("/metrics", asking(server, ["metrics"]))).text(),
+  );
+
+  const named = [
+    'synctail_streams_opened_total{resume="resumed"}',
+    'synctail_streams_refused_total{limit="job"}',
+    "synctail_merged_reads_total",
+    "synctail_streams_cut_total",
+    "synctail_draining",
+  ].map((name) => samples.get(name));
+  assert.deepEqual(named, [1, 1, 1, 0, 0]);
+  assert.ok((samples.get("synctail_heartbeat_late_seconds_count") ?? 0) > 0);
+  await resumed?.cancel();
+});
+
+async function readUntil(
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+  pattern: RegExp,
+): Promise<string> {
+  let text = "";
+  while (!pattern.test(text)) text += new TextDecoder().decode((await reader?.read())?.value);
+  return text;
+}
+
 test("GET /metrics is 403 for other keys, and 404 where metrics have a port of their own", async (t) => {
   const server = await testServer(t);
   const elsewhere = await testServer(t, { metricsListen: "127.0.0.1:0" });

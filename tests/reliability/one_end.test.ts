@@ -178,7 +178,7 @@ async function interleave(log: EventLog, clock: FakeClock, random: Random): Prom
 
 seeded("a job in memory ends once, whatever races for it", async (random) => {
   const clock = new FakeClock();
-  for (let round = 0; round < rounds(1_000); round++) {
+  for (let round = 0; round < rounds(2_000); round++) {
     await interleave(new MemoryLog(clock), clock, random.fork());
   }
 });
@@ -191,5 +191,5 @@ seeded("a job in SQLite ends once, whatever races for it", async (random, t) => 
     await log.close();
     remove();
   });
-  for (let round = 0; round < rounds(300); round++) await interleave(log, clock, random.fork());
+  for (let round = 0; round < rounds(1_000); round++) await interleave(log, clock, random.fork());
 });
