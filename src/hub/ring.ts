@@ -18,6 +18,12 @@ interface Encoded {
 export class Ring {
   readonly #frames: Encoded[] = [];
   readonly #chunks = new Map<string, Uint8Array | undefined>();
+  /** The chunk that was asked for last: nearly all viewers ask for the same one. */
+  #lastAsked: {
+    readonly cursor: Seq;
+    readonly logs: LogLevel | undefined;
+    readonly chunk: Uint8Array | undefined;
+  } | undefined;
   #bytes = 0;
   #before: Seq;
   #last: Seq;
@@ -39,7 +45,7 @@ export class Ring {
   }
 
   push(seq: Seq, level: LogLevel | undefined, bytes: Uint8Array): void {
-    this.#chunks.clear();
+    this.#forgetChunks();
     const urgency = level === undefined ? Infinity : LOG_LEVELS.indexOf(level);
     this.#frames.push({ seq, urgency, bytes });
     this.#bytes += bytes.byteLength;
@@ -59,7 +65,7 @@ export class Ring {
   /** Forgets all frames: who is not past that position reads from the log what is left there. */
   restart(after: Seq): void {
     this.#frames.length = 0;
-    this.#chunks.clear();
+    this.#forgetChunks();
     this.#bytes = 0;
     this.#before = after;
     this.#last = after;
@@ -71,8 +77,19 @@ export class Ring {
    */
   chunkAfter(cursor: Seq, logs: LogLevel | undefined): Uint8Array | undefined {
     if (cursor >= this.#last) return undefined;
+    const asked = this.#lastAsked;
+    if (asked && asked.cursor === cursor && asked.logs === logs) return asked.chunk;
     const key = `${cursor} ${logs}`;
-    if (this.#chunks.has(key)) return this.#chunks.get(key);
+    let chunk = this.#chunks.get(key);
+    if (!chunk && !this.#chunks.has(key)) {
+      chunk = this.#joinedAfter(cursor, logs);
+      this.#chunks.set(key, chunk);
+    }
+    this.#lastAsked = { cursor, logs, chunk };
+    return chunk;
+  }
+
+  #joinedAfter(cursor: Seq, logs: LogLevel | undefined): Uint8Array | undefined {
     const least = logs === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(logs);
     const parts: Uint8Array[] = [];
     for (let place = this.#frames.length - 1; place >= 0; place--) {
@@ -80,9 +97,12 @@ export class Ring {
       if (frame.seq <= cursor) break;
       if (frame.urgency >= least) parts.push(frame.bytes);
     }
-    const chunk = joined(parts.reverse());
-    this.#chunks.set(key, chunk);
-    return chunk;
+    return joined(parts.reverse());
+  }
+
+  #forgetChunks(): void {
+    this.#chunks.clear();
+    this.#lastAsked = undefined;
   }
 }
 
