@@ -413,6 +413,8 @@ test("demo indexes a folder, says how to watch it, takes the next port, and show
 
 test("demo stopped in the middle ends with 0 and its job as cancelled; it paces a short run and says so", async (t) => {
   const { path, data } = configured(t);
+  // At one a second it is still under way when it is stopped, on a busy machine too.
+  for (let n = 0; n < 7; n++) writeFileSync(join(path, "tree", `${n}.txt`), `${n}`);
   const program = startDemo(t, ["demo", join(path, "tree"), "--data", data, "--port", "0"]);
   const stdout = await program.said(/curl -N .*subscribe/);
   const [, bearer, url] = /curl -N -H "Authorization: Bearer (\S+)" (\S+)/.exec(stdout) ?? [];
