@@ -85,7 +85,8 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
   abort(): void {
     if (this.#over) return;
     this.#end();
-    this.#controller?.error(new Error("The stream was broken off"));
+    // Bun prints whatever reason is given, as if it were a fault.
+    this.#controller?.error();
   }
 
   /** Called at the beginning, before anything is sent. */

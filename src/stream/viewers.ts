@@ -311,7 +311,7 @@ function once(chunk: Uint8Array): ReadableStream<Uint8Array> {
       if (!sent) {
         sent = true;
         controller.enqueue(chunk);
-      } else setTimeout(() => controller.error(new Error("The server is stopping")), PARTING_MS);
+      } else setTimeout(() => controller.error(), PARTING_MS); // without a reason, as in LiveStream
     },
   }, { highWaterMark: 0 });
 }

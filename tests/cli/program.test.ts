@@ -184,6 +184,23 @@ test("SIGTERM ends a running job as cancelled by the server, within its promise"
   assert.deepEqual([after.status, after.error.code], ["cancelled", "server_stopped"]);
 });
 
+test("a stop says nothing of the streams that it breaks off", async (t) => {
+  const { config, data } = configured(t);
+  const secret = await key(t, data);
+  const server = await startProgram(t, {
+    args: ["serve", "--config", config, "--log-level", "warning"],
+    data,
+  });
+  const headers = { Authorization: `Bearer ${secret}` };
+  const list = await fetch(`${server.url}/v1/sync/jobs/subscribe`, { headers });
+
+  const code = await server.stop("SIGTERM");
+
+  await assert.rejects(list.text());
+  assert.equal(code, 0);
+  assert.equal(server.stderr(), "");
+});
+
 test("a job that a killed server left behind ends once as worker_lost, and a viewer's cursor goes on", async (t) => {
   const { config, data } = configured(t);
   const secret = await key(t, data);
