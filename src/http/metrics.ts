@@ -209,3 +209,8 @@ export class Metrics {
     });
   }
 }
+
+/** What a scrape gets. */
+export async function metricsAnswer(metrics: Metrics): Promise<Response> {
+  return new Response(await metrics.text(), { headers: { "Content-Type": metrics.contentType } });
+}
