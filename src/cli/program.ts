@@ -2,16 +2,15 @@
 import { Command, CommanderError, Option } from "commander";
 import process from "node:process";
 import { KeyFileError } from "../auth/key_file.ts";
+import { LINK_SCOPES } from "../auth/scopes.ts";
 import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
 import { PortTakenError } from "../runtime/serve.ts";
 import { clean } from "../sync/clean.ts";
 import { ConfigError } from "./config_error.ts";
-import { ExitCode, UsageError } from "./exit.ts";
+import { ExitCode, RefusedError, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
-import { RefusedError } from "./follow.ts";
-import { link, LINK_SCOPES } from "./link.ts";
 import { nearest } from "./nearest.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
@@ -116,7 +115,7 @@ export async function program(args: readonly string[]): Promise<number> {
     .description("Print a URL that signs a browser in, once")
     .option("--tenant <name>", "whose jobs it shows", "default")
     .option("--scopes <list>", "what the browser may do", LINK_SCOPES.join(","))
-    .action(does((flags: Flags) => link(flags)));
+    .action(does(async (flags: Flags) => (await import("./link.ts")).link(flags)));
   const notify = root.command("notify").description("Test and list notifications");
   withData(notify.command("test"))
     .description("Send a test message as the configuration says, and print what comes back")
