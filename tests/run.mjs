@@ -103,6 +103,8 @@ async function binary() {
     "build",
     "--compile",
     "--minify-syntax",
+    "--bytecode",
+    "--format=esm",
     "main.ts",
     "--outfile",
     file,

@@ -20,7 +20,8 @@ export async function measure({ quick, report }) {
   try {
     const built = join(directory, "synctail");
     const emptyBuilt = join(directory, "empty");
-    const build = [BUN, "build", "--compile", "--minify-syntax"];
+    const flags = ["--minify-syntax", "--bytecode", "--format=esm"];
+    const build = [BUN, "build", "--compile", ...flags];
     await output([...build, `${ROOT}main.ts`, "--outfile", built], { cwd: directory });
     await output([...build, EMPTY, "--outfile", emptyBuilt], { cwd: directory });
     const serve = ["serve", "--data", data.path, "--port", "0", "--json"];
