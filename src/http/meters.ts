@@ -1,10 +1,9 @@
-/** What operators watch, in the text format of Prometheus. */
+/** The meters behind Metrics, in the text format of Prometheus. */
 import process from "node:process";
 import type * as client from "prom-client";
 import type { Scheduler } from "../jobs/schedules/scheduler.ts";
-import type { EventLog } from "../log/event_log.ts";
-import type { Viewers } from "../stream/viewers.ts";
 import { STATUSES } from "../sync/status.ts";
+import type { Observed } from "./metrics.ts";
 import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 
 /** Syncs that are told of one by one; further ones are not, so that labels stay bounded. */
@@ -12,15 +11,8 @@ export const SYNCS_MAX = 1_000;
 
 const LAG_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 
-/** What is looked at when somebody asks. */
-export interface Observed {
-  readonly viewers: Viewers;
-  readonly log: EventLog;
-  readonly scheduler: Scheduler;
-}
-
 /** Where things happen often numbers are only counted; the rest is looked up at a scrape. */
-export class Metrics {
+export class Meters {
   readonly #registry = new Registry();
   readonly #lag: client.Histogram;
   readonly #late: client.Histogram;
@@ -62,11 +54,13 @@ export class Metrics {
     });
   }
 
-  /** Told how old an entry was when it was served. */
-  readonly served = (lagMs: number): void => this.#lag.observe(Math.max(0, lagMs) / 1000);
+  served(lagMs: number): void {
+    this.#lag.observe(Math.max(0, lagMs) / 1000);
+  }
 
-  /** Told how late some heartbeats were. */
-  readonly beaten = (lateMs: number): void => this.#late.observe(Math.max(0, lateMs) / 1000);
+  beaten(lateMs: number): void {
+    this.#late.observe(Math.max(0, lateMs) / 1000);
+  }
 
   /** @param route its pattern, never the path that was asked for */
   answered(route: string, status: number): void {
@@ -208,9 +202,4 @@ export class Metrics {
       }
     });
   }
-}
-
-/** What a scrape gets. */
-export async function metricsAnswer(metrics: Metrics): Promise<Response> {
-  return new Response(await metrics.text(), { headers: { "Content-Type": metrics.contentType } });
 }

@@ -1,0 +1,65 @@
+/** What operators watch. A start does not wait for the meters: what is told before is told to them then. */
+import type { Scheduler } from "../jobs/schedules/scheduler.ts";
+import type { EventLog } from "../log/event_log.ts";
+import type { Viewers } from "../stream/viewers.ts";
+import type { Meters } from "./meters.ts";
+
+/** What is looked at when somebody asks. */
+export interface Observed {
+  readonly viewers: Viewers;
+  readonly log: EventLog;
+  readonly scheduler: Scheduler;
+}
+
+export class Metrics {
+  readonly #version: string;
+  readonly #runtime: string;
+  #meters: Meters | undefined;
+  #loading: Promise<Meters> | undefined;
+  /** Few: they are loaded together with the app, before anybody can open a stream. */
+  #untold: ((meters: Meters) => void)[] = [];
+
+  /** @param version of this program @param runtime what runs it: `deno 2.9.6` */
+  constructor(version: string, runtime: string) {
+    this.#version = version;
+    this.#runtime = runtime;
+  }
+
+  /** Told how old an entry was when it was served. */
+  readonly served = (lagMs: number): void => {
+    if (this.#meters) this.#meters.served(lagMs);
+    else this.#untold.push((meters) => meters.served(lagMs));
+  };
+
+  /** Told how late some heartbeats were. */
+  readonly beaten = (lateMs: number): void => {
+    if (this.#meters) this.#meters.beaten(lateMs);
+    else this.#untold.push((meters) => meters.beaten(lateMs));
+  };
+
+  /** @param route its pattern, never the path that was asked for */
+  answered(route: string, status: number): void {
+    if (this.#meters) this.#meters.answered(route, status);
+    else this.#untold.push((meters) => meters.answered(route, status));
+  }
+
+  /** Adds what is looked up when somebody asks. */
+  observe(observed: Observed): void {
+    if (this.#meters) this.#meters.observe(observed);
+    else this.#untold.push((meters) => meters.observe(observed));
+  }
+
+  load(): Promise<Meters> {
+    return this.#loading ??= import("./meters.ts").then(({ Meters }) => {
+      const meters = new Meters(this.#version, this.#runtime);
+      for (const tell of this.#untold.splice(0)) tell(meters);
+      return this.#meters = meters;
+    });
+  }
+}
+
+/** What a scrape gets. */
+export async function metricsAnswer(metrics: Metrics): Promise<Response> {
+  const meters = await metrics.load();
+  return new Response(await meters.text(), { headers: { "Content-Type": meters.contentType } });
+}
