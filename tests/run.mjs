@@ -105,6 +105,7 @@ async function binary() {
     "--minify-syntax",
     "--bytecode",
     "--format=esm",
+    "--splitting",
     "main.ts",
     "--outfile",
     file,

@@ -20,7 +20,7 @@ export async function measure({ quick, report }) {
   try {
     const built = join(directory, "synctail");
     const emptyBuilt = join(directory, "empty");
-    const flags = ["--minify-syntax", "--bytecode", "--format=esm"];
+    const flags = ["--minify-syntax", "--bytecode", "--format=esm", "--splitting"];
     const build = [BUN, "build", "--compile", ...flags];
     await output([...build, `${ROOT}main.ts`, "--outfile", built], { cwd: directory });
     await output([...build, EMPTY, "--outfile", emptyBuilt], { cwd: directory });
