@@ -11,7 +11,6 @@ import { ConfigError } from "./config_error.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { readKeysFile } from "./open_auth.ts";
-import { signInUrl } from "./link.ts";
 import { pagesOf } from "./pages.ts";
 import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -55,6 +54,7 @@ export async function serve(flags: Flags): Promise<number> {
   if (file !== undefined || keysFile !== undefined) reloadOnHangup(server, file, keysFile);
   process.stdout.write(`${line}\n`);
   if (first && !settings.json && process.stdout.isTTY) {
+    const { signInUrl } = await import("./link.ts");
     const open = signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES);
     process.stdout.write(
       `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
