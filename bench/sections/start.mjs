@@ -12,6 +12,9 @@ export const title = "Start: from the process to the first byte of an answer";
 const { DENO = "deno", BUN = "bun" } = process.env;
 const ROOT = new URL("../../", import.meta.url).pathname;
 const EMPTY = `${ROOT}bench/peers/empty.ts`;
+/** What is asked first: that it lives is answered before the API is loaded. */
+const LIVES = { path: "/healthz", status: 200 };
+const API = { path: "/v1/sync", status: 401 };
 const WAYS = ["binary", "bun run", "deno run"];
 
 export async function measure({ quick, report }) {
@@ -20,7 +23,8 @@ export async function measure({ quick, report }) {
   try {
     const built = join(directory, "synctail");
     const emptyBuilt = join(directory, "empty");
-    const build = [BUN, "build", "--compile", "--minify-syntax"];
+    const flags = ["--minify-syntax", "--bytecode", "--format=esm", "--splitting"];
+    const build = [BUN, "build", "--compile", ...flags];
     await output([...build, `${ROOT}main.ts`, "--outfile", built], { cwd: directory });
     await output([...build, EMPTY, "--outfile", emptyBuilt], { cwd: directory });
     const serve = ["serve", "--data", data.path, "--port", "0", "--json"];
@@ -35,11 +39,17 @@ export async function measure({ quick, report }) {
     const rows = [];
     for (const way of WAYS) {
       const [product, empty] = commands[way];
-      const times = { synctail: [], "empty server": [] };
+      const times = { "synctail": [], "synctail, API": [], "empty server": [] };
       // The first ones fill caches: of the disk, and of what the runtime has compiled.
       for (let round = -2; round < (quick ? 5 : 15); round++) {
-        for (const [name, command] of [["synctail", product], ["empty server", empty]]) {
-          const ms = await firstByteMs(command);
+        for (
+          const [name, command, asked] of [
+            ["synctail", product, LIVES],
+            ["synctail, API", product, API],
+            ["empty server", empty, LIVES],
+          ]
+        ) {
+          const ms = await firstByteMs(command, asked);
           if (round >= 0) times[name].push({ start: ms });
         }
       }
@@ -66,7 +76,7 @@ export function targets(rows) {
   );
 }
 
-async function firstByteMs(command) {
+async function firstByteMs(command, asked) {
   const from = performance.now();
   const server = start(command, { core: SERVER_CORE, quiet: true });
   try {
@@ -74,7 +84,7 @@ async function firstByteMs(command) {
       // A first start says more than one line before it listens.
       const port = /^(\d+)$|"listening".*:(\d+)"/.exec(await server.line());
       if (!port) continue;
-      await firstByte(Number(port[1] ?? port[2]));
+      await firstByte(Number(port[1] ?? port[2]), asked);
       return performance.now() - from;
     }
   } finally {
@@ -82,15 +92,15 @@ async function firstByteMs(command) {
   }
 }
 
-function firstByte(port) {
+function firstByte(port, { path, status }) {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => {
-      socket.write("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
     });
     socket.once("data", (bytes) => {
       socket.destroy();
-      if (bytes.toString().startsWith("HTTP/1.1 200")) resolve();
-      else reject(new Error(`GET /healthz: ${bytes}`));
+      if (bytes.toString().startsWith(`HTTP/1.1 ${status}`)) resolve();
+      else reject(new Error(`GET ${path}: ${bytes}`));
     });
     socket.once("error", reject);
   });

@@ -1,13 +1,5 @@
 /** JWTs of the identity providers that a team has already (OIDC, RFC 9068). */
-import {
-  createRemoteJWKSet,
-  customFetch,
-  decodeJwt,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-  type JWTVerifyGetKey,
-} from "jose";
+import type { errors, JWTPayload, JWTVerifyGetKey } from "jose";
 import type { Clock } from "../clock.ts";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import { jwksFetch } from "./jwks_fetch.ts";
@@ -59,8 +51,11 @@ export class ProviderUnreachableError extends Error {
 }
 
 export class IdentityProviders {
-  readonly #byIssuer: ReadonlyMap<string, IdentityProvider & { readonly keys: JWTVerifyGetKey }>;
+  readonly #byIssuer: ReadonlyMap<string, IdentityProvider>;
+  readonly #keys = new Map<string, JWTVerifyGetKey>();
   readonly #clock: Clock;
+  readonly #cooldownMs: number;
+  readonly #fetchMs: number;
 
   constructor(
     providers: readonly IdentityProvider[],
@@ -71,14 +66,9 @@ export class IdentityProviders {
     } = {},
   ) {
     this.#clock = clock;
-    this.#byIssuer = new Map(providers.map((provider) => {
-      const keys = createRemoteJWKSet(new URL(provider.jwksUrl), {
-        cooldownDuration: cooldownMs,
-        timeoutDuration: fetchMs,
-        [customFetch]: jwksFetch(clock),
-      });
-      return [provider.issuer, { ...provider, keys }];
-    }));
+    this.#cooldownMs = cooldownMs;
+    this.#fetchMs = fetchMs;
+    this.#byIssuer = new Map(providers.map((provider) => [provider.issuer, provider]));
   }
 
   /**
@@ -87,10 +77,13 @@ export class IdentityProviders {
    * @throws {ProviderUnreachableError}
    */
   async verify(token: string): Promise<Principal | undefined> {
+    if (this.#byIssuer.size === 0) return undefined;
+    const jose = await import("jose");
     try {
-      const provider = this.#byIssuer.get(decodeJwt(token).iss ?? "");
+      const provider = this.#byIssuer.get(jose.decodeJwt(token).iss ?? "");
       if (!provider) return undefined;
-      const { payload, protectedHeader } = await jwtVerify(token, provider.keys, {
+      const keys = this.#keysOf(provider, jose);
+      const { payload, protectedHeader } = await jose.jwtVerify(token, keys, {
         issuer: provider.issuer,
         audience: provider.audience,
         algorithms: [...provider.algorithms],
@@ -101,10 +94,23 @@ export class IdentityProviders {
       if (!TYPES.includes(protectedHeader.typ?.toLowerCase())) return undefined;
       return principalOf(payload, provider);
     } catch (cause) {
-      if (isOfTheToken(cause)) return undefined;
+      if (isOfTheToken(cause, jose.errors)) return undefined;
       const words = `The keys of the identity provider could not be had`;
       throw new ProviderUnreachableError(words, { cause });
     }
+  }
+
+  /** Made at the first token of the provider, and kept: it remembers what it has fetched. */
+  #keysOf({ issuer, jwksUrl }: IdentityProvider, jose: typeof import("jose")): JWTVerifyGetKey {
+    const made = this.#keys.get(issuer);
+    if (made) return made;
+    const keys = jose.createRemoteJWKSet(new URL(jwksUrl), {
+      cooldownDuration: this.#cooldownMs,
+      timeoutDuration: this.#fetchMs,
+      [jose.customFetch]: jwksFetch(this.#clock),
+    });
+    this.#keys.set(issuer, keys);
+    return keys;
   }
 }
 
@@ -126,9 +132,12 @@ function principalOf(payload: JWTPayload, provider: IdentityProvider): Principal
 }
 
 /** Whether the token itself is at fault, and not the way to its keys. */
-function isOfTheToken(cause: unknown): boolean {
-  const ours = [errors.JWKSTimeout, errors.JWKSInvalid, errors.JWKInvalid];
+function isOfTheToken(
+  cause: unknown,
+  { JOSEError, JWKInvalid, JWKSInvalid, JWKSTimeout }: typeof errors,
+): boolean {
+  const ours = [JWKSTimeout, JWKSInvalid, JWKInvalid];
   if (ours.some((type) => cause instanceof type)) return false;
   // jose tells an answer of the provider that is no key set by its plain base class.
-  return cause instanceof errors.JOSEError && cause.code !== "ERR_JOSE_GENERIC";
+  return cause instanceof JOSEError && cause.code !== "ERR_JOSE_GENERIC";
 }

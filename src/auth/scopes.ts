@@ -30,3 +30,6 @@ export function parseScopes(text: string): Scope[] {
 export function isScope(text: string): text is Scope {
   return SCOPES.some((scope) => scope === text);
 }
+
+/** What whoever opens a sign-in link may do, when nothing else is asked for. */
+export const LINK_SCOPES: readonly Scope[] = ["read", "run"];

@@ -1,6 +1,5 @@
 /** Sessions of browsers: what a key or a sign-in link is exchanged for, carried by a cookie. */
 import { randomUUID } from "node:crypto";
-import { errors, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../clock.ts";
 import type { SignInStore } from "./sign_in_store.ts";
 
@@ -37,6 +36,7 @@ export class Sessions {
 
   /** The cookie's value, good for SESSION_MS from now and never beyond SESSION_MAX_MS in all. */
   async cookie(session: Session): Promise<string> {
+    const { SignJWT } = await import("jose");
     const { id, keyId, startedAtMs } = session;
     return await new SignJWT({ auth_time: startedAtMs / 1000 })
       .setProtectedHeader({ alg: "HS256" })
@@ -49,6 +49,7 @@ export class Sessions {
 
   /** The session of a cookie's value; undefined when it is none of ours, is over or was ended. */
   async read(cookie: string): Promise<Session | undefined> {
+    const { errors, jwtVerify } = await import("jose");
     try {
       const { payload } = await jwtVerify(cookie, this.#secret, {
         algorithms: ["HS256"],

@@ -1,5 +1,5 @@
 /** Tickets: short-lived rights to a stream, carried in its URL. */
-import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
+import type { JWTHeaderParameters } from "jose";
 import type { Clock } from "../clock.ts";
 import { parseJobId, parseSyncId, parseTenantId, type TenantId } from "../sync/ids.ts";
 import type { Binding, Principal } from "./principal.ts";
@@ -49,6 +49,7 @@ export class Tickets {
   }
 
   async sign({ tenant, keyId, binding, expiresAtMs }: NewTicket): Promise<string> {
+    const { SignJWT } = await import("jose");
     const { jobId: job, syncId: sync, tag } = binding;
     const claims = { tenant, job, sync, tag };
     const jwt = new SignJWT(claims).setProtectedHeader({ alg: "HS256", kid: OWN_KEY })
@@ -59,6 +60,7 @@ export class Tickets {
 
   /** Whom the ticket stands for; undefined when it is none, has expired or is good for too long. */
   async verify(ticket: string): Promise<Principal | undefined> {
+    const { errors, jwtVerify } = await import("jose");
     const now = this.#clock.now();
     try {
       const own = { registered: undefined as TicketKey | undefined };

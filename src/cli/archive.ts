@@ -70,10 +70,13 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
 
 async function connected(what: string, flags: Flags): Promise<Connection> {
   if (namedServer(flags) !== undefined) {
-    return { client: runningServer(what, flags), own: false, close: () => Promise.resolve() };
+    return { client: await runningServer(what, flags), own: false, close: () => Promise.resolve() };
   }
   await logToStderr("warning");
-  return await localServer(settingsFrom(dataOnly(flags)), tenantFrom(flags.tenant ?? "default"));
+  return await localServer(
+    await settingsFrom(dataOnly(flags)),
+    tenantFrom(flags.tenant ?? "default"),
+  );
 }
 
 function dataOnly({ data }: Flags): Flags {

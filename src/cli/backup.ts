@@ -9,14 +9,14 @@ import { dataFrom } from "./settings.ts";
 
 /** Also while a server runs. @throws {BackupError} */
 export async function backup(file: string, flags: Flags): Promise<number> {
-  await backUpLog(join(dataFrom(flags), "log.db"), file);
+  await backUpLog(join(await dataFrom(flags), "log.db"), file);
   say(flags, { file }, `Backed up to ${file}; the keys are not in it`);
   return ExitCode.ok;
 }
 
 /** @throws {BackupError}; {DataDirectoryTakenError} while a server runs */
-export function restore(file: string, flags: Flags): number {
-  const directory = new DataDirectory(dataFrom(flags));
+export async function restore(file: string, flags: Flags): Promise<number> {
+  const directory = new DataDirectory(await dataFrom(flags));
   try {
     const { jobs, replaced } = restoreLog(directory, file);
     const before = replaced ? "; the log that was there is log.db.replaced" : "";

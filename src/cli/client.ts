@@ -1,6 +1,7 @@
 /** Talking to a server's API. */
 import { unreached } from "../client/unreached.ts";
-import { reasonOf, RefusedError } from "./follow.ts";
+import { RefusedError } from "./exit.ts";
+import { reasonOf } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
 
 /** A job as the API answers it; what is used here of it. */

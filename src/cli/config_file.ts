@@ -6,10 +6,11 @@ import { z } from "zod";
 import type { Target } from "../jobs/notify/target.ts";
 import { configuredTargets, TARGET_SCHEMA } from "../jobs/notify/target_config.ts";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../jobs/sync_config.ts";
-import { AUTH_SCHEMA, type AuthConfig, authConfig, NO_AUTH } from "./auth_config.ts";
+import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
+import { AUTH_SCHEMA, authConfig } from "./auth_schema.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
 import { jsonFault } from "./json_fault.ts";
-import { SERVER_SCHEMA } from "./server_settings.ts";
+import { SERVER_SCHEMA } from "./server_schema.ts";
 
 /** Settings that are paths; they start from the file's directory. */
 const FILE_SETTINGS = ["data", "tls_cert", "tls_key", "keys_file", "ticket_secret_file"];

@@ -12,7 +12,6 @@ import type { Client } from "./client.ts";
 import { UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { pagesOf } from "./pages.ts";
-import { startServer } from "./server.ts";
 import { dataFrom, type Resolved } from "./settings.ts";
 
 /** A client, and how to let go of what was started for it. */
@@ -29,7 +28,7 @@ export interface Connection {
  * @param what the command does, for the error: "watch"
  * @throws {UsageError} when there is none, or no key for it
  */
-export function runningServer(what: string, flags: Flags): Client {
+export async function runningServer(what: string, flags: Flags): Promise<Client> {
   const named = namedServer(flags);
   const given = givenKey(flags);
   if (named !== undefined && given !== undefined) return { server: named, key: given };
@@ -38,7 +37,7 @@ export function runningServer(what: string, flags: Flags): Client {
       `Cannot ${what} at ${clean(named)}: a key is needed, by --key, --key-file or SYNCTAIL_KEY`,
     );
   }
-  const data = dataFrom(flags);
+  const data = await dataFrom(flags);
   const note = serverOf(data);
   if (note === undefined) {
     throw new UsageError(
@@ -68,6 +67,7 @@ export async function localServer(
       clock: systemClock,
       stopGraceMs: 0,
     };
+    const { startServer } = await import("./server.ts");
     const server = await startServer(options);
     const key = cliKey(server.keys, server.directory.path, tenant);
     return { client: { server: server.url, key }, own: true, close: () => server.stop() };

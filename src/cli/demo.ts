@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
+import { LINK_SCOPES } from "../auth/scopes.ts";
 import { systemClock } from "../clock.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { makeDataDirectory } from "../log/data_directory.ts";
@@ -15,7 +16,7 @@ import { runSync } from "./client.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
-import { LINK_SCOPES, signInUrl } from "./link.ts";
+import { signInUrl } from "./link.ts";
 import { pagesOf } from "./pages.ts";
 import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
@@ -34,7 +35,7 @@ const PORT_FILE = "demo-port";
 
 /** Serves on after the run, until Ctrl-C. @throws {UsageError} for a folder that cannot be indexed */
 export async function demo(folder: string | undefined, flags: Flags): Promise<number> {
-  const { settings, syncs, auth, notify } = settingsFrom(flags);
+  const { settings, syncs, auth, notify } = await settingsFrom(flags);
   const say = (text: string) =>
     (settings.json ? process.stderr : process.stdout).write(`${text}\n`);
   say("synctail demo: a server on this machine, and a sync of real files to watch.");

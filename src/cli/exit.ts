@@ -8,6 +8,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** The server has said no: trying again would get the same answer. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
 /** The exit code for the status with which a job ended. */
 export function exitCodeOf(status: unknown): number {
   if (status === "completed") return ExitCode.ok;

@@ -2,6 +2,7 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Clock, sleep } from "../clock.ts";
 import { unreached } from "../client/unreached.ts";
+import { RefusedError } from "./exit.ts";
 import { fetchFrom } from "./fetch_from.ts";
 
 /** A frame's JSON; only `type` is always there. */
@@ -30,11 +31,6 @@ const WAIT_MS = 1_000;
 /** What came is not what was asked for; its message is the reason. */
 class BrokenOffError extends Error {
   override readonly name = "BrokenOffError";
-}
-
-/** The server has said no: trying again would get the same answer. */
-export class RefusedError extends Error {
-  override readonly name = "RefusedError";
 }
 
 /**

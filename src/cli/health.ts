@@ -14,7 +14,7 @@ const ANSWER_MS = 5_000;
 /** Ends with 0 when the server answers, else with 1 and the reason. @throws {UsageError} */
 export async function health(flags: Flags): Promise<number> {
   const named = namedServer(flags);
-  const data = named === undefined ? dataFrom(flags) : "";
+  const data = named === undefined ? await dataFrom(flags) : "";
   const server = named === undefined ? serverOf(data) : { url: named };
   const fault = server ? await faultOf(server) : `no server runs on "${data}"`;
   if (flags.json) {

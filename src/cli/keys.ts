@@ -14,7 +14,7 @@ import { dataFrom } from "./settings.ts";
 import { clean } from "../sync/clean.ts";
 
 /** @throws {UsageError} for a tenant or scope that is none */
-export function createKey(flags: Flags): number {
+export async function createKey(flags: Flags): Promise<number> {
   const tenant = tenantFrom(flags.tenant);
   const scopes = scopesFrom(String(flags.scopes));
   const name = typeof flags.name === "string" ? flags.name : undefined;
@@ -24,7 +24,7 @@ export function createKey(flags: Flags): number {
     );
     return ExitCode.ok;
   }
-  return withKeys(flags, (keys) => {
+  return await withKeys(flags, (keys) => {
     const created = keys.create({ tenant, scopes, name });
     const { id, key } = created;
     if (flags.json) print({ id, key, tenant, scopes });
@@ -35,8 +35,8 @@ export function createKey(flags: Flags): number {
 }
 
 /** Oldest first; revoked ones too. */
-export function listKeys(flags: Flags): number {
-  return withKeys(flags, (keys) => {
+export async function listKeys(flags: Flags): Promise<number> {
+  return await withKeys(flags, (keys) => {
     for (const key of keys.list()) {
       if (flags.json) print(keyJson(key));
       else process.stdout.write(`${words(key)}\n`);
@@ -46,8 +46,8 @@ export function listKeys(flags: Flags): number {
 }
 
 /** @throws {UsageError} when there is no such key */
-export function revokeKey(id: string, flags: Flags): number {
-  return withKeys(flags, (keys) => {
+export async function revokeKey(id: string, flags: Flags): Promise<number> {
+  return await withKeys(flags, (keys) => {
     const revoked = keys.revoke(id);
     if (!revoked) {
       throw new UsageError(`Cannot revoke key "${clean(id)}": there is none of that id`);
@@ -76,8 +76,9 @@ export function scopesFrom(text: string) {
   }
 }
 
-function withKeys(flags: Flags, act: (keys: KeyStore) => number): number {
-  const keys = new KeyStore(join(makeDataDirectory(dataFrom(flags)), "keys.db"), systemClock);
+async function withKeys(flags: Flags, act: (keys: KeyStore) => number): Promise<number> {
+  const data = await dataFrom(flags);
+  const keys = new KeyStore(join(makeDataDirectory(data), "keys.db"), systemClock);
   try {
     return act(keys);
   } finally {

@@ -14,13 +14,10 @@ import { SIGN_IN_FILE } from "./open_auth.ts";
 import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
 
-/** What whoever opens the link may do, when nothing else is asked for. */
-export const LINK_SCOPES: readonly Scope[] = ["read", "run"];
-
 /** Also beside a running server. @throws {UsageError} where nobody knows the server's URL */
-export function link(flags: Flags): number {
+export async function link(flags: Flags): Promise<number> {
   const { data: given } = flags;
-  const { settings } = settingsFrom(typeof given === "string" ? { data: given } : {});
+  const { settings } = await settingsFrom(typeof given === "string" ? { data: given } : {});
   const { data } = settings;
   const note = serverOf(data);
   const base = settings.publicUrl ?? (note && pagesOf(note));

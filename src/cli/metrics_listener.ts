@@ -1,6 +1,5 @@
 /** A port of its own for metrics, away from the public one. */
-import type { Metrics } from "../http/metrics.ts";
-import { metricsAnswer } from "../http/app.ts";
+import { type Metrics, metricsAnswer } from "../http/metrics.ts";
 import { listen } from "../runtime/serve.ts";
 
 /**

@@ -15,7 +15,7 @@ import { untilStopped } from "./signals.ts";
 
 /** Needs no server. @throws {UsageError} when there is no such target; {ConfigError} */
 export async function testTargets(name: string | undefined, flags: Flags): Promise<number> {
-  const { notify, file } = settingsFrom(flags);
+  const { notify, file } = await settingsFrom(flags);
   const targets = notify().filter((target) => name === undefined || target.name === name);
   if (targets.length === 0) {
     const where = file === undefined ? "there is no configuration file" : `${file} has none`;
@@ -40,7 +40,7 @@ export async function testTargets(name: string | undefined, flags: Flags): Promi
 }
 
 /** Newest first, of all tenants. @throws {UsageError} */
-export function listDeliveries(flags: Flags): number {
+export async function listDeliveries(flags: Flags): Promise<number> {
   const limit = Number(flags.limit);
   if (!Number.isInteger(limit) || limit < 1 || limit > DELIVERIES_LIMIT_MAX) {
     throw new UsageError(
@@ -49,7 +49,7 @@ export function listDeliveries(flags: Flags): number {
       }": expected a whole number from 1 to ${DELIVERIES_LIMIT_MAX}`,
     );
   }
-  const path = join(dataFrom(flags), "notify.db");
+  const path = join(await dataFrom(flags), "notify.db");
   const items = existsSync(path) ? lastOf(path, limit) : [];
   for (const delivery of items) {
     if (flags.json) print({ tenant: delivery.tenant, ...deliveryJson(delivery) });

@@ -26,7 +26,7 @@ const NAMES_MAX = 20;
  * @throws {UsageError} when there is no such sync; then nothing is made on the disk
  */
 export async function run(sync: string, flags: Flags): Promise<number> {
-  const resolved = settingsFrom(flags);
+  const resolved = await settingsFrom(flags);
   const { settings } = resolved;
   const tenant = tenantFrom(flags.tenant);
   const missing = whyMissing(sync, resolved, tenant);

@@ -1,17 +1,16 @@
 /** `serve`: the server, until it is told to stop. */
 import process from "node:process";
 import { KeyFileError } from "../auth/key_file.ts";
+import { LINK_SCOPES } from "../auth/scopes.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
 import type { ServerNote } from "../log/data_directory.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
-import { readConfig } from "./config_file.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { readKeysFile } from "./open_auth.ts";
-import { LINK_SCOPES, signInUrl } from "./link.ts";
 import { pagesOf } from "./pages.ts";
 import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -23,7 +22,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
 export async function serve(flags: Flags): Promise<number> {
-  const { settings, syncs, auth, notify, file } = settingsFrom(flags);
+  const { settings, syncs, auth, notify, file } = await settingsFrom(flags);
   await logToStderr(settings.logLevel);
   for (const words of openSecretFiles(settings)) loggerOf("config").warning("{words}", { words });
   const { stopped } = untilStopped();
@@ -55,6 +54,7 @@ export async function serve(flags: Flags): Promise<number> {
   if (file !== undefined || keysFile !== undefined) reloadOnHangup(server, file, keysFile);
   process.stdout.write(`${line}\n`);
   if (first && !settings.json && process.stdout.isTTY) {
+    const { signInUrl } = await import("./link.ts");
     const open = signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES);
     process.stdout.write(
       `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
@@ -88,10 +88,13 @@ function reloadOnHangup(
   keysFile: string | undefined,
 ): void {
   const logger = loggerOf("config");
-  const again = (path: string | undefined, take: (path: string) => void) => {
+  const again = async (
+    path: string | undefined,
+    take: (path: string) => void | Promise<void>,
+  ) => {
     if (path === undefined) return;
     try {
-      take(path);
+      await take(path);
     } catch (cause) {
       if (!(cause instanceof ConfigError || cause instanceof KeyFileError)) throw cause;
       logger.error("{file} was read again and is wrong, so nothing has changed:\n{issues}", {
@@ -100,15 +103,16 @@ function reloadOnHangup(
       });
     }
   };
-  process.on("SIGHUP", () => {
-    again(file, (path) => {
+  process.on("SIGHUP", async () => {
+    await again(file, async (path) => {
+      const { readConfig } = await import("./config_file.ts");
       const { syncs, notify } = readConfig(path);
       server.reload(syncs, notify());
       const count = syncs.length;
       const noun = count === 1 ? "sync" : "syncs";
       logger.info(`{file} was read again: {count} ${noun}`, { file: path, count });
     });
-    again(keysFile, (path) => {
+    await again(keysFile, (path) => {
       const keys = readKeysFile(path);
       server.keys.useFixed(keys);
       logger.info("{file} was read again: {count} keys", { file: path, count: keys.size });

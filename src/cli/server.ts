@@ -2,7 +2,8 @@
 import { X509Certificate } from "node:crypto";
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { httpApp } from "../http/app.ts";
+import type { Connection } from "../http/env.ts";
+import { Front } from "../http/front.ts";
 import { DataDirectory, type ServerNote } from "../log/data_directory.ts";
 import { loggerOf } from "../logger.ts";
 import { listen, listensEverywhere, urlOf } from "../runtime/serve.ts";
@@ -54,10 +55,11 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const { scheduler, syncs, bridges } = jobs;
   const { viewers, metrics, log } = streams;
   metrics.observe({ viewers, log, scheduler });
-  const app = httpApp(servicesOf(options, authenticator, streams, jobs, notifications), VERSION);
+  const services = servicesOf(options, authenticator, streams, jobs, notifications);
+  const front = new Front(services, VERSION, onFault);
 
   options.beforeListening?.({ keys });
-  const handler = (request: Request, connection: object) => app.fetch(request, connection);
+  const handler = (request: Request, connection: Connection) => front.fetch(request, connection);
   const tls = tlsOf(options);
   const listening = await listen({ hostname, port: options.port, handler, tls });
   opened.push(() => listening.stop(STOP_MS));
@@ -72,6 +74,8 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
     publicUrl: options.publicUrl,
     everywhere: listensEverywhere(hostname),
   };
+  opened.push(() => front.stop());
+  front.loadSoon();
   notifications.send();
   if (options.schedules) await scheduler.start();
 

@@ -1,14 +1,13 @@
 /** The server's own settings: one table for flags, environment, file and defaults. */
-import { z } from "zod";
-import { whole } from "../jobs/sync_config.ts";
 import { isCidr } from "../http/public_origin.ts";
 import { SERVER_LOG_LEVELS } from "../logger.ts";
-import { check, ConfigError, issueLine } from "./config_error.ts";
-import { amount, DURATIONS, SIZES } from "../jobs/amounts.ts";
+import { DURATIONS, formOf, SIZES } from "../jobs/amounts.ts";
+import { ConfigError, issueLine } from "./config_error.ts";
+import { BOOLEAN, choice, NOT_EMPTY, type Rule, textLike, textOf, whole } from "./setting_rules.ts";
 import { unknownNames } from "./unknown_names.ts";
 
 /** One row of the table: where the setting may be given, and what it may be. */
-export interface Setting<S extends z.ZodType = z.ZodType> {
+export interface Setting<T = unknown> {
   /** As commander names it: `heartbeatMs`. */
   readonly key: string;
   /** Without its two dashes: `heartbeat-ms`. */
@@ -17,13 +16,11 @@ export interface Setting<S extends z.ZodType = z.ZodType> {
   /** In the file's `server`; undefined when it cannot stand there. */
   readonly fileKey: string | undefined;
   readonly kind: "text" | "number" | "boolean";
-  readonly schema: S;
-  readonly fallback: z.output<S>;
+  readonly rule: Rule;
+  readonly fallback: T;
   /** One line for `--help`, without the default. */
   readonly help: string;
 }
-
-const text = z.string().min(1, "expected at least one character");
 
 const PUBLIC_URL = "expected a URL without ? and #, such as https://example.com/synctail";
 const CIDRS = "expected addresses or networks with commas between, such as 10.0.0.0/8,::1";
@@ -32,14 +29,14 @@ const ORIGINS = "expected * or origins with commas between, such as https://app.
 
 /** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
 export const SETTINGS = {
-  hostname: row("hostname", "text", text, "127.0.0.1", "Address to listen on"),
+  hostname: row("hostname", "text", NOT_EMPTY, "127.0.0.1", "Address to listen on"),
   port: row("port", "number", whole(0, 65_535), 8017, "Port to listen on; 0 picks a free one"),
-  data: row("data", "text", text, "./.synctail", "Directory for logs and keys"),
-  config: row("config", "text", text.optional(), undefined, "File that configures syncs", false),
+  data: row("data", "text", NOT_EMPTY, "./.synctail", "Directory for logs and keys"),
+  config: row("config", "text", NOT_EMPTY, undefined, "File that configures syncs", false),
   durability: row(
     "durability",
     "text",
-    z.enum(["normal", "full"]),
+    choice(["normal", "full"]),
     "normal",
     "What an answer waits for: normal survives a killed process, full a power cut too",
   ),
@@ -151,14 +148,14 @@ export const SETTINGS = {
   metricsListen: row(
     "metricsListen",
     "text",
-    z.string().regex(/^(\[[\da-f:]+\]|[^:\s]+):\d{1,5}$/i, METRICS_LISTEN).optional(),
+    textLike(/^(\[[\da-f:]+\]|[^:\s]+):\d{1,5}$/i, METRICS_LISTEN),
     undefined,
     "HOST:PORT for /metrics without a key; without it they need one of the scope metrics",
   ),
   retentionAge: row(
     "retentionAge",
     "text",
-    amount(DURATIONS, "a duration such as 30d, 12h, 15m or 90s; 0 for no limit"),
+    textLike(formOf(DURATIONS), "expected a duration such as 30d, 12h, 15m or 90s; 0 for no limit"),
     "30d",
     "How long an ended job is kept",
   ),
@@ -172,59 +169,59 @@ export const SETTINGS = {
   retentionBytes: row(
     "retentionBytes",
     "text",
-    amount(SIZES, "a size such as 5GB or 500MB; 0 for no limit"),
+    textLike(formOf(SIZES), "expected a size such as 5GB or 500MB; 0 for no limit"),
     "5GB",
     "Bytes of all jobs above which the oldest ended ones go",
   ),
   publicUrl: row(
     "publicUrl",
     "text",
-    z.string().refine(isPublicUrl, PUBLIC_URL).optional(),
+    textOf(isPublicUrl, PUBLIC_URL),
     undefined,
     "Where people reach it behind a proxy, such as https://example.com/synctail",
   ),
   allowedHosts: row(
     "allowedHosts",
     "text",
-    z.string(),
+    textOf(() => true, "expected a string"),
     "",
     "Names that it answers to beside localhost, addresses and the public URL's; * for any",
   ),
   trustProxy: row(
     "trustProxy",
     "text",
-    z.string().refine((list) => listOf(list).every(isCidr), CIDRS),
+    textOf((list) => listOf(list).every(isCidr), CIDRS),
     "",
     "Addresses of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8,::1",
   ),
   corsOrigins: row(
     "corsOrigins",
     "text",
-    z.string().refine((list) => listOf(list).every(isOrigin), ORIGINS),
+    textOf((list) => listOf(list).every(isOrigin), ORIGINS),
     "",
     "Origins of pages elsewhere that may ask here, such as https://app.example.com",
   ),
-  tlsCert: row("tlsCert", "text", text.optional(), undefined, "Certificate chain in PEM"),
-  tlsKey: row("tlsKey", "text", text.optional(), undefined, "The certificate's key in PEM"),
+  tlsCert: row("tlsCert", "text", NOT_EMPTY, undefined, "Certificate chain in PEM"),
+  tlsKey: row("tlsKey", "text", NOT_EMPTY, undefined, "The certificate's key in PEM"),
   keysFile: row(
     "keysFile",
     "text",
-    text.optional(),
+    NOT_EMPTY,
     undefined,
     "File of API keys, for replicas: KEY TENANT SCOPES, one a line",
   ),
   ticketSecretFile: row(
     "ticketSecretFile",
     "text",
-    text.optional(),
+    NOT_EMPTY,
     undefined,
     "File of the secret that signs tickets and sessions, for replicas",
   ),
-  json: row("json", "boolean", z.boolean(), false, "One JSON object a line on stdout", false),
+  json: row("json", "boolean", BOOLEAN, false, "One JSON object a line on stdout", false),
   logLevel: row(
     "logLevel",
     "text",
-    z.enum(SERVER_LOG_LEVELS),
+    choice(SERVER_LOG_LEVELS),
     "info",
     "Least level that is logged",
   ),
@@ -247,26 +244,18 @@ function isOrigin(text: string): boolean {
 
 /** What the server runs with; units are in the names. */
 export type ServerSettings = {
-  readonly [K in keyof typeof SETTINGS]: z.output<typeof SETTINGS[K]["schema"]>;
+  readonly [K in keyof typeof SETTINGS]: typeof SETTINGS[K]["fallback"];
 };
 
 /** The rows in the order of `--help`. */
 export const SETTING_ROWS: readonly Setting[] = Object.values(SETTINGS);
-
-/** The object `server` of a configuration file, with the flags' names in snake_case. */
-export const SERVER_SCHEMA = z.strictObject(Object.fromEntries(
-  SETTING_ROWS.flatMap(({ fileKey, schema, fallback, help }) => {
-    if (fileKey === undefined) return [];
-    return [[fileKey, schema.optional().meta({ description: help, default: fallback })]];
-  }),
-));
 
 /** Where settings come from; an earlier one of these beats a later one. */
 export interface SettingSources {
   /** As commander's `opts()` has them: texts, or true; undefined when not given. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The file's `server`, checked by SERVER_SCHEMA. */
+  /** The file's `server`, checked by its schema. */
   readonly file: Readonly<Record<string, unknown>>;
 }
 
@@ -286,11 +275,10 @@ export function resolveSettings(
   for (const setting of SETTING_ROWS) {
     const given = (origin: string, raw: unknown) => {
       if (raw === undefined) return undefined;
-      const checked = check(setting.schema, fromText(setting, raw));
-      if ("value" in checked) return checked.value;
-      for (const { reason } of checked.issues) {
-        issues.push(issueLine(origin, { path: [], given: raw, reason }));
-      }
+      const value = fromText(setting, raw);
+      const { takes, expected } = setting.rule;
+      if (takes(value)) return value;
+      issues.push(issueLine(origin, { path: [], given: raw, reason: expected }));
       return undefined;
     };
     const flag = given(`--${setting.flag}`, flags[setting.key]);
@@ -300,18 +288,18 @@ export function resolveSettings(
     values[setting.key] = flag ?? fromEnv ?? fromFile ?? setting.fallback;
   }
   if (issues.length > 0) throw new ConfigError(issues);
-  // Each value has passed the schema of its own row, and every row has been seen.
+  // Each value has passed the rule of its own row, and every row has been seen.
   return { settings: values as ServerSettings, warnings };
 }
 
-function row<S extends z.ZodType>(
+function row<T, F extends T | undefined>(
   key: string,
   kind: Setting["kind"],
-  schema: S,
-  fallback: z.output<S>,
+  rule: Rule<T>,
+  fallback: F,
   help: string,
   inFile = true,
-): Setting<S> {
+): Setting<T | F> {
   const snake = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return {
     key,
@@ -319,13 +307,13 @@ function row<S extends z.ZodType>(
     env: `SYNCTAIL_${snake.toUpperCase()}`,
     fileKey: inFile ? snake : undefined,
     kind,
-    schema,
+    rule,
     fallback,
     help,
   };
 }
 
-/** Flags and variables are texts; one that does not read as its kind is left for the schema to refuse. */
+/** Flags and variables are texts; one that does not read as its kind is left for its rule to refuse. */
 function fromText({ kind }: Setting, raw: unknown): unknown {
   if (typeof raw !== "string") return raw;
   if (kind === "number") return /^-?\d+$/.test(raw) ? Number(raw) : raw;

@@ -4,7 +4,7 @@ import process from "node:process";
 import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
-import { type Config, readConfig } from "./config_file.ts";
+import type { Config } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
 import { resolveSettings, type ServerSettings } from "./server_settings.ts";
 
@@ -21,8 +21,8 @@ export interface Resolved {
   readonly file: string | undefined;
 }
 
-/** @throws {ConfigError} with everything that is wrong */
-export function settingsFrom(flags: Flags): Resolved {
+/** What reads a file is loaded only where there is one. @throws {ConfigError} with everything that is wrong */
+export async function settingsFrom(flags: Flags): Promise<Resolved> {
   const { env } = process;
   const first = resolveSettings({ flags, env, file: {} });
   for (const warning of first.warnings) process.stderr.write(`synctail: ${warning}\n`);
@@ -30,13 +30,13 @@ export function settingsFrom(flags: Flags): Resolved {
   const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
   const config: Config = file === undefined
     ? { syncs: [], notify: () => [], server: {}, auth: NO_AUTH }
-    : readConfig(file);
+    : (await import("./config_file.ts")).readConfig(file);
   const { settings } = resolveSettings({ flags, env, file: config.server });
   return { settings, syncs: config.syncs, auth: config.auth, notify: config.notify, file };
 }
 
 /** The data directory of a command that starts no server. */
-export function dataFrom(flags: Flags): string {
+export async function dataFrom(flags: Flags): Promise<string> {
   const { data } = flags;
-  return settingsFrom(typeof data === "string" ? { data } : {}).settings.data;
+  return (await settingsFrom(typeof data === "string" ? { data } : {})).settings.data;
 }

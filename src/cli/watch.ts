@@ -18,7 +18,7 @@ export async function watch(job: string, flags: Flags): Promise<number> {
   if (logs !== undefined && !(LOG_LEVELS as readonly string[]).includes(logs)) {
     throw new UsageError(`--logs: got "${clean(logs)}": expected one of ${LOG_LEVELS.join(", ")}`);
   }
-  const client = runningServer("watch", flags);
+  const client = await runningServer("watch", flags);
   const { signal } = untilStopped();
   const display = displayFor({ json: flags.json === true, clock: systemClock });
   const status = await show(client, id, { display, signal, clock: systemClock, logs });

@@ -9,7 +9,7 @@ import type { ZodError } from "zod";
 import { UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
 import { authenticate, requireScope } from "./access.ts";
-import { type Metrics } from "./metrics.ts";
+import { metricsAnswer } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
@@ -17,9 +17,9 @@ import { addDocsRoutes } from "./docs_routes.ts";
 import { addHealthRoutes } from "./health_routes.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
+import { limitRequests } from "./limit_requests.ts";
 import { addLogRoutes } from "./log_routes.ts";
 import { addNotifyRoutes } from "./notify_routes.ts";
-import { limitRequests } from "./rates.ts";
 import { requestLines } from "./request_lines.ts";
 import { wantsHtml } from "./page_answer.ts";
 import { addPageRoutes, notFoundPage } from "./page_routes.ts";
@@ -204,9 +204,4 @@ async function readJson(
   }
   const { method, headers, signal } = raw;
   context.req.raw = new Request(raw.url, { method, headers, signal, body: bytes as BodyInit });
-}
-
-/** What a scrape gets. */
-export async function metricsAnswer(metrics: Metrics): Promise<Response> {
-  return new Response(await metrics.text(), { headers: { "Content-Type": metrics.contentType } });
 }

@@ -1,5 +1,4 @@
 /** Amounts with a unit: `30d`, `5GB`. */
-import { z } from "zod";
 
 /** What each unit is worth; an amount without one counts in the smallest thing of its kind. */
 export type Units = Readonly<Record<string, number>>;
@@ -14,21 +13,6 @@ export function isAmount(text: string, units: Units): boolean {
   return formOf(units).test(text);
 }
 
-/** A text of digits and one of the units. */
-export function amount(units: Units, expected: string) {
-  const reason = `expected ${expected}`;
-  return z.string(reason).regex(formOf(units), { error: reason, abort: true });
-}
-
-/** A duration between two others, both included: `15m`. */
-export function duration(least: string, most: string) {
-  const expected = `a duration such as 90s, 15m, 12h or 1d, from ${least} to ${most}`;
-  return amount(DURATIONS, expected).refine((text) => {
-    const ms = durationMs(text);
-    return ms >= durationMs(least) && ms <= durationMs(most);
-  }, `expected ${expected}`);
-}
-
 /** What a duration is worth, in milliseconds; 0 for 0. */
 export function durationMs(text: string): number {
   return Number.parseInt(text) === 0 ? 0 : worth(text, DURATIONS);
@@ -41,7 +25,8 @@ export function durationText(ms: number): string {
   return `${Math.round(ms / worthMs)}${unit}`;
 }
 
-function formOf(units: Units): RegExp {
+/** A text of digits and one of the units. */
+export function formOf(units: Units): RegExp {
   const names = Object.keys(units).filter((name) => name !== "").join("|");
   return new RegExp(`^\\d{1,12}(${names})?$`);
 }

@@ -1,18 +1,9 @@
 /** The syncs that are configured now. Callers can run these and nothing else. */
-import { JsonlRecords } from "../destinations/jsonl_records.ts";
-import { NoRecords } from "../destinations/no_records.ts";
-import type { RecordDestination } from "../destinations/record_destination.ts";
-import { SqliteIndex } from "../destinations/sqlite_index.ts";
-import { SqliteRecords } from "../destinations/sqlite_records.ts";
-import { commandSource } from "../sources/command.ts";
-import { directorySource } from "../sources/directory.ts";
-import { formatOf } from "../sources/formats/formats.ts";
+import { commandStopMs } from "../sources/command_stop.ts";
 import type { JobSource } from "../sources/source.ts";
 import { parseSyncId, type TenantId } from "../sync/ids.ts";
 import type { Runnable } from "./dispatcher.ts";
-import type { CommandSourceConfig } from "./command_config.ts";
-import type { DestinationConfig, SqliteDestinationConfig } from "./destination_config.ts";
-import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
+import type { ConfiguredSync } from "./sync_config.ts";
 
 /** Found by id or by name, each tenant its own. */
 export class Syncs {
@@ -55,9 +46,19 @@ export class Syncs {
     switch (source.type) {
       case "directory":
         if (destination?.type !== "sqlite") return undefined;
-        return () => this.#directory(source, destination);
+        return () => {
+          const around = { excluded: this.#excluded, all: this.#all };
+          return late(async () => {
+            const { directoryOf } = await import("./configured_sources.ts");
+            return directoryOf(source, destination, around);
+          });
+        };
       case "command":
-        return () => command(source, destination, `${tenant}/${name}`);
+        return () =>
+          late(async () => {
+            const { commandOf } = await import("./configured_sources.ts");
+            return commandOf(source, destination, `${tenant}/${name}`);
+          }, commandStopMs(source.stopGraceMs));
       case "redis_pubsub":
       case "outside":
         return undefined;
@@ -65,52 +66,14 @@ export class Syncs {
         source satisfies never;
     }
   }
-
-  #directory(source: DirectorySourceConfig, destination: SqliteDestinationConfig) {
-    return directorySource({
-      path: source.path,
-      maxPerS: source.maxPerS,
-      maxFileBytes: source.maxFileBytes,
-      destination: new SqliteIndex(destination.path),
-      exclude: [...this.#excluded, ...this.#destinations()],
-    });
-  }
-
-  /**
-   * The files of every destination. To open and close another sync's SQLite file would let go of
-   * this process's locks on it (POSIX), and so lose what is being written there.
-   */
-  #destinations(): string[] {
-    return this.#all.flatMap(({ source, destination }) => {
-      if (!destination) return [];
-      return source.type === "directory" && destination.type === "sqlite"
-        ? new SqliteIndex(destination.path).paths
-        : recordsOf(destination).paths;
-    });
-  }
 }
 
-function command(
-  source: CommandSourceConfig,
-  destination: DestinationConfig | null,
-  origin: string,
-): JobSource {
-  const format = formatOf(source.format, { percent: source.percent });
-  const records = destination && recordsOf(destination);
-  return commandSource({
-    ...source,
-    format,
-    destination: records ? { records, origin } : undefined,
-  });
-}
-
-function recordsOf(destination: DestinationConfig): RecordDestination {
-  switch (destination.type) {
-    case "sqlite":
-      return new SqliteRecords(destination.path);
-    case "jsonl":
-      return new JsonlRecords(destination.path);
-    case "none":
-      return new NoRecords();
-  }
+/** A source whose modules are loaded when it runs: a server may never run one. */
+function late(load: () => Promise<JobSource>, stopMs?: number): JobSource {
+  return {
+    stopMs,
+    async *run(run) {
+      yield* (await load()).run(run);
+    },
+  };
 }

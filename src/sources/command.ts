@@ -14,10 +14,8 @@ import {
   type SourceProgress,
   type SourceRun,
 } from "./source.ts";
+import { commandStopMs } from "./command_stop.ts";
 import { TimeSlice } from "./time_slice.ts";
-
-/** What it takes, after SIGKILL, to see the end of a program and of its output, in milliseconds. */
-const LAST_MS = 5_000;
 
 export interface CommandOptions {
   /** The program and its arguments; no shell sees them. */
@@ -46,7 +44,7 @@ export interface CommandOptions {
  */
 export function commandSource(options: CommandOptions): JobSource {
   return {
-    stopMs: options.stopGraceMs + LAST_MS,
+    stopMs: commandStopMs(options.stopGraceMs),
     run: (run) => commandRun(options, run),
   };
 }

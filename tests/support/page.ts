@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type { Scope } from "../../src/auth/scopes.ts";
-import { LINK_SCOPES, signInUrl } from "../../src/cli/link.ts";
+import { LINK_SCOPES } from "../../src/auth/scopes.ts";
+import { signInUrl } from "../../src/cli/link.ts";
 import { type Browser, type Page, startBrowser } from "./chromium.ts";
 import { TENANT } from "./log_contract.ts";
 import type { Cleanup } from "./program.ts";

@@ -1,29 +1,25 @@
 /** What the log cannot tell of syncs: when they were first seen, what was skipped, what was told. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { z } from "zod";
 import type { SyncId, TenantId } from "../../sync/ids.ts";
 
-const moment = z.number();
-
-const NOTE = z.object({
-  /** When the server first knew of the sync. */
-  firstSeenMs: moment,
-  /** The schedule in words, and since when it is in force. */
-  schedule: z.string().optional(),
-  sinceMs: moment.optional(),
-  /** Up to when every slot of the schedule has been seen to. */
-  handledMs: moment.optional(),
-  /** The last job that is known of, and when it started by this clock. */
-  lastJob: z.string().optional(),
-  lastStartMs: moment.optional(),
-  /** Since when it is overdue, once that has been told. */
-  overdueMs: moment.optional(),
-});
-
 /** Of one sync; times are milliseconds since 1970. */
-export type SyncNote = z.output<typeof NOTE>;
+export interface SyncNote {
+  /** When the server first knew of the sync. */
+  readonly firstSeenMs: number;
+  /** The schedule in words, and since when it is in force. */
+  readonly schedule?: string;
+  readonly sinceMs?: number;
+  /** Up to when every slot of the schedule has been seen to. */
+  readonly handledMs?: number;
+  /** The last job that is known of, and when it started by this clock. */
+  readonly lastJob?: string;
+  readonly lastStartMs?: number;
+  /** Since when it is overdue, once that has been told. */
+  readonly overdueMs?: number;
+}
 
-const FILE = z.object({ version: z.literal(1), syncs: z.record(z.string(), NOTE) });
+const TEXTS = ["schedule", "lastJob"] as const;
+const TIMES = ["firstSeenMs", "sinceMs", "handledMs", "lastStartMs", "overdueMs"] as const;
 
 /** What names a sync: `tenant/id`. */
 export type SyncPlace = `${TenantId}/${SyncId}`;
@@ -38,8 +34,8 @@ export function placeOf(sync: { readonly tenant: TenantId; readonly id: SyncId }
  * much too late. Slots that come again have their job already, and are not run twice.
  */
 export function notAhead(note: SyncNote, nowMs: number): SyncNote {
-  const times = { ...note };
-  for (const name of ["firstSeenMs", "sinceMs", "handledMs", "lastStartMs", "overdueMs"] as const) {
+  const times: { -readonly [K in keyof SyncNote]: SyncNote[K] } = { ...note };
+  for (const name of TIMES) {
     const atMs = times[name];
     if (atMs !== undefined) times[name] = Math.min(atMs, nowMs);
   }
@@ -107,12 +103,31 @@ export class Remembered {
   #read(): Map<string, SyncNote> {
     if (this.#path === undefined || !existsSync(this.#path)) return new Map();
     try {
-      const { syncs } = FILE.parse(JSON.parse(readFileSync(this.#path, "utf8")));
-      return new Map(Object.entries(syncs));
+      return notesOf(JSON.parse(readFileSync(this.#path, "utf8")));
     } catch (cause) {
       const reason = `Cannot read "${this.#path}", so it begins anew: ${String(cause)}`;
       this.#onFault(new Error(reason, { cause }));
       return new Map();
     }
   }
+}
+
+/** What the file's JSON holds. @throws {TypeError} where it is not what `save` writes */
+function notesOf(file: unknown): Map<string, SyncNote> {
+  if (!isObject(file) || file.version !== 1 || !isObject(file.syncs)) {
+    throw new TypeError("expected version 1 with its syncs");
+  }
+  return new Map(Object.entries(file.syncs).map(([place, note]) => [place, noteOf(note, place)]));
+}
+
+function noteOf(note: unknown, place: string): SyncNote {
+  const sound = isObject(note) && typeof note.firstSeenMs === "number" &&
+    TIMES.every((name) => note[name] === undefined || Number.isFinite(note[name])) &&
+    TEXTS.every((name) => note[name] === undefined || typeof note[name] === "string");
+  if (!sound) throw new TypeError(`expected times and texts of the sync "${place}"`);
+  return note as unknown as SyncNote; // each of its fields has been looked at
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 /** When a sync runs by itself, is tried again, and is expected to run: the form of it. */
 import { z } from "zod";
-import { duration, durationMs } from "../amounts.ts";
+import { duration } from "../amount_schemas.ts";
+import { durationMs } from "../amounts.ts";
 import { cronFault, type Schedule, zoneFault } from "./slots.ts";
 
 /** Most tries after a failed one. */

@@ -1,0 +1,87 @@
+/**
+ * What a server answers with from its first moment: that it lives. All else is the app's, whose
+ * schemas take longer to make than all the rest of a start, so it is loaded behind the listener.
+ */
+import { randomUUID } from "node:crypto";
+import type { Connection } from "./env.ts";
+import { Problem } from "./problem.ts";
+import { tellAnswered } from "./request_line.ts";
+import type { Services } from "./services.ts";
+
+/** Leaves the first moment to whoever waited for the port, in milliseconds; a request does not wait. */
+const LOAD_AFTER_MS = 100;
+
+const HEALTH = "/healthz";
+
+interface App {
+  fetch(request: Request, connection: Connection): Response | Promise<Response>;
+}
+
+export class Front {
+  readonly #services: Services;
+  readonly #version: string;
+  readonly #onFault: (cause: unknown) => void;
+  #app: App | undefined;
+  #loading: Promise<App> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param version of this program, for the OpenAPI document */
+  constructor(services: Services, version: string, onFault: (cause: unknown) => void) {
+    this.#services = services;
+    this.#version = version;
+    this.#onFault = onFault;
+  }
+
+  /** Answers a request; the first one that needs the app waits until it is loaded. Never rejects. */
+  fetch(request: Request, connection: Connection): Response | Promise<Response> {
+    return this.#app?.fetch(request, connection) ?? this.#health(request, connection) ??
+      this.#whenLoaded(request, connection);
+  }
+
+  /** Loads the app in a moment, whether anybody asks or not. */
+  loadSoon(): void {
+    this.#timer = setTimeout(() => this.#load().catch(this.#onFault), LOAD_AFTER_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** As the app answers it; undefined where there is more to look at than the path. */
+  #health(request: Request, { remote }: Connection): Response | undefined {
+    const { origin, corsOrigins, clock } = this.#services;
+    if (request.method !== "GET" || corsOrigins.length > 0) return undefined;
+    const path = origin.pathOf(new URL(request.url).pathname);
+    if (path !== HEALTH || !origin.accepts(request, remote)) return undefined;
+    const startedMs = clock.monotonic();
+    const id = randomUUID();
+    tellAnswered(this.#services, {
+      id,
+      request,
+      path,
+      route: HEALTH,
+      status: 200,
+      startedMs,
+      remote,
+    });
+    // Bun's Response.json() would name a charset, which the app does not.
+    const headers = { "Content-Type": "application/json", "X-Request-Id": id };
+    return new Response(JSON.stringify({ status: "ok" }), { headers });
+  }
+
+  async #whenLoaded(request: Request, connection: Connection): Promise<Response> {
+    try {
+      const app = await this.#load();
+      return await app.fetch(request, connection);
+    } catch (cause) {
+      this.#onFault(cause);
+      const detail = "The request was not carried out; the server's log says why";
+      return new Problem("internal-fault", detail).response(this.#services.origin.prefix);
+    }
+  }
+
+  #load(): Promise<App> {
+    return this.#loading ??= Promise.all([import("./app.ts"), this.#services.metrics.load()])
+      .then(([{ httpApp }]) => this.#app = httpApp(this.#services, this.#version));
+  }
+}

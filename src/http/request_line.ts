@@ -1,0 +1,49 @@
+/** One line of the server's log and one count for a request that was answered. */
+import type { Principal } from "../auth/principal.ts";
+import type { Clock } from "../clock.ts";
+import { loggerOf } from "../logger.ts";
+import type { Metrics } from "./metrics.ts";
+import type { PublicOrigin } from "./public_origin.ts";
+
+const logger = loggerOf("http");
+
+/** Requests that come all the time and go well: told at the level debug. */
+const QUIET = /^\/(v1\/sync\/job\/:job_id\/events|healthz|readyz|metrics|assets\/.*)$/;
+
+/** Who counts and tells. */
+export interface Teller {
+  readonly metrics: Metrics;
+  readonly origin: PublicOrigin;
+  readonly clock: Clock;
+}
+
+export interface Answered {
+  readonly id: string;
+  readonly request: Request;
+  readonly path: string;
+  /** The path as it was declared: `/v1/sync/job/:job_id`. */
+  readonly route: string;
+  readonly status: number;
+  /** By the clock's `monotonic()`. */
+  readonly startedMs: number;
+  readonly remote: string;
+  readonly principal?: Principal;
+}
+
+/** The line holds no query: a ticket may be in it. */
+export function tellAnswered({ metrics, origin, clock }: Teller, answered: Answered): void {
+  const { id, request, path, route, status, startedMs, remote, principal } = answered;
+  metrics.answered(route, status);
+  const told = {
+    method: request.method,
+    path,
+    status,
+    ms: Math.round(clock.monotonic() - startedMs),
+    request_id: id,
+    remote: origin.clientOf(request, remote),
+    tenant: principal?.tenant,
+    key_id: principal?.keyId,
+  };
+  if (status < 400 && QUIET.test(route)) logger.debug("{method} {path} {status}", told);
+  else logger.info("{method} {path} {status}", told);
+}

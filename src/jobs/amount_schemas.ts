@@ -1,0 +1,13 @@
+/** Amounts with a unit, in the schemas of a configuration. */
+import { z } from "zod";
+import { durationMs, DURATIONS, formOf } from "./amounts.ts";
+
+/** A duration between two others, both included: `15m`. */
+export function duration(least: string, most: string) {
+  const expected = `expected a duration such as 90s, 15m, 12h or 1d, from ${least} to ${most}`;
+  return z.string(expected).regex(formOf(DURATIONS), { error: expected, abort: true })
+    .refine((text) => {
+      const ms = durationMs(text);
+      return ms >= durationMs(least) && ms <= durationMs(most);
+    }, expected);
+}

@@ -1,0 +1,74 @@
+/** The sources of configured syncs, with their destinations, ready to run once. */
+import { JsonlRecords } from "../destinations/jsonl_records.ts";
+import { NoRecords } from "../destinations/no_records.ts";
+import type { RecordDestination } from "../destinations/record_destination.ts";
+import { SqliteIndex } from "../destinations/sqlite_index.ts";
+import { SqliteRecords } from "../destinations/sqlite_records.ts";
+import { commandSource } from "../sources/command.ts";
+import { directorySource } from "../sources/directory.ts";
+import { formatOf } from "../sources/formats/formats.ts";
+import type { JobSource } from "../sources/source.ts";
+import type { CommandSourceConfig } from "./command_config.ts";
+import type { DestinationConfig, SqliteDestinationConfig } from "./destination_config.ts";
+import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
+
+/** What no directory source may enter. */
+export interface Around {
+  /** Paths of our own data. */
+  readonly excluded: readonly string[];
+  /** Every sync: what they write is no source's. */
+  readonly all: readonly ConfiguredSync[];
+}
+
+export function directoryOf(
+  { path, maxPerS, maxFileBytes }: DirectorySourceConfig,
+  destination: SqliteDestinationConfig,
+  { excluded, all }: Around,
+): JobSource {
+  return directorySource({
+    path,
+    maxPerS,
+    maxFileBytes,
+    destination: new SqliteIndex(destination.path),
+    exclude: [...excluded, ...destinationsOf(all)],
+  });
+}
+
+/** @param origin what names the sync: `tenant/name` */
+export function commandOf(
+  source: CommandSourceConfig,
+  destination: DestinationConfig | null,
+  origin: string,
+): JobSource {
+  const format = formatOf(source.format, { percent: source.percent });
+  const records = destination && recordsOf(destination);
+  return commandSource({
+    ...source,
+    format,
+    destination: records ? { records, origin } : undefined,
+  });
+}
+
+function recordsOf(destination: DestinationConfig): RecordDestination {
+  switch (destination.type) {
+    case "sqlite":
+      return new SqliteRecords(destination.path);
+    case "jsonl":
+      return new JsonlRecords(destination.path);
+    case "none":
+      return new NoRecords();
+  }
+}
+
+/**
+ * The files of every destination. To open and close another sync's SQLite file would let go of
+ * this process's locks on it (POSIX), and so lose what is being written there.
+ */
+function destinationsOf(syncs: readonly ConfiguredSync[]): string[] {
+  return syncs.flatMap(({ source, destination }) => {
+    if (!destination) return [];
+    return source.type === "directory" && destination.type === "sqlite"
+      ? new SqliteIndex(destination.path).paths
+      : recordsOf(destination).paths;
+  });
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { testServer } from "../support/server.ts";
+
+/** What of an answer is the same each time: the id and the date are not. */
+async function shown(answer: Response) {
+  const headers = [...answer.headers].filter(([name]) => !["date", "x-request-id"].includes(name));
+  assert.match(answer.headers.get("X-Request-Id") ?? "", /^[\da-f-]{36}$/);
+  return { status: answer.status, headers, body: await answer.text() };
+}
+
+test("/healthz answers alike before and after the app is loaded, and is counted both times", async (t) => {
+  const server = await testServer(t);
+
+  const before = await shown(await fetch(`${server.url}/healthz`));
+  await (await server.ask("/v1/sync")).body?.cancel();
+  const after = await shown(await fetch(`${server.url}/healthz`));
+  const metrics = await server.ask("/metrics", {
+    headers: { Authorization: `Bearer ${server.key(["metrics"])}` },
+  });
+
+  assert.deepEqual(before, after);
+  assert.equal(before.body, '{"status":"ok"}');
+  const counted = 'synctail_requests_total{route="/healthz",status="200"} 2';
+  assert.ok((await metrics.text()).split("\n").includes(counted));
+});
+
+for (
+  const [what, path, init, status] of [
+    ["a request without a key", "/v1/sync/jobs", {}, 401],
+    ["another method", "/healthz", { method: "POST" }, 405],
+    ["a path that is not there", "/nowhere", {}, 404],
+    ["whether it is ready", "/readyz", {}, 200],
+  ] as const
+) {
+  test(`${what} may be the first request of all`, async (t) => {
+    const server = await testServer(t);
+
+    const answer = await fetch(`${server.url}${path}`, init);
+    await answer.body?.cancel();
+
+    assert.equal(answer.status, status);
+  });
+}
