@@ -6,6 +6,7 @@ import { SqliteIndex } from "../destinations/sqlite_index.ts";
 import { SqliteRecords } from "../destinations/sqlite_records.ts";
 import { commandSource } from "../sources/command.ts";
 import { directorySource } from "../sources/directory.ts";
+import { type FileSystem, fileSystem } from "../sources/file_system.ts";
 import { formatOf } from "../sources/formats/formats.ts";
 import type { JobSource } from "../sources/source.ts";
 import { parseSyncId, type TenantId } from "../sync/ids.ts";
@@ -17,11 +18,17 @@ import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
 /** Found by id or by name, each tenant its own. */
 export class Syncs {
   readonly #excluded: readonly string[];
+  readonly #files: FileSystem;
   #all: readonly ConfiguredSync[] = [];
 
   /** @param excluded paths that no source may enter: our own data directory */
-  constructor(syncs: readonly ConfiguredSync[], excluded: readonly string[]) {
+  constructor(
+    syncs: readonly ConfiguredSync[],
+    excluded: readonly string[],
+    files: FileSystem = fileSystem,
+  ) {
     this.#excluded = excluded;
+    this.#files = files;
     this.#all = syncs;
   }
 
@@ -73,6 +80,7 @@ export class Syncs {
       maxFileBytes: source.maxFileBytes,
       destination: new SqliteIndex(destination.path),
       exclude: [...this.#excluded, ...this.#destinations()],
+      files: this.#files,
     });
   }
 

@@ -87,7 +87,7 @@ export class DirectoryRun {
     this.#phase = "syncing";
     for (const step of seen.steps((from) => this.#steps(from))) {
       if (signal.aborted) return;
-      yield* this.#removeBefore(step.key);
+      if (this.#index.peek()?.key !== step.key) yield* this.#removeBefore(step.key);
       yield* this.#sync(step);
       if (this.#lines.waiting || this.#slice.over) yield;
       while (this.#pace?.hold()) yield;
