@@ -24,6 +24,12 @@ export interface DirectoryRunOptions {
   readonly maxFileBytes: number;
 }
 
+/**
+ * How often totals are told, in milliseconds. Each time is a commit, which writes some pages again
+ * that the one before has written: not once a slice.
+ */
+const TELL_MS = 20;
+
 /** What a directory that could not be listed is counted as. */
 const DIRECTORY = "directory";
 
@@ -59,24 +65,32 @@ export class DirectoryRun {
 
   /** Counts, then syncs. Returns early, with the index in order, when the signal has fired. */
   async *events(): AsyncGenerator<SourceEvent, void, void> {
-    const { signal, session } = this.#options;
+    const { signal, clock } = this.#options;
     yield this.#progress();
+    let toldAtMs = clock.monotonic();
     for (const _ of this.#work()) {
-      session.flush();
       yield* this.#lines.take();
-      yield this.#progress();
+      if (this.#pace || clock.monotonic() - toldAtMs >= TELL_MS) {
+        yield this.#written();
+        toldAtMs = clock.monotonic();
+      }
       await this.#pace?.wait(signal);
       await this.#slice.turn();
-      if (signal.aborted) return;
+      if (signal.aborted) break;
     }
-    session.flush();
-    if (signal.aborted) return;
+    if (signal.aborted) return yield this.#written();
     this.#current = undefined;
     // The tree may have changed since it was counted.
     this.#total = this.#tally.done;
     this.#bytesTotal = this.#tally.bytes;
     yield* this.#lines.take();
-    yield this.#progress();
+    yield this.#written();
+  }
+
+  /** Totals are told once what they count is written. */
+  #written(): SourceProgress {
+    this.#options.session.flush();
+    return this.#progress();
   }
 
   /** Yields whenever there is something to tell or it is time to hand control back. */

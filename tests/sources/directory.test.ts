@@ -654,12 +654,34 @@ test("directorySource() stops at its signal and leaves an index that the next ru
   }));
 
   const source = directorySource({ path: root, destination: new SqliteIndex(index), files });
-  for await (const _ of source.run({ signal: stop.signal, clock: systemClock }));
+  const events: SourceEvent[] = [];
+  for await (const event of source.run({ signal: stop.signal, clock: systemClock })) {
+    events.push(event);
+  }
   const left = keys().length;
   const { counts } = await run();
 
   assert.ok(left >= 19 && left <= 20, `${left} rows`);
+  assert.equal(told(events).last.inserted, left);
   assert.deepEqual(counts, { ...none, inserted: 50 - left, kept: left });
+});
+
+test("directorySource() tells no totals of what is not written yet", async (t) => {
+  const { root, write, index } = bench(t);
+  for (let n = 0; n < 200; n++) write(`f${n}`, "x");
+  let nowMs = 0;
+  const clock: Clock = { ...systemClock, monotonic: () => nowMs++ };
+  const source = directorySource({ path: root, destination: new SqliteIndex(index) });
+  const inserted: number[] = [];
+
+  for await (const event of source.run({ signal: new AbortController().signal, clock })) {
+    if (event.type !== "progress") continue;
+    inserted.push(event.inserted);
+    if (event.inserted > 0) assert.ok(rows(index).length >= event.inserted);
+  }
+
+  assert.equal(inserted.at(-1), 200);
+  assert.ok(new Set(inserted).size > 5, `${inserted}`);
 });
 
 test("directorySource({maxPerS}) spends the time that the pace asks for, and says so", async (t) => {
@@ -724,12 +746,20 @@ test("directorySource() hands control back also where there are only directories
   // Every look at the clock takes a millisecond of it.
   let nowMs = 0;
   const clock: Clock = { ...systemClock, monotonic: () => nowMs++ };
+  let turns = 0;
+  let running = true;
+  const watch = () => {
+    turns++;
+    if (running) setImmediate(watch);
+  };
+  setImmediate(watch);
 
-  const { counts, progress } = await run({ clock });
+  const { counts } = await run({ clock });
+  running = false;
 
   assert.deepEqual(counts, { ...none, deleted: 40 });
   // 40 directories to count, 40 to walk, 40 rows to remove: a slice holds no more than 8 of them.
-  assert.ok(progress.length >= 120 / 8, `${progress.length} slices`);
+  assert.ok(turns >= 120 / 8, `${turns} turns`);
 });
 
 test(
