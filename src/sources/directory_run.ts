@@ -169,6 +169,7 @@ export class DirectoryRun {
         this.#current = step.key;
         this.#pace?.spend();
         const known = this.#index.peek()?.key === step.key ? this.#index.take() : undefined;
+        if (known && step.stat && this.#entities.keep(known, step.stat)) return;
         return yield* this.#entities.sync(step.key, known, step.stat);
       }
       default:

@@ -43,6 +43,13 @@ export class EntitySync {
     this.#options = options;
   }
 
+  /** Counts the file if it is as the index knows it, and says whether it is. */
+  keep(known: IndexedEntity, seen: FileStat): boolean {
+    const kept = known.settled && sameStamp(known, seen) && this.#unfit(seen) === undefined;
+    if (kept) this.#options.tally.keep(known.type, seen.size);
+    return kept;
+  }
+
   /**
    * Yields when it is time to hand control back.
    *
