@@ -21,6 +21,7 @@ import { Scheduler } from "../jobs/schedules/scheduler.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import type { DataDirectory } from "../log/data_directory.ts";
 import { SqliteLog } from "../log/sqlite_log.ts";
+import { files } from "../runtime/files.ts";
 import { RUNTIME } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
 import type { Opened } from "./opened.ts";
@@ -106,7 +107,7 @@ export async function openJobs(
   });
   retention.start();
   opened.push(() => retention.stop());
-  const syncs = new Syncs(options.syncs, [directory.path]);
+  const syncs = new Syncs(options.syncs, [directory.path], files);
   const outside = new OutsideJobs({ log, syncs, clock });
   const bridges = new Bridges(outside, onFault);
   bridges.replace(options.syncs);

@@ -6,14 +6,16 @@ import { SqliteIndex } from "../destinations/sqlite_index.ts";
 import { SqliteRecords } from "../destinations/sqlite_records.ts";
 import { commandSource } from "../sources/command.ts";
 import { directorySource } from "../sources/directory.ts";
+import type { FileSystem } from "../sources/file_system.ts";
 import { formatOf } from "../sources/formats/formats.ts";
 import type { JobSource } from "../sources/source.ts";
 import type { CommandSourceConfig } from "./command_config.ts";
 import type { DestinationConfig, SqliteDestinationConfig } from "./destination_config.ts";
 import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
 
-/** What no directory source may enter. */
+/** What a directory source reads by, and what it may not enter. */
 export interface Around {
+  readonly files: FileSystem;
   /** Paths of our own data. */
   readonly excluded: readonly string[];
   /** Every sync: what they write is no source's. */
@@ -23,7 +25,7 @@ export interface Around {
 export function directoryOf(
   { path, maxPerS, maxFileBytes }: DirectorySourceConfig,
   destination: SqliteDestinationConfig,
-  { excluded, all }: Around,
+  { excluded, all, files }: Around,
 ): JobSource {
   return directorySource({
     path,
@@ -31,6 +33,7 @@ export function directoryOf(
     maxFileBytes,
     destination: new SqliteIndex(destination.path),
     exclude: [...excluded, ...destinationsOf(all)],
+    files,
   });
 }
 

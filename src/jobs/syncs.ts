@@ -1,5 +1,6 @@
 /** The syncs that are configured now. Callers can run these and nothing else. */
 import { commandStopMs } from "../sources/command_stop.ts";
+import { type FileSystem, fileSystem } from "../sources/file_system.ts";
 import type { JobSource } from "../sources/source.ts";
 import { parseSyncId, type TenantId } from "../sync/ids.ts";
 import type { Runnable } from "./dispatcher.ts";
@@ -8,11 +9,17 @@ import type { ConfiguredSync } from "./sync_config.ts";
 /** Found by id or by name, each tenant its own. */
 export class Syncs {
   readonly #excluded: readonly string[];
+  readonly #files: FileSystem;
   #all: readonly ConfiguredSync[] = [];
 
   /** @param excluded paths that no source may enter: our own data directory */
-  constructor(syncs: readonly ConfiguredSync[], excluded: readonly string[]) {
+  constructor(
+    syncs: readonly ConfiguredSync[],
+    excluded: readonly string[],
+    files: FileSystem = fileSystem,
+  ) {
     this.#excluded = excluded;
+    this.#files = files;
     this.#all = syncs;
   }
 
@@ -47,7 +54,7 @@ export class Syncs {
       case "directory":
         if (destination?.type !== "sqlite") return undefined;
         return () => {
-          const around = { excluded: this.#excluded, all: this.#all };
+          const around = { excluded: this.#excluded, all: this.#all, files: this.#files };
           return late(async () => {
             const { directoryOf } = await import("./configured_sources.ts");
             return directoryOf(source, destination, around);

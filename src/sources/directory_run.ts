@@ -2,10 +2,11 @@
 import type { Clock } from "../clock.ts";
 import type { IndexSession } from "../destinations/index_destination.ts";
 import { EntitySync } from "./entity_sync.ts";
-import type { FileSystem } from "./file_system.ts";
+import type { FileStat, FileSystem } from "./file_system.ts";
 import { IndexReader } from "./index_reader.ts";
 import { LogLines } from "./log_lines.ts";
 import { Pace } from "./pace.ts";
+import { Seen } from "./seen.ts";
 import { SourceError, type SourceEvent, type SourceProgress } from "./source.ts";
 import { entityType, Tally } from "./tally.ts";
 import { TimeSlice } from "./time_slice.ts";
@@ -22,6 +23,12 @@ export interface DirectoryRunOptions {
   readonly maxPerS: number | undefined;
   readonly maxFileBytes: number;
 }
+
+/**
+ * How often totals are told, in milliseconds. Each time is a commit, which writes some pages again
+ * that the one before has written: not once a slice.
+ */
+const TELL_MS = 20;
 
 /** What a directory that could not be listed is counted as. */
 const DIRECTORY = "directory";
@@ -58,34 +65,43 @@ export class DirectoryRun {
 
   /** Counts, then syncs. Returns early, with the index in order, when the signal has fired. */
   async *events(): AsyncGenerator<SourceEvent, void, void> {
-    const { signal, session } = this.#options;
+    const { signal, clock } = this.#options;
     yield this.#progress();
+    let toldAtMs = clock.monotonic();
     for (const _ of this.#work()) {
-      session.flush();
       yield* this.#lines.take();
-      yield this.#progress();
+      if (this.#pace || clock.monotonic() - toldAtMs >= TELL_MS) {
+        yield this.#written();
+        toldAtMs = clock.monotonic();
+      }
       await this.#pace?.wait(signal);
       await this.#slice.turn();
-      if (signal.aborted) return;
+      if (signal.aborted) break;
     }
-    session.flush();
-    if (signal.aborted) return;
+    if (signal.aborted) return yield this.#written();
     this.#current = undefined;
     // The tree may have changed since it was counted.
     this.#total = this.#tally.done;
     this.#bytesTotal = this.#tally.bytes;
     yield* this.#lines.take();
-    yield this.#progress();
+    yield this.#written();
+  }
+
+  /** Totals are told once what they count is written. */
+  #written(): SourceProgress {
+    this.#options.session.flush();
+    return this.#progress();
   }
 
   /** Yields whenever there is something to tell or it is time to hand control back. */
   *#work(): Generator<void, void, void> {
     const { signal } = this.#options;
-    yield* this.#count();
+    const seen = new Seen(this.#options.clock);
+    yield* this.#count(seen);
     this.#phase = "syncing";
-    for (const step of this.#steps()) {
+    for (const step of seen.steps((from) => this.#steps(from))) {
       if (signal.aborted) return;
-      yield* this.#removeBefore(step.key);
+      if (this.#index.peek()?.key !== step.key) yield* this.#removeBefore(step.key);
       yield* this.#sync(step);
       if (this.#lines.waiting || this.#slice.over) yield;
       while (this.#pace?.hold()) yield;
@@ -94,11 +110,14 @@ export class DirectoryRun {
   }
 
   /** Walks once for the totals; until it is through, none are told. */
-  *#count(): Generator<void, void, void> {
+  *#count(seen: Seen): Generator<void, void, void> {
+    const { maxFileBytes } = this.#options;
     let total = 0;
     let bytes = 0;
-    for (const step of this.#steps()) {
-      if (step.kind === "entry") bytes += this.#bytesOf(step.key);
+    for (const step of this.#steps("")) {
+      const stat = step.kind === "entry" ? this.#statOf(step.key) : undefined;
+      if (stat?.kind === "file" && stat.size <= maxFileBytes) bytes += stat.size;
+      seen.add(stat ? { kind: "entry", key: step.key, stat } : step);
       if (step.kind !== "listed" && step.kind !== "vanished") total++;
       if (this.#slice.over) yield;
     }
@@ -106,19 +125,18 @@ export class DirectoryRun {
     this.#bytesTotal = bytes;
   }
 
-  #bytesOf(key: string): number {
-    const { files, root, maxFileBytes } = this.#options;
+  #statOf(key: string): FileStat | undefined {
+    const { files, root } = this.#options;
     try {
-      const stat = files.stat(`${root}/${key}`);
-      return stat.kind === "file" && stat.size <= maxFileBytes ? stat.size : 0;
+      return files.stat(`${root}/${key}`);
     } catch {
-      return 0; // It is told of when the sync comes to it.
+      return undefined; // It is told of when the sync comes to it.
     }
   }
 
-  *#steps(): Generator<Step, void, void> {
+  *#steps(from: string): Generator<Step, void, void> {
     const { files, root, excluded } = this.#options;
-    for (const step of walkSteps(files, root, excluded)) {
+    for (const step of walkSteps(files, root, excluded, from)) {
       if (step.kind === "unlisted" && step.key === "") throw this.#gone(step.reason);
       yield step;
     }
@@ -127,7 +145,7 @@ export class DirectoryRun {
   /** Removes what the index has before the key and the tree has not. */
   *#removeBefore(key: string | undefined): Generator<void, void, void> {
     for (let known = this.#index.peek(); known; known = this.#index.peek()) {
-      if (key !== undefined && !before(known.key, key)) return;
+      if (key !== undefined && (known.key === key || !before(known.key, key))) return;
       this.#index.take();
       this.#options.session.remove(known.key);
       this.#tally.deleted++;
@@ -151,7 +169,8 @@ export class DirectoryRun {
         this.#current = step.key;
         this.#pace?.spend();
         const known = this.#index.peek()?.key === step.key ? this.#index.take() : undefined;
-        return yield* this.#entities.sync(step.key, known);
+        if (known && step.stat && this.#entities.keep(known, step.stat)) return;
+        return yield* this.#entities.sync(step.key, known, step.stat);
       }
       default:
         step satisfies never;

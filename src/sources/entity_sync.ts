@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
 import { hashFile } from "./file_hash.ts";
-import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
+import { errorCode, type FileStat, type FileSystem, sameStamp } from "./file_system.ts";
 import type { LogLines } from "./log_lines.ts";
 import { entityType, type Tally } from "./tally.ts";
 import type { TimeSlice } from "./time_slice.ts";
@@ -24,6 +24,8 @@ export interface EntitySyncOptions {
 
 /** What the file system says of a path whose name was listed a moment ago. */
 const GONE = new Set(["ENOENT", "ENOTDIR"]);
+/** What is said of a path that a link or a directory has taken since. */
+const NO_FILE_ANY_MORE = new Set(["ELOOP", "EISDIR"]);
 const NO_FILE = "it is not a file";
 
 /** What a look at the file came to. */
@@ -41,11 +43,27 @@ export class EntitySync {
     this.#options = options;
   }
 
-  /** Yields when it is time to hand control back. @param known the key's row, if there is one */
-  *sync(key: string, known: IndexedEntity | undefined): Generator<void, void, void> {
+  /** Counts the file if it is as the index knows it, and says whether it is. */
+  keep(known: IndexedEntity, seen: FileStat): boolean {
+    const kept = known.settled && sameStamp(known, seen) && this.#unfit(seen) === undefined;
+    if (kept) this.#options.tally.keep(known.type, seen.size);
+    return kept;
+  }
+
+  /**
+   * Yields when it is time to hand control back.
+   *
+   * @param known the key's row, if there is one
+   * @param seen what the file was a moment ago; without it, it is looked at
+   */
+  *sync(
+    key: string,
+    known: IndexedEntity | undefined,
+    seen: FileStat | undefined,
+  ): Generator<void, void, void> {
     const { tally, lines, session } = this.#options;
     const type = entityType(key);
-    const looked = yield* this.#look(key, type, known);
+    const looked = yield* this.#look(key, type, known, seen);
     switch (looked.kind) {
       case "kept":
         return tally.keep(type, looked.stat.size);
@@ -77,15 +95,16 @@ export class EntitySync {
     key: string,
     type: string,
     known: IndexedEntity | undefined,
+    seen: FileStat | undefined,
   ): Generator<void, Looked, void> {
     const { files, root, lines, clock, slice, maxFileBytes: bytesMax } = this.#options;
     const path = `${root}/${key}`;
     try {
-      const stat = files.stat(path);
+      const stat = seen ?? files.stat(path);
       const reason = this.#unfit(stat);
       if (reason) return { kind: "unfit", reason };
-      if (known?.settled && same(known, stat)) return { kind: "kept", stat };
-      const read = yield* hashFile(files, path, { clock, slice, bytesMax });
+      if (known?.settled && sameStamp(known, stat)) return { kind: "kept", stat };
+      const read = yield* hashFile(files, path, stat, { clock, slice, bytesMax });
       if (read.kind === "unfit") {
         return { kind: "unfit", reason: this.#unfit(read.stat) ?? NO_FILE };
       }
@@ -99,8 +118,7 @@ export class EntitySync {
     } catch (cause) {
       const code = errorCode(cause);
       if (code === undefined) throw cause;
-      // A link has taken its place since.
-      if (code === "ELOOP") return { kind: "unfit", reason: NO_FILE };
+      if (NO_FILE_ANY_MORE.has(code)) return { kind: "unfit", reason: NO_FILE };
       if (!GONE.has(code)) return { kind: "unreadable", reason: code };
       return maybeNoUtf8(key) ? { kind: "unreadable", reason: NO_UTF8 } : { kind: "vanished" };
     }
@@ -112,7 +130,7 @@ export class EntitySync {
     if (!known) tally.insert(row.type, bytes);
     else if (known.hash === row.hash) tally.keep(row.type, bytes);
     else tally.update(row.type, bytes);
-    const told = known?.hash === row.hash && same(known, row) && known.settled === row.settled;
+    const told = known?.hash === row.hash && sameStamp(known, row) && known.settled === row.settled;
     if (!told) session.put(row);
   }
 
@@ -123,11 +141,4 @@ export class EntitySync {
       ? `it has ${stat.size} bytes, more than ${maxFileBytes}`
       : undefined;
   }
-}
-
-type Stamp = Pick<IndexedEntity, "size" | "mtimeMs" | "inode">;
-
-function same(known: Stamp, found: Stamp): boolean {
-  return known.size === found.size && known.mtimeMs === found.mtimeMs &&
-    known.inode === found.inode;
 }

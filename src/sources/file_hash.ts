@@ -1,7 +1,7 @@
 /** The content hash of a file, read in slices. */
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
-import type { FileStat, FileSystem } from "./file_system.ts";
+import { type FileStat, type FileSystem, sameStamp } from "./file_system.ts";
 import type { TimeSlice } from "./time_slice.ts";
 
 /** Bytes read at a time. */
@@ -36,22 +36,24 @@ export interface HashRun {
 }
 
 /**
- * SHA-256 of the file, as hex. Yields, also within a file, when it is time to hand control back;
+ * SHA-256 of the file, as hex: it is what it was before, when it has the same stat after it was
+ * read; otherwise it is read again. Yields, also within a file, when it is time to hand control back;
  * a caller that does not come back leaves no file open.
  *
+ * @param before what it was at some time before
  * @throws what the file system says; the file is closed all the same
  */
 export function* hashFile(
   files: FileSystem,
   path: string,
+  before: FileStat,
   run: HashRun,
 ): Generator<void, Hashed, void> {
+  let stat = before;
   for (let tries = 1;; tries++) {
     const file = files.open(path);
     try {
       const startedAtMs = run.clock.now();
-      const stat = files.statOpen(file);
-      if (stat.kind !== "file" || stat.size > run.bytesMax) return { kind: "unfit", stat };
       const hash = createHash("sha256");
       let bytes = 0;
       for (let read = files.read(file, buffer); read > 0; read = files.read(file, buffer)) {
@@ -62,14 +64,17 @@ export function* hashFile(
         if (run.slice.over) yield;
       }
       const after = files.statOpen(file);
-      const changing = bytes !== stat.size || after.size !== stat.size ||
-        after.mtimeMs !== stat.mtimeMs;
-      if (changing && tries < TRIES_MAX) continue;
+      if (after.kind !== "file" || after.size > run.bytesMax) return { kind: "unfit", stat: after };
+      const changing = bytes !== after.size || !sameStamp(stat, after);
+      if (changing && tries < TRIES_MAX) {
+        stat = after;
+        continue;
+      }
       return {
         kind: "hashed",
         hash: hash.digest("hex"),
-        stat: { ...after, size: bytes },
-        settled: !changing && stat.mtimeMs < startedAtMs - FRESH_MS,
+        stat: bytes === after.size ? after : { ...after, size: bytes },
+        settled: !changing && after.mtimeMs < startedAtMs - FRESH_MS,
         changing,
       };
     } finally {

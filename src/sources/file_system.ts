@@ -19,6 +19,9 @@ export interface FileStat {
   readonly inode: number;
 }
 
+/** What tells one state of a file from another without reading it. */
+export type Stamp = Pick<FileStat, "size" | "mtimeMs" | "inode">;
+
 /** A name in a directory; a link to a directory is none. */
 export interface Listed {
   readonly name: string;
@@ -51,6 +54,11 @@ export const fileSystem: FileSystem = {
   read: (file, buffer) => readSync(file, buffer, 0, buffer.byteLength, null),
   close: (file) => closeSync(file),
 };
+
+/** Whether both stand for the same state of the same file. */
+export function sameStamp(one: Stamp, other: Stamp): boolean {
+  return one.size === other.size && one.mtimeMs === other.mtimeMs && one.inode === other.inode;
+}
 
 /**
  * Folds what a file system gives as a time or an inode into a whole number that a database gives

@@ -1,10 +1,10 @@
 /** Walks a directory tree lazily, in the order of its keys. */
 import { Buffer } from "node:buffer";
-import { errorCode, type FileSystem } from "./file_system.ts";
+import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
 
-/** One thing that the walk meets. The key of a directory ends with a slash. */
+/** One thing that the walk meets. The key of a directory ends with a slash; `stat` is a later look. */
 export type Met =
-  | { readonly kind: "entry"; readonly key: string }
+  | { readonly kind: "entry"; readonly key: string; readonly stat?: FileStat }
   /** A directory that could not be listed: what is below it is not known. */
   | { readonly kind: "unlisted"; readonly key: string; readonly reason: string }
   /** A second name that reads the same as the one before it; at least one of them is no UTF-8. */
@@ -44,16 +44,19 @@ export function* walk(
  *
  * @param root real and absolute, without a slash at its end
  * @param excluded real absolute paths that are not entered nor met
+ * @param from the directory to begin with: what comes before it is not met
  */
 export function* walkSteps(
   files: FileSystem,
   root: string,
   excluded: ReadonlySet<string>,
+  from = "",
 ): Generator<Step, void, void> {
   const levels: Level[] = [];
+  const left = keysOf(excluded, root);
   let entered: string | undefined = "";
   for (;;) {
-    if (entered !== undefined) yield enter(files, root, entered, levels);
+    if (entered !== undefined) yield enter(files, root, entered, from, levels);
     const level: Level | undefined = levels[levels.length - 1];
     if (!level) return;
     entered = undefined;
@@ -64,9 +67,7 @@ export function* walkSteps(
     }
     const key = level.below + name;
     const directory = name.endsWith("/");
-    if (excluded.size > 0 && excluded.has(`${root}/${directory ? key.slice(0, -1) : key}`)) {
-      continue;
-    }
+    if (left.size > 0 && left.has(directory ? key.slice(0, -1) : key)) continue;
     // Entered twice, the keys would be out of order.
     const twin = name === level.last;
     level.last = name;
@@ -74,6 +75,12 @@ export function* walkSteps(
     else if (directory) entered = key;
     else yield { kind: "entry", key };
   }
+}
+
+/** The keys of those paths that are in the tree, directories without a slash. */
+function keysOf(paths: ReadonlySet<string>, root: string): ReadonlySet<string> {
+  const inside = [...paths].filter((path) => path.startsWith(`${root}/`));
+  return new Set(inside.map((path) => path.slice(root.length + 1)));
 }
 
 /** Whether a path that was not found may have been shown with another name than it has. */
@@ -86,10 +93,19 @@ export function before(a: string, b: string): boolean {
   return byBytes(a, b) < 0;
 }
 
-function enter(files: FileSystem, root: string, key: string, levels: Level[]): Step {
+function enter(
+  files: FileSystem,
+  root: string,
+  key: string,
+  from: string,
+  levels: Level[],
+): Step {
   try {
     const listed = files.list(key === "" ? root || "/" : `${root}/${key}`);
-    const names = listed.map(({ name, directory }) => directory ? `${name}/` : name);
+    let names = listed.map(({ name, directory }) => directory ? `${name}/` : name);
+    if (from !== key && from.startsWith(key)) {
+      names = names.filter((name) => leadsTo(key + name, from) || !before(key + name, from));
+    }
     levels.push({ below: key, names: sorted(names).reverse(), last: "" });
     return { kind: "listed", key };
   } catch (cause) {
@@ -100,6 +116,11 @@ function enter(files: FileSystem, root: string, key: string, levels: Level[]): S
       ? { kind: "unlisted", key, reason: NO_UTF8 }
       : { kind: "vanished", key };
   }
+}
+
+/** Whether it is that directory, or one around it. */
+function leadsTo(key: string, from: string): boolean {
+  return key.endsWith("/") && from.startsWith(key);
 }
 
 /** UTF-16 has the same order as UTF-8 as long as no surrogate is involved, and sorts faster. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   linkSync,
   mkdirSync,
@@ -375,13 +376,11 @@ test("directorySource() fails, and deletes nothing, when the tree goes while it 
   const { run, write, root, keys } = bench(t);
   for (const key of ["a", "b", "dir/c"]) write(key, key);
   await run();
-  let listed = 0;
+  for (const key of ["a", "b", "dir/c"]) write(key, "changed");
   const files = faulty((real) => ({
-    list(path) {
-      const names = real.list(path);
-      // Once when it starts, twice for counting; the sync has its names when the tree goes.
-      if (++listed === 4) renameSync(root, `${root}-away`);
-      return names;
+    open(path) {
+      if (path.endsWith("a")) renameSync(root, `${root}-away`);
+      return real.open(path);
     },
   }));
 
@@ -401,7 +400,7 @@ test("directorySource() fails, and deletes nothing, when the tree cannot be list
   let listed = 0;
   const files = faulty((real, fault) => ({
     list(path) {
-      if (++listed > 2) throw fault("EIO");
+      if (++listed > 1) throw fault("EIO"); // once when it starts
       return real.list(path);
     },
   }));
@@ -516,6 +515,109 @@ test("directorySource() writes nothing for unchanged files, and only the stamp o
   assert.deepEqual(puts, ["touched"]);
 });
 
+test("directorySource() lists and stats once what it counted a moment ago", async (t) => {
+  const { run, write, root } = bench(t);
+  for (const key of ["a", "d/b", "e/f/c"]) write(key, key);
+  await run();
+  write("d/b", "changed");
+  const calls: string[] = [];
+  const files = faulty((real) => ({
+    list: (path) => (calls.push(`list ${path}`), real.list(path)),
+    stat: (path) => (calls.push(`stat ${path}`), real.stat(path)),
+    statOpen: (file) => (calls.push("stat open"), real.statOpen(file)),
+  }));
+
+  const { counts } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, updated: 1, kept: 2 });
+  assert.deepEqual(calls.map((call) => call.replace(root, "")), [
+    "list ", // whether it is there
+    "stat ",
+    "list ",
+    "stat /a",
+    "list /d/",
+    "stat /d/b",
+    "list /e/",
+    "list /e/f/",
+    "stat /e/f/c",
+    "stat open",
+  ]);
+});
+
+test("directorySource() looks again at what it counted long ago", async (t) => {
+  const { run, write, remove, root, keys } = bench(t);
+  const known = ["a", "a0", "b.x", "b/a/x", "b/z", "c/gone", "c/kept", "d/gone", "e"];
+  for (const key of known) write(key, key);
+  await run();
+  write("a", "changed");
+  const clock = new FakeClock();
+  let listed: string[] = [];
+  const files = faulty((real) => ({
+    list: (path) => (listed.push(path.slice(root.length)), real.list(path)),
+    open(path) {
+      if (path.endsWith("/a")) {
+        clock.advance(60_000);
+        listed = [];
+        write("0", "is met by the next run");
+        write("b/a/new", "new");
+        write("b/z", "changed");
+        remove("c/gone");
+        remove("d");
+      }
+      return real.open(path);
+    },
+  }));
+
+  const { counts, last, lines } = await run({ files, clock });
+  const met = listed;
+  const next = await run();
+
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 2, deleted: 2, kept: 5 });
+  assert.deepEqual([last.total, lines], [8, []]);
+  assert.deepEqual(met, ["", "/b/", "/b/a/", "/c/"]);
+  assert.deepEqual(next.counts, { ...none, inserted: 1, kept: 8 });
+  assert.deepEqual(keys(), ["0", "a", "a0", "b.x", "b/a/new", "b/a/x", "b/z", "c/kept", "e"]);
+});
+
+test("directorySource() reads a file again that was changed since it was counted, without a warning", async (t) => {
+  const { run, write, index } = bench(t);
+  write("a", "first");
+  const files = faulty((real) => ({
+    open(path) {
+      write("a", "2nd", new Date("2021-01-01"));
+      return real.open(path);
+    },
+  }));
+
+  const { counts, lines, last } = await run({ files });
+
+  assert.deepEqual([counts, lines, last.bytesDone], [{ ...none, inserted: 1 }, [], 3]);
+  assert.deepEqual(rows(index).map(({ size, settled }) => [size, settled]), [[3, 1]]);
+});
+
+for (const [what, code] of [["a directory", "EISDIR"], ["a fifo", undefined]] as const) {
+  test(`directorySource() forgets a file whose place ${what} has taken since it was counted`, async (t) => {
+    const { run, write, remove, root, keys } = bench(t);
+    write("a", "x");
+    await run();
+    write("a", "xy");
+    const files = faulty((real) => ({
+      open(path) {
+        remove("a");
+        if (code) mkdirSync(path);
+        else execFileSync("mkfifo", [join(root, "a")]);
+        return real.open(path);
+      },
+    }));
+
+    const { counts, lines } = await run({ files });
+
+    assert.deepEqual(counts, { ...none, skipped: 1, deleted: 1 });
+    assert.deepEqual(lines, ['info: Skipped "a": it is not a file']);
+    assert.deepEqual(keys(), []);
+  });
+}
+
 test("directorySource() closes a file whose reading is broken off", async (t) => {
   const { root, write, index } = bench(t);
   write("big", "x".repeat(100));
@@ -552,12 +654,34 @@ test("directorySource() stops at its signal and leaves an index that the next ru
   }));
 
   const source = directorySource({ path: root, destination: new SqliteIndex(index), files });
-  for await (const _ of source.run({ signal: stop.signal, clock: systemClock }));
+  const events: SourceEvent[] = [];
+  for await (const event of source.run({ signal: stop.signal, clock: systemClock })) {
+    events.push(event);
+  }
   const left = keys().length;
   const { counts } = await run();
 
   assert.ok(left >= 19 && left <= 20, `${left} rows`);
+  assert.equal(told(events).last.inserted, left);
   assert.deepEqual(counts, { ...none, inserted: 50 - left, kept: left });
+});
+
+test("directorySource() tells no totals of what is not written yet", async (t) => {
+  const { root, write, index } = bench(t);
+  for (let n = 0; n < 200; n++) write(`f${n}`, "x");
+  let nowMs = 0;
+  const clock: Clock = { ...systemClock, monotonic: () => nowMs++ };
+  const source = directorySource({ path: root, destination: new SqliteIndex(index) });
+  const inserted: number[] = [];
+
+  for await (const event of source.run({ signal: new AbortController().signal, clock })) {
+    if (event.type !== "progress") continue;
+    inserted.push(event.inserted);
+    if (event.inserted > 0) assert.ok(rows(index).length >= event.inserted);
+  }
+
+  assert.equal(inserted.at(-1), 200);
+  assert.ok(new Set(inserted).size > 5, `${inserted}`);
 });
 
 test("directorySource({maxPerS}) spends the time that the pace asks for, and says so", async (t) => {
@@ -622,12 +746,20 @@ test("directorySource() hands control back also where there are only directories
   // Every look at the clock takes a millisecond of it.
   let nowMs = 0;
   const clock: Clock = { ...systemClock, monotonic: () => nowMs++ };
+  let turns = 0;
+  let running = true;
+  const watch = () => {
+    turns++;
+    if (running) setImmediate(watch);
+  };
+  setImmediate(watch);
 
-  const { counts, progress } = await run({ clock });
+  const { counts } = await run({ clock });
+  running = false;
 
   assert.deepEqual(counts, { ...none, deleted: 40 });
   // 40 directories to count, 40 to walk, 40 rows to remove: a slice holds no more than 8 of them.
-  assert.ok(progress.length >= 120 / 8, `${progress.length} slices`);
+  assert.ok(turns >= 120 / 8, `${turns} turns`);
 });
 
 test(

@@ -1,0 +1,29 @@
+/** The file system of the machine, by the cheapest calls of whichever runtime this is. */
+import {
+  type FileStat,
+  type FileSystem,
+  fileSystem,
+  type Listed,
+  wholeNumber,
+} from "../sources/file_system.ts";
+
+/** Under Deno a stat of its own takes 5 us where that of node:fs, which is made of it, takes 10. */
+export const files: FileSystem = "Bun" in globalThis ? fileSystem : { ...fileSystem, list, stat };
+
+function list(path: string): Listed[] {
+  const listed: Listed[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(path)) {
+    listed.push({ name, directory: isDirectory });
+  }
+  return listed;
+}
+
+function stat(path: string): FileStat {
+  const { isFile, isDirectory, size, mtime, ino } = Deno.lstatSync(path);
+  return {
+    kind: isFile ? "file" : isDirectory ? "directory" : "other",
+    size,
+    mtimeMs: wholeNumber(mtime?.getTime() ?? 0),
+    inode: wholeNumber(ino ?? 0),
+  };
+}

@@ -1,0 +1,51 @@
+/** What the walk that counted has seen, so that the sync need not walk again. */
+import type { Clock } from "../clock.ts";
+import type { Step } from "./walk.ts";
+
+/** Steps that are kept: some 15 MB. What comes behind them is walked again. */
+const STEPS_MAX = 50_000;
+/** What was seen longer ago than this many milliseconds is looked at again. */
+const FRESH_MS = 10_000;
+
+/** The first steps of one walk, then those of another from where they end. */
+export class Seen {
+  readonly #clock: Clock;
+  readonly #steps: Step[] = [];
+  /** When each directory among the steps was listed. */
+  readonly #listedAtMs: number[] = [];
+  /** Where the last directory's steps begin. */
+  #lastListed = 0;
+  /** The directory from which on nothing is kept. */
+  #rest: string | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(step: Step): void {
+    if (this.#rest !== undefined) return;
+    if (step.kind === "listed") {
+      this.#lastListed = this.#steps.length;
+      this.#listedAtMs.push(this.#clock.monotonic());
+    }
+    this.#steps.push(step);
+    if (this.#steps.length <= STEPS_MAX) return;
+    // Cut between directories, where a walk can begin.
+    this.#rest = this.#steps[this.#lastListed].key;
+    this.#steps.length = this.#lastListed;
+  }
+
+  /** @param walk the steps of a new walk from that directory on */
+  *steps(walk: (from: string) => Iterable<Step>): Generator<Step, void, void> {
+    let directories = 0;
+    let listedAtMs = 0;
+    for (const step of this.#steps) {
+      if (step.kind === "listed") listedAtMs = this.#listedAtMs[directories++];
+      const fresh = this.#clock.monotonic() - listedAtMs < FRESH_MS;
+      if (fresh) yield step;
+      else if (step.kind === "listed") return yield* walk(step.key);
+      else yield step.kind === "entry" ? { kind: "entry", key: step.key } : step;
+    }
+    if (this.#rest !== undefined) yield* walk(this.#rest);
+  }
+}
