@@ -29,6 +29,7 @@ export interface ServerOptions {
   readonly viewersPerTenant?: number;
   readonly viewersPerJob?: number;
   readonly viewersPerKey?: number;
+  readonly jobsPerTenant?: number;
   /** How long running jobs may go on after `stop`, in milliseconds; they are stopped at once without. */
   readonly stopGraceMs?: number;
   /** `HOST:PORT` where metrics are to be had without a key; on the server's own port with one without. */

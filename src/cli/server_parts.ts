@@ -108,7 +108,12 @@ export async function openJobs(
   retention.start();
   opened.push(() => retention.stop());
   const syncs = new Syncs(options.syncs, [directory.path], files);
-  const outside = new OutsideJobs({ log, syncs, clock });
+  const outside = new OutsideJobs({
+    log,
+    syncs,
+    clock,
+    openMax: options.jobsPerTenant || Infinity,
+  });
   const bridges = new Bridges(outside, onFault);
   bridges.replace(options.syncs);
   opened.push(() => bridges.stop());

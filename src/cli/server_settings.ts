@@ -138,6 +138,13 @@ export const SETTINGS = {
     20_000,
     "Most of them with one key; 0 for no limit",
   ),
+  jobsPerTenant: row(
+    "jobsPerTenant",
+    "number",
+    whole(0, 10_000_000),
+    10_000,
+    "Most jobs of a tenant on their way when a worker is to create another; 0 for no limit",
+  ),
   stopGraceMs: row(
     "stopGraceMs",
     "number",

@@ -22,6 +22,7 @@ export const PROBLEMS = {
   "body-too-large": [413, "The body is too large"],
   "unsupported-media-type": [415, "The body is of a type that is not read here"],
   "too-many-events": [429, "Too many events a second"],
+  "too-many-jobs": [429, "Too many jobs on their way"],
   "too-many-requests": [429, "Too many requests a second"],
   "internal-fault": [500, "Something broke inside the server"],
   "identity-provider-unreachable": [503, "The token cannot be checked now"],

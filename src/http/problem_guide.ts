@@ -116,6 +116,11 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     remedy: "Wait for the seconds of `Retry-After`, then send the same again. Post totals a few " +
       "times a second instead of one event an entity.",
   },
+  "too-many-jobs": {
+    meaning: "As many jobs of the tenant are on their way as `--jobs-per-tenant` allows.",
+    remedy: "End those that are over: a worker that forgets to does not, until its lease runs " +
+      "out. Then send the same again, no sooner than `Retry-After` says.",
+  },
   "internal-fault": {
     meaning: "The server has a fault. The request was not carried out.",
     remedy: "Try again later. Whoever runs the server finds the reason in its log, by the " +

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { JobExistsError } from "../jobs/outside_jobs.ts";
-import { StorageFaultError, StorageFullError } from "../log/event_log.ts";
+import { StorageFaultError, StorageFullError, TooManyJobsError } from "../log/event_log.ts";
 import type { JobId } from "../sync/ids.ts";
 import { keyOf } from "../sync/job.ts";
 import { actingFor, jobFor, requireScope } from "./access.ts";
@@ -30,7 +30,7 @@ const createJobRoute = createRoute({
   responses: {
     201: { ...json(JobSchema, "The job"), ...location },
     200: { ...json(JobSchema, "The job, which was there already"), ...location },
-    ...problems("invalid-request", "forbidden", "job-exists", "storage-full"),
+    ...problems("invalid-request", "forbidden", "job-exists", "too-many-jobs", "storage-full"),
   },
 });
 
@@ -98,6 +98,9 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
       leaseMs: asked.lease_s === undefined ? undefined : Math.round(asked.lease_s * 1000),
       attempt: asked.attempt,
     }).catch((cause) => {
+      if (cause instanceof TooManyJobsError) {
+        throw new Problem("too-many-jobs", cause.message, {}, { "Retry-After": "30" });
+      }
       if (!(cause instanceof JobExistsError)) throw cause;
       throw new Problem("job-exists", cause.message);
     });

@@ -74,8 +74,16 @@ export class OutsideJobs {
   readonly #log: EventLog;
   readonly #syncs: Syncs;
   readonly #clock: Clock;
+  readonly #openMax: number;
 
-  constructor({ log, syncs, clock }: { log: EventLog; syncs: Syncs; clock: Clock }) {
+  constructor({ log, syncs, clock, openMax = Infinity }: {
+    readonly log: EventLog;
+    readonly syncs: Syncs;
+    readonly clock: Clock;
+    /** Most jobs of a tenant that may be on their way when another is to be created. */
+    readonly openMax?: number;
+  }) {
+    this.#openMax = openMax;
     this.#log = log;
     this.#syncs = syncs;
     this.#clock = clock;
@@ -85,6 +93,7 @@ export class OutsideJobs {
    * Creates the job; the same again answers it as it stands.
    *
    * @throws {JobExistsError} when the id is that of another sync's job or of the server's own
+   * @throws {TooManyJobsError}
    */
   async create(asked: OutsideJob): Promise<{ readonly created: boolean; readonly job: Job }> {
     const { tenant, total, bytesTotal, leaseMs = WORKER_LEASE_MS } = asked;
@@ -104,7 +113,7 @@ export class OutsideJobs {
       owner: null,
       leaseUntilMs: now + leaseMs,
       leaseMs,
-    }, { progress: { ...NO_PROGRESS, total, bytesTotal } });
+    }, { openMax: this.#openMax, progress: { ...NO_PROGRESS, total, bytesTotal } });
     if (outcome === "created") return { created: true, job };
     if (job.origin !== "worker" || job.sync?.id !== sync?.id) {
       const whose = job.origin === "worker" ? "another sync's" : "the server's own";

@@ -79,10 +79,21 @@ export type Created =
   /** `oneActive` was asked for and this job of the same sync is not over. */
   | { readonly outcome: "busy"; readonly job: Job };
 
+/** As many jobs of the tenant are on their way as may be; nothing was created. */
+export class TooManyJobsError extends Error {
+  override readonly name = "TooManyJobsError";
+
+  constructor(openMax: number) {
+    super(`${openMax} jobs of this tenant are on their way, which is as many as may be`);
+  }
+}
+
 /** How a job is created. */
 export interface CreateOptions {
   /** Only when no other job of the same sync is on its way. */
   readonly oneActive?: boolean;
+  /** Only when fewer jobs of the tenant are on their way. */
+  readonly openMax?: number;
   /** The totals that it starts with; nothing when left out. */
   readonly progress?: Progress;
 }
@@ -152,6 +163,8 @@ export interface EventLog {
   /**
    * Creates a job, once: a second call with the same tenant and id answers the first job. The
    * sync of a worker's job is registered with it.
+   *
+   * @throws {TooManyJobsError} with `openMax`
    */
   create(job: NewJob, options?: CreateOptions): Promise<Created>;
   get(key: JobKey): Promise<Job | undefined>;

@@ -20,6 +20,7 @@ import {
   RECENT_STRETCH,
   type RecentPage,
   type RecentQuery,
+  TooManyJobsError,
   type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
@@ -61,6 +62,11 @@ export class MemoryLog implements EventLog {
         ) return { outcome: "busy", job: other };
       }
     }
+    const { openMax = Infinity } = options;
+    const open = [...this.#jobs.values()].filter(({ job: other }) =>
+      other.tenant === job.tenant && !isTerminal(other.status)
+    );
+    if (open.length >= openMax) throw new TooManyJobsError(openMax);
     const kept: Kept = {
       place: this.#places++,
       job: freshJob(job, options.progress),

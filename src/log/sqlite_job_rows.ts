@@ -51,6 +51,7 @@ export class JobRows {
   readonly #producer: StatementSync;
   readonly #keepProducer: StatementSync;
   readonly #active: StatementSync;
+  readonly #open: StatementSync;
   readonly #lapsed: StatementSync;
   readonly #others: StatementSync;
 
@@ -73,6 +74,7 @@ export class JobRows {
     this.#active = db.prepare(
       `SELECT * FROM jobs WHERE tenant = ? AND sync_id = ? AND ${ACTIVE} LIMIT 1`,
     );
+    this.#open = db.prepare(`SELECT count(*) AS n FROM jobs WHERE tenant = ? AND ${ACTIVE}`);
     this.#lapsed = db.prepare(
       `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? ORDER BY pk LIMIT ${SWEEP_MAX}`,
     );
@@ -172,6 +174,11 @@ export class JobRows {
     this.flush();
     const row = columns(this.#active.get(tenant, syncId));
     return row && jobOf(row);
+  }
+
+  /** How many jobs of the tenant are on their way; one that ends in this very commit is one. */
+  openOf(tenant: TenantId): number {
+    return Number(this.#open.get(tenant)?.n);
   }
 
   list(query: JobQuery, beforePk: number, limit: number): Columns[] {

@@ -22,6 +22,7 @@ import {
   RECENT_STRETCH,
   type RecentPage,
   type RecentQuery,
+  TooManyJobsError,
   type TrimLimits,
   UnknownJobError,
 } from "./event_log.ts";
@@ -106,6 +107,10 @@ export class SqliteLog implements EventLog {
       if (options.oneActive && job.sync) {
         const active = this.#jobs.activeOf(job.tenant, job.sync.id);
         if (active) return { outcome: "busy", job: active };
+      }
+      const { openMax = Infinity } = options;
+      if (openMax < Infinity && this.#jobs.openOf(job.tenant) >= openMax) {
+        throw new TooManyJobsError(openMax);
       }
       const fresh = freshJob(job, options.progress);
       this.#jobs.insert(fresh);

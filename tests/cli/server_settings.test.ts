@@ -33,6 +33,7 @@ test("resolveSettings() needs nothing to be set", () => {
     stopGraceMs: 5_000,
     tenantEventsPerS: 100_000,
     viewersMax: 50_000,
+    jobsPerTenant: 10_000,
     viewersPerJob: 20_000,
     viewersPerKey: 20_000,
     viewersPerTenant: 20_000,

@@ -90,6 +90,28 @@ test("requests beyond their rate are 429, streams are asked to come back, and an
   assert.equal(other.status, 201);
 });
 
+test("jobs beyond jobsPerTenant are 429 until one of them ends, and another tenant feels nothing", async (t) => {
+  const { tenants: [one, two] } = await twoTenants(t, { jobsPerTenant: 3 });
+  const create = async ({ send }: typeof one) => {
+    const answer = await send("/v1/sync/job", {});
+    const { type } = await answer.json();
+    return { status: answer.status, after: answer.headers.get("Retry-After"), type };
+  };
+  let last = await create(one);
+  for (let n = 0; n < 10 && last.status === 201; n++) last = await create(one);
+
+  const other = await create(two);
+  await (await one.send(`/v1/sync/job/${one.id}/events`, { type: "end", status: "completed" }))
+    .text();
+  const after = await create(one);
+
+  assert.equal(last.status, 429);
+  assert.match(last.type, /too-many-jobs$/);
+  assert.ok(Number(last.after) >= 1);
+  assert.equal(other.status, 201);
+  assert.equal(after.status, 201);
+});
+
 for (const limit of ["eventsPerS", "tenantEventsPerS"] as const) {
   test(`events beyond ${limit} are 429 with nothing taken, and another tenant feels nothing`, async (t) => {
     const { tenants: [one, two] } = await twoTenants(t, { [limit]: 10 });

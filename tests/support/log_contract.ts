@@ -130,6 +130,22 @@ export function logContract(
     assert.equal(after.outcome, "created");
   });
 
+  check("create({openMax}) refuses where as many of the tenant are on their way", async (log) => {
+    const create = (job: NewJob) => log.create(job, { openMax: 2 });
+    const first = await create(newJob());
+    const known = newJob();
+    await create(known);
+
+    await assert.rejects(create(newJob()), { name: "TooManyJobsError" });
+    const again = await create(known);
+    const other = await create(newJob({ tenant: "other" as TenantId }));
+    await log.append(first.job, () => ({ facts: [progress("completed", 0)] }));
+    const after = await create(newJob());
+
+    const outcomes = [again, other, after].map(({ outcome }) => outcome);
+    assert.deepEqual(outcomes, ["exists", "created", "created"]);
+  });
+
   check("create({oneActive}) lets one of many that ask at once through", async (log) => {
     const asked = Array.from({ length: 10 }, () => log.create(newJob(), { oneActive: true }));
 
