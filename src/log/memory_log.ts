@@ -63,10 +63,9 @@ export class MemoryLog implements EventLog {
       }
     }
     const { openMax = Infinity } = options;
-    const open = [...this.#jobs.values()].filter(({ job: other }) =>
-      other.tenant === job.tenant && !isTerminal(other.status)
-    );
-    if (open.length >= openMax) throw new TooManyJobsError(openMax);
+    if (openMax < Infinity && this.#openOf(job.tenant) >= openMax) {
+      throw new TooManyJobsError(openMax);
+    }
     const kept: Kept = {
       place: this.#places++,
       job: freshJob(job, options.progress),
@@ -133,6 +132,15 @@ export class MemoryLog implements EventLog {
       items: page.map(({ job }) => job),
       nextCursor: found.length > page.length ? `${page[page.length - 1].place}` : null,
     };
+  }
+
+  /** How many jobs of the tenant are on their way. */
+  #openOf(tenant: TenantId): number {
+    let open = 0;
+    for (const { job } of this.#jobs.values()) {
+      if (job.tenant === tenant && !isTerminal(job.status)) open++;
+    }
+    return open;
   }
 
   lapsed(nowMs: number): Promise<readonly JobKey[]> {
