@@ -1,11 +1,11 @@
 // Whether viewers that do not read slow down those that do: deliveries a second to 1,000 viewers
 // beside 100 that stand still, and without those.
 // Usage: node bench/stuck.mjs [SECONDS]; DENO and BUN name the runtimes' binaries.
-import { spawn } from "node:child_process";
-import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { availableParallelism, cpus } from "node:os";
-import { median, pinned, RUNTIMES, served } from "./served.mjs";
+import { figure } from "./support/figures.mjs";
+import { CLIENT_CORE, start } from "./support/processes.mjs";
+import { RUNTIMES, startProduct } from "./support/product.mjs";
 
 const VIEWERS = 1000;
 const STUCK = 100;
@@ -27,8 +27,8 @@ async function compare(seconds) {
     `${VIEWERS} viewers that read, ${seconds} s a round, ${ROUNDS} rounds of each kind in turn, ` +
       "one server: medians (range)",
   );
-  for (const [runtime, program] of RUNTIMES) {
-    const rounds = await measured(program, seconds);
+  for (const runtime of Object.keys(RUNTIMES)) {
+    const rounds = await measured(runtime, seconds);
     for (const [kind, figures] of Object.entries(rounds)) {
       console.log([
         runtime.padEnd(5),
@@ -43,11 +43,11 @@ async function compare(seconds) {
   process.exit(0);
 }
 
-async function measured(program, seconds) {
-  const flags = ["--events-per-s", 0, "--write-timeout-ms", 600_000, "--viewers-per-job", 0];
-  const server = await served(program, flags);
-  const key = server.key("default");
-  const api = apiOf(server.port, key);
+async function measured(runtime, seconds) {
+  const args = ["--write-timeout-ms", "600000", "--viewers-per-job", "0"];
+  const server = await startProduct(runtime, { args });
+  const { key } = server;
+  const api = (path, body) => server.api(body ? "POST" : "GET", path, body);
   const { id } = await api("/v1/sync/job", {});
   const path = `/v1/sync/job/${id}`;
   const client = viewers(server.port, `${path}/subscribe`, key);
@@ -82,8 +82,8 @@ async function measured(program, seconds) {
       rounds[kind].push(await round(kind === "beside" ? STUCK : 0));
     }
   }
-  client.stop();
-  server.stop();
+  await client.stop();
+  await server.stop();
   return rounds;
 }
 
@@ -95,38 +95,18 @@ async function counted(server, client, seconds, post) {
   });
   await pause(SETTLE_MS);
   await client.count();
-  const [from, cpuFrom] = [performance.now(), server.cpuS()];
+  const [from, cpuFrom] = [performance.now(), server.cpuUs()];
   await pause(seconds * 1000);
   const { frames, wrong } = await client.count();
-  const [tookS, cpuS] = [(performance.now() - from) / 1000, server.cpuS() - cpuFrom];
+  const [tookS, cpuUs] = [(performance.now() - from) / 1000, server.cpuUs() - cpuFrom];
   going = false;
   await Promise.all(lanes);
   if (wrong > 0) throw new Error(`void: ${wrong} ids came doubled or out of order`);
-  return { rate: frames / tookS, cpuUs: cpuS * 1e6 / frames };
+  return { rate: frames / tookS, cpuUs: cpuUs / frames };
 }
 
 function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** POSTs a body, or GETs without one. */
-function apiOf(port, key) {
-  const agent = new Agent({ keepAlive: true });
-  const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
-  return (path, body) =>
-    new Promise((resolve, reject) => {
-      const method = body ? "POST" : "GET";
-      const sent = request({ port, host: "127.0.0.1", method, path, headers, agent }, (answer) => {
-        let text = "";
-        answer.on("data", (chunk) => text += chunk);
-        answer.on("end", () => {
-          if (answer.statusCode < 300) resolve(JSON.parse(text));
-          else reject(new Error(`${answer.statusCode}: ${text}`));
-        });
-      });
-      sent.on("error", reject);
-      sent.end(body && JSON.stringify(body));
-    });
 }
 
 function requestFor(path, key) {
@@ -149,26 +129,14 @@ function standStill(port, path, key) {
 /** The viewers that read, in a process of their own. */
 function viewers(port, path, key) {
   const self = [process.execPath, "bench/stuck.mjs", "viewers", port, path, key];
-  const [command, ...args] = pinned(1, self);
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-  process.once("exit", () => child.kill("SIGKILL"));
-  const lines = [];
-  const waiting = [];
-  let rest = "";
-  child.stdout.on("data", (chunk) => {
-    const parts = (rest + chunk).split("\n");
-    rest = parts.pop();
-    for (const line of parts) waiting.length > 0 ? waiting.shift()(line) : lines.push(line);
-  });
-  const line = () =>
-    lines.length > 0 ? Promise.resolve(lines.shift()) : new Promise((next) => waiting.push(next));
+  const child = start(self, { core: CLIENT_CORE });
   return {
-    line,
+    line: child.line,
     async count() {
-      child.stdin.write("count\n");
-      return JSON.parse(await line());
+      child.say("count");
+      return JSON.parse(await child.line());
     },
-    stop: () => child.kill("SIGKILL"),
+    stop: () => child.stop("SIGKILL"),
   };
 }
 
@@ -212,7 +180,8 @@ function view(port, path, key) {
 }
 
 function ranged(values, digits) {
+  const { median, low, high } = figure(values, "");
   const shown = (value) =>
     value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${shown(median(values))} (${shown(Math.min(...values))}-${shown(Math.max(...values))})`;
+  return `${shown(median)} (${shown(low)}-${shown(high)})`;
 }

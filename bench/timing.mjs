@@ -2,7 +2,8 @@
 // Usage: node bench/timing.mjs [REQUESTS]; DENO and BUN name the runtimes' binaries.
 import { randomUUID } from "node:crypto";
 import { Agent, request } from "node:http";
-import { median, RUNTIMES, served } from "./served.mjs";
+import { figure } from "./support/figures.mjs";
+import { RUNTIMES, startProduct } from "./support/product.mjs";
 
 const REQUESTS = Number(process.argv[2] ?? 5000); // of each kind, to each operation
 const IDS = 500; // of each kind, so that none is asked for much more often than another
@@ -12,10 +13,10 @@ const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
 console.log(`${REQUESTS} requests of each kind in turn, medians in microseconds; ratio of the`);
 console.log(`medians, and in brackets its range over blocks of ${BLOCK}`);
-for (const [runtime, program] of RUNTIMES) {
-  const server = await served(program, ["--events-per-s", 0]);
-  const ours = server.key("default");
-  const theirs = server.key("other");
+for (const runtime of Object.keys(RUNTIMES)) {
+  const server = await startProduct(runtime);
+  const ours = server.key;
+  const theirs = await server.keyOf("other");
   const foreign = [];
   for (let n = 0; n < IDS; n++) {
     const { text } = await ask(server.port, "POST", "/v1/sync/job", theirs);
@@ -34,9 +35,13 @@ for (const [runtime, program] of RUNTIMES) {
       `unknown / unknown ${ratio(times.again, times.unknown)}`,
     ].join(" "));
   }
-  server.stop();
+  await server.stop();
 }
 process.exit(0);
+
+function median(values) {
+  return figure(values, "us").median;
+}
 
 function fresh() {
   return Array.from({ length: IDS }, () => randomUUID());

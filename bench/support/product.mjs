@@ -39,11 +39,8 @@ export function dataDirectory() {
 export async function startProduct(runtime, { data, args = [], env } = {}) {
   const own = data === undefined ? dataDirectory() : undefined;
   const path = data ?? own.path;
-  const made = await output(
-    commandOf(runtime, "keys", "create", "--scopes", "read,run,write", "--data", path, "--json"),
-    { quiet: true },
-  );
-  const { key } = JSON.parse(made.split("\n").find((line) => line.startsWith("{")));
+  const keyOf = (tenant) => createKey(runtime, path, tenant);
+  const key = await keyOf("default");
   const serve = ["serve", "--data", path, "--port", "0", "--json", ...UNLIMITED, ...args];
   const server = start(commandOf(runtime, ...serve), { core: SERVER_CORE, env });
   const { url } = JSON.parse(await server.line());
@@ -52,6 +49,7 @@ export async function startProduct(runtime, { data, args = [], env } = {}) {
     url,
     port: Number(new URL(url).port),
     key,
+    keyOf,
     data: path,
     /** A request with the key; throws when it is not answered with 2xx. */
     async api(method, route, body) {
@@ -72,4 +70,11 @@ export async function startProduct(runtime, { data, args = [], env } = {}) {
       own?.remove();
     },
   };
+}
+
+/** A key of a tenant that may read, run and write. @returns {Promise<string>} */
+async function createKey(runtime, data, tenant) {
+  const asked = ["--tenant", tenant, "--scopes", "read,run,write", "--data", data, "--json"];
+  const made = await output(commandOf(runtime, "keys", "create", ...asked), { quiet: true });
+  return JSON.parse(made.split("\n").find((line) => line.startsWith("{"))).key;
 }
