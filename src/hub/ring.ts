@@ -5,6 +5,11 @@ import { LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
 export const RING_FRAMES_MAX = 1_000;
 /** Most bytes kept. */
 export const RING_BYTES_MAX = 1024 * 1024;
+/**
+ * Most bytes of a chunk, a single larger frame aside. A viewer that does not read holds two or
+ * three: the runtime's copy of the one that waits for its socket, and the next one.
+ */
+export const CHUNK_BYTES_MAX = 128 * 1024;
 
 /** An encoded entry. */
 interface Encoded {
@@ -14,15 +19,23 @@ interface Encoded {
   readonly bytes: Uint8Array;
 }
 
+/** What a viewer is sent next. */
+export interface Chunk {
+  /** Undefined when nothing up to `through` is for this viewer. */
+  readonly bytes: Uint8Array | undefined;
+  /** The position that the viewer has reached with it. */
+  readonly through: Seq;
+}
+
 /** Frames in the order of the log, with the chunks that viewers at one position share. */
 export class Ring {
   readonly #frames: Encoded[] = [];
-  readonly #chunks = new Map<string, Uint8Array | undefined>();
+  readonly #chunks = new Map<string, Chunk>();
   /** The chunk that was asked for last: nearly all viewers ask for the same one. */
   #lastAsked: {
     readonly cursor: Seq;
     readonly logs: LogLevel | undefined;
-    readonly chunk: Uint8Array | undefined;
+    readonly chunk: Chunk;
   } | undefined;
   #bytes = 0;
   #before: Seq;
@@ -72,32 +85,38 @@ export class Ring {
   }
 
   /**
-   * All frames after the cursor in one chunk, the same object for every viewer that asks from
-   * there; undefined when there is none. `logs` is the least level of log lines asked for.
+   * The frames after the cursor, as many as make a chunk: the same object for every viewer that
+   * asks from there; undefined when there is none. `logs` is the least level of log lines asked for.
    */
-  chunkAfter(cursor: Seq, logs: LogLevel | undefined): Uint8Array | undefined {
+  chunkAfter(cursor: Seq, logs: LogLevel | undefined): Chunk | undefined {
     if (cursor >= this.#last) return undefined;
     const asked = this.#lastAsked;
     if (asked && asked.cursor === cursor && asked.logs === logs) return asked.chunk;
     const key = `${cursor} ${logs}`;
     let chunk = this.#chunks.get(key);
-    if (!chunk && !this.#chunks.has(key)) {
-      chunk = this.#joinedAfter(cursor, logs);
-      this.#chunks.set(key, chunk);
-    }
+    if (!chunk) this.#chunks.set(key, chunk = this.#joinedAfter(cursor, logs));
     this.#lastAsked = { cursor, logs, chunk };
     return chunk;
   }
 
-  #joinedAfter(cursor: Seq, logs: LogLevel | undefined): Uint8Array | undefined {
+  #joinedAfter(cursor: Seq, logs: LogLevel | undefined): Chunk {
     const least = logs === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(logs);
+    let place = this.#frames.length;
+    while (place > 0 && this.#frames[place - 1].seq > cursor) place--;
     const parts: Uint8Array[] = [];
-    for (let place = this.#frames.length - 1; place >= 0; place--) {
+    let through = this.#last;
+    let length = 0;
+    for (; place < this.#frames.length; place++) {
       const frame = this.#frames[place];
-      if (frame.seq <= cursor) break;
-      if (frame.urgency >= least) parts.push(frame.bytes);
+      if (frame.urgency < least) continue;
+      length += frame.bytes.byteLength;
+      if (length > CHUNK_BYTES_MAX && parts.length > 0) {
+        through = this.#frames[place - 1].seq;
+        break;
+      }
+      parts.push(frame.bytes);
     }
-    return joined(parts.reverse());
+    return { bytes: joined(parts), through };
   }
 
   #forgetChunks(): void {

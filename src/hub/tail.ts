@@ -5,7 +5,7 @@ import { type Epoch, type JobKey, keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";
 import type { Hub } from "./hub.ts";
-import { Ring } from "./ring.ts";
+import { type Chunk, Ring } from "./ring.ts";
 
 /** Entries that the tail reads at a time. */
 const PAGE = 500;
@@ -52,6 +52,7 @@ export class Tail {
   #closed = false;
   #ended: boolean;
   #heardAtMs: number;
+  #progressSeq: Seq;
   #failure: { readonly cause: unknown } | undefined;
 
   constructor(options: TailOptions) {
@@ -62,6 +63,7 @@ export class Tail {
     this.#ring = new Ring(job.seq);
     this.#ended = isTerminal(job.status);
     this.#heardAtMs = job.heardAtMs;
+    this.#progressSeq = job.progressSeq;
     this.#writer = encoder.writable.getWriter();
     this.#reader = encoder.readable.getReader();
     this.#onIdle = options.onIdle;
@@ -72,6 +74,11 @@ export class Tail {
   /** Seq of the newest entry that the tail has. */
   get last(): Seq {
     return this.#ring.last;
+  }
+
+  /** Seq of the newest progress that it has; what is before is superseded. */
+  get progressSeq(): Seq {
+    return this.#progressSeq;
   }
 
   /** Whether the newest entry is the terminal one. */
@@ -100,7 +107,7 @@ export class Tail {
   }
 
   /** As Ring.chunkAfter. */
-  chunkAfter(cursor: Seq, logs: LogLevel | undefined): Uint8Array | undefined {
+  chunkAfter(cursor: Seq, logs: LogLevel | undefined): Chunk | undefined {
     return this.#ring.chunkAfter(cursor, logs);
   }
 
@@ -169,7 +176,9 @@ export class Tail {
       if (!value) throw new Error(`The encoder of job "${this.#key.id}" ended by itself`);
       this.#heardAtMs = entry.atMs;
       this.#ring.push(entry.seq, entry.kind === "log" ? entry.level : undefined, value);
-      if (entry.kind === "progress" && isTerminal(entry.status)) this.#ended = true;
+      if (entry.kind !== "progress") continue;
+      this.#progressSeq = entry.seq;
+      if (isTerminal(entry.status)) this.#ended = true;
     }
   }
 

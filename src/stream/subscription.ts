@@ -1,25 +1,19 @@
 /** One viewer of one job: a position in the log and a flag that says whether it wants more. */
 import type { Follower, Tail } from "../hub/tail.ts";
-import { joined } from "../hub/ring.ts";
 import type { Clock } from "../clock.ts";
-import { type EventLog, UnknownJobError } from "../log/event_log.ts";
-import { frameBytes } from "../sse/sse_encoder_stream.ts";
+import { UnknownJobError } from "../log/event_log.ts";
 import type { JobError, LogLevel, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import { trimmedThrough } from "./cursor.ts";
-import { entryFrames, faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
+import { faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
 import { LiveStream } from "./live_stream.ts";
-import type { PageTurns } from "./page_turns.ts";
-
-/** Entries read at a time for a viewer that is behind. */
-const PAGE = 100;
+import type { ReplayPages } from "./replay_pages.ts";
 
 export interface SubscriptionOptions {
   readonly job: Job;
-  readonly log: EventLog;
   readonly tail: Tail;
-  /** Shared by all who read from the log. */
-  readonly pageTurns: PageTurns;
+  /** What the tail does not have any more. */
+  readonly pages: ReplayPages;
   /** The first chunk: connected, and the snapshot if there is one. */
   readonly opening: Uint8Array;
   /** Everything after this position follows. */
@@ -105,36 +99,31 @@ export class Subscription extends LiveStream implements Follower {
     this.#tail.want(this);
   }
 
-  /** Sends what the tail has after the cursor; false when that is nothing. */
+  /** Sends what comes next of what the tail has; false when that is nothing. */
   #take(): boolean {
     const chunk = this.#tail.chunkAfter(this.#cursor, this.#options.logs);
-    this.#cursor = Math.max(this.#cursor, this.#tail.last);
-    if (chunk) this.enqueue(chunk);
+    if (chunk) this.#cursor = chunk.through;
+    if (chunk?.bytes) this.enqueue(chunk.bytes);
     if (this.#atEnd()) {
       this.close();
       return true;
     }
-    return chunk !== undefined;
+    return chunk?.bytes !== undefined;
   }
 
-  /**
-   * Reads older entries from the log; one chunk, or on to the tail when nothing is wanted. Never
-   * rejects.
-   */
+  /** Sends older entries from the log; goes on where nothing of a page is wanted. Never rejects. */
   async #page(): Promise<void> {
-    const { job, log, logs, mergeAfter, pageTurns } = this.#options;
+    const { job, logs, mergeAfter, pages } = this.#options;
     try {
-      await pageTurns.next();
-      if (this.over) return;
-      const now = await log.get(job);
-      if (now && now.seq - this.#cursor > mergeAfter) this.#mergeBelow = now.progressSeq;
-      const page = await log.read(job, {
+      if (this.#tail.last - this.#cursor > mergeAfter) this.#mergeBelow = this.#tail.progressSeq;
+      const page = await pages.next({
+        job,
         after: this.#cursor,
-        limit: PAGE,
         logs,
         mergeBelow: this.#mergeBelow,
+        over: () => this.over,
       });
-      if (this.over) return;
+      if (!page || this.over) return;
       if (page.job.epoch !== job.epoch) {
         throw new UnknownJobError(`Job "${job.id}" was removed and created again`);
       }
@@ -145,9 +134,8 @@ export class Subscription extends LiveStream implements Follower {
       }
       if (this.#mergeBelow > this.#cursor) this.#options.onMerged?.();
       this.#cursor = page.through;
-      const chunk = joined(page.entries.map((entry) => frameBytes(...entryFrames(job, entry))));
-      if (!chunk) return this.pull();
-      this.enqueue(chunk);
+      if (!page.bytes) return this.pull();
+      this.enqueue(page.bytes);
       if (this.#atEnd()) this.close();
     } catch (cause) {
       this.fail(cause);

@@ -19,7 +19,7 @@ import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
 import { JobsStream, type JobsWish } from "./jobs_stream.ts";
 import { type LiveStream, PARTING_MS } from "./live_stream.ts";
-import { PageTurns } from "./page_turns.ts";
+import { ReplayPages } from "./replay_pages.ts";
 import { type Right, Rights } from "./rights.ts";
 import { Subscription } from "./subscription.ts";
 import { WriteDeadline } from "./write_deadline.ts";
@@ -83,7 +83,7 @@ export interface ViewerTotals {
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #tails: Tails;
-  readonly #pageTurns = new PageTurns();
+  readonly #pages: ReplayPages;
   readonly #wheel: HeartbeatWheel;
   readonly #feed: JobFeed;
   readonly #rights: Rights;
@@ -105,6 +105,7 @@ export class Viewers {
       entryEncoder,
       onServed && ((atMs) => onServed(clock.now() - atMs)),
     );
+    this.#pages = new ReplayPages(log);
     this.#wheel = new HeartbeatWheel(clock, options.heartbeatMs, Math.random, options.onHeartbeats);
     this.#feed = new JobFeed(options);
     this.#rights = new Rights(clock, options.onFault);
@@ -124,13 +125,12 @@ export class Viewers {
     try {
       const gap = opening.resume === "gap";
       const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
-      const { log, clock, retryMs, mergeAfter, stallAfterMs, onFault } = this.#options;
+      const { clock, retryMs, mergeAfter, stallAfterMs, onFault } = this.#options;
       const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
       const subscription = new Subscription({
         job,
-        log,
         tail: this.#tails.of(job),
-        pageTurns: this.#pageTurns,
+        pages: this.#pages,
         opening: openingBytes(job, {
           ...opening,
           requested: wish.cursor,

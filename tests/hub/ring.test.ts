@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Ring, RING_BYTES_MAX, RING_FRAMES_MAX } from "../../src/hub/ring.ts";
+import {
+  type Chunk,
+  CHUNK_BYTES_MAX,
+  Ring,
+  RING_BYTES_MAX,
+  RING_FRAMES_MAX,
+} from "../../src/hub/ring.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const text = (chunk: Uint8Array | undefined) => chunk && new TextDecoder().decode(chunk);
+const text = (chunk: Chunk | undefined) => chunk?.bytes && new TextDecoder().decode(chunk.bytes);
 
 test("Ring.chunkAfter() joins all that is unseen, and shares it among who asks alike", () => {
   const ring = new Ring(0);
@@ -41,7 +47,22 @@ test("Ring.chunkAfter() adds log lines from the level that is asked for", () => 
   );
 
   assert.deepEqual(chunks, ["p", "dpe", "pe"]);
-  assert.equal(ring.chunkAfter(2, undefined), undefined);
+  assert.deepEqual(ring.chunkAfter(2, undefined), { bytes: undefined, through: 3 });
+});
+
+test("Ring.chunkAfter() gives as many frames as fit, and a larger one by itself", () => {
+  const ring = new Ring(0);
+  const third = new Uint8Array(CHUNK_BYTES_MAX / 3);
+  for (let n = 1; n <= 4; n++) ring.push(n, n === 4 ? "info" : undefined, third);
+  ring.push(5, undefined, new Uint8Array(CHUNK_BYTES_MAX * 2));
+
+  const sizes = [];
+  for (let at = 0, chunk; (chunk = ring.chunkAfter(at, "debug")); at = chunk.through) {
+    sizes.push([chunk.through, chunk.bytes?.byteLength]);
+  }
+
+  assert.deepEqual(sizes, [[3, third.length * 3], [4, third.length], [5, CHUNK_BYTES_MAX * 2]]);
+  assert.equal(ring.chunkAfter(0, undefined)?.through, 4);
 });
 
 test("Ring keeps at most its number of frames and says from where on it serves", () => {
@@ -63,5 +84,5 @@ test("Ring keeps at most its number of bytes, and always the newest frame", () =
   ring.push(4, undefined, new Uint8Array(RING_BYTES_MAX * 2));
 
   assert.deepEqual([before, ring.before], [1, 3]);
-  assert.equal(ring.chunkAfter(3, undefined)?.byteLength, RING_BYTES_MAX * 2);
+  assert.equal(ring.chunkAfter(3, undefined)?.bytes?.byteLength, RING_BYTES_MAX * 2);
 });
