@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { accepts } from "hono/accepts";
 import type { EventLog, Page, ReadQuery } from "../log/event_log.ts";
 import { eventId } from "../stream/cursor.ts";
-import { logPayload, progressPayload } from "../stream/payloads.ts";
+import { logText, progressText } from "../stream/payloads.ts";
 import { clean } from "../sync/clean.ts";
 import type { Entry, LogEntry, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
@@ -106,11 +106,10 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void
       { after, logs: "debug" },
       job.seq,
       undefined,
-      (entry) =>
-        JSON.stringify({
-          id: eventId(job.epoch, entry.seq),
-          ...(entry.kind === "log" ? logPayload(job.id, entry) : progressPayload(job, entry)),
-        }),
+      (entry) => {
+        const text = entry.kind === "log" ? logText(job.id, entry) : progressText(job, entry);
+        return `{"id": "${eventId(job.epoch, entry.seq)}", ${text.slice(1)}`;
+      },
     );
     return new Response(lines, { headers: { "Content-Type": NDJSON } }) as Answer;
   });

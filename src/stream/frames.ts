@@ -8,8 +8,8 @@ import { eventId, type Resume } from "./cursor.ts";
 import {
   connectedPayload,
   errorPayload,
-  logPayload,
-  progressPayload,
+  logText,
+  progressText,
   type ProgressView,
 } from "./payloads.ts";
 import { spacedJson } from "./spaced_json.ts";
@@ -74,13 +74,13 @@ export function entryEncoder(job: Job): SseEncoderStream<Entry> {
 /** The frames of one entry. */
 export function entryFrames(job: Job, entry: Entry): SseFrame[] {
   if (entry.kind === "progress") return progressFrames(job, entry);
-  return [{ data: spacedJson(logPayload(job.id, entry)), id: eventId(job.epoch, entry.seq) }];
+  return [{ data: logText(job.id, entry), id: eventId(job.epoch, entry.seq) }];
 }
 
 /** A failed job's error comes just before its terminal frame, in the same chunk, without an id. */
 function progressFrames(job: Job, view: ProgressView): SseFrame[] {
   const frame = {
-    data: spacedJson(progressPayload(job, view)),
+    data: progressText(job, view),
     id: eventId(job.epoch, view.seq),
   };
   if (view.status !== "failed" || !view.error) return [frame];

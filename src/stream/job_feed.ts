@@ -7,8 +7,7 @@ import { frameBytes } from "../sse/sse_encoder_stream.ts";
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { faultBytes } from "./frames.ts";
-import { listedPayload } from "./payloads.ts";
-import { spacedJson } from "./spaced_json.ts";
+import { listedText } from "./payloads.ts";
 
 /** A job that changes often is told of once in so many milliseconds. */
 export const FEED_MS = 250;
@@ -168,7 +167,7 @@ function newsOf(changes: readonly Change[]): News {
 
 /** The frame of a job on a stream of many; without an id, because it is no position. */
 export function listedBytes(job: Job): Uint8Array {
-  return frameBytes({ data: spacedJson(listedPayload(job)) });
+  return frameBytes({ data: listedText(job) });
 }
 
 const REMOVED = {

@@ -5,6 +5,7 @@ import type { JobId } from "../sync/ids.ts";
 import { type Progress } from "../sync/progress.ts";
 import { isTerminal, type Status } from "../sync/status.ts";
 import type { Resume } from "./cursor.ts";
+import { spacedJson } from "./spaced_json.ts";
 
 /** A progress entry, or the job's own state for a snapshot. */
 export interface ProgressView {
@@ -29,66 +30,34 @@ export function connectedPayload(
   };
 }
 
-/** Running totals and the status; the terminal one says how it ended. */
-export function progressPayload(job: Job, view: ProgressView) {
+/**
+ * Running totals and the status; the terminal one says how it ended. Written out: that takes half
+ * as long as to have an object spaced, and every entry of a replay is written.
+ */
+export function progressText(job: Job, view: ProgressView): string {
   const { progress: p, status, error } = view;
-  return {
-    type: "progress",
-    job_id: job.id,
-    entities_inserted: p.inserted,
-    entities_updated: p.updated,
-    status,
-    entities_deleted: p.deleted,
-    entities_kept: p.kept,
-    entities_skipped: p.skipped,
-    entities_encountered: p.encountered,
-    sync_id: job.sync?.id ?? null,
-    seq: view.seq,
-    last_update_timestamp: new Date(view.atMs).toISOString(),
-    inserted: p.inserted,
-    updated: p.updated,
-    deleted: p.deleted,
-    kept: p.kept,
-    skipped: p.skipped,
-    ...measures(p),
-    ...(isTerminal(status) && {
-      is_complete: status === "completed",
-      is_failed: status === "failed",
-      error: error?.message ?? null,
-    }),
-  };
+  return `{"type": "progress", "job_id": "${job.id}", "entities_inserted": ${p.inserted}, ` +
+    `"entities_updated": ${p.updated}, "status": "${status}", "entities_deleted": ${p.deleted}, ` +
+    `"entities_kept": ${p.kept}, "entities_skipped": ${p.skipped}, ` +
+    `"entities_encountered": ${countsText(p.encountered)}, ` +
+    `"sync_id": ${JSON.stringify(job.sync?.id ?? null)}, "seq": ${view.seq}, ` +
+    `"last_update_timestamp": "${isoTime(view.atMs)}", "inserted": ${p.inserted}, ` +
+    `"updated": ${p.updated}, "deleted": ${p.deleted}, "kept": ${p.kept}, "skipped": ${p.skipped}` +
+    measuresText(p) + (isTerminal(status) ? endText(status, error) : "") + "}";
 }
 
 /** A job on a stream of many: its totals, and what a list shows of it. Without a position. */
-export function listedPayload(job: Job) {
-  return {
-    ...progressPayload(job, { ...job, atMs: job.updatedAtMs }),
+export function listedText(job: Job): string {
+  return extended(progressText(job, { ...job, atMs: job.updatedAtMs }), {
     sync: job.sync?.name ?? null,
     name: job.name,
     tags: job.tags,
     attempt: job.attempt,
-    created_at: new Date(job.createdAtMs).toISOString(),
-    started_at: job.startedAtMs === null ? null : new Date(job.startedAtMs).toISOString(),
-    ended_at: job.endedAtMs === null ? null : new Date(job.endedAtMs).toISOString(),
-    heard_at: new Date(job.heardAtMs).toISOString(),
-  };
-}
-
-/** What is known besides the counts, under its names on the wire. Unknown ones are left out. */
-export function measures(p: Progress) {
-  return {
-    total: p.total,
-    percent: p.percent,
-    bytes_done: p.bytesDone,
-    bytes_total: p.bytesTotal,
-    rate_per_s: p.ratePerS,
-    bytes_per_s: p.bytesPerS,
-    eta_s: p.etaS,
-    phase: p.phase,
-    current: p.current,
-    warnings: p.warnings,
-    paced: p.paced,
-  };
+    created_at: isoTime(job.createdAtMs),
+    started_at: job.startedAtMs === null ? null : isoTime(job.startedAtMs),
+    ended_at: job.endedAtMs === null ? null : isoTime(job.endedAtMs),
+    heard_at: isoTime(job.heardAtMs),
+  });
 }
 
 /** A failed job, or a fault of one connection. */
@@ -97,15 +66,54 @@ export function errorPayload(id: JobId | undefined, error: JobError) {
 }
 
 /** A log line; only streams that ask for log lines carry it. */
-export function logPayload(id: JobId, entry: LogEntry) {
-  return {
-    type: "log",
-    job_id: id,
-    level: entry.level,
-    message: entry.message,
-    source: entry.source,
-    fields: entry.fields,
-    seq: entry.seq,
-    time: new Date(entry.timeMs ?? entry.atMs).toISOString(),
-  };
+export function logText(id: JobId, entry: LogEntry): string {
+  const { level, message, source, fields } = entry;
+  return `{"type": "log", "job_id": "${id}", "level": "${level}", ` +
+    `"message": ${JSON.stringify(message)}` +
+    (source === undefined ? "" : `, "source": ${JSON.stringify(source)}`) +
+    (fields === undefined ? "" : `, "fields": ${spacedJson(fields)}`) +
+    `, "seq": ${entry.seq}, "time": "${isoTime(entry.timeMs ?? entry.atMs)}"}`;
+}
+
+/** An object's text with more members behind. */
+function extended(text: string, members: object): string {
+  return `${text.slice(0, -1)}, ${spacedJson(members).slice(1)}`;
+}
+
+/** What is known besides the counts; unknown ones are left out. */
+function measuresText(p: Progress): string {
+  return number("total", p.total) + number("percent", p.percent) +
+    number("bytes_done", p.bytesDone) + number("bytes_total", p.bytesTotal) +
+    number("rate_per_s", p.ratePerS) + number("bytes_per_s", p.bytesPerS) +
+    number("eta_s", p.etaS) + words("phase", p.phase) + words("current", p.current) +
+    number("warnings", p.warnings) + (p.paced === undefined ? "" : `, "paced": ${p.paced}`);
+}
+
+function number(name: string, value: number | undefined): string {
+  return value === undefined ? "" : `, "${name}": ${value}`;
+}
+
+function words(name: string, value: string | undefined): string {
+  return value === undefined ? "" : `, "${name}": ${JSON.stringify(value)}`;
+}
+
+function endText(status: Status, error: JobError | null | undefined): string {
+  return `, "is_complete": ${status === "completed"}, "is_failed": ${status === "failed"}, ` +
+    `"error": ${JSON.stringify(error?.message ?? null)}`;
+}
+
+function countsText(counts: Readonly<Record<string, number>>): string {
+  let text = "";
+  for (const name of Object.keys(counts)) {
+    text += `${text === "" ? "" : ", "}${JSON.stringify(name)}: ${counts[name]}`;
+  }
+  return `{${text}}`;
+}
+
+/** The last one is kept: entries that were appended together have one time. */
+let lastTime = { ms: NaN, text: "" };
+
+function isoTime(ms: number): string {
+  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() };
+  return lastTime.text;
 }
