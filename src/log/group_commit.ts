@@ -78,6 +78,7 @@ export class GroupCommit {
   close(): Promise<void> {
     this.#closed = true;
     while (this.#waiting.length > 0) this.#commit();
+    if (this.#jobs.leasesLeft()) this.#commitAll([]);
     this.#reserve.release();
     return Promise.resolve();
   }

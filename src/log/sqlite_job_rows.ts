@@ -11,6 +11,14 @@ const KEPT_MAX = 10_000;
 const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
 const ENDED = "status IN ('completed', 'failed', 'cancelled')";
 const SWEEP_MAX = 100;
+/**
+ * A lease that was renewed is written once it has moved by this share of its length: its index
+ * costs as much as all else of a post. Who sweeps compares with the job in memory; after a crash
+ * the lease is at most that much shorter than what its worker was told.
+ */
+const LEASE_SHARE = 1 / 8;
+/** Most rows that are looked at to make room for one. */
+const EVICT_TRIES = 8;
 
 /** A job with its row's number. */
 export interface JobRow {
@@ -18,9 +26,13 @@ export interface JobRow {
   job: Job;
   /** Producers that were asked for since the row is in memory; null for one that is not there. */
   readonly producers: Map<string, Producer | null>;
+  /** What its indexes are made of, as it was written last; undefined when it has to be written. */
+  stored: Indexed | undefined;
   /** Producers that the commit under way changes. */
   readonly posted: Set<string>;
 }
+
+type Indexed = Pick<Job, "status" | "owner" | "leaseUntilMs">;
 
 /** A row as SQLite gives it; only this file writes the table. */
 interface Columns {
@@ -48,6 +60,7 @@ export class JobRows {
   readonly #byKey: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
+  readonly #updateState: StatementSync;
   readonly #producer: StatementSync;
   readonly #keepProducer: StatementSync;
   readonly #active: StatementSync;
@@ -66,6 +79,9 @@ export class JobRows {
       `UPDATE jobs SET status = ?, seq = ?, progress_seq = ?, owner = ?,
          lease_until_ms = ?, state = ? WHERE pk = ?`,
     );
+    this.#updateState = db.prepare(
+      "UPDATE jobs SET seq = ?, progress_seq = ?, state = ? WHERE pk = ?",
+    );
     this.#producer = db.prepare("SELECT state FROM producers WHERE job = ? AND id = ?");
     this.#keepProducer = db.prepare(
       `INSERT INTO producers (job, id, state) VALUES (?, ?, ?)
@@ -76,7 +92,8 @@ export class JobRows {
     );
     this.#open = db.prepare(`SELECT count(*) AS n FROM jobs WHERE tenant = ? AND ${ACTIVE}`);
     this.#lapsed = db.prepare(
-      `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? ORDER BY pk LIMIT ${SWEEP_MAX}`,
+      `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? AND pk > ?
+       ORDER BY pk LIMIT ${SWEEP_MAX}`,
     );
     this.#others = db.prepare(
       `SELECT * FROM jobs WHERE ${ACTIVE} AND owner IS NOT NULL AND owner <> ?
@@ -147,16 +164,24 @@ export class JobRows {
       for (const id of row.posted) {
         this.#keepProducer.run(pk, id, JSON.stringify(row.producers.get(id)));
       }
-      this.#update.run(
-        job.status,
-        job.seq,
-        job.progressSeq,
-        job.owner,
-        job.leaseUntilMs,
-        stateOf(job),
-        pk,
-      );
+      if (row.stored && !indexesChange(row.stored, job)) {
+        this.#updateState.run(job.seq, job.progressSeq, stateOf(job), pk);
+        continue;
+      }
+      const { status, seq, progressSeq, owner, leaseUntilMs } = job;
+      this.#update.run(status, seq, progressSeq, owner, leaseUntilMs, stateOf(job), pk);
+      row.stored = job;
     }
+  }
+
+  /** Has the next commit write all leases that were not; false when there are none. */
+  leasesLeft(): boolean {
+    for (const row of this.#kept.values()) {
+      if (row.stored?.leaseUntilMs === row.job.leaseUntilMs) continue;
+      row.stored = undefined;
+      this.#changed.add(row);
+    }
+    return this.#changed.size > 0;
   }
 
   committed(): void {
@@ -197,7 +222,16 @@ export class JobRows {
   }
 
   lapsed(nowMs: number): Job[] {
-    return (this.#lapsed.all(nowMs) as unknown as Columns[]).map(jobOf); // own table
+    const lapsed: Job[] = [];
+    let rows: Columns[];
+    let afterPk = 0;
+    do {
+      rows = this.#lapsed.all(nowMs, afterPk) as unknown as Columns[]; // own table
+      const jobs = rows.map(jobOf).map((job) => this.#kept.get(keyText(job))?.job ?? job);
+      lapsed.push(...jobs.filter(({ leaseUntilMs }) => (leaseUntilMs ?? Infinity) < nowMs));
+      afterPk = rows.at(-1)?.pk ?? 0;
+    } while (rows.length === SWEEP_MAX && lapsed.length < SWEEP_MAX);
+    return lapsed;
   }
 
   ownedByOthers(owner: string): Job[] {
@@ -242,10 +276,16 @@ export class JobRows {
   #keep(row: JobRow): JobRow {
     this.#kept.set(keyText(row.job), row);
     if (this.#kept.size > KEPT_MAX) {
+      let tries = EVICT_TRIES;
       for (const [text, oldest] of this.#kept) {
+        if (tries-- === 0) break;
         if (this.#changed.has(oldest)) continue;
-        this.#kept.delete(text);
-        break;
+        if (oldest.stored?.leaseUntilMs === oldest.job.leaseUntilMs) {
+          this.#kept.delete(text);
+          break;
+        }
+        oldest.stored = undefined; // the next commit writes its lease
+        this.#changed.add(oldest);
       }
     }
     return row;
@@ -272,8 +312,17 @@ function columns(row: unknown): Columns | undefined {
   return row as Columns | undefined; // only this file writes the table
 }
 
+/** @param job as it is in the file */
 function rowOf(pk: number, job: Job): JobRow {
-  return { pk, job, producers: new Map(), posted: new Set() };
+  return { pk, job, producers: new Map(), stored: job, posted: new Set() };
+}
+
+function indexesChange(stored: Indexed, job: Job): boolean {
+  if (stored.status !== job.status || stored.owner !== job.owner) return true;
+  const was = stored.leaseUntilMs;
+  const is = job.leaseUntilMs;
+  if (was === null || is === null) return was !== is;
+  return is < was || is - was > (job.leaseMs ?? 0) * LEASE_SHARE;
 }
 
 function fixedOf(job: Job): string {

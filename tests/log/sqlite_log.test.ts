@@ -203,3 +203,69 @@ test("SqliteLog says that there is no room, loses nothing that it had, and goes 
   assert.equal(ended.job.status, "failed");
   assert.equal(existsSync(`${file}.reserve`), false);
 });
+
+/** The column as another connection reads it. */
+function storedLease(file: string): unknown {
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    return db.prepare("SELECT lease_until_ms AS ms FROM jobs").get()?.ms;
+  } finally {
+    db.close();
+  }
+}
+
+test("SqliteLog writes a renewed lease once it has moved by an eighth, and knows it before", async (t) => {
+  const { file, log } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob({ owner: null, leaseMs: 8_000, leaseUntilMs: 10_000 }));
+  const renew = (leaseUntilMs: number) =>
+    log.append(job, () => ({ facts: [line("x")], leaseUntilMs }));
+  const stored = [storedLease(file)];
+
+  for (const ms of [10_900, 11_000, 11_001, 11_900, 11_500, 5_000]) {
+    await renew(ms);
+    stored.push(storedLease(file));
+  }
+  await renew(5_900);
+
+  assert.deepEqual(stored, [10_000, 10_000, 10_000, 11_001, 11_001, 11_001, 5_000]);
+  assert.deepEqual(await log.lapsed(5_900), []);
+  assert.deepEqual((await log.lapsed(5_901)).map(({ id }) => id), [job.id]);
+  assert.equal((await log.get(job))?.leaseUntilMs, 5_900);
+});
+
+test("SqliteLog finds a lapsed job behind many whose leases are written as if they had lapsed", async (t) => {
+  const { log } = opened(t);
+  t.after(() => log.close());
+  const jobs = await Promise.all(
+    Array.from(
+      { length: 250 },
+      async () =>
+        (await log.create(newJob({ owner: null, leaseMs: 8_000, leaseUntilMs: 10_000 }))).job,
+    ),
+  );
+  await Promise.all(
+    jobs.slice(0, -1).map((job) => log.append(job, () => ({ facts: [], leaseUntilMs: 10_500 }))),
+  );
+
+  const lapsed = await log.lapsed(10_200);
+
+  assert.deepEqual(lapsed.map(({ id }) => id), [jobs[249].id]);
+});
+
+test("SqliteLog that is closed, or has many jobs, writes leases before it forgets them", async (t) => {
+  const { log, again } = opened(t);
+  const create = async () =>
+    (await log.create(newJob({ owner: null, leaseMs: 8_000, leaseUntilMs: 10_000 }))).job;
+  const first = await create();
+  await log.append(first, () => ({ facts: [], leaseUntilMs: 10_500 }));
+  for (let n = 0; n < 10; n++) await Promise.all(Array.from({ length: 1_001 }, create));
+  const forgotten = await log.get(first);
+  await log.append(first, () => ({ facts: [], leaseUntilMs: 10_700 }));
+  await log.close();
+  const reopened = again();
+  t.after(() => reopened.close());
+
+  assert.equal(forgotten?.leaseUntilMs, 10_500);
+  assert.equal((await reopened.get(first))?.leaseUntilMs, 10_700);
+});
