@@ -56,7 +56,7 @@ async function principalOf(
     return await authenticator.ticket(ticket) ??
       refuse("The ticket has expired, or is none of this server's; ask for another");
   }
-  const cookie = getCookie(context, cookieName(origin.of(req.raw, context.env.remote)));
+  const cookie = getCookie(context, cookieName(origin.of(req.raw, context.env)));
   if (cookie === undefined) {
     return refuse("Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`", false);
   }

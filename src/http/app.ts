@@ -25,6 +25,7 @@ import { wantsHtml } from "./page_answer.ts";
 import { addPageRoutes, notFoundPage } from "./page_routes.ts";
 import { notFound, Problem } from "./problem.ts";
 import { addProblemRoutes } from "./problem_routes.ts";
+import { RememberingRouter } from "./remembering_router.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
 import { SmallBodies } from "./small_bodies.ts";
@@ -53,6 +54,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   const logger = loggerOf("http");
   const { authenticator, origin, corsOrigins, metrics } = services;
   const app = new OpenAPIHono<HttpEnv>({
+    router: new RememberingRouter(),
     getPath: (request) => origin.pathOf(getPath(request)),
     defaultHook: (result) => {
       if (result.success) return;
@@ -66,8 +68,8 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   app.use(requestLines(services));
   app.use(async (context, next) => {
     const { req, env } = context;
-    if (origin.accepts(req.raw, env.remote)) return await next();
-    const host = origin.hostOf(req.raw, env.remote);
+    if (origin.accepts(req.raw, env)) return await next();
+    const host = origin.hostOf(req.raw, env);
     throw new Problem(
       "misdirected",
       `Cannot answer for the host "${host}": name it by --allowed-hosts or --public-url`,

@@ -2,10 +2,14 @@
 import type { Principal } from "../auth/principal.ts";
 import type { Session } from "../auth/sessions.ts";
 
-/** The connection under a request, as the runtime knows it. */
-export interface Connection {
-  /** Address of the peer, for the server's own log. */
+/** Who is at the other end of a connection. */
+export interface Peer {
+  /** Its address; asking for it costs something under Bun. */
   readonly remote: string;
+}
+
+/** The connection under a request, as the runtime knows it. */
+export interface Connection extends Peer {
   /** Lifts the runtime's limit on quiet connections; a stream may say nothing for long. */
   keepOpen(): void;
 }

@@ -48,11 +48,11 @@ export class Front {
   }
 
   /** As the app answers it; undefined where there is more to look at than the path. */
-  #health(request: Request, { remote }: Connection): Response | undefined {
+  #health(request: Request, peer: Connection): Response | undefined {
     const { origin, corsOrigins, clock } = this.#services;
     if (request.method !== "GET" || corsOrigins.length > 0) return undefined;
     const path = origin.pathOf(new URL(request.url).pathname);
-    if (path !== HEALTH || !origin.accepts(request, remote)) return undefined;
+    if (path !== HEALTH || !origin.accepts(request, peer)) return undefined;
     const startedMs = clock.monotonic();
     const id = randomUUID();
     tellAnswered(this.#services, {
@@ -62,7 +62,7 @@ export class Front {
       route: HEALTH,
       status: 200,
       startedMs,
-      remote,
+      peer,
     });
     // Bun's Response.json() would name a charset, which the app does not.
     const headers = { "Content-Type": "application/json", "X-Request-Id": id };

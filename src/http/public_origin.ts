@@ -1,5 +1,6 @@
 /** What browsers and proxies call this server. */
 import { BlockList, isIP } from "node:net";
+import type { Peer } from "./env.ts";
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]", "::1"];
 
@@ -37,12 +38,12 @@ export class PublicOrigin {
   }
 
   /** Scheme, host and port that the browser sees, without a path. */
-  of(request: Request, remote: string): string {
+  of(request: Request, peer: Peer): string {
     if (this.#publicUrl) return this.#publicUrl.origin;
     const own = new URL(request.url);
-    const proto = this.#forwarded("X-Forwarded-Proto", request, remote);
+    const proto = this.#forwarded("X-Forwarded-Proto", request, peer);
     const scheme = proto === "https" ? "https:" : own.protocol;
-    const host = this.hostOf(request, remote) || own.host;
+    const host = this.hostOf(request, peer) || own.host;
     return URL.canParse(`${scheme}//${host}`) ? new URL(`${scheme}//${host}`).origin : own.origin;
   }
 
@@ -50,9 +51,9 @@ export class PublicOrigin {
    * Whether the request is for a name of ours. An address can be no name that somebody else has
    * pointed at us (DNS rebinding), so every address will do.
    */
-  accepts(request: Request, remote: string): boolean {
+  accepts(request: Request, peer: Peer): boolean {
     if (!this.#hosts) return true;
-    const host = this.hostOf(request, remote);
+    const host = this.hostOf(request, peer);
     if (host === "" || host === this.#accepted) return true; // HTTP/1.0 may have none
     if (!URL.canParse(`http://${host}`)) return false;
     const { hostname } = new URL(`http://${host}`);
@@ -62,8 +63,8 @@ export class PublicOrigin {
   }
 
   /** Host and port that were asked for; empty where the request has none. */
-  hostOf(request: Request, remote: string): string {
-    return this.#forwarded("X-Forwarded-Host", request, remote) ||
+  hostOf(request: Request, peer: Peer): string {
+    return this.#forwarded("X-Forwarded-Host", request, peer) ||
       (request.headers.get("Host") ?? "");
   }
 
@@ -76,13 +77,13 @@ export class PublicOrigin {
   }
 
   /** What the first proxy has said; undefined from those who are none of ours. */
-  #forwarded(name: string, { headers }: Request, remote: string): string | undefined {
-    if (this.#trustsNobody || !headers.has(name) || !this.#trusts(remote)) return undefined;
+  #forwarded(name: string, { headers }: Request, peer: Peer): string | undefined {
+    if (this.#trustsNobody || !headers.has(name) || !this.#trusts(peer.remote)) return undefined;
     return headers.get(name)?.split(",")[0].trim();
   }
 
   /** Address of the one who asks: the last of X-Forwarded-For that is no proxy of ours. */
-  clientOf(request: Request, remote: string): string {
+  clientOf(request: Request, { remote }: Peer): string {
     if (this.#trustsNobody) return remote;
     const hops = (request.headers.get("X-Forwarded-For") ?? "").split(",").map((hop) => hop.trim())
       .filter((hop) => isIP(hop) > 0);

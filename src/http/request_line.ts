@@ -2,6 +2,7 @@
 import type { Principal } from "../auth/principal.ts";
 import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
+import type { Peer } from "./env.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PublicOrigin } from "./public_origin.ts";
 
@@ -26,24 +27,25 @@ export interface Answered {
   readonly status: number;
   /** By the clock's `monotonic()`. */
   readonly startedMs: number;
-  readonly remote: string;
+  readonly peer: Peer;
   readonly principal?: Principal;
 }
 
 /** The line holds no query: a ticket may be in it. */
 export function tellAnswered({ metrics, origin, clock }: Teller, answered: Answered): void {
-  const { id, request, path, route, status, startedMs, remote, principal } = answered;
+  const { id, request, path, route, status, startedMs, peer, principal } = answered;
   metrics.answered(route, status);
+  const level = status < 400 && QUIET.test(route) ? "debug" : "info";
+  if (!logger.isEnabledFor(level)) return;
   const told = {
     method: request.method,
     path,
     status,
     ms: Math.round(clock.monotonic() - startedMs),
     request_id: id,
-    remote: origin.clientOf(request, remote),
+    remote: origin.clientOf(request, peer),
     tenant: principal?.tenant,
     key_id: principal?.keyId,
   };
-  if (status < 400 && QUIET.test(route)) logger.debug("{method} {path} {status}", told);
-  else logger.info("{method} {path} {status}", told);
+  logger[level]("{method} {path} {status}", told);
 }

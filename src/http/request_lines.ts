@@ -22,7 +22,7 @@ export function requestLines(teller: Teller): MiddlewareHandler<HttpEnv> {
       route: routePath(context, -1),
       status,
       startedMs,
-      remote: env.remote,
+      peer: env,
       principal: context.get("principal"),
     });
   };

@@ -22,7 +22,7 @@ export function cookieName(origin: string): string {
 export function requireSameOrigin(context: Context<HttpEnv>, origin: PublicOrigin): void {
   const { req, env } = context;
   if (req.header("Sec-Fetch-Site") === "same-origin") return;
-  if (req.header("Origin") === origin.of(req.raw, env.remote)) return;
+  if (req.header("Origin") === origin.of(req.raw, env)) return;
   const given = req.header("Origin") ?? req.header("Sec-Fetch-Site");
   throw new Problem(
     "forbidden",

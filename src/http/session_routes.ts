@@ -44,7 +44,7 @@ export function addSessionRoutes(app: OpenAPIHono<HttpEnv>, services: Services):
   const { authenticator, origin, stallAfterMs } = services;
   const { sessions } = authenticator.parts;
 
-  const originOf = ({ req, env }: Context<HttpEnv>) => origin.of(req.raw, env.remote);
+  const originOf = ({ req, env }: Context<HttpEnv>) => origin.of(req.raw, env);
   const set = async (context: Context<HttpEnv>, session: Session) => {
     const url = originOf(context);
     setCookie(context, cookieName(url), await sessions.cookie(session), {

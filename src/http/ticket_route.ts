@@ -44,7 +44,7 @@ export function addTicketRoute(app: OpenAPIHono<HttpEnv>, services: Services): v
       : binding.tag !== undefined
       ? `tag=${encodeURIComponent(binding.tag)}&`
       : "";
-    const base = origin.of(context.req.raw, context.env.remote) + origin.prefix;
+    const base = origin.of(context.req.raw, context.env) + origin.prefix;
     const url = `${base}/v1/sync/${path}/subscribe?${query}ticket=${ticket}`;
     return context.json({ ticket, url, expires_at: new Date(expiresAtMs).toISOString() }, 201, {
       "Cache-Control": "no-store",

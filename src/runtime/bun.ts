@@ -1,4 +1,5 @@
 /** Listening under Bun. */
+import type { Connection } from "../http/env.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 
 /** The few calls of Bun's server that are used here. */
@@ -32,11 +33,7 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
     idleTimeout: IDLE_S,
     reusePort: false,
     tls,
-    fetch: (request, self) =>
-      handler(request, {
-        remote: self.requestIP(request)?.address ?? "",
-        keepOpen: () => self.timeout(request, 0),
-      }),
+    fetch: (request, self) => handler(request, new BunConnection(request, self)),
     // A stream that we break off on purpose ends up here; there is nothing left to answer.
     error: () => new Response(null, { status: 500 }),
   });
@@ -48,4 +45,23 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
       clearTimeout(timer);
     },
   };
+}
+
+/** Its address is a question to the system and an object, so only who needs it asks. */
+class BunConnection implements Connection {
+  readonly #request: Request;
+  readonly #server: BunServer;
+
+  constructor(request: Request, server: BunServer) {
+    this.#request = request;
+    this.#server = server;
+  }
+
+  get remote(): string {
+    return this.#server.requestIP(this.#request)?.address ?? "";
+  }
+
+  keepOpen(): void {
+    this.#server.timeout(this.#request, 0);
+  }
 }

@@ -1,4 +1,5 @@
 /** Listening under Deno. Deno has no time limits of its own for connections. */
+import type { Connection } from "../http/env.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 
 /** @throws {Deno.errors.AddrInUse} and what else the system says of the address */
@@ -11,8 +12,7 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
     // A stream that we break off on purpose ends up here; there is nothing left to answer.
     onError: () => new Response(null, { status: 500 }),
   }, (request, info) => {
-    const { hostname: remote = "" } = info.remoteAddr as Deno.NetAddr; // TCP is all we listen on
-    return handler(request, { remote, keepOpen: () => {} });
+    return handler(request, new DenoConnection(info));
   });
   return {
     port: server.addr.port,
@@ -25,4 +25,19 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
       clearTimeout(timer);
     },
   };
+}
+
+/** Its address is made when it is asked for, which few do. */
+class DenoConnection implements Connection {
+  readonly #info: Deno.ServeHandlerInfo;
+
+  constructor(info: Deno.ServeHandlerInfo) {
+    this.#info = info;
+  }
+
+  get remote(): string {
+    return (this.#info.remoteAddr as Deno.NetAddr).hostname; // TCP is all we listen on
+  }
+
+  keepOpen(): void {}
 }

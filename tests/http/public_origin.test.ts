@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isCidr, PublicOrigin, type PublicOriginOptions } from "../../src/http/public_origin.ts";
 
-const PEER = "192.0.2.1";
+const PEER = { remote: "192.0.2.1" };
 
 function origin(options: Partial<PublicOriginOptions> = {}): PublicOrigin {
   return new PublicOrigin({
@@ -88,18 +88,18 @@ for (
     const own = origin({ trustedProxies, allowedHosts: ["sync.example"] });
 
     assert.equal(
-      own.of(request(FORWARDED), remote),
+      own.of(request(FORWARDED), { remote }),
       trusted ? "https://sync.example" : "http://10.0.0.9:8017",
     );
     const evil = request({ Host: "sync.example", "X-Forwarded-Host": "evil.example" });
-    assert.equal(own.accepts(evil, remote), !trusted);
+    assert.equal(own.accepts(evil, { remote }), !trusted);
   });
 }
 
 test("of() is the public URL's origin wherever there is one", () => {
   const own = origin({ publicUrl: "https://public.example/sync/", trustedProxies: ["10.0.0.0/8"] });
 
-  assert.equal(own.of(request(FORWARDED), "10.0.0.1"), "https://public.example");
+  assert.equal(own.of(request(FORWARDED), { remote: "10.0.0.1" }), "https://public.example");
 });
 
 test("pathOf() takes the prefix away where a proxy has left it", () => {
