@@ -5,6 +5,7 @@ import {
   getJsonLinesFormatter,
   getLogger,
   type Logger,
+  type TextFormatter,
 } from "@logtape/logtape";
 import process from "node:process";
 
@@ -19,15 +20,30 @@ export function loggerOf(part: string): Logger {
 
 /** Sends lines of at least `least` to stderr: JSON for programs, coloured words for a terminal. */
 export async function logToStderr(least: ServerLogLevel): Promise<void> {
-  const format = process.stderr.isTTY
-    ? getAnsiColorFormatter({ timestamp: "time" })
-    : getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
+  // Made for the first line: under Bun `process.stderr` brings all of Node's streams with it.
+  let format: TextFormatter | undefined;
   await configure({
     reset: true,
-    sinks: { stderr: (record) => void process.stderr.write(format(record)) },
+    sinks: {
+      stderr(record) {
+        surviveClosedLog();
+        format ??= process.stderr.isTTY
+          ? getAnsiColorFormatter({ timestamp: "time" })
+          : getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
+        process.stderr.write(format(record));
+      },
+    },
     loggers: [
       { category: "synctail", lowestLevel: least, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
+}
+
+let surviving = false;
+
+/** Whoever reads stderr may leave without harm. To be called before anything is written there. */
+export function surviveClosedLog(): void {
+  if (!surviving) process.stderr.on("error", () => {});
+  surviving = true;
 }

@@ -1,5 +1,5 @@
 /** The text of an API key, `st_<id>_<secret>`, and what is kept of it. */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { nodeCrypto } from "../node_crypto.ts";
 
 /** 32 letters and digits, so that five random bits are one; without i, l, o and u, often misread. */
 const ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -18,8 +18,11 @@ export interface ApiKey {
 
 /** A fresh key: an id to look it up by and 256 random bits in base64url. */
 export function newApiKey(): ApiKey {
-  const letters = Array.from(randomBytes(ID_LENGTH), (byte) => ID_ALPHABET[byte % 32]);
-  return { id: letters.join(""), secret: randomBytes(SECRET_BYTES).toString("base64url") };
+  const letters = Array.from(nodeCrypto().randomBytes(ID_LENGTH), (byte) => ID_ALPHABET[byte % 32]);
+  return {
+    id: letters.join(""),
+    secret: nodeCrypto().randomBytes(SECRET_BYTES).toString("base64url"),
+  };
 }
 
 /** The text that its owner keeps: shown once, stored nowhere. */
@@ -39,7 +42,7 @@ export function parseApiKey(text: string): ApiKey | undefined {
  * No salt and no slow hash: those are for guessable words, and 256 random bits are none.
  */
 export function digestOf(secret: string): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(secret).digest());
+  return new Uint8Array(nodeCrypto().createHash("sha256").update(secret).digest());
 }
 
 /** Stands in for the digest of an unknown id, so that looking for one takes no less time. */
@@ -47,5 +50,5 @@ export const NO_DIGEST: Uint8Array = new Uint8Array(32);
 
 /** Whether the secret is the one that was stored, in a time that does not tell how nearly. */
 export function matchesDigest(secret: string, digest: Uint8Array): boolean {
-  return timingSafeEqual(digestOf(secret), digest);
+  return nodeCrypto().timingSafeEqual(digestOf(secret), digest);
 }

@@ -1,5 +1,4 @@
 /** Sessions of browsers: what a key or a sign-in link is exchanged for, carried by a cookie. */
-import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { SignInStore } from "./sign_in_store.ts";
 
@@ -31,7 +30,7 @@ export class Sessions {
 
   /** A new session of that key. */
   open(keyId: string): Session {
-    return { id: randomUUID(), keyId, startedAtMs: this.#clock.now() };
+    return { id: crypto.randomUUID(), keyId, startedAtMs: this.#clock.now() };
   }
 
   /** The cookie's value, good for SESSION_MS from now and never beyond SESSION_MAX_MS in all. */

@@ -1,9 +1,9 @@
 /** One-use sign-in links, signed-out sessions and the server's own secret, in a SQLite file. */
 import { Buffer } from "node:buffer";
-import { createHash, randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
 import { openVersioned } from "../log/migrate.ts";
+import { nodeCrypto } from "../node_crypto.ts";
 
 /** How long a sign-in link holds. */
 export const LINK_MS = 15 * 60_000;
@@ -48,15 +48,20 @@ export class SignInStore {
 
   /** 32 random bytes, drawn at the first call on this file and the same ever after. */
   secret(): Uint8Array {
-    this.#db.prepare("INSERT OR IGNORE INTO secrets (name, value) VALUES ('tickets', ?)")
-      .run(randomBytes(32).toString("base64url"));
-    const row = this.#db.prepare("SELECT value FROM secrets WHERE name = 'tickets'").get();
+    const drawn = this.#db.prepare("SELECT value FROM secrets WHERE name = 'tickets'");
+    let row = drawn.get();
+    if (!row) {
+      // Another process may draw at the same moment.
+      this.#db.prepare("INSERT OR IGNORE INTO secrets (name, value) VALUES ('tickets', ?)")
+        .run(nodeCrypto().randomBytes(32).toString("base64url"));
+      row = drawn.get();
+    }
     return new Uint8Array(Buffer.from(String(row?.value), "base64url"));
   }
 
   /** The text of a link's secret: good once, for LINK_MS, and for what the key may do. */
   createLink(keyId: string): string {
-    const text = randomBytes(32).toString("base64url");
+    const text = nodeCrypto().randomBytes(32).toString("base64url");
     const now = this.#clock.now();
     this.#db.prepare("DELETE FROM links WHERE expires_at_ms <= ?").run(now);
     this.#db.prepare("INSERT INTO links (digest, key_id, expires_at_ms) VALUES (?, ?, ?)")
@@ -101,5 +106,5 @@ export class SignInStore {
 }
 
 function digestOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return nodeCrypto().createHash("sha256").update(text).digest("hex");
 }

@@ -1,7 +1,7 @@
 /** Whom the server believes besides its own keys, and the files that this takes. */
 import type { Buffer } from "node:buffer";
-import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { nodeCrypto } from "../node_crypto.ts";
 import type { IdentityProvider } from "../auth/identity_providers.ts";
 import type { TicketKey } from "../auth/tickets.ts";
 import { ConfigError } from "./config_error.ts";
@@ -77,12 +77,15 @@ export function readTls(certPath: string, keyPath: string): { cert: string; key:
     throw new ConfigError([`${certPath}: expected a certificate in PEM`]);
   }
   try {
-    createPrivateKey(key);
+    nodeCrypto().createPrivateKey(key);
   } catch (cause) {
     throw new ConfigError([`${keyPath}: expected a private key in PEM`], { cause });
   }
-  const own = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "pem" });
-  const certified = createPublicKey(cert).export({ type: "spki", format: "pem" });
+  const own = nodeCrypto().createPublicKey(nodeCrypto().createPrivateKey(key)).export({
+    type: "spki",
+    format: "pem",
+  });
+  const certified = nodeCrypto().createPublicKey(cert).export({ type: "spki", format: "pem" });
   if (own !== certified) {
     throw new ConfigError([`${keyPath}: it is not the key of the certificate ${certPath}`]);
   }

@@ -4,34 +4,23 @@ import { KeyFileError } from "../auth/key_file.ts";
 import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
+import { surviveClosedLog } from "../logger.ts";
 import { PortTakenError } from "../runtime/serve.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, RefusedError, UsageError } from "./exit.ts";
+import { surviveClosedOutput } from "./output.ts";
 import { serveFlags } from "./serve_flags.ts";
 
 /** @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
 export async function program(args: readonly string[]): Promise<number> {
-  surviveClosedOutput();
   try {
     const flags = serveFlags(args);
     if (flags) return await (await import("./serve.ts")).serve(flags);
+    surviveClosedOutput();
     return await (await import("./commands.ts")).commandLine(args);
   } catch (cause) {
     return told(cause);
   }
-}
-
-/**
- * Whoever read what we log may leave without harm. When the reader of our output leaves, nobody
- * waits for it any more: the command ends as by SIGTERM, which stops what it has begun.
- */
-function surviveClosedOutput(): void {
-  process.stderr.on("error", () => {});
-  let closed = false;
-  process.stdout.on("error", () => {
-    if (!closed) process.kill(process.pid, "SIGTERM"); // a second one would end it at once
-    closed = true;
-  });
 }
 
 /** Says what went wrong, and how the command ends. */
@@ -47,6 +36,7 @@ function told(cause: unknown): number {
     BackupError,
     KeyFileError,
   ].some((type) => cause instanceof type);
+  surviveClosedLog();
   const words = cause instanceof Error ? cause.message : String(cause);
   process.stderr.write(`synctail: ${words}\n`);
   if (!known && cause instanceof Error && process.env.SYNCTAIL_LOG_LEVEL === "debug") {

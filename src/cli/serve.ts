@@ -5,13 +5,14 @@ import { LINK_SCOPES } from "../auth/scopes.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
 import type { ServerNote } from "../log/data_directory.ts";
-import { loggerOf, logToStderr } from "../logger.ts";
+import { loggerOf, logToStderr, surviveClosedLog } from "../logger.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { readKeysFile } from "./open_auth.ts";
 import { pagesOf } from "./pages.ts";
+import { print } from "./output.ts";
 import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
@@ -52,11 +53,11 @@ export async function serve(flags: Flags): Promise<number> {
   // Whoever has read the line may send a signal the next moment.
   const { keysFile } = settings;
   if (file !== undefined || keysFile !== undefined) reloadOnHangup(server, file, keysFile);
-  process.stdout.write(`${line}\n`);
+  print(`${line}\n`);
   if (first && !settings.json && process.stdout.isTTY) {
     const { signInUrl } = await import("./link.ts");
     const open = signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES);
-    process.stdout.write(
+    print(
       `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
     );
   }
@@ -70,7 +71,9 @@ export async function serve(flags: Flags): Promise<number> {
 function tellFirstKey({ keys }: RunningServer, json: boolean): void {
   const { key } = keys.create({ tenant: TENANT, scopes: ["read", "run", "write"], name: "first" });
   const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
-  (json ? process.stderr : process.stdout).write(words);
+  if (!json) return print(words);
+  surviveClosedLog();
+  process.stderr.write(words);
 }
 
 /** What it listens on, and where people reach it when that is something else. */

@@ -1,7 +1,7 @@
 /** A whole server, put together: what serve, demo and a run without a server start. */
-import { X509Certificate } from "node:crypto";
 import process from "node:process";
 import { setImmediate } from "node:timers";
+import { nodeCrypto } from "../node_crypto.ts";
 import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
 import { DataDirectory, type ServerNote } from "../log/data_directory.ts";
@@ -70,7 +70,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const note = at.note = {
     url,
     pid: process.pid,
-    fingerprint: tls && new X509Certificate(tls.cert).fingerprint256,
+    fingerprint: tls && new (nodeCrypto().X509Certificate)(tls.cert).fingerprint256,
     publicUrl: options.publicUrl,
     everywhere: listensEverywhere(hostname),
   };

@@ -1,5 +1,4 @@
 /** The parts of a server, in the order in which they stand on one another. */
-import { randomUUID } from "node:crypto";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { jobJson } from "../http/job_json.ts";
 import { Metrics } from "../http/metrics.ts";
@@ -94,7 +93,7 @@ export async function openJobs(
   notifications: Notifications,
 ) {
   const { clock } = options;
-  const dispatcher = new Dispatcher({ ...options, log, owner: randomUUID(), onFault });
+  const dispatcher = new Dispatcher({ ...options, log, owner: crypto.randomUUID(), onFault });
   await dispatcher.open();
   await notifications.watch();
   const retention = new Retention({

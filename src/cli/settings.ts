@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { surviveClosedLog } from "../logger.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
 import type { Config } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
@@ -25,6 +26,7 @@ export interface Resolved {
 export async function settingsFrom(flags: Flags): Promise<Resolved> {
   const { env } = process;
   const first = resolveSettings({ flags, env, file: {} });
+  if (first.warnings.length > 0) surviveClosedLog();
   for (const warning of first.warnings) process.stderr.write(`synctail: ${warning}\n`);
   const named = first.settings.config;
   const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);

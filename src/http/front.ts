@@ -2,7 +2,6 @@
  * What a server answers with from its first moment: that it lives. All else is the app's, whose
  * schemas take longer to make than all the rest of a start, so it is loaded behind the listener.
  */
-import { randomUUID } from "node:crypto";
 import type { Connection } from "./env.ts";
 import { Problem } from "./problem.ts";
 import { tellAnswered } from "./request_line.ts";
@@ -54,7 +53,7 @@ export class Front {
     const path = origin.pathOf(new URL(request.url).pathname);
     if (path !== HEALTH || !origin.accepts(request, peer)) return undefined;
     const startedMs = clock.monotonic();
-    const id = randomUUID();
+    const id = crypto.randomUUID();
     tellAnswered(this.#services, {
       id,
       request,

@@ -1,5 +1,6 @@
 /** What browsers and proxies call this server. */
-import { BlockList, isIP } from "node:net";
+import type { BlockList } from "node:net";
+import process from "node:process";
 import type { Peer } from "./env.ts";
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]", "::1"];
@@ -20,8 +21,8 @@ export class PublicOrigin {
   readonly prefix: string;
   readonly #publicUrl: URL | undefined;
   readonly #hosts: ReadonlySet<string> | undefined;
-  readonly #trusted = new BlockList();
-  readonly #trustsNobody: boolean;
+  /** Undefined where nobody is trusted. */
+  readonly #trusted: BlockList | undefined;
   /** The Host header accepted last: nearly every request has the same one. */
   #accepted: string | undefined;
 
@@ -33,8 +34,10 @@ export class PublicOrigin {
     const any = names.includes("*") || (names.length === 0 && !local);
     const own = this.#publicUrl ? [this.#publicUrl.hostname] : [];
     this.#hosts = any ? undefined : new Set([...names, ...own, ...LOOPBACK, hostname]);
-    this.#trustsNobody = trustedProxies.length === 0;
-    for (const cidr of trustedProxies) addSubnet(this.#trusted, cidr);
+    if (trustedProxies.length === 0) return;
+    const trusted = new (net().BlockList)();
+    for (const cidr of trustedProxies) addSubnet(trusted, cidr);
+    this.#trusted = trusted;
   }
 
   /** Scheme, host and port that the browser sees, without a path. */
@@ -57,7 +60,7 @@ export class PublicOrigin {
     if (host === "" || host === this.#accepted) return true; // HTTP/1.0 may have none
     if (!URL.canParse(`http://${host}`)) return false;
     const { hostname } = new URL(`http://${host}`);
-    const known = isIP(hostname.replace(/^\[|\]$/g, "")) > 0 || this.#hosts.has(hostname);
+    const known = isAddress(hostname) || this.#hosts.has(hostname);
     if (known) this.#accepted = host;
     return known;
   }
@@ -78,15 +81,15 @@ export class PublicOrigin {
 
   /** What the first proxy has said; undefined from those who are none of ours. */
   #forwarded(name: string, { headers }: Request, peer: Peer): string | undefined {
-    if (this.#trustsNobody || !headers.has(name) || !this.#trusts(peer.remote)) return undefined;
+    if (!this.#trusted || !headers.has(name) || !this.#trusts(peer.remote)) return undefined;
     return headers.get(name)?.split(",")[0].trim();
   }
 
   /** Address of the one who asks: the last of X-Forwarded-For that is no proxy of ours. */
   clientOf(request: Request, { remote }: Peer): string {
-    if (this.#trustsNobody) return remote;
+    if (!this.#trusted) return remote;
     const hops = (request.headers.get("X-Forwarded-For") ?? "").split(",").map((hop) => hop.trim())
-      .filter((hop) => isIP(hop) > 0);
+      .filter((hop) => net().isIP(hop) > 0);
     let client = remote;
     while (this.#trusts(client) && hops.length > 0) client = hops.pop() ?? client;
     return client;
@@ -96,15 +99,16 @@ export class PublicOrigin {
     // A link-local peer has its interface behind it, which Deno's list does not know. An IPv4 peer
     // of a socket that listens on `::` (::ffff:127.0.0.1) is one of IPv4 networks to the list.
     const address = given.replace(/%.*$/, "");
-    const family = isIP(address);
-    return family > 0 && this.#trusted.check(address, family === 6 ? "ipv6" : "ipv4");
+    const family = net().isIP(address);
+    const kind = family === 6 ? "ipv6" : "ipv4";
+    return family > 0 && this.#trusted?.check(address, kind) === true;
   }
 }
 
 /** Whether the text is an address or a CIDR block. */
 export function isCidr(text: string): boolean {
   const [address, bits, more] = text.split("/");
-  const family = isIP(address);
+  const family = net().isIP(address);
   if (family === 0 || more !== undefined) return false;
   return bits === undefined ||
     (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
@@ -112,10 +116,20 @@ export function isCidr(text: string): boolean {
 
 function addSubnet(list: BlockList, cidr: string): void {
   const [address, bits] = cidr.split("/");
-  const six = isIP(address) === 6;
+  const six = net().isIP(address) === 6;
   list.addSubnet(
     address,
     bits === undefined ? (six ? 128 : 32) : Number(bits),
     six ? "ipv6" : "ipv4",
   );
+}
+
+/** Whether a URL's hostname is an address: nothing else ends in a number or stands in brackets. */
+function isAddress(hostname: string): boolean {
+  return hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
+}
+
+/** Loaded where somebody is trusted: under Bun it brings all of Node's streams with it. */
+function net() {
+  return process.getBuiltinModule("node:net");
 }

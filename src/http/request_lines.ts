@@ -1,7 +1,6 @@
 /** Tells of each request of the app. */
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
-import { randomUUID } from "node:crypto";
 import type { HttpEnv } from "./env.ts";
 import { tellAnswered, type Teller } from "./request_line.ts";
 
@@ -10,7 +9,7 @@ export function requestLines(teller: Teller): MiddlewareHandler<HttpEnv> {
   return async (context, next) => {
     const { req, env } = context;
     const startedMs = teller.clock.monotonic();
-    const id = randomUUID();
+    const id = crypto.randomUUID();
     context.set("requestId", id);
     await next();
     const { status } = context.res;

@@ -79,7 +79,6 @@ export class GroupCommit {
     this.#closed = true;
     while (this.#waiting.length > 0) this.#commit();
     if (this.#jobs.leasesLeft()) this.#commitAll([]);
-    this.#reserve.release();
     return Promise.resolve();
   }
 

@@ -1,5 +1,5 @@
 /** Identities: branded strings, each made by one parser. */
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { nodeCrypto } from "../node_crypto.ts";
 
 /** A tenant's name: 1 to 64 of `a-z A-Z 0-9 . _ -`, starting with a letter or digit. */
 export type TenantId = string & { readonly __brand: "TenantId" };
@@ -47,12 +47,12 @@ export function parseTenantId(text: string): TenantId | undefined {
 
 /** A fresh random job id (UUID version 4). */
 export function newJobId(): JobId {
-  return randomUUID() as JobId; // randomUUID is lower case by its definition
+  return crypto.randomUUID() as JobId; // randomUUID is lower case by its definition
 }
 
 /** A fresh epoch: 8 characters of base64url, 48 random bits, no dash (a dash ends the epoch in an event id). */
 export function newEpoch(): Epoch {
-  return randomBytes(6).toString("base64url").replaceAll("-", "x") as Epoch;
+  return nodeCrypto().randomBytes(6).toString("base64url").replaceAll("-", "x") as Epoch;
 }
 
 /** The id of a sync that names none: UUID version 5 of tenant and name, the same on every machine. */
@@ -70,7 +70,7 @@ export function deriveJobId(tenant: TenantId, reason: string): JobId {
 
 /** @see https://www.rfc-editor.org/rfc/rfc9562#section-5.5 */
 function derivedUuid(namespace: string, name: string): string {
-  const hash = createHash("sha1");
+  const hash = nodeCrypto().createHash("sha1");
   hash.update(new Uint8Array(hexToBytes(namespace.replaceAll("-", ""))));
   hash.update(name);
   const bytes = new Uint8Array(hash.digest().subarray(0, 16));

@@ -201,7 +201,7 @@ test("SqliteLog says that there is no room, loses nothing that it had, and goes 
   assert.equal(after?.seq, 1 + appended);
   assert.ok(refused instanceof StorageFullError, "what is kept for ends is for nobody else");
   assert.equal(ended.job.status, "failed");
-  assert.equal(existsSync(`${file}.reserve`), false);
+  assert.equal(existsSync(`${file}.reserve`), true);
 });
 
 /** The column as another connection reads it. */

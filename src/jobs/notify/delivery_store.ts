@@ -1,6 +1,6 @@
 /** What is to be told to whom, and what became of it: a SQLite file that outlives the server. */
-import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import { nodeCrypto } from "../../node_crypto.ts";
 import type { Clock } from "../../clock.ts";
 import { openVersioned } from "../../log/migrate.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
@@ -169,7 +169,7 @@ export class DeliveryStore {
            SELECT ?, ?2, ?, ?, ?, ?, ?, ?, ?9, ?10, ?, 'waiting', 0, ?10
            FROM targets WHERE name = ?2 AND since_ms <= ?9`,
         ).run(
-          `msg_${randomBytes(18).toString("base64url")}`,
+          `msg_${nodeCrypto().randomBytes(18).toString("base64url")}`,
           name,
           kind,
           tenant,

@@ -1,5 +1,5 @@
 /** What is sent to a target: one request a message. */
-import { createHmac } from "node:crypto";
+import { nodeCrypto } from "../../node_crypto.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { filled } from "./placeholders.ts";
 import type { Target, TemplateTarget, WebhookTarget } from "./target.ts";
@@ -79,7 +79,9 @@ function webhookRequest({ url, key }: WebhookTarget, delivery: Delivery): Target
     ...(link !== undefined && { link }),
   });
   const timestamp = `${Math.floor(nowMs / 1000)}`;
-  const signed = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64");
+  const signed = nodeCrypto().createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest(
+    "base64",
+  );
   const headers = {
     ...JSON_TYPE,
     "webhook-id": id,
