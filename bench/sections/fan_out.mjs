@@ -6,7 +6,7 @@ export const title = "Fan-out: deliveries of one job's events, publishers always
 
 const SHOWN = ["bun", "deno", "nchan", "floor"];
 const PEERS = ["bareBun", "bareDeno", "betterSse", "honoNode", "honoBun"];
-const QUICK_PEERS = ["bareBun", "bareDeno", "betterSse"];
+const QUICK_PEERS = ["betterSse"];
 
 export async function measure({ quick, rounds, seconds, report }) {
   const warm = quick ? 0.3 : 1;

@@ -42,13 +42,15 @@ export async function measure({ quick, rounds, seconds, report }) {
           data.remove();
         }
         ours.single.push(await posted(runtime, { ...SINGLE, durability, seconds }));
-        ours.scattered.push(await posted(runtime, { ...SCATTERED, durability, seconds }));
+        if (!quick) {
+          ours.scattered.push(await posted(runtime, { ...SCATTERED, durability, seconds }));
+        }
         if (durability === "normal") echo.push(await echoed(runtime, seconds));
       }
       add(runtime, { posts: "NDJSON of 100", durability }, ours.ndjson);
       add(`bare SQLite, ${runtime}`, { posts: "rows of 100", durability }, bare);
       add(runtime, { posts: "single", durability }, ours.single);
-      add(runtime, { posts: "single, 16 jobs", durability }, ours.scattered);
+      if (!quick) add(runtime, { posts: "single, 16 jobs", durability }, ours.scattered);
       if (echo.length > 0) add(`bare echo, ${runtime}`, { posts: "single" }, echo);
     }
   }

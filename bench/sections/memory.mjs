@@ -23,7 +23,7 @@ const UNITS = {
 };
 
 export async function measure({ quick, rounds, report }) {
-  const names = ["bun", "deno", "nchan", "bareDeno", ...(quick ? [] : ["bareBun", "betterSse"])];
+  const names = ["bun", "deno", "nchan", ...(quick ? [] : ["bareDeno", "bareBun", "betterSse"])];
   const told = names.map(() => []);
   for (let round = 0; round < Math.min(rounds, 3); round++) {
     for (const [n, name] of names.entries()) told[n].push(await idle(name, quick));

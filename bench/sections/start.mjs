@@ -41,7 +41,7 @@ export async function measure({ quick, report }) {
       const [product, empty] = commands[way];
       const times = { "synctail": [], "synctail, API": [], "empty server": [] };
       // The first ones fill caches: of the disk, and of what the runtime has compiled.
-      for (let round = -2; round < (quick ? 5 : 15); round++) {
+      for (let round = quick ? -1 : -2; round < (quick ? 3 : 15); round++) {
         for (
           const [name, command, asked] of [
             ["synctail", product, LIVES],
