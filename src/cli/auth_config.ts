@@ -1,9 +1,9 @@
 /** Whom the server believes besides its own keys, and the files that this takes. */
 import type { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
-import { nodeCrypto } from "../node_crypto.ts";
 import type { IdentityProvider } from "../auth/identity_providers.ts";
 import type { TicketKey } from "../auth/tickets.ts";
+import { nodeCrypto } from "../node_crypto.ts";
 import { ConfigError } from "./config_error.ts";
 
 const SECRET_BYTES_MIN = 32;

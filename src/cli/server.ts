@@ -1,11 +1,11 @@
 /** A whole server, put together: what serve, demo and a run without a server start. */
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { nodeCrypto } from "../node_crypto.ts";
 import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
 import { DataDirectory, type ServerNote } from "../log/data_directory.ts";
 import { loggerOf } from "../logger.ts";
+import { nodeCrypto } from "../node_crypto.ts";
 import { listen, listensEverywhere, urlOf } from "../runtime/serve.ts";
 import type { Viewers } from "../stream/viewers.ts";
 import { listenForMetrics } from "./metrics_listener.ts";

@@ -255,3 +255,11 @@ export class StorageFaultError extends Error {
 export class CursorError extends Error {
   override readonly name = "CursorError";
 }
+
+/** The place in a list that a cursor of ours stands for. @throws {CursorError} */
+export function placeOf(cursor: string): number {
+  if (!/^\d{1,15}$/.test(cursor)) {
+    throw new CursorError(`Cannot list jobs from cursor "${cursor}": no list gave it`);
+  }
+  return Number(cursor);
+}

@@ -9,12 +9,12 @@ import {
   type Appended,
   type Created,
   type CreateOptions,
-  CursorError,
   type Decide,
   type EventLog,
   type JobPage,
   type JobQuery,
   type Page,
+  placeOf,
   type PruneQuery,
   type ReadQuery,
   RECENT_STRETCH,
@@ -121,7 +121,7 @@ export class MemoryLog implements EventLog {
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
   async list(query: JobQuery): Promise<JobPage> {
     const all = [...this.#jobs.values()];
-    const before = query.cursor === undefined ? Infinity : parsePlace(query.cursor);
+    const before = query.cursor === undefined ? Infinity : placeOf(query.cursor);
     const found = all.reverse().filter(({ job, place }) =>
       place < before && job.tenant === query.tenant &&
       (query.statuses?.includes(job.status) ?? true) &&
@@ -253,11 +253,4 @@ export class MemoryLog implements EventLog {
     if (!kept) throw new UnknownJobError(`There is no job "${key.id}"`);
     return kept;
   }
-}
-
-function parsePlace(cursor: string): number {
-  if (!/^\d{1,15}$/.test(cursor)) {
-    throw new CursorError(`Cannot list jobs from cursor "${cursor}": no list gave it`);
-  }
-  return Number(cursor);
 }

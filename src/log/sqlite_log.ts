@@ -10,12 +10,12 @@ import {
   type AppendOptions,
   type Created,
   type CreateOptions,
-  CursorError,
   type Decide,
   type EventLog,
   type JobPage,
   type JobQuery,
   type Page,
+  placeOf,
   type PruneQuery,
   READ_BYTES_MAX,
   type ReadQuery,
@@ -191,7 +191,7 @@ export class SqliteLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
   async list(query: JobQuery): Promise<JobPage> {
-    const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : parsePk(query.cursor);
+    const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : placeOf(query.cursor);
     const rows = this.#jobs.list(query, before, query.limit + 1);
     const page = rows.slice(0, query.limit);
     return {
@@ -285,11 +285,4 @@ export class SqliteLog implements EventLog {
     if (!row) throw new UnknownJobError(`There is no job "${key.id}"`);
     return row;
   }
-}
-
-function parsePk(cursor: string): number {
-  if (!/^\d{1,15}$/.test(cursor)) {
-    throw new CursorError(`Cannot list jobs from cursor "${cursor}": no list gave it`);
-  }
-  return Number(cursor);
 }
