@@ -13,7 +13,8 @@ export const PARTING_MS = 100;
  * no timer: `next` sends what there is, or leaves word that it wants to be served.
  */
 export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> {
-  readonly #opening: Uint8Array;
+  /** Until it is on its way: an idle viewer keeps nothing of what it was sent. */
+  #opening: Uint8Array | undefined;
   readonly #onEnd: (stream: LiveStream) => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #wants = false;
@@ -38,7 +39,8 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.#controller = controller;
     this.began();
-    controller.enqueue(this.#opening);
+    if (this.#opening) controller.enqueue(this.#opening);
+    this.#opening = undefined;
     this.opened();
   }
 

@@ -14,8 +14,6 @@ export interface SubscriptionOptions {
   readonly tail: Tail;
   /** What the tail does not have any more. */
   readonly pages: ReplayPages;
-  /** The first chunk: connected, and the snapshot if there is one. */
-  readonly opening: Uint8Array;
   /** Everything after this position follows. */
   readonly cursor: Seq;
   /** Log lines of at least this level are sent; without it none. */
@@ -51,8 +49,9 @@ export class Subscription extends LiveStream implements Follower {
   #cursor: Seq;
   #mergeBelow: Seq = 0;
 
-  constructor(options: SubscriptionOptions) {
-    super(options.opening, options.onEnd);
+  /** @param opening the first chunk: connected, and the snapshot if there is one */
+  constructor(opening: Uint8Array, options: SubscriptionOptions) {
+    super(opening, options.onEnd);
     this.#options = options;
     this.#tail = options.tail;
     this.#cursor = options.cursor;

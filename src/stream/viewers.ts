@@ -127,17 +127,17 @@ export class Viewers {
       const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
       const { clock, retryMs, mergeAfter, stallAfterMs, onFault } = this.#options;
       const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
-      const subscription = new Subscription({
+      const bytes = openingBytes(job, {
+        ...opening,
+        requested: wish.cursor,
+        firstSeq,
+        lines,
+        retryMs,
+      });
+      const subscription = new Subscription(bytes, {
         job,
         tail: this.#tails.of(job),
         pages: this.#pages,
-        opening: openingBytes(job, {
-          ...opening,
-          requested: wish.cursor,
-          firstSeq,
-          lines,
-          retryMs,
-        }),
         cursor: opening.cursor,
         logs: wish.logs,
         mergeAfter,
