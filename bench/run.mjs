@@ -49,10 +49,12 @@ for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(on
   });
   report.judge(section.targets(rows));
   report.note(`took ${((performance.now() - from) / 1000).toFixed(0)} s`);
+  if (write) save(); // a run that is stopped keeps what it has measured
 }
 const missed = report.targets.filter(({ holds }) => !holds).length;
 console.log(`\n${report.targets.length - missed} of ${report.targets.length} targets hold`);
-if (write) {
+
+function save() {
   const load = { before, after: loadavg() };
   const { rows, targets } = report;
   const plot = fanOutPlot(rows, { ...about, ...facts });
