@@ -30,8 +30,7 @@ export class SmallBodies {
    * @throws {Problem} body-timeout; invalid-request when the sender goes away
    */
   read(request: Request): Promise<Uint8Array> | undefined {
-    const length = Number(request.headers.get("Content-Length") ?? NaN);
-    if (!(length <= SMALL_BYTES_MAX)) return undefined;
+    if (!isSmall(request)) return undefined;
     return new Promise((resolve, reject) => {
       const { clock, idleMs } = this.#options;
       const waiting = { untilMs: clock.monotonic() + idleMs, fail: reject };
@@ -58,4 +57,9 @@ export class SmallBodies {
       }
     });
   }
+}
+
+/** Whether the request has a body that says it is short. */
+export function isSmall({ headers }: Request): boolean {
+  return Number(headers.get("Content-Length") ?? NaN) <= SMALL_BYTES_MAX;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 import type { Scope } from "../../src/auth/scopes.ts";
 import { serverRecords } from "../support/server_log.ts";
@@ -139,4 +140,28 @@ test("each request is one line with the id that its answer carries, and without 
     "default",
     "127.0.0.1",
   ]);
+});
+
+test("the line of a request whose client has left carries its address", async (t) => {
+  const records = await serverRecords(t, "http");
+  const server = await testServer(t);
+  const { id } = await (await server.ask("/v1/sync/job", { method: "POST" })).json();
+  const path = `/v1/sync/job/${id}/events`;
+  const socket = connect(server.port, "127.0.0.1");
+  t.after(() => void socket.destroy());
+  const line = '{"type": "log", "level": "info", "message": "m"}\n';
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${server.key()}\r\n` +
+      "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n" +
+      `${line.length.toString(16)}\r\n${line}\r\n`,
+  );
+  const eventually = async (found: () => boolean | Promise<boolean>) => {
+    while (!(await found())) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await eventually(async () => (await (await server.ask(`/v1/sync/job/${id}`)).json()).seq === 1);
+
+  socket.destroy();
+  await eventually(() => records.some((record) => record.path === path));
+
+  assert.equal(records.find((record) => record.path === path)?.remote, "127.0.0.1");
 });
