@@ -409,15 +409,19 @@ static void run_until(double until) {
   for (double left; (left = until - now()) > 0;) turn(left > 0.001 ? (int)(left * 1000) : 0);
 }
 
+/** The publishers take turns: a server closes a connection that is quiet for some seconds. */
 static void send_at_rate(double rate, double seconds) {
+  static int last;
   double from = now();
   for (uint64_t n = 0;; n++) {
     double due = from + n / rate;
     if (due >= from + seconds) break;
     run_until(due);
     for (bool sent = false; !sent;) {
-      for (int i = 0; i < publisher_count && !sent; i++)
-        if (!publishers[i].busy) post(&publishers[i]), sent = true;
+      for (int i = 1; i <= publisher_count && !sent; i++) {
+        Publisher *p = &publishers[(last + i) % publisher_count];
+        if (!p->busy) post(p), sent = true, last = (int)(p - publishers);
+      }
       if (!sent) turn(1);
     }
   }

@@ -1,6 +1,6 @@
 // The product beside what does the same job: all sections, or those that are named.
 // Usage: node bench/run.mjs [quick] [--write] [SECTION...]; DENO and BUN name the runtimes' binaries.
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { prepare } from "./support/prepare.mjs";
 import { machine, versions } from "./support/machine.mjs";
@@ -30,16 +30,19 @@ if (unknown !== undefined) {
 
 await prepare();
 const report = new Report();
-const about = { date: new Date().toISOString(), mode: quick ? "quick" : "full" };
+const mode = quick ? "quick" : "full";
 const facts = { machine: machine(), versions: await versions() };
-const before = loadavg();
-console.log(Object.values(facts.machine).join(", "), "load", before[0].toFixed(2));
+const RESULTS = new URL("results.json", import.meta.url);
+const sections = measuredBefore();
+console.log(Object.values(facts.machine).join(", "), "load", loadavg()[0].toFixed(2));
 console.log(
   Object.entries(facts.versions).map(([name, version]) => `${name} ${version}`).join(", "),
 );
 for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(one)) : SECTIONS) {
   const section = await import(`./sections/${name}.mjs`);
   report.section(section.title);
+  const date = new Date().toISOString();
+  const before = loadavg();
   const from = performance.now();
   const rows = await section.measure({
     quick,
@@ -47,21 +50,26 @@ for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(on
     seconds: quick ? 1 : 5,
     report,
   });
-  report.judge(section.targets(rows));
+  const targets = section.targets(rows);
+  report.judge(targets);
   report.note(`took ${((performance.now() - from) / 1000).toFixed(0)} s`);
+  sections[name] = { date, mode, load: { before, after: loadavg() }, rows, targets };
   if (write) save(); // a run that is stopped keeps what it has measured
 }
 const missed = report.targets.filter(({ holds }) => !holds).length;
 console.log(`\n${report.targets.length - missed} of ${report.targets.length} targets hold`);
 
+/** The file's sections, where they are of this machine and these versions. */
+function measuredBefore() {
+  if (!existsSync(RESULTS)) return {};
+  const { sections, ...about } = JSON.parse(readFileSync(RESULTS, "utf8"));
+  return JSON.stringify(about) === JSON.stringify(facts) ? sections : {};
+}
+
 function save() {
-  const load = { before, after: loadavg() };
-  const { rows, targets } = report;
+  writeFileSync(RESULTS, `${JSON.stringify({ ...facts, sections }, null, 2)}\n`);
+  if (!sections.fan_out) return;
+  const { rows, ...about } = sections.fan_out;
   const plot = fanOutPlot(rows, { ...about, ...facts });
   if (plot) writeFileSync(new URL("fan_out.svg", import.meta.url), plot);
-  const results = { ...about, ...facts, load, rows, targets };
-  writeFileSync(
-    new URL("results.json", import.meta.url),
-    `${JSON.stringify(results, null, 2)}\n`,
-  );
 }

@@ -1,5 +1,5 @@
 // One job, many viewers: how many deliveries a second, and what CPU each costs the server.
-import { median, target } from "../support/figures.mjs";
+import { median, target, versus } from "../support/figures.mjs";
 import { measureServers } from "../support/rounds.mjs";
 
 export const title = "Fan-out: deliveries of one job's events, publishers always in flight";
@@ -33,21 +33,29 @@ export async function measure({ quick, rounds, seconds, report }) {
 
 export function targets(rows) {
   const cpu = (server, viewers = 1000) => median(rows, server, { viewers, "in flight": 4 }, "cpu");
-  const rate = (server, inFlight) =>
-    median(rows, server, { viewers: 1000, "in flight": inFlight }, "deliveries");
+  const ratio = (server, peer, inFlight, name) =>
+    versus(rows, server, peer, { viewers: 1000, "in flight": inFlight }, name);
   const most = (server, viewers) => cpu(server, viewers) / cpu(server);
   return [
-    ...target("Nchan / Bun CPU a delivery, 4 in flight", cpu("Nchan") / cpu("Bun"), ">= 3.5"),
-    ...target("Nchan / Deno CPU a delivery, 4 in flight", cpu("Nchan") / cpu("Deno"), ">= 2.4"),
+    ...target("Nchan / Bun CPU a delivery, 4 in flight", ratio("Nchan", "Bun", 4, "cpu"), ">= 3.5"),
+    ...target(
+      "Nchan / Deno CPU a delivery, 4 in flight",
+      ratio("Nchan", "Deno", 4, "cpu"),
+      ">= 2.4",
+    ),
     ...target(
       "Bun / C floor deliveries/s, 4 in flight",
-      rate("Bun", 4) / rate("C floor", 4),
+      ratio("Bun", "C floor", 4, "deliveries"),
       ">= 0.8",
     ),
-    ...target("Bun / Nchan deliveries/s, 1 in flight", rate("Bun", 1) / rate("Nchan", 1), ">= 1.0"),
+    ...target(
+      "Bun / Nchan deliveries/s, 1 in flight",
+      ratio("Bun", "Nchan", 1, "deliveries"),
+      ">= 1.0",
+    ),
     ...target(
       "Deno / Nchan deliveries/s, 1 in flight",
-      rate("Deno", 1) / rate("Nchan", 1),
+      ratio("Deno", "Nchan", 1, "deliveries"),
       ">= 1.0",
     ),
     ...["Bun", "Deno"].flatMap((server) =>

@@ -1,6 +1,6 @@
 // Milliseconds from just before a post is written until its frame is read, at rates that no server
 // is full at.
-import { median, target } from "../support/figures.mjs";
+import { target, versus } from "../support/figures.mjs";
 import { measureServers } from "../support/rounds.mjs";
 
 export const title = "Latency: from a post to the receipt of its frame, 1,000 viewers";
@@ -34,12 +34,12 @@ export async function measure({ quick, rounds, seconds, report }) {
 export function targets(rows) {
   return RATES.flatMap((rate) =>
     ["p50Ms", "p99Ms"].flatMap((name) => {
-      const of = (server) => median(rows, server, { "events/s": rate }, name);
+      const ratio = (server, peer) => versus(rows, server, peer, { "events/s": rate }, name);
       const what = `${name.slice(0, 3)} at ${rate} events/s`;
       return [
-        ...target(`Bun / Nchan ${what}`, of("Bun") / of("Nchan"), "<= 0.6"),
-        ...target(`Bun / C floor ${what}`, of("Bun") / of("C floor"), "<= 1.3"),
-        ...target(`Deno / Nchan ${what}`, of("Deno") / of("Nchan"), "<= 1.0"),
+        ...target(`Bun / Nchan ${what}`, ratio("Bun", "Nchan"), "<= 0.6"),
+        ...target(`Bun / C floor ${what}`, ratio("Bun", "C floor"), "<= 1.3"),
+        ...target(`Deno / Nchan ${what}`, ratio("Deno", "Nchan"), "<= 1.0"),
       ];
     })
   );

@@ -1,6 +1,6 @@
 // Many jobs with few viewers each: nothing can be shared or put together, and each event is a row.
 import { cpSync } from "node:fs";
-import { median, target } from "../support/figures.mjs";
+import { median, target, versus } from "../support/figures.mjs";
 import { output } from "../support/processes.mjs";
 import { dataDirectory } from "../support/product.mjs";
 import { measureServers } from "../support/rounds.mjs";
@@ -64,8 +64,16 @@ export function targets(rows) {
     rows.find((row) => row.server === server && row.setting.finished === undefined)?.figures
       .deliveries.median;
   return [
-    ...target("Bun / Nchan deliveries/s, 1,000 jobs", alone("Bun") / alone("Nchan"), ">= 1.0"),
-    ...target("Deno / Nchan deliveries/s, 1,000 jobs", alone("Deno") / alone("Nchan"), ">= 0.7"),
+    ...target(
+      "Bun / Nchan deliveries/s, 1,000 jobs",
+      versus(rows, "Bun", "Nchan", {}, "deliveries"),
+      ">= 1.0",
+    ),
+    ...target(
+      "Deno / Nchan deliveries/s, 1,000 jobs",
+      versus(rows, "Deno", "Nchan", {}, "deliveries"),
+      ">= 0.7",
+    ),
     ...["Bun", "Deno"].flatMap((server) =>
       target(
         `${server} deliveries/s beside 100,000 finished jobs / without`,

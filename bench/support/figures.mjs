@@ -6,12 +6,21 @@
  * @param {string} unit such as "/s", "us", "KiB"
  */
 export function figure(values, unit) {
+  const rounds = values.map((value) => Number(value.toPrecision(5)));
+  return {
+    median: middle(values),
+    low: Math.min(...values),
+    high: Math.max(...values),
+    unit,
+    rounds,
+  };
+}
+
+/** @param {number[]} values at least one */
+function middle(values) {
   const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 === 1
-    ? sorted[middle]
-    : (sorted[middle - 1] + sorted[middle]) / 2;
-  return { median, low: sorted[0], high: sorted[sorted.length - 1], unit };
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 /**
@@ -41,13 +50,29 @@ export function target(text, ratio, wanted) {
   return [{ text, ratio, wanted, holds }];
 }
 
+/**
+ * How a figure of one server stands to that of another in the same setting: the median of the
+ * rounds' own ratios. Those of a round are measured one after the other, so a machine whose speed
+ * changes between rounds changes both. Undefined when a row is missing.
+ */
+export function versus(rows, server, peer, setting, name) {
+  const [ours, theirs] = [server, peer].map((each) =>
+    rowOf(rows, each, setting)?.figures[name]?.rounds
+  );
+  if (!ours || ours.length !== theirs?.length) return undefined;
+  return middle(ours.map((value, round) => value / theirs[round]));
+}
+
 /** The median of a figure in the row of a server and a setting; undefined when there is none. */
 export function median(rows, server, setting, name) {
-  const row = rows.find((row) =>
+  return rowOf(rows, server, setting)?.figures[name]?.median;
+}
+
+function rowOf(rows, server, setting) {
+  return rows.find((row) =>
     row.server === server &&
     Object.entries(setting).every(([key, value]) => row.setting[key] === value)
   );
-  return row?.figures[name]?.median;
 }
 
 /** Three or four digits are what a round can tell. */

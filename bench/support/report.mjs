@@ -1,4 +1,4 @@
-// The report: rows as they come, a table a section, and all of it as JSON.
+// The report: rows as they come, a table a section, and what of it holds.
 import { short } from "./figures.mjs";
 
 /**
@@ -14,9 +14,8 @@ import { short } from "./figures.mjs";
  * }} Row
  */
 
-/** Prints rows as they come and keeps them. */
+/** Prints rows as they come. */
 export class Report {
-  rows = [];
   targets = [];
 
   /** Begins a section. */
@@ -26,7 +25,6 @@ export class Report {
 
   /** @param {Row} row */
   row(row) {
-    this.rows.push(row);
     const setting = Object.entries(row.setting).map(([name, value]) => `${name} ${value}`).join(
       ", ",
     );
