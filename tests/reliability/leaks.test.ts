@@ -116,6 +116,10 @@ seeded(
       random.many(PLACES, () => RawViewer.open(streamOf(server, jobs.full), server.key)),
     );
     for (const { socket } of held) socket.resume();
+    // Who comes before all of them are in would take the place of one.
+    while ((await server.ask(`/v1/sync/job/${jobs.full}`)).viewers < PLACES) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     const round = async () => {
       const way = random.pick(WAYS);
       const viewer = await RawViewer.open(streamOf(server, jobs[way.job]), server.key);
