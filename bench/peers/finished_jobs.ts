@@ -42,4 +42,6 @@ async function finish(name: string): Promise<void> {
   const progress = { ...NO_PROGRESS, inserted: 12_345 };
   await log.append(job, advance(progress));
   await log.append(job, end({ status: "completed", progress }));
+  // As retention leaves it within a minute: else the measured server would have that to do first.
+  await log.trim(job, { entriesMax: Infinity, progressMax: 1_000 });
 }
