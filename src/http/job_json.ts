@@ -1,7 +1,7 @@
 /** Jobs as the API shows them. */
 import type { z } from "@hono/zod-openapi";
+import { measures } from "../stream/payloads.ts";
 import { isStalled, type Job } from "../sync/job.ts";
-import type { Progress } from "../sync/progress.ts";
 import type { JobSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
@@ -51,21 +51,4 @@ export function iso(atMs: number): string;
 export function iso(atMs: number | null | undefined): string | null;
 export function iso(atMs: number | null | undefined): string | null {
   return atMs === null || atMs === undefined ? null : new Date(atMs).toISOString();
-}
-
-/** What is known besides the counts, under its names on the wire (as in `progressText`). Unknown ones are left out. */
-function measures(p: Progress) {
-  return {
-    total: p.total,
-    percent: p.percent,
-    bytes_done: p.bytesDone,
-    bytes_total: p.bytesTotal,
-    rate_per_s: p.ratePerS,
-    bytes_per_s: p.bytesPerS,
-    eta_s: p.etaS,
-    phase: p.phase,
-    current: p.current,
-    warnings: p.warnings,
-    paced: p.paced,
-  };
 }

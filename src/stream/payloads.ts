@@ -60,6 +60,23 @@ export function listedText(job: Job): string {
   });
 }
 
+/** What is known besides the counts, under its names on the wire. Unknown ones are left out. */
+export function measures(p: Progress) {
+  return {
+    total: p.total,
+    percent: p.percent,
+    bytes_done: p.bytesDone,
+    bytes_total: p.bytesTotal,
+    rate_per_s: p.ratePerS,
+    bytes_per_s: p.bytesPerS,
+    eta_s: p.etaS,
+    phase: p.phase,
+    current: p.current,
+    warnings: p.warnings,
+    paced: p.paced,
+  };
+}
+
 /** A failed job, or a fault of one connection. */
 export function errorPayload(id: JobId | undefined, error: JobError) {
   return { type: "error", job_id: id, code: error.code, message: error.message };
@@ -80,21 +97,15 @@ function extended(text: string, members: object): string {
   return `${text.slice(0, -1)}, ${spacedJson(members).slice(1)}`;
 }
 
-/** What is known besides the counts; unknown ones are left out. */
 function measuresText(p: Progress): string {
-  return number("total", p.total) + number("percent", p.percent) +
-    number("bytes_done", p.bytesDone) + number("bytes_total", p.bytesTotal) +
-    number("rate_per_s", p.ratePerS) + number("bytes_per_s", p.bytesPerS) +
-    number("eta_s", p.etaS) + words("phase", p.phase) + words("current", p.current) +
-    number("warnings", p.warnings) + (p.paced === undefined ? "" : `, "paced": ${p.paced}`);
-}
-
-function number(name: string, value: number | undefined): string {
-  return value === undefined ? "" : `, "${name}": ${value}`;
-}
-
-function words(name: string, value: string | undefined): string {
-  return value === undefined ? "" : `, "${name}": ${JSON.stringify(value)}`;
+  const known: Readonly<Record<string, string | number | boolean | undefined>> = measures(p);
+  let text = "";
+  for (const name in known) {
+    const value = known[name];
+    if (value === undefined) continue;
+    text += `, "${name}": ${typeof value === "string" ? JSON.stringify(value) : value}`;
+  }
+  return text;
 }
 
 function endText(status: Status, error: JobError | null | undefined): string {

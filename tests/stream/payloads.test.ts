@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { freshJob } from "../../src/log/fold.ts";
 import { listedText, logText, progressText } from "../../src/stream/payloads.ts";
 import { spacedJson } from "../../src/stream/spaced_json.ts";
-import type { Progress } from "../../src/sync/progress.ts";
+import { NO_PROGRESS, type Progress } from "../../src/sync/progress.ts";
 import { newJob } from "../support/log_contract.ts";
 
 const ODD = 'a "b"\\ \n\r\u2028 \u0000 \ud800 é';
@@ -28,15 +28,6 @@ const all: Required<Progress> = {
   warnings: 1,
   paced: true,
 };
-const none: Progress = {
-  inserted: 0,
-  updated: 0,
-  deleted: 0,
-  kept: 0,
-  skipped: 0,
-  encountered: {},
-};
-
 const texts = {
   "progress of which all is known": progressText(job, {
     ...view,
@@ -46,12 +37,12 @@ const texts = {
   "progress of which nothing is known": progressText(job, {
     ...view,
     status: "pending",
-    progress: none,
+    progress: NO_PROGRESS,
   }),
   "a failure": progressText(job, {
     ...view,
     status: "failed",
-    progress: none,
+    progress: NO_PROGRESS,
     error: { code: "c", message: ODD },
   }),
   "a completion": progressText(job, { ...view, status: "completed", progress: all }),
