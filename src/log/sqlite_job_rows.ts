@@ -176,12 +176,16 @@ export class JobRows {
 
   /** Has the next commit write all leases that were not; false when there are none. */
   leasesLeft(): boolean {
-    for (const row of this.#kept.values()) {
-      if (row.stored?.leaseUntilMs === row.job.leaseUntilMs) continue;
-      row.stored = undefined;
-      this.#changed.add(row);
-    }
+    for (const row of this.#kept.values()) this.#leaseWritten(row);
     return this.#changed.size > 0;
+  }
+
+  /** Whether the row's lease is in the file as it is; else the next commit writes it. */
+  #leaseWritten(row: JobRow): boolean {
+    if (row.stored?.leaseUntilMs === row.job.leaseUntilMs) return true;
+    row.stored = undefined;
+    this.#changed.add(row);
+    return false;
   }
 
   committed(): void {
@@ -280,12 +284,9 @@ export class JobRows {
       for (const [text, oldest] of this.#kept) {
         if (tries-- === 0) break;
         if (this.#changed.has(oldest)) continue;
-        if (oldest.stored?.leaseUntilMs === oldest.job.leaseUntilMs) {
-          this.#kept.delete(text);
-          break;
-        }
-        oldest.stored = undefined; // the next commit writes its lease
-        this.#changed.add(oldest);
+        if (!this.#leaseWritten(oldest)) continue;
+        this.#kept.delete(text);
+        break;
       }
     }
     return row;
