@@ -18,10 +18,11 @@ export interface ApiKey {
 
 /** A fresh key: an id to look it up by and 256 random bits in base64url. */
 export function newApiKey(): ApiKey {
-  const letters = Array.from(nodeCrypto().randomBytes(ID_LENGTH), (byte) => ID_ALPHABET[byte % 32]);
+  const { randomBytes } = nodeCrypto();
+  const letters = Array.from(randomBytes(ID_LENGTH), (byte) => ID_ALPHABET[byte % 32]);
   return {
     id: letters.join(""),
-    secret: nodeCrypto().randomBytes(SECRET_BYTES).toString("base64url"),
+    secret: randomBytes(SECRET_BYTES).toString("base64url"),
   };
 }
 

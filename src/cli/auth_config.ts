@@ -76,16 +76,14 @@ export function readTls(certPath: string, keyPath: string): { cert: string; key:
   if (!cert.includes("-----BEGIN CERTIFICATE-----")) {
     throw new ConfigError([`${certPath}: expected a certificate in PEM`]);
   }
+  const { createPrivateKey, createPublicKey } = nodeCrypto();
   try {
-    nodeCrypto().createPrivateKey(key);
+    createPrivateKey(key);
   } catch (cause) {
     throw new ConfigError([`${keyPath}: expected a private key in PEM`], { cause });
   }
-  const own = nodeCrypto().createPublicKey(nodeCrypto().createPrivateKey(key)).export({
-    type: "spki",
-    format: "pem",
-  });
-  const certified = nodeCrypto().createPublicKey(cert).export({ type: "spki", format: "pem" });
+  const own = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "pem" });
+  const certified = createPublicKey(cert).export({ type: "spki", format: "pem" });
   if (own !== certified) {
     throw new ConfigError([`${keyPath}: it is not the key of the certificate ${certPath}`]);
   }

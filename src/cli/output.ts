@@ -18,6 +18,12 @@ export function print(text: string): void {
   }
 }
 
+/** Prints the text on stderr. */
+export function printError(text: string): void {
+  surviveClosedLog();
+  process.stderr.write(text);
+}
+
 let surviving = false;
 let closed = false;
 

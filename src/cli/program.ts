@@ -4,11 +4,10 @@ import { KeyFileError } from "../auth/key_file.ts";
 import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
-import { surviveClosedLog } from "../logger.ts";
 import { PortTakenError } from "../runtime/serve.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, RefusedError, UsageError } from "./exit.ts";
-import { surviveClosedOutput } from "./output.ts";
+import { printError, surviveClosedOutput } from "./output.ts";
 import { serveFlags } from "./serve_flags.ts";
 
 /** @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
@@ -36,11 +35,10 @@ function told(cause: unknown): number {
     BackupError,
     KeyFileError,
   ].some((type) => cause instanceof type);
-  surviveClosedLog();
   const words = cause instanceof Error ? cause.message : String(cause);
-  process.stderr.write(`synctail: ${words}\n`);
+  printError(`synctail: ${words}\n`);
   if (!known && cause instanceof Error && process.env.SYNCTAIL_LOG_LEVEL === "debug") {
-    process.stderr.write(`${cause.stack}\n`);
+    printError(`${cause.stack}\n`);
   }
   return known ? ExitCode.usage : ExitCode.failed;
 }

@@ -5,13 +5,13 @@ import { LINK_SCOPES } from "../auth/scopes.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
 import type { ServerNote } from "../log/data_directory.ts";
-import { loggerOf, logToStderr, surviveClosedLog } from "../logger.ts";
+import { loggerOf, logToStderr } from "../logger.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { readKeysFile } from "./open_auth.ts";
-import { print } from "./output.ts";
+import { print, printError } from "./output.ts";
 import { pagesOf } from "./pages.ts";
 import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -71,9 +71,7 @@ export async function serve(flags: Flags): Promise<number> {
 function tellFirstKey({ keys }: RunningServer, json: boolean): void {
   const { key } = keys.create({ tenant: TENANT, scopes: ["read", "run", "write"], name: "first" });
   const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
-  if (!json) return print(words);
-  surviveClosedLog();
-  process.stderr.write(words);
+  (json ? printError : print)(words);
 }
 
 /** What it listens on, and where people reach it when that is something else. */

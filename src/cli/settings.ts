@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
-import { surviveClosedLog } from "../logger.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
 import type { Config } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
+import { printError } from "./output.ts";
 import { resolveSettings, type ServerSettings } from "./server_settings.ts";
 
 /** Read where no file is named, if it is there. */
@@ -26,8 +26,7 @@ export interface Resolved {
 export async function settingsFrom(flags: Flags): Promise<Resolved> {
   const { env } = process;
   const first = resolveSettings({ flags, env, file: {} });
-  if (first.warnings.length > 0) surviveClosedLog();
-  for (const warning of first.warnings) process.stderr.write(`synctail: ${warning}\n`);
+  for (const warning of first.warnings) printError(`synctail: ${warning}\n`);
   const named = first.settings.config;
   const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
   const config: Config = file === undefined
