@@ -20,6 +20,7 @@ import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { limitRequests } from "./limit_requests.ts";
 import { addLogRoutes } from "./log_routes.ts";
 import { addNotifyRoutes } from "./notify_routes.ts";
+import { openInTurns } from "./open_in_turns.ts";
 import { requestLines } from "./request_lines.ts";
 import { wantsHtml } from "./page_answer.ts";
 import { addPageRoutes, notFoundPage } from "./page_routes.ts";
@@ -65,6 +66,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   });
 
   const small = new SmallBodies({ clock: services.clock, idleMs: services.bodyIdleMs });
+  app.use(openInTurns());
   app.use(requestLines(services));
   app.use(async (context, next) => {
     const { req, env } = context;
