@@ -1,4 +1,5 @@
 /** How many viewers there may be: in all, and of one tenant, job or key. */
+import { type JobKey, keyText } from "../sync/ids.ts";
 
 /** Most viewers at once; Infinity for no limit. */
 export interface ViewerLimits {
@@ -15,10 +16,10 @@ export const NO_LIMITS: ViewerLimits = {
   key: Infinity,
 };
 
-/** Who wants to watch. Texts that name tenant, job and key; undefined where there is none. */
+/** Who wants to watch; undefined where there is none. */
 export interface Applicant {
   readonly tenant: string;
-  readonly job: string | undefined;
+  readonly job: JobKey | undefined;
   readonly key: string | undefined;
 }
 
@@ -34,29 +35,33 @@ export class Admission {
     this.#limits = limits;
   }
 
-  /** A place, which the answer gives back; or the limit that is reached. */
-  admit(applicant: Applicant): (() => void) | Limit {
+  /** Takes a place, which `leave` gives back; else the limit that is reached. */
+  admit(applicant: Applicant): Limit | undefined {
     if (this.#all >= this.#limits.all) return "all";
-    const names: string[] = [];
-    for (const kind of ["tenant", "job", "key"] as const) {
-      const whose = applicant[kind];
-      if (whose === undefined || this.#limits[kind] === Infinity) continue;
-      const name = `${kind} ${whose}`;
+    const counted = this.#counted(applicant);
+    for (const [kind, name] of counted) {
       if ((this.#counts.get(name) ?? 0) >= this.#limits[kind]) return kind;
-      names.push(name);
     }
     this.#all++;
-    for (const name of names) this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
-    let given = true;
-    return () => {
-      if (!given) return;
-      given = false;
-      this.#all--;
-      for (const name of names) {
-        const left = (this.#counts.get(name) ?? 1) - 1;
-        if (left > 0) this.#counts.set(name, left);
-        else this.#counts.delete(name);
-      }
-    };
+    for (const [, name] of counted) this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    return undefined;
+  }
+
+  /** Called once for each that was admitted. */
+  leave(applicant: Applicant): void {
+    this.#all--;
+    for (const [, name] of this.#counted(applicant)) {
+      const left = (this.#counts.get(name) ?? 1) - 1;
+      if (left > 0) this.#counts.set(name, left);
+      else this.#counts.delete(name);
+    }
+  }
+
+  /** What of the applicant has a limit, and the name that it is counted by. */
+  #counted({ tenant, job, key }: Applicant): (readonly ["tenant" | "job" | "key", string])[] {
+    const names = { tenant, job: job && keyText(job), key };
+    return (["tenant", "job", "key"] as const)
+      .filter((kind) => names[kind] !== undefined && this.#limits[kind] < Infinity)
+      .map((kind) => [kind, `${kind} ${names[kind]}`]);
   }
 }

@@ -11,14 +11,16 @@ export type Resume = "start" | "snapshot" | "resumed" | "gap";
 export type Opening =
   /** Nothing is owed and nothing will come: 204. */
   | { readonly kind: "over" }
-  | {
-    readonly kind: "open";
-    readonly resume: Resume;
-    /** Everything after this position follows. */
-    readonly cursor: Seq;
-    /** Whether one frame with the totals of now comes first. */
-    readonly snapshot: boolean;
-  };
+  | Beginning;
+
+export interface Beginning {
+  readonly kind: "open";
+  readonly resume: Resume;
+  /** Everything after this position follows. */
+  readonly cursor: Seq;
+  /** Whether one frame with the totals of now comes first. */
+  readonly snapshot: boolean;
+}
 
 const EVENT_ID = /^([A-Za-z0-9_]{1,32})-(\d{1,15})$/;
 

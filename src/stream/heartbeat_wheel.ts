@@ -49,24 +49,27 @@ export class HeartbeatWheel {
     this.#slots = Array.from({ length: slots }, () => new Set());
   }
 
-  /** Begins the viewer's heartbeats; the answer ends them. */
-  add(viewer: Beating): () => void {
+  /** Begins the viewer's heartbeats; the answer is its slot, for `remove`. */
+  add(viewer: Beating): number {
     if (this.#size === 0) {
       this.#turnMs = this.#clock.monotonic();
       this.#next = 1 % this.#slots.length;
       if (this.#next === 0) this.#turnMs += this.#intervalMs;
     }
-    const slot = this.#slots[Math.floor(this.#random() * this.#slots.length)];
-    slot.add(viewer);
+    const slot = Math.floor(this.#random() * this.#slots.length);
+    this.#slots[slot].add(viewer);
     this.#size++;
     if (!this.#callOff) this.#arm();
-    return () => {
-      if (!slot.delete(viewer)) return;
-      this.#size--;
-      if (this.#size > 0) return;
-      this.#callOff?.();
-      this.#callOff = undefined;
-    };
+    return slot;
+  }
+
+  /** Ends the viewer's heartbeats. */
+  remove(viewer: Beating, slot: number): void {
+    if (!this.#slots[slot].delete(viewer)) return;
+    this.#size--;
+    if (this.#size > 0) return;
+    this.#callOff?.();
+    this.#callOff = undefined;
   }
 
   /** How many viewers are on the wheel. */

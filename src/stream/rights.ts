@@ -48,21 +48,24 @@ export class Rights {
     this.#onFault = onFault;
   }
 
-  /** Refuses the stream as soon as the right has ended; the answer takes it off the list. */
-  hold(stream: Refusable, right: Right): () => void {
+  /** Refuses the stream as soon as the right has ended; the answer is the name, for `release`. */
+  hold(stream: Refusable, right: Right): string {
     const known = this.#held.get(right.name);
     const holders = known ?? { right, streams: new Set(), refusedAtMs: undefined };
     if (!known) this.#held.set(right.name, holders);
     holders.streams.add(stream);
     this.#callOff ??= this.#clock.after(LOOK_MS, () => this.#look());
-    return () => {
-      holders.streams.delete(stream);
-      if (holders.streams.size > 0) return;
-      if (this.#held.get(right.name) === holders) this.#held.delete(right.name);
-      if (this.#held.size > 0) return;
-      this.#callOff?.();
-      this.#callOff = undefined;
-    };
+    return holders.right.name; // one text for all of them
+  }
+
+  /** Takes the stream off the list of those that were opened with the right of that name. */
+  release(stream: Refusable, name: string): void {
+    const holders = this.#held.get(name);
+    if (!holders?.streams.delete(stream) || holders.streams.size > 0) return;
+    this.#held.delete(name);
+    if (this.#held.size > 0) return;
+    this.#callOff?.();
+    this.#callOff = undefined;
   }
 
   /** How many different rights have streams open. */

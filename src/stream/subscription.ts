@@ -9,15 +9,20 @@ import { faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { ReplayPages } from "./replay_pages.ts";
 
-export interface SubscriptionOptions {
+/** What one viewer follows. */
+export interface Followed {
   readonly job: Job;
   readonly tail: Tail;
-  /** What the tail does not have any more. */
-  readonly pages: ReplayPages;
   /** Everything after this position follows. */
   readonly cursor: Seq;
   /** Log lines of at least this level are sent; without it none. */
   readonly logs: LogLevel | undefined;
+}
+
+/** One object for all viewers: there are many of them. */
+export interface SubscriptionOptions {
+  /** What a tail does not have any more. */
+  readonly pages: ReplayPages;
   /** A viewer further behind than this many entries has superseded progress left out. */
   readonly mergeAfter: number;
   readonly retryMs: number;
@@ -27,7 +32,7 @@ export interface SubscriptionOptions {
   /** Called once when the stream is over, however it ended. */
   readonly onEnd: (stream: LiveStream) => void;
   /** Told of a read in which superseded progress was left out. */
-  readonly onMerged?: () => void;
+  readonly onMerged: () => void;
   /** Told of a log that could not be read; the viewer is told no more than that. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -45,16 +50,20 @@ const DELETED: JobError = {
 /** Its source is the job's tail; what the tail does not have any more is paged from the log. */
 export class Subscription extends LiveStream implements Follower {
   readonly #options: SubscriptionOptions;
+  readonly #job: Job;
   readonly #tail: Tail;
+  readonly #logs: LogLevel | undefined;
   #cursor: Seq;
   #mergeBelow: Seq = 0;
 
   /** @param opening the first chunk: connected, and the snapshot if there is one */
-  constructor(opening: Uint8Array, options: SubscriptionOptions) {
+  constructor(opening: Uint8Array, followed: Followed, options: SubscriptionOptions) {
     super(opening, options.onEnd);
     this.#options = options;
-    this.#tail = options.tail;
-    this.#cursor = options.cursor;
+    this.#job = followed.job;
+    this.#tail = followed.tail;
+    this.#logs = followed.logs;
+    this.#cursor = followed.cursor;
   }
 
   /** Called by the tail when there is more, and only after it was told that it is wanted. */
@@ -76,7 +85,7 @@ export class Subscription extends LiveStream implements Follower {
   }
 
   override refuse(error: JobError): void {
-    this.part(faultBytes(this.#options.job.id, error));
+    this.part(faultBytes(this.#job.id, error));
   }
 
   protected override began(): void {
@@ -100,7 +109,7 @@ export class Subscription extends LiveStream implements Follower {
 
   /** Sends what comes next of what the tail has; false when that is nothing. */
   #take(): boolean {
-    const chunk = this.#tail.chunkAfter(this.#cursor, this.#options.logs);
+    const chunk = this.#tail.chunkAfter(this.#cursor, this.#logs);
     if (chunk) this.#cursor = chunk.through;
     if (chunk?.bytes) this.enqueue(chunk.bytes);
     if (this.#atEnd()) {
@@ -112,7 +121,9 @@ export class Subscription extends LiveStream implements Follower {
 
   /** Sends older entries from the log; goes on where nothing of a page is wanted. Never rejects. */
   async #page(): Promise<void> {
-    const { job, logs, mergeAfter, pages } = this.#options;
+    const { mergeAfter, pages } = this.#options;
+    const job = this.#job;
+    const logs = this.#logs;
     try {
       if (this.#tail.last - this.#cursor > mergeAfter) this.#mergeBelow = this.#tail.progressSeq;
       const page = await pages.next({
@@ -131,7 +142,7 @@ export class Subscription extends LiveStream implements Follower {
         this.sendAway(this.#options.retryMs);
         return this.pull();
       }
-      if (this.#mergeBelow > this.#cursor) this.#options.onMerged?.();
+      if (this.#mergeBelow > this.#cursor) this.#options.onMerged();
       this.#cursor = page.through;
       if (!page.bytes) return this.pull();
       this.enqueue(page.bytes);

@@ -4,16 +4,10 @@ import type { Hub } from "../hub/hub.ts";
 import { Tails } from "../hub/tails.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { LogEntry, LogLevel } from "../sync/entry.ts";
-import { type JobKey, keyText } from "../sync/ids.ts";
+import type { JobKey } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import {
-  Admission,
-  type Applicant,
-  type Limit,
-  NO_LIMITS,
-  type ViewerLimits,
-} from "./admission.ts";
-import { openAt } from "./cursor.ts";
+import { Admission, type Applicant, NO_LIMITS, type ViewerLimits } from "./admission.ts";
+import { type Beginning, openAt } from "./cursor.ts";
 import { comeBackBytes, entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
@@ -21,7 +15,7 @@ import { JobsStream, type JobsWish } from "./jobs_stream.ts";
 import { type LiveStream, PARTING_MS } from "./live_stream.ts";
 import { ReplayPages } from "./replay_pages.ts";
 import { type Right, Rights } from "./rights.ts";
-import { Subscription } from "./subscription.ts";
+import { Subscription, type SubscriptionOptions } from "./subscription.ts";
 import { WriteDeadline } from "./write_deadline.ts";
 
 /** Viewers that are sent away come back spread over so many milliseconds for each of them. */
@@ -50,8 +44,6 @@ export interface ViewersOptions {
   readonly limits?: ViewerLimits;
   /** Told when a stream broke inside the server. */
   readonly onFault: (cause: unknown) => void;
-  /** Told of a viewer that there was no place for. */
-  readonly onRefused?: (limit: Limit, applicant: Applicant) => void;
   /** Told how old an entry was when its frames were handed to the viewers. */
   readonly onServed?: (lagMs: number) => void;
   /** Told how late some heartbeats were. */
@@ -80,6 +72,14 @@ export interface ViewerTotals {
   readonly merged: number;
 }
 
+/** What an open stream has to give back. No closures: there are many of them. */
+interface Place extends Applicant {
+  /** On the heartbeat wheel. */
+  readonly slot: number;
+  /** Name of the right that it was opened with. */
+  readonly right: string | undefined;
+}
+
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #tails: Tails;
@@ -89,7 +89,8 @@ export class Viewers {
   readonly #rights: Rights;
   readonly #deadline: WriteDeadline;
   readonly #admission: Admission;
-  readonly #open = new Map<LiveStream, () => void>();
+  readonly #subscriptions: SubscriptionOptions;
+  readonly #open = new Map<LiveStream, Place>();
   readonly #opened: Record<string, number> = {};
   readonly #refused: Record<string, number> = {};
   #merged = 0;
@@ -111,6 +112,12 @@ export class Viewers {
     this.#rights = new Rights(clock, options.onFault);
     this.#deadline = new WriteDeadline(clock, options.writeTimeoutMs ?? 0);
     this.#admission = new Admission(options.limits ?? NO_LIMITS);
+    this.#subscriptions = {
+      ...options,
+      pages: this.#pages,
+      onMerged: () => this.#merged++,
+      onEnd: (ended) => this.#forget(ended),
+    };
   }
 
   /**
@@ -120,46 +127,35 @@ export class Viewers {
   async subscribe(job: Job, wish: Wish): Promise<ReadableStream<Uint8Array> | undefined> {
     const opening = openAt(job, wish.cursor, wish.logs);
     if (opening.kind === "over") return undefined;
-    const place = this.#place({ tenant: job.tenant, job: keyText(job), key: wish.right?.holder });
-    if (!place) return this.turnAway();
-    try {
-      const gap = opening.resume === "gap";
-      const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
-      const { clock, retryMs, mergeAfter, stallAfterMs, onFault } = this.#options;
-      const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
-      const bytes = openingBytes(job, {
-        ...opening,
-        requested: wish.cursor,
-        firstSeq,
-        lines,
-        retryMs,
-      });
-      const subscription = new Subscription(bytes, {
-        job,
-        tail: this.#tails.of(job),
-        pages: this.#pages,
-        cursor: opening.cursor,
-        logs: wish.logs,
-        mergeAfter,
-        retryMs,
-        clock,
-        stallAfterMs,
-        onFault,
-        onMerged: () => this.#merged++,
-        onEnd: (ended) => this.#forget(ended),
-      });
-      return this.#begun(subscription, wish.right, place, opening.resume);
-    } catch (cause) {
-      place();
+    const applicant = { tenant: job.tenant, job, key: wish.right?.holder };
+    if (!this.#admit(applicant)) return this.turnAway();
+    const bytes = await this.#openingBytes(job, wish, opening).catch((cause) => {
+      this.#admission.leave(applicant);
       throw cause;
-    }
+    });
+    const tail = this.#tails.of(job);
+    const followed = { job, tail, cursor: opening.cursor, logs: wish.logs };
+    const subscription = new Subscription(bytes, followed, this.#subscriptions);
+    return this.#begun(subscription, wish.right, applicant, opening.resume);
+  }
+
+  async #openingBytes(job: Job, wish: Wish, opening: Beginning): Promise<Uint8Array> {
+    const gap = opening.resume === "gap";
+    const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
+    const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
+    return openingBytes(job, {
+      ...opening,
+      requested: wish.cursor,
+      firstSeq,
+      lines,
+      retryMs: this.#options.retryMs,
+    });
   }
 
   /** Opens a stream of many jobs: each that matches as it stands, then whatever changes. */
   subscribeToJobs(wish: JobsWish): ReadableStream<Uint8Array> {
     const applicant = { tenant: wish.tenant, job: undefined, key: wish.right?.holder };
-    const place = this.#place(applicant);
-    if (!place) return this.turnAway();
+    if (!this.#admit(applicant)) return this.turnAway();
     const { log, retryMs, onFault } = this.#options;
     const stream = new JobsStream({
       wish,
@@ -169,7 +165,7 @@ export class Viewers {
       onFault,
       onEnd: (ended) => this.#forget(ended),
     });
-    return this.#begun(stream, wish.right, place, "jobs");
+    return this.#begun(stream, wish.right, applicant, "jobs");
   }
 
   /** A stream that asks its viewer to come back, and breaks off. */
@@ -177,31 +173,31 @@ export class Viewers {
     return once(comeBackBytes(this.#comeBackMs()));
   }
 
-  #place(applicant: Applicant): (() => void) | undefined {
-    if (this.#draining) return undefined;
-    const place = this.#admission.admit(applicant);
-    if (typeof place !== "string") return place;
-    this.#refused[place] = (this.#refused[place] ?? 0) + 1;
-    this.#options.onRefused?.(place, applicant);
-    return undefined;
+  #admit(applicant: Applicant): boolean {
+    if (this.#draining) return false;
+    const limit = this.#admission.admit(applicant);
+    if (limit === undefined) return true;
+    this.#refused[limit] = (this.#refused[limit] ?? 0) + 1;
+    return false;
   }
 
   #begun(
     stream: LiveStream,
     right: Right | undefined,
-    leavePlace: () => void,
+    applicant: Applicant,
     how: string,
   ): ReadableStream<Uint8Array> {
-    const leave = [
-      leavePlace,
-      this.#wheel.add(stream),
-      this.#deadline.watch(stream),
-      right && this.#rights.hold(stream, right),
-    ];
-    this.#opened[how] = (this.#opened[how] ?? 0) + 1;
-    this.#open.set(stream, () => {
-      for (const each of leave) each?.();
+    const { tenant, job, key } = applicant;
+    const slot = this.#wheel.add(stream);
+    this.#open.set(stream, {
+      tenant,
+      job,
+      key,
+      slot,
+      right: right && this.#rights.hold(stream, right),
     });
+    this.#deadline.watch(stream);
+    this.#opened[how] = (this.#opened[how] ?? 0) + 1;
     return stream.stream();
   }
 
@@ -283,8 +279,13 @@ export class Viewers {
   }
 
   #forget(stream: LiveStream): void {
-    this.#open.get(stream)?.();
+    const place = this.#open.get(stream);
+    if (!place) return;
     this.#open.delete(stream);
+    this.#admission.leave(place);
+    this.#wheel.remove(stream, place.slot);
+    this.#deadline.forget(stream);
+    if (place.right !== undefined) this.#rights.release(stream, place.right);
     if (this.#open.size === 0) this.#onEmpty();
   }
 

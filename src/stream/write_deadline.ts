@@ -26,17 +26,16 @@ export class WriteDeadline {
     this.#everyMs = deadlineMs / LOOKS;
   }
 
-  /** The answer takes the viewer off again. */
-  watch(viewer: Reading): () => void {
-    if (this.#everyMs === 0) return () => {};
+  watch(viewer: Reading): void {
+    if (this.#everyMs === 0) return;
     this.#viewers.add(viewer);
     this.#callOff ??= this.#clock.after(this.#everyMs, () => this.#look());
-    return () => {
-      this.#viewers.delete(viewer);
-      if (this.#viewers.size > 0) return;
-      this.#callOff?.();
-      this.#callOff = undefined;
-    };
+  }
+
+  forget(viewer: Reading): void {
+    if (!this.#viewers.delete(viewer) || this.#viewers.size > 0) return;
+    this.#callOff?.();
+    this.#callOff = undefined;
   }
 
   /** How many were cut so far. */

@@ -1,32 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Admission, NO_LIMITS } from "../../src/stream/admission.ts";
-import type { TenantId } from "../../src/sync/ids.ts";
+import type { JobId, TenantId } from "../../src/sync/ids.ts";
 import { streamBench } from "../support/stream_bench.ts";
 
-const applicant = (tenant: string, job = "a", key = "k") => ({ tenant, job, key });
+const applicant = (tenant: string, id = "a", key = "k") => {
+  const job = { tenant: tenant as TenantId, id: id as JobId };
+  return { tenant, job, key };
+};
 
 test("admit() names the limit that is reached, and a place that is given back is free again", () => {
   const admission = new Admission({ all: 3, tenant: 2, job: Infinity, key: Infinity });
 
-  const first = admission.admit(applicant("acme"));
-  const second = admission.admit(applicant("acme"));
-  const third = admission.admit(applicant("acme"));
-  const other = admission.admit(applicant("other"));
-  const fourth = admission.admit(applicant("third"));
-  if (typeof first === "function") {
-    first();
-    first(); // twice is once
-  }
-  const again = admission.admit(applicant("acme"));
+  const answers = ["acme", "acme", "acme", "other", "third"].map((tenant) =>
+    admission.admit(applicant(tenant))
+  );
+  admission.leave(applicant("acme"));
+  const later = ["acme", "fifth"].map((tenant) => admission.admit(applicant(tenant)));
 
-  assert.deepEqual([typeof second, third, typeof other, fourth], [
-    "function",
-    "tenant",
-    "function",
-    "all",
-  ]);
-  assert.deepEqual([typeof again, admission.admit(applicant("fifth"))], ["function", "all"]);
+  assert.deepEqual(answers, [undefined, undefined, "tenant", undefined, "all"]);
+  assert.deepEqual(later, [undefined, "all"]);
 });
 
 for (const kind of ["job", "key"] as const) {
@@ -38,18 +31,13 @@ for (const kind of ["job", "key"] as const) {
       admission.admit(each)
     );
 
-    assert.deepEqual(answers.map((answer) => typeof answer === "string" ? answer : "place"), [
-      "place",
-      kind,
-      "place",
-    ]);
+    assert.deepEqual(answers, [undefined, kind, undefined]);
   });
 }
 
 test("a viewer without a place is asked to come back, and another tenant's is let in", async () => {
   const limits = { ...NO_LIMITS, tenant: 1 };
-  const refused: string[] = [];
-  const { job, open, viewers } = streamBench({ limits, onRefused: (limit) => refused.push(limit) });
+  const { job, open, viewers } = streamBench({ limits });
   const ours = await job();
   const theirs = await job({ tenant: "other" as TenantId });
   const first = await open(ours);
@@ -64,7 +52,7 @@ test("a viewer without a place is asked to come back, and another tenant's is le
   assert.deepEqual(frames.map(({ data }) => data.type), ["heartbeat"]);
   assert.ok((frames[0].retry ?? 0) >= 3_000);
   assert.equal(opening[0].data.type, "connected");
-  assert.deepEqual([refused, viewers.size], [["tenant"], 2]);
+  assert.deepEqual([viewers.totals.refused, viewers.size], [{ tenant: 1 }, 2]);
   await first.cancel();
   const back = await open(ours);
   assert.equal((await back.next())[0].data.type, "connected");

@@ -18,7 +18,7 @@ export function streamBench(
     & Partial<
       Pick<
         ViewersOptions,
-        "mergeAfter" | "heartbeatMs" | "stallAfterMs" | "writeTimeoutMs" | "limits" | "onRefused"
+        "mergeAfter" | "heartbeatMs" | "stallAfterMs" | "writeTimeoutMs" | "limits"
       >
     >
     & {
@@ -43,7 +43,6 @@ export function streamBench(
     stallAfterMs: options.stallAfterMs ?? Infinity,
     writeTimeoutMs: options.writeTimeoutMs,
     limits: options.limits,
-    onRefused: options.onRefused,
     onFault: (cause) => faults.push(cause),
   });
   const add = (job: Job, ...facts: Fact[]) => log.append(job, () => ({ facts }));
