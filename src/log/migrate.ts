@@ -1,22 +1,15 @@
 /** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
-import process from "node:process";
+import { closeSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { backUp } from "./migration_copy.ts";
 
 /** How long a statement waits for another process's lock, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
 /** Tries to switch a file to WAL: SQLite does not wait by itself when two processes do so at once. */
 const WAL_TRIES_MAX = 250;
 const WAL_PAUSE_MS = 20;
+/** Tries to copy a file that other processes may be opening and closing. */
+const COPY_TRIES_MAX = 5;
 /** The first 15 bytes of every SQLite file (https://www.sqlite.org/fileformat.html#magic_header_string). */
 const MAGIC = "SQLite format 3";
 
@@ -63,11 +56,15 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     // Looked at before WAL is switched on: a file that is not ours stays as it is, byte for byte.
     let found = recognise(db, schema, cannot);
-    if (found > 0 && found < schema.migrations.length) {
+    for (let tries = 1; found > 0 && found < schema.migrations.length; tries++) {
       db.close();
-      backUp(path, found);
+      const fault = backUp(path, found);
       db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      const before = found;
       found = recognise(db, schema, cannot);
+      if (!fault) break;
+      // Else another process takes the steps, and has made the copy.
+      if (found === before && tries === COPY_TRIES_MAX) throw fault;
     }
     switchToWal(db);
     for (let step = found; step < schema.migrations.length; step++) migrate(db, schema, step);
@@ -122,40 +119,6 @@ function switchToWal(db: DatabaseSync): void {
       if (!locked || tries === WAL_TRIES_MAX) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS);
     }
-  }
-}
-
-/**
- * Copies the files, with the WAL where there is one: VACUUM INTO is refused by Deno unless it may
- * do everything. Nothing of this process has the file open, or closing the copy's source would let
- * go of SQLite's locks. Written under another name first, so that a file named `.bak` is always
- * whole.
- */
-function backUp(path: string, version: number): void {
-  const unfinished = `${path}.v${version}.${process.pid}.tmp`;
-  const suffixes = ["", "-wal"];
-  try {
-    for (const suffix of suffixes) {
-      if (!existsSync(path + suffix)) continue;
-      copyFileSync(path + suffix, unfinished + suffix);
-      chmodSync(unfinished + suffix, 0o600);
-    }
-    // Another process may be migrating the file at this moment; it has made the copy then.
-    if (soundVersionOf(unfinished) === version) renameSync(unfinished, `${path}.v${version}.bak`);
-  } finally {
-    for (const suffix of [...suffixes, "-shm"]) rmSync(unfinished + suffix, { force: true });
-  }
-}
-
-/** The schema of a copy, its WAL taken in; undefined when it is not whole. */
-function soundVersionOf(path: string): number | undefined {
-  const copy = new DatabaseSync(path);
-  try {
-    copy.exec("PRAGMA journal_mode = DELETE");
-    const [check] = copy.prepare("PRAGMA quick_check(1)").all();
-    return check.quick_check === "ok" ? pragma(copy, "user_version") : undefined;
-  } finally {
-    copy.close();
   }
 }
 

@@ -123,6 +123,25 @@ test("openVersioned() refuses another application's database and leaves it as it
   assert.deepEqual(readFileSync(path), before);
 });
 
+test("openVersioned() takes no step on a damaged file, of which there is no whole copy", (t) => {
+  const path = join(emptyDirectory(t), "harbour.db");
+  const old = openVersioned(path, schema(1));
+  const insert = old.prepare("INSERT INTO boats (name) VALUES (?)");
+  for (let n = 0; n < 1_000; n++) insert.run(`boat ${n} `.repeat(10));
+  old.close();
+  const bytes = readFileSync(path);
+  const page = 4_096;
+  for (let at = 3 * page; at < 6 * page; at++) bytes[at] = 0xff;
+  writeFileSync(path, bytes);
+
+  assert.throws(() => openVersioned(path, schema(3)), /^Error: Cannot open the harbour/);
+
+  assert.equal(existsSync(`${path}.v1.bak`), false);
+  const db = new DatabaseSync(path);
+  assert.equal(db.prepare("PRAGMA user_version").get()?.user_version, 1);
+  db.close();
+});
+
 test("openVersioned() refuses a file that is no database and leaves it as it was", (t) => {
   const path = join(emptyDirectory(t), "letter.txt");
   writeFileSync(path, "Dear harbour master, this is not a database at all.");

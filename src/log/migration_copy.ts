@@ -1,0 +1,59 @@
+/** The copy of a SQLite file that is made before a migration changes it. */
+import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
+
+/** The file and what was committed last; SQLite makes its index of that anew. */
+const SUFFIXES = ["", "-wal"];
+
+/**
+ * Copies the file to `<path>.v<version>.bak`, with the WAL where there is one: VACUUM INTO is refused
+ * by Deno unless it may do everything. Nothing of this process may have the file open, or closing
+ * the copy's source would let go of SQLite's locks. So another process may change the file
+ * meanwhile: whoever closes it last moves the WAL into it. Written under another name first, so that
+ * a file named `.bak` is always whole.
+ *
+ * @param version the file's schema
+ * @returns why there is no copy, which may go away by itself; undefined when there is one
+ */
+export function backUp(path: string, version: number): Error | undefined {
+  const unfinished = `${path}.v${version}.${process.pid}.tmp`;
+  try {
+    const before = stampOf(path);
+    for (const suffix of SUFFIXES) {
+      if (!existsSync(path + suffix)) continue;
+      copyFileSync(path + suffix, unfinished + suffix);
+      chmodSync(unfinished + suffix, 0o600);
+    }
+    if (stampOf(path) !== before) throw new Error("it is written to while it is copied");
+    requireWhole(unfinished, version);
+    renameSync(unfinished, `${path}.v${version}.bak`);
+    return undefined;
+  } catch (cause) {
+    return cause instanceof Error ? cause : new Error(String(cause));
+  } finally {
+    for (const suffix of [...SUFFIXES, "-shm"]) rmSync(unfinished + suffix, { force: true });
+  }
+}
+
+/** Another one when the files were written to. */
+function stampOf(path: string): string {
+  return SUFFIXES.map((suffix) => {
+    const stat = statSync(path + suffix, { throwIfNoEntry: false });
+    return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "none";
+  }).join();
+}
+
+/** Takes the copy's WAL in. @throws {Error} when it is not whole */
+function requireWhole(path: string, version: number): void {
+  const copy = new DatabaseSync(path);
+  try {
+    copy.exec("PRAGMA journal_mode = DELETE");
+    const [check] = copy.prepare("PRAGMA quick_check(1)").all();
+    if (check.quick_check !== "ok") throw new Error(`it is damaged: ${check.quick_check}`);
+    const found = copy.prepare("PRAGMA user_version").get()?.user_version;
+    if (found !== version) throw new Error(`its copy has schema ${found} instead of ${version}`);
+  } finally {
+    copy.close();
+  }
+}
