@@ -8,6 +8,7 @@ import { parseScopes } from "../auth/scopes.ts";
 import { systemClock } from "../clock.ts";
 import { makeDataDirectory } from "../log/data_directory.ts";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import { isoTime } from "../sync/iso_time.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { dataFrom } from "./settings.ts";
@@ -88,19 +89,22 @@ async function withKeys(flags: Flags, act: (keys: KeyStore) => number): Promise<
 
 function keyJson(key: KeyInfo) {
   const { id, tenant, scopes, name, createdAtMs, revokedAtMs } = key;
-  return { id, tenant, scopes, name, created_at: iso(createdAtMs), revoked_at: iso(revokedAtMs) };
+  return {
+    id,
+    tenant,
+    scopes,
+    name,
+    created_at: isoTime(createdAtMs),
+    revoked_at: isoTime(revokedAtMs),
+  };
 }
 
 function words(key: KeyInfo): string {
-  const state = key.revokedAtMs === null ? "in force" : `revoked ${iso(key.revokedAtMs)}`;
+  const state = key.revokedAtMs === null ? "in force" : `revoked ${isoTime(key.revokedAtMs)}`;
   const name = key.name === null ? "" : `  ${clean(key.name)}`;
   return `${key.id}  ${key.tenant}  ${key.scopes.join(",")}  ${
-    iso(key.createdAtMs)
+    isoTime(key.createdAtMs)
   }  ${state}${name}`;
-}
-
-function iso(atMs: number | null): string | null {
-  return atMs === null ? null : new Date(atMs).toISOString();
 }
 
 function print(value: unknown): void {

@@ -1,6 +1,7 @@
 /** Jobs as the API shows them. */
 import type { z } from "@hono/zod-openapi";
 import { measures } from "../stream/payloads.ts";
+import { isoTime } from "../sync/iso_time.ts";
 import { isStalled, type Job } from "../sync/job.ts";
 import type { JobSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -33,22 +34,15 @@ export function jobJson(job: Job, services: JobServices): z.output<typeof JobSch
     lease_s: job.leaseMs === null ? null : job.leaseMs / 1000,
     stalled: isStalled(job, clock.now(), stallAfterMs),
     viewers: viewers.of(job),
-    created_at: iso(job.createdAtMs),
-    started_at: iso(job.startedAtMs),
-    updated_at: iso(job.updatedAtMs),
-    ended_at: iso(job.endedAtMs),
+    created_at: isoTime(job.createdAtMs),
+    started_at: isoTime(job.startedAtMs),
+    updated_at: isoTime(job.updatedAtMs),
+    ended_at: isoTime(job.endedAtMs),
     error: job.error,
     late_end: lateEnd && {
       status: lateEnd.status,
       error: lateEnd.error,
-      at: iso(lateEnd.atMs),
+      at: isoTime(lateEnd.atMs),
     },
   };
-}
-
-/** A moment as the API shows it; null where there is none. */
-export function iso(atMs: number): string;
-export function iso(atMs: number | null | undefined): string | null;
-export function iso(atMs: number | null | undefined): string | null {
-  return atMs === null || atMs === undefined ? null : new Date(atMs).toISOString();
 }

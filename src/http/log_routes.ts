@@ -3,9 +3,10 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { accepts } from "hono/accepts";
 import type { EventLog, Page, ReadQuery } from "../log/event_log.ts";
 import { eventId } from "../stream/cursor.ts";
-import { logText, progressText } from "../stream/payloads.ts";
+import { lineText, progressText } from "../stream/payloads.ts";
 import { clean } from "../sync/clean.ts";
 import type { Entry, LogEntry, Seq } from "../sync/entry.ts";
+import { logWords } from "../sync/log_text.ts";
 import type { Job } from "../sync/job.ts";
 import { jobFor } from "./access.ts";
 import { JobParams, problems, SECURITY } from "./describe.ts";
@@ -107,7 +108,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void
       job.seq,
       undefined,
       (entry) => {
-        const text = entry.kind === "log" ? logText(job.id, entry) : progressText(job, entry);
+        const text = entry.kind === "log" ? lineText(job.id, entry) : progressText(job, entry);
         return `{"id": "${eventId(job.epoch, entry.seq)}", ${text.slice(1)}`;
       },
     );
@@ -145,17 +146,14 @@ function rows(
 }
 
 function lineJson(entry: LogEntry) {
-  const { seq, level, message, source, fields } = entry;
-  return { seq, time: timeOf(entry), level, message, source, fields: fields && { ...fields } };
+  const { message, source, fields, time } = logWords(entry);
+  return { seq: entry.seq, time, level: entry.level, message, source, fields };
 }
 
 /** For people: without control characters, and a line break inside is shown as one. */
 function textLine(entry: LogEntry): string {
-  const source = entry.source === undefined ? "" : ` [${clean(entry.source)}]`;
-  const message = entry.message.split(/\r?\n/).map(clean).join("\\n");
-  return `${timeOf(entry)} ${entry.level.padEnd(7)}${source} ${message}`;
-}
-
-function timeOf(entry: LogEntry): string {
-  return new Date(entry.timeMs ?? entry.atMs).toISOString();
+  const { message, source, time } = logWords(entry);
+  const by = source === undefined ? "" : ` [${clean(source)}]`;
+  const words = message.split(/\r?\n/).map(clean).join("\\n");
+  return `${time} ${entry.level.padEnd(7)}${by} ${words}`;
 }

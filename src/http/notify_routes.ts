@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { DELIVERY_STATES, type DeliveryInfo } from "../jobs/notify/delivery_row.ts";
 import { DELIVERIES_LIMIT_MAX } from "../jobs/notify/delivery_store.ts";
+import { isoTime } from "../sync/iso_time.ts";
 import { requireScope } from "./access.ts";
 import { json, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -80,13 +81,9 @@ export function deliveryJson(delivery: DeliveryInfo): z.output<typeof DeliverySc
     status: state,
     tries,
     result,
-    occurred_at: iso(delivery.atMs),
-    created_at: iso(delivery.createdAtMs),
-    next_try_at: delivery.nextAtMs === null ? null : iso(delivery.nextAtMs),
-    done_at: delivery.doneAtMs === null ? null : iso(delivery.doneAtMs),
+    occurred_at: isoTime(delivery.atMs),
+    created_at: isoTime(delivery.createdAtMs),
+    next_try_at: isoTime(delivery.nextAtMs),
+    done_at: isoTime(delivery.doneAtMs),
   };
-}
-
-function iso(atMs: number): string {
-  return new Date(atMs).toISOString();
 }

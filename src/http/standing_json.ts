@@ -1,7 +1,7 @@
 /** Schedules and expectations as the API shows them. */
 import type { z } from "@hono/zod-openapi";
 import type { Standing } from "../jobs/schedules/scheduler.ts";
-import { iso } from "./job_json.ts";
+import { isoTime } from "../sync/iso_time.ts";
 import type { SyncSchema } from "./schemas.ts";
 
 /** The part of a sync that its schedule and expectation tell; undefined for a sync without any. */
@@ -12,10 +12,10 @@ export function standingJson(standing: Standing | undefined): Pick<
   const skip = standing?.lastSkip;
   return {
     schedule: standing?.schedule ?? null,
-    next_run_at: iso(standing?.nextRunAtMs),
+    next_run_at: isoTime(standing?.nextRunAtMs),
     skipped_runs: standing?.skippedRuns ?? 0,
-    last_skip: skip ? { at: iso(skip.atMs), job_id: skip.jobId } : null,
-    expected_at: iso(standing?.expectedAtMs),
+    last_skip: skip ? { at: isoTime(skip.atMs), job_id: skip.jobId } : null,
+    expected_at: isoTime(standing?.expectedAtMs),
     overdue: standing?.overdue ?? false,
   };
 }

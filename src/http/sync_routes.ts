@@ -3,11 +3,12 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { isoTime } from "../sync/iso_time.ts";
 import type { SyncRef } from "../sync/job.ts";
 import { requireScope } from "./access.ts";
 import { json, problems, SECURITY, SyncParams } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
-import { iso, jobJson } from "./job_json.ts";
+import { jobJson } from "./job_json.ts";
 import { notFound, Problem } from "./problem.ts";
 import { JobSchema, RunBodySchema, SyncListSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -68,7 +69,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
           destination: sync?.destination?.type ?? null,
           runnable: sync !== undefined && syncs.runnable(sync) !== undefined,
           last_job: last ? jobJson(last, services) : null,
-          last_success_at: iso(success?.endedAtMs),
+          last_success_at: isoTime(success?.endedAtMs),
           ...standingJson(sync && scheduler.standing(sync, last)),
         };
       }),

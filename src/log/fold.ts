@@ -2,6 +2,7 @@
 import { type Entry, LOG_LEVELS } from "../sync/entry.ts";
 import { newEpoch } from "../sync/ids.ts";
 import type { Job, NewJob } from "../sync/job.ts";
+import { logText } from "../sync/log_text.ts";
 import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
 import { isTerminal } from "../sync/status.ts";
 import { type Change, JobEndedError } from "./event_log.ts";
@@ -44,7 +45,8 @@ export function fold(job: Job, change: Change, atMs: number): { job: Job; entrie
     next.held++;
     next.heardAtMs = atMs;
     if (fact.kind === "log") {
-      entries.push({ ...fact, seq: next.seq, atMs });
+      const text = logText(fact, atMs);
+      entries.push({ kind: "log", level: fact.level, text, seq: next.seq, atMs });
       continue;
     }
     entries.push({ ...fact, seq: next.seq, atMs, changesStatus: fact.status !== next.status });

@@ -6,15 +6,13 @@ export const NO_LOGS = 10;
 const PROGRESS = 0;
 const STATUS = 1;
 
-/** A row as SQLite gives it. */
-type Row = Record<string, unknown>;
-
 /** The columns seq, at_ms, kind, body. */
-export function entryRow(entry: Entry): [number, number, number, string] {
+export type EntryRow = readonly [number, number, number, string];
+
+export function entryRow(entry: Entry): EntryRow {
   if (entry.kind === "log") {
-    const { seq, atMs, level, message, source, timeMs, fields } = entry;
-    const body = JSON.stringify({ message, source, timeMs, fields });
-    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(level), body];
+    const { seq, atMs, level, text } = entry;
+    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(level), text];
   }
   const { seq, atMs, changesStatus, status, progress, error } = entry;
   const body = JSON.stringify({ status, progress, error });
@@ -22,13 +20,11 @@ export function entryRow(entry: Entry): [number, number, number, string] {
 }
 
 /** Reads a row that entryRow wrote; nobody else writes this table. */
-export function entryOf(row: Row): Entry {
-  const { seq, at_ms: atMs, kind } = row as { seq: number; at_ms: number; kind: number };
-  const body = JSON.parse(row.body as string);
+export function entryOf([seq, atMs, kind, body]: EntryRow): Entry {
   if (kind >= NO_LOGS) {
-    return { kind: "log", level: LOG_LEVELS[kind - NO_LOGS], ...body, seq, atMs };
+    return { kind: "log", level: LOG_LEVELS[kind - NO_LOGS], text: body, seq, atMs };
   }
-  return { kind: "progress", ...body, seq, atMs, changesStatus: kind === STATUS };
+  return { kind: "progress", ...JSON.parse(body), seq, atMs, changesStatus: kind === STATUS };
 }
 
 /** The least kind of the log lines to read; one above all of them for none. */

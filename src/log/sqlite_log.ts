@@ -31,14 +31,14 @@ import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { openVersioned } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
-import { entryOf, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
+import { entryOf, type EntryRow, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
 import { jobOf, type JobRow, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 import { wanted } from "./wanted.ts";
 
 /** Rows that are fetched at a time; their bodies may be large. */
-const ROWS = 50;
+const ROWS = 100;
 
 /** `normal` survives a killed process, `full` also waits until the disk has it (fsync). */
 export type Durability = "normal" | "full";
@@ -101,6 +101,7 @@ export class SqliteLog implements EventLog {
        AND (kind > 0 OR seq >= ?) AND (kind < ${NO_LOGS} OR kind >= ?) AND kind >= ?
        ORDER BY seq LIMIT ?`,
     );
+    asArrays(this.#read);
     this.#first = this.#db.prepare("SELECT min(seq) AS seq FROM entries WHERE job = ?");
   }
 
@@ -172,11 +173,11 @@ export class SqliteLog implements EventLog {
         logKindFrom(query.logs),
         query.only === "logs" ? NO_LOGS : 0,
         asked,
-      );
+      ) as unknown as EntryRow[]; // nobody else writes this table
       got = rows.length;
-      for (const columns of rows) {
-        entries.push(entryOf(columns));
-        bytes += (columns.body as string).length; // the column is TEXT NOT NULL
+      for (const row of rows) {
+        entries.push(entryOf(row));
+        bytes += row[3].length;
         if (bytes > READ_BYTES_MAX) break;
       }
       more = entries.length === query.limit || bytes > READ_BYTES_MAX;
@@ -287,4 +288,10 @@ export class SqliteLog implements EventLog {
     if (!row) throw new UnknownJobError(`There is no job "${key.id}"`);
     return row;
   }
+}
+
+/** Has a statement give each row as an array: under Deno an object takes half as long again. */
+function asArrays(statement: ReturnType<DatabaseSync["prepare"]>): void {
+  // Both runtimes have it; the types that Deno brings do not name it.
+  (statement as unknown as { setReturnArrays(on: boolean): void }).setReturnArrays(true);
 }

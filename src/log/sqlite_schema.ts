@@ -11,6 +11,7 @@ export const APPLICATION_ID = 0x53546c67;
  * jobs.thinned: 1 when retention has thinned the job after its end. removed: jobs that are gone,
  * whose entries are being removed.
  * entries.kind: 0 progress, 1 progress that changes the status, 10 to 13 log lines by level.
+ * entries.body: of progress an object, of log lines the members of one.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE jobs (
@@ -66,6 +67,14 @@ export const MIGRATIONS: readonly string[] = [
      PRIMARY KEY (tenant, id)
    ) WITHOUT ROWID;
    CREATE TABLE removed (job INTEGER PRIMARY KEY);`,
+  // The words of log lines as text that is sent as it is.
+  `UPDATE entries SET body =
+     '"message": ' || (body -> '$.message') ||
+     ifnull(', "source": ' || (body -> '$.source'), '') ||
+     ifnull(', "fields": ' || (body -> '$.fields'), '') ||
+     ', "time": "' || strftime('%Y-%m-%dT%H:%M:%fZ',
+       ifnull(body ->> '$.timeMs', at_ms) / 1000.0, 'unixepoch') || '"'
+   WHERE kind >= 10;`,
 ];
 
 /** The event log's file. */

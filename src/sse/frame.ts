@@ -1,5 +1,7 @@
 /** The text of one Server-Sent Event. Knows no job. */
 
+const CARRIAGE_RETURN = /\r/;
+
 /** One event. `data` may hold several lines, ended by LF. */
 export interface SseFrame {
   readonly data: string;
@@ -23,6 +25,27 @@ export interface SseFrame {
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export function encodeFrame(frame: SseFrame): string {
+  refuseData(frame.data);
+  return unchecked(frame);
+}
+
+/**
+ * Encodes events one after another. What may not be in any data is looked for once in all of
+ * them: a page of a replay has hundreds.
+ *
+ * @throws as encodeFrame
+ */
+export function encodeFrames(frames: readonly SseFrame[]): string {
+  let text = "";
+  for (const frame of frames) text += unchecked(frame);
+  if (CARRIAGE_RETURN.test(text) || !text.isWellFormed()) {
+    for (const { data } of frames) refuseData(data);
+  }
+  return text;
+}
+
+/** The event's text, its data taken as they are. */
+function unchecked(frame: SseFrame): string {
   let text = "";
   if (frame.retryMs !== undefined) {
     if (!Number.isSafeInteger(frame.retryMs) || frame.retryMs < 0) {
@@ -38,7 +61,6 @@ export function encodeFrame(frame: SseFrame): string {
     }
     text += `event: ${oneLine("event", frame.event)}\n`;
   }
-  refuse("data", frame.data, /\r/, "a carriage return, which a client reads as a line feed");
   text += `data: ${
     frame.data.includes("\n") ? frame.data.replaceAll("\n", "\ndata: ") : frame.data
   }\n`;
@@ -47,6 +69,11 @@ export function encodeFrame(frame: SseFrame): string {
     text += `id: ${oneLine("id", frame.id)}\n`;
   }
   return text + "\n";
+}
+
+function refuseData(data: string): void {
+  const reason = "a carriage return, which a client reads as a line feed";
+  refuse("data", data, CARRIAGE_RETURN, reason);
 }
 
 function oneLine(field: string, value: string): string {

@@ -1,11 +1,11 @@
 /** From items to the bytes of Server-Sent Events, as a Web Stream. */
-import { encodeFrame, type SseFrame } from "./frame.ts";
+import { encodeFrames, type SseFrame } from "./frame.ts";
 
 const utf8 = new TextEncoder();
 
-/** The bytes of some frames, one after another. @throws as encodeFrame does */
+/** The bytes of some frames, one after another. @throws as encodeFrames */
 export function frameBytes(...frames: readonly SseFrame[]): Uint8Array {
-  return utf8.encode(frames.map(encodeFrame).join(""));
+  return utf8.encode(encodeFrames(frames));
 }
 
 /**

@@ -8,11 +8,11 @@ import { eventId, type Resume } from "./cursor.ts";
 import {
   connectedPayload,
   errorPayload,
-  logText,
+  lineText,
   progressText,
   type ProgressView,
 } from "./payloads.ts";
-import { spacedJson } from "./spaced_json.ts";
+import { spacedJson } from "../sync/spaced_json.ts";
 
 const HEARTBEAT = { data: spacedJson({ type: "heartbeat" }) };
 
@@ -74,7 +74,7 @@ export function entryEncoder(job: Job): SseEncoderStream<Entry> {
 /** The frames of one entry. */
 export function entryFrames(job: Job, entry: Entry): SseFrame[] {
   if (entry.kind === "progress") return progressFrames(job, entry);
-  return [{ data: logText(job.id, entry), id: eventId(job.epoch, entry.seq) }];
+  return [{ data: lineText(job.id, entry), id: eventId(job.epoch, entry.seq) }];
 }
 
 /** A failed job's error comes just before its terminal frame, in the same chunk, without an id. */

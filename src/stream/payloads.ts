@@ -5,7 +5,8 @@ import type { JobId } from "../sync/ids.ts";
 import { type Progress } from "../sync/progress.ts";
 import { isTerminal, type Status } from "../sync/status.ts";
 import type { Resume } from "./cursor.ts";
-import { spacedJson } from "./spaced_json.ts";
+import { isoTime } from "../sync/iso_time.ts";
+import { spacedJson } from "../sync/spaced_json.ts";
 
 /** A progress entry, or the job's own state for a snapshot. */
 export interface ProgressView {
@@ -54,8 +55,8 @@ export function listedText(job: Job): string {
     tags: job.tags,
     attempt: job.attempt,
     created_at: isoTime(job.createdAtMs),
-    started_at: job.startedAtMs === null ? null : isoTime(job.startedAtMs),
-    ended_at: job.endedAtMs === null ? null : isoTime(job.endedAtMs),
+    started_at: isoTime(job.startedAtMs),
+    ended_at: isoTime(job.endedAtMs),
     heard_at: isoTime(job.heardAtMs),
   });
 }
@@ -83,13 +84,8 @@ export function errorPayload(id: JobId | undefined, error: JobError) {
 }
 
 /** A log line; only streams that ask for log lines carry it. */
-export function logText(id: JobId, entry: LogEntry): string {
-  const { level, message, source, fields } = entry;
-  return `{"type": "log", "job_id": "${id}", "level": "${level}", ` +
-    `"message": ${JSON.stringify(message)}` +
-    (source === undefined ? "" : `, "source": ${JSON.stringify(source)}`) +
-    (fields === undefined ? "" : `, "fields": ${spacedJson(fields)}`) +
-    `, "seq": ${entry.seq}, "time": "${isoTime(entry.timeMs ?? entry.atMs)}"}`;
+export function lineText(id: JobId, { level, text, seq }: LogEntry): string {
+  return `{"type": "log", "job_id": "${id}", "level": "${level}", ${text}, "seq": ${seq}}`;
 }
 
 /** An object's text with more members behind. */
@@ -119,12 +115,4 @@ function countsText(counts: Readonly<Record<string, number>>): string {
     text += `${text === "" ? "" : ", "}${JSON.stringify(name)}: ${counts[name]}`;
   }
   return `{${text}}`;
-}
-
-/** The last one is kept: entries that were appended together have one time. */
-let lastTime = { ms: NaN, text: "" };
-
-function isoTime(ms: number): string {
-  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() };
-  return lastTime.text;
 }

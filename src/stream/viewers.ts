@@ -213,8 +213,10 @@ export class Viewers {
       for (const entry of page.entries) {
         if (entry.kind !== "log" || entry.seq > job.seq) continue;
         lines.push(entry);
-        length += lengthOf(entry);
-        while (length > LINES_LENGTH_MAX && lines.length > 1) length -= lengthOf(lines.shift());
+        length += entry.text.length;
+        while (length > LINES_LENGTH_MAX && lines.length > 1) {
+          length -= lines.shift()?.text.length ?? 0;
+        }
       }
       after = page.through;
       more = page.more && after < job.seq;
@@ -298,10 +300,6 @@ export class Viewers {
     const { retryMs } = this.#options;
     return Math.max(retryMs, Math.min(SPREAD_MS_MAX, this.#open.size * SPREAD_MS));
   }
-}
-
-function lengthOf(line: LogEntry | undefined): number {
-  return line ? line.message.length + JSON.stringify(line.fields ?? {}).length : 0;
 }
 
 /** One chunk, and then the connection breaks off. */

@@ -47,7 +47,14 @@ interface Placed {
 
 /** `changesStatus` tells the entries that no later progress supersedes. */
 export type ProgressEntry = ProgressFact & Placed & { readonly changesStatus: boolean };
-export type LogEntry = LogFact & Placed;
+
+/** Its words are text already: most of what is read is sent on, and never looked into. */
+export interface LogEntry extends Placed {
+  readonly kind: "log";
+  readonly level: LogLevel;
+  /** As logText makes it and logWords reads it. */
+  readonly text: string;
+}
 
 /** A committed fact. */
 export type Entry = ProgressEntry | LogEntry;

@@ -6,6 +6,7 @@ import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { StorageFullError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
 import { type JobSource, SourceError, type SourceEvent } from "../../src/sources/source.ts";
+import { logWords } from "../../src/sync/log_text.ts";
 import { deriveSyncId, type JobKey } from "../../src/sync/ids.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import { isTerminal } from "../../src/sync/status.ts";
@@ -80,7 +81,7 @@ test("start() runs a source from in_progress to completed with its last totals",
   assert.equal(started, true);
   assert.deepEqual([over.status, over.progress.inserted, over.tags], ["completed", 3, ["by-hand"]]);
   const told = (await entries(job)).map((entry) =>
-    entry.kind === "log" ? entry.message : [entry.status, entry.progress.inserted]
+    entry.kind === "log" ? logWords(entry).message : [entry.status, entry.progress.inserted]
   );
   assert.deepEqual(told, [
     ["in_progress", 0],

@@ -14,6 +14,7 @@ import { JobEndedError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
 import type { ProgressEvent, WorkerEvent } from "../../src/sync/event.ts";
 import { type JobKey, newJobId, parseSyncId } from "../../src/sync/ids.ts";
+import { logWords } from "../../src/sync/log_text.ts";
 import type { Counters } from "../../src/sync/producer.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { newJob, TENANT } from "../support/log_contract.ts";
@@ -146,7 +147,7 @@ test("post() goes on where a request was cut", async () => {
   const again = await post(job, events, stamp);
 
   const { entries } = await log.read(job, { after: 0, limit: 9, logs: "debug" });
-  assert.deepEqual(entries.map((entry) => entry.kind === "log" && entry.message), [
+  assert.deepEqual(entries.map((entry) => entry.kind === "log" && logWords(entry).message), [
     "1",
     "2",
     "3",

@@ -4,7 +4,7 @@ import { FreshEntries } from "../../src/log/fresh_entries.ts";
 import type { Entry } from "../../src/sync/entry.ts";
 
 function entries(...seqs: number[]): Entry[] {
-  return seqs.map((seq) => ({ kind: "log", level: "info", message: `${seq}`, seq, atMs: 0 }));
+  return seqs.map((seq) => ({ kind: "log", level: "info", text: `${seq}`, seq, atMs: 0 }));
 }
 
 function seqsAfter(fresh: FreshEntries<object>, key: object, seq: number): number[] | undefined {

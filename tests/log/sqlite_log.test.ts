@@ -5,6 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { type EventLog, StorageFullError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import type { LogFact } from "../../src/sync/entry.ts";
+import { logWords } from "../../src/sync/log_text.ts";
 import { line, logContract, newJob, progress, stillClock } from "../support/log_contract.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -168,6 +170,33 @@ test("SqliteLog brings a file of schema 1 up to today's, with a copy of it", asy
   );
   assert.equal(lastSeq, 3);
   assert.ok(existsSync(`${file}.v1.bak`));
+});
+
+test("SqliteLog brings log lines over from schema 2 as they were", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const odd = 'a "b"\\ \n\u0000 é';
+  const said: Omit<LogFact, "kind" | "level">[] = [
+    { message: odd, source: odd, fields: { [odd]: [odd, { n: null, deep: { x: 1e21 } }], e: {} } },
+    { message: "", source: "", fields: {} },
+    ...[0, 1, 999, 1_764_000_000_123, 1_764_000_000_999, 253_402_300_799_999, -1].map((timeMs) => ({
+      message: "m",
+      timeMs,
+    })),
+    ...Array.from({ length: 1_000 }, (_, n) => ({ message: "m", timeMs: 1_764_000_000_000 + n })),
+  ];
+  const key = schemaOneLog(file, said);
+
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { entries } = await log.read(key, { after: 1, limit: 10_000, logs: "debug" });
+  await log.close();
+
+  const words = entries.map((entry) => entry.kind === "log" && logWords(entry));
+  assert.deepEqual(
+    words,
+    said.map(({ timeMs = 900, ...rest }) => ({ ...rest, time: new Date(timeMs).toISOString() })),
+  );
 });
 
 test("SqliteLog says that there is no room, loses nothing that it had, and goes on when there is", async (t) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { logWords } from "../../src/sync/log_text.ts";
 import type { Entry } from "../../src/sync/entry.ts";
 import { isTerminal } from "../../src/sync/status.ts";
 import { loggedEntries } from "../support/log_file.ts";
@@ -63,7 +64,9 @@ seeded(
     for (const { id, publishers, viewers } of outside) {
       const entries = loggedEntries(server.data, id);
       assertWhole(entries);
-      const lines = entries.flatMap((entry) => entry.kind === "log" ? [entry.message] : []);
+      const lines = entries.flatMap((entry) =>
+        entry.kind === "log" ? [logWords(entry).message] : []
+      );
       for (const { acknowledged } of publishers) {
         const name = acknowledged[0].split(" ")[0];
         assert.deepEqual(lines.filter((words) => words.startsWith(`${name} `)), acknowledged);

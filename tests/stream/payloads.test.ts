@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshJob } from "../../src/log/fold.ts";
-import { listedText, logText, progressText } from "../../src/stream/payloads.ts";
-import { spacedJson } from "../../src/stream/spaced_json.ts";
+import { lineText, listedText, progressText } from "../../src/stream/payloads.ts";
+import { spacedJson } from "../../src/sync/spaced_json.ts";
+import type { LogEntry, LogFact } from "../../src/sync/entry.ts";
+import { logText } from "../../src/sync/log_text.ts";
 import { NO_PROGRESS, type Progress } from "../../src/sync/progress.ts";
 import { newJob } from "../support/log_contract.ts";
 
@@ -28,6 +30,11 @@ const all: Required<Progress> = {
   warnings: 1,
   paced: true,
 };
+function logEntry(said: Omit<LogFact, "kind" | "level">): LogEntry {
+  const text = logText({ kind: "log", level: "error", ...said }, view.atMs);
+  return { ...view, kind: "log", level: "error", text };
+}
+
 const texts = {
   "progress of which all is known": progressText(job, {
     ...view,
@@ -47,16 +54,17 @@ const texts = {
   }),
   "a completion": progressText(job, { ...view, status: "completed", progress: all }),
   "a job in a list": listedText({ ...job, name: ODD, tags: ["a", ODD], startedAtMs: 5 }),
-  "a log line": logText(job.id, { ...view, kind: "log", level: "info", message: ODD }),
-  "a log line with all": logText(job.id, {
-    ...view,
-    kind: "log",
-    level: "error",
-    message: "",
-    source: ODD,
-    timeMs: 5,
-    fields: { [ODD]: [ODD, { n: null }], empty: {} },
-  }),
+  "a log line": lineText(job.id, logEntry({ message: ODD })),
+  "a log line with all": lineText(
+    job.id,
+    logEntry({
+      message: "",
+      source: ODD,
+      timeMs: 5,
+      fields: { [ODD]: [ODD, { n: null }], empty: {} },
+    }),
+  ),
+  "a log line whose time is none": lineText(job.id, logEntry({ message: "", timeMs: NaN })),
 };
 
 for (const [what, text] of Object.entries(texts)) {
@@ -127,5 +135,7 @@ test("a log line carries its level, its own time and its fields", () => {
     7,
   ]);
   assert.deepEqual(fields, { [ODD]: [ODD, { n: null }], empty: {} });
-  assert.equal("source" in JSON.parse(texts["a log line"]), false);
+  const plain = JSON.parse(texts["a log line"]);
+  assert.deepEqual(["source" in plain, plain.time], [false, "2025-11-24T16:00:00.123Z"]);
+  assert.equal(JSON.parse(texts["a log line whose time is none"]).time, plain.time);
 });

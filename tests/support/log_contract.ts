@@ -14,6 +14,7 @@ import type { Fact } from "../../src/sync/entry.ts";
 import { deriveSyncId, type JobId, newJobId, type TenantId } from "../../src/sync/ids.ts";
 import type { NewJob } from "../../src/sync/job.ts";
 import { newProducer } from "../../src/sync/producer.ts";
+import { logWords } from "../../src/sync/log_text.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import type { Status } from "../../src/sync/status.ts";
 
@@ -252,19 +253,29 @@ export function logContract(
 
   check("read() gives entries back as they were appended", async (log) => {
     const { job } = await log.create(newJob());
+    const said = { message: "ü\n\u0000", source: "s", fields: { a: [1, null] } };
     const facts: Fact[] = [
       progress("in_progress", 3),
-      { kind: "log", level: "error", message: "ü\n\u0000", source: "s", fields: { a: [1, null] } },
+      { kind: "log", level: "error", timeMs: 7, ...said },
+      { kind: "log", level: "info", message: "" },
       { ...progress("failed", 4), error: { code: "broken", message: "it broke" } } as Fact,
     ];
 
     await log.append(job, () => ({ facts }));
 
     const { entries } = await log.read(job, { after: 0, limit: 10, logs: "debug" });
-    assert.deepEqual(entries, [
+    const lines = entries.filter((entry) => entry.kind === "log");
+    assert.deepEqual(entries.filter((entry) => entry.kind === "progress"), [
       { ...facts[0], seq: 1, atMs: 1_000, changesStatus: true },
-      { ...facts[1], seq: 2, atMs: 1_000 },
-      { ...facts[2], seq: 3, atMs: 1_000, changesStatus: true },
+      { ...facts[3], seq: 4, atMs: 1_000, changesStatus: true },
+    ]);
+    assert.deepEqual(lines.map(({ seq, level, atMs }) => [seq, level, atMs]), [
+      [2, "error", 1_000],
+      [3, "info", 1_000],
+    ]);
+    assert.deepEqual(lines.map(logWords), [
+      { ...said, time: "1970-01-01T00:00:00.007Z" },
+      { message: "", time: "1970-01-01T00:00:01.000Z" },
     ]);
   });
 

@@ -1,7 +1,7 @@
 /** What the log's file holds, read beside the server. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { entryOf } from "../../src/log/sqlite_entry_rows.ts";
+import { entryOf, type EntryRow } from "../../src/log/sqlite_entry_rows.ts";
 import type { Entry } from "../../src/sync/entry.ts";
 
 /** All entries of a job in their order. @param data the server's data directory */
@@ -12,7 +12,9 @@ export function loggedEntries(data: string, jobId: string): Entry[] {
       `SELECT seq, at_ms, kind, body FROM entries
        WHERE job = (SELECT pk FROM jobs WHERE id = ?) ORDER BY seq`,
     ).all(jobId);
-    return rows.map(entryOf);
+    return rows.map(({ seq, at_ms, kind, body }) =>
+      entryOf([seq, at_ms, kind, body] as unknown as EntryRow)
+    );
   } finally {
     db.close();
   }

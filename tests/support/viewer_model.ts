@@ -1,5 +1,6 @@
 /** A viewer that comes back until it is told that nothing more will come, and believes nothing. */
 import assert from "node:assert/strict";
+import { logWords } from "../../src/sync/log_text.ts";
 import { type Entry, levelAtLeast, type LogLevel } from "../../src/sync/entry.ts";
 import { rawStream } from "./raw_stream.ts";
 import { SseParser } from "./sse_parser.ts";
@@ -105,7 +106,11 @@ export class ViewerModel {
         const frame = bySeq.get(seq);
         if (entry.kind === "log") {
           const asked = logs !== undefined && levelAtLeast(entry.level, logs);
-          assert.equal(frame?.message, asked ? entry.message : undefined, `log line ${seq}`);
+          assert.equal(
+            frame?.message,
+            asked ? logWords(entry).message : undefined,
+            `log line ${seq}`,
+          );
         } else if (frame) {
           assert.equal(frame.inserted, entry.progress.inserted, `progress ${seq}`);
           assert.equal(frame.status, entry.status, `status ${seq}`);
