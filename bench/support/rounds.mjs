@@ -10,21 +10,24 @@ const TRIES = 3;
  * Measures servers, each round with a server and a client of its own, and reports a row for each
  * server and setting.
  * @param {{
- *   section: string, names: string[], rounds: number, viewers: number,
+ *   section: string, rounds: number, viewers: number,
+ *   names: (string | { name: string, start?: () => object, setting?: Record<string, string | number> })[],
  *   start?: object, setting: Record<string, string | number>,
  *   steps: { setting: Record<string, number>, run(client: object): Promise<object> }[],
  *   units?: Record<string, string>, report: object,
- * }} plan `names` of SERVERS; `start` is given to each server; the steps of a round follow each
- *   other on the same connections
+ * }} plan `names` of SERVERS, some perhaps twice, started otherwise and named by what is added to
+ *   the setting; `start` is given to each server; the steps of a round follow each other on the
+ *   same connections
  * @returns {Promise<object[]>} the rows
  */
 export async function measureServers(plan) {
-  const { section, names, rounds, viewers, steps, report, units = LOAD_UNITS } = plan;
+  const { section, rounds, viewers, steps, report, units = LOAD_UNITS } = plan;
   const tries = rounds > 1 ? TRIES : 1;
-  const told = names.map(() => steps.map(() => []));
+  const servers = plan.names.map((each) => typeof each === "string" ? { name: each } : each);
+  const told = servers.map(() => steps.map(() => []));
   for (let round = 0; round < rounds; round++) {
-    for (const [n, name] of names.entries()) {
-      const server = await SERVERS[name].start(plan.start);
+    for (const [n, { name, start }] of servers.entries()) {
+      const server = await SERVERS[name].start({ ...plan.start, ...start?.() });
       const client = await connectClient(server, viewers);
       for (const [step, { run }] of steps.entries()) {
         told[n][step].push(await undisturbed(() => run(client), tries));
@@ -34,10 +37,10 @@ export async function measureServers(plan) {
     }
   }
   const rows = steps.flatMap((step, s) =>
-    names.map((name, n) => ({
+    servers.map(({ name, setting }, n) => ({
       section,
       server: SERVERS[name].name,
-      setting: { ...plan.setting, ...step.setting },
+      setting: { ...plan.setting, ...setting, ...step.setting },
       figures: figures(told[n][s], units),
       ...loadNotes(told[n][s]),
     }))
