@@ -1,40 +1,90 @@
 /** The server's own log: one line a fact, on stderr. */
-import {
-  configure,
-  getAnsiColorFormatter,
-  getJsonLinesFormatter,
-  getLogger,
-  type Logger,
-  type TextFormatter,
-} from "@logtape/logtape";
+import type { Logger as TapeLogger, TextFormatter } from "@logtape/logtape";
 import process from "node:process";
 
 /** Levels of the server's own log, most talkative first. */
 export const SERVER_LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type ServerLogLevel = typeof SERVER_LOG_LEVELS[number];
 
-/** The logger of one part of the server, such as "http" or "jobs". */
-export function loggerOf(part: string): Logger {
-  return getLogger(["synctail", part]);
+type LogTape = typeof import("@logtape/logtape");
+type Say = (words: string, facts?: Record<string, unknown>) => void;
+
+/** LogTape's, as far as it is used here. */
+export interface Logger extends Readonly<Record<ServerLogLevel, Say>> {
+  /** Whether such a line is read by anybody: else it need not be made. */
+  isEnabledFor(level: ServerLogLevel): boolean;
 }
 
-/** Sends lines of at least `least` to stderr: JSON for programs, coloured words for a terminal. */
-export async function logToStderr(least: ServerLogLevel): Promise<void> {
+/** The least level that goes to stderr; undefined until logToStderr says one. */
+let least: ServerLogLevel | undefined;
+let tape: LogTape | undefined;
+let loading: Promise<void> | undefined;
+/** Lines that wait for LogTape. */
+const early: (() => void)[] = [];
+
+/** The logger of one part of the server, such as "http" or "jobs". */
+export function loggerOf(part: string): Logger {
+  let own: TapeLogger | undefined;
+  const taped = (from: LogTape) => own ??= from.getLogger(["synctail", part]);
+  const isEnabledFor = (level: ServerLogLevel) => {
+    if (tape) return taped(tape).isEnabledFor(level);
+    return least !== undefined &&
+      SERVER_LOG_LEVELS.indexOf(level) >= SERVER_LOG_LEVELS.indexOf(least);
+  };
+  const sayer = (level: ServerLogLevel): Say => (words, facts = {}) => {
+    if (tape) return taped(tape)[level](words, facts);
+    if (!isEnabledFor(level)) return;
+    early.push(() => tape && taped(tape)[level](words, facts));
+    void loadLog();
+  };
+  return {
+    debug: sayer("debug"),
+    info: sayer("info"),
+    warning: sayer("warning"),
+    error: sayer("error"),
+    isEnabledFor,
+  };
+}
+
+/** Sends lines of at least that level to stderr: JSON for programs, coloured words for a terminal. */
+export function logToStderr(level: ServerLogLevel): void {
+  least = level;
+  if (tape) configure(tape, level);
+}
+
+/**
+ * Loads what makes lines of facts. The first line does so by itself: a start that has nothing to
+ * say takes in neither LogTape nor Node's util, which are a sixth of it.
+ */
+export function loadLog(): Promise<void> {
+  return loading ??= import("@logtape/logtape").then((loaded) => {
+    tape = loaded;
+    if (least !== undefined) configure(loaded, least);
+    for (const say of early.splice(0)) say();
+  });
+}
+
+/** Resolves when every line that was said is on its way. */
+export async function logTold(): Promise<void> {
+  await loading;
+}
+
+function configure(loaded: LogTape, level: ServerLogLevel): void {
   // Made for the first line: under Bun `process.stderr` brings all of Node's streams with it.
   let format: TextFormatter | undefined;
-  await configure({
+  loaded.configureSync({
     reset: true,
     sinks: {
       stderr(record) {
         surviveClosedLog();
         format ??= process.stderr.isTTY
-          ? getAnsiColorFormatter({ timestamp: "time" })
-          : getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
+          ? loaded.getAnsiColorFormatter({ timestamp: "time" })
+          : loaded.getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
         process.stderr.write(format(record));
       },
     },
     loggers: [
-      { category: "synctail", lowestLevel: least, sinks: ["stderr"] },
+      { category: "synctail", lowestLevel: level, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });

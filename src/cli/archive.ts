@@ -72,7 +72,7 @@ async function connected(what: string, flags: Flags): Promise<Connection> {
   if (namedServer(flags) !== undefined) {
     return { client: await runningServer(what, flags), own: false, close: () => Promise.resolve() };
   }
-  await logToStderr("warning");
+  logToStderr("warning");
   return await localServer(
     await settingsFrom(dataOnly(flags)),
     tenantFrom(flags.tenant ?? "default"),

@@ -39,7 +39,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
   const say = (text: string) =>
     (settings.json ? process.stderr : process.stdout).write(`${text}\n`);
   say("synctail demo: a server on this machine, and a sync of real files to watch.");
-  await logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
+  logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
   const { signal, stopped } = untilStopped();
   const data = makeDataDirectory(settings.data);
   const tree = treeFrom(folder, data);

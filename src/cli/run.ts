@@ -32,7 +32,7 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   const missing = whyMissing(sync, resolved, tenant);
   // A server that runs there has a configuration of its own.
   if (missing && serverOf(settings.data) === undefined) throw missing;
-  await logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
+  logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
   const { stopped } = untilStopped();
   const { client, own, close } = await localServer(resolved, tenant);
   try {

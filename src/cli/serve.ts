@@ -24,7 +24,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
 export async function serve(flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify, file } = await settingsFrom(flags);
-  await logToStderr(settings.logLevel);
+  logToStderr(settings.logLevel);
   for (const words of openSecretFiles(settings)) loggerOf("config").warning("{words}", { words });
   const { stopped } = untilStopped();
   let first = false;

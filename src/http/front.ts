@@ -2,6 +2,7 @@
  * What a server answers with from its first moment: that it lives. All else is the app's, whose
  * schemas take longer to make than all the rest of a start, so it is loaded behind the listener.
  */
+import { loadLog } from "../logger.ts";
 import type { Connection } from "./env.ts";
 import { Problem } from "./problem.ts";
 import { tellAnswered } from "./request_line.ts";
@@ -80,7 +81,11 @@ export class Front {
   }
 
   #load(): Promise<App> {
-    return this.#loading ??= Promise.all([import("./app.ts"), this.#services.metrics.load()])
+    return this.#loading ??= Promise.all([
+      import("./app.ts"),
+      this.#services.metrics.load(),
+      loadLog(),
+    ])
       .then(([{ httpApp }]) => this.#app = httpApp(this.#services, this.#version));
   }
 }

@@ -57,10 +57,13 @@ export class RedisBridge {
       if (this.#lost || this.#stopped) return;
       this.#lost = true;
       const told = { sync: this.#options.sync.name, place, reason: error.message };
-      this.#logger.warn("sync {sync}: Redis at {place} is not there ({reason}); trying on", told);
+      this.#logger.warning(
+        "sync {sync}: Redis at {place} is not there ({reason}); trying on",
+        told,
+      );
     });
     client.on("ready", () => {
-      if (this.#lost) this.#logger.warn("Redis at {place} is there again", { place });
+      if (this.#lost) this.#logger.warning("Redis at {place} is there again", { place });
       this.#lost = false;
     });
     this.#hangUp = () => client.destroy();
@@ -80,7 +83,7 @@ export class RedisBridge {
     if (message) return this.#channelOf(channel).take(message);
     if (this.#unread.has(channel) || this.#unread.size >= CHANNELS_MAX) return;
     this.#unread.add(channel);
-    this.#logger.warn("a message on {channel} is no JSON object; such ones are left out", {
+    this.#logger.warning("a message on {channel} is no JSON object; such ones are left out", {
       channel,
     });
   }

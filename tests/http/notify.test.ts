@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { configure, reset } from "@logtape/logtape";
+import { loadLog } from "../../src/logger.ts";
 import { newJobId } from "../../src/sync/ids.ts";
 import { targetsOf } from "../support/notify_bench.ts";
 import { receiver } from "../support/receiver.ts";
@@ -71,6 +72,7 @@ test("GET /v1/notify/deliveries lists a tenant's own, by the targets' names alon
 test("no URL, password or secret of a target is ever shown, logged or kept", async (t) => {
   const CANARY = "canary93f1";
   const lines: string[] = [];
+  await loadLog();
   await configure({
     reset: true,
     sinks: { lines: (record) => lines.push(JSON.stringify([record.message, record.properties])) },

@@ -1,10 +1,12 @@
 /** What the server's own log is told while a test runs. */
 import { configure, reset } from "@logtape/logtape";
+import { loadLog } from "../../src/logger.ts";
 import type { Cleanup } from "./program.ts";
 
 /** Lines as `warning: words`, of one part of the server. */
 export async function serverLog(t: Cleanup, part: string): Promise<readonly string[]> {
   const lines: string[] = [];
+  await loadLog();
   await configure({
     reset: true,
     sinks: { lines: ({ level, message }) => void lines.push(`${level}: ${message.join("")}`) },
@@ -23,6 +25,7 @@ export async function serverRecords(
   part: string,
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const records: Readonly<Record<string, unknown>>[] = [];
+  await loadLog();
   await configure({
     reset: true,
     sinks: { records: ({ properties }) => void records.push(properties) },

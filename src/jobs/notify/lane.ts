@@ -1,6 +1,6 @@
 /** The way to one target: one message at a time, tried again until it is there or given up. */
 import type { Clock } from "../../clock.ts";
-import type { Logger } from "@logtape/logtape";
+import type { Logger } from "../../logger.ts";
 import { attempt } from "./attempt.ts";
 import type { DeliveryRow } from "./delivery_row.ts";
 import type { DeliveryStore } from "./delivery_store.ts";
@@ -105,7 +105,7 @@ export class Lane {
         this.#restUntilMs = clock.now() + (retryAfterMs ?? backoffMs(this.#failures) * jitter);
         store.tried(row.pk, result, this.#againAtMs(row, jitter));
         const words = "{target} could not be told ({kind}, {id}): {result}; it is tried again";
-        return logger.warn(words, about);
+        return logger.warning(words, about);
       }
       default:
         kind satisfies never;
