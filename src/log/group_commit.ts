@@ -78,7 +78,7 @@ export class GroupCommit {
   close(): Promise<void> {
     this.#closed = true;
     while (this.#waiting.length > 0) this.#commit();
-    if (this.#jobs.leasesLeft()) this.#commitAll([]);
+    if (this.#jobs.markLeases()) this.#commitAll([]);
     return Promise.resolve();
   }
 

@@ -175,7 +175,7 @@ export class JobRows {
   }
 
   /** Has the next commit write all leases that were not; false when there are none. */
-  leasesLeft(): boolean {
+  markLeases(): boolean {
     for (const row of this.#kept.values()) this.#leaseWritten(row);
     return this.#changed.size > 0;
   }

@@ -1,5 +1,6 @@
 /** One try to send a request: what came of it, in words without secrets. */
 import type { Clock } from "../../clock.ts";
+import { unreached } from "../../client/unreached.ts";
 import type { TargetRequest } from "./request.ts";
 
 /** A try ends after so many milliseconds, whatever the receiver does. */
@@ -53,7 +54,7 @@ export async function attempt(
   } catch (cause) {
     if (late) return { kind: "failed", result: `no answer in ${TRY_MS / 1000} s`, answer: "" };
     if (signal.aborted) return { kind: "called-off", result: "called off", answer: "" };
-    return { kind: "failed", result: reasonOf(cause), answer: "" };
+    return { kind: "failed", result: reasonOf(url, cause), answer: "" };
   } finally {
     callOff();
     signal.removeEventListener("abort", stop);
@@ -94,20 +95,8 @@ async function beginning(response: Response): Promise<string> {
   return text;
 }
 
-/** The runtimes say it in words of their own, with the URL in them: here are ours. */
-const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/refused/i, "the connection was refused"],
-  [/notfound|enotfound|eai_again|dns|lookup|resolve/i, "there is no such host"],
-  [/cert|tls|ssl|self.signed|issuer/i, "its certificate is not accepted"],
-  [/reset|closed|eof|incomplete/i, "the connection broke"],
-];
-
-function reasonOf(cause: unknown): string {
-  const words: string[] = [];
-  for (let error = cause, depth = 0; error instanceof Error && depth < 5; depth++) {
-    words.push(error.message, "code" in error ? String(error.code) : "");
-    error = error.cause;
-  }
-  const text = words.join(" ").replace(/https?:\S*/g, ""); // a host's name says nothing here
-  return REASONS.find(([form]) => form.test(text))?.[1] ?? "no connection";
+/** In words of ours alone: those of the runtimes have the URL in them. */
+function reasonOf(url: string, cause: unknown): string {
+  const { kind, reason } = unreached(url, cause);
+  return kind === "other" ? "no connection" : reason;
 }

@@ -183,7 +183,7 @@ test("a target that nobody answers for is told of in words, and asked less and l
     clock.advance(600_000);
   }
 
-  assert.deepEqual(deliveries(), ["failed waiting the connection was refused"]);
+  assert.deepEqual(deliveries(), ["failed waiting connection refused"]);
 });
 
 test("a message over which the target fails stands in no other's way, but for its own job's", async (t) => {
