@@ -11,7 +11,7 @@ const TRIES = 3;
  * server and setting.
  * @param {{
  *   section: string, rounds: number, viewers: number,
- *   names: (string | { name: string, start?: () => object, setting?: Record<string, string | number> })[],
+ *   names: (string | { name: string, start?: () => Promise<object>, setting?: Record<string, string | number> })[],
  *   start?: object, setting: Record<string, string | number>,
  *   steps: { setting: Record<string, number>, run(client: object): Promise<object> }[],
  *   units?: Record<string, string>, report: object,
@@ -27,7 +27,7 @@ export async function measureServers(plan) {
   const told = servers.map(() => steps.map(() => []));
   for (let round = 0; round < rounds; round++) {
     for (const [n, { name, start }] of servers.entries()) {
-      const server = await SERVERS[name].start({ ...plan.start, ...start?.() });
+      const server = await SERVERS[name].start({ ...plan.start, ...await start?.() });
       const client = await connectClient(server, viewers);
       for (const [step, { run }] of steps.entries()) {
         told[n][step].push(await undisturbed(() => run(client), tries));
