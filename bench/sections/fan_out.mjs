@@ -1,5 +1,5 @@
 // One job, many viewers: how many deliveries a second, and what CPU each costs the server.
-import { median, target, versus } from "../support/figures.mjs";
+import { target, versus } from "../support/figures.mjs";
 import { measureServers } from "../support/rounds.mjs";
 
 export const title = "Fan-out: deliveries of one job's events, publishers always in flight";
@@ -10,32 +10,40 @@ const QUICK_PEERS = ["betterSse"];
 
 export async function measure({ quick, rounds, seconds, report }) {
   const warm = quick ? 0.3 : 1;
-  const measured = (names, viewers, inFlight) =>
-    measureServers({
-      section: "fan_out",
-      names,
-      rounds,
+  const [one, four, sixteen] = [1, 4, 16].map((count) => ({
+    setting: { "in flight": count },
+    run: (client) => client.load(count, seconds, warm),
+  }));
+  const plan = { section: "fan_out", rounds, viewers: 1000, report, setting: { viewers: 1000 } };
+  const sized = (viewers) =>
+    (quick ? ["bun", "deno"] : SHOWN).map((name) => ({
+      name,
       viewers,
-      report,
       setting: { viewers },
-      steps: inFlight.map((count) => ({
-        setting: { "in flight": count },
-        run: (client) => client.load(count, seconds, warm),
-      })),
-    });
+      steps: [four],
+    }));
   return [
-    ...(await measured(SHOWN, 1000, quick ? [1, 4] : [1, 4, 16])),
-    ...(await measured(quick ? QUICK_PEERS : PEERS, 1000, quick ? [4] : [1, 4, 16])),
-    ...(await measured(quick ? ["bun", "deno"] : SHOWN, 100, [4])),
-    ...(await measured(quick ? ["bun", "deno"] : SHOWN, 10_000, [4])),
+    ...(await measureServers({
+      ...plan,
+      names: [
+        ...SHOWN.map((name) => ({ name, steps: quick ? [one, four] : [one, four, sixteen] })),
+        ...sized(100),
+        ...sized(10_000),
+      ],
+      steps: [one, four, sixteen],
+    })),
+    ...(await measureServers({
+      ...plan,
+      names: quick ? QUICK_PEERS : PEERS,
+      steps: quick ? [four] : [one, four, sixteen],
+    })),
   ];
 }
 
 export function targets(rows) {
-  const cpu = (server, viewers = 1000) => median(rows, server, { viewers, "in flight": 4 }, "cpu");
   const ratio = (server, peer, inFlight, name) =>
     versus(rows, server, peer, { viewers: 1000, "in flight": inFlight }, name);
-  const most = (server, viewers) => cpu(server, viewers) / cpu(server);
+  const sized = (viewers) => ({ viewers, "in flight": 4 });
   return [
     ...target("Nchan / Bun CPU a delivery, 4 in flight", ratio("Nchan", "Bun", 4, "cpu"), ">= 3.5"),
     ...target(
@@ -62,7 +70,7 @@ export function targets(rows) {
       [100, 10_000].flatMap((viewers) =>
         target(
           `${server} CPU a delivery, ${viewers} viewers / 1000, 4 in flight`,
-          most(server, viewers),
+          versus(rows, server, server, sized(viewers), "cpu", sized(1000)),
           "<= 1.35",
         )
       )

@@ -11,39 +11,49 @@ const TRIES = 3;
  * server and setting.
  * @param {{
  *   section: string, rounds: number, viewers: number,
- *   names: (string | { name: string, start?: () => Promise<object>, setting?: Record<string, string | number> })[],
+ *   names: (string | {
+ *     name: string, start?: () => Promise<object>, setting?: Record<string, string | number>,
+ *     viewers?: number, steps?: object[],
+ *   })[],
  *   start?: object, setting: Record<string, string | number>,
  *   steps: { setting: Record<string, number>, run(client: object): Promise<object> }[],
  *   units?: Record<string, string>, report: object,
- * }} plan `names` of SERVERS, some perhaps twice, started otherwise and named by what is added to
- *   the setting; `start` is given to each server; the steps of a round follow each other on the
+ * }} plan `names` of SERVERS, some perhaps twice: started otherwise, with other viewers or some of the
+ *   steps alone, and named by what is added to the setting; `start` is given to each server; the steps of a round follow each other on the
  *   same connections
  * @returns {Promise<object[]>} the rows
  */
 export async function measureServers(plan) {
   const { section, rounds, viewers, steps, report, units = LOAD_UNITS } = plan;
   const tries = rounds > 1 ? TRIES : 1;
-  const servers = plan.names.map((each) => typeof each === "string" ? { name: each } : each);
-  const told = servers.map(() => steps.map(() => []));
+  const servers = plan.names.map((each) => ({
+    viewers,
+    steps,
+    ...(typeof each === "string" ? { name: each } : each),
+  }));
+  const told = servers.map(({ steps }) => new Map(steps.map((step) => [step, []])));
   for (let round = 0; round < rounds; round++) {
-    for (const [n, { name, start }] of servers.entries()) {
+    for (const [n, { name, start, viewers, steps }] of servers.entries()) {
       const server = await SERVERS[name].start({ ...plan.start, ...await start?.() });
       const client = await connectClient(server, viewers);
-      for (const [step, { run }] of steps.entries()) {
-        told[n][step].push(await undisturbed(() => run(client), tries));
+      for (const step of steps) {
+        told[n].get(step).push(await undisturbed(() => step.run(client), tries));
       }
       await client.stop();
       await server.stop();
     }
   }
-  const rows = steps.flatMap((step, s) =>
-    servers.map(({ name, setting }, n) => ({
-      section,
-      server: SERVERS[name].name,
-      setting: { ...plan.setting, ...setting, ...step.setting },
-      figures: figures(told[n][s], units),
-      ...loadNotes(told[n][s]),
-    }))
+  const rows = steps.flatMap((step) =>
+    servers.flatMap(({ name, setting }, n) => {
+      const measured = told[n].get(step);
+      return measured === undefined ? [] : [{
+        section,
+        server: SERVERS[name].name,
+        setting: { ...plan.setting, ...setting, ...step.setting },
+        figures: figures(measured, units),
+        ...loadNotes(measured),
+      }];
+    })
   );
   rows.forEach((row) => report.row(row));
   return rows;
