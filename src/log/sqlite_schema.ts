@@ -72,8 +72,9 @@ export const MIGRATIONS: readonly string[] = [
      '"message": ' || (body -> '$.message') ||
      ifnull(', "source": ' || (body -> '$.source'), '') ||
      ifnull(', "fields": ' || (body -> '$.fields'), '') ||
-     ', "time": "' || strftime('%Y-%m-%dT%H:%M:%fZ',
-       ifnull(body ->> '$.timeMs', at_ms) / 1000.0, 'unixepoch') || '"'
+     ', "time": "' || coalesce(
+       strftime('%Y-%m-%dT%H:%M:%fZ', (body ->> '$.timeMs') / 1000.0, 'unixepoch'),
+       strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch')) || '"'
    WHERE kind >= 10;`,
 ];
 
