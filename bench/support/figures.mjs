@@ -51,9 +51,9 @@ export function target(text, ratio, wanted) {
 }
 
 /**
- * How a figure of one server stands to that of another, in the same setting or another: the median of the
- * rounds' own ratios. Those of a round are measured one after the other, so a machine whose speed
- * changes between rounds changes both. Undefined when a row is missing.
+ * How a figure of one server stands to that of another, in the same setting or another: the
+ * median of the rounds' own ratios. Those of a round are measured one after the other, so a machine
+ * whose speed changes between rounds changes both. Undefined when a row is missing.
  */
 export function versus(rows, server, peer, setting, name, peerSetting = setting) {
   const ours = rowOf(rows, server, setting)?.figures[name]?.rounds;

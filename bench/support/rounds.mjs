@@ -18,9 +18,9 @@ const TRIES = 3;
  *   start?: object, setting: Record<string, string | number>,
  *   steps: { setting: Record<string, number>, run(client: object): Promise<object> }[],
  *   units?: Record<string, string>, report: object,
- * }} plan `names` of SERVERS, some perhaps twice: started otherwise, with other viewers or some of the
- *   steps alone, and named by what is added to the setting; `start` is given to each server; the steps of a round follow each other on the
- *   same connections
+ * }} plan `names` of SERVERS, some perhaps twice: started otherwise, with other viewers or some of
+ *   the steps alone, and named by what is added to the setting; `start` is given to each server;
+ *   the steps of a round follow each other on the same connections
  * @returns {Promise<object[]>} the rows
  */
 export async function measureServers(plan) {
