@@ -25,8 +25,7 @@ export interface SseFrame {
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export function encodeFrame(frame: SseFrame): string {
-  refuseData(frame.data);
-  return unchecked(frame);
+  return encodeFrames([frame]);
 }
 
 /**
@@ -39,7 +38,10 @@ export function encodeFrames(frames: readonly SseFrame[]): string {
   let text = "";
   for (const frame of frames) text += unchecked(frame);
   if (CARRIAGE_RETURN.test(text) || !text.isWellFormed()) {
-    for (const { data } of frames) refuseData(data);
+    for (const { data } of frames) {
+      const reason = "a carriage return, which a client reads as a line feed";
+      refuse("data", data, CARRIAGE_RETURN, reason);
+    }
   }
   return text;
 }
@@ -69,11 +71,6 @@ function unchecked(frame: SseFrame): string {
     text += `id: ${oneLine("id", frame.id)}\n`;
   }
   return text + "\n";
-}
-
-function refuseData(data: string): void {
-  const reason = "a carriage return, which a client reads as a line feed";
-  refuse("data", data, CARRIAGE_RETURN, reason);
 }
 
 function oneLine(field: string, value: string): string {
