@@ -12,6 +12,7 @@ import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { dataFrom, settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
+import { isoTime } from "../sync/iso_time.ts";
 
 /** Needs no server. @throws {UsageError} when there is no such target; {ConfigError} */
 export async function testTargets(name: string | undefined, flags: Flags): Promise<number> {
@@ -72,7 +73,7 @@ function words(delivery: DeliveryInfo): string {
   const { target, kind, sync, job, state, tries, result, atMs } = delivery;
   const about = [sync, job].filter((part) => part !== null).map(clean).join(" ");
   const tried = tries === 1 ? "1 try" : `${tries} tries`;
-  const at = new Date(atMs).toISOString();
+  const at = isoTime(atMs);
   return `${at}  ${target}  ${kind}  ${about}  ${state.replace("_", " ")} (${tried})` +
     (result === null ? "" : `: ${result}`);
 }

@@ -9,6 +9,7 @@ import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import { TicketBodySchema, TicketSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
+import { isoTime } from "../sync/iso_time.ts";
 
 const route = createRoute({
   method: "post",
@@ -46,7 +47,7 @@ export function addTicketRoute(app: OpenAPIHono<HttpEnv>, services: Services): v
       : "";
     const base = origin.of(context.req.raw, context.env) + origin.prefix;
     const url = `${base}/v1/sync/${path}/subscribe?${query}ticket=${ticket}`;
-    return context.json({ ticket, url, expires_at: new Date(expiresAtMs).toISOString() }, 201, {
+    return context.json({ ticket, url, expires_at: isoTime(expiresAtMs) }, 201, {
       "Cache-Control": "no-store",
     });
   });

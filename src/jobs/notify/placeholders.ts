@@ -1,6 +1,7 @@
 /** The names in double braces of a template: which there are, and what they stand for. */
 import { textOf, titleOf } from "./words.ts";
 import type { Message } from "./message.ts";
+import { isoTime } from "../../sync/iso_time.ts";
 
 const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
@@ -94,7 +95,7 @@ function valueOf(name: string, { id, message, link, secret }: Values): string {
     case "text":
       return textOf(message);
     case "time":
-      return new Date(message.atMs).toISOString();
+      return isoTime(message.atMs);
     case "tenant":
       return message.tenant;
     case "sync":

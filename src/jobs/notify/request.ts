@@ -4,6 +4,7 @@ import type { Message, MessageKind } from "./message.ts";
 import { filled } from "./placeholders.ts";
 import type { Target, TemplateTarget, WebhookTarget } from "./target.ts";
 import { textOf, titleOf } from "./words.ts";
+import { isoTime } from "../../sync/iso_time.ts";
 
 /** A message on its way to a target. */
 export interface Delivery {
@@ -72,7 +73,7 @@ function webhookRequest({ url, key }: WebhookTarget, delivery: Delivery): Target
   const { kind, atMs, tenant, sync, job, detail } = message;
   const body = JSON.stringify({
     type: job ? `sync.job.${kind}` : `sync.${kind}`,
-    timestamp: new Date(atMs).toISOString(),
+    timestamp: isoTime(atMs),
     data: job ?? { sync_id: sync?.id ?? null, sync: sync?.name ?? null },
     tenant,
     ...(detail !== "" && { detail }),

@@ -5,6 +5,7 @@ import { attempt, type Outcome } from "./attempt.ts";
 import type { Message } from "./message.ts";
 import { requestFor } from "./request.ts";
 import type { Target } from "./target.ts";
+import { isoTime } from "../../sync/iso_time.ts";
 
 /** Characters of an answer that are shown. */
 const SHOWN_MAX = 300;
@@ -24,7 +25,7 @@ export async function tryTarget(
 
 /** A job that nobody ran, with all that a job has. */
 function sample(nowMs: number): Message {
-  const at = new Date(nowMs).toISOString();
+  const at = isoTime(nowMs);
   const sync = { id: randomUUID(), name: "test" };
   const job = {
     id: randomUUID(),

@@ -1,6 +1,7 @@
 /** The moments at which a schedule wants a run. Times are milliseconds since 1970. */
 import { Cron } from "croner";
 import { durationText } from "../amounts.ts";
+import { isoTime } from "../../sync/iso_time.ts";
 
 /** A slot that is handled within this many milliseconds is on time. */
 export const LATE_MS = 60_000;
@@ -123,7 +124,7 @@ export function zoneFault(text: string): string | undefined {
 
 /** `2026-11-26T02:00:00.000Z` */
 export function utcText(atMs: number): string {
-  return new Date(atMs).toISOString();
+  return isoTime(atMs);
 }
 
 /** `2026-11-26 03:00`, as the clocks there show it. */
