@@ -4,7 +4,7 @@ import type { Job } from "../../sync/job.ts";
 import type { OnOccurrence } from "../occurrence.ts";
 import type { ConfiguredSync } from "../sync_config.ts";
 import type { SyncNote } from "./remembered.ts";
-import { utcText } from "./slots.ts";
+import { isoTime } from "../../sync/iso_time.ts";
 import type { Expectation } from "./timing.ts";
 
 const logger = loggerOf("schedules");
@@ -55,7 +55,7 @@ export function told(
   const note = { ...started, overdueMs: overdue ? before.overdueMs ?? nowMs : undefined };
   const occurrence = { tenant, sync: { id, name }, atMs: nowMs };
   if (overdue && !wasTold) {
-    const detail = `a start was expected by ${utcText(atMs)}; ${lastStartText(note)}`;
+    const detail = `a start was expected by ${isoTime(atMs)}; ${lastStartText(note)}`;
     logger.warning("{name} is overdue: {detail}", { name, detail });
     onOccurrence({ ...occurrence, kind: "overdue", job: undefined, detail });
   } else if (!overdue && wasTold) {
@@ -70,5 +70,5 @@ export function told(
 function lastStartText({ lastStartMs }: SyncNote): string {
   return lastStartMs === undefined
     ? "it has not started yet"
-    : `its last start was at ${utcText(lastStartMs)}`;
+    : `its last start was at ${isoTime(lastStartMs)}`;
 }

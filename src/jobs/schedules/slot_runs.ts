@@ -7,7 +7,8 @@ import type { Dispatcher } from "../dispatcher.ts";
 import type { ConfiguredSync } from "../sync_config.ts";
 import type { Syncs } from "../syncs.ts";
 import { placeOf, type Remembered, type SyncPlace } from "./remembered.ts";
-import { COUNTED_MAX, type DueSlots, dueSlots, scheduleText, utcText } from "./slots.ts";
+import { COUNTED_MAX, type DueSlots, dueSlots, scheduleText } from "./slots.ts";
+import { isoTime } from "../../sync/iso_time.ts";
 
 /** How jobs that a schedule started tell of it, in their `meta.trigger`. */
 const BY_SCHEDULE = "schedule";
@@ -113,7 +114,7 @@ export class SlotRuns {
     if (before.last?.jobId === last.jobId) return;
     logger.warning("{name}: skipped {runs}, as job {job} is on its way still", {
       name: sync.name,
-      runs: due.count === 1 ? "a run" : `the runs since ${utcText(due.firstMs)}`,
+      runs: due.count === 1 ? "a run" : `the runs since ${isoTime(due.firstMs)}`,
       job: last.jobId,
     });
   }
@@ -124,7 +125,7 @@ function metaOf(words: string, due: DueSlots): Readonly<Record<string, unknown>>
   return {
     trigger: BY_SCHEDULE,
     schedule: words,
-    ...missed > 0 && { missed_runs: missed, missed_since: utcText(due.firstMs) },
+    ...missed > 0 && { missed_runs: missed, missed_since: isoTime(due.firstMs) },
   };
 }
 
@@ -132,7 +133,7 @@ function tellMissed({ name }: ConfiguredSync, due: DueSlots, job: JobId): void {
   const missed = missedOf(due);
   if (missed === 0) return;
   const count = due.count === COUNTED_MAX ? `${missed} or more` : `${missed}`;
-  const since = utcText(due.firstMs);
+  const since = isoTime(due.firstMs);
   logger.warning("{name}: missed {count} runs since {since}; job {job} makes up for them", {
     name,
     count,

@@ -1,7 +1,6 @@
 /** The moments at which a schedule wants a run. Times are milliseconds since 1970. */
 import { Cron } from "croner";
 import { durationText } from "../amounts.ts";
-import { isoTime } from "../../sync/iso_time.ts";
 
 /** A slot that is handled within this many milliseconds is on time. */
 export const LATE_MS = 60_000;
@@ -120,11 +119,6 @@ export function zoneFault(text: string): string | undefined {
   } catch {
     return "expected a time zone, such as Europe/Berlin"; // whatever its reason, it is none
   }
-}
-
-/** `2026-11-26T02:00:00.000Z` */
-export function utcText(atMs: number): string {
-  return isoTime(atMs);
 }
 
 /** `2026-11-26 03:00`, as the clocks there show it. */
