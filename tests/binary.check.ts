@@ -1,5 +1,7 @@
 /** The compiled program, as people get it. Not part of the ordinary suite: it needs SYNCTAIL_BINARY. */
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { startProgram } from "./support/program.ts";
@@ -38,4 +40,28 @@ test("the binary says its version", async (t) => {
   const { stdout, code } = await startProgram.toEnd(t, { command: [binary], args: ["--version"] });
 
   assert.deepEqual([stdout.trim(), code], ["0.1.0", 0]);
+});
+
+test("the binary moves its log from the WAL into the file, in a thread", async (t) => {
+  assert.ok(binary, "SYNCTAIL_BINARY is not set");
+  const server = await startProgram(t, { command: [binary], args: ["serve"] });
+  const keys = ["keys", "create", "--data", server.data];
+  const { stdout } = await startProgram.toEnd(t, { command: [binary], args: keys });
+  const key = stdout.trim();
+  const post = async (path: string, type: string, body: string) => {
+    const headers = { authorization: `Bearer ${key}`, "content-type": type };
+    return await (await fetch(server.url + path, { method: "POST", headers, body })).json();
+  };
+  const { id } = await post("/v1/sync/job", "application/json", '{"name": "x"}');
+  const line = `{"type": "log", "level": "info", "message": "${"x".repeat(4_000)}"}\n`;
+  const file = join(server.data, "log.db");
+
+  // At 256 MiB at the latest a post waits until the file has them.
+  let posts = 0;
+  for (; statSync(file).size < 8 << 20 && posts < 400; posts++) {
+    await post(`/v1/sync/job/${id}/events`, "application/x-ndjson", line.repeat(200));
+  }
+
+  assert.ok(statSync(file).size >= 8 << 20, `${posts} posts`);
+  assert.equal(await server.stop("SIGTERM"), 0);
 });

@@ -18,8 +18,8 @@ const LAYERS = [
   ["main"],
 ];
 
-/** What runs in browsers, or is shown there: imported as text, it is a file like any other. */
-const ASSET = /^src\/page\/[^/]+\.(js|css|html|svg)$/;
+/** What runs in browsers, is shown there, or runs in a thread: imported as text, a file like any other. */
+const ASSET = /^src\/(page\/[^/]+\.(js|css|html|svg)|log\/checkpoint_thread\.js)$/;
 
 /** Files by path, with what they import as written. */
 type Modules = Map<string, { imports: string[]; text: string }>;

@@ -48,6 +48,7 @@ if (deno && !partial) {
   await step("deno lint", DENO, ["lint", "--quiet"]);
   await step("deno check", DENO, ["check", "--quiet", "main.ts", "tests", "bench"]);
   await step("deno check (the page)", DENO, ["check", "--quiet", "src/page/app.js"]);
+  await step("deno check (thread)", DENO, ["check", "--quiet", "src/log/checkpoint_thread.js"]);
 }
 if (bun) await step("bun install", BUN, ["install", "--frozen-lockfile"]);
 // Beside each other: much of a test's time is waiting, for processes, proxies, browsers.

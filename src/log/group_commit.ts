@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
 import type { Reserve } from "./reserve.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
@@ -32,6 +33,7 @@ export class GroupCommit {
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
   readonly #jobs: JobRows;
+  readonly #checkpoints: Checkpoints;
   readonly #reserve: Reserve;
   readonly #clock: Clock;
   /** When room was last looked for; undefined while there is some. */
@@ -40,9 +42,10 @@ export class GroupCommit {
   #scheduled = false;
   #closed = false;
 
-  constructor({ db, jobs, reserve, clock }: {
+  constructor({ db, jobs, checkpoints, reserve, clock }: {
     readonly db: DatabaseSync;
     readonly jobs: JobRows;
+    readonly checkpoints: Checkpoints;
     readonly reserve: Reserve;
     readonly clock: Clock;
   }) {
@@ -50,6 +53,7 @@ export class GroupCommit {
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#end = db.prepare("COMMIT");
     this.#jobs = jobs;
+    this.#checkpoints = checkpoints;
     this.#reserve = reserve;
     this.#clock = clock;
     reserve.hold();
@@ -86,10 +90,16 @@ export class GroupCommit {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
-      this.#scheduled = false;
-      this.#commit();
-      if (this.#waiting.length > 0) this.#schedule();
+      const backlog = this.#checkpoints.backlog;
+      if (backlog) backlog.then(() => this.#turn());
+      else this.#turn();
     });
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    this.#commit();
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
   #commit(): void {
@@ -132,6 +142,7 @@ export class GroupCommit {
       return;
     }
     this.#jobs.committed();
+    this.#checkpoints.committed(written.length);
     for (const write of written) write.settle();
   }
 

@@ -5,6 +5,7 @@ import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.t
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
+import { Checkpoints, startCheckpointThread } from "./checkpoints.ts";
 import {
   type Appended,
   type AppendOptions,
@@ -61,6 +62,7 @@ export class SqliteLog implements EventLog {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #jobs: JobRows;
+  readonly #checkpoints: Checkpoints;
   readonly #commits: GroupCommit;
   readonly #retention: SqliteRetention;
   /** By the job's row in memory: one whose commit failed is never seen again. */
@@ -74,8 +76,6 @@ export class SqliteLog implements EventLog {
     this.#clock = options.clock;
     this.#db = openVersioned(options.path, LOG_SCHEMA);
     this.#db.exec(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
-    // Four times SQLite's own: a page that changes all the time goes into the file that much less.
-    this.#db.exec("PRAGMA wal_autocheckpoint = 4000");
     // 16 MiB instead of 2: a thousand jobs on their way write to more pages than that.
     this.#db.exec("PRAGMA cache_size = -16384");
     if (options.pagesMax !== undefined) {
@@ -86,9 +86,14 @@ export class SqliteLog implements EventLog {
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
     this.#jobs = new JobRows(this.#db);
+    this.#checkpoints = new Checkpoints({
+      db: this.#db,
+      start: () => startCheckpointThread(options.path),
+    });
     this.#commits = new GroupCommit({
       db: this.#db,
       jobs: this.#jobs,
+      checkpoints: this.#checkpoints,
       reserve: new Reserve(`${options.path}.reserve`),
       clock: options.clock,
     });
@@ -257,7 +262,7 @@ export class SqliteLog implements EventLog {
     // Also what a process that was killed meanwhile has left of other jobs.
     while (await this.#commits.run(() => this.#retention.collect(), true));
     // The pages that were overwritten may be in the WAL still as they were.
-    if (removed) this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (removed) await this.#checkpoints.truncate();
     return removed;
   }
 
@@ -280,6 +285,7 @@ export class SqliteLog implements EventLog {
 
   async close(): Promise<void> {
     await this.#commits.close();
+    await this.#checkpoints.close();
     this.#db.close();
   }
 

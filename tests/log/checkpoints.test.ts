@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { copyFileSync, existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import {
+  Checkpoints,
+  type CheckpointThread,
+  startCheckpointThread,
+} from "../../src/log/checkpoints.ts";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { line, newJob, stillClock } from "../support/log_contract.ts";
+import { serverLog } from "../support/server_log.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** A file with one table, in WAL mode; `write` commits that many pages of it. */
+function opened(t: { after(run: () => void): void }) {
+  const { path, remove } = tempDirectory();
+  const file = join(path, "x.db");
+  const db = new DatabaseSync(file);
+  t.after(() => {
+    db.close();
+    remove();
+  });
+  db.exec("PRAGMA journal_mode = WAL; CREATE TABLE rows (body)");
+  const write = (pages: number) => db.exec(`INSERT INTO rows VALUES (zeroblob(${pages * 4_000}))`);
+  const left = () => {
+    const { log, checkpointed } = db.prepare("PRAGMA wal_checkpoint(NOOP)").get() ?? {};
+    return Number(log) - Number(checkpointed);
+  };
+  /** Rows that the file has without its WAL. */
+  const moved = () => {
+    copyFileSync(file, `${file}.copy`);
+    const copy = new DatabaseSync(`${file}.copy`);
+    try {
+      copy.exec("PRAGMA journal_mode = DELETE");
+      return copy.prepare("SELECT count(*) AS n FROM rows").get()?.n;
+    } finally {
+      copy.close();
+    }
+  };
+  return { db, file, write, left, moved };
+}
+
+/** A thread whose checkpoints are done when the test says so, by a connection of its own. */
+function steppedThread(file: string) {
+  const waiting: (() => void)[] = [];
+  const asked: (() => void)[] = [];
+  let closed = 0;
+  const thread: CheckpointThread = {
+    checkpoint: () =>
+      new Promise<void>((resolve, reject) => {
+        waiting.push(() => {
+          const db = new DatabaseSync(file);
+          try {
+            resolve(db.exec("PRAGMA wal_checkpoint(PASSIVE)"));
+          } catch (error) {
+            reject(error);
+          } finally {
+            db.close();
+          }
+        });
+        asked.shift()?.();
+      }),
+    close: () => Promise.resolve(void closed++),
+  };
+  return {
+    thread,
+    waiting,
+    /** Does the checkpoint that is waited for; resolves when the next one is asked for. */
+    step: () => {
+      const next = new Promise<void>((resolve) => asked.push(resolve));
+      waiting.shift()?.();
+      return next;
+    },
+    closed: () => closed,
+  };
+}
+
+test("a thread moves what is in the WAL into the file", async (t) => {
+  const { db, file, write, left, moved } = opened(t);
+  const checkpoints = new Checkpoints({ db, pages: 50, start: () => startCheckpointThread(file) });
+  write(60);
+
+  checkpoints.committed(16);
+  await checkpoints.settled();
+
+  assert.deepEqual([left(), moved()], [0, 1]);
+  await checkpoints.close();
+});
+
+test("no thread is started for a WAL that is short", async (t) => {
+  const { db, write, left } = opened(t);
+  const start = () => assert.fail("started");
+  const checkpoints = new Checkpoints({ db, pages: 50, start });
+  write(40);
+
+  checkpoints.committed(16);
+  await checkpoints.close();
+
+  assert.ok(left() >= 40);
+});
+
+test("the WAL is looked at once in sixteen writes", async (t) => {
+  const { db, file, write } = opened(t);
+  const { thread, waiting, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  write(60);
+
+  checkpoints.committed(15);
+  assert.equal(waiting.length, 0);
+  checkpoints.committed(1);
+
+  assert.equal(waiting.length, 1);
+  void step();
+  await checkpoints.close();
+});
+
+test("the thread is sent again for what was written meanwhile, then the writer moves it", async (t) => {
+  const { db, file, write, left } = opened(t);
+  const { thread, waiting, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  write(60);
+  checkpoints.committed(16);
+
+  for (const _ of [1, 2, 3]) {
+    const next = step();
+    write(1);
+    await next;
+  }
+  void step();
+  write(1);
+  await checkpoints.settled();
+
+  assert.deepEqual([waiting.length, left()], [0, 0]);
+  await checkpoints.close();
+});
+
+test("a checkpoint that fails is told, and tried again when the WAL has grown as much again", async (t) => {
+  const { db, file, write } = opened(t);
+  const reader = new DatabaseSync(file);
+  reader.exec("BEGIN; SELECT * FROM rows"); // what is written after this cannot be moved
+  const lines = await serverLog(t, "log");
+  let tried = 0;
+  const thread = {
+    checkpoint: () => Promise.reject(new Error(`no room (${++tried})`)),
+    close: () => Promise.resolve(),
+  };
+  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  write(60);
+  checkpoints.committed(16);
+  await checkpoints.settled();
+
+  write(30);
+  checkpoints.committed(16);
+  await checkpoints.settled();
+  assert.equal(tried, 1);
+  write(30);
+  checkpoints.committed(16);
+  await checkpoints.settled();
+
+  assert.equal(tried, 2);
+  assert.deepEqual(
+    lines,
+    [1, 2].map((n) =>
+      `error: Cannot move what was logged from the WAL into the file: no room (${n})`
+    ),
+  );
+  reader.close();
+  await checkpoints.close();
+});
+
+test("the writer moves what a thread that fails does not", async (t) => {
+  const { db, write, left } = opened(t);
+  const lines = await serverLog(t, "log");
+  const start = () => {
+    throw new Error("no threads here");
+  };
+  const checkpoints = new Checkpoints({ db, pages: 50, start });
+  write(60);
+
+  checkpoints.committed(16);
+  await checkpoints.settled();
+
+  assert.equal(left(), 0);
+  assert.match(lines.join(), /^error: Cannot move .*: no threads here$/);
+  await checkpoints.close();
+});
+
+test("commits wait only for a WAL that is far too long, and until the thread is through", async (t) => {
+  const { db, file, write } = opened(t);
+  const { thread, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, pages: 50, pagesMax: 100, start: () => thread });
+  write(60);
+  checkpoints.committed(16);
+  assert.equal(checkpoints.backlog, undefined);
+
+  write(60);
+  checkpoints.committed(16);
+  const { backlog } = checkpoints;
+  assert.ok(backlog);
+  void step();
+  await backlog;
+
+  assert.equal(checkpoints.backlog, undefined);
+  await checkpoints.close();
+});
+
+test("truncate() waits for the thread and leaves nothing in the WAL", async (t) => {
+  const { db, file, write } = opened(t);
+  const { thread, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  write(60);
+  checkpoints.committed(16);
+
+  const truncated = checkpoints.truncate();
+  assert.notEqual(statSync(`${file}-wal`).size, 0);
+  void step();
+  await truncated;
+
+  assert.equal(statSync(`${file}-wal`).size, 0);
+  await checkpoints.close();
+});
+
+test("close() waits for the thread, which lets go of the file", async (t) => {
+  const { db, file, write, left } = opened(t);
+  const { thread, step, closed } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  write(60);
+  checkpoints.committed(16);
+
+  const closing = checkpoints.close();
+  assert.equal(closed(), 0);
+  void step();
+  await closing;
+
+  assert.deepEqual([closed(), left()], [1, 0]);
+});
+
+test("a file that the thread cannot open is an error of its checkpoint", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const thread = startCheckpointThread(join(path, "none", "x.db"));
+
+  await assert.rejects(thread.checkpoint(), /unable to open database file/);
+  await thread.close();
+});
+
+test("SqliteLog moves its WAL into its file while it is open, and is one file when closed", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { job } = await log.create(newJob());
+  const long = line("x".repeat(10_000));
+
+  // At 256 MiB at the latest a commit waits until the file has them.
+  let written = 0;
+  while (statSync(file).size < 8 << 20 && written < 300 << 20) {
+    await Promise.all(
+      Array.from({ length: 100 }, () => log.append(job, () => ({ facts: [long] }))),
+    );
+    written += 1_000_000;
+  }
+
+  assert.ok(statSync(file).size >= 8 << 20);
+  const { job: last } = await log.append(job, () => ({ facts: [long] }));
+  assert.equal(last.seq, written / 10_000 + 1);
+  await log.close();
+  assert.equal(existsSync(`${file}-wal`), false);
+});
