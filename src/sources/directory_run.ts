@@ -101,8 +101,10 @@ export class DirectoryRun {
     this.#phase = "syncing";
     for (const step of seen.steps((from) => this.#steps(from))) {
       if (signal.aborted) return;
-      if (this.#index.peek()?.key !== step.key) yield* this.#removeBefore(step.key);
-      yield* this.#sync(step);
+      const known = this.#index.peek();
+      if (known && known.key !== step.key) yield* this.#removeBefore(step.key);
+      const left = this.#sync(step);
+      if (left) yield* left;
       if (this.#lines.waiting || this.#slice.over) yield;
       while (this.#pace?.hold()) yield;
     }
@@ -115,6 +117,7 @@ export class DirectoryRun {
     let total = 0;
     let bytes = 0;
     for (const step of this.#steps("")) {
+      this.#checkListed(step);
       const stat = step.kind === "entry" ? this.#statOf(step.key) : undefined;
       if (stat?.kind === "file" && stat.size <= maxFileBytes) bytes += stat.size;
       seen.add(stat ? { kind: "entry", key: step.key, stat } : step);
@@ -134,12 +137,13 @@ export class DirectoryRun {
     }
   }
 
-  *#steps(from: string): Generator<Step, void, void> {
+  #steps(from: string): Generator<Step, void, void> {
     const { files, root, excluded } = this.#options;
-    for (const step of walkSteps(files, root, excluded, from)) {
-      if (step.kind === "unlisted" && step.key === "") throw this.#gone(step.reason);
-      yield step;
-    }
+    return walkSteps(files, root, excluded, from);
+  }
+
+  #checkListed(step: Step): void {
+    if (step.kind === "unlisted" && step.key === "") throw this.#gone(step.reason);
   }
 
   /** Removes what the index has before the key and the tree has not. */
@@ -153,24 +157,28 @@ export class DirectoryRun {
     }
   }
 
-  *#sync(step: Step): Generator<void, void, void> {
+  /** The answer is what is left to do, with pauses in it. */
+  #sync(step: Step): Generator<void, void, void> | undefined {
+    this.#checkListed(step);
     switch (step.kind) {
       case "listed":
         return;
       case "vanished":
         // The rows below it are removed by the merge.
-        return this.#checkRoot();
+        this.#checkRoot();
+        return;
       case "unnamed":
         this.#tally.skip(entityType(step.key));
-        return this.#lines.warn(`Skipped "${step.key}": it cannot be read (${NO_UTF8})`);
+        this.#lines.warn(`Skipped "${step.key}": it cannot be read (${NO_UTF8})`);
+        return;
       case "unlisted":
-        return yield* this.#leaveBelow(step.key, step.reason);
+        return this.#leaveBelow(step.key, step.reason);
       case "entry": {
         this.#current = step.key;
         this.#pace?.spend();
         const known = this.#index.peek()?.key === step.key ? this.#index.take() : undefined;
         if (known && step.stat && this.#entities.keep(known, step.stat)) return;
-        return yield* this.#entities.sync(step.key, known, step.stat);
+        return this.#entities.sync(step.key, known, step.stat);
       }
       default:
         step satisfies never;

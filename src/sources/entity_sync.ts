@@ -1,7 +1,7 @@
 /** What becomes of one file: compared with what the index knows of it, read if need be, written. */
 import type { Clock } from "../clock.ts";
 import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
-import { hashFile } from "./file_hash.ts";
+import { type Hashed, hashFile, hashSmall } from "./file_hash.ts";
 import { errorCode, type FileStat, type FileSystem, sameStamp } from "./file_system.ts";
 import type { LogLines } from "./log_lines.ts";
 import { entityType, type Tally } from "./tally.ts";
@@ -35,6 +35,12 @@ type Looked =
   | { readonly kind: "unreadable"; readonly reason: string }
   | { readonly kind: "vanished" };
 
+/** It has to be read step by step. */
+interface Unread {
+  readonly kind: "unread";
+  readonly stat: FileStat;
+}
+
 /** Syncs files one by one, and counts them. */
 export class EntitySync {
   readonly #options: EntitySyncOptions;
@@ -51,19 +57,35 @@ export class EntitySync {
   }
 
   /**
-   * Yields when it is time to hand control back.
+   * Syncs a file; what is left to do of a large one is for the caller, which hands control back
+   * where it yields.
    *
    * @param known the key's row, if there is one
    * @param seen what the file was a moment ago; without it, it is looked at
    */
-  *sync(
+  sync(
     key: string,
     known: IndexedEntity | undefined,
     seen: FileStat | undefined,
-  ): Generator<void, void, void> {
-    const { tally, lines, session } = this.#options;
+  ): Generator<void, void, void> | undefined {
     const type = entityType(key);
-    const looked = yield* this.#look(key, type, known, seen);
+    const looked = this.#look(key, type, known, seen);
+    if (looked.kind === "unread") return this.#syncLarge(key, type, known, looked.stat);
+    this.#settle(key, type, known, looked);
+    return undefined;
+  }
+
+  *#syncLarge(
+    key: string,
+    type: string,
+    known: IndexedEntity | undefined,
+    stat: FileStat,
+  ): Generator<void, void, void> {
+    this.#settle(key, type, known, yield* this.#read(key, type, stat));
+  }
+
+  #settle(key: string, type: string, known: IndexedEntity | undefined, looked: Looked): void {
+    const { tally, lines, session } = this.#options;
     switch (looked.kind) {
       case "kept":
         return tally.keep(type, looked.stat.size);
@@ -91,37 +113,48 @@ export class EntitySync {
   }
 
   /** Touches the file system only: an error of the index is never taken for one of the file. */
-  *#look(
+  #look(
     key: string,
     type: string,
     known: IndexedEntity | undefined,
     seen: FileStat | undefined,
-  ): Generator<void, Looked, void> {
-    const { files, root, lines, clock, slice, maxFileBytes: bytesMax } = this.#options;
+  ): Looked | Unread {
+    const { files, root, clock } = this.#options;
     const path = `${root}/${key}`;
     try {
       const stat = seen ?? files.stat(path);
       const reason = this.#unfit(stat);
       if (reason) return { kind: "unfit", reason };
       if (known?.settled && sameStamp(known, stat)) return { kind: "kept", stat };
-      const read = yield* hashFile(files, path, stat, { clock, slice, bytesMax });
-      if (read.kind === "unfit") {
-        return { kind: "unfit", reason: this.#unfit(read.stat) ?? NO_FILE };
-      }
-      if (read.changing) {
-        lines.warn(`"${key}" changed while it was read; the next run reads it again`);
-      }
-      const { hash, settled } = read;
-      const { size, mtimeMs, inode } = read.stat;
-      const row = { key, type, hash, size, mtimeMs, inode, settled };
-      return { kind: "hashed", stat: read.stat, row };
+      const read = hashSmall(files, path, stat, clock);
+      return read ? this.#hashed(key, type, read) : { kind: "unread", stat };
     } catch (cause) {
-      const code = errorCode(cause);
-      if (code === undefined) throw cause;
-      if (NO_FILE_ANY_MORE.has(code)) return { kind: "unfit", reason: NO_FILE };
-      if (!GONE.has(code)) return { kind: "unreadable", reason: code };
-      return maybeNoUtf8(key) ? { kind: "unreadable", reason: NO_UTF8 } : { kind: "vanished" };
+      return unread(key, cause);
     }
+  }
+
+  /** The same for a file that takes more than one step. */
+  *#read(key: string, type: string, stat: FileStat): Generator<void, Looked, void> {
+    const { files, root, clock, slice, maxFileBytes: bytesMax } = this.#options;
+    try {
+      const read = yield* hashFile(files, `${root}/${key}`, stat, { clock, slice, bytesMax });
+      return this.#hashed(key, type, read);
+    } catch (cause) {
+      return unread(key, cause);
+    }
+  }
+
+  #hashed(key: string, type: string, read: Hashed): Looked {
+    if (read.kind === "unfit") {
+      return { kind: "unfit", reason: this.#unfit(read.stat) ?? NO_FILE };
+    }
+    if (read.changing) {
+      this.#options.lines.warn(`"${key}" changed while it was read; the next run reads it again`);
+    }
+    const { hash, settled } = read;
+    const { size, mtimeMs, inode } = read.stat;
+    const row = { key, type, hash, size, mtimeMs, inode, settled };
+    return { kind: "hashed", stat: read.stat, row };
   }
 
   #write(row: IndexedEntity | undefined, known: IndexedEntity | undefined, bytes: number): void {
@@ -141,4 +174,13 @@ export class EntitySync {
       ? `it has ${stat.size} bytes, more than ${maxFileBytes}`
       : undefined;
   }
+}
+
+/** What it means for the file of that key that the file system has said no. @throws any other error */
+function unread(key: string, cause: unknown): Looked {
+  const code = errorCode(cause);
+  if (code === undefined) throw cause;
+  if (NO_FILE_ANY_MORE.has(code)) return { kind: "unfit", reason: NO_FILE };
+  if (!GONE.has(code)) return { kind: "unreadable", reason: code };
+  return maybeNoUtf8(key) ? { kind: "unreadable", reason: NO_UTF8 } : { kind: "vanished" };
 }

@@ -36,6 +36,38 @@ export interface HashRun {
 }
 
 /**
+ * As hashFile does, for a file that is read at once and stays as it was: nearly all of them.
+ * Undefined for any other, of which nothing is known then.
+ *
+ * @throws what the file system says; the file is closed all the same
+ */
+export function hashSmall(
+  files: FileSystem,
+  path: string,
+  before: FileStat,
+  clock: Clock,
+): Hashed | undefined {
+  if (before.size >= CHUNK_BYTES) return undefined;
+  const file = files.open(path);
+  try {
+    const startedAtMs = clock.now();
+    const read = files.read(file, buffer);
+    const stat = files.statOpen(file);
+    const same = read === before.size && stat.kind === "file" && sameStamp(before, stat);
+    if (!same) return undefined;
+    return {
+      kind: "hashed",
+      hash: createHash("sha256").update(buffer.subarray(0, read)).digest("hex"),
+      stat,
+      settled: stat.mtimeMs < startedAtMs - FRESH_MS,
+      changing: false,
+    };
+  } finally {
+    files.close(file);
+  }
+}
+
+/**
  * SHA-256 of the file, as hex: it is what it was before, when it has the same stat after it was
  * read; otherwise it is read again. Yields, also within a file, when it is time to hand control back;
  * a caller that does not come back leaves no file open.

@@ -44,6 +44,11 @@ export interface FileSystem {
 
 const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
+const KINDS: Readonly<Record<number, "file" | "directory">> = {
+  [constants.S_IFREG]: "file",
+  [constants.S_IFDIR]: "directory",
+};
+
 /** The machine's own. */
 export const fileSystem: FileSystem = {
   realPath: (path) => realpathSync(path),
@@ -93,7 +98,7 @@ function list(path: string): Listed[] {
 function statOf(stat: ReturnType<typeof lstatSync>): FileStat {
   if (!stat) throw new Error("There is no such file");
   return {
-    kind: stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other",
+    kind: KINDS[Number(stat.mode) & constants.S_IFMT] ?? "other",
     size: Number(stat.size),
     mtimeMs: wholeNumber(Number(stat.mtimeMs)),
     inode: wholeNumber(Number(stat.ino)),

@@ -64,7 +64,7 @@ export class Tally {
 
 /** A file's type: its extension in lower case, `none` without one. */
 export function entityType(key: string): string {
-  const name = key.slice(key.lastIndexOf("/") + 1);
-  const dot = name.lastIndexOf(".");
-  return dot > 0 && dot < name.length - 1 ? name.slice(dot + 1).toLowerCase() : "none";
+  const dot = key.lastIndexOf(".");
+  const extension = dot > key.lastIndexOf("/") + 1 && dot < key.length - 1;
+  return extension ? key.slice(dot + 1).toLowerCase() : "none";
 }
