@@ -15,6 +15,9 @@ const PAGES_MAX = 16 * PAGES;
 /** What a slow disk has made of the WAL does not stay: it is cut to 64 MiB when it is used again. */
 const WAL_BYTES = 4 * PAGES * 4096;
 
+/** Fewer pages are moved by whoever closes the file: to start a thread takes longer. */
+const CLOSE_PAGES = 250;
+
 /** Writes between two looks at the WAL; a look takes 1 to 3 us. */
 const LOOK_WRITES = 16;
 
@@ -25,12 +28,12 @@ const ROUNDS = 4;
 export interface CheckpointThread {
   /** Resolves when all that was committed before is in the file. @throws {Error} when it is not */
   checkpoint(): Promise<void>;
-  /** Resolves when it has let go of the file. */
+  /** Resolves when it has let go of the file. Never rejects: what it could not move is in the WAL. */
   close(): Promise<void>;
 }
 
 export interface CheckpointsOptions {
-  /** The connection of the writer, in WAL mode. */
+  /** The connection of the writer, in WAL mode; closed by `close`. */
   readonly db: DatabaseSync;
   /** Called with the first checkpoint: a log that is hardly written to needs no thread. */
   readonly start: () => CheckpointThread;
@@ -104,8 +107,11 @@ export class Checkpoints {
     this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
+  /** Closes the writer's connection too, and before the thread's: who is the last moves the rest. */
   async close(): Promise<void> {
     await this.settled();
+    if (this.#wal().left >= Math.min(CLOSE_PAGES, this.#pages)) await this.#run();
+    this.#db.close();
     await this.#thread?.close();
   }
 
@@ -155,5 +161,5 @@ export function startCheckpointThread(path: string): CheckpointThread {
       };
       worker.postMessage(message);
     });
-  return { checkpoint: () => ask({ path }), close: () => ask({}) };
+  return { checkpoint: () => ask({ path }), close: () => ask({}).catch(() => {}) };
 }

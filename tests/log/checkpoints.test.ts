@@ -19,7 +19,7 @@ function opened(t: { after(run: () => void): void }) {
   const file = join(path, "x.db");
   const db = new DatabaseSync(file);
   t.after(() => {
-    db.close();
+    if (db.isOpen) db.close();
     remove();
   });
   db.exec("PRAGMA journal_mode = WAL; CREATE TABLE rows (body)");
@@ -46,7 +46,6 @@ function opened(t: { after(run: () => void): void }) {
 function steppedThread(file: string) {
   const waiting: (() => void)[] = [];
   const asked: (() => void)[] = [];
-  let closed = 0;
   const thread: CheckpointThread = {
     checkpoint: () =>
       new Promise<void>((resolve, reject) => {
@@ -62,7 +61,7 @@ function steppedThread(file: string) {
         });
         asked.shift()?.();
       }),
-    close: () => Promise.resolve(void closed++),
+    close: () => Promise.resolve(),
   };
   return {
     thread,
@@ -73,7 +72,6 @@ function steppedThread(file: string) {
       waiting.shift()?.();
       return next;
     },
-    closed: () => closed,
   };
 }
 
@@ -96,9 +94,10 @@ test("no thread is started for a WAL that is short", async (t) => {
   write(40);
 
   checkpoints.committed(16);
-  await checkpoints.close();
+  await checkpoints.settled();
 
   assert.ok(left() >= 40);
+  await checkpoints.close();
 });
 
 test("the WAL is looked at once in sixteen writes", async (t) => {
@@ -222,19 +221,52 @@ test("truncate() waits for the thread and leaves nothing in the WAL", async (t) 
   await checkpoints.close();
 });
 
-test("close() waits for the thread, which lets go of the file", async (t) => {
-  const { db, file, write, left } = opened(t);
-  const { thread, step, closed } = steppedThread(file);
-  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+test("close() waits for the thread, and closes the writer before it, so that nobody waits", async (t) => {
+  const { db, file, write } = opened(t);
+  const { thread, step } = steppedThread(file);
+  const closed: string[] = [];
+  const start = (): CheckpointThread => ({
+    ...thread,
+    close: () => Promise.resolve(void closed.push(`thread, the writer is open: ${db.isOpen}`)),
+  });
+  const checkpoints = new Checkpoints({ db, pages: 50, start });
   write(60);
   checkpoints.committed(16);
 
   const closing = checkpoints.close();
-  assert.equal(closed(), 0);
+  assert.equal(db.isOpen, true);
   void step();
   await closing;
 
-  assert.deepEqual([closed(), left()], [1, 0]);
+  assert.deepEqual(closed, ["thread, the writer is open: false"]);
+});
+
+test("a thread that is the last to close the file takes the WAL in", async (t) => {
+  const { db, file, write } = opened(t);
+  const checkpoints = new Checkpoints({ db, pages: 50, start: () => startCheckpointThread(file) });
+  write(60);
+  checkpoints.committed(16);
+  await checkpoints.settled();
+  write(1);
+
+  await checkpoints.close();
+
+  assert.equal(existsSync(`${file}-wal`), false);
+});
+
+test("close() of a long WAL that no thread has seen has one move it", async (t) => {
+  const { db, file, write } = opened(t);
+  let started = 0;
+  const start = () => {
+    started++;
+    return startCheckpointThread(file);
+  };
+  const checkpoints = new Checkpoints({ db, start });
+  write(300);
+
+  await checkpoints.close();
+
+  assert.deepEqual([started, existsSync(`${file}-wal`)], [1, false]);
 });
 
 test("a file that the thread cannot open is an error of its checkpoint", async (t) => {
