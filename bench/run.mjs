@@ -47,7 +47,7 @@ for (const name of named.length > 0 ? SECTIONS.filter((one) => named.includes(on
   const rows = await section.measure({
     quick,
     rounds: quick ? 1 : 5,
-    seconds: quick ? 1 : 5,
+    seconds: quick ? 0.7 : 5,
     report,
   });
   const targets = section.targets(rows);

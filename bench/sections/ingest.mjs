@@ -111,7 +111,16 @@ async function under(server, { header, event, events, connections, seconds, path
   const client = start(
     [
       await compile("post.c"),
-      ...[server.port, header, event, events, connections, 1, seconds, ...paths],
+      ...[
+        server.port,
+        header,
+        event,
+        events,
+        connections,
+        Math.min(1, seconds / 2),
+        seconds,
+        ...paths,
+      ],
     ].map(String),
     { core: CLIENT_CORE },
   );
