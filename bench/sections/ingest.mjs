@@ -117,7 +117,7 @@ async function under(server, { header, event, events, connections, seconds, path
         event,
         events,
         connections,
-        Math.min(1, seconds / 2),
+        Math.min(1, seconds),
         seconds,
         ...paths,
       ],

@@ -1,5 +1,4 @@
 /** A key as it lies in the file. */
-import { Buffer } from "node:buffer";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import type { Principal } from "./principal.ts";
 import { isScope, type Scope } from "./scopes.ts";
@@ -19,7 +18,8 @@ export interface KeyInfo {
 export interface KeyRow {
   readonly info: KeyInfo;
   readonly principal: Principal;
-  readonly digest: Uint8Array;
+  /** As hex. */
+  readonly digest: string;
 }
 
 /**
@@ -30,8 +30,8 @@ export interface KeyRow {
 export function keyRowOf(row: Readonly<Record<string, unknown>>): KeyRow {
   const id = String(row.id);
   const tenant = parseTenantId(String(row.tenant));
-  const digest = new Uint8Array(Buffer.from(String(row.digest), "hex"));
-  if (tenant === undefined || digest.length !== 32) {
+  const digest = String(row.digest);
+  if (tenant === undefined || !/^[0-9a-f]{64}$/.test(digest)) {
     throw new TypeError(`Cannot read key "${id}": its row is damaged`);
   }
   const scopes = String(row.scopes).split(",").filter(isScope);

@@ -1,5 +1,4 @@
 /** The API keys of all tenants, in a SQLite file that a server and the CLI open at once. */
-import { Buffer } from "node:buffer";
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
 import { openVersioned } from "../log/migrate.ts";
@@ -79,10 +78,9 @@ export class KeyStore {
     if (scopes.length === 0) throw new RangeError("Cannot create a key: it has no scopes");
     const { id, secret } = newApiKey();
     const createdAtMs = this.#clock.now();
-    const digest = Buffer.from(digestOf(secret)).toString("hex");
     this.#db.prepare(
       "INSERT INTO keys (id, tenant, scopes, name, digest, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
-    ).run(id, tenant, scopes.join(","), name ?? null, digest, createdAtMs);
+    ).run(id, tenant, scopes.join(","), name ?? null, digestOf(secret), createdAtMs);
     const key = formatApiKey({ id, secret });
     return { id, tenant, scopes, name: name ?? null, createdAtMs, revokedAtMs: null, key };
   }
