@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { Checkpoints, startCheckpointThread } from "../log/checkpoints.ts";
+import { Checkpoints } from "../log/checkpoints.ts";
 import {
   openVersioned,
   StoreForeignError,
@@ -36,8 +36,7 @@ export class SqliteStore {
 
   constructor(db: DatabaseSync, path: string) {
     this.db = db;
-    const start = () => startCheckpointThread(path);
-    this.#checkpoints = new Checkpoints({ db, start, pages: CHECKPOINT_PAGES });
+    this.#checkpoints = new Checkpoints({ db, path, pages: CHECKPOINT_PAGES });
   }
 
   /** Runs it in one transaction. @param writes how many rows it writes */

@@ -35,12 +35,14 @@ export interface CheckpointThread {
 export interface CheckpointsOptions {
   /** The connection of the writer, in WAL mode; closed by `close`. */
   readonly db: DatabaseSync;
-  /** Called with the first checkpoint: a log that is hardly written to needs no thread. */
-  readonly start: () => CheckpointThread;
-  /** In the WAL when a checkpoint begins; for tests. */
+  /** Of its file. */
+  readonly path: string;
+  /** In the WAL when a checkpoint begins. */
   readonly pages?: number;
   /** And when commits wait for it. */
   readonly pagesMax?: number;
+  /** Called with the first checkpoint: a file that is hardly written to needs no thread. */
+  readonly start?: (path: string) => CheckpointThread;
 }
 
 /**
@@ -57,7 +59,8 @@ export class Checkpoints {
   readonly #logger = loggerOf("log");
   readonly #db: DatabaseSync;
   readonly #look: StatementSync;
-  readonly #start: () => CheckpointThread;
+  readonly #path: string;
+  readonly #start: (path: string) => CheckpointThread;
   readonly #pages: number;
   readonly #pagesMax: number;
   /** Pages with which the next one begins: `pages` more where the last has left some. */
@@ -67,8 +70,10 @@ export class Checkpoints {
   #running: Promise<void> | undefined;
   #overfull = false;
 
-  constructor({ db, start, pages = PAGES, pagesMax = PAGES_MAX }: CheckpointsOptions) {
+  constructor(options: CheckpointsOptions) {
+    const { db, path, pages = PAGES, pagesMax = PAGES_MAX, start = startThread } = options;
     this.#db = db;
+    this.#path = path;
     db.exec("PRAGMA wal_autocheckpoint = 0");
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
@@ -77,7 +82,7 @@ export class Checkpoints {
     this.#pagesMax = pagesMax;
   }
 
-  /** To be called after each commit. @param writes that it had */
+  /** To be called after each commit; never throws. @param writes that it had */
   committed(writes: number): void {
     this.#writes += writes;
     if (this.#writes < LOOK_WRITES) return;
@@ -119,7 +124,7 @@ export class Checkpoints {
   async #run(): Promise<void> {
     let fault: unknown;
     try {
-      this.#thread ??= this.#start();
+      this.#thread ??= this.#start(this.#path);
       for (let round = 0; round < ROUNDS; round++) {
         await this.#thread.checkpoint();
         if (this.#wal().left === 0) break;
@@ -135,20 +140,24 @@ export class Checkpoints {
     const { written, left } = this.#wal();
     this.#due = this.#pages + (left > 0 ? written : 0);
     if (fault === undefined) return;
-    this.#logger.error("Cannot move what was logged from the WAL into the file: {reason}", {
+    this.#logger.error("Cannot move what was written into {path} out of its WAL: {reason}", {
+      path: this.#path,
       reason: fault instanceof Error ? fault.message : String(fault),
     });
   }
 
   /** Pages in the WAL, and how many of them are not in the file yet. */
   #wal(): { readonly written: number; readonly left: number } {
-    const { log, checkpointed } = this.#look.get() as { log: number; checkpointed: number }; // SQLite's
-    return { written: log, left: log - checkpointed };
+    try {
+      const { log, checkpointed } = this.#look.get() as { log: number; checkpointed: number }; // SQLite's
+      return { written: log, left: log - checkpointed };
+    } catch {
+      return { written: 0, left: 0 }; // What keeps SQLite from that keeps commits too, which say so.
+    }
   }
 }
 
-/** @param path of the file */
-export function startCheckpointThread(path: string): CheckpointThread {
+function startThread(path: string): CheckpointThread {
   const worker = new Worker(`data:text/javascript,${encodeURIComponent(thread)}`, {
     type: "module",
   });

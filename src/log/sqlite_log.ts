@@ -5,7 +5,7 @@ import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.t
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
-import { Checkpoints, startCheckpointThread } from "./checkpoints.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import {
   type Appended,
   type AppendOptions,
@@ -86,10 +86,7 @@ export class SqliteLog implements EventLog {
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
     this.#jobs = new JobRows(this.#db);
-    this.#checkpoints = new Checkpoints({
-      db: this.#db,
-      start: () => startCheckpointThread(options.path),
-    });
+    this.#checkpoints = new Checkpoints({ db: this.#db, path: options.path });
     this.#commits = new GroupCommit({
       db: this.#db,
       jobs: this.#jobs,

@@ -3,11 +3,7 @@ import { copyFileSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import {
-  Checkpoints,
-  type CheckpointThread,
-  startCheckpointThread,
-} from "../../src/log/checkpoints.ts";
+import { Checkpoints, type CheckpointThread } from "../../src/log/checkpoints.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { line, newJob, stillClock } from "../support/log_contract.ts";
 import { serverLog } from "../support/server_log.ts";
@@ -77,7 +73,7 @@ function steppedThread(file: string) {
 
 test("a thread moves what is in the WAL into the file", async (t) => {
   const { db, file, write, left, moved } = opened(t);
-  const checkpoints = new Checkpoints({ db, pages: 50, start: () => startCheckpointThread(file) });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50 });
   write(60);
 
   checkpoints.committed(16);
@@ -88,9 +84,9 @@ test("a thread moves what is in the WAL into the file", async (t) => {
 });
 
 test("no thread is started for a WAL that is short", async (t) => {
-  const { db, write, left } = opened(t);
+  const { db, file, write, left } = opened(t);
   const start = () => assert.fail("started");
-  const checkpoints = new Checkpoints({ db, pages: 50, start });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start });
   write(40);
 
   checkpoints.committed(16);
@@ -103,7 +99,7 @@ test("no thread is started for a WAL that is short", async (t) => {
 test("the WAL is looked at once in sixteen writes", async (t) => {
   const { db, file, write } = opened(t);
   const { thread, waiting, step } = steppedThread(file);
-  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
   write(60);
 
   checkpoints.committed(15);
@@ -118,7 +114,7 @@ test("the WAL is looked at once in sixteen writes", async (t) => {
 test("the thread is sent again for what was written meanwhile, then the writer moves it", async (t) => {
   const { db, file, write, left } = opened(t);
   const { thread, waiting, step } = steppedThread(file);
-  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
   write(60);
   checkpoints.committed(16);
 
@@ -145,7 +141,7 @@ test("a checkpoint that fails is told, and tried again when the WAL has grown as
     checkpoint: () => Promise.reject(new Error(`no room (${++tried})`)),
     close: () => Promise.resolve(),
   };
-  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
   write(60);
   checkpoints.committed(16);
   await checkpoints.settled();
@@ -162,7 +158,7 @@ test("a checkpoint that fails is told, and tried again when the WAL has grown as
   assert.deepEqual(
     lines,
     [1, 2].map((n) =>
-      `error: Cannot move what was logged from the WAL into the file: no room (${n})`
+      `error: Cannot move what was written into ${file} out of its WAL: no room (${n})`
     ),
   );
   reader.close();
@@ -170,12 +166,12 @@ test("a checkpoint that fails is told, and tried again when the WAL has grown as
 });
 
 test("the writer moves what a thread that fails does not", async (t) => {
-  const { db, write, left } = opened(t);
+  const { db, file, write, left } = opened(t);
   const lines = await serverLog(t, "log");
   const start = () => {
     throw new Error("no threads here");
   };
-  const checkpoints = new Checkpoints({ db, pages: 50, start });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start });
   write(60);
 
   checkpoints.committed(16);
@@ -189,7 +185,13 @@ test("the writer moves what a thread that fails does not", async (t) => {
 test("commits wait only for a WAL that is far too long, and until the thread is through", async (t) => {
   const { db, file, write } = opened(t);
   const { thread, step } = steppedThread(file);
-  const checkpoints = new Checkpoints({ db, pages: 50, pagesMax: 100, start: () => thread });
+  const checkpoints = new Checkpoints({
+    db,
+    path: file,
+    pages: 50,
+    pagesMax: 100,
+    start: () => thread,
+  });
   write(60);
   checkpoints.committed(16);
   assert.equal(checkpoints.backlog, undefined);
@@ -208,7 +210,7 @@ test("commits wait only for a WAL that is far too long, and until the thread is 
 test("truncate() waits for the thread and leaves nothing in the WAL", async (t) => {
   const { db, file, write } = opened(t);
   const { thread, step } = steppedThread(file);
-  const checkpoints = new Checkpoints({ db, pages: 50, start: () => thread });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
   write(60);
   checkpoints.committed(16);
 
@@ -229,7 +231,7 @@ test("close() waits for the thread, and closes the writer before it, so that nob
     ...thread,
     close: () => Promise.resolve(void closed.push(`thread, the writer is open: ${db.isOpen}`)),
   });
-  const checkpoints = new Checkpoints({ db, pages: 50, start });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start });
   write(60);
   checkpoints.committed(16);
 
@@ -243,7 +245,7 @@ test("close() waits for the thread, and closes the writer before it, so that nob
 
 test("a thread that is the last to close the file takes the WAL in", async (t) => {
   const { db, file, write } = opened(t);
-  const checkpoints = new Checkpoints({ db, pages: 50, start: () => startCheckpointThread(file) });
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50 });
   write(60);
   checkpoints.committed(16);
   await checkpoints.settled();
@@ -256,26 +258,45 @@ test("a thread that is the last to close the file takes the WAL in", async (t) =
 
 test("close() of a long WAL that no thread has seen has one move it", async (t) => {
   const { db, file, write } = opened(t);
-  let started = 0;
-  const start = () => {
-    started++;
-    return startCheckpointThread(file);
-  };
-  const checkpoints = new Checkpoints({ db, start });
+  const { thread, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, path: file, start: () => thread });
   write(300);
 
-  await checkpoints.close();
+  const asked = step();
+  const closing = checkpoints.close();
+  await asked;
+  void step();
+  await closing;
 
-  assert.deepEqual([started, existsSync(`${file}-wal`)], [1, false]);
+  assert.equal(existsSync(`${file}-wal`), false);
 });
 
-test("a file that the thread cannot open is an error of its checkpoint", async (t) => {
-  const { path, remove } = tempDirectory();
-  t.after(remove);
-  const thread = startCheckpointThread(join(path, "none", "x.db"));
+test("what the thread says of a file that it cannot open is told", async (t) => {
+  const { db, file, write, left } = opened(t);
+  const lines = await serverLog(t, "log");
+  const checkpoints = new Checkpoints({ db, path: join(file, "none"), pages: 50 });
+  write(60);
 
-  await assert.rejects(thread.checkpoint(), /unable to open database file/);
-  await thread.close();
+  checkpoints.committed(16);
+  await checkpoints.settled();
+
+  assert.match(lines.join(), /^error: Cannot move .*: .*unable to open database file/);
+  assert.equal(left(), 0);
+  await checkpoints.close();
+});
+
+test("a database that says nothing any more neither fails a commit nor a checkpoint", async (t) => {
+  const { db, file, write } = opened(t);
+  const { thread, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
+  write(60);
+  checkpoints.committed(16);
+
+  db.close();
+  checkpoints.committed(16);
+  void step();
+
+  await checkpoints.settled();
 });
 
 test("SqliteLog moves its WAL into its file while it is open, and is one file when closed", async (t) => {
