@@ -26,10 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "clocks.h"
 
 enum { READ_MAX = 1 << 20, FRAME_MAX = 16384, LATENCY_PUBLISHERS = 64, CONNECTING_MAX = 64 };
 static const uint64_t FIRST_EVENT = 1000000000;
@@ -78,18 +77,6 @@ static size_t sent_max;
 static float *samples;
 static size_t sample_count, sample_max;
 static uint64_t first_sample;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static double own_cpu(void) {
-  struct rusage u;
-  getrusage(RUSAGE_SELF, &u);
-  return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
 
 static void fail(const char *format, ...) {
   va_list args;
@@ -439,7 +426,7 @@ typedef struct {
 } Mark;
 
 static Mark mark(const char *which) {
-  Mark m = {now(), own_cpu(), frames, notices, bytes, posts};
+  Mark m = {now(), cpu_s(), frames, notices, bytes, posts};
   say("{\"mark\": \"%s\"}", which);
   return m;
 }

@@ -15,10 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "clocks.h"
 
 enum { ANSWER_MAX = 8192, WIDTH = 8, SEQS_MAX = 1 << 27, LATENCIES_MAX = 1 << 22 };
 
@@ -42,19 +41,6 @@ static uint64_t latency_count, requests;
 static void die(const char *what, const char *detail) {
   fprintf(stderr, "post: %s: %s\n", what, detail);
   exit(1);
-}
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static double cpu_s(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
-    (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 /** Writes the next numbers into the request's body, whose length stays. */

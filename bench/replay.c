@@ -12,10 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "clocks.h"
 
 enum { READ_MAX = 1 << 18, HEAD_MAX = 4096, LINE_MAX_ = 64 };
 
@@ -39,12 +38,6 @@ static int open_count;
 static void die(const char *what, const char *detail) {
   fprintf(stderr, "replay: %s: %.300s\n", what, detail);
   exit(1);
-}
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 static void finish(struct viewer *v) {
@@ -185,11 +178,7 @@ int main(int argc, char **argv) {
     }
   }
   double took = now() - from;
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  double cpu = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
-    (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   printf("{\"bytes\": %ld, \"frames\": %ld, \"seconds\": %.4f, \"cpuS\": %.3f}\n", bytes, frames,
-    took, cpu);
+    took, cpu_s());
   return 0;
 }
