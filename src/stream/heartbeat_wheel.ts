@@ -3,9 +3,9 @@ import type { Clock } from "../clock.ts";
 
 /**
  * Most slots that an interval is divided into. Few, so that many viewers are served together: of
- * 10,000 that beat every 30 s a heartbeat costs half as much in 12 slots as in 120 (Deno).
+ * 10,000 that beat every 30 s a heartbeat costs half as much in 6 slots as in 120 (Deno).
  */
-const SLOTS_MAX = 12;
+const SLOTS_MAX = 6;
 /** No slot is shorter than this many milliseconds. */
 const SLOT_MS_MIN = 10;
 
