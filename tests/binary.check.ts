@@ -56,7 +56,7 @@ test("the binary moves its log from the WAL into the file, in a thread", async (
   const line = `{"type": "log", "level": "info", "message": "${"x".repeat(4_000)}"}\n`;
   const file = join(server.data, "log.db");
 
-  // At 256 MiB at the latest a post waits until the file has them.
+  // At 64 MiB at the latest a post waits until the file has them.
   let posts = 0;
   for (; statSync(file).size < 8 << 20 && posts < 400; posts++) {
     await post(`/v1/sync/job/${id}/events`, "application/x-ndjson", line.repeat(200));

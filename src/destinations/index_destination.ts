@@ -27,8 +27,8 @@ export interface IndexSession {
   remove(key: string): void;
   /** Commits what has been written, in one transaction that does nothing else. */
   flush(): void;
-  /** Commits what still can be, and lets go. Never rejects: what is lost, the next run finds again. */
-  close(): Promise<void>;
+  /** Commits what still can be, and lets go. Never throws: what is lost, the next run finds again. */
+  close(): void;
 }
 
 /** Where a directory source keeps what it has seen. */

@@ -11,14 +11,14 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import type { StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { LineSplitter } from "../sources/process/line_splitter.ts";
 import { HASH_TABLE, HashTable } from "./hash_table.ts";
 import { DestinationError } from "./index_destination.ts";
 import { isTorn, jsonlLine, parseJsonlLine } from "./jsonl_line.ts";
 import { type RecordChange, RecordChanges, type RecordStore } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { inWords, openStore, ORIGIN_TABLE, type SqliteStore } from "./sqlite_store.ts";
+import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
 
 /** "STjx" */
 const APPLICATION_ID = 0x53546a78;
@@ -61,13 +61,13 @@ export class JsonlRecords implements RecordDestination {
       return openSync(path, "a+", 0o600);
     });
     try {
-      const index = openStore(this.#index, {
+      const db = openStore(this.#index, {
         applicationId: APPLICATION_ID,
         migrations: MIGRATIONS,
         what: "the index of the record file",
         source,
       });
-      return new RecordChanges(new JsonlStore(path, file, index));
+      return new RecordChanges(new JsonlStore(path, file, db));
     } catch (cause) {
       closeSync(file);
       throw cause;
@@ -78,20 +78,20 @@ export class JsonlRecords implements RecordDestination {
 class JsonlStore implements RecordStore {
   readonly #path: string;
   readonly #file: number;
-  readonly #store: SqliteStore;
+  readonly #db: DatabaseSync;
   readonly #hashes: HashTable;
-  readonly #cover: StatementSync;
+  readonly #cover: ReturnType<DatabaseSync["prepare"]>;
   readonly #repairing: Iterator<void>;
   #repaired = false;
   /** How far the index reaches, which is the end of the file once that is repaired. */
   #covered = 0;
 
-  constructor(path: string, file: number, store: SqliteStore) {
+  constructor(path: string, file: number, db: DatabaseSync) {
     this.#path = path;
     this.#file = file;
-    this.#store = store;
-    this.#hashes = new HashTable(store.db);
-    this.#cover = store.db.prepare("UPDATE covered SET bytes = ?, tail = ?");
+    this.#db = db;
+    this.#hashes = new HashTable(db);
+    this.#cover = db.prepare("UPDATE covered SET bytes = ?, tail = ?");
     this.#repairing = this.#repair();
   }
 
@@ -125,14 +125,14 @@ class JsonlStore implements RecordStore {
     });
   }
 
-  async close(): Promise<void> {
+  close(): void {
     try {
       fsyncSync(this.#file);
     } catch {
       // A power cut may take the end of it then; the next run writes it again.
     }
     closeSync(this.#file);
-    await this.#store.close();
+    this.#db.close();
   }
 
   #finishRepair(): void {
@@ -141,10 +141,10 @@ class JsonlStore implements RecordStore {
 
   /** Reads what the index does not cover, and takes a line away that was not written to its end. */
   *#repair(): Generator<void, void, void> {
-    const covered = this.#store.db.prepare("SELECT bytes, tail FROM covered").get();
+    const covered = this.#db.prepare("SELECT bytes, tail FROM covered").get();
     this.#covered = Number(covered?.bytes);
     if (this.#tail(this.#covered) !== covered?.tail) {
-      this.#store.commit(1, () => {
+      commit(this.#db, () => {
         this.#hashes.clear();
         this.#cover.run(this.#covered = 0, "");
       });
@@ -174,7 +174,7 @@ class JsonlStore implements RecordStore {
   }
 
   #index(changes: readonly RecordChange[], covered: number): void {
-    this.#store.commit(changes.length, () => {
+    commit(this.#db, () => {
       for (const change of changes) this.#hashes.apply(change);
       this.#cover.run(covered, this.#tail(covered) ?? "");
     });

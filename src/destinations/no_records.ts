@@ -30,7 +30,7 @@ export class NoRecords implements RecordDestination {
         inWords(WHAT, place, () => {
           commit(db, () => changes.forEach((change) => hashes.apply(change)));
         }),
-      close: () => Promise.resolve(db.close()),
+      close: () => db.close(),
     });
   }
 }

@@ -19,7 +19,7 @@ export interface RecordStore {
   hashOf(type: string, key: string): string | undefined;
   /** Writes all of them, in this order, or none. Never called with none. */
   write(changes: readonly RecordChange[]): void;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** A session over a store. */
@@ -64,13 +64,13 @@ export class RecordChanges implements RecordSession {
     this.#store.write(changes);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     try {
       this.flush();
     } catch {
       // Whoever cared for the outcome has called flush; the next run puts again what was lost.
     }
-    await this.#store.close();
+    this.#store.close();
   }
 
   #hashOf(type: string, key: string): string | undefined {

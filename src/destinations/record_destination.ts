@@ -32,8 +32,8 @@ export interface RecordSession {
   remove(type: string, key: string): boolean;
   /** Totals that count what was put are told after this only. */
   flush(): void;
-  /** Commits what still can be, and lets go. Never rejects. */
-  close(): Promise<void>;
+  /** Commits what still can be, and lets go. Never throws. */
+  close(): void;
 }
 
 /** Opens sessions. */

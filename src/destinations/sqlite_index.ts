@@ -1,7 +1,7 @@
 /** The index in one SQLite file, which anybody may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
 import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
-import { inWords, openStore, ORIGIN_TABLE, type SqliteStore } from "./sqlite_store.ts";
+import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
 
 /** "STix" */
 const APPLICATION_ID = 0x53546978;
@@ -35,19 +35,19 @@ export class SqliteIndex implements IndexDestination {
   }
 
   open(source: string): IndexSession {
-    const store = openStore(this.#path, {
+    const db = openStore(this.#path, {
       applicationId: APPLICATION_ID,
       migrations: MIGRATIONS,
       what: WHAT,
       source,
       opened: this.#opened,
     });
-    return new SqliteIndexSession(store, this.#path);
+    return new SqliteIndexSession(db, this.#path);
   }
 }
 
 class SqliteIndexSession implements IndexSession {
-  readonly #store: SqliteStore;
+  readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #after: ReturnType<DatabaseSync["prepare"]>;
   readonly #put: ReturnType<DatabaseSync["prepare"]>;
@@ -55,8 +55,8 @@ class SqliteIndexSession implements IndexSession {
   /** Rows to write and keys to remove, kept until a transaction can be as short as it may be. */
   #pending: (IndexedEntity | string)[] = [];
 
-  constructor(store: SqliteStore, path: string) {
-    const { db } = this.#store = store;
+  constructor(db: DatabaseSync, path: string) {
+    this.#db = db;
     this.#path = path;
     this.#after = db.prepare("SELECT * FROM entities WHERE key > ? ORDER BY key LIMIT ?");
     this.#put = db.prepare("INSERT OR REPLACE INTO entities VALUES (?, ?, ?, ?, ?, ?, ?)");
@@ -88,19 +88,19 @@ class SqliteIndexSession implements IndexSession {
     const rows = this.#pending;
     this.#pending = [];
     inWords(WHAT, this.#path, () => {
-      this.#store.commit(rows.length, () => {
+      commit(this.#db, () => {
         for (const row of rows) this.#apply(row);
       });
     });
   }
 
-  async close(): Promise<void> {
+  close(): void {
     try {
       this.flush();
     } catch {
       // Whoever cared for the outcome has called flush; the next run finds what was lost.
     }
-    await this.#store.close();
+    this.#db.close();
   }
 
   #write(row: IndexedEntity | string): void {

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type RecordChange, RecordChanges } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
 
 /** "STrc" */
 const APPLICATION_ID = 0x53547263;
@@ -33,14 +33,13 @@ export class SqliteRecords implements RecordDestination {
 
   open(source: string): RecordSession {
     const path = this.#path;
-    const store = openStore(path, {
+    const db = openStore(path, {
       applicationId: APPLICATION_ID,
       migrations: MIGRATIONS,
       what: WHAT,
       source,
       opened: this.#opened,
     });
-    const { db } = store;
     const get = db.prepare("SELECT hash FROM records WHERE type = ? AND key = ?");
     const put = db.prepare("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)");
     const remove = db.prepare("DELETE FROM records WHERE type = ? AND key = ?");
@@ -53,9 +52,8 @@ export class SqliteRecords implements RecordDestination {
         const row = inWords(WHAT, path, () => get.get(type, key));
         return row && String(row.hash);
       },
-      write: (changes) =>
-        inWords(WHAT, path, () => store.commit(changes.length, () => changes.forEach(apply))),
-      close: () => store.close(),
+      write: (changes) => inWords(WHAT, path, () => commit(db, () => changes.forEach(apply))),
+      close: () => db.close(),
     });
   }
 }

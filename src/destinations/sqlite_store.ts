@@ -2,7 +2,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { Checkpoints } from "../log/checkpoints.ts";
 import {
   openVersioned,
   StoreForeignError,
@@ -24,39 +23,11 @@ export interface StoreOptions extends VersionedSchema {
 }
 
 /**
- * Pages in the WAL with which a thread moves them into the file: SQLite's own number, as a run that
- * ends with fewer moves them by itself.
- */
-const CHECKPOINT_PAGES = 1_000;
-
-/** One file, open for one run. */
-export class SqliteStore {
-  readonly db: DatabaseSync;
-  readonly #checkpoints: Checkpoints;
-
-  constructor(db: DatabaseSync, path: string) {
-    this.db = db;
-    this.#checkpoints = new Checkpoints({ db, path, pages: CHECKPOINT_PAGES });
-  }
-
-  /** Runs it in one transaction. @param writes how many rows it writes */
-  commit(writes: number, run: () => void): void {
-    commit(this.db, run);
-    this.#checkpoints.committed(writes);
-  }
-
-  /** Never rejects. */
-  close(): Promise<void> {
-    return this.#checkpoints.close();
-  }
-}
-
-/**
  * Opens or creates the file at `path`, with its directory.
  *
  * @throws {DestinationError} also when it is another source's
  */
-export function openStore(path: string, options: StoreOptions): SqliteStore {
+export function openStore(path: string, options: StoreOptions): DatabaseSync {
   const db = database(path, options);
   try {
     return inWords(options.what, path, () => {
@@ -64,7 +35,7 @@ export function openStore(path: string, options: StoreOptions): SqliteStore {
       db.exec("PRAGMA synchronous = NORMAL");
       options.opened?.(db);
       claim(db, path, options);
-      return new SqliteStore(db, path);
+      return db;
     });
   } catch (cause) {
     db.close();

@@ -1,32 +1,38 @@
 /** Moves what is in the WAL into the file, in a thread: the event loop does not wait for the disk. */
+import { statfsSync, statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
 import thread from "./checkpoint_thread.js" with { type: "text" };
 
+const PAGE_BYTES = 4096;
+
 /**
- * Pages of 4 KiB in the WAL with which a checkpoint begins: four times SQLite's own number, as a
+ * Pages in the WAL with which a checkpoint begins: four times SQLite's own number, as a
  * page that changes all the time goes into the file once for all of them.
  */
 const PAGES = 4_000;
 
-/** With so many of them, 256 MiB, the disk is slower than the writers, who have to wait. */
-const PAGES_MAX = 16 * PAGES;
+/** With so many of them, 64 MiB, the disk is slower than the writers, who have to wait. */
+const PAGES_MAX = 4 * PAGES;
 
-/** What a slow disk has made of the WAL does not stay: it is cut to 64 MiB when it is used again. */
-const WAL_BYTES = 4 * PAGES * 4096;
+/** What the WAL has grown to beyond that does not stay: it is cut when it is used again. */
+const WAL_BYTES = PAGES_MAX * PAGE_BYTES;
 
-/** Fewer pages are moved by whoever closes the file: to start a thread takes longer. */
-const CLOSE_PAGES = 250;
+/** Fewer pages are moved at once where the WAL has to be empty: to start a thread takes longer. */
+const FEW_PAGES = 250;
+
+/** The disk counts as full while less than this would be left with all of the WAL in the file. */
+const SPARE_BYTES = 1024 * 1024;
 
 /** Writes between two looks at the WAL; a look takes 1 to 3 us. */
 const LOOK_WRITES = 16;
 
-/** Times that the thread is sent for what was written while it was at work. */
+/** Times that the thread is sent for what was written while it was at work; in the last, nothing is. */
 const ROUNDS = 4;
 
 /** What does a checkpoint elsewhere. */
 export interface CheckpointThread {
-  /** Resolves when all that was committed before is in the file. @throws {Error} when it is not */
+  /** Resolves when all that was committed before, and no reader needs, is in the file. @throws {Error} */
   checkpoint(): Promise<void>;
   /** Resolves when it has let go of the file. Never rejects: what it could not move is in the WAL. */
   close(): Promise<void>;
@@ -41,17 +47,19 @@ export interface CheckpointsOptions {
   readonly pages?: number;
   /** And when commits wait for it. */
   readonly pagesMax?: number;
+  /** Bytes that the file's disk has left. */
+  readonly free?: () => number;
   /** Called with the first checkpoint: a file that is hardly written to needs no thread. */
   readonly start?: (path: string) => CheckpointThread;
 }
 
 /**
- * Takes the place of SQLite's own checkpoints, which a commit waits for: 16 MiB of scattered pages
- * are 80 ms, and seconds on a disk that is slow.
+ * Takes the place of SQLite's own checkpoints, which a commit waits for, and the event loop with it:
+ * 16 MiB of scattered pages are 80 ms, and seconds on a disk that is slow.
  *
- * The WAL is used again from its start by a commit that finds all of it in the file. What was
- * written meanwhile keeps it from that, so the thread is sent again, and what is still left after
- * some times, which is little, is moved by the writer itself.
+ * The WAL is used again from its start by a commit that finds all of it in the file. What is
+ * written meanwhile keeps it from that, so the thread is sent again, and in the end commits wait for
+ * it. Only what a thread that fails has left is moved by the writer itself.
  *
  * @see https://sqlite.org/wal.html#checkpointing
  */
@@ -63,12 +71,13 @@ export class Checkpoints {
   readonly #start: (path: string) => CheckpointThread;
   readonly #pages: number;
   readonly #pagesMax: number;
-  /** Pages with which the next one begins: `pages` more where the last has left some. */
-  #due: number;
+  readonly #free: () => number;
+  /** Pages that were in the WAL when a checkpoint could not move all of them. */
+  #stuck = 0;
   #writes = 0;
   #thread: CheckpointThread | undefined;
   #running: Promise<void> | undefined;
-  #overfull = false;
+  #held = false;
 
   constructor(options: CheckpointsOptions) {
     const { db, path, pages = PAGES, pagesMax = PAGES_MAX, start = startThread } = options;
@@ -78,27 +87,45 @@ export class Checkpoints {
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#start = start;
-    this.#pages = this.#due = pages;
+    this.#pages = pages;
     this.#pagesMax = pagesMax;
+    this.#free = options.free ?? (() => freeBytes(path));
   }
 
-  /** To be called after each commit; never throws. @param writes that it had */
-  committed(writes: number): void {
+  /**
+   * To be called after each commit; never throws.
+   *
+   * @param writes that it had
+   * @returns whether the disk counts as full, as far as it was looked
+   */
+  committed(writes: number): boolean {
     this.#writes += writes;
-    if (this.#writes < LOOK_WRITES) return;
+    if (this.#writes < LOOK_WRITES) return false;
     this.#writes = 0;
     const { written, left } = this.#wal();
-    this.#overfull = written >= this.#pagesMax;
-    if (written < this.#due || left === 0) return;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      this.#overfull = false;
-    });
+    if (this.#running) this.#held ||= written >= this.#pagesMax;
+    if (written < this.#stuck) this.#stuck = 0; // it has been used again from its start
+    const cramped = this.cramped();
+    if (left > 0 && (cramped || written - this.#stuck >= this.#pages)) this.#begin();
+    return cramped;
   }
 
-  /** What the next commit has to wait for; undefined when it need not. */
+  /**
+   * Whether the disk would be full with all of the WAL in the file. Said before it is full: only what
+   * can be moved makes room in the WAL for ends and removals.
+   */
+  cramped(): boolean {
+    try {
+      return this.#free() - this.#growthBytes() + this.#pragma("freelist_count") * PAGE_BYTES <
+        SPARE_BYTES;
+    } catch {
+      return false; // A file system that does not tell; a commit finds out.
+    }
+  }
+
+  /** What the next commit has to wait for; undefined when it need not. Never rejects. */
   get backlog(): Promise<void> | undefined {
-    return this.#overfull ? this.#running : undefined;
+    return this.#held ? this.#running : undefined;
   }
 
   /** Resolves when no checkpoint is on its way. */
@@ -109,15 +136,35 @@ export class Checkpoints {
   /** Leaves nothing in the WAL, not even what was overwritten. */
   async truncate(): Promise<void> {
     await this.settled();
+    if (this.#wal().left >= FEW_PAGES) await this.#begin();
     this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
-  /** Closes the writer's connection too, and before the thread's: who is the last moves the rest. */
+  /**
+   * On a full disk: has the WAL used again from its start, which is room for much. Not where the file
+   * would have to grow by more than `roomBytes` for it: then it would only have taken that room.
+   * Never throws: where there is no disk any more, the next commit finds out.
+   */
+  restart(roomBytes: number): void {
+    try {
+      if (this.#growthBytes() <= roomBytes) this.#db.exec("PRAGMA wal_checkpoint(RESTART)");
+    } catch {
+      // As said above.
+    }
+  }
+
+  /** Closes the writer's connection too. */
   async close(): Promise<void> {
     await this.settled();
-    if (this.#wal().left >= Math.min(CLOSE_PAGES, this.#pages)) await this.#run();
-    this.#db.close();
     await this.#thread?.close();
+    this.#db.close();
+  }
+
+  #begin(): Promise<void> {
+    return this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      this.#held = false;
+    });
   }
 
   /** Never rejects: until there is no room for the WAL either, commits go on. */
@@ -125,25 +172,39 @@ export class Checkpoints {
     let fault: unknown;
     try {
       this.#thread ??= this.#start(this.#path);
-      for (let round = 0; round < ROUNDS; round++) {
+      for (let round = 1; round <= ROUNDS; round++) {
+        this.#held ||= round === ROUNDS;
         await this.#thread.checkpoint();
         if (this.#wal().left === 0) break;
       }
     } catch (cause) {
       fault = cause;
-    }
-    try {
-      if (this.#wal().left > 0) this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    } catch (cause) {
-      fault = cause;
+      this.#moveHere();
     }
     const { written, left } = this.#wal();
-    this.#due = this.#pages + (left > 0 ? written : 0);
+    this.#stuck = left > 0 ? written : 0;
     if (fault === undefined) return;
     this.#logger.error("Cannot move what was written into {path} out of its WAL: {reason}", {
       path: this.#path,
       reason: fault instanceof Error ? fault.message : String(fault),
     });
+  }
+
+  #moveHere(): void {
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch {
+      // The thread's own words are told, which are likely the same.
+    }
+  }
+
+  /** By how much the file grows when all is moved into it. */
+  #growthBytes(): number {
+    return this.#pragma("page_count") * PAGE_BYTES - statSync(this.#path).size;
+  }
+
+  #pragma(name: "page_count" | "freelist_count"): number {
+    return Number(this.#db.prepare(`PRAGMA ${name}`).get()?.[name]);
   }
 
   /** Pages in the WAL, and how many of them are not in the file yet. */
@@ -157,16 +218,25 @@ export class Checkpoints {
   }
 }
 
-function startThread(path: string): CheckpointThread {
-  const worker = new Worker(`data:text/javascript,${encodeURIComponent(thread)}`, {
+/** Of the disk that the file is on. */
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+/** @param code of the thread; tests have it fail */
+export function startThread(path: string, code: string = thread): CheckpointThread {
+  const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, {
     type: "module",
   });
+  let dead: Error | undefined;
   const ask = (message: { path?: string }) =>
     new Promise<void>((resolve, reject) => {
+      if (dead) return reject(dead);
       worker.onmessage = ({ data: { fault } }) => fault ? reject(new Error(fault)) : resolve();
       worker.onerror = (event) => {
         event.preventDefault(); // else it ends the process
-        reject(new Error(`The thread of checkpoints has failed: ${event.message}`));
+        reject(dead = new Error(`The thread of checkpoints has failed: ${event.message}`));
       };
       worker.postMessage(message);
     });

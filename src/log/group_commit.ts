@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
-import type { Reserve } from "./reserve.ts";
+import { type Reserve, RESERVE_BYTES } from "./reserve.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
 
 /** Most writes that one commit takes; the rest waits for the next turn. */
@@ -142,7 +142,7 @@ export class GroupCommit {
       return;
     }
     this.#jobs.committed();
-    this.#checkpoints.committed(written.length);
+    if (this.#checkpoints.committed(written.length)) this.#fullSinceMs ??= this.#clock.monotonic();
     for (const write of written) write.settle();
   }
 
@@ -152,12 +152,7 @@ export class GroupCommit {
     const urgent = writes.filter((write) => write.urgent);
     if (urgent.length === 0) return;
     this.#commitAll(urgent);
-    try {
-      this.#db.exec("PRAGMA wal_checkpoint(RESTART)");
-    } catch (cause) {
-      // There is no room for that either, or no disk any more: the next commit finds out.
-      if (!isDatabaseError(cause)) throw cause;
-    }
+    this.#checkpoints.restart(RESERVE_BYTES / 2);
   }
 
   /** Once a second it is tried to take the reserve back: that shows that there is room. */
@@ -165,7 +160,8 @@ export class GroupCommit {
     if (this.#fullSinceMs === undefined) return false;
     const now = this.#clock.monotonic();
     if (now - this.#fullSinceMs < LOOK_MS) return true;
-    this.#fullSinceMs = this.#reserve.hold() ? undefined : now;
+    const room = !this.#checkpoints.cramped() && this.#reserve.hold();
+    this.#fullSinceMs = room ? undefined : now;
     return this.#fullSinceMs !== undefined;
   }
 

@@ -3,7 +3,7 @@ import { rmSync, statSync, writeFileSync } from "node:fs";
 import { nodeCrypto } from "../node_crypto.ts";
 
 /** Enough for many terminal entries and for the removal of a part of a log. */
-const BYTES = 1024 * 1024;
+export const RESERVE_BYTES = 1024 * 1024;
 
 /** A file that takes up room until it is let go of; the next start finds it there. */
 export class Reserve {
@@ -17,9 +17,9 @@ export class Reserve {
   /** Takes the room; false where there is none. */
   hold(): boolean {
     try {
-      if (statSync(this.#path, { throwIfNoEntry: false })?.size === BYTES) return true;
+      if (statSync(this.#path, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return true;
       // Random, so that no file system saves the room by not storing it.
-      writeFileSync(this.#path, nodeCrypto().randomBytes(BYTES), { mode: 0o600 });
+      writeFileSync(this.#path, nodeCrypto().randomBytes(RESERVE_BYTES), { mode: 0o600 });
       return true;
     } catch {
       this.release();

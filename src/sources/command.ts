@@ -62,7 +62,7 @@ async function* commandRun(
     if (!(cause instanceof DestinationError)) throw cause;
     throw new SourceError(cause.code, cause.message, { cause });
   } finally {
-    await session?.close();
+    session?.close();
   }
 }
 

@@ -55,7 +55,7 @@ async function* directoryRun(
     if (!(cause instanceof DestinationError)) throw cause;
     throw new SourceError(cause.code, cause.message, { cause });
   } finally {
-    await session?.close();
+    session?.close();
   }
 }
 

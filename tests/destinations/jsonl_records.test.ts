@@ -25,7 +25,7 @@ const SECOND =
   '{"op": "inserted", "type": "users", "key": "\\"2\\"", "hash": "bb", "record": {}}\n';
 
 /** A file of two records whose session was closed. */
-async function bench(t: Cleanup) {
+function bench(t: Cleanup) {
   const { path: directory, remove } = tempDirectory();
   t.after(remove);
   const path = `${directory}/users.jsonl`;
@@ -33,15 +33,15 @@ async function bench(t: Cleanup) {
   const session = open();
   session.put({ type: "users", key: "1", hash: "aa", payload: '{"n": 1}' });
   session.put({ type: "users", key: '"2"', hash: "bb", payload: "{}" });
-  await session.close();
+  session.close();
   /** What putting both again comes to, in a session of its own. */
-  const again = async () => {
+  const again = () => {
     const session = open();
     const outcomes = [
       session.put({ type: "users", key: "1", hash: "aa", payload: '{"n": 1}' }),
       session.put({ type: "users", key: '"2"', hash: "bb", payload: "{}" }),
     ];
-    await session.close();
+    session.close();
     return outcomes;
   };
   return { path, open, again, text: () => readFileSync(path, "utf8") };
@@ -51,14 +51,14 @@ function code(of: string) {
   return (cause: unknown) => cause instanceof DestinationError && cause.code === of;
 }
 
-test("JsonlRecords appends a line a change, and changes none", async (t) => {
-  const { open, text } = await bench(t);
+test("JsonlRecords appends a line a change, and changes none", (t) => {
+  const { open, text } = bench(t);
   const session = open();
 
   session.put({ type: "users", key: "1", hash: "cc", payload: '{\r\n  "n": "a\\nb"\n}' });
   session.put({ type: "users", key: "1", hash: "cc", payload: "{}" });
   session.remove("users", '"2"');
-  await session.close();
+  session.close();
 
   assert.equal(
     text(),
@@ -68,52 +68,52 @@ test("JsonlRecords appends a line a change, and changes none", async (t) => {
   );
 });
 
-test("JsonlRecords takes away a last line that was not written to its end, wherever it is torn", async (t) => {
-  const { path, again, text } = await bench(t);
+test("JsonlRecords takes away a last line that was not written to its end, wherever it is torn", (t) => {
+  const { path, again, text } = bench(t);
 
   for (let length = 0; length < SECOND.length; length++) {
     writeFileSync(path, FIRST + SECOND.slice(0, length));
-    assert.deepEqual(await again(), ["kept", "inserted"]);
+    assert.deepEqual(again(), ["kept", "inserted"]);
     assert.equal(text(), FIRST + SECOND);
   }
 });
 
-test("JsonlRecords takes away blocks that a power cut has left unwritten", async (t) => {
-  const { path, again, text } = await bench(t);
+test("JsonlRecords takes away blocks that a power cut has left unwritten", (t) => {
+  const { path, again, text } = bench(t);
   writeFileSync(path, `${FIRST}${"\0".repeat(4096)}`);
 
-  assert.deepEqual(await again(), ["kept", "inserted"]);
+  assert.deepEqual(again(), ["kept", "inserted"]);
   assert.equal(text(), FIRST + SECOND);
 });
 
-test("JsonlRecords makes its index again from the file", async (t) => {
-  const { path, again } = await bench(t);
+test("JsonlRecords makes its index again from the file", (t) => {
+  const { path, again } = bench(t);
   for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}.index${suffix}`, { force: true });
 
-  assert.deepEqual(await again(), ["kept", "kept"]);
+  assert.deepEqual(again(), ["kept", "kept"]);
 });
 
-test("JsonlRecords reads what its index has not seen of the file", async (t) => {
-  const { path, open, again } = await bench(t);
+test("JsonlRecords reads what its index has not seen of the file", (t) => {
+  const { path, open, again } = bench(t);
   copyFileSync(`${path}.index`, `${path}.old`);
   const session = open();
   session.remove("users", "1");
-  await session.close();
+  session.close();
   copyFileSync(`${path}.old`, `${path}.index`);
 
-  assert.deepEqual(await again(), ["inserted", "kept"]);
+  assert.deepEqual(again(), ["inserted", "kept"]);
 });
 
-test("JsonlRecords sees that another file has taken the place of its own", async (t) => {
-  const { path, again } = await bench(t);
+test("JsonlRecords sees that another file has taken the place of its own", (t) => {
+  const { path, again } = bench(t);
   const other = SECOND.replace('"bb"', '"cc"');
   writeFileSync(path, other.repeat(3));
 
-  assert.deepEqual(await again(), ["inserted", "updated"]);
+  assert.deepEqual(again(), ["inserted", "updated"]);
 });
 
-test("JsonlRecords knows a file without an index that is larger than one read", async (t) => {
-  const { path, open } = await bench(t);
+test("JsonlRecords knows a file without an index that is larger than one read", (t) => {
+  const { path, open } = bench(t);
   const lines = Array.from({ length: 5_000 }, (_, n) => FIRST.replace('"1"', `"${n}"`));
   writeFileSync(path, lines.join(""));
 
@@ -124,27 +124,27 @@ test("JsonlRecords knows a file without an index that is larger than one read", 
       session.put({ type: "users", key: `${n}`, hash: "aa", payload: '{"n": 1}' })
     ),
   );
-  await session.close();
+  session.close();
 
   assert.ok(steps > 3);
   assert.deepEqual(outcomes, new Set(["kept"]));
 });
 
-test("JsonlRecords leaves a file alone that is none of its own", async (t) => {
-  const { path, open, text } = await bench(t);
+test("JsonlRecords leaves a file alone that is none of its own", (t) => {
+  const { path, open, text } = bench(t);
   for (const foreign of ["a diary", "a diary\nof two lines\n", '{"id": 1}\n']) {
     writeFileSync(path, foreign);
     const session = open();
 
     assert.throws(() => session.put(record("1", "a")), code("destination_foreign"));
-    await session.close();
+    session.close();
 
     assert.equal(text(), foreign);
   }
 });
 
-test("JsonlRecords does not write behind what somebody else has written", async (t) => {
-  const { path, open, text } = await bench(t);
+test("JsonlRecords does not write behind what somebody else has written", (t) => {
+  const { path, open, text } = bench(t);
   const session = open();
   session.put(record("3", "a"));
   session.flush();
@@ -154,6 +154,6 @@ test("JsonlRecords does not write behind what somebody else has written", async 
   session.put(record("4", "a"));
 
   assert.throws(() => session.flush(), code("destination_changed"));
-  await session.close();
+  session.close();
   assert.equal(text(), before + SECOND);
 });

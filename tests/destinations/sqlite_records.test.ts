@@ -22,33 +22,33 @@ recordContract("sqlite", (path) =>
     rows(path).map(({ type, key, payload }) => [`${type} ${key}`, JSON.parse(String(payload))]),
   ));
 
-test("SqliteRecords keeps a row a record", async (t) => {
+test("SqliteRecords keeps a row a record", (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
   const session = new SqliteRecords(`${path}/r.db`).open("default/users");
 
   session.put({ type: "users", key: "7", hash: "ab", payload: '{"id": 7}' });
-  await session.close();
+  session.close();
 
   assert.deepEqual(rows(`${path}/r.db`), [
     { type: "users", key: "7", hash: "ab", payload: '{"id": 7}' },
   ]);
 });
 
-test("SqliteRecords refuses the index of a directory, and leaves it as it is", async (t) => {
+test("SqliteRecords refuses the index of a directory, and leaves it as it is", (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
-  await new SqliteIndex(`${path}/index.db`).open("/tree").close();
+  new SqliteIndex(`${path}/index.db`).open("/tree").close();
 
   assert.throws(
     () => new SqliteRecords(`${path}/index.db`).open("default/users"),
     (cause) => cause instanceof DestinationError && cause.code === "destination_foreign",
   );
 
-  await new SqliteIndex(`${path}/index.db`).open("/tree").close();
+  new SqliteIndex(`${path}/index.db`).open("/tree").close();
 });
 
-test("RecordSession.flush() says that the disk is full, and the next run writes what is missing", async (t) => {
+test("RecordSession.flush() says that the disk is full, and the next run writes what is missing", (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
   const small = new SqliteRecords(`${path}/r.db`, (db) => db.exec("PRAGMA max_page_count = 20"));
@@ -61,10 +61,10 @@ test("RecordSession.flush() says that the disk is full, and the next run writes 
     () => session.flush(),
     (cause) => cause instanceof DestinationError && cause.code === "storage_full",
   );
-  await session.close();
+  session.close();
 
   const next = new SqliteRecords(`${path}/r.db`).open("default/users");
   assert.equal(next.put(record("0", "x")), "kept");
   assert.equal(next.put(record("1", "x".repeat(200_000))), "inserted");
-  await next.close();
+  next.close();
 });

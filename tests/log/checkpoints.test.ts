@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { Checkpoints, type CheckpointThread } from "../../src/log/checkpoints.ts";
+import { Checkpoints, type CheckpointThread, startThread } from "../../src/log/checkpoints.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { line, newJob, stillClock } from "../support/log_contract.ts";
 import { serverLog } from "../support/server_log.ts";
@@ -111,7 +111,7 @@ test("the WAL is looked at once in sixteen writes", async (t) => {
   await checkpoints.close();
 });
 
-test("the thread is sent again for what was written meanwhile, then the writer moves it", async (t) => {
+test("the thread is sent again for what was written meanwhile, and in the end commits wait for it", async (t) => {
   const { db, file, write, left } = opened(t);
   const { thread, waiting, step } = steppedThread(file);
   const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
@@ -119,15 +119,44 @@ test("the thread is sent again for what was written meanwhile, then the writer m
   checkpoints.committed(16);
 
   for (const _ of [1, 2, 3]) {
+    assert.equal(checkpoints.backlog, undefined);
     const next = step();
     write(1);
     await next;
   }
+  const { backlog } = checkpoints;
+  assert.ok(backlog);
   void step();
-  write(1);
+  await backlog;
+
+  assert.deepEqual([waiting.length, left(), checkpoints.backlog], [0, 0, undefined]);
+  await checkpoints.close();
+});
+
+test("no checkpoint is tried for what a reader needs, until the WAL is used again or has grown", async (t) => {
+  const { db, file, write, left } = opened(t);
+  const reader = new DatabaseSync(file);
+  reader.exec("BEGIN; SELECT * FROM rows");
+  const { thread, waiting, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
+  write(60);
+  checkpoints.committed(16);
+  for (const _ of [1, 2, 3]) await step();
+  void step();
   await checkpoints.settled();
 
-  assert.deepEqual([waiting.length, left()], [0, 0]);
+  checkpoints.committed(16);
+  assert.equal(waiting.length, 0);
+  reader.close();
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  checkpoints.committed(16);
+  write(55);
+  checkpoints.committed(16);
+
+  assert.equal(waiting.length, 1);
+  void step();
+  await checkpoints.settled();
+  assert.equal(left(), 0);
   await checkpoints.close();
 });
 
@@ -223,15 +252,60 @@ test("truncate() waits for the thread and leaves nothing in the WAL", async (t) 
   await checkpoints.close();
 });
 
-test("close() waits for the thread, and closes the writer before it, so that nobody waits", async (t) => {
+test("truncate() of a long WAL has the thread move it first", async (t) => {
   const { db, file, write } = opened(t);
   const { thread, step } = steppedThread(file);
-  const closed: string[] = [];
-  const start = (): CheckpointThread => ({
-    ...thread,
-    close: () => Promise.resolve(void closed.push(`thread, the writer is open: ${db.isOpen}`)),
-  });
-  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start });
+  const checkpoints = new Checkpoints({ db, path: file, start: () => thread });
+  write(300);
+
+  const asked = step();
+  const truncated = checkpoints.truncate();
+  await asked;
+  void step();
+  await truncated;
+
+  assert.equal(statSync(`${file}-wal`).size, 0);
+  await checkpoints.close();
+});
+
+test("a disk counts as full while there is still room to move the WAL, which is done then", async (t) => {
+  const { db, file, write, left } = opened(t);
+  let free = (1 << 20) + 70 * 4096;
+  const checkpoints = new Checkpoints({ db, path: file, free: () => free });
+  write(60);
+
+  assert.equal(checkpoints.committed(16), false);
+  write(20);
+  assert.equal(checkpoints.committed(16), true);
+  await checkpoints.settled();
+  assert.equal(left(), 0);
+  free -= 80 * 4096;
+  assert.equal(checkpoints.cramped(), true);
+
+  // What is deleted is room inside the file.
+  db.exec("DELETE FROM rows");
+  assert.equal(checkpoints.cramped(), false);
+  await checkpoints.close();
+});
+
+test("restart() has the WAL used again, unless the file would have to grow by more than it may", async (t) => {
+  const { db, file, write, left } = opened(t);
+  const checkpoints = new Checkpoints({ db, path: file });
+  write(60);
+
+  checkpoints.restart(50 * 4096);
+  assert.ok(left() >= 60);
+  checkpoints.restart(70 * 4096);
+
+  assert.equal(left(), 0);
+  await checkpoints.close();
+  checkpoints.restart(70 * 4096); // a database that is closed, or a disk that has gone
+});
+
+test("close() waits for the thread, and leaves one file", async (t) => {
+  const { db, file, write } = opened(t);
+  const { thread, step } = steppedThread(file);
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start: () => thread });
   write(60);
   checkpoints.committed(16);
 
@@ -240,35 +314,23 @@ test("close() waits for the thread, and closes the writer before it, so that nob
   void step();
   await closing;
 
-  assert.deepEqual(closed, ["thread, the writer is open: false"]);
+  assert.deepEqual([db.isOpen, existsSync(`${file}-wal`)], [false, false]);
 });
 
-test("a thread that is the last to close the file takes the WAL in", async (t) => {
-  const { db, file, write } = opened(t);
-  const checkpoints = new Checkpoints({ db, path: file, pages: 50 });
-  write(60);
-  checkpoints.committed(16);
-  await checkpoints.settled();
-  write(1);
+test("a thread that has died answers at once, and nobody waits for it", async (t) => {
+  const { db, file, write, left } = opened(t);
+  await serverLog(t, "log");
+  const start = (path: string) => startThread(path, 'throw new Error("no thread");');
+  const checkpoints = new Checkpoints({ db, path: file, pages: 50, start });
+
+  for (const _ of [1, 2]) {
+    write(60);
+    checkpoints.committed(16);
+    await checkpoints.settled();
+    assert.equal(left(), 0);
+  }
 
   await checkpoints.close();
-
-  assert.equal(existsSync(`${file}-wal`), false);
-});
-
-test("close() of a long WAL that no thread has seen has one move it", async (t) => {
-  const { db, file, write } = opened(t);
-  const { thread, step } = steppedThread(file);
-  const checkpoints = new Checkpoints({ db, path: file, start: () => thread });
-  write(300);
-
-  const asked = step();
-  const closing = checkpoints.close();
-  await asked;
-  void step();
-  await closing;
-
-  assert.equal(existsSync(`${file}-wal`), false);
 });
 
 test("what the thread says of a file that it cannot open is told", async (t) => {
@@ -307,7 +369,7 @@ test("SqliteLog moves its WAL into its file while it is open, and is one file wh
   const { job } = await log.create(newJob());
   const long = line("x".repeat(10_000));
 
-  // At 256 MiB at the latest a commit waits until the file has them.
+  // At 64 MiB at the latest a commit waits until the file has them.
   let written = 0;
   while (statSync(file).size < 8 << 20 && written < 300 << 20) {
     await Promise.all(

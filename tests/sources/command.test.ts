@@ -182,7 +182,7 @@ function noting(breakAt?: string) {
     },
     remove: () => false,
     flush: () => note("flush"),
-    close: () => Promise.resolve(note("close")),
+    close: () => note("close"),
   };
   const records: RecordDestination = {
     paths: [],

@@ -38,7 +38,7 @@ export function recordContract(
   kind: RecordKind,
   held?: (path: string) => Record<string, unknown>,
 ): void {
-  test(`${kind}: put() tells what is new, what has changed and what is known`, async (t) => {
+  test(`${kind}: put() tells what is new, what has changed and what is known`, (t) => {
     const session = bench(t, kind).open();
 
     const outcomes = [
@@ -53,10 +53,10 @@ export function recordContract(
 
     assert.deepEqual(outcomes, ["inserted", "kept", "updated", "inserted", "updated"]);
     assert.deepEqual(later, ["kept", "updated"]);
-    await session.close();
+    session.close();
   });
 
-  test(`${kind}: put() tells records apart by type and key, whatever these are`, async (t) => {
+  test(`${kind}: put() tells records apart by type and key, whatever these are`, (t) => {
     const session = bench(t, kind).open();
     const ids = [
       ["a", "b c"],
@@ -71,10 +71,10 @@ export function recordContract(
     assert.deepEqual(new Set(all()), new Set(["inserted"]));
     session.flush();
     assert.deepEqual(new Set(all()), new Set(["kept"]));
-    await session.close();
+    session.close();
   });
 
-  test(`${kind}: remove() tells whether there was one, written or not`, async (t) => {
+  test(`${kind}: remove() tells whether there was one, written or not`, (t) => {
     const session = bench(t, kind).open();
     session.put(record("old", "a"));
     session.flush();
@@ -86,10 +86,10 @@ export function recordContract(
 
     assert.deepEqual(removed, [true, true, false, false]);
     assert.deepEqual(again, [false, "inserted"]);
-    await session.close();
+    session.close();
   });
 
-  test(`${kind}: put() knows records again that were written long ago`, async (t) => {
+  test(`${kind}: put() knows records again that were written long ago`, (t) => {
     const session = bench(t, kind).open();
     const all = (content: string) => {
       const counts = { inserted: 0, updated: 0, kept: 0 };
@@ -100,10 +100,10 @@ export function recordContract(
     assert.deepEqual(all("a"), { inserted: 2_500, updated: 0, kept: 0 });
     assert.deepEqual(all("a"), { inserted: 0, updated: 0, kept: 2_500 });
     assert.deepEqual(all("b"), { inserted: 0, updated: 2_500, kept: 0 });
-    await session.close();
+    session.close();
   });
 
-  test(`${kind}: put() takes large records`, async (t) => {
+  test(`${kind}: put() takes large records`, (t) => {
     const session = bench(t, kind).open();
     const large = (n: number): SyncRecord => record(`${n}`, "x".repeat(1_000_000));
 
@@ -111,34 +111,34 @@ export function recordContract(
     session.flush();
 
     assert.equal(session.put(large(0)), "kept");
-    await session.close();
+    session.close();
   });
 
   if (!held) {
-    test(`${kind}: a session knows nothing of the one before`, async (t) => {
+    test(`${kind}: a session knows nothing of the one before`, (t) => {
       const { open } = bench(t, kind);
       const first = open();
       first.put(record("1", "a"));
-      await first.close();
+      first.close();
 
       const second = open();
 
       assert.equal(second.put(record("1", "a")), "inserted");
-      await second.close();
+      second.close();
     });
     return;
   }
 
-  test(`${kind}: a session knows what the one before has closed with`, async (t) => {
+  test(`${kind}: a session knows what the one before has closed with`, (t) => {
     const { open, path } = bench(t, kind);
     const first = open();
     for (const key of ["1", "2", "3"]) first.put(record(key, "a"));
     first.remove("users", "3");
-    await first.close();
+    first.close();
 
     const second = open();
     const outcomes = ["1", "2", "3"].map((key) => second.put(record(key, key === "2" ? "b" : "a")));
-    await second.close();
+    second.close();
 
     assert.deepEqual(outcomes, ["kept", "updated", "inserted"]);
     assert.deepEqual(held(path), {
@@ -148,11 +148,11 @@ export function recordContract(
     });
   });
 
-  test(`${kind}: open() refuses the records of another source`, async (t) => {
+  test(`${kind}: open() refuses the records of another source`, (t) => {
     const { open, destination, path } = bench(t, kind);
     const session = open();
     session.put(record("1", "a"));
-    await session.close();
+    session.close();
 
     assert.throws(
       () => destination().open("default/orders"),
@@ -194,7 +194,7 @@ export function recordContract(
     const counts = { inserted: 0, updated: 0, kept: 0 };
     for (let n = 0; n < told; n++) counts[session.put(record(`${n}`, "round 2"))]++;
     const rest = session.put(record("beyond", "round 2"));
-    await session.close();
+    session.close();
 
     assert.deepEqual(counts, { inserted: 0, updated: 0, kept: told });
     assert.equal(rest, "inserted");

@@ -13,6 +13,6 @@ export function memoryRecords(): RecordSession & { readonly held: ReadonlyMap<st
     },
     remove: (type, key) => held.delete(`${type} ${key}`),
     flush() {},
-    close: () => Promise.resolve(),
+    close() {},
   };
 }
