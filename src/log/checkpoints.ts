@@ -24,7 +24,7 @@ const FEW_PAGES = 250;
 /** The disk counts as full while less than this would be left with all of the WAL in the file. */
 const SPARE_BYTES = 1024 * 1024;
 
-/** Writes between two looks at the WAL; a look takes 1 to 3 us. */
+/** Writes between two looks at the WAL and the disk, of some 10 us. */
 const LOOK_WRITES = 16;
 
 /** Times that the thread is sent for what was written while it was at work; in the last, nothing is. */
@@ -67,6 +67,8 @@ export class Checkpoints {
   readonly #logger = loggerOf("log");
   readonly #db: DatabaseSync;
   readonly #look: StatementSync;
+  readonly #size: StatementSync;
+  readonly #unused: StatementSync;
   readonly #path: string;
   readonly #start: (path: string) => CheckpointThread;
   readonly #pages: number;
@@ -86,6 +88,8 @@ export class Checkpoints {
     db.exec("PRAGMA wal_autocheckpoint = 0");
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
+    this.#size = db.prepare("PRAGMA page_count");
+    this.#unused = db.prepare("PRAGMA freelist_count");
     this.#start = start;
     this.#pages = pages;
     this.#pagesMax = pagesMax;
@@ -116,8 +120,8 @@ export class Checkpoints {
    */
   cramped(): boolean {
     try {
-      return this.#free() - this.#growthBytes() + this.#pragma("freelist_count") * PAGE_BYTES <
-        SPARE_BYTES;
+      const unused = Number(this.#unused.get()?.freelist_count) * PAGE_BYTES;
+      return this.#free() - this.#growthBytes() + unused < SPARE_BYTES;
     } catch {
       return false; // A file system that does not tell; a commit finds out.
     }
@@ -200,11 +204,7 @@ export class Checkpoints {
 
   /** By how much the file grows when all is moved into it. */
   #growthBytes(): number {
-    return this.#pragma("page_count") * PAGE_BYTES - statSync(this.#path).size;
-  }
-
-  #pragma(name: "page_count" | "freelist_count"): number {
-    return Number(this.#db.prepare(`PRAGMA ${name}`).get()?.[name]);
+    return Number(this.#size.get()?.page_count) * PAGE_BYTES - statSync(this.#path).size;
   }
 
   /** Pages in the WAL, and how many of them are not in the file yet. */
