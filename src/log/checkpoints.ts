@@ -18,13 +18,19 @@ const PAGES_MAX = 4 * PAGES;
 /** What the WAL has grown to beyond that does not stay: it is cut when it is used again. */
 const WAL_BYTES = PAGES_MAX * PAGE_BYTES;
 
-/** Fewer pages are moved at once where the WAL has to be empty: to start a thread takes longer. */
+/**
+ * Fewer pages are moved at once where the WAL has to be empty, as to start a thread takes longer; nor is
+ * the disk asked again for its room, as they are less than what is spared.
+ */
 const FEW_PAGES = 250;
 
-/** The disk counts as full while less than this would be left with all of the WAL in the file. */
-const SPARE_BYTES = 1024 * 1024;
+/**
+ * The disk counts as full while less than this would be left with all of the WAL in the file: 1 MiB, and
+ * what may be written between two looks, once into the WAL and once into the file.
+ */
+const SPARE_BYTES = 3 * 1024 * 1024;
 
-/** Writes between two looks at the WAL and the disk, of some 10 us. */
+/** Writes between two looks at the WAL; a look takes 1 to 3 us. */
 const LOOK_WRITES = 16;
 
 /** Times that the thread is sent for what was written while it was at work; in the last, nothing is. */
@@ -77,6 +83,8 @@ export class Checkpoints {
   /** Pages that were in the WAL when a checkpoint could not move all of them. */
   #stuck = 0;
   #writes = 0;
+  /** Pages that were in the WAL when the disk was asked for its room. */
+  #asked = 0;
   #thread: CheckpointThread | undefined;
   #running: Promise<void> | undefined;
   #held = false;
@@ -109,7 +117,7 @@ export class Checkpoints {
     const { written, left } = this.#wal();
     if (this.#running) this.#held ||= written >= this.#pagesMax;
     if (written < this.#stuck) this.#stuck = 0; // it has been used again from its start
-    const cramped = this.cramped();
+    const cramped = Math.abs(written - this.#asked) >= FEW_PAGES && this.cramped();
     if (left > 0 && (cramped || written - this.#stuck >= this.#pages)) this.#begin();
     return cramped;
   }
@@ -120,6 +128,7 @@ export class Checkpoints {
    */
   cramped(): boolean {
     try {
+      this.#asked = this.#wal().written;
       const unused = Number(this.#unused.get()?.freelist_count) * PAGE_BYTES;
       return this.#free() - this.#growthBytes() + unused < SPARE_BYTES;
     } catch {

@@ -270,16 +270,16 @@ test("truncate() of a long WAL has the thread move it first", async (t) => {
 
 test("a disk counts as full while there is still room to move the WAL, which is done then", async (t) => {
   const { db, file, write, left } = opened(t);
-  let free = (1 << 20) + 70 * 4096;
+  let free = (3 << 20) + 350 * 4096;
   const checkpoints = new Checkpoints({ db, path: file, free: () => free });
-  write(60);
+  write(300);
 
   assert.equal(checkpoints.committed(16), false);
-  write(20);
+  write(300);
   assert.equal(checkpoints.committed(16), true);
   await checkpoints.settled();
   assert.equal(left(), 0);
-  free -= 80 * 4096;
+  free -= 600 * 4096;
   assert.equal(checkpoints.cramped(), true);
 
   // What is deleted is room inside the file.
