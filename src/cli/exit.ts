@@ -1,7 +1,7 @@
 /** How commands end. */
 
 /** The exit codes that scripts rely on. */
-export const ExitCode = { ok: 0, failed: 1, usage: 2, cancelled: 3 } as const;
+export const ExitCode = { ok: 0, failed: 1, usage: 2, cancelled: 3, interrupted: 130 } as const;
 
 /** The command was asked for something that cannot be; its words say what and why. */
 export class UsageError extends Error {

@@ -94,6 +94,7 @@ export async function openJobs(
 ) {
   const { clock } = options;
   const dispatcher = new Dispatcher({ ...options, log, owner: crypto.randomUUID(), onFault });
+  opened.push(() => dispatcher.stop());
   await dispatcher.open();
   await notifications.watch();
   const retention = new Retention({

@@ -10,7 +10,7 @@ import type { Flags } from "./flags.ts";
 import { show } from "./show.ts";
 import { untilStopped } from "./signals.ts";
 
-/** Ends with the job's own end; Ctrl-C stops watching, not the job. */
+/** Ends with the job's own end; Ctrl-C stops watching, not the job, whose end is not known then. */
 export async function watch(job: string, flags: Flags): Promise<number> {
   const id = parseJobId(job);
   if (!id) throw new UsageError(`Cannot watch job "${clean(job)}": a job's id is a UUID`);
@@ -22,5 +22,6 @@ export async function watch(job: string, flags: Flags): Promise<number> {
   const { signal } = untilStopped();
   const display = displayFor({ json: flags.json === true, clock: systemClock });
   const status = await show(client, id, { display, signal, clock: systemClock, logs });
-  return status === undefined ? ExitCode.ok : exitCodeOf(status);
+  if (status !== undefined) return exitCodeOf(status);
+  return signal.aborted ? ExitCode.interrupted : ExitCode.ok;
 }

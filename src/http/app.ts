@@ -24,6 +24,7 @@ import { openInTurns } from "./open_in_turns.ts";
 import { requestLines } from "./request_lines.ts";
 import { wantsHtml } from "./page_answer.ts";
 import { addPageRoutes, notFoundPage } from "./page_routes.ts";
+import { storageProblem } from "./post_problem.ts";
 import { notFound, Problem } from "./problem.ts";
 import { addProblemRoutes } from "./problem_routes.ts";
 import { RememberingRouter } from "./remembering_router.ts";
@@ -33,7 +34,7 @@ import { SmallBodies } from "./small_bodies.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
 import { addSyncRoutes } from "./sync_routes.ts";
 import { addTicketRoute } from "./ticket_route.ts";
-import { addWorkerRoutes, storageProblem } from "./worker_routes.ts";
+import { addWorkerRoutes } from "./worker_routes.ts";
 
 /** Where bodies of any length are read line by line. */
 const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
@@ -163,11 +164,13 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       : notFound().response(origin.prefix)
   );
   app.onError((error, context) => {
-    if (error instanceof Problem) return error.response(origin.prefix);
-    const unstored = storageProblem(error);
-    if (unstored) {
-      if (unstored.code === "storage-fault") logger.error("{reason}", { reason: error.message });
-      return unstored.response(origin.prefix);
+    const problem = error instanceof Problem ? error : storageProblem(error);
+    if (problem) {
+      const { code, cause } = problem;
+      if (code === "storage-fault" && cause instanceof Error) {
+        logger.error("{reason}", { reason: cause.message });
+      }
+      return problem.response(origin.prefix);
     }
     // The job was there when its right was looked at, and was removed meanwhile.
     if (error instanceof UnknownJobError) return notFound().response(origin.prefix);

@@ -168,7 +168,8 @@ class Post {
       first_seq: this.#firstSeq,
       last_seq: this.#last?.lastSeq,
     };
-    return new Problem(problem.code, problem.message, extras, problem.headers);
+    const { code, message, headers, cause } = problem;
+    return new Problem(code, message, extras, headers, { cause });
   }
 }
 

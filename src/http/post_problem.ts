@@ -6,7 +6,12 @@ import {
   CounterWentBackError,
   TooManyTypesError,
 } from "../jobs/worker_totals.ts";
-import { JobEndedError, UnknownJobError } from "../log/event_log.ts";
+import {
+  JobEndedError,
+  StorageFaultError,
+  StorageFullError,
+  UnknownJobError,
+} from "../log/event_log.ts";
 import { notFound, Problem } from "./problem.ts";
 
 /** The problem that tells of a refused post; what is none of those stays as it is. */
@@ -25,5 +30,17 @@ export function problemOf(cause: unknown): unknown {
   }
   if (cause instanceof NotOutsideError) return new Problem("not-outside", cause.message);
   if (cause instanceof UnknownJobError) return notFound();
-  return cause;
+  return storageProblem(cause) ?? cause;
+}
+
+/** What is answered where nothing can be stored. */
+export function storageProblem(cause: unknown): Problem | undefined {
+  if (cause instanceof StorageFaultError) {
+    const detail =
+      "What the log is stored on has failed; nothing of this was kept, try again later";
+    return new Problem("storage-fault", detail, {}, { "Retry-After": "5" }, { cause });
+  }
+  if (!(cause instanceof StorageFullError)) return undefined;
+  const detail = "There is no room left where the log is stored; nothing was lost, try again later";
+  return new Problem("storage-full", detail, {}, { "Retry-After": "30" });
 }

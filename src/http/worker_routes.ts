@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { JobExistsError } from "../jobs/outside_jobs.ts";
-import { StorageFaultError, StorageFullError, TooManyJobsError } from "../log/event_log.ts";
+import { TooManyJobsError } from "../log/event_log.ts";
 import type { JobId } from "../sync/ids.ts";
 import { keyOf } from "../sync/job.ts";
 import { actingFor, jobFor, requireScope } from "./access.ts";
@@ -115,16 +115,4 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
     const job = await jobFor(context, log, "write");
     return context.json(await postEvents(context, keyOf(job), services), 200);
   });
-}
-
-/** What is answered where nothing can be stored. */
-export function storageProblem(cause: unknown): Problem | undefined {
-  if (cause instanceof StorageFaultError) {
-    const detail =
-      "What the log is stored on has failed; nothing of this was kept, try again later";
-    return new Problem("storage-fault", detail, {}, { "Retry-After": "5" }, { cause });
-  }
-  if (!(cause instanceof StorageFullError)) return undefined;
-  const detail = "There is no room left where the log is stored; nothing was lost, try again later";
-  return new Problem("storage-full", detail, {}, { "Retry-After": "30" });
 }

@@ -104,6 +104,10 @@ export class PublishedLog implements EventLog {
     return removed;
   }
 
+  collect(): Promise<void> {
+    return this.#log.collect();
+  }
+
   prunable(query: PruneQuery): Promise<readonly JobKey[]> {
     return this.#log.prunable(query);
   }

@@ -50,6 +50,7 @@ export class Retention {
   /** One round: whatever is too old, too long or too much goes. */
   async run(): Promise<void> {
     const { log, clock, ageMs, entriesMax, bytesMax } = this.#options;
+    await log.collect();
     await this.#each(
       () => log.prunable({ endedBeforeMs: clock.now() - ageMs }),
       (key) => log.remove(key),

@@ -2,6 +2,7 @@
 import { statfsSync, statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
+import { StorageFullError } from "./event_log.ts";
 import thread from "./checkpoint_thread.js" with { type: "text" };
 
 const PAGE_BYTES = 4096;
@@ -146,11 +147,16 @@ export class Checkpoints {
     while (this.#running) await this.#running;
   }
 
-  /** Leaves nothing in the WAL, not even what was overwritten. */
+  /** Leaves nothing in the WAL, not even what was overwritten. @throws {StorageFullError} */
   async truncate(): Promise<void> {
     await this.settled();
     if (this.#wal().left >= FEW_PAGES) await this.#begin();
-    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (cause) {
+      const full = cause instanceof Error && cause.message.includes("disk is full");
+      throw full ? new StorageFullError({ cause }) : cause;
+    }
   }
 
   /**

@@ -204,8 +204,13 @@ export interface EventLog {
    * @throws {UnknownJobError} when there is no such job
    */
   trim(key: JobKey, limits: TrimLimits): Promise<boolean>;
-  /** Removes the job and all that is known of it; false when there is none. */
+  /**
+   * Removes the job and all that is known of it; false when there is none. What there is no room to
+   * remove now, the next `collect` does.
+   */
   remove(key: JobKey): Promise<boolean>;
+  /** Finishes removals that were broken off: by a kill, or a full disk. */
+  collect(): Promise<void>;
   /** Jobs for retention to look at, at most 100. */
   prunable(query: PruneQuery): Promise<readonly JobKey[]>;
   /** How many jobs there are in each status, of all tenants; none for a status without any. */

@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
+import { loggerOf } from "../logger.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
 import { type Reserve, RESERVE_BYTES } from "./reserve.ts";
@@ -128,7 +129,7 @@ export class GroupCommit {
       this.#rollBack();
       const full = cause instanceof Error && cause.message.includes("disk is full");
       if (full && this.#fullSinceMs === undefined) {
-        this.#fullSinceMs = this.#clock.monotonic();
+        this.#full();
         this.#reserve.release();
         return this.#commitUrgent(writes, new StorageFullError({ cause }));
       }
@@ -142,7 +143,9 @@ export class GroupCommit {
       return;
     }
     this.#jobs.committed();
-    if (this.#checkpoints.committed(written.length)) this.#fullSinceMs ??= this.#clock.monotonic();
+    if (this.#checkpoints.committed(written.length) && this.#fullSinceMs === undefined) {
+      this.#full();
+    }
     for (const write of written) write.settle();
   }
 
@@ -153,6 +156,13 @@ export class GroupCommit {
     if (urgent.length === 0) return;
     this.#commitAll(urgent);
     this.#checkpoints.restart(RESERVE_BYTES / 2);
+  }
+
+  #full(): void {
+    this.#fullSinceMs = this.#clock.monotonic();
+    loggerOf("log").error(
+      "There is no room left where the log is stored: only ends, cancels and removals are written",
+    );
   }
 
   /** Once a second it is tried to take the reserve back: that shows that there is room. */

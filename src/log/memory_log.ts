@@ -202,6 +202,10 @@ export class MemoryLog implements EventLog {
     return Promise.resolve(this.#jobs.delete(keyText(key)));
   }
 
+  collect(): Promise<void> {
+    return Promise.resolve();
+  }
+
   prunable(query: PruneQuery): Promise<readonly JobKey[]> {
     const found = [...this.#jobs.values()].filter(({ job, thinned }) => {
       if ("entriesAbove" in query) {

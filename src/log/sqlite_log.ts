@@ -23,6 +23,7 @@ import {
   RECENT_STRETCH,
   type RecentPage,
   type RecentQuery,
+  StorageFullError,
   TooManyJobsError,
   type TrimLimits,
   UnknownJobError,
@@ -67,6 +68,8 @@ export class SqliteLog implements EventLog {
   readonly #retention: SqliteRetention;
   /** By the job's row in memory: one whose commit failed is never seen again. */
   readonly #fresh = new FreshEntries<JobRow>();
+  /** Whether entries were removed that the WAL may still hold. */
+  #overwritten = false;
   readonly #insert: ReturnType<DatabaseSync["prepare"]>;
   readonly #read: ReturnType<DatabaseSync["prepare"]>;
   readonly #first: ReturnType<DatabaseSync["prepare"]>;
@@ -256,11 +259,20 @@ export class SqliteLog implements EventLog {
       }
       return row !== undefined;
     }, true);
-    // Also what a process that was killed meanwhile has left of other jobs.
-    while (await this.#commits.run(() => this.#retention.collect(), true));
-    // The pages that were overwritten may be in the WAL still as they were.
-    if (removed) await this.#checkpoints.truncate();
+    try {
+      await this.collect();
+    } catch (cause) {
+      if (!removed || !(cause instanceof StorageFullError)) throw cause;
+    }
     return removed;
+  }
+
+  async collect(): Promise<void> {
+    while (await this.#commits.run(() => this.#retention.collect(), true)) this.#overwritten = true;
+    if (!this.#overwritten) return;
+    // The pages that were overwritten may be in the WAL still as they were.
+    await this.#checkpoints.truncate();
+    this.#overwritten = false;
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

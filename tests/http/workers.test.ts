@@ -414,6 +414,17 @@ test("without room an append is answered 507, nothing is lost, and streams go on
   await reader?.cancel();
 });
 
+test("NDJSON that finds no room any more says how many of its events were kept", async (t) => {
+  const server = await testServer(t, { pagesMax: 60 });
+  const { post, job } = await worker(server);
+  const line = `${JSON.stringify({ type: "log", message: "x".repeat(20_000) })}\n`;
+
+  const answer = await post(line.repeat(100));
+
+  assert.equal(answer.status, 507);
+  assert.equal(answer.accepted, (await job()).seq);
+});
+
 test("a key that asks more often than allowed gets 429, and its streams are asked to come back", async (t) => {
   const server = await testServer(t, { requestsPerS: 5 });
   const ask = (path: string, key: string) =>

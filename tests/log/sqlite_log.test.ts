@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -301,4 +301,23 @@ test("SqliteLog that is closed, or has many jobs, writes leases before it forget
 
   assert.equal(forgotten?.leaseUntilMs, 10_500);
   assert.equal((await reopened.get(first))?.leaseUntilMs, 10_700);
+});
+
+test("SqliteLog collect() finishes a removal that was broken off, also in the WAL", async (t) => {
+  const { log, file, again } = opened(t);
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [line("a secret")] }));
+  await log.close();
+  const killed = new DatabaseSync(file);
+  killed.exec(
+    "PRAGMA foreign_keys = OFF; INSERT INTO removed (job) SELECT pk FROM jobs; DELETE FROM jobs",
+  );
+  killed.close();
+
+  const next = again();
+  await next.collect();
+  const held = ["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret"));
+  await next.close();
+
+  assert.deepEqual(held, [false, false]);
 });
