@@ -47,6 +47,7 @@ test("a session's cookie is Secure over HTTPS, and another certificate is not as
   const { cert, key } = certificate(t);
   const server = await startProgram(t, { args: ["serve", "--tls-cert", cert, "--tls-key", key] });
   const fingerprint = serverOf(server.data)?.fingerprint ?? "";
+  const other = (fingerprint.startsWith("0") ? "1" : "0") + fingerprint.slice(1);
   const bearer = /st_\S+/.exec(server.stderr())?.[0] ?? "";
   const headers = { Authorization: `Bearer ${bearer}` };
 
@@ -59,7 +60,7 @@ test("a session's cookie is Secure over HTTPS, and another certificate is not as
   assert.equal(signedIn.status, 200);
   await signedIn.body?.cancel();
   await assert.rejects(
-    fetchFrom(`${server.url}/v1/sync`, { headers }, fingerprint.replaceAll("A", "B")),
+    fetchFrom(`${server.url}/v1/sync`, { headers }, other),
     /has another certificate than the server of the data directory/,
   );
 });
