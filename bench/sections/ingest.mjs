@@ -108,19 +108,11 @@ async function echoed(runtime, seconds) {
 
 /** A short load to warm up, then the one that counts; the client sees to it that no seq is wrong. */
 async function under(server, { header, event, events, connections, seconds, paths }) {
+  const warm = Math.min(1, seconds);
   const client = start(
     [
       await compile("post.c"),
-      ...[
-        server.port,
-        header,
-        event,
-        events,
-        connections,
-        Math.min(1, seconds),
-        seconds,
-        ...paths,
-      ],
+      ...[server.port, header, event, events, connections, warm, seconds, ...paths],
     ].map(String),
     { core: CLIENT_CORE },
   );

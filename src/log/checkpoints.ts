@@ -3,6 +3,8 @@ import { statfsSync, statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
 import { StorageFullError } from "./event_log.ts";
+import { pragma } from "./migrate.ts";
+import { isDiskFull } from "./sqlite_faults.ts";
 import thread from "./checkpoint_thread.js" with { type: "text" };
 
 const PAGE_BYTES = 4096;
@@ -74,8 +76,6 @@ export class Checkpoints {
   readonly #logger = loggerOf("log");
   readonly #db: DatabaseSync;
   readonly #look: StatementSync;
-  readonly #size: StatementSync;
-  readonly #unused: StatementSync;
   readonly #path: string;
   readonly #start: (path: string) => CheckpointThread;
   readonly #pages: number;
@@ -97,8 +97,6 @@ export class Checkpoints {
     db.exec("PRAGMA wal_autocheckpoint = 0");
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
-    this.#size = db.prepare("PRAGMA page_count");
-    this.#unused = db.prepare("PRAGMA freelist_count");
     this.#start = start;
     this.#pages = pages;
     this.#pagesMax = pagesMax;
@@ -118,7 +116,9 @@ export class Checkpoints {
     const { written, left } = this.#wal();
     if (this.#running) this.#held ||= written >= this.#pagesMax;
     if (written < this.#stuck) this.#stuck = 0; // it has been used again from its start
-    const cramped = Math.abs(written - this.#asked) >= FEW_PAGES && this.cramped();
+    const ask = Math.abs(written - this.#asked) >= FEW_PAGES;
+    if (ask) this.#asked = written;
+    const cramped = ask && this.cramped();
     if (left > 0 && (cramped || written - this.#stuck >= this.#pages)) this.#begin();
     return cramped;
   }
@@ -129,8 +129,7 @@ export class Checkpoints {
    */
   cramped(): boolean {
     try {
-      this.#asked = this.#wal().written;
-      const unused = Number(this.#unused.get()?.freelist_count) * PAGE_BYTES;
+      const unused = pragma(this.#db, "freelist_count") * PAGE_BYTES;
       return this.#free() - this.#growthBytes() + unused < SPARE_BYTES;
     } catch {
       return false; // A file system that does not tell; a commit finds out.
@@ -154,8 +153,7 @@ export class Checkpoints {
     try {
       this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch (cause) {
-      const full = cause instanceof Error && cause.message.includes("disk is full");
-      throw full ? new StorageFullError({ cause }) : cause;
+      throw isDiskFull(cause) ? new StorageFullError({ cause }) : cause;
     }
   }
 
@@ -219,7 +217,7 @@ export class Checkpoints {
 
   /** By how much the file grows when all is moved into it. */
   #growthBytes(): number {
-    return Number(this.#size.get()?.page_count) * PAGE_BYTES - statSync(this.#path).size;
+    return pragma(this.#db, "page_count") * PAGE_BYTES - statSync(this.#path).size;
   }
 
   /** Pages in the WAL, and how many of them are not in the file yet. */

@@ -6,6 +6,7 @@ import { loggerOf } from "../logger.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
 import { type Reserve, RESERVE_BYTES } from "./reserve.ts";
+import { isDatabaseError, isDiskFull } from "./sqlite_faults.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
 
 /** Most writes that one commit takes; the rest waits for the next turn. */
@@ -127,7 +128,7 @@ export class GroupCommit {
       this.#end.run();
     } catch (cause) {
       this.#rollBack();
-      const full = cause instanceof Error && cause.message.includes("disk is full");
+      const full = isDiskFull(cause);
       if (full && this.#fullSinceMs === undefined) {
         this.#full();
         this.#reserve.release();
@@ -184,9 +185,4 @@ export class GroupCommit {
       if (!isDatabaseError(cause)) throw cause;
     }
   }
-}
-
-/** Whether SQLite itself said no, as against a refusal of ours. */
-export function isDatabaseError(cause: unknown): cause is Error {
-  return cause instanceof Error && "code" in cause && cause.code === "ERR_SQLITE_ERROR";
 }

@@ -136,6 +136,10 @@ function migrate(db: DatabaseSync, schema: VersionedSchema, step: number): void 
   db.exec("COMMIT");
 }
 
-function pragma(db: DatabaseSync, name: "user_version" | "application_id"): number {
+/** The value of a pragma that is one number. */
+export function pragma(
+  db: DatabaseSync,
+  name: "user_version" | "application_id" | "page_count" | "page_size" | "freelist_count",
+): number {
   return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
 }

@@ -31,7 +31,7 @@ import {
 import { fold, freshJob } from "./fold.ts";
 import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { openVersioned } from "./migrate.ts";
+import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
 import { entryOf, type EntryRow, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
 import { jobOf, type JobRow, JobRows } from "./sqlite_job_rows.ts";
@@ -287,9 +287,8 @@ export class SqliteLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async bytes(): Promise<number> {
-    const pragma = (name: string) =>
-      Number(Object.values(this.#db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
-    return (pragma("page_count") - pragma("freelist_count")) * pragma("page_size");
+    const pages = pragma(this.#db, "page_count") - pragma(this.#db, "freelist_count");
+    return pages * pragma(this.#db, "page_size");
   }
 
   async close(): Promise<void> {
