@@ -4,6 +4,7 @@ import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
 import { type Epoch, type JobKey, keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";
+import { FanOut, type Served } from "./fan_out.ts";
 import type { Hub } from "./hub.ts";
 import { type Chunk, Ring } from "./ring.ts";
 
@@ -11,9 +12,7 @@ import { type Chunk, Ring } from "./ring.ts";
 const PAGE = 500;
 
 /** One who follows. */
-export interface Follower {
-  /** Frames have come that it may not have seen; called only while it wants. */
-  serve(): void;
+export interface Follower extends Served {
   /** The log could not be read: no more will come. */
   fail(cause: unknown): void;
 }
@@ -45,8 +44,7 @@ export class Tail {
   readonly #followers = new Set<Follower>();
   readonly #stop: () => void;
   readonly #onIdle: () => void;
-  readonly #onServed: ((atMs: number) => void) | undefined;
-  #wanting = new Set<Follower>();
+  readonly #fanOut: FanOut<Follower>;
   #version = 0;
   #reading = false;
   #closed = false;
@@ -67,7 +65,10 @@ export class Tail {
     this.#writer = encoder.writable.getWriter();
     this.#reader = encoder.readable.getReader();
     this.#onIdle = options.onIdle;
-    this.#onServed = options.onServed;
+    this.#fanOut = new FanOut({
+      onServed: options.onServed,
+      onFault: (cause) => this.#fail(cause),
+    });
     this.#stop = options.hub.listen(keyText(job), () => this.#wake());
   }
 
@@ -118,7 +119,7 @@ export class Tail {
   }
 
   leave(follower: Follower): void {
-    this.#wanting.delete(follower);
+    this.#fanOut.forget(follower);
     if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
     this.#closed = true;
     this.#stop();
@@ -128,7 +129,7 @@ export class Tail {
   /** Serves the follower as soon as there is more. */
   want(follower: Follower): void {
     if (this.#failure) follower.fail(this.#failure.cause);
-    else this.#wanting.add(follower);
+    else this.#fanOut.wait(follower);
   }
 
   #wake(): void {
@@ -154,7 +155,7 @@ export class Tail {
           // Lines were removed before they were read here. Whoever is owed them finds out from the
           // log, to which everybody goes who is not past them.
           this.#ring.restart(removed);
-          this.#serve();
+          this.#fanOut.serve(0);
         }
         await this.#encode(page.entries.filter(({ seq }) => seq > removed));
         more = page.more;
@@ -165,27 +166,24 @@ export class Tail {
   async #encode(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     const writes = entries.map((entry) => this.#writer.write(entry));
-    await Promise.all([...writes, this.#collect(entries)]);
-    this.#serve();
-    this.#onServed?.(entries[0].atMs);
+    const [bytes] = await Promise.all([this.#collect(entries), ...writes]);
+    this.#fanOut.serve(bytes, entries[0].atMs);
   }
 
-  async #collect(entries: readonly Entry[]): Promise<void> {
+  /** Takes what the encoder makes of the entries; the answer is its length in bytes. */
+  async #collect(entries: readonly Entry[]): Promise<number> {
+    let bytes = 0;
     for (const entry of entries) {
       const { value } = await this.#reader.read();
       if (!value) throw new Error(`The encoder of job "${this.#key.id}" ended by itself`);
+      bytes += value.byteLength;
       this.#heardAtMs = entry.atMs;
       this.#ring.push(entry.seq, entry.kind === "log" ? entry.level : undefined, value);
       if (entry.kind !== "progress") continue;
       this.#progressSeq = entry.seq;
       if (isTerminal(entry.status)) this.#ended = true;
     }
-  }
-
-  #serve(): void {
-    const wanting = this.#wanting;
-    this.#wanting = new Set();
-    for (const follower of wanting) follower.serve();
+    return bytes;
   }
 
   #fail(cause: unknown): void {
