@@ -142,10 +142,17 @@ static void check_id(Viewer *v, const char *id, const char *end) {
   frames++;
 }
 
+/** Where the frame has the number of its event: ten digits behind `"e`, as no id of a job has. */
+static const char *event_in(const char *frame, const char *end) {
+  for (const char *mark = frame; (mark = memmem(mark, end - mark, "\"e1", 3)); mark += 3)
+    if (strspn(mark + 2, "0123456789") == 10 && mark[12] == '"') return mark + 2;
+  return NULL;
+}
+
 static void take_sample(const char *frame, const char *end) {
-  const char *mark = memmem(frame, end - frame, "\"e1", 3);
-  if (!mark) return;
-  uint64_t event = number_at(mark + 2, end);
+  const char *number = event_in(frame, end);
+  if (!number) return;
+  uint64_t event = number_at(number, end);
   if (event < first_sample || event >= next_event) return;
   if (sample_count == sample_max) fail("more samples than events times viewers");
   samples[sample_count++] = now() - sent_at[event - FIRST_EVENT];
