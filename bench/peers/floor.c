@@ -3,7 +3,8 @@
 // GET /N is a stream of channel N, POST /N an event of it. A channel is a ring of bytes that all of
 // its viewers share; a turn of the loop takes what is posted, answers it, then writes to each viewer
 // of a changed channel all that it has not seen, at once. Nothing is stored, checked or parsed.
-// Prints the port.
+// Prints the port. Arguments: bytes of a channel's ring, and the turns of the loop in which a
+// channel's viewers are served (1; with more, what is posted meanwhile is for those served later).
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,8 +28,9 @@ typedef struct {
   char *ring;
   size_t size;
   uint64_t end, events;  // end: bytes so far
-  Connection *viewers;
-  bool changed;
+  Connection *viewers, *at;  // at: who is served next in a round that is under way
+  size_t viewer_count, share;
+  bool changed, again;
 } Channel;
 
 struct Connection {
@@ -44,13 +46,15 @@ struct Connection {
 static Channel channels[CHANNELS];
 static Channel *changed[CHANNELS];
 static int changed_count, poller;
-static size_t ring_size = 16 << 20;
+static size_t ring_size = 16 << 20, turns = 1;
 
 static void leave(Connection *c) {
   if (c->channel) {
     if (c->before) c->before->next = c->next;
     else c->channel->viewers = c->next;
     if (c->next) c->next->before = c->before;
+    if (c->channel->at == c) c->channel->at = c->next;
+    c->channel->viewer_count--;
   }
   close(c->fd);
   free(c->request);
@@ -109,6 +113,7 @@ static void subscribe(Connection *c, Channel *h) {
   c->next = h->viewers;
   if (c->next) c->next->before = c;
   h->viewers = c;
+  h->viewer_count++;
   free(c->request);
   c->request = NULL;
 }
@@ -119,9 +124,25 @@ static void publish(Connection *c, Channel *h, const char *body, size_t n) {
   put(h, "data: ", 6);
   put(h, body, n);
   put(h, id, digits);
-  if (!h->changed) h->changed = true, changed[changed_count++] = h;
+  if (h->changed) h->again = true;
+  else h->changed = true, changed[changed_count++] = h;
   static const char answer[] = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
   if (write(c->fd, answer, sizeof answer - 1) < 0) perror("floor: answer");
+}
+
+/** Serves some of the channel's viewers; false when its round is over and nothing has come since. */
+static bool serve_some(Channel *h) {
+  if (!h->at) {
+    h->at = h->viewers;
+    h->share = h->viewer_count / turns + 1;
+    h->again = false;
+  }
+  Connection *c;
+  for (size_t n = 0; n < h->share && (c = h->at); n++) {
+    h->at = c->next;
+    if (!c->full && !serve(c)) leave(c);
+  }
+  return h->at || h->again;
 }
 
 /** Whether the connection is still there. */
@@ -152,6 +173,7 @@ static bool take(Connection *c) {
 
 int main(int argc, char **argv) {
   if (argc > 1) ring_size = strtoul(argv[1], NULL, 10);
+  if (argc > 2) turns = strtoul(argv[2], NULL, 10);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
@@ -167,7 +189,7 @@ int main(int argc, char **argv) {
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL}, events[1024];
   epoll_ctl(poller, EPOLL_CTL_ADD, listener, &e);
   for (;;) {
-    int n = epoll_wait(poller, events, 1024, -1);
+    int n = epoll_wait(poller, events, 1024, changed_count ? 0 : -1);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
       if (!c) {
@@ -185,14 +207,11 @@ int main(int argc, char **argv) {
       if (alive && events[i].events & EPOLLOUT) alive = serve(c);
       if (!alive) leave(c);
     }
+    int left = 0;
     for (int i = 0; i < changed_count; i++) {
       Channel *h = changed[i];
-      h->changed = false;
-      for (Connection *c = h->viewers, *next; c; c = next) {
-        next = c->next;
-        if (!c->full && !serve(c)) leave(c);
-      }
+      if ((h->changed = serve_some(h))) changed[left++] = h;
     }
-    changed_count = 0;
+    changed_count = left;
   }
 }

@@ -5,7 +5,7 @@ import { measureServers } from "../support/rounds.mjs";
 export const title = "Fan-out: deliveries of one job's events, publishers always in flight";
 
 const SHOWN = ["bun", "deno", "nchan", "floor"];
-const PEERS = ["bareBun", "bareDeno", "betterSse", "honoNode", "honoBun"];
+const PEERS = ["floorInTurns", "bareBun", "bareDeno", "betterSse", "honoNode", "honoBun"];
 const QUICK_PEERS = ["betterSse"];
 
 export async function measure({ quick, rounds, seconds, report }) {

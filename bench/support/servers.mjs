@@ -30,10 +30,8 @@ export const SERVERS = {
   bun: product("Bun"),
   deno: product("Deno"),
   nchan: { name: "Nchan", start: startNchan },
-  floor: peer("C floor", async (channels) => [
-    await compile("peers/floor.c"),
-    channels > 1 ? 1 << 18 : 16 << 20, // bytes of a channel's ring
-  ]),
+  floor: floor("C floor", 1),
+  floorInTurns: floor("C floor, 8 turns", 8), // as the product
   bareBun: peer("bare, Bun", () => [BUN, "run", `${BENCH}peers/bare.ts`]),
   bareDeno: peer("bare, Deno", () => [DENO, "run", "--quiet", "-A", `${BENCH}peers/bare.ts`]),
   betterSse: peer("better-sse, Node", () => [process.execPath, `${BENCH}peers/better_sse.mjs`], {
@@ -86,6 +84,14 @@ function peer(name, command, { wire = (data) => `data: ${data}\nid: ${SEQ}\n\n` 
       return { ...server, port, ids: "seq", body: await bodyFor(wire), channels };
     },
   };
+}
+
+function floor(name, turns) {
+  return peer(name, async (channels) => [
+    await compile("peers/floor.c"),
+    channels > 1 ? 1 << 18 : 16 << 20, // bytes of a channel's ring
+    turns,
+  ]);
 }
 
 async function startNchan({ channels: count = 1 } = {}) {
