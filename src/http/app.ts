@@ -200,7 +200,11 @@ async function readJson(
   let bytes = await small.read(raw);
   if (!bytes) {
     if (!raw.body) return;
-    bytes = await wholeBody(raw.body, { clock, idleMs: bodyIdleMs });
+    bytes = await wholeBody(
+      raw.body,
+      { clock, idleMs: bodyIdleMs },
+      ownReader ? "; one event a line (application/x-ndjson) may be of any length" : "",
+    );
   }
   try {
     const json = parseJson(bytes);

@@ -48,17 +48,26 @@ export async function* linesOf(
   if (rest.length > 0) yield [rest];
 }
 
-/** The whole body. @throws {Problem} body-timeout; body-too-large */
+/**
+ * The whole body.
+ *
+ * @param instead what a larger one may be sent as, in words
+ * @throws {Problem} body-timeout; body-too-large
+ */
 export async function wholeBody(
   body: ReadableStream<Uint8Array>,
   options: BodyOptions,
+  instead = "",
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of chunksOf(body, new Deadline(options))) {
     length += chunk.length;
     if (length > BODY_BYTES_MAX) {
-      throw new Problem("body-too-large", `A body may have at most ${BODY_BYTES_MAX} bytes`);
+      throw new Problem(
+        "body-too-large",
+        `A body may have at most ${BODY_BYTES_MAX} bytes${instead}`,
+      );
     }
     chunks.push(chunk);
   }
