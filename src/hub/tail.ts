@@ -1,4 +1,5 @@
 /** Follows one job's log for all of its viewers: each entry is read and encoded once. */
+import type { Clock } from "../clock.ts";
 import { type EventLog, UnknownJobError } from "../log/event_log.ts";
 import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
 import { type Epoch, type JobKey, keyText } from "../sync/ids.ts";
@@ -20,6 +21,7 @@ export interface Follower extends Served {
 export interface TailOptions {
   readonly log: EventLog;
   readonly hub: Hub;
+  readonly clock: Clock;
   readonly job: Job;
   /** Entries in, one chunk of bytes for each out. */
   readonly encoder: TransformStream<Entry, Uint8Array>;
@@ -68,6 +70,7 @@ export class Tail {
     this.#fanOut = new FanOut({
       onServed: options.onServed,
       onFault: (cause) => this.#fail(cause),
+      clock: options.clock,
     });
     this.#stop = options.hub.listen(keyText(job), () => this.#wake());
   }
@@ -144,7 +147,7 @@ export class Tail {
     do {
       seen = this.#version;
       let more = true;
-      while (more && !this.#ended && !this.#closed) {
+      while (more && !this.#ended && !this.#closed && !this.#failure) {
         const query = { after: this.#ring.last, limit: PAGE, logs: "debug" } as const;
         const page = await this.#log.read(this.#key, query);
         if (page.job.epoch !== this.epoch) {
@@ -154,8 +157,9 @@ export class Tail {
         if (removed > this.#ring.last) {
           // Lines were removed before they were read here. Whoever is owed them finds out from the
           // log, to which everybody goes who is not past them.
+          this.#fanOut.flush();
           this.#ring.restart(removed);
-          this.#fanOut.serve(0);
+          this.#fanOut.serve({ frames: 0, bytes: 0 });
         }
         await this.#encode(page.entries.filter(({ seq }) => seq > removed));
         more = page.more;
@@ -167,7 +171,7 @@ export class Tail {
     if (entries.length === 0) return;
     const writes = entries.map((entry) => this.#writer.write(entry));
     const [bytes] = await Promise.all([this.#collect(entries), ...writes]);
-    this.#fanOut.serve(bytes, entries[0].atMs);
+    this.#fanOut.serve({ frames: entries.length, bytes, atMs: entries[0].atMs });
   }
 
   /** Takes what the encoder makes of the entries; the answer is its length in bytes. */
@@ -187,6 +191,7 @@ export class Tail {
   }
 
   #fail(cause: unknown): void {
+    this.#fanOut.flush();
     this.#failure = { cause };
     for (const follower of [...this.#followers]) follower.fail(cause);
   }

@@ -1,4 +1,5 @@
 /** The tails of all followed jobs. */
+import type { Clock } from "../clock.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Entry } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
@@ -11,6 +12,7 @@ export class Tails {
   readonly #tails = new Map<JobKeyText, Tail>();
   readonly #log: EventLog;
   readonly #hub: Hub;
+  readonly #clock: Clock;
   readonly #encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>;
   readonly #onServed: ((atMs: number) => void) | undefined;
 
@@ -18,12 +20,14 @@ export class Tails {
   constructor(
     log: EventLog,
     hub: Hub,
+    clock: Clock,
     encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>,
     onServed?: (atMs: number) => void,
   ) {
     this.#onServed = onServed;
     this.#log = log;
     this.#hub = hub;
+    this.#clock = clock;
     this.#encoderOf = encoderOf;
   }
 
@@ -35,6 +39,7 @@ export class Tails {
     const tail: Tail = new Tail({
       log: this.#log,
       hub: this.#hub,
+      clock: this.#clock,
       job,
       encoder: this.#encoderOf(job),
       onServed: this.#onServed,

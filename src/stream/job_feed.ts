@@ -1,5 +1,6 @@
 /** Which jobs have changed lately, for all who watch many jobs at once. */
 import type { Clock } from "../clock.ts";
+import { FanOut, type Served } from "../hub/fan_out.ts";
 import type { Hub } from "../hub/hub.ts";
 import { joined } from "../hub/ring.ts";
 import type { EventLog } from "../log/event_log.ts";
@@ -43,7 +44,8 @@ export interface JobFeedOptions {
  */
 export class JobFeed {
   readonly #options: JobFeedOptions;
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<Served>();
+  readonly #fanOut: FanOut<Served>;
   #dirty = new Map<JobKeyText, JobKey>();
   /** Those that are being looked at. */
   #looking: ReadonlyMap<JobKeyText, JobKey> = new Map();
@@ -57,6 +59,7 @@ export class JobFeed {
 
   constructor(options: JobFeedOptions) {
     this.#options = options;
+    this.#fanOut = new FanOut(options);
   }
 
   /** Number of the newest change. */
@@ -64,12 +67,13 @@ export class JobFeed {
     return this.#before + this.#changes.length;
   }
 
-  /** Calls `onChange` after changes until the answer is called. */
-  watch(onChange: () => void): () => void {
-    this.#watchers.add(onChange);
+  /** Works for the watcher until the answer is called. */
+  watch(watcher: Served): () => void {
+    this.#watchers.add(watcher);
     this.#stop ??= this.#options.hub.listenToAll((key) => this.#mark(key));
     return () => {
-      if (!this.#watchers.delete(onChange) || this.#watchers.size > 0) return;
+      this.#fanOut.forget(watcher);
+      if (!this.#watchers.delete(watcher) || this.#watchers.size > 0) return;
       this.#stop?.();
       this.#stop = undefined;
       this.#callOff?.();
@@ -81,6 +85,11 @@ export class JobFeed {
       this.#dirty = new Map();
       this.#looking = new Map();
     };
+  }
+
+  /** Serves the watcher after the next changes. */
+  wait(watcher: Served): void {
+    this.#fanOut.wait(watcher);
   }
 
   /** The tenant's changes after that number; undefined when they are not all kept any more. */
@@ -133,7 +142,7 @@ export class JobFeed {
     this.#looking = new Map();
     this.#callOff = undefined;
     this.#news.clear();
-    for (const onChange of [...this.#watchers]) onChange();
+    this.#fanOut.serve({ frames: 0, bytes: 0 });
     if (this.#dirty.size > 0) this.#arm();
   }
 

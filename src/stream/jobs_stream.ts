@@ -1,5 +1,6 @@
 /** One viewer of many jobs. */
 import { setImmediate } from "node:timers";
+import type { Served } from "../hub/fan_out.ts";
 import { joined } from "../hub/ring.ts";
 import { type EventLog, type JobPage, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
@@ -63,7 +64,7 @@ interface Shown {
  * changes. A job that has been shown is told of to its end, also when its status leaves the
  * filter. Counters never go back: what the feed says of a job must be newer than what was shown.
  */
-export class JobsStream extends LiveStream {
+export class JobsStream extends LiveStream implements Served {
   readonly #options: JobsStreamOptions;
   readonly #parts: Part[];
   /** Jobs that may still be told of. */
@@ -92,7 +93,7 @@ export class JobsStream extends LiveStream {
   }
 
   protected override began(): void {
-    this.#stop = this.#options.feed.watch(() => this.#serve());
+    this.#stop = this.#options.feed.watch(this);
     this.#seen = this.#options.feed.last;
     if (this.#parts.length === 0) this.#parts.push({ statuses: [], left: 0, cursor: undefined });
   }
@@ -105,11 +106,17 @@ export class JobsStream extends LiveStream {
     if (this.#parts.length > 0) return this.#snapshot();
     const taken = this.#take();
     if (taken === undefined) return this.pull(); // which sends the farewell
-    if (!taken) this.want();
+    if (taken) return;
+    this.want();
+    this.#options.feed.wait(this);
   }
 
-  #serve(): void {
-    if (!this.over && this.wants && this.#take()) this.served();
+  /** Called by the feed when there is more. */
+  serve(): void {
+    if (this.over || !this.wants) return;
+    const taken = this.#take();
+    if (taken) this.served();
+    else if (taken === false) this.#options.feed.wait(this);
   }
 
   async #snapshot(): Promise<void> {

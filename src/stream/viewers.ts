@@ -103,6 +103,7 @@ export class Viewers {
     this.#tails = new Tails(
       log,
       hub,
+      clock,
       entryEncoder,
       onServed && ((atMs) => onServed(clock.now() - atMs)),
     );

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FanOut } from "../../src/hub/fan_out.ts";
-import { CHUNK_BYTES_MAX } from "../../src/hub/ring.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { CHUNK_BYTES_MAX, RING_FRAMES_MAX } from "../../src/hub/ring.ts";
+
+/** When a FakeClock begins. */
+const START_MS = 1_000_000;
+
+/** What was appended so many milliseconds later. */
+const little = (ms: number) => ({ frames: 1, bytes: 100, atMs: START_MS + ms });
 
 /** A fan-out whose turns of the event loop are the test's, and followers that note when they are served. */
 function bench(count: number) {
@@ -9,9 +16,11 @@ function bench(count: number) {
   const told: number[] = [];
   const faults: unknown[] = [];
   let turns: (() => void)[] = [];
+  const clock = new FakeClock();
   const fanOut = new FanOut<{ serve(): void }>({
-    onServed: (atMs) => told.push(atMs),
+    onServed: (atMs) => told.push(atMs - START_MS),
     onFault: (cause) => faults.push(cause),
+    clock,
     nextTurn: (callback) => turns.push(callback),
   });
   const followers = Array.from({ length: count }, (_, number) => ({
@@ -20,6 +29,7 @@ function bench(count: number) {
   for (const follower of followers) fanOut.wait(follower);
   return {
     fanOut,
+    clock,
     followers,
     served,
     told,
@@ -39,7 +49,7 @@ function bench(count: number) {
 test("an eighth of those who wait is served in each turn, the first at once", () => {
   const { fanOut, count, turn, told } = bench(800);
 
-  fanOut.serve(100, 5);
+  fanOut.serve(little(5));
   const counts = [count()];
   while (turn()) counts.push(count());
 
@@ -50,7 +60,7 @@ test("an eighth of those who wait is served in each turn, the first at once", ()
 test("a few are served at once, and no turn is asked for", () => {
   const { fanOut, count, turn, told } = bench(8);
 
-  fanOut.serve(100, 5);
+  fanOut.serve(little(5));
 
   assert.equal(count(), 8);
   assert.equal(turn(), false);
@@ -68,9 +78,9 @@ test("what comes during a round is for another one after it, which serves all wh
     };
   }
 
-  fanOut.serve(100, 5);
-  fanOut.serve(100, 6);
-  fanOut.serve(100, 7);
+  fanOut.serve(little(5));
+  fanOut.serve(little(6));
+  fanOut.serve(little(7));
   assert.deepEqual(served, [0, 1, 2, 3, 4, 5, 6, 7]);
   turn();
   assert.deepEqual(told, [5]);
@@ -83,21 +93,25 @@ test("what comes during a round is for another one after it, which serves all wh
   assert.equal(turn(), false);
 });
 
-test("when much has come since a round began, all that are left are served in the next turn", () => {
-  const { fanOut, count, turn } = bench(800);
+test("where much is owed all who wait are served at once", () => {
+  const { fanOut, followers, count, turn, told } = bench(800);
 
-  fanOut.serve(100, 5);
-  fanOut.serve(CHUNK_BYTES_MAX, 6);
-  count();
-  turn();
+  fanOut.serve(little(5));
+  fanOut.serve({ frames: 1, bytes: CHUNK_BYTES_MAX, atMs: START_MS + 6 });
 
-  assert.equal(count(), 700);
+  assert.equal(count(), 800);
+  assert.deepEqual(told, [5]);
+  assert.equal(turn(), true);
+  assert.deepEqual([turn(), count()], [false, 0]);
+  for (const follower of followers) fanOut.wait(follower);
+  fanOut.serve({ frames: RING_FRAMES_MAX, bytes: 100, atMs: START_MS + 7 });
+  assert.equal(count(), 800);
 });
 
 test("who leaves during a round is not served, and the round ends", () => {
   const { fanOut, followers, served, turn, told } = bench(16);
 
-  fanOut.serve(100, 5);
+  fanOut.serve(little(5));
   for (const follower of followers.slice(8)) fanOut.forget(follower);
   turn();
 
@@ -110,11 +124,11 @@ test("who comes during a round waits for the next one", () => {
   const { fanOut, count, turn } = bench(16);
   let late = 0;
 
-  fanOut.serve(100, 5);
+  fanOut.serve(little(5));
   fanOut.wait({ serve: () => void late++ });
   turn();
   assert.deepEqual([count(), late], [16, 0]);
-  fanOut.serve(100, 6);
+  fanOut.serve(little(6));
 
   assert.equal(late, 1);
 });
@@ -126,11 +140,118 @@ test("what serving throws is told, and a later round serves who is left", () => 
     throw fault;
   };
 
-  fanOut.serve(100, 5);
+  fanOut.serve(little(5));
   turn();
   assert.deepEqual([count(), faults], [10, [fault]]);
   assert.equal(turn(), false);
-  fanOut.serve(100, 6);
+  fanOut.serve(little(6));
 
   assert.equal(count(), 5);
+});
+
+test("what is owed counts from one round into the next", () => {
+  const { fanOut, followers, count, turn } = bench(800);
+  for (const follower of followers) {
+    const { serve } = follower;
+    follower.serve = () => {
+      serve();
+      fanOut.wait(follower);
+    };
+  }
+  const third = { frames: 1, bytes: CHUNK_BYTES_MAX / 3, atMs: START_MS };
+
+  fanOut.serve(little(5));
+  fanOut.serve(third);
+  for (let turns = 0; turns < 7; turns++) turn();
+  assert.equal(count(), 800);
+  fanOut.serve(third);
+  turn();
+  assert.equal(count(), 100);
+  fanOut.serve(third);
+
+  assert.equal(count(), 800);
+});
+
+test("flush() ends a round with all who wait, and does nothing where there is none", () => {
+  const { fanOut, count, turn, told } = bench(16);
+
+  fanOut.flush();
+  assert.equal(count(), 0);
+  fanOut.serve(little(5));
+  fanOut.flush();
+
+  assert.equal(count(), 16);
+  assert.deepEqual(told, [5]);
+  turn();
+  assert.equal(turn(), false);
+});
+
+test("a round that begins while the loop is still to turn for the one before has no turns of its own", () => {
+  const { fanOut, followers, count, turn } = bench(16);
+
+  fanOut.serve(little(5));
+  fanOut.flush();
+  for (const follower of followers) fanOut.wait(follower);
+  count();
+  fanOut.serve(little(6));
+  const counts = [count()];
+  while (turn()) counts.push(count());
+
+  assert.deepEqual(counts, [0, 8, 8]);
+});
+
+test("the time of what has come is that of the oldest that has one", () => {
+  const { fanOut, turn, told } = bench(16);
+
+  fanOut.serve(little(5));
+  fanOut.serve({ frames: 0, bytes: 0 });
+  fanOut.serve(little(7));
+  while (turn());
+
+  assert.deepEqual(told, [5, 7]);
+});
+
+test("what the one who is told of a round throws is told too", () => {
+  const faults: unknown[] = [];
+  const fault = new Error("broken");
+  const fanOut = new FanOut({
+    onServed: () => {
+      throw fault;
+    },
+    onFault: (cause) => faults.push(cause),
+    clock: new FakeClock(),
+  });
+
+  fanOut.serve(little(5));
+
+  assert.deepEqual(faults, [fault]);
+});
+
+test("where other work makes the turns long, those who are left are served at once", () => {
+  const { fanOut, clock, count, turn } = bench(800);
+
+  fanOut.serve(little(0));
+  clock.advance(5);
+  turn();
+  assert.equal(count(), 200); // serving a hundred takes that long
+  clock.advance(7);
+  turn();
+
+  assert.equal(count(), 600);
+});
+
+test("what comes long after its append is served to all at once, but not where a round has been in the way", () => {
+  const { fanOut, clock, followers, count, turn } = bench(800);
+
+  fanOut.serve(little(-5));
+  assert.equal(count(), 800);
+  for (const follower of followers) fanOut.wait(follower);
+  clock.advance(5);
+  fanOut.serve(little(5));
+  while (turn());
+  assert.equal(count(), 800);
+  for (const follower of followers) fanOut.wait(follower);
+  fanOut.serve(little(0));
+
+  assert.equal(count(), 100);
 });

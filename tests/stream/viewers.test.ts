@@ -489,3 +489,47 @@ test("drain() sends many away in a stagger, to come back spread over 2 ms for ea
   );
   assert.ok(Math.max(...seconds) <= 2 * (2_000 / 4), `${seconds}`);
 });
+
+test("viewers that read get all of a burst, however many they are", async () => {
+  const { job, open, add, viewers } = streamBench();
+  const bursting = await job();
+  const readers: StreamReader[] = [];
+  for (let n = 0; n < 40; n++) readers.push(await open(bursting));
+  const all = readers.map((reader) => reader.rest());
+
+  const burst = Array.from({ length: 1_300 }, (_, n) => progress("in_progress", n + 1));
+  await add(bursting, ...burst);
+  for (let n = 1_301; n <= 2_500; n += 400) {
+    const some = Array.from({ length: 400 }, (_, more) => progress("in_progress", n + more));
+    await add(bursting, ...some);
+  }
+  await add(bursting, progress("completed", 3_000));
+
+  for (const frames of await Promise.all(all)) {
+    assert.equal(frames.filter(({ data }) => data.type === "progress").length, 2_501);
+  }
+  assert.equal(viewers.totals.merged, 0);
+});
+
+test("all viewers get what was there before the job was removed, also those whose turn had not come", async () => {
+  const { job, open, add, log, faults } = streamBench();
+  const removed = await job();
+  const readers: StreamReader[] = [];
+  for (let n = 0; n < 80; n++) readers.push(await open(removed));
+  const all = readers.map(async (reader) => {
+    const frames: Seen[] = [];
+    await (async () => {
+      for (;;) frames.push(...await reader.next());
+    })().catch(() => {}); // it is broken off
+    return types(frames);
+  });
+
+  await add(removed, progress("in_progress", 1));
+  await turns(3);
+  await log.remove(removed);
+
+  for (const seen of await Promise.all(all)) {
+    assert.deepEqual(seen, ["connected", "progress", "error"]);
+  }
+  assert.deepEqual(faults, []);
+});
