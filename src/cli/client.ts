@@ -81,7 +81,10 @@ export function sendTo(
     const url = server + path;
     const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
     if (!response.ok) {
-      throw new RefusedError(`Cannot ${what}: ${await reasonOf(response).catch(cannot)}`);
+      const { status } = response;
+      throw new RefusedError(`Cannot ${what}: ${await reasonOf(response).catch(cannot)}`, {
+        status,
+      });
     }
     return response;
   };

@@ -11,6 +11,13 @@ export class UsageError extends Error {
 /** The server has said no: trying again would get the same answer. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
+  /** Of the answer; undefined where there was none. */
+  readonly status: number | undefined;
+
+  constructor(message: string, { status, ...options }: ErrorOptions & { status?: number } = {}) {
+    super(message, options);
+    this.status = status;
+  }
 }
 
 /** The exit code for the status with which a job ended. */

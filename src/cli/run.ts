@@ -9,7 +9,7 @@ import type { TenantId } from "../sync/ids.ts";
 import { cancelJob, runSync } from "./client.ts";
 import { localServer } from "./connect.ts";
 import { displayFor } from "./display.ts";
-import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
+import { ExitCode, exitCodeOf, RefusedError, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import type { Flags } from "./flags.ts";
 import { pageUrl } from "./pages.ts";
@@ -37,7 +37,11 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   const { client, own, close } = await localServer(resolved, tenant);
   try {
     if (missing && own) throw missing;
-    const job = await runSync(client, sync);
+    const job = await runSync(client, sync).catch((cause) => {
+      throw cause instanceof RefusedError && cause.status === 404
+        ? notThere(sync, client.server, cause)
+        : cause;
+    });
     const page = pageUrl(client.pages ?? client.server, `job/${job.id}`);
     process.stderr.write(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
@@ -48,6 +52,14 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   } finally {
     await close();
   }
+}
+
+function notThere(sync: string, server: string, cause: unknown): UsageError {
+  return new UsageError(
+    `Cannot run sync "${clean(sync)}": the server at ${server} does not know it; it reads its ` +
+      "configuration when it starts and at SIGHUP",
+    { cause },
+  );
 }
 
 /** Undefined where the configuration has the sync. */

@@ -317,6 +317,23 @@ test("run uses the server of the data directory, and a failed job ends it with 1
   assert.match(bad.stdout, /there is no such directory \(source_unreadable\)/);
 });
 
+test("run says where a sync is not known that is in the file by now", async (t) => {
+  const { config, data, write, sync } = configured(t);
+  const server = await startProgram(t, { args: ["serve", "--config", config], data });
+  write(sync("late", {}));
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["run", "late", "--data", data, "--config", config],
+  });
+
+  assert.equal(code, 2);
+  assert.equal(
+    stderr,
+    `synctail: Cannot run sync "late": the server at ${server.url} does not know it; it reads its ` +
+      "configuration when it starts and at SIGHUP\n",
+  );
+});
+
 test("watch follows a job to its end with the exit code of its end", async (t) => {
   const { config, data } = configured(t);
   const secret = await key(t, data);
