@@ -145,7 +145,7 @@ static void check_id(Viewer *v, const char *id, const char *end) {
 /** Where the frame has the number of its event: ten digits behind `"e`, as no id of a job has. */
 static const char *event_in(const char *frame, const char *end) {
   for (const char *mark = frame; (mark = memmem(mark, end - mark, "\"e1", 3)); mark += 3)
-    if (strspn(mark + 2, "0123456789") == 10 && mark[12] == '"') return mark + 2;
+    if (strspn(mark + 2, "0123456789") == 10) return mark + 2;
   return NULL;
 }
 
