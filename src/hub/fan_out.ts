@@ -5,7 +5,7 @@ import { CHUNK_BYTES_MAX, RING_FRAMES_MAX } from "./ring.ts";
 
 /** A round takes so many turns: who posts meanwhile waits for an eighth of it, not for all. */
 const TURNS = 8;
-/** So many are served in one turn. */
+/** At least so many are served in a turn. */
 const SERVED_MIN = 8;
 /** Where more is owed to somebody, all are served at once: nobody who reads is to fall behind the ring. */
 const OWED_BYTES_MAX = (CHUNK_BYTES_MAX * 3) / 4;
@@ -15,10 +15,10 @@ const OWED_FRAMES_MAX = RING_FRAMES_MAX / 4;
  * served at once: other work has the loop then, and each further turn would be as long.
  */
 const OTHERS_MS_MAX = 2;
-/** As for OTHERS_MS_MAX: what begins a round so long after its append, two turns, is late. */
-const LATE_MS = 4;
 /** What serving one takes at most, in milliseconds: four times the usual. */
 const SERVE_MS = 0.04;
+/** As OTHERS_MS_MAX, for what begins a round: from its append, by a commit and two turns. */
+const LATE_MS = 4;
 
 /** One who is served. */
 export interface Served {
@@ -34,17 +34,19 @@ export interface Arrival {
   readonly atMs?: number;
 }
 
-export interface FanOutOptions {
+export interface FanOutOptions<Follower> {
   /** Told at the end of a round when the oldest of the entries that it was for was appended. */
   readonly onServed?: (atMs: number) => void;
-  /** Told what serving has thrown; the round is over by then. Must not throw. */
-  readonly onFault: (cause: unknown) => void;
+  /** Told what serving a follower has thrown; the others are served. Must not throw. */
+  readonly onFault: (cause: unknown, follower: Follower) => void;
   readonly clock: Clock;
   /** Calls back in the next turn of the event loop. */
   readonly nextTurn?: (callback: () => void) => void;
 }
 
 interface Round {
+  /** What it is for. */
+  readonly arrival: Arrival;
   /** Followers that are served in a turn. */
   readonly share: number;
   /** Those that are still to be. */
@@ -56,24 +58,20 @@ interface Round {
  * not seen in one chunk, so what is posted during a round costs its later viewers no chunk more.
  */
 export class FanOut<Follower extends Served> {
-  readonly #onServed: (atMs: number) => void;
-  readonly #onFault: (cause: unknown) => void;
-  readonly #clock: Clock;
+  readonly #options: FanOutOptions<Follower>;
   readonly #nextTurn: (callback: () => void) => void;
   readonly #waiting = new Set<Follower>();
   #round: Round | undefined;
-  /** What the round is for, and what has come during it and has another one after it. */
-  #present: Arrival | undefined;
+  /** What has come during the round, and has another one after it. */
   #next: Arrival | undefined;
-  /** When the last round ended. */
+  /** When the last round ended, and when some were served last on the clock that only goes forward. */
   #endedMs = 0;
+  #servedMs = 0;
   #armed = false;
 
-  constructor({ onServed = () => {}, onFault, clock, nextTurn = setImmediate }: FanOutOptions) {
-    this.#onServed = onServed;
-    this.#onFault = onFault;
-    this.#clock = clock;
-    this.#nextTurn = nextTurn;
+  constructor(options: FanOutOptions<Follower>) {
+    this.#options = options;
+    this.#nextTurn = options.nextTurn ?? setImmediate;
   }
 
   /** Has the follower served when there is more. */
@@ -85,54 +83,56 @@ export class FanOut<Follower extends Served> {
     this.#waiting.delete(follower);
   }
 
-  /** Serves all who wait: the first of them at once, and all where it is much. */
+  /** Serves all who wait: the first of them at once, and all where it is much or late. */
   serve(arrival: Arrival): void {
-    if (this.#round) this.#next = both(this.#next, arrival);
-    else this.#begin(arrival);
-    const owed = both(this.#present, this.#next) as Arrival; // there is a round by now
-    const late = !this.#next && this.#isLate(arrival);
-    const much = owed.bytes > OWED_BYTES_MAX || owed.frames > OWED_FRAMES_MAX;
-    if (late || much) this.flush();
+    const begins = !this.#round;
+    if (begins) this.#begin(arrival);
+    else this.#next = both(this.#next, arrival);
+    if (this.#oweMuch() || (begins && this.#isLate(arrival))) this.flush();
     else if (!this.#armed) this.#turn();
   }
 
   /** Ends a round that is under way, with all who wait. */
   flush(): void {
     if (!this.#round) return;
-    this.#round = { share: Infinity, left: this.#waiting.size };
-    this.#present = both(this.#present, this.#next);
+    const arrival = both(this.#round.arrival, this.#next);
     this.#next = undefined;
+    this.#round = { arrival, share: Infinity, left: this.#waiting.size };
     this.#turn();
   }
 
-  /** Turns that a round of ours has taken since the append are no sign of other work. */
+  #oweMuch(): boolean {
+    if (!this.#round) return false;
+    const { frames, bytes } = both(this.#round.arrival, this.#next);
+    return bytes > OWED_BYTES_MAX || frames > OWED_FRAMES_MAX;
+  }
+
+  /** Whether other work has held the loop since the append; a round of ours may have as well. */
   #isLate({ atMs = Infinity }: Arrival): boolean {
-    return atMs > this.#endedMs && this.#clock.now() - atMs > LATE_MS;
+    return atMs > this.#endedMs && this.#options.clock.now() - atMs > LATE_MS;
   }
 
   #begin(arrival: Arrival): void {
     const left = this.#waiting.size;
-    this.#round = { share: Math.max(SERVED_MIN, Math.ceil(left / TURNS)), left };
-    this.#present = arrival;
+    this.#round = { arrival, share: Math.max(SERVED_MIN, Math.ceil(left / TURNS)), left };
   }
 
   #turn(): void {
     const round = this.#round;
     if (!round) return;
-    try {
-      this.#serveSome(round);
-      if (round.left === 0) this.#end();
-    } catch (cause) {
-      this.#round = this.#present = this.#next = undefined;
-      return this.#onFault(cause);
-    }
-    if (!this.#round || this.#armed) return;
+    this.#serveSome(round);
+    this.#servedMs = this.#options.clock.monotonic();
+    if (round.left === 0) this.#end(round);
+    if (this.#round && !this.#armed) this.#arm(round.share);
+  }
+
+  #arm(share: number): void {
+    const { clock } = this.#options;
     this.#armed = true;
-    const servedMs = this.#clock.monotonic();
     this.#nextTurn(() => {
       this.#armed = false;
-      const mayTakeMs = OTHERS_MS_MAX + round.share * SERVE_MS;
-      if (this.#clock.monotonic() - servedMs > mayTakeMs) this.flush();
+      const tookMs = clock.monotonic() - this.#servedMs;
+      if (tookMs > OTHERS_MS_MAX + share * SERVE_MS) this.flush();
       else this.#turn();
     });
   }
@@ -143,23 +143,28 @@ export class FanOut<Follower extends Served> {
       if (round.left === end) return;
       round.left--;
       this.#waiting.delete(follower);
-      follower.serve();
+      try {
+        follower.serve();
+      } catch (cause) {
+        this.#options.onFault(cause, follower);
+      }
     }
-    // Those who are missing have left meanwhile.
+    // Nobody waits any more: those who are missing have left meanwhile.
     if (round.left > end) round.left = 0;
   }
 
-  #end(): void {
-    const { atMs } = this.#present as Arrival; // as long as there is a round
-    this.#round = this.#present = undefined;
-    this.#endedMs = this.#clock.now();
+  #end({ arrival: { atMs } }: Round): void {
+    this.#round = undefined;
+    this.#endedMs = this.#options.clock.now();
     const next = this.#next;
     this.#next = undefined;
     if (next) this.#begin(next);
-    if (atMs !== undefined) this.#onServed(atMs);
+    if (atMs !== undefined) this.#options.onServed?.(atMs);
   }
 }
 
+function both(a: Arrival, b: Arrival | undefined): Arrival;
+function both(a: Arrival | undefined, b: Arrival): Arrival;
 function both(a: Arrival | undefined, b: Arrival | undefined): Arrival | undefined {
   if (!a || !b) return a ?? b;
   // The first of them that has a time is the older one.

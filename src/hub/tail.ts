@@ -1,4 +1,5 @@
 /** Follows one job's log for all of its viewers: each entry is read and encoded once. */
+import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import { type EventLog, UnknownJobError } from "../log/event_log.ts";
 import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
@@ -69,7 +70,7 @@ export class Tail {
     this.#onIdle = options.onIdle;
     this.#fanOut = new FanOut({
       onServed: options.onServed,
-      onFault: (cause) => this.#fail(cause),
+      onFault: (cause, follower) => follower.fail(cause),
       clock: options.clock,
     });
     this.#stop = options.hub.listen(keyText(job), () => this.#wake());
@@ -163,6 +164,8 @@ export class Tail {
         }
         await this.#encode(page.entries.filter(({ seq }) => seq > removed));
         more = page.more;
+        // Whoever was served takes that before the next page is made: else it would fall behind.
+        if (more) await new Promise(setImmediate);
       }
     } while (seen !== this.#version && !this.#closed);
   }

@@ -59,7 +59,7 @@ export class JobFeed {
 
   constructor(options: JobFeedOptions) {
     this.#options = options;
-    this.#fanOut = new FanOut(options);
+    this.#fanOut = new FanOut({ onFault: options.onFault, clock: options.clock });
   }
 
   /** Number of the newest change. */
