@@ -5,8 +5,8 @@ import { CHUNK_BYTES_MAX, RING_FRAMES_MAX } from "./ring.ts";
 
 /** A round takes so many turns: who posts meanwhile waits for an eighth of it, not for all. */
 const TURNS = 8;
-/** At least so many are served in a turn. */
-const SERVED_MIN = 8;
+/** At least so many are served in a turn: a job that a few follow needs no more than one. */
+const SERVED_MIN = 16;
 /** Where more is owed to somebody, all are served at once: nobody who reads is to fall behind the ring. */
 const OWED_BYTES_MAX = (CHUNK_BYTES_MAX * 3) / 4;
 const OWED_FRAMES_MAX = RING_FRAMES_MAX / 4;

@@ -58,17 +58,17 @@ test("an eighth of those who wait is served in each turn, the first at once", ()
 });
 
 test("a few are served at once, and no turn is asked for", () => {
-  const { fanOut, count, turn, told } = bench(8);
+  const { fanOut, count, turn, told } = bench(16);
 
   fanOut.serve(little(5));
 
-  assert.equal(count(), 8);
+  assert.equal(count(), 16);
   assert.equal(turn(), false);
   assert.deepEqual(told, [5]);
 });
 
 test("what comes during a round is for another one after it, which serves all who wait then", () => {
-  const { fanOut, followers, served, turn, told } = bench(16);
+  const { fanOut, followers, served, turn, told } = bench(32);
   // Who is served waits for more, as a viewer that reads does.
   for (const follower of followers) {
     const { serve } = follower;
@@ -81,13 +81,13 @@ test("what comes during a round is for another one after it, which serves all wh
   fanOut.serve(little(5));
   fanOut.serve(little(6));
   fanOut.serve(little(7));
-  assert.deepEqual(served, [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.equal(served.length, 16);
   turn();
   assert.deepEqual(told, [5]);
   turn();
   turn();
 
-  const all = Array.from({ length: 16 }, (_, number) => number);
+  const all = Array.from({ length: 32 }, (_, number) => number);
   assert.deepEqual(served, [...all, ...all]);
   assert.deepEqual(told, [5, 6]);
   assert.equal(turn(), false);
@@ -109,41 +109,41 @@ test("where much is owed all who wait are served at once", () => {
 });
 
 test("who leaves during a round is not served, and the round ends", () => {
-  const { fanOut, followers, served, turn, told } = bench(16);
+  const { fanOut, followers, served, turn, told } = bench(32);
 
   fanOut.serve(little(5));
-  for (const follower of followers.slice(8)) fanOut.forget(follower);
+  for (const follower of followers.slice(16)) fanOut.forget(follower);
   turn();
 
-  assert.equal(served.length, 8);
+  assert.equal(served.length, 16);
   assert.deepEqual(told, [5]);
   assert.equal(turn(), false);
 });
 
 test("who comes during a round waits for the next one", () => {
-  const { fanOut, count, turn } = bench(16);
+  const { fanOut, count, turn } = bench(32);
   let late = 0;
 
   fanOut.serve(little(5));
   fanOut.wait({ serve: () => void late++ });
   turn();
-  assert.deepEqual([count(), late], [16, 0]);
+  assert.deepEqual([count(), late], [32, 0]);
   fanOut.serve(little(6));
 
   assert.equal(late, 1);
 });
 
 test("what serving a follower throws is told of it, and the others are served", () => {
-  const { fanOut, followers, count, faults, turn } = bench(16);
+  const { fanOut, followers, count, faults, turn } = bench(32);
   const fault = new Error("broken");
-  followers[10].serve = () => {
+  followers[20].serve = () => {
     throw fault;
   };
 
   fanOut.serve(little(5));
   turn();
 
-  assert.deepEqual([count(), faults], [15, [[fault, followers[10]]]]);
+  assert.deepEqual([count(), faults], [31, [[fault, followers[20]]]]);
   assert.equal(turn(), false);
 });
 
@@ -171,21 +171,21 @@ test("what is owed counts from one round into the next", () => {
 });
 
 test("flush() ends a round with all who wait, and does nothing where there is none", () => {
-  const { fanOut, count, turn, told } = bench(16);
+  const { fanOut, count, turn, told } = bench(32);
 
   fanOut.flush();
   assert.equal(count(), 0);
   fanOut.serve(little(5));
   fanOut.flush();
 
-  assert.equal(count(), 16);
+  assert.equal(count(), 32);
   assert.deepEqual(told, [5]);
   turn();
   assert.equal(turn(), false);
 });
 
 test("a round that begins while the loop is still to turn for the one before has no turns of its own", () => {
-  const { fanOut, followers, count, turn } = bench(16);
+  const { fanOut, followers, count, turn } = bench(32);
 
   fanOut.serve(little(5));
   fanOut.flush();
@@ -195,11 +195,11 @@ test("a round that begins while the loop is still to turn for the one before has
   const counts = [count()];
   while (turn()) counts.push(count());
 
-  assert.deepEqual(counts, [0, 8, 8]);
+  assert.deepEqual(counts, [0, 16, 16]);
 });
 
 test("the time of what has come is that of the oldest that has one", () => {
-  const { fanOut, turn, told } = bench(16);
+  const { fanOut, turn, told } = bench(32);
 
   fanOut.serve(little(5));
   fanOut.serve({ frames: 0, bytes: 0 });
