@@ -148,7 +148,7 @@ export class Tail {
     do {
       seen = this.#version;
       let more = true;
-      while (more && !this.#ended && !this.#closed && !this.#failure) {
+      while (more && !this.#ended && !this.#closed) {
         const query = { after: this.#ring.last, limit: PAGE, logs: "debug" } as const;
         const page = await this.#log.read(this.#key, query);
         if (page.job.epoch !== this.epoch) {
