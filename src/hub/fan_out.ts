@@ -85,10 +85,12 @@ export class FanOut<Follower extends Served> {
 
   /** Serves all who wait: the first of them at once, and all where it is much or late. */
   serve(arrival: Arrival): void {
-    const begins = !this.#round;
-    if (begins) this.#begin(arrival);
-    else this.#next = both(this.#next, arrival);
-    if (this.#oweMuch() || (begins && this.#isLate(arrival))) this.flush();
+    const begun = this.#round;
+    if (begun) this.#next = this.#next ? both(this.#next, arrival) : arrival;
+    const round = begun ?? this.#begin(arrival);
+    const { frames, bytes } = both(round.arrival, this.#next);
+    const much = bytes > OWED_BYTES_MAX || frames > OWED_FRAMES_MAX;
+    if (much || (!begun && this.#isLate(arrival))) this.flush();
     else if (!this.#armed) this.#turn();
   }
 
@@ -101,20 +103,15 @@ export class FanOut<Follower extends Served> {
     this.#turn();
   }
 
-  #oweMuch(): boolean {
-    if (!this.#round) return false;
-    const { frames, bytes } = both(this.#round.arrival, this.#next);
-    return bytes > OWED_BYTES_MAX || frames > OWED_FRAMES_MAX;
-  }
-
   /** Whether other work has held the loop since the append; a round of ours may have as well. */
   #isLate({ atMs = Infinity }: Arrival): boolean {
     return atMs > this.#endedMs && this.#options.clock.now() - atMs > LATE_MS;
   }
 
-  #begin(arrival: Arrival): void {
+  #begin(arrival: Arrival): Round {
     const left = this.#waiting.size;
-    this.#round = { arrival, share: Math.max(SERVED_MIN, Math.ceil(left / TURNS)), left };
+    const share = Math.max(SERVED_MIN, Math.ceil(left / TURNS));
+    return this.#round = { arrival, share, left };
   }
 
   #turn(): void {
@@ -163,10 +160,8 @@ export class FanOut<Follower extends Served> {
   }
 }
 
-function both(a: Arrival, b: Arrival | undefined): Arrival;
-function both(a: Arrival | undefined, b: Arrival): Arrival;
-function both(a: Arrival | undefined, b: Arrival | undefined): Arrival | undefined {
-  if (!a || !b) return a ?? b;
+function both(a: Arrival, b: Arrival | undefined): Arrival {
+  if (!b) return a;
   // The first of them that has a time is the older one.
   return { frames: a.frames + b.frames, bytes: a.bytes + b.bytes, atMs: a.atMs ?? b.atMs };
 }

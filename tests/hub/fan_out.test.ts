@@ -34,6 +34,16 @@ function bench(count: number) {
     served,
     told,
     faults,
+    /** From now on who is served waits for more, as a viewer that reads does. */
+    reading(): void {
+      for (const follower of followers) {
+        const { serve } = follower;
+        follower.serve = () => {
+          serve();
+          fanOut.wait(follower);
+        };
+      }
+    },
     /** How many were served since the last question. */
     count: () => served.splice(0).length,
     /** Lets the loop turn once; false when nobody has asked for it. */
@@ -68,15 +78,8 @@ test("a few are served at once, and no turn is asked for", () => {
 });
 
 test("what comes during a round is for another one after it, which serves all who wait then", () => {
-  const { fanOut, followers, served, turn, told } = bench(32);
-  // Who is served waits for more, as a viewer that reads does.
-  for (const follower of followers) {
-    const { serve } = follower;
-    follower.serve = () => {
-      serve();
-      fanOut.wait(follower);
-    };
-  }
+  const { fanOut, reading, served, turn, told } = bench(32);
+  reading();
 
   fanOut.serve(little(5));
   fanOut.serve(little(6));
@@ -148,14 +151,8 @@ test("what serving a follower throws is told of it, and the others are served", 
 });
 
 test("what is owed counts from one round into the next", () => {
-  const { fanOut, followers, count, turn } = bench(800);
-  for (const follower of followers) {
-    const { serve } = follower;
-    follower.serve = () => {
-      serve();
-      fanOut.wait(follower);
-    };
-  }
+  const { fanOut, reading, count, turn } = bench(800);
+  reading();
   const third = { frames: 1, bytes: CHUNK_BYTES_MAX / 3, atMs: START_MS };
 
   fanOut.serve(little(5));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fact } from "../../src/sync/entry.ts";
 import { line, progress } from "../support/log_contract.ts";
-import { type Seen, streamBench, StreamReader } from "../support/stream_bench.ts";
+import { type Seen, streamBench, StreamReader, turns } from "../support/stream_bench.ts";
 
 const types = (frames: Seen[]) => frames.map(({ data }) => data.type);
 const counts = (frames: Seen[]) => frames.map(({ data }) => data.entities_inserted);
@@ -352,12 +352,6 @@ test("a log that cannot be read ends a stream with a typed error and no words of
 
 function nearest250(ms: number): number {
   return Math.round(ms / 250) * 250;
-}
-
-/** Lets the event loop turn a few times. */
-async function turns(count: number): Promise<"turned"> {
-  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
-  return "turned";
 }
 
 test("heartbeats tell that a job is stalled until its source says something", async () => {
