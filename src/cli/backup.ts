@@ -2,14 +2,14 @@
 import { join } from "node:path";
 import process from "node:process";
 import { backUpLog, restoreLog } from "../log/backup.ts";
-import { DataDirectory } from "../log/data_directory.ts";
+import { DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { dataFrom } from "./settings.ts";
 
 /** Also while a server runs. @throws {BackupError} */
 export async function backup(file: string, flags: Flags): Promise<number> {
-  await backUpLog(join(await dataFrom(flags), "log.db"), file);
+  await backUpLog(join(await dataFrom(flags), LOG_FILE), file);
   say(flags, { file }, `Backed up to ${file}; the keys are not in it`);
   return ExitCode.ok;
 }

@@ -3,7 +3,8 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
-import { DataDirectory, type ServerNote } from "../log/data_directory.ts";
+import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.ts";
+import { Reserve } from "../log/reserve.ts";
 import { loggerOf } from "../logger.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { listen, listensEverywhere, urlOf } from "../runtime/serve.ts";
@@ -45,6 +46,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const onFault = (error: unknown) => logger.error("fault: {error}", { error });
   const directory = new DataDirectory(options.data);
   opened.push(() => directory.release());
+  new Reserve(directory.file(LOG_FILE)).makeRoom();
   const authenticator = await openAuth(options, directory, opened);
   const { keys, signIns } = authenticator.parts;
   const ground = { options, directory, opened, onFault };

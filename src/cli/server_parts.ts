@@ -18,7 +18,7 @@ import { Retention } from "../jobs/retention.ts";
 import { Remembered } from "../jobs/schedules/remembered.ts";
 import { Scheduler } from "../jobs/schedules/scheduler.ts";
 import { Syncs } from "../jobs/syncs.ts";
-import type { DataDirectory } from "../log/data_directory.ts";
+import { type DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { SqliteLog } from "../log/sqlite_log.ts";
 import { files } from "../runtime/files.ts";
 import { RUNTIME } from "../runtime/serve.ts";
@@ -44,7 +44,7 @@ export interface Ground {
 export type Streams = ReturnType<typeof openStreams>;
 
 export function openStreams({ options, directory, opened, onFault }: Ground) {
-  const sqlite = new SqliteLog({ ...options, path: directory.file("log.db") });
+  const sqlite = new SqliteLog({ ...options, path: directory.file(LOG_FILE) });
   opened.push(() => sqlite.close());
   const hub = new Hub();
   const log = new PublishedLog(sqlite, hub, tellEnd);

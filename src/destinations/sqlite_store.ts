@@ -8,12 +8,11 @@ import {
   StoreVersionError,
   type VersionedSchema,
 } from "../log/migrate.ts";
+import { lacksRoom } from "../log/sqlite_faults.ts";
 import { DestinationError } from "./index_destination.ts";
 
 /** Holds whose file it is; part of the first schema of each. */
 export const ORIGIN_TABLE = "CREATE TABLE origin (source TEXT NOT NULL);";
-/** SQLite's result code for a full disk (https://www.sqlite.org/rescode.html#full). */
-const SQLITE_FULL = 13;
 
 export interface StoreOptions extends VersionedSchema {
   /** Whose it is to be: the first source to come owns it. */
@@ -61,9 +60,7 @@ export function inWords<T>(what: string, path: string, run: () => T): T {
     return run();
   } catch (cause) {
     if (cause instanceof DestinationError) throw cause;
-    const full = cause instanceof Error &&
-      ("errcode" in cause && cause.errcode === SQLITE_FULL ||
-        "code" in cause && cause.code === "ENOSPC");
+    const full = lacksRoom(cause, path);
     const reason = full ? "the disk is full" : cause instanceof Error ? cause.message : `${cause}`;
     throw new DestinationError(
       full ? "storage_full" : "destination_unwritable",
@@ -82,6 +79,8 @@ function database(path: string, schema: VersionedSchema): DatabaseSync {
       ? "destination_foreign"
       : cause instanceof StoreVersionError
       ? "destination_newer"
+      : lacksRoom(cause instanceof Error ? cause.cause ?? cause : cause, path)
+      ? "storage_full"
       : "destination_unwritable";
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DestinationError(code, reason, { cause });

@@ -2,11 +2,9 @@
 import { closeSync, copyFileSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
 import { backup, DatabaseSync } from "node:sqlite";
 import { newEpoch } from "../sync/ids.ts";
-import type { DataDirectory } from "./data_directory.ts";
+import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { openVersioned } from "./migrate.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
-
-const LOG_FILE = "log.db";
 
 /** There is no log there, or the file is in the way. */
 export class BackupError extends Error {

@@ -1,8 +1,9 @@
 /** Moves what is in the WAL into the file, in a thread: the event loop does not wait for the disk. */
-import { statfsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
 import { StorageFullError } from "./event_log.ts";
+import { freeBytes } from "./free_bytes.ts";
 import { pragma } from "./migrate.ts";
 import { isDiskFull } from "./sqlite_faults.ts";
 import thread from "./checkpoint_thread.js" with { type: "text" };
@@ -229,12 +230,6 @@ export class Checkpoints {
       return { written: 0, left: 0 }; // What keeps SQLite from that keeps commits too, which say so.
     }
   }
-}
-
-/** Of the disk that the file is on. */
-function freeBytes(path: string): number {
-  const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize;
 }
 
 /** @param code of the thread; tests have it fail */

@@ -3,6 +3,8 @@ import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+/** The event log's file in the directory. */
+export const LOG_FILE = "log.db";
 const LOCK_FILE = "lock.db";
 const SERVER_FILE = "server.json";
 
@@ -53,9 +55,11 @@ export class DataDirectory {
   /** @throws {DataDirectoryTakenError}; {Error} when it cannot be made */
   constructor(path: string) {
     this.path = makeDataDirectory(path);
-    // SQLite's own file lock: the system lets go of it when the process dies, even by kill -9.
+    // SQLite's own file lock: the system lets go of it when the process dies, even by kill -9. Nothing
+    // is ever written, and with no journal on the disk nothing has to be: a full one keeps nobody out.
     this.#lock = opened(join(this.path, LOCK_FILE));
     try {
+      this.#lock.exec("PRAGMA journal_mode = MEMORY");
       this.#lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     } catch (cause) {
       this.#lock.close();

@@ -58,7 +58,7 @@ export class GroupCommit {
     this.#checkpoints = checkpoints;
     this.#reserve = reserve;
     this.#clock = clock;
-    reserve.hold();
+    if (!reserve.hold()) this.#full();
   }
 
   /**

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { backUp } from "./migration_copy.ts";
+import { lacksRoom } from "./sqlite_faults.ts";
 
 /** How long a statement waits for another process's lock, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -72,7 +73,8 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
   } catch (error) {
     db?.close();
     if (error instanceof StoreVersionError || error instanceof StoreForeignError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const words = error instanceof Error ? error.message : String(error);
+    const reason = lacksRoom(error, path) ? "there is no room left on its disk" : words;
     throw new Error(`${cannot}${reason}`, { cause: error });
   }
 }

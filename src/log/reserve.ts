@@ -1,6 +1,8 @@
 /** Room on the disk that is kept for what has to be written when there is none left. */
 import { rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { nodeCrypto } from "../node_crypto.ts";
+import { freeBytes } from "./free_bytes.ts";
 
 /** Enough for many terminal entries and for the removal of a part of a log. */
 export const RESERVE_BYTES = 1024 * 1024;
@@ -8,10 +10,15 @@ export const RESERVE_BYTES = 1024 * 1024;
 /** A file that takes up room until it is let go of; the next start finds it there. */
 export class Reserve {
   readonly #path: string;
+  readonly #free: () => number;
 
-  /** @param path of the file, on the disk that the log is on */
-  constructor(path: string) {
-    this.#path = path;
+  /**
+   * @param log the path of the log, which the file lies beside
+   * @param free bytes that the disk has left
+   */
+  constructor(log: string, free: () => number = () => freeBytes(dirname(log))) {
+    this.#path = `${log}.reserve`;
+    this.#free = free;
   }
 
   /** Takes the room; false where there is none. */
@@ -25,6 +32,11 @@ export class Reserve {
       this.release();
       return false;
     }
+  }
+
+  /** On a full disk lets go of the room: a server that starts has to write before it can serve. */
+  makeRoom(): void {
+    if (this.#free() < RESERVE_BYTES) this.release();
   }
 
   /** Gives the room to whoever writes next. */

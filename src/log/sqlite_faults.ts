@@ -1,4 +1,9 @@
 /** What SQLite says no for. */
+import { dirname } from "node:path";
+import { freeBytes } from "./free_bytes.ts";
+
+/** What SQLite needs beside a file to open it. */
+const ROOM_BYTES = 64 * 1024;
 
 /** Whether SQLite itself said no, as against a refusal of ours. */
 export function isDatabaseError(cause: unknown): cause is Error {
@@ -8,4 +13,16 @@ export function isDatabaseError(cause: unknown): cause is Error {
 /** Whether the disk, or the pages that a file may have, are used up. */
 export function isDiskFull(cause: unknown): boolean {
   return cause instanceof Error && cause.message.includes("disk is full");
+}
+
+/**
+ * Whether a file could not be opened or written because its disk is full: the system may say so, and
+ * SQLite may say no more than that the disk fails, where it could not make its -shm.
+ *
+ * @param free bytes left on the disk of a directory
+ */
+export function lacksRoom(cause: unknown, path: string, free = freeBytes): boolean {
+  if (!(cause instanceof Error)) return false;
+  if (isDiskFull(cause) || ("code" in cause && cause.code === "ENOSPC")) return true;
+  return cause.message.includes("disk I/O error") && free(dirname(path)) < ROOM_BYTES;
 }

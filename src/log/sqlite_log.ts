@@ -94,7 +94,7 @@ export class SqliteLog implements EventLog {
       db: this.#db,
       jobs: this.#jobs,
       checkpoints: this.#checkpoints,
-      reserve: new Reserve(`${options.path}.reserve`),
+      reserve: new Reserve(options.path),
       clock: options.clock,
     });
     this.#retention = new SqliteRetention(this.#db, this.#jobs);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -235,6 +235,28 @@ test("SqliteLog says that there is no room, loses nothing that it had, and goes 
   assert.ok(refused instanceof StorageFullError, "what is kept for ends is for nobody else");
   assert.equal(ended.job.status, "failed");
   assert.equal(existsSync(`${file}.reserve`), true);
+});
+
+test("SqliteLog that finds no room for its reserve writes ends alone until there is some", async (t) => {
+  const { file, log } = opened(t);
+  const { job } = await log.create(newJob());
+  await log.close();
+  rmSync(`${file}.reserve`);
+  symlinkSync("nowhere/at/all", `${file}.reserve`); // it cannot be written
+  const clock = stillClock();
+  const full = new SqliteLog({ path: file, durability: "normal", clock });
+  t.after(() => full.close());
+
+  const refused = await full.append(job, () => ({ facts: [line("x")] })).catch((cause) => cause);
+  const ended = await full.append(job, () => ({ facts: [progress("failed", 1)] }), {
+    urgent: true,
+  });
+  clock.nowMs += 1_000;
+  const { outcome } = await full.create(newJob());
+
+  assert.ok(refused instanceof StorageFullError, String(refused));
+  assert.equal(ended.job.status, "failed");
+  assert.equal(outcome, "created");
 });
 
 /** The column as another connection reads it. */

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DataDirectory } from "../../src/log/data_directory.ts";
+import { Reserve, RESERVE_BYTES } from "../../src/log/reserve.ts";
+import { lacksRoom } from "../../src/log/sqlite_faults.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+test("a data directory is held without a byte on its disk", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+
+  const directory = new DataDirectory(path);
+  const held = readdirSync(path).map((name) => [name, statSync(join(path, name)).size]);
+  directory.release();
+
+  assert.deepEqual(held, [["lock.db", 0]]);
+});
+
+for (const free of [RESERVE_BYTES - 1, RESERVE_BYTES]) {
+  test(`a server that starts with ${free} bytes left on its disk ${free < RESERVE_BYTES ? "takes" : "leaves"} the reserve`, (t) => {
+    const { path, remove } = tempDirectory();
+    t.after(remove);
+    const log = join(path, "log.db");
+    new Reserve(log).hold();
+
+    new Reserve(log, () => free).makeRoom();
+
+    assert.equal(existsSync(`${log}.reserve`), free >= RESERVE_BYTES);
+  });
+}
+
+test("a disk that fails is told from one that is full by the room on it", () => {
+  const none = () => 0;
+  const much = () => 1e9;
+  const fails = new Error("disk I/O error");
+  const full = new Error("database or disk is full");
+  const system = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+
+  assert.equal(lacksRoom(fails, "/data/log.db", none), true);
+  assert.equal(lacksRoom(fails, "/data/log.db", much), false);
+  assert.equal(lacksRoom(full, "/data/log.db", much), true);
+  assert.equal(lacksRoom(system, "/data/log.db", much), true);
+  assert.equal(lacksRoom(new Error("database is locked"), "/data/log.db", none), false);
+});
