@@ -57,7 +57,8 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const { scheduler, syncs, bridges } = jobs;
   const { viewers, metrics, log } = streams;
   metrics.observe({ viewers, log, scheduler });
-  const services = servicesOf(options, authenticator, streams, jobs, notifications);
+  const stopping = new AbortController();
+  const services = servicesOf(options, authenticator, streams, jobs, notifications, stopping);
   const front = new Front(services, VERSION, onFault);
 
   options.beforeListening?.({ keys });
@@ -65,6 +66,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const tls = tlsOf(options);
   const listening = await listen({ hostname, port: options.port, handler, tls });
   opened.push(() => listening.stop(STOP_MS));
+  opened.push(() => stopping.abort()); // uploads under way are answered in that time
   opened.push(() => leave(viewers, jobs, options.stopGraceMs));
   opened.push(() => scheduler.stop());
   if (metricsListen) opened.push(await listenForMetrics(metricsListen, metrics));

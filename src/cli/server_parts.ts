@@ -133,6 +133,7 @@ export function servicesOf(
   { log, metrics, viewers }: Streams,
   { dispatcher, syncs, outside, scheduler }: Jobs,
   notifications: Notifications,
+  { signal: stopping }: AbortController,
 ): Services {
   const { clock, hostname, publicUrl, stallAfterMs, bodyIdleMs } = options;
   return {
@@ -161,5 +162,6 @@ export function servicesOf(
     clock,
     stallAfterMs,
     bodyIdleMs,
+    stopping,
   };
 }

@@ -192,7 +192,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
  */
 async function readJson(
   context: Context<HttpEnv>,
-  { clock, bodyIdleMs }: Services,
+  { clock, bodyIdleMs: idleMs, stopping }: Services,
   small: SmallBodies,
   ownReader: boolean,
 ): Promise<void> {
@@ -202,7 +202,7 @@ async function readJson(
     if (!raw.body) return;
     bytes = await wholeBody(
       raw.body,
-      { clock, idleMs: bodyIdleMs },
+      { clock, idleMs, stopping },
       ownReader ? "; one event a line (application/x-ndjson) may be of any length" : "",
     );
   }

@@ -12,13 +12,18 @@ export interface BodyOptions {
   readonly clock: Clock;
   /** The body is given up when nothing whole has arrived for so long. */
   readonly idleMs: number;
+  /** Fires when the server stops: what has not arrived by then is not waited for. */
+  readonly stopping?: Stopping;
 }
+
+/** The part of an AbortSignal that is used here. */
+export type Stopping = Pick<AbortSignal, "aborted" | "addEventListener" | "removeEventListener">;
 
 /**
  * The lines of a body, as many at a time as have arrived, without their ends and never none.
  *
- * @throws {Problem} body-timeout; body-too-large for a line over BODY_BYTES_MAX; invalid-request
- *   when the sender goes away
+ * @throws {Problem} body-timeout; stopping; body-too-large for a line over BODY_BYTES_MAX;
+ *   invalid-request when the sender goes away
  */
 export async function* linesOf(
   body: ReadableStream<Uint8Array>,
@@ -52,7 +57,7 @@ export async function* linesOf(
  * The whole body.
  *
  * @param instead what a larger one may be sent as, in words
- * @throws {Problem} body-timeout; body-too-large
+ * @throws {Problem} body-timeout; stopping; body-too-large
  */
 export async function wholeBody(
   body: ReadableStream<Uint8Array>,
@@ -101,29 +106,45 @@ export function bodyLate(idleMs: number): Problem {
   return new Problem("body-timeout", detail, {}, { Connection: "close" });
 }
 
+/** What the sender is told of a body that a stop has cut. */
+function bodyStopped(): Problem {
+  const detail = "The server stops, and does not wait for the rest of the body";
+  return new Problem("stopping", detail, {}, { "Retry-After": "5", Connection: "close" });
+}
+
 /** What stands for a body whose sender went away. */
 export function bodyCutOff(cause: unknown): Problem {
   return new Problem("invalid-request", "The body was cut off", {}, {}, { cause });
 }
 
-/** A moment that can be put off; whoever waits for it is told when it has come. */
+/** A moment that can be put off, or comes at once when the server stops. */
 class Deadline {
   readonly #options: BodyOptions;
   #atMs = 0;
+  #fail: (problem: Problem) => void = () => {};
+  readonly #stop = () => this.#fail(bodyStopped());
 
   constructor(options: BodyOptions) {
     this.#options = options;
     this.putOff();
+    options.stopping?.addEventListener("abort", this.#stop);
+  }
+
+  /** To be called once the body is done with. */
+  letGo(): void {
+    this.#options.stopping?.removeEventListener("abort", this.#stop);
   }
 
   putOff(): void {
     this.#atMs = this.#options.clock.monotonic() + this.#options.idleMs;
   }
 
-  /** The promise's own answer. @throws {Problem} body-timeout, when the deadline comes first */
+  /** The promise's own answer. @throws {Problem} body-timeout or stopping, when that comes first */
   async before<Answer>(promise: Promise<Answer>): Promise<Answer> {
-    const { clock, idleMs } = this.#options;
+    const { clock, idleMs, stopping } = this.#options;
     const late = Promise.withResolvers<never>();
+    this.#fail = late.reject;
+    if (stopping?.aborted) this.#stop();
     const callOff = clock.after(Math.max(0, this.#atMs - clock.monotonic()), () => {
       late.reject(bodyLate(idleMs));
     });
@@ -150,6 +171,7 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
       yield value;
     }
   } finally {
+    deadline.letGo();
     // Whatever is still to come is not read; the sender may be gone, which is no matter then.
     if (!over) reader.cancel().catch(() => {});
   }

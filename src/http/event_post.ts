@@ -34,8 +34,8 @@ export async function postEvents(
   if (json) await post.whole(json.value);
   else if (type === "application/x-ndjson" && context.req.raw.body) {
     context.env.keepOpen(); // the runtime's limit on quiet connections is not ours
-    const options = { clock: services.clock, idleMs: services.bodyIdleMs };
-    await post.lines(linesOf(context.req.raw.body, options));
+    const { clock, bodyIdleMs: idleMs, stopping } = services;
+    await post.lines(linesOf(context.req.raw.body, { clock, idleMs, stopping }));
   }
   return await post.answer();
 }

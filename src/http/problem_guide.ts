@@ -134,10 +134,11 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     anywhere: "every request with a token",
   },
   "stopping": {
-    meaning: "The server is about to end and begins nothing new.",
+    meaning: "The server is about to end and begins nothing new. Of an NDJSON body that it did " +
+      "not wait for, `accepted` says how many events are kept.",
     remedy: "Try again after the seconds of `Retry-After`: another server, or the same one " +
       "started anew, will answer.",
-    anywhere: "`GET /readyz`",
+    anywhere: "`GET /readyz`, requests with a body",
   },
   "storage-fault": {
     meaning: "The disk with the log failed. Nothing that was acknowledged is lost.",

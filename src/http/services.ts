@@ -33,4 +33,6 @@ export interface Services {
   readonly stallAfterMs: number;
   /** A body in which nothing whole arrives for so long is cut. */
   readonly bodyIdleMs: number;
+  /** Fires when the server stops, once its jobs have ended and its viewers were sent away. */
+  readonly stopping: AbortSignal;
 }

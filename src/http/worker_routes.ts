@@ -72,6 +72,7 @@ const eventsRoute = createRoute({
       "body-too-large",
       "unsupported-media-type",
       "too-many-events",
+      "stopping",
       "storage-full",
     ),
   },

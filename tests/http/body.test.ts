@@ -19,6 +19,27 @@ function bodyOf(chunks: readonly string[], end = true): ReadableStream<Uint8Arra
   }, { highWaterMark: 0 });
 }
 
+/** A signal that knows how many listen to it. */
+class CountedSignal extends EventTarget {
+  aborted = false;
+  listeners = 0;
+
+  override addEventListener(...given: Parameters<EventTarget["addEventListener"]>): void {
+    this.listeners++;
+    super.addEventListener(...given);
+  }
+
+  override removeEventListener(...given: Parameters<EventTarget["removeEventListener"]>): void {
+    this.listeners--;
+    super.removeEventListener(...given);
+  }
+
+  fire(): void {
+    this.aborted = true;
+    this.dispatchEvent(new Event("abort"));
+  }
+}
+
 async function lines(body: ReadableStream<Uint8Array>, clock = new FakeClock()) {
   const found: string[] = [];
   for await (const batch of linesOf(body, { clock, idleMs: IDLE_MS })) {
@@ -72,6 +93,30 @@ test("linesOf() puts the deadline off with every line", async () => {
   }, { highWaterMark: 0 });
 
   assert.equal((await lines(steady, clock)).length, 20);
+});
+
+test("a body that is under way when the server stops is given up, and lets go of its signal", async () => {
+  const clock = new FakeClock();
+  const stopping = new CountedSignal();
+  const options = { clock, idleMs: IDLE_MS, stopping };
+  const found: number[] = [];
+  const standing = (async () => {
+    for await (const batch of linesOf(bodyOf(["a\nb\nc"], false), options)) {
+      found.push(batch.length);
+    }
+  })();
+  const whole = wholeBody(bodyOf(["x"], false), options);
+  await wholeBody(bodyOf(["x"]), options);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(stopping.listeners, 2);
+
+  stopping.fire();
+
+  await assert.rejects(standing, { code: "stopping" });
+  await assert.rejects(whole, { code: "stopping" });
+  await assert.rejects(wholeBody(bodyOf(["x"]), options), { code: "stopping" });
+  assert.deepEqual(found, [2]);
+  assert.deepEqual([stopping.listeners, clock.waiting], [0, 0]);
 });
 
 test("linesOf() lets go of the body when its reader leaves", async () => {

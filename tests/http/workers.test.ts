@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
+import { loggedEntries } from "../support/log_file.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
@@ -155,6 +157,33 @@ test("a body that stands still is cut, and what had arrived stands", async (t) =
     assert.match(answer, /^HTTP\/1.1 408 /);
   }
   assert.equal((await job()).seq, 1);
+});
+
+test("an upload that is under way when the server stops is answered with what is kept", async (t) => {
+  const server = await testServer(t);
+  const { created, path } = await worker(server);
+  const socket = connect(server.port, "127.0.0.1");
+  t.after(() => void socket.destroy());
+  const text = '{"type": "log", "message": "x"}\n{"type": "log", "message": "y"}\n{';
+  socket.write(
+    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
+      "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n" +
+      `${text.length.toString(16)}\r\n${text}\r\n`,
+  );
+  const answered = new Promise<string>((resolve) =>
+    socket.once("data", (data) => resolve(String(data)))
+  );
+  while ((await (await server.ask(path)).json()).seq < 2);
+
+  await server.stop();
+  const answer = await answered;
+
+  assert.match(answer, /^HTTP\/1.1 503 /);
+  assert.match(answer, /\r\nretry-after: 5\r\n/i);
+  const { type, accepted, first_seq, last_seq } = JSON.parse(answer.split("\r\n\r\n")[1]);
+  assert.equal(type, "/problems/stopping");
+  assert.deepEqual([accepted, first_seq, last_seq], [2, 1, 2]);
+  assert.equal(loggedEntries(join(server.temp, "data"), String(created.id)).length, 2);
 });
 
 test("100,000 lines in one body are 100,000 entries", async (t) => {
