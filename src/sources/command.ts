@@ -1,7 +1,12 @@
 /** A program as a source: it is run, and what it prints is what its job shows. */
 import { DestinationError } from "../destinations/index_destination.ts";
 import type { RecordDestination, RecordSession } from "../destinations/record_destination.ts";
-import { LINE_BYTES_MAX, type LineReader, type ProgramFormat } from "./formats/format.ts";
+import {
+  LINE_BYTES_MAX,
+  type LineReader,
+  type Prepared,
+  type ProgramFormat,
+} from "./formats/format.ts";
 import { guard } from "./process/guard.ts";
 import type { OutputChunk } from "./process/output_lines.ts";
 import { startProgram } from "./process/program.ts";
@@ -70,6 +75,7 @@ class CommandRun {
   readonly #options: CommandOptions;
   readonly #run: SourceRun;
   readonly #session: RecordSession | undefined;
+  readonly #prepared: Prepared;
   readonly #reader: LineReader;
   readonly #slice: TimeSlice;
   /** The newest totals, which have not been told yet. */
@@ -81,14 +87,16 @@ class CommandRun {
     this.#options = options;
     this.#run = run;
     this.#session = session;
-    this.#reader = options.format.reader({ records: session });
+    const { format, cwd } = options;
+    this.#prepared = format.prepare(options.command);
+    this.#reader = format.reader({ command: this.#prepared.command, cwd, records: session });
     this.#slice = new TimeSlice(run.clock);
   }
 
   async *events(): AsyncGenerator<SourceEvent, void, void> {
     const { format, cwd, stopGraceMs: graceMs } = this.#options;
     const { signal, clock } = this.#run;
-    const { command, added } = format.prepare(this.#options.command);
+    const { command, added } = this.#prepared;
     if (added.length > 0) yield line("info", `Added to the command: ${added.join(" ")}`);
     for (const _ of this.#session?.repair?.() ?? []) {
       if (this.#slice.over) await this.#slice.turn();

@@ -5,7 +5,7 @@ import { ConfigError } from "../../src/cli/config_error.ts";
 import { parseConfig } from "../../src/cli/config_file.ts";
 import { FORMAT_NAMES, formatOf } from "../../src/sources/formats/formats.ts";
 import { memoryRecords } from "../sources/formats/record_session.ts";
-import { told } from "../sources/formats/reading.ts";
+import { RUN, told } from "../sources/formats/reading.ts";
 import { anyJson, anyText } from "../support/schema_values.ts";
 import { type Random, rounds, seeded } from "../support/seed.ts";
 
@@ -81,7 +81,7 @@ seeded("a format's reader takes any line, and totals never go back", (random) =>
   for (let round = rounds(60); round > 0; round--) {
     for (const name of FORMAT_NAMES) {
       const percent = name === "lines" ? /(\d+)%/ : undefined;
-      const reader = formatOf(name, { percent }).reader({ records: memoryRecords() });
+      const reader = formatOf(name, { percent }).reader({ ...RUN, records: memoryRecords() });
       const events = random.many(50, () => {
         const line = random.pick(lines);
         const text = random.chance(0.5) ? mangled(random, line.slice(3)) : line.slice(3);

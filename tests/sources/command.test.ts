@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { systemClock } from "../../src/clock.ts";
@@ -11,6 +13,8 @@ import { type CommandOptions, commandSource } from "../../src/sources/command.ts
 import { formatOf } from "../../src/sources/formats/formats.ts";
 import { SourceError, type SourceEvent } from "../../src/sources/source.ts";
 import { runs, sessionRuns } from "../support/processes.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { memoryRecords } from "./formats/record_session.ts";
 
 const lines = formatOf("lines");
 
@@ -50,6 +54,36 @@ test("commandSource() fails with the format's words when the program does", asyn
 
   assert.deepEqual(texts, ["cannot reach the bucket"]);
   assert.match(error, /^[a-z_]+: .*5.*cannot reach the bucket/);
+});
+
+test("commandSource() reads what the program prints by how it was started", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "a"));
+  writeFileSync(join(path, "a", "1.txt"), "1");
+  const catalog = { streams: [{ stream: { name: "users" }, primary_key: [["id"]] }] };
+  writeFileSync(join(path, "catalog.json"), JSON.stringify(catalog));
+  const row = (data: object) => ({ type: "RECORD", record: { stream: "users", data } });
+  const rows = [row({ id: 1, name: "a" }), row({ id: 1, name: "b" })];
+  const print = `printf '%s\\n' ${rows.map((each) => `'${JSON.stringify(each)}'`).join(" ")}`;
+  const held = memoryRecords();
+  const destination = { records: { open: () => held, paths: [] }, origin: "shop" };
+  const last = async (options: Partial<CommandOptions>) => {
+    const { events, error } = await said("", { cwd: path, ...options });
+    assert.equal(error, "");
+    return events.findLast((event) => event.type === "progress");
+  };
+
+  const dry = await last({ format: formatOf("rsync"), command: ["rsync", "-an", "a/", "b/"] });
+  const keyed = await last({
+    format: formatOf("airbyte"),
+    command: ["sh", "-c", print, "source", "read", "--catalog", "catalog.json"],
+    destination,
+  });
+
+  assert.deepEqual([dry?.inserted, dry?.phase], [0, "dry run"]);
+  assert.deepEqual([keyed?.inserted, keyed?.updated], [1, 1]);
+  assert.deepEqual([...held.held.keys()], ["users [1]"]);
 });
 
 test("commandSource() passes on the variables that are named, and sets others", async () => {

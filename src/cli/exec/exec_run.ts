@@ -1,11 +1,12 @@
 /** One run of a program, from its start to the end of its job. */
 import { join } from "node:path";
+import process from "node:process";
 import { isatty } from "node:tty";
 import { systemClock } from "../../clock.ts";
 import { SqliteRecords } from "../../destinations/sqlite_records.ts";
 import type { Exit, Output, ProgramFormat } from "../../sources/formats/format.ts";
 import { detectFormat, formatOf } from "../../sources/formats/formats.ts";
-import { SourceError } from "../../sources/source.ts";
+import { SourceError, type SourceEvent } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
 import { deriveSyncId } from "../../sync/ids.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
@@ -67,7 +68,8 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   });
   const job = jobOf(pid, () => stopper.stop());
   const records = () => new SqliteRecords(recordsFile(given)).open(given.sync);
-  const reading = new Reading({ format, command, records, emit: (event) => job.event(event) });
+  const emit = (event: SourceEvent) => job.event(event);
+  const reading = new Reading({ format, command, cwd: process.cwd(), records, emit });
   await child.passOn((from, bytes) => reading.chunk(from, bytes));
   await over;
   const exit = await child.exit;

@@ -9,6 +9,8 @@ export interface ReadingOptions {
   readonly format: ProgramFormat;
   /** As it was started. */
   readonly command: readonly string[];
+  /** Where it was started. */
+  readonly cwd: string;
   /** Opens where records go, for a format that carries them. @throws {DestinationError} */
   readonly records: () => RecordSession;
   readonly emit: (event: SourceEvent) => void;
@@ -25,10 +27,10 @@ export class Reading {
   #fault: string | undefined;
   #cutTold = false;
 
-  constructor({ format, command, records, emit }: ReadingOptions) {
+  constructor({ format, command, cwd, records, emit }: ReadingOptions) {
     this.#emit = emit;
     this.#session = format.carriesRecords ? this.#opened(records) : undefined;
-    this.#reader = format.reader({ command, records: this.#session });
+    this.#reader = format.reader({ command, cwd, records: this.#session });
   }
 
   chunk(from: Output, bytes: Uint8Array): void {

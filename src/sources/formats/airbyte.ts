@@ -4,7 +4,8 @@
  * @see https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol
  */
 import { readFileSync } from "node:fs";
-import type { ProgramFormat } from "./format.ts";
+import { resolve } from "node:path";
+import type { ProgramFormat, ReaderOptions } from "./format.ts";
 import { AirbyteReader } from "./airbyte_reader.ts";
 import { objectIn } from "./json.ts";
 
@@ -14,18 +15,20 @@ export const airbyteFormat: ProgramFormat = {
   stopSignal: "SIGTERM",
   carriesRecords: true,
   prepare: (command) => ({ command, added: [] }),
-  reader: ({ records, command = [] }) => new AirbyteReader(records, catalogOf(command)),
+  reader: ({ records, ...run }) => new AirbyteReader(records, catalogOf(run)),
 };
 
 /** The configured catalog has the primary keys, which the records do not say. */
-function catalogOf(command: readonly string[]): Readonly<Record<string, unknown>> | undefined {
+function catalogOf(
+  { command, cwd }: ReaderOptions,
+): Readonly<Record<string, unknown>> | undefined {
   const at = command.indexOf("--catalog");
   const path = at >= 0
     ? command[at + 1]
     : command.find((arg) => arg.startsWith("--catalog="))?.slice("--catalog=".length);
   if (path === undefined) return undefined;
   try {
-    return objectIn(readFileSync(path, "utf8"));
+    return objectIn(readFileSync(resolve(cwd, path), "utf8"));
   } catch {
     return undefined; // in a container, perhaps: each stream without a key is told of
   }

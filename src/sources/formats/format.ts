@@ -42,7 +42,9 @@ export interface Prepared {
 /** What a reader may need of its run. */
 export interface ReaderOptions {
   /** The command as it was started: what a line means may depend on it. */
-  readonly command?: readonly string[];
+  readonly command: readonly string[];
+  /** Where it was started: paths in it are relative to that. */
+  readonly cwd: string;
   /** Where records go, for formats that carry them. */
   readonly records?: RecordSession;
 }

@@ -24,7 +24,7 @@ export const rcloneFormat: ProgramFormat = {
   stopSignal: "SIGTERM",
   carriesRecords: false,
   prepare,
-  reader({ command = [] }) {
+  reader({ command }) {
     const args = argsOf(command);
     return new RcloneReader({
       moves: MOVING.includes(subcommand(args) ?? ""),

@@ -22,10 +22,10 @@ export const resticFormat: ProgramFormat = {
   stopSignal: "SIGINT",
   carriesRecords: false,
   prepare,
-  reader({ command = [] }) {
+  reader({ command }) {
     const args = argsOf(command);
     return new ResticReader({
-      backup: command.length === 0 || subcommand(args) === "backup",
+      backup: subcommand(args) === "backup",
       dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
     });
   },

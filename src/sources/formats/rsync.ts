@@ -20,7 +20,7 @@ export const rsyncFormat: ProgramFormat = {
   stopSignal: "SIGTERM",
   carriesRecords: false,
   prepare,
-  reader({ command = [] }) {
+  reader({ command }) {
     const args = argsOf(command);
     return new RsyncReader({
       sizes: sizesOf(args),

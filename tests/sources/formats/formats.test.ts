@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { detectFormat, FORMAT_NAMES, formatOf } from "../../../src/sources/formats/formats.ts";
-import { feed } from "./reading.ts";
+import { feed, RUN } from "./reading.ts";
 import { memoryRecords } from "./record_session.ts";
 
 const done = { code: 0, signal: null };
@@ -91,8 +91,8 @@ for (const name of FORMAT_NAMES) {
       ...['{"stats":{}}', '{"msg":"x","stats":null}', "*deleting", "{".repeat(10_000)],
     ];
 
-    const silent = feed(formatOf(name).reader({}), [], done);
-    const noisy = feed(formatOf(name).reader({ records: memoryRecords() }), [
+    const silent = feed(formatOf(name).reader(RUN), [], done);
+    const noisy = feed(formatOf(name).reader({ ...RUN, records: memoryRecords() }), [
       ...noise.map((text) => `O: ${text}`),
       ...noise.map((text) => `E: ${text}`),
     ], done);
@@ -115,9 +115,9 @@ test("a flood leaves counts that are exact and memory that is bounded", () => {
       `E: ${JSON.stringify({ level: "error", msg: "Failed to copy: x", object: `file ${at}` })}`,
   );
 
-  const rsync = feed(formatOf("rsync").reader({}), files, done);
-  const singer = feed(formatOf("singer").reader({}), streams, done);
-  const rclone = feed(formatOf("rclone").reader({}), failures, done);
+  const rsync = feed(formatOf("rsync").reader(RUN), files, done);
+  const singer = feed(formatOf("singer").reader(RUN), streams, done);
+  const rclone = feed(formatOf("rclone").reader(RUN), failures, done);
 
   assert.equal(rsync.counts.inserted, 100_000);
   assert.deepEqual(rsync.lines, []);

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
-import { feed, none, runReal } from "./reading.ts";
+import { feed, none, RUN, runReal } from "./reading.ts";
 
 const done = { code: 0, signal: null };
 const lines = formatOf("lines");
 const ndjson = formatOf("ndjson");
 
 test("lines: each line is a log line with the level that it names", () => {
-  const { counts, last, lines: said, error } = feed(lines.reader({}), [
+  const { counts, last, lines: said, error } = feed(lines.reader(RUN), [
     "O: copying",
     "E: WARNING: disk is nearly full",
     "E: 2026-01-15 10:00:00,123 ERROR no such table",
@@ -39,7 +39,7 @@ test("lines: each line is a log line with the level that it names", () => {
 test("lines: a pattern of one group is a percent, and never goes back", () => {
   const format = formatOf("lines", { percent: /(\d+(?:\.\d+)?)%/g });
 
-  const { progress, lines: said } = feed(format.reader({}), [
+  const { progress, lines: said } = feed(format.reader(RUN), [
     "O: 10%",
     "O: 42.5%",
     "O: retrying at 12%",
@@ -53,15 +53,15 @@ test("lines: a pattern of one group is a percent, and never goes back", () => {
 test("lines: a pattern of two groups is done and total", () => {
   const format = formatOf("lines", { percent: /(\d+) of (\d+)/ });
 
-  const { progress } = feed(format.reader({}), ["O: 1 of 4", "O: 3 of 4", "O: 3 of 0"], done);
+  const { progress } = feed(format.reader(RUN), ["O: 1 of 4", "O: 3 of 4", "O: 3 of 0"], done);
 
   assert.deepEqual(progress.map(({ percent }) => percent), [25, 75, 75]);
 });
 
 test("lines: a failure is told by exit code or signal, and the last line on stderr", () => {
-  const said = feed(lines.reader({}), ["E: it broke", "O: bye"], { code: 3, signal: null });
-  const silent = feed(lines.reader({}), [], { code: 1, signal: null });
-  const killed = feed(lines.reader({}), ["O: half way"], { code: null, signal: "SIGKILL" });
+  const said = feed(lines.reader(RUN), ["E: it broke", "O: bye"], { code: 3, signal: null });
+  const silent = feed(lines.reader(RUN), [], { code: 1, signal: null });
+  const killed = feed(lines.reader(RUN), ["O: half way"], { code: null, signal: "SIGKILL" });
 
   assert.deepEqual(said.error, {
     code: "program_failed",
@@ -80,7 +80,7 @@ test("lines: a failure is told by exit code or signal, and the last line on stde
 test("lines: the last line that calls itself an error is the reason, wherever it stands", () => {
   const said = ["O: ERROR cannot open it", "O: [error] disk full", "E: cleaning up", "O: bye"];
 
-  const { error } = feed(lines.reader({}), said, { code: 7, signal: null });
+  const { error } = feed(lines.reader(RUN), said, { code: 7, signal: null });
 
   assert.equal(error?.message, "The program ended with exit code 7: [error] disk full");
 });
@@ -89,14 +89,14 @@ test("lines: an exception that nobody caught is the reason, also when its trace 
   const python = ["E: ERROR trying again", "E: Traceback:", "E: shop.TokenError: expired"];
   const node = ["E: TypeError: x is not a function", "E:     at main.js:1", "E: Node.js v22.0.0"];
   const reasonOf = (said: string[]) =>
-    feed(lines.reader({}), said, { code: 1, signal: null }).error?.message.split("1: ")[1];
+    feed(lines.reader(RUN), said, { code: 1, signal: null }).error?.message.split("1: ")[1];
 
   assert.equal(reasonOf(python), "shop.TokenError: expired");
   assert.equal(reasonOf(node), "TypeError: x is not a function");
 });
 
 test("lines: a line of a megabyte is cut, and that is told", () => {
-  const { lines: said } = feed(lines.reader({}), [`O: ${"x".repeat(1024 * 1024)}`], done);
+  const { lines: said } = feed(lines.reader(RUN), [`O: ${"x".repeat(1024 * 1024)}`], done);
 
   assert.equal(said[0].length, "info: ".length + 16_352 + "… (1032224 more)".length);
   assert.ok(said[0].endsWith("x… (1032224 more)"));
@@ -112,7 +112,7 @@ test("lines: a real program", async () => {
 });
 
 test("ndjson: totals, increments, measures, log lines and the end", () => {
-  const { counts, last, lines: said, error } = feed(ndjson.reader({}), [
+  const { counts, last, lines: said, error } = feed(ndjson.reader(RUN), [
     'O: {"type": "total", "total": 10, "bytes_total": 900}',
     'O: {"type": "phase", "phase": "copying"}',
     'O: {"type": "progress", "entities_inserted": 3, "kept": 1, "bytes_done": 100, "current": "a"}',
@@ -134,7 +134,7 @@ test("ndjson: totals, increments, measures, log lines and the end", () => {
 });
 
 test("ndjson: an event that is wrong is not counted, and the line says why", () => {
-  const { counts, last, lines: said } = feed(ndjson.reader({}), [
+  const { counts, last, lines: said } = feed(ndjson.reader(RUN), [
     'O: {"type": "progress", "inserted": 5, "warnings": 2}',
     'O: {"type": "progress", "inserted": 4, "kept": 9}',
     'O: {"type": "progress", "entites_inserted": 6}',
@@ -205,7 +205,7 @@ for (
   ] as const
 ) {
   test(`ndjson: end: ${what}`, () => {
-    const told = feed(ndjson.reader({}), [`O: ${end}`], { code, signal: null });
+    const told = feed(ndjson.reader(RUN), [`O: ${end}`], { code, signal: null });
 
     assert.deepEqual(told.error, error);
   });

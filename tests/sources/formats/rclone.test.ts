@@ -14,7 +14,7 @@ import { test } from "node:test";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { tempDirectory } from "../../support/temp.ts";
-import { feed, none, type RealRun, replay, runReal } from "./reading.ts";
+import { feed, none, type RealRun, replay, RUN, runReal } from "./reading.ts";
 
 const rclone = formatOf("rclone");
 
@@ -98,7 +98,7 @@ test("rclone: a dry run counts nothing and shows each line", () => {
 });
 
 test("rclone: newer versions say notice and critical", () => {
-  const reader = rclone.reader({ command: ["rclone", "copy", "a", "b"] });
+  const reader = rclone.reader({ ...RUN, command: ["rclone", "copy", "a", "b"] });
 
   const { lines, error } = feed(reader, [
     'E: {"time":"2026-01-15T10:00:00Z","level":"notice","msg":"Skipping","object":"a","objectType":"*local.Object"}',
@@ -110,7 +110,7 @@ test("rclone: newer versions say notice and critical", () => {
 });
 
 test("rclone: what is checked and waits to be copied is not kept, nor when it is killed", () => {
-  const reader = rclone.reader({});
+  const reader = rclone.reader(RUN);
   const stats = {
     checks: 11,
     deletes: 1,
@@ -133,7 +133,7 @@ test("rclone: what is checked and waits to be copied is not kept, nor when it is
 });
 
 test("rclone: what is cut off, unknown or no JSON is a log line", () => {
-  const reader = rclone.reader({});
+  const reader = rclone.reader(RUN);
 
   const { lines, counts } = feed(reader, [
     'E: {"level":"info","msg":"Copied (new)","obj',

@@ -10,6 +10,9 @@ import type { SourceEvent, SourceProgress } from "../../../src/sources/source.ts
 import type { JobError } from "../../../src/sync/entry.ts";
 import { NO_PROGRESS } from "../../../src/sync/progress.ts";
 
+/** Of a run that is told nothing by its command. */
+export const RUN = { command: [], cwd: "/" };
+
 const SAMPLES = new URL("./samples/", import.meta.url).pathname;
 const EMPTY: SourceProgress = { type: "progress", ...NO_PROGRESS };
 
@@ -51,7 +54,7 @@ export function feed(reader: LineReader, lines: readonly string[], exit: Exit) {
 export function replay(format: ProgramFormat, name: string, records?: RecordSession) {
   const [command, ...rest] = readFileSync(join(SAMPLES, name), "utf8").trimEnd().split("\n");
   const code = Number(rest.pop()?.slice("exit ".length));
-  const reader = format.reader({ command: JSON.parse(command.slice(2)), records });
+  const reader = format.reader({ ...RUN, command: JSON.parse(command.slice(2)), records });
   return feed(reader, rest, { code, signal: null });
 }
 
@@ -65,7 +68,7 @@ export interface RealRun {
 /** Runs a program as the server would: prepared, read, and stopped by the format's signal. */
 export function runReal(format: ProgramFormat, asGiven: readonly string[], options: RealRun) {
   const { command, added } = format.prepare(asGiven);
-  const reader = format.reader({ command });
+  const reader = format.reader({ command, cwd: options.cwd });
   const [program, ...args] = command;
   const child = spawn(program, args, {
     cwd: options.cwd,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
 import { tempDirectory } from "../../support/temp.ts";
-import { feed, none, replay } from "./reading.ts";
+import { feed, none, replay, RUN } from "./reading.ts";
 import { memoryRecords } from "./record_session.ts";
 
 const singer = formatOf("singer");
@@ -62,7 +62,7 @@ test("singer: without a destination records are met, not counted, and that is to
 });
 
 test("singer: what is cut off, unknown or no JSON is a log line", () => {
-  const { counts, last, lines } = feed(singer.reader({ records: memoryRecords() }), [
+  const { counts, last, lines } = feed(singer.reader({ ...RUN, records: memoryRecords() }), [
     'O: {"type": "RECORD", "stream": "users", "rec',
     'O: {"type": "RECORD", "stream": "users"}',
     'O: {"type": "record", "stream": "users", "record": {"__proto__": 1}}',
@@ -86,7 +86,7 @@ test("singer: what is cut off, unknown or no JSON is a log line", () => {
 test("a destination that fails is not swallowed", () => {
   const records = { ...memoryRecords(), put: () => assert.fail("no room") };
 
-  assert.throws(() => feed(airbyte.reader({ records }), [row({ id: 1 })], done), /no room/);
+  assert.throws(() => feed(airbyte.reader({ ...RUN, records }), [row({ id: 1 })], done), /no room/);
 });
 
 test("airbyte: the catalog's key and the content tell inserted, updated, kept and deleted", () => {
@@ -108,7 +108,7 @@ test("airbyte: the catalog's key and the content tell inserted, updated, kept an
 
 test("airbyte: an error trace is the reason, also where the exit code is 0", () => {
   const failed = replay(airbyte, "airbyte_failed.txt", memoryRecords());
-  const silent = feed(airbyte.reader({}), [
+  const silent = feed(airbyte.reader(RUN), [
     'O: {"type":"TRACE","trace":{"type":"ERROR","emitted_at":1,"error":{"message":"It broke"}}}',
   ], done);
 
@@ -135,7 +135,7 @@ test("airbyte: the configured catalog of the command has the chosen keys", (t) =
   const records = memoryRecords();
   const command = ["source-shop", "read", "--catalog", catalog];
 
-  const { counts } = feed(airbyte.reader({ command, records }), [
+  const { counts } = feed(airbyte.reader({ ...RUN, command, records }), [
     row({ id: 1, account: { id: 7 }, name: "a" }),
     row({ id: 2, account: { id: 7 }, name: "b" }),
   ], done);
@@ -145,15 +145,19 @@ test("airbyte: the configured catalog of the command has the chosen keys", (t) =
 });
 
 test("airbyte: what is cut off, unknown or wrong is a log line", () => {
-  const { counts, lines } = feed(airbyte.reader({ command: ["x", "--catalog", "/nowhere"] }), [
-    'O: {"type":"RECORD","record":{"stream":"users"}}',
-    'O: {"type":"LOG"}',
-    'O: {"type":"TRACE","trace":{"type":"NEW"}}',
-    'O: {"type":"CATALOG","catalog":{"streams":[null,{"name":7},{"stream":{}}]}}',
-    'O: {"type":"CONTROL"}',
-    'O: {"type":"REC',
-    "E: plain",
-  ], done);
+  const { counts, lines } = feed(
+    airbyte.reader({ ...RUN, command: ["x", "--catalog", "/nowhere"] }),
+    [
+      'O: {"type":"RECORD","record":{"stream":"users"}}',
+      'O: {"type":"LOG"}',
+      'O: {"type":"TRACE","trace":{"type":"NEW"}}',
+      'O: {"type":"CATALOG","catalog":{"streams":[null,{"name":7},{"stream":{}}]}}',
+      'O: {"type":"CONTROL"}',
+      'O: {"type":"REC',
+      "E: plain",
+    ],
+    done,
+  );
 
   assert.deepEqual(counts, none);
   assert.deepEqual(lines, [

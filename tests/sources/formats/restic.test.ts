@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { tempDirectory } from "../../support/temp.ts";
-import { feed, none, type RealRun, replay, runReal } from "./reading.ts";
+import { feed, none, type RealRun, replay, RUN, runReal } from "./reading.ts";
 
 const restic = formatOf("restic");
 
@@ -72,7 +72,7 @@ test("restic: what could not be read is a warning, and exit 3 is completed", () 
 });
 
 test("restic: exit 3 of another command failed", () => {
-  const reader = restic.reader({ command: ["restic", "forget", "--prune"] });
+  const reader = restic.reader({ ...RUN, command: ["restic", "forget", "--prune"] });
 
   const { error } = feed(reader, ["E: failed to remove one snapshot"], { code: 3, signal: null });
 
@@ -90,7 +90,7 @@ test("restic: its fatal line is the reason", () => {
 });
 
 test("restic: newer versions report errors as messages", () => {
-  const reader = restic.reader({});
+  const reader = restic.reader({ ...RUN, command: ["restic", "backup"] });
 
   const { counts, lines, error } = feed(reader, [
     'E: {"message_type":"error","error":{"message":"permission denied"},"during":"scan","item":"/a"}',
@@ -107,7 +107,7 @@ test("restic: newer versions report errors as messages", () => {
 });
 
 test("restic: what is cut off, unknown or no JSON is a log line", () => {
-  const reader = restic.reader({});
+  const reader = restic.reader({ ...RUN, command: ["restic", "backup"] });
 
   const { counts, lines } = feed(reader, [
     'O: {"message_type":"summary","files_n',

@@ -13,7 +13,7 @@ import { test } from "node:test";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { tempDirectory } from "../../support/temp.ts";
-import { feed, none, type RealRun, replay, runReal } from "./reading.ts";
+import { feed, none, type RealRun, replay, RUN, runReal } from "./reading.ts";
 
 const rsync = formatOf("rsync");
 
@@ -89,7 +89,7 @@ test("rsync: a host that is not there says so", () => {
 });
 
 test("rsync: a list that still grows gives no percent", () => {
-  const { last } = feed(rsync.reader({}), [
+  const { last } = feed(rsync.reader(RUN), [
     "O:      32,768   5%    1.00MB/s    0:00:09 (xfr#5, ir-chk=10/100)",
   ], { code: 0, signal: null });
 
@@ -97,7 +97,7 @@ test("rsync: a list that still grows gives no percent", () => {
 });
 
 test("rsync: unknown lines, odd names and a death are told", () => {
-  const { counts, last, lines, error } = feed(rsync.reader({}), [
+  const { counts, last, lines, error } = feed(rsync.reader(RUN), [
     "O: >f+++++++++ 12 34 with digits",
     "O: >f+++++++++ name without a size",
     "O: >f++++",
