@@ -1,7 +1,7 @@
 /** What a job's log holds: its lines, and all of it. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { accepts } from "hono/accepts";
-import type { EventLog, Page, ReadQuery } from "../log/event_log.ts";
+import { type EventLog, type Page, READ_LIMIT_MAX, type ReadQuery } from "../log/event_log.ts";
 import { eventId } from "../stream/cursor.ts";
 import { lineText, progressText } from "../stream/payloads.ts";
 import { clean } from "../sync/clean.ts";
@@ -90,7 +90,11 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void
       }) as Answer;
     }
     const most = limit ?? tail ?? LINES;
-    const page = await log.read(job, { ...query, after: from, limit: most + 1 });
+    const page = await log.read(job, {
+      ...query,
+      after: from,
+      limit: Math.min(most + 1, READ_LIMIT_MAX),
+    });
     const lines = page.entries.filter((entry) => entry.kind === "log" && entry.seq <= last);
     const items = lines.slice(0, most).map((entry) => lineJson(entry as LogEntry)); // as filtered
     const more = lines.length > most || (page.more && page.through < last);
@@ -131,6 +135,7 @@ function rows(
   return new ReadableStream({
     async pull(controller) {
       for (;;) {
+        if (left <= 0) return controller.close();
         const page: Page = await log.read(job, { ...query, after, limit: Math.min(PAGE, left) });
         const entries = page.entries.filter(({ seq }) => seq <= last);
         after = page.through;
@@ -138,7 +143,7 @@ function rows(
         if (entries.length > 0) {
           controller.enqueue(utf8.encode(entries.map((entry) => `${lineOf(entry)}\n`).join("")));
         }
-        if (!page.more || after >= last || left <= 0) return controller.close();
+        if (!page.more || after >= last) return controller.close();
         if (entries.length > 0) return;
       }
     },

@@ -11,6 +11,9 @@ export const RING_BYTES_MAX = 1024 * 1024;
  */
 export const CHUNK_BYTES_MAX = 128 * 1024;
 
+/** Most chunks that are kept for others who ask alike; the oldest goes first. */
+export const CHUNKS_MAX = 16;
+
 /** An encoded entry. */
 interface Encoded {
   readonly seq: Seq;
@@ -94,7 +97,11 @@ export class Ring {
     if (asked && asked.cursor === cursor && asked.logs === logs) return asked.chunk;
     const key = `${cursor} ${logs}`;
     let chunk = this.#chunks.get(key);
-    if (!chunk) this.#chunks.set(key, chunk = this.#joinedAfter(cursor, logs));
+    if (!chunk) {
+      this.#chunks.set(key, chunk = this.#joinedAfter(cursor, logs));
+      const [oldest] = this.#chunks.keys();
+      if (this.#chunks.size > CHUNKS_MAX) this.#chunks.delete(oldest);
+    }
     this.#lastAsked = { cursor, logs, chunk };
     return chunk;
   }

@@ -15,7 +15,7 @@ const PAGE = 500;
 
 /** One who follows. */
 export interface Follower extends Served {
-  /** The log could not be read: no more will come. */
+  /** The log could not be read, which was told: no more will come. */
   fail(cause: unknown): void;
 }
 
@@ -30,6 +30,8 @@ export interface TailOptions {
   readonly onIdle: () => void;
   /** Told when the oldest of the entries that were just served was appended. */
   readonly onServed?: (atMs: number) => void;
+  /** Told why the log could not be read, or a follower not be served. */
+  readonly onFault: (cause: unknown) => void;
 }
 
 /**
@@ -47,6 +49,7 @@ export class Tail {
   readonly #followers = new Set<Follower>();
   readonly #stop: () => void;
   readonly #onIdle: () => void;
+  readonly #onFault: (cause: unknown) => void;
   readonly #fanOut: FanOut<Follower>;
   #version = 0;
   #reading = false;
@@ -68,9 +71,13 @@ export class Tail {
     this.#writer = encoder.writable.getWriter();
     this.#reader = encoder.readable.getReader();
     this.#onIdle = options.onIdle;
+    this.#onFault = options.onFault;
     this.#fanOut = new FanOut({
       onServed: options.onServed,
-      onFault: (cause, follower) => follower.fail(cause),
+      onFault: (cause, follower) => {
+        options.onFault(cause);
+        follower.fail(cause);
+      },
       clock: options.clock,
     });
     this.#stop = options.hub.listen(keyText(job), () => this.#wake());
@@ -138,7 +145,7 @@ export class Tail {
 
   #wake(): void {
     this.#version++;
-    if (this.#reading || this.#closed) return;
+    if (this.#reading || this.#closed || this.#failure) return;
     this.#reading = true;
     this.#follow().catch((cause) => this.#fail(cause)).finally(() => this.#reading = false);
   }
@@ -196,6 +203,7 @@ export class Tail {
   #fail(cause: unknown): void {
     this.#fanOut.flush();
     this.#failure = { cause };
+    if (!(cause instanceof UnknownJobError)) this.#onFault(cause);
     for (const follower of [...this.#followers]) follower.fail(cause);
   }
 }

@@ -1,34 +1,21 @@
 /** The tails of all followed jobs. */
-import type { Clock } from "../clock.ts";
-import type { EventLog } from "../log/event_log.ts";
-import type { Entry } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import type { Hub } from "./hub.ts";
-import { Tail } from "./tail.ts";
+import { Tail, type TailOptions } from "./tail.ts";
+
+/** What all tails are given; see TailOptions. */
+export interface TailsOptions
+  extends Pick<TailOptions, "log" | "hub" | "clock" | "onServed" | "onFault"> {
+  readonly encoderOf: (job: Job) => TailOptions["encoder"];
+}
 
 /** Makes a tail for the first follower of a job and shares it with the others. */
 export class Tails {
   readonly #tails = new Map<JobKeyText, Tail>();
-  readonly #log: EventLog;
-  readonly #hub: Hub;
-  readonly #clock: Clock;
-  readonly #encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>;
-  readonly #onServed: ((atMs: number) => void) | undefined;
+  readonly #options: TailsOptions;
 
-  /** @param onServed told when the oldest of the entries that were just served was appended */
-  constructor(
-    log: EventLog,
-    hub: Hub,
-    clock: Clock,
-    encoderOf: (job: Job) => TransformStream<Entry, Uint8Array>,
-    onServed?: (atMs: number) => void,
-  ) {
-    this.#onServed = onServed;
-    this.#log = log;
-    this.#hub = hub;
-    this.#clock = clock;
-    this.#encoderOf = encoderOf;
+  constructor(options: TailsOptions) {
+    this.#options = options;
   }
 
   /** The job's tail; a new one starts at `job.seq`. It must be joined in the same turn. */
@@ -37,12 +24,9 @@ export class Tails {
     const known = this.#tails.get(key);
     if (known && known.epoch === job.epoch && !known.failed) return known;
     const tail: Tail = new Tail({
-      log: this.#log,
-      hub: this.#hub,
-      clock: this.#clock,
+      ...this.#options,
       job,
-      encoder: this.#encoderOf(job),
-      onServed: this.#onServed,
+      encoder: this.#options.encoderOf(job),
       onIdle: () => {
         if (this.#tails.get(key) === tail) this.#tails.delete(key);
       },

@@ -94,7 +94,9 @@ export class Dispatcher {
       const left = await log.ownedByOthers(owner);
       if (left.length === 0) break;
       const error = SERVER_KILLED;
-      for (const key of left) await log.append(key, end({ status: "failed", error }));
+      for (const key of left) {
+        await log.append(key, end({ status: "failed", error }), { urgent: true });
+      }
     }
     await this.#sweep((job, producerOf) => {
       if (job.leaseMs === null || job.status === "cancelling") return giveUp(now)(job, producerOf);

@@ -47,7 +47,7 @@ export class FeedChannel {
     const last = this.#waiting.at(-1);
     if (last && !last.end) this.#waiting.pop();
     this.#waiting.push(message);
-    this.#busy ??= this.#drain().catch(this.#options.onFault).finally(() => {
+    this.#busy ??= this.#drain().finally(() => {
       this.#busy = undefined;
     });
   }
@@ -57,9 +57,10 @@ export class FeedChannel {
     await this.#busy;
   }
 
+  /** Never rejects: what waits behind a message that is refused may be an end, which is not. */
   async #drain(): Promise<void> {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      await this.#append(next);
+      await this.#append(next).catch(this.#options.onFault);
     }
   }
 

@@ -133,8 +133,8 @@ export class JobRunner {
       return this.#endingAfter(throttle);
     } catch (cause) {
       if (signal.aborted && !this.#broken) return this.#endingAfter(throttle);
-      await this.#endingAfter(throttle);
-      return { status: "failed", error: this.#tell(cause), progress: this.#progress };
+      await this.#letOut(throttle);
+      return this.#failed(cause);
     }
   }
 
@@ -184,13 +184,20 @@ export class JobRunner {
   }
 
   async #endingAfter(throttle: Throttle): Promise<Ending> {
-    throttle.end();
-    await this.#writes;
-    if (this.#broken) {
-      return { status: "failed", error: this.#tell(this.#broken.cause), progress: this.#progress };
-    }
+    await this.#letOut(throttle);
+    if (this.#broken) return this.#failed(this.#broken.cause);
     const status = this.#stop.signal.aborted ? "cancelled" : "completed";
     return { status, error: this.#stopped.reason, progress: this.#progress };
+  }
+
+  /** Appends what waits. */
+  async #letOut(throttle: Throttle): Promise<void> {
+    throttle.end();
+    await this.#writes;
+  }
+
+  #failed(cause: unknown): Ending {
+    return { status: "failed", error: this.#tell(cause), progress: this.#progress };
   }
 
   #append(event: Throttled): void {

@@ -11,7 +11,7 @@ export type Throttled = SourceProgress | SourceLog;
 /**
  * Lets the first progress through at once, later ones at most every `intervalMs`, always the
  * newest; one that had to wait comes by itself when its time is there, also from a source that
- * has fallen silent. A log line never overtakes the progress before it.
+ * has fallen silent. A log line does not wait for it.
  */
 export class Throttle {
   readonly #clock: Clock;

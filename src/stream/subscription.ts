@@ -79,9 +79,7 @@ export class Subscription extends LiveStream implements Follower {
 
   fail(cause: unknown): void {
     if (this.over) return;
-    if (cause instanceof UnknownJobError) return this.refuse(DELETED);
-    this.#options.onFault(cause);
-    this.refuse(FAULT);
+    this.refuse(cause instanceof UnknownJobError ? DELETED : FAULT);
   }
 
   override refuse(error: JobError): void {
@@ -148,6 +146,7 @@ export class Subscription extends LiveStream implements Follower {
       this.enqueue(page.bytes);
       if (this.#atEnd()) this.close();
     } catch (cause) {
+      if (!this.over && !(cause instanceof UnknownJobError)) this.#options.onFault(cause);
       this.fail(cause);
       return this.pull();
     }

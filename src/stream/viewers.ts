@@ -98,15 +98,13 @@ export class Viewers {
   #onEmpty: () => void = () => {};
 
   constructor(options: ViewersOptions) {
-    const { log, hub, clock, onServed } = options;
+    const { log, clock, onServed } = options;
     this.#options = options;
-    this.#tails = new Tails(
-      log,
-      hub,
-      clock,
-      entryEncoder,
-      onServed && ((atMs) => onServed(clock.now() - atMs)),
-    );
+    this.#tails = new Tails({
+      ...options,
+      encoderOf: entryEncoder,
+      onServed: onServed && ((atMs) => onServed(clock.now() - atMs)),
+    });
     this.#pages = new ReplayPages(log);
     this.#wheel = new HeartbeatWheel(clock, options.heartbeatMs, Math.random, options.onHeartbeats);
     this.#feed = new JobFeed(options);

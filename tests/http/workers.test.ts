@@ -354,6 +354,21 @@ test("a key with the scope tenants acts for any tenant, by header or by field", 
   assert.equal(without.created.type, "/problems/forbidden");
 });
 
+test("the last 0 log lines are none, as JSON, NDJSON and text", async (t) => {
+  const server = await testServer(t);
+  const { post, path } = await worker(server);
+  await post([{ type: "log", message: "one" }, { type: "progress" }]);
+  const get = async (accept: string) => {
+    const headers = { Authorization: `Bearer ${server.key()}`, Accept: accept };
+    const answer = await server.ask(`${path}/logs?tail=0`, { headers });
+    return [answer.status, await answer.text()];
+  };
+
+  assert.deepEqual(await get("application/json"), [200, '{"items":[],"next_cursor":null}']);
+  assert.deepEqual(await get("application/x-ndjson"), [200, ""]);
+  assert.deepEqual(await get("text/plain"), [200, ""]);
+});
+
 test("log lines are answered as JSON, NDJSON and text, by range and level", async (t) => {
   const server = await testServer(t);
   const { post, path } = await worker(server);

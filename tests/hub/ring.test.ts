@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   type Chunk,
   CHUNK_BYTES_MAX,
+  CHUNKS_MAX,
   Ring,
   RING_BYTES_MAX,
   RING_FRAMES_MAX,
@@ -24,6 +25,19 @@ test("Ring.chunkAfter() joins all that is unseen, and shares it among who asks a
   assert.equal(text(ring.chunkAfter(0, undefined)), "abc");
   assert.equal(ring.chunkAfter(3, undefined), undefined);
   assert.equal(ring.chunkAfter(9, undefined), undefined);
+});
+
+test("Ring.chunkAfter() keeps the chunks of a few positions, however many ask", () => {
+  const ring = new Ring(0);
+  for (let n = 1; n <= 2 * CHUNKS_MAX; n++) ring.push(n, undefined, bytes(`${n}`));
+
+  const first = ring.chunkAfter(0, undefined);
+  const second = ring.chunkAfter(1, undefined);
+  for (let at = 2; at <= CHUNKS_MAX; at++) ring.chunkAfter(at, undefined);
+
+  assert.notEqual(ring.chunkAfter(0, undefined), first);
+  assert.deepEqual(ring.chunkAfter(0, undefined), first);
+  assert.notEqual(ring.chunkAfter(1, undefined), second);
 });
 
 test("Ring.chunkAfter() forgets shared chunks when there is more", () => {

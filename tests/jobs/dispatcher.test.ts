@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
-import { StorageFullError } from "../../src/log/event_log.ts";
+import { type AppendOptions, StorageFullError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../../src/log/memory_log.ts";
 import { type JobSource, SourceError, type SourceEvent } from "../../src/sources/source.ts";
 import { logWords } from "../../src/sync/log_text.ts";
@@ -352,6 +352,34 @@ test("a job that the log has no room for fails with storage_full as soon as ther
   assert.deepEqual([status, error?.code], ["failed", "storage_full"]);
   assert.equal(faults.length, 1);
   assert.equal(clock.waiting, 0);
+});
+
+test("open() ends what a killed server has left, also on a full disk", async () => {
+  const { dispatcher, log } = bench();
+  const { job } = await log.create(newJob({ owner: "killed" }));
+  const append = log.append.bind(log);
+  log.append = (key, decide, options: AppendOptions = {}) =>
+    options.urgent ? append(key, decide) : Promise.reject(new StorageFullError());
+
+  await dispatcher.open();
+  await dispatcher.stop();
+
+  const { status, error } = await log.get(job) ?? {};
+  assert.deepEqual([status, error?.code], ["failed", "worker_lost"]);
+});
+
+test("what breaks a run is told once", async () => {
+  const { dispatcher, log, ended, faults } = bench();
+  const append = log.append.bind(log);
+  const broken = new Error("broken");
+  let appends = 0;
+  log.append = (key, decide, options: AppendOptions = {}) =>
+    options.urgent || ++appends === 1 ? append(key, decide) : Promise.reject(broken);
+
+  const { job } = await dispatcher.start(endless);
+  const { status } = await ended(job);
+
+  assert.deepEqual([status, faults], ["failed", [broken]]);
 });
 
 test("stop() does not wait for room on a full disk", async () => {

@@ -441,6 +441,26 @@ test("a viewer whose entries are removed while it replays is sent away, and then
   assert.match(connected.data.first_available, /-2992$/);
 });
 
+test("a log that cannot be read is told of once, however many follow and whatever is appended", async () => {
+  const { job, log, add, open, faults } = streamBench();
+  const running = await job();
+  const readers = [await open(running), await open(running), await open(running)];
+  for (const reader of readers) await reader.next();
+  const broken = new Error("broken");
+  log.read = () => Promise.reject(broken);
+
+  await add(running, progress("in_progress", 1));
+  await turns(5);
+  await add(running, progress("in_progress", 2));
+  await turns(5);
+
+  for (const reader of readers) {
+    assert.equal((await reader.next())[0].data.code, "stream_fault");
+    await reader.cancel();
+  }
+  assert.deepEqual(faults, [broken]);
+});
+
 test("whoever follows a job that is removed is told, and broken off", async () => {
   const { job, log, open, add, faults } = streamBench();
   const running = await job();
