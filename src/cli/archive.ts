@@ -3,7 +3,7 @@ import process from "node:process";
 import { logToStderr } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
 import { parseJobId } from "../sync/ids.ts";
-import { DURATIONS, isAmount, worth } from "../jobs/amounts.ts";
+import { durationMs, DURATIONS, isAmount } from "../jobs/amounts.ts";
 import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
 import { type Connection, localServer, namedServer, runningServer } from "./connect.ts";
 import { ExitCode, UsageError } from "./exit.ts";
@@ -19,7 +19,7 @@ export async function prune(flags: Flags): Promise<number> {
       `--older-than: got "${clean(age)}": expected a duration such as 30d or 12h`,
     );
   }
-  const beforeMs = age === "0" ? Date.now() : Date.now() - worth(age, DURATIONS);
+  const beforeMs = Date.now() - durationMs(age);
   const { client, close } = await connected("prune", flags);
   try {
     let removed = 0;

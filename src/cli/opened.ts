@@ -6,7 +6,16 @@ export class Opened {
     this.#closers.push(close);
   }
 
+  /** All of it, also where closing something fails. @throws the first failure, in the end */
   async closeAll(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
+    let failed: { readonly cause: unknown } | undefined;
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (cause) {
+        failed ??= { cause };
+      }
+    }
+    if (failed) throw failed.cause;
   }
 }

@@ -97,11 +97,14 @@ function reloadOnHangup(
     try {
       await take(path);
     } catch (cause) {
-      if (!(cause instanceof ConfigError || cause instanceof KeyFileError)) throw cause;
-      logger.error("{file} was read again and is wrong, so nothing has changed:\n{issues}", {
-        file: path,
-        issues: cause.message,
-      });
+      // Whatever it is, it must not end the server.
+      const wrong = cause instanceof ConfigError || cause instanceof KeyFileError;
+      logger.error(
+        wrong
+          ? "{file} was read again and is wrong, so nothing has changed:\n{issues}"
+          : "{file} could not be read again, so nothing has changed: {issues}",
+        { file: path, issues: cause instanceof Error ? cause.message : String(cause) },
+      );
     }
   };
   process.on("SIGHUP", async () => {

@@ -35,7 +35,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     return await start(options, opened);
   } catch (cause) {
-    await opened.closeAll();
+    await opened.closeAll().catch(() => {}); // why it did not start is what counts
     throw cause;
   }
 }

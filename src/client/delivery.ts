@@ -66,16 +66,23 @@ export async function deliver(
   }
 }
 
-/** Posts the body once. */
+/**
+ * Posts the body once.
+ *
+ * @param leave when it fires, the answer is not waited for
+ */
 export async function attempt(
   { server, fetch, key, clock, mayPass }: Endpoint,
   path: string,
   body: string | undefined,
   headers: Readonly<Record<string, string>>,
+  leave?: AbortSignal,
 ): Promise<Exclude<Answer, { kind: "abandoned" }> | Unanswered> {
   const url = `${server.replace(/\/+$/, "")}${path}`;
   const late = new AbortController();
-  const callOff = clock.after(ANSWER_MS, () => late.abort());
+  const giveUp = () => late.abort();
+  const callOff = clock.after(ANSWER_MS, giveUp);
+  leave?.addEventListener("abort", giveUp);
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -104,5 +111,6 @@ export async function attempt(
     return { kind: "unanswered", waitMs: 0, reason };
   } finally {
     callOff();
+    leave?.removeEventListener("abort", giveUp);
   }
 }

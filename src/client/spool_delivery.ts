@@ -137,7 +137,7 @@ export class SpoolDelivery {
       : {};
     const body = spool.created ? request?.body : job.body;
     if (server) this.#reason ||= `${server.server} has not answered yet`;
-    const answer = server ? await attempt(server, path, body, stamp) : NOWHERE;
+    const answer = server ? await attempt(server, path, body, stamp, signal) : NOWHERE;
     this.#sentMs = clock.monotonic();
     if (answer.kind === "unanswered") return await this.#failed(answer, signal);
     this.#failures = 0;
@@ -213,6 +213,7 @@ export class SpoolDelivery {
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const { clock } = this.#options;
     const hurry = this.#hurry;
     const leave = () => hurry.abort();

@@ -266,7 +266,9 @@ export class JobRows {
   /** Jobs for retention to look at, oldest first. */
   prunable(query: PruneQuery): Job[] {
     const where = "entriesAbove" in query
-      ? `${ACTIVE} AND json_extract(state, '$.held') > ${Number(query.entriesAbove)}`
+      ? `${ACTIVE} AND json_extract(state, '$.held') > ${
+        Math.min(query.entriesAbove, Number.MAX_SAFE_INTEGER)
+      }`
       : "untrimmed" in query
       ? `thinned = 0 AND ${ENDED}`
       : ENDED;

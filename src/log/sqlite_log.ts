@@ -68,8 +68,8 @@ export class SqliteLog implements EventLog {
   readonly #retention: SqliteRetention;
   /** By the job's row in memory: one whose commit failed is never seen again. */
   readonly #fresh = new FreshEntries<JobRow>();
-  /** Whether entries were removed that the WAL may still hold. */
-  #overwritten = false;
+  /** Whether entries may have been removed that the WAL still holds: also by a process that was killed. */
+  #overwritten = true;
   readonly #insert: ReturnType<DatabaseSync["prepare"]>;
   readonly #read: ReturnType<DatabaseSync["prepare"]>;
   readonly #first: ReturnType<DatabaseSync["prepare"]>;

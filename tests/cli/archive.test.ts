@@ -135,7 +135,7 @@ test("prune removes jobs that are over for long enough, and only says so when as
   };
 
   const young = await prune("--older-than", "1h");
-  const dry = await prune("--older-than", "0", "--dry-run");
+  const dry = await prune("--older-than", "0d", "--dry-run");
   const before = await left();
   const all = await prune("--older-than", "0");
   const wrong = await prune("--older-than", "soon");

@@ -17,7 +17,9 @@ const END = '{"type":"end","status":"completed"}';
 const EVENTS = `/v1/sync/job/${ID}/events`;
 
 /** A spool in memory, and a server that answers as a test says. */
-function bench(answers: (request: Seen) => Response) {
+function bench(
+  answers: (request: Seen, given?: AbortSignal | null) => Response | Promise<Response>,
+) {
   const clock = new FakeClock();
   const job = { id: ID, producer: "p", body: `{"id":"${ID}"}`, server: "http://s", keyPrint: null };
   const spool = Spool.create(MEMORY, job);
@@ -34,7 +36,7 @@ function bench(answers: (request: Seen) => Response) {
       atMs: clock.monotonic(),
     };
     requests.push(request);
-    return Promise.resolve(answers(request));
+    return Promise.resolve(answers(request, init?.signal));
   };
   const leave = new AbortController();
   const delivery = new SpoolDelivery({
@@ -209,3 +211,16 @@ for (const [status, told] of [[401, "left"], [403, "left"], [404, "refused"]] as
     assert.match(faults[0], new RegExp(`it answers ${status}`));
   });
 }
+
+test("who leaves does not wait for a server that does not answer", async () => {
+  const { clock, spool, requests, run, leave } = bench((_, given) =>
+    new Promise((_, reject) => given?.addEventListener("abort", () => reject(given.reason)))
+  );
+  await passes(clock, 0);
+  assert.equal(requests.length, 1);
+
+  leave.abort();
+
+  assert.equal(await run, "left");
+  assert.deepEqual([spool.created, clock.waiting], [false, 0]);
+});

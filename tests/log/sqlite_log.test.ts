@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -50,7 +50,11 @@ function opened(t: { after(run: () => void): void }) {
   const { path, remove } = tempDirectory();
   t.after(remove);
   const options = { path: join(path, "log.db"), durability: "full", clock: stillClock() } as const;
-  return { file: options.path, log: new SqliteLog(options), again: () => new SqliteLog(options) };
+  return {
+    file: options.path,
+    log: new SqliteLog(options),
+    again: (path: string = options.path) => new SqliteLog({ ...options, path }),
+  };
 }
 
 test("SqliteLog holds after a reopening what was acknowledged before", async (t) => {
@@ -341,5 +345,28 @@ test("SqliteLog collect() finishes a removal that was broken off, also in the WA
   const held = ["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret"));
   await next.close();
 
+  assert.deepEqual(held, [false, false]);
+});
+
+test("SqliteLog collect() also moves what a process that was killed has overwritten", async (t) => {
+  const { log, file, again } = opened(t);
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [line("a secret")] }));
+  await log.close();
+  const killed = new DatabaseSync(file);
+  t.after(() => killed.close());
+  killed.exec(
+    "PRAGMA foreign_keys = OFF; PRAGMA secure_delete = ON; DELETE FROM jobs; DELETE FROM entries",
+  );
+  const left = ["", "-wal"].map((suffix) => [suffix, readFileSync(file + suffix)] as const);
+  const copy = `${file}.copy`;
+  for (const [suffix, bytes] of left) writeFileSync(copy + suffix, bytes);
+
+  const next = again(copy);
+  await next.collect();
+  const held = ["", "-wal"].map((suffix) => readFileSync(copy + suffix).includes("a secret"));
+  await next.close();
+
+  assert.deepEqual(left.map(([, bytes]) => bytes.includes("a secret")), [true, false]);
   assert.deepEqual(held, [false, false]);
 });
