@@ -16,7 +16,7 @@ const SECTIONS = [
   "replay",
   "start",
   "directory",
-].filter((name) => existsSync(new URL(`sections/${name}.mjs`, import.meta.url)));
+];
 
 const words = process.argv.slice(2);
 const quick = words.includes("quick");

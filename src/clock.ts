@@ -21,15 +21,15 @@ export const systemClock: Clock = {
 };
 
 /** Resolves after `ms`, or at once when the signal fires; never rejects. */
-export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || ms <= 0) return Promise.resolve();
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted || ms <= 0) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
       callOff();
-      signal.removeEventListener("abort", done);
+      signal?.removeEventListener("abort", done);
       resolve();
     };
     const callOff = clock.after(ms, done);
-    signal.addEventListener("abort", done);
+    signal?.addEventListener("abort", done);
   });
 }

@@ -124,9 +124,9 @@ async function indexed(runtime, tree, files) {
   try {
     const quiet = await server.api("POST", "/v1/sync/job", { name: "quiet" });
     const beats = Array.from({ length: VIEWERS }, () => heartbeats(server, quiet.id));
-    const first = await runOf(server, files);
+    const first = await runOf(server);
     const late = beats.flatMap((viewer) => viewer.leave());
-    const again = await runOf(server, files);
+    const again = await runOf(server);
     if (first.inserted !== files || again.kept !== files) {
       throw new Error(`void: ${first.inserted} of ${files} inserted, then ${again.kept} kept`);
     }

@@ -18,7 +18,7 @@ import type { Scope } from "./scopes.ts";
 /** The name of the key that the CLI makes for itself; it does not count as a first key. */
 export const CLI_KEY_NAME = "cli";
 /** The name of the keys behind sign-in links; nor do these. */
-export const LINK_KEY_NAME = "link";
+const LINK_KEY_NAME = "link";
 
 /** How long a key is taken from memory: what another process revokes holds for so long at most. */
 const CACHED_MS = 1_000;

@@ -31,7 +31,7 @@ const MIGRATIONS = [
 export class SignInStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
-  /** Looked at once a second for each session that has streams open. Only a server ends sessions. */
+  /** Looked at twice a second for each session that has streams open. Only a server ends sessions. */
   readonly #ended: Set<string>;
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */

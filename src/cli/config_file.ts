@@ -16,7 +16,7 @@ import { SERVER_SCHEMA } from "./server_schema.ts";
 const FILE_SETTINGS = ["data", "tls_cert", "tls_key", "keys_file", "ticket_secret_file"];
 
 /** The whole file, as it is written. */
-export const CONFIG_SCHEMA = z.strictObject({
+const CONFIG_SCHEMA = z.strictObject({
   $schema: z.string().optional().describe("Where editors find the form of this file"),
   server: SERVER_SCHEMA.optional().describe(
     "The server's own settings; flags and variables beat them",

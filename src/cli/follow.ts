@@ -18,7 +18,7 @@ export interface FollowOptions {
   readonly fingerprint?: string;
   readonly job: string;
   readonly logs?: string;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
   readonly clock: Clock;
   /** Told, in words, when there is no connection; it is tried again after so many milliseconds. */
   readonly onLost: (words: string, waitMs: number) => void;
@@ -45,7 +45,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
   let lastId: string | undefined;
   let retryMs = WAIT_MS;
   let waitMs = 0;
-  while (!signal.aborted) {
+  while (!signal?.aborted) {
     try {
       const body = await connect(options, lastId);
       if (!body) return;
@@ -62,7 +62,8 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
       }
       throw new BrokenOffError("the stream ended before the job did");
     } catch (cause) {
-      if (cause instanceof RefusedError || signal.aborted) throw cause;
+      if (signal?.aborted) return;
+      if (cause instanceof RefusedError) throw cause;
       const lost = lostBy(server, cause);
       // Another certificate may come for a server that was trusted before.
       if (lost.kind === "certificate" && !connected) {

@@ -46,8 +46,7 @@ export async function run(sync: string, flags: Flags): Promise<number> {
     process.stderr.write(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
     stopped.then(() => cancelJob(client, job.id)).catch((cause) => display.say(String(cause)));
-    const { signal } = new AbortController();
-    const status = await show(client, job.id, { display, signal, clock: systemClock });
+    const status = await show(client, job.id, { display, clock: systemClock });
     return status === undefined ? ExitCode.failed : exitCodeOf(status);
   } finally {
     await close();

@@ -13,7 +13,8 @@ export async function show(
   job: string,
   options: {
     readonly display: Display;
-    readonly signal: AbortSignal;
+    /** Ends it early. */
+    readonly signal?: AbortSignal;
     readonly clock: Clock;
     readonly logs?: string;
   },
@@ -30,8 +31,6 @@ export async function show(
       if (payload.type !== "connected") stalled = payload.stalled === true;
       if (isTerminalPayload(payload)) return payload.status;
     }
-  } catch (cause) {
-    if (!signal.aborted) throw cause;
   } finally {
     display.end();
   }

@@ -3,7 +3,7 @@ import { nearest } from "./nearest.ts";
 
 const PREFIX = "SYNCTAIL_";
 /** Read by commands that talk to a server; no settings of the server itself. */
-export const CLIENT_ENV = ["SYNCTAIL_SERVER", "SYNCTAIL_KEY", "SYNCTAIL_KEY_FILE"] as const;
+const CLIENT_ENV = ["SYNCTAIL_SERVER", "SYNCTAIL_KEY", "SYNCTAIL_KEY_FILE"] as const;
 
 /**
  * Kubernetes sets variables for every Service that a pod can see, and for one called "synctail"

@@ -20,7 +20,7 @@ export function summaryText(payload: Payload): string {
 }
 
 /** `1.5 MiB` */
-export function bytesText(bytes: number): string {
+function bytesText(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;

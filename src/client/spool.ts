@@ -14,7 +14,7 @@ import {
 import { SpoolStore } from "./spool_store.ts";
 
 /** Bytes of events that a spool holds when nothing else is said. */
-export const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
+const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
 /** Making room goes down to this share of the limit, so that it is seldom done. */
 const ROOM_SHARE = 0.9;
 /** Events of one request, and their bytes. */

@@ -7,7 +7,7 @@ import type { Observed } from "./metrics.ts";
 import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 
 /** Syncs that are told of one by one; further ones are not, so that labels stay bounded. */
-export const SYNCS_MAX = 1_000;
+const SYNCS_MAX = 1_000;
 
 const LAG_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 

@@ -12,15 +12,9 @@ const POLICY = {
   "frame-ancestors": "'none'",
 };
 
-/**
- * The headers of every page.
- *
- * @param policy directives of the content security policy that this page has otherwise
- */
-export function pageHeaders(
-  policy: Readonly<Record<string, string>> = {},
-): Record<string, string> {
-  const directives = Object.entries({ ...POLICY, ...policy });
+/** The headers of every page. */
+export function pageHeaders(): Record<string, string> {
+  const directives = Object.entries(POLICY);
   return {
     "Content-Security-Policy": directives.map(([name, value]) => `${name} ${value}`).join("; "),
     "Referrer-Policy": "no-referrer",
@@ -31,12 +25,8 @@ export function pageHeaders(
 }
 
 /** A page. @param text whole, and with everything from outside in it escaped */
-export function html(
-  text: string,
-  status = 200,
-  policy: Readonly<Record<string, string>> = {},
-): Response {
-  const headers = { "Content-Type": "text/html; charset=utf-8", ...pageHeaders(policy) };
+export function html(text: string, status = 200): Response {
+  const headers = { "Content-Type": "text/html; charset=utf-8", ...pageHeaders() };
   return new Response(text, { status, headers });
 }
 

@@ -15,7 +15,7 @@ const time = z.iso.datetime();
 
 export const StatusSchema = z.enum(STATUSES).openapi("Status");
 
-export const JobErrorSchema = z.object({
+const JobErrorSchema = z.object({
   code: z.string().openapi({ example: "worker_lost" }),
   message: z.string(),
 }).openapi("JobError");
@@ -224,7 +224,7 @@ export const LogsQuerySchema = z.strictObject({
   }),
 });
 
-export const LogLineSchema = z.object({
+const LogLineSchema = z.object({
   seq: count,
   time,
   level,

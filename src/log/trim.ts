@@ -1,11 +1,6 @@
 /** What retention takes away from a job's log. */
-import { type Entry, LOG_LEVELS, type Seq } from "../sync/entry.ts";
+import { LOG_LEVELS, type Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
-
-/** Whether a later progress entry makes this one worth nothing to a viewer. */
-export function superseded(entry: Entry, job: Job): boolean {
-  return entry.kind === "progress" && !entry.changesStatus && entry.seq < job.progressSeq;
-}
 
 /** The job without `removed` of its entries, `through` being the highest log line's seq by level. */
 export function trimmed(job: Job, removed: number, through: readonly Seq[]): Job {

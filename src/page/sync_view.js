@@ -161,7 +161,7 @@ function fact(name, value) {
 
 /** @param {Sync} sync */
 function overdueWords({ expected_at }) {
-  const since = expected_at ? `: a success was expected ${relative(Date.parse(expected_at))}` : "";
+  const since = expected_at ? `: a start was expected ${relative(Date.parse(expected_at))}` : "";
   return `This sync is overdue${since}.`;
 }
 

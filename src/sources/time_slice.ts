@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 
 /** Work is handed back to the event loop after this many milliseconds. */
-export const SLICE_MS = 8;
+const SLICE_MS = 8;
 
 /** Says when a slice is over. */
 export class TimeSlice {

@@ -8,7 +8,7 @@ import type { JobError } from "../sync/entry.ts";
  */
 export const LOOK_MS = 500;
 /** How long a viewer gets to take its farewell before it is cut off unread. */
-export const FAREWELL_MS = 1_000;
+const FAREWELL_MS = 1_000;
 
 /** What a stream was opened with. */
 export interface Right {

@@ -37,7 +37,7 @@ export interface Producer {
 }
 
 /** One who has counted nothing yet. */
-export const NO_COUNTERS: Counters = {
+const NO_COUNTERS: Counters = {
   inserted: 0,
   updated: 0,
   deleted: 0,

@@ -5,7 +5,7 @@ import type { HttpEnv } from "../../src/http/env.ts";
 import { addHealthRoutes } from "../../src/http/health_routes.ts";
 import { PublicOrigin } from "../../src/http/public_origin.ts";
 import { Dispatcher } from "../../src/jobs/dispatcher.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 test("/readyz says 503 once the server has begun to stop, /healthz as long as it answers", async () => {

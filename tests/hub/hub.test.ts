@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { type JobKey, keyText } from "../../src/sync/ids.ts";
 import { keyOf } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";

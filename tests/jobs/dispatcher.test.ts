@@ -4,7 +4,7 @@ import { end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { type AppendOptions, StorageFullError } from "../../src/log/event_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { type JobSource, SourceError, type SourceEvent } from "../../src/sources/source.ts";
 import { logWords } from "../../src/sync/log_text.ts";
 import { deriveSyncId, type JobKey } from "../../src/sync/ids.ts";

@@ -4,7 +4,7 @@ import { FeedChannel } from "../../src/jobs/feed_channel.ts";
 import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
 import { StorageFullError } from "../../src/log/event_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { TENANT } from "../support/log_contract.ts";
 

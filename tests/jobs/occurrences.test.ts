@@ -4,7 +4,7 @@ import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
 import type { Occurrence } from "../../src/jobs/occurrence.ts";
 import { Occurrences, type OccurrencesOptions } from "../../src/jobs/occurrences.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import type { JobKey } from "../../src/sync/ids.ts";
 import { keyOf } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";

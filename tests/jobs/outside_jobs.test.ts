@@ -11,7 +11,7 @@ import { NO_STAMP, ProducerFencedError, ProducerOrderError } from "../../src/job
 import { Syncs } from "../../src/jobs/syncs.ts";
 import { CounterWentBackError, TooManyTypesError } from "../../src/jobs/worker_totals.ts";
 import { JobEndedError } from "../../src/log/event_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import type { ProgressEvent, WorkerEvent } from "../../src/sync/event.ts";
 import { type JobKey, newJobId, parseSyncId } from "../../src/sync/ids.ts";
 import { logWords } from "../../src/sync/log_text.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Retention } from "../../src/jobs/retention.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { line, newJob, progress, TENANT } from "../support/log_contract.ts";
 

@@ -1,4 +1,4 @@
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { logContract } from "../support/log_contract.ts";
 
 logContract("MemoryLog", (clock) => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { backUpLog, restoreLog } from "../../src/log/backup.ts";
 import { DataDirectory } from "../../src/log/data_directory.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import {
   type Entry,

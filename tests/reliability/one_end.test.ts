@@ -4,7 +4,7 @@ import { Dispatcher, type Runnable } from "../../src/jobs/dispatcher.ts";
 import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
 import { type EventLog, JobEndedError } from "../../src/log/event_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { SourceError, type SourceProgress } from "../../src/sources/source.ts";
 import type { WorkerEvent } from "../../src/sync/event.ts";

@@ -8,7 +8,7 @@ import { Notifications } from "../../src/jobs/notify/notifications.ts";
 import type { Target } from "../../src/jobs/notify/target.ts";
 import { configuredTargets, TARGET_SCHEMA } from "../../src/jobs/notify/target_config.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "./memory_log.ts";
 import type { JobError } from "../../src/sync/entry.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
 import type { Job, NewJob } from "../../src/sync/job.ts";

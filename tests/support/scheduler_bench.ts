@@ -6,7 +6,7 @@ import { Remembered } from "../../src/jobs/schedules/remembered.ts";
 import { Scheduler } from "../../src/jobs/schedules/scheduler.ts";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "./memory_log.ts";
 import { type JobSource, SourceError } from "../../src/sources/source.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
 import type { Job } from "../../src/sync/job.ts";

@@ -3,7 +3,7 @@ import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
 import { setImmediate } from "node:timers";
 import type { EventLog } from "../../src/log/event_log.ts";
-import { MemoryLog } from "../../src/log/memory_log.ts";
+import { MemoryLog } from "./memory_log.ts";
 import { FEED_MS } from "../../src/stream/job_feed.ts";
 import type { JobsWish } from "../../src/stream/jobs_stream.ts";
 import type { Right } from "../../src/stream/rights.ts";

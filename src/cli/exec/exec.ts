@@ -48,8 +48,7 @@ export async function exec(
   const signals = new OwnSignals();
   const target = targetOf(options, flags, say);
   if (options.server === undefined) {
-    const { signal } = new AbortController();
-    await Promise.race([target.endpoint(false), sleep(systemClock, START_MS, signal)]);
+    await Promise.race([target.endpoint(false), sleep(systemClock, START_MS)]);
   }
   if (signals.asked !== undefined) {
     // Somebody has thought better of it while our server was starting.

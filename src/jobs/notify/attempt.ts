@@ -4,9 +4,9 @@ import { unreached } from "../../client/unreached.ts";
 import type { TargetRequest } from "./request.ts";
 
 /** A try ends after so many milliseconds, whatever the receiver does. */
-export const TRY_MS = 10_000;
+const TRY_MS = 10_000;
 /** Bytes of an answer that are read. */
-export const ANSWER_BYTES_MAX = 4 * 1024;
+const ANSWER_BYTES_MAX = 4 * 1024;
 /** The longest wait that a receiver may ask for, in milliseconds. */
 const RETRY_AFTER_MAX_MS = 3_600_000;
 

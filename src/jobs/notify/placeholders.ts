@@ -6,7 +6,7 @@ import { isoTime } from "../../sync/iso_time.ts";
 const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
 /** Names that stand for something of the message itself. */
-export const MESSAGE_NAMES = [
+const MESSAGE_NAMES = [
   "kind",
   "title",
   "text",

@@ -6,7 +6,7 @@ import type { Exit } from "./format.ts";
 const REASON_MAX = 1_000;
 
 /** Ended by a signal, or with another exit code than the ones that mean success. */
-export const PROGRAM_KILLED = "program_killed";
+const PROGRAM_KILLED = "program_killed";
 export const PROGRAM_FAILED = "program_failed";
 
 /**

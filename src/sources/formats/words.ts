@@ -41,15 +41,7 @@ export function levelOf(line: string): LogLevel {
 }
 
 /** A log line, or none where nothing is left to read. */
-export function logLine(level: LogLevel, text: string, source?: string): readonly SourceLog[] {
+export function logLine(level: LogLevel, text: string): readonly SourceLog[] {
   const message = words(text);
-  if (message === "") return [];
-  return [
-    source === undefined ? { type: "log", level, message } : {
-      type: "log",
-      level,
-      message,
-      source,
-    },
-  ];
+  return message === "" ? [] : [{ type: "log", level, message }];
 }

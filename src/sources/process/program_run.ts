@@ -5,7 +5,7 @@ import { type OutputChunk, OutputLines } from "./output_lines.ts";
 import type { Program, Signal } from "./program.ts";
 
 /** What a program has started may outlive it by this, in milliseconds, when it ends by itself. */
-export const LINGER_MS = 1_000;
+const LINGER_MS = 1_000;
 /** How often it is looked whether anybody is left. */
 const LOOK_MS = 20;
 /**

@@ -1,10 +1,16 @@
-/** An EventLog that lives as long as the process: for tests, and for runs that keep nothing. */
-import type { Clock } from "../clock.ts";
-import { type Entry, levelAtLeast, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
-import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
-import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
-import type { Producer } from "../sync/producer.ts";
-import { isTerminal, type Status } from "../sync/status.ts";
+/** An EventLog in maps: what the one of the product is held against, and tests that need no file use. */
+import type { Clock } from "../../src/clock.ts";
+import {
+  type Entry,
+  levelAtLeast,
+  LOG_LEVELS,
+  type LogLevel,
+  type Seq,
+} from "../../src/sync/entry.ts";
+import { type JobKey, type JobKeyText, keyText, type TenantId } from "../../src/sync/ids.ts";
+import { type Job, keyOf, type NewJob, type SyncRef } from "../../src/sync/job.ts";
+import type { Producer } from "../../src/sync/producer.ts";
+import { isTerminal, type Status } from "../../src/sync/status.ts";
 import {
   type Appended,
   type Created,
@@ -23,10 +29,10 @@ import {
   TooManyJobsError,
   type TrimLimits,
   UnknownJobError,
-} from "./event_log.ts";
-import { fold, freshJob } from "./fold.ts";
-import { superseded, trimmed } from "./trim.ts";
-import { wanted } from "./wanted.ts";
+} from "../../src/log/event_log.ts";
+import { fold, freshJob } from "../../src/log/fold.ts";
+import { trimmed } from "../../src/log/trim.ts";
+import { wanted } from "../../src/log/wanted.ts";
 
 interface Kept {
   /** Its place in lists: it stays the same when others are removed. */
@@ -257,4 +263,9 @@ export class MemoryLog implements EventLog {
     if (!kept) throw new UnknownJobError(`There is no job "${key.id}"`);
     return kept;
   }
+}
+
+/** Whether a later progress entry makes this one worth nothing to a viewer. */
+function superseded(entry: Entry, job: Job): boolean {
+  return entry.kind === "progress" && !entry.changesStatus && entry.seq < job.progressSeq;
 }
