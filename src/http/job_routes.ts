@@ -112,6 +112,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
       removed += page.items.length;
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
+    await log.forgetSyncs(tenant);
     return context.json({ removed }, 200);
   });
 

@@ -12,6 +12,7 @@ import type {
   EventLog,
   JobPage,
   JobQuery,
+  LapsedPage,
   Page,
   PruneQuery,
   ReadQuery,
@@ -73,8 +74,8 @@ export class PublishedLog implements EventLog {
     return this.#log.list(query);
   }
 
-  lapsed(nowMs: number): Promise<readonly JobKey[]> {
-    return this.#log.lapsed(nowMs);
+  lapsed(nowMs: number, after?: number): Promise<LapsedPage> {
+    return this.#log.lapsed(nowMs, after);
   }
 
   ownedByOthers(owner: string): Promise<readonly JobKey[]> {
@@ -87,6 +88,10 @@ export class PublishedLog implements EventLog {
 
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
     return this.#log.registeredSyncs(tenant);
+  }
+
+  forgetSyncs(tenant: TenantId): Promise<void> {
+    return this.#log.forgetSyncs(tenant);
   }
 
   beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {

@@ -1,6 +1,6 @@
 /** Starts, cancels and stops the jobs of this process, and ends the ones that were lost. */
 import type { Clock } from "../clock.ts";
-import type { Decide, EventLog } from "../log/event_log.ts";
+import type { Decide, EventLog, LapsedPage } from "../log/event_log.ts";
 import type { JobSource } from "../sources/source.ts";
 import type { JobError } from "../sync/entry.ts";
 import {
@@ -17,7 +17,8 @@ import { JobRunner, LEASE_MS } from "./job_runner.ts";
 
 /** How often leases are looked at, in milliseconds. */
 const SWEEP_MS = 1_000;
-/** What a worker gets at least when a server starts: it could not reach anyone before. */
+/** What a worker gets when a server starts, or all of its lease where that is shorter: it could not
+ * reach anyone before. */
 const RETURN_MS = 60_000;
 
 const SERVER_STOPPED: JobError = {
@@ -98,9 +99,10 @@ export class Dispatcher {
         await log.append(key, end({ status: "failed", error }), { urgent: true });
       }
     }
-    await this.#sweep((job, producerOf) => {
+    await this.#sweep(now + RETURN_MS, (job, producerOf) => {
       if (job.leaseMs === null || job.status === "cancelling") return giveUp(now)(job, producerOf);
-      return renew(now + Math.min(job.leaseMs, RETURN_MS))(job, producerOf);
+      const untilMs = now + Math.min(job.leaseMs, RETURN_MS);
+      return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
     });
     this.#sweepLater();
   }
@@ -213,18 +215,22 @@ export class Dispatcher {
 
   #sweepLater(): void {
     this.#callOffSweep = this.#options.clock.after(SWEEP_MS, () => {
-      this.#sweep(giveUp(this.#options.clock.now())).catch(this.#options.onFault).finally(() => {
+      const now = this.#options.clock.now();
+      this.#sweep(now, giveUp(now)).catch(this.#options.onFault).finally(() => {
         if (!this.#stopping) this.#sweepLater();
       });
     });
   }
 
-  /** Does that to every job whose lease has run out. */
-  async #sweep(decide: Decide): Promise<void> {
-    const { log, clock } = this.#options;
-    for (const key of await log.lapsed(clock.now())) {
+  /** Does that to every job whose lease ends before, a page of them in one commit. */
+  async #sweep(beforeMs: number, decide: Decide): Promise<void> {
+    const { log } = this.#options;
+    for (let after: number | null = 0; after !== null;) {
+      const { items, next }: LapsedPage = await log.lapsed(beforeMs, after);
       // A machine that slept wakes up with lapsed leases of jobs that are running here.
-      if (!this.#running.has(keyText(key))) await log.append(key, decide, { urgent: true });
+      const lapsed = items.filter((key) => !this.#running.has(keyText(key)));
+      await Promise.all(lapsed.map((key) => log.append(key, decide, { urgent: true })));
+      after = next;
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Keeps the log from growing without end. */
 import type { Clock } from "../clock.ts";
 import { type EventLog, StorageFullError, UnknownJobError } from "../log/event_log.ts";
-import type { JobKey } from "../sync/ids.ts";
+import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 
 /** How often the log is looked at, in milliseconds. */
 const EVERY_MS = 60_000;
@@ -59,10 +59,18 @@ export class Retention {
       () => log.prunable({ untrimmed: true }),
       (key) => this.#trim(key, { entriesMax, progressMax: PROGRESS_MAX }),
     );
-    for (const key of await log.prunable({ entriesAbove: entriesMax })) {
-      if (this.#stopped) return;
-      await this.#trim(key, { entriesMax });
-    }
+    // Each once: they grow on meanwhile.
+    const cut = new Set<JobKeyText>();
+    await this.#each(
+      async () => {
+        const keys = await log.prunable({ entriesAbove: entriesMax });
+        return keys.filter((key) => !cut.has(keyText(key)));
+      },
+      async (key) => {
+        cut.add(keyText(key));
+        await this.#trim(key, { entriesMax });
+      },
+    );
     while (!this.#stopped && await log.bytes() > bytesMax) {
       const [oldest] = await log.prunable({ endedBeforeMs: Infinity });
       if (!oldest) return;

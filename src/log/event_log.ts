@@ -124,6 +124,12 @@ export interface JobPage {
   readonly nextCursor: string | null;
 }
 
+export interface LapsedPage {
+  readonly items: readonly JobKey[];
+  /** Where the next page starts; null at the end. */
+  readonly next: number | null;
+}
+
 /** Which jobs `recent` looks for. */
 export interface RecentQuery {
   /** Jobs that ended then or later, in milliseconds since 1970. */
@@ -149,11 +155,11 @@ export const READ_BYTES_MAX = 256 * 1024;
 /** Most jobs that one list may ask for. */
 export const LIST_LIMIT_MAX = 200;
 
-/** Which jobs retention looks at, oldest first. */
+/** Which jobs retention looks at. */
 export type PruneQuery =
-  /** Jobs that are over since before that moment. */
+  /** Jobs that are over since before that moment, those first that ended first. */
   | { readonly endedBeforeMs: number }
-  /** Jobs that hold more entries. */
+  /** Jobs on their way that hold more entries, those first that hold most. */
   | { readonly entriesAbove: number }
   /** Jobs that are over and were not trimmed since. */
   | { readonly untrimmed: true };
@@ -183,8 +189,13 @@ export interface EventLog {
   firstSeq(key: JobKey): Promise<Seq>;
   /** @throws {CursorError} when the cursor is none of this log's */
   list(query: JobQuery): Promise<JobPage>;
-  /** Jobs that are not over and whose lease ended before `nowMs`, at most 100, oldest first. */
-  lapsed(nowMs: number): Promise<readonly JobKey[]>;
+  /**
+   * Jobs that are not over and whose lease ended before `nowMs`, at most 100, oldest first. A page
+   * may hold none though there are more.
+   *
+   * @param after the `next` of the page before
+   */
+  lapsed(nowMs: number, after?: number): Promise<LapsedPage>;
   /** Jobs that are not over and are owned by a process other than `owner`, at most 100. */
   ownedByOthers(owner: string): Promise<readonly JobKey[]>;
   /**
@@ -194,6 +205,8 @@ export interface EventLog {
   recent(query: RecentQuery): Promise<RecentPage>;
   /** Syncs that workers' jobs have registered, in the order of their names. */
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]>;
+  /** Forgets those of them that no job is left of. */
+  forgetSyncs(tenant: TenantId): Promise<void>;
   /** Position before the last `count` log lines of at least this level. */
   beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq>;
   /**

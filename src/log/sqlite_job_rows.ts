@@ -10,6 +10,7 @@ import type { JobQuery, PruneQuery } from "./event_log.ts";
 const KEPT_MAX = 10_000;
 const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
 const ENDED = "status IN ('completed', 'failed', 'cancelled')";
+const HELD = "json_extract(state, '$.held')";
 const SWEEP_MAX = 100;
 /**
  * A lease that was renewed is written once it has moved by this share of its length: its index
@@ -77,7 +78,7 @@ export class JobRows {
     );
     this.#update = db.prepare(
       `UPDATE jobs SET status = ?, seq = ?, progress_seq = ?, owner = ?,
-         lease_until_ms = ?, state = ? WHERE pk = ?`,
+         lease_until_ms = ?, ended_at_ms = ?, state = ? WHERE pk = ?`,
     );
     this.#updateState = db.prepare(
       "UPDATE jobs SET seq = ?, progress_seq = ?, state = ? WHERE pk = ?",
@@ -168,8 +169,9 @@ export class JobRows {
         this.#updateState.run(job.seq, job.progressSeq, stateOf(job), pk);
         continue;
       }
-      const { status, seq, progressSeq, owner, leaseUntilMs } = job;
-      this.#update.run(status, seq, progressSeq, owner, leaseUntilMs, stateOf(job), pk);
+      const { status, seq, progressSeq, owner, leaseUntilMs, endedAtMs } = job;
+      const state = stateOf(job);
+      this.#update.run(status, seq, progressSeq, owner, leaseUntilMs, endedAtMs, state, pk);
       row.stored = job;
     }
   }
@@ -225,17 +227,14 @@ export class JobRows {
     return this.#db.prepare(sql).all(...values, limit) as unknown as Columns[]; // own table
   }
 
-  lapsed(nowMs: number): Job[] {
-    const lapsed: Job[] = [];
-    let rows: Columns[];
-    let afterPk = 0;
-    do {
-      rows = this.#lapsed.all(nowMs, afterPk) as unknown as Columns[]; // own table
-      const jobs = rows.map(jobOf).map((job) => this.#kept.get(keyText(job))?.job ?? job);
-      lapsed.push(...jobs.filter(({ leaseUntilMs }) => (leaseUntilMs ?? Infinity) < nowMs));
-      afterPk = rows.at(-1)?.pk ?? 0;
-    } while (rows.length === SWEEP_MAX && lapsed.length < SWEEP_MAX);
-    return lapsed;
+  /** Of the next rows: some of them may have been renewed since they were written. */
+  lapsed(nowMs: number, afterPk: number): { readonly jobs: Job[]; readonly next: number | null } {
+    const rows = this.#lapsed.all(nowMs, afterPk) as unknown as Columns[]; // own table
+    const jobs = rows.map(jobOf).map((job) => this.#kept.get(keyText(job))?.job ?? job);
+    return {
+      jobs: jobs.filter(({ leaseUntilMs }) => (leaseUntilMs ?? Infinity) < nowMs),
+      next: rows.length === SWEEP_MAX ? rows[SWEEP_MAX - 1].pk : null,
+    };
   }
 
   ownedByOthers(owner: string): Job[] {
@@ -253,7 +252,7 @@ export class JobRows {
   recent(endedSinceMs: number, afterPk: number, throughPk: number): Job[] {
     const rows = this.#db.prepare(
       `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
-       AND (${ACTIVE} OR json_extract(state, '$.endedAtMs') >= ?) ORDER BY pk`,
+       AND (${ACTIVE} OR ended_at_ms >= ?) ORDER BY pk`,
     ).all(afterPk, throughPk, endedSinceMs);
     return (rows as unknown as Columns[]).map(jobOf); // own table
   }
@@ -263,20 +262,17 @@ export class JobRows {
     return Number(this.#db.prepare("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
   }
 
-  /** Jobs for retention to look at, oldest first. */
+  /** Jobs for retention to look at. */
   prunable(query: PruneQuery): Job[] {
-    const where = "entriesAbove" in query
-      ? `${ACTIVE} AND json_extract(state, '$.held') > ${
-        Math.min(query.entriesAbove, Number.MAX_SAFE_INTEGER)
-      }`
+    const atMost = (most: number) => Math.min(most, Number.MAX_SAFE_INTEGER); // SQLite has no Infinity
+    const [where, order, value] = "entriesAbove" in query
+      ? [`${ACTIVE} AND ${HELD} > ?`, `${HELD} DESC`, atMost(query.entriesAbove)] as const
       : "untrimmed" in query
-      ? `thinned = 0 AND ${ENDED}`
-      : ENDED;
-    const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY pk LIMIT ${SWEEP_MAX}`;
-    const jobs = (this.#db.prepare(sql).all() as unknown as Columns[]).map(jobOf); // own table
-    if (!("endedBeforeMs" in query)) return jobs;
-    // The oldest rows are those of the oldest jobs, so looking at those is enough.
-    return jobs.filter((job) => (job.endedAtMs ?? Infinity) < query.endedBeforeMs);
+      ? [`thinned = 0 AND ${ENDED}`, "pk"] as const
+      : ["ended_at_ms < ?", "ended_at_ms, pk", atMost(query.endedBeforeMs)] as const;
+    const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY ${order} LIMIT ${SWEEP_MAX}`;
+    const rows = this.#db.prepare(sql).all(...value === undefined ? [] : [value]);
+    return (rows as unknown as Columns[]).map(jobOf); // own table
   }
 
   #keep(row: JobRow): JobRow {

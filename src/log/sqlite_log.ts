@@ -15,6 +15,7 @@ import {
   type EventLog,
   type JobPage,
   type JobQuery,
+  type LapsedPage,
   type Page,
   placeOf,
   type PruneQuery,
@@ -209,8 +210,9 @@ export class SqliteLog implements EventLog {
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
-  async lapsed(nowMs: number): Promise<readonly JobKey[]> {
-    return this.#jobs.lapsed(nowMs).map(keyOf);
+  async lapsed(nowMs: number, after = 0): Promise<LapsedPage> {
+    const { jobs, next } = this.#jobs.lapsed(nowMs, after);
+    return { items: jobs.map(keyOf), next };
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
@@ -230,6 +232,15 @@ export class SqliteLog implements EventLog {
     const rows = this.#db.prepare("SELECT id, name FROM syncs WHERE tenant = ? ORDER BY name, id")
       .all(tenant) as unknown as SyncRef[]; // written by `create` alone
     return rows.map(({ id, name }) => ({ id, name }));
+  }
+
+  forgetSyncs(tenant: TenantId): Promise<void> {
+    return this.#commits.run(() => {
+      this.#db.prepare(
+        `DELETE FROM syncs WHERE tenant = ?
+         AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant = syncs.tenant AND sync_id = syncs.id)`,
+      ).run(tenant);
+    }, true);
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing

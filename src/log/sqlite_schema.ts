@@ -76,6 +76,9 @@ export const MIGRATIONS: readonly string[] = [
        strftime('%Y-%m-%dT%H:%M:%fZ', (body ->> '$.timeMs') / 1000.0, 'unixepoch'),
        strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch')) || '"'
    WHERE kind >= 10;`,
+  `ALTER TABLE jobs ADD COLUMN ended_at_ms INTEGER;
+   UPDATE jobs SET ended_at_ms = json_extract(state, '$.endedAtMs');
+   CREATE INDEX jobs_by_end ON jobs (ended_at_ms) WHERE ended_at_ms IS NOT NULL;`,
 ];
 
 /** The event log's file. */

@@ -421,7 +421,7 @@ test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (
   const removed = await server.ask(path, { method: "DELETE" });
   await drained;
   const running = await server.ask(`/v1/sync/job/${id}`, { method: "DELETE" });
-  await send("/v1/sync/job");
+  await send("/v1/sync/job", { sync: "theirs" });
   const cleared = await (await server.ask("/v1/tenant", { method: "DELETE" })).json();
 
   assert.equal(removed.status, 204);
@@ -431,6 +431,8 @@ test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (
   assert.equal(running.status, 204);
   assert.equal(cleared.removed, 1);
   assert.deepEqual((await (await server.ask("/v1/sync/jobs")).json()).items, []);
+  const { items } = await (await server.ask("/v1/sync")).json();
+  assert.deepEqual(items.map(({ name }: Json) => name), ["docs", "slow"]);
 });
 
 test("without room an append is answered 507, nothing is lost, and streams go on", async (t) => {

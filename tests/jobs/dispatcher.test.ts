@@ -188,6 +188,26 @@ test("open() ends jobs that a process before has left behind, once, and leaves w
   assert.deepEqual([status, leaseUntilMs], ["pending", clock.now() + 60_000]);
 });
 
+test("open() gives every worker its time to come back, however many there are", async () => {
+  const { dispatcher, log, clock } = bench();
+  const worker = { origin: "worker", owner: null, sync: null, leaseMs: 20_000 } as const;
+  const now = clock.now();
+  const leases = [now - 1_500, now + 2_500, now + 70_000];
+  const jobs = await Promise.all(
+    Array.from(
+      { length: 300 },
+      async (_, n) => (await log.create(newJob({ ...worker, leaseUntilMs: leases[n % 3] }))).job,
+    ),
+  );
+
+  await dispatcher.open();
+  await dispatcher.stop();
+
+  const left = await Promise.all(jobs.map(async (job) => (await log.get(job))?.leaseUntilMs));
+  const wanted = [now + 20_000, now + 20_000, now + 70_000];
+  assert.deepEqual(left, jobs.map((_, n) => wanted[n % 3]));
+});
+
 test("the sweep ends a job whose lease has lapsed, and none that runs here", async () => {
   const { dispatcher, log, clock, ended, entries } = bench();
   await dispatcher.open();
@@ -312,8 +332,8 @@ test("a lease that was renewed before its sweep is not taken away", async () => 
   clock.advance(1_500);
   // Found lapsed by the sweep, renewed before the sweep's append is decided.
   const lapsed = log.lapsed.bind(log);
-  log.lapsed = async (nowMs) => {
-    const found = await lapsed(nowMs);
+  log.lapsed = async (...query) => {
+    const found = await lapsed(...query);
     await log.append(job, renew(clock.now() + 1_000));
     return found;
   };

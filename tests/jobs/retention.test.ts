@@ -53,6 +53,23 @@ test("a job is cut to its limit while it runs and after its end", async () => {
   assert.deepEqual([(await log.get(running))?.held, (await log.get(over))?.held], [10, 10]);
 });
 
+test("all jobs are cut to their limit, also while they are written to", async () => {
+  const { retention, log, job } = bench({ entriesMax: 10 });
+  const jobs = [];
+  for (let n = 0; n < 130; n++) jobs.push(await job(12, false));
+  const trim = log.trim.bind(log);
+  log.trim = async (key, limits) => {
+    const more = await trim(key, limits);
+    await log.append(key, () => ({ facts: [line("one more")] }));
+    return more;
+  };
+
+  await retention.run();
+
+  const held = await Promise.all(jobs.map(async (each) => (await log.get(each))?.held));
+  assert.deepEqual(held, jobs.map(() => 11));
+});
+
 test("the oldest jobs that are over go when there is too much in all", async () => {
   const { retention, log, job, left } = bench({ bytesMax: 4_000 });
   const running = await job(20, false);

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "no
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { type EventLog, StorageFullError } from "../../src/log/event_log.ts";
+import { type EventLog, type LapsedPage, StorageFullError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import type { LogFact } from "../../src/sync/entry.ts";
 import { logWords } from "../../src/sync/log_text.ts";
@@ -176,6 +176,25 @@ test("SqliteLog brings a file of schema 1 up to today's, with a copy of it", asy
   assert.ok(existsSync(`${file}.v1.bak`));
 });
 
+test("SqliteLog knows when the jobs of a file of schema 3 ended", async (t) => {
+  const { file, log, again } = opened(t);
+  const jobs = [(await log.create(newJob())).job, (await log.create(newJob())).job];
+  await log.append(jobs[0], () => ({ facts: [progress("completed", 1)] }));
+  await log.close();
+  const db = new DatabaseSync(file);
+  db.exec(
+    "DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended_at_ms; PRAGMA user_version = 3",
+  );
+  db.close();
+
+  const migrated = again();
+  const over = await migrated.prunable({ endedBeforeMs: Infinity });
+  const early = await migrated.prunable({ endedBeforeMs: 1_000 });
+  await migrated.close();
+
+  assert.deepEqual([over.map(({ id }) => id), early], [[jobs[0].id], []]);
+});
+
 test("SqliteLog brings log lines over from schema 2 as they were", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
@@ -288,8 +307,8 @@ test("SqliteLog writes a renewed lease once it has moved by an eighth, and knows
   await renew(5_900);
 
   assert.deepEqual(stored, [10_000, 10_000, 10_000, 11_001, 11_001, 11_001, 5_000]);
-  assert.deepEqual(await log.lapsed(5_900), []);
-  assert.deepEqual((await log.lapsed(5_901)).map(({ id }) => id), [job.id]);
+  assert.deepEqual((await log.lapsed(5_900)).items, []);
+  assert.deepEqual((await log.lapsed(5_901)).items.map(({ id }) => id), [job.id]);
   assert.equal((await log.get(job))?.leaseUntilMs, 5_900);
 });
 
@@ -307,9 +326,14 @@ test("SqliteLog finds a lapsed job behind many whose leases are written as if th
     jobs.slice(0, -1).map((job) => log.append(job, () => ({ facts: [], leaseUntilMs: 10_500 }))),
   );
 
-  const lapsed = await log.lapsed(10_200);
+  const found: string[] = [];
+  for (let after: number | null = 0; after !== null;) {
+    const page: LapsedPage = await log.lapsed(10_200, after);
+    found.push(...page.items.map(({ id }) => id));
+    after = page.next;
+  }
 
-  assert.deepEqual(lapsed.map(({ id }) => id), [jobs[249].id]);
+  assert.deepEqual(found, [jobs[249].id]);
 });
 
 test("SqliteLog that is closed, or has many jobs, writes leases before it forgets them", async (t) => {

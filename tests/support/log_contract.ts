@@ -6,6 +6,7 @@ import {
   CursorError,
   type EventLog,
   JobEndedError,
+  type LapsedPage,
   type PruneQuery,
   RECENT_STRETCH,
   UnknownJobError,
@@ -386,11 +387,26 @@ export function logContract(
     await log.append(over, () => ({ facts: [progress("failed", 0)] }));
     await log.append(worker, () => ({ facts: [], leaseUntilMs: 6_000 }));
 
-    const lapsed = await log.lapsed(6_001);
+    const { items: lapsed, next } = await log.lapsed(6_001);
     const others = await log.ownedByOthers("process-a");
 
-    assert.deepEqual(lapsed.map(({ id }) => id), [ours.id, worker.id]);
+    assert.deepEqual([lapsed.map(({ id }) => id), next], [[ours.id, worker.id], null]);
     assert.deepEqual(others.map(({ id }) => id), [theirs.id]);
+  });
+
+  check("lapsed() finds all of many, page by page", async (log) => {
+    const jobs = await Promise.all(
+      Array.from({ length: 250 }, (_, n) => log.create(newJob({ leaseUntilMs: 1 + n % 2 }))),
+    );
+    const found: string[] = [];
+    for (let after: number | null = 0; after !== null;) {
+      const page: LapsedPage = await log.lapsed(2, after);
+      assert.ok(page.items.length <= 100);
+      found.push(...page.items.map(({ id }) => id));
+      after = page.next;
+    }
+
+    assert.deepEqual(found, jobs.filter((_, n) => n % 2 === 0).map(({ job }) => job.id));
   });
 
   check(
@@ -447,6 +463,22 @@ export function logContract(
 
     assert.deepEqual(await log.registeredSyncs(TENANT), [ref("a"), ref("b")]);
     assert.deepEqual(await log.registeredSyncs(other), [ref("theirs")]);
+  });
+
+  check("forgetSyncs() forgets the syncs of one tenant that no job is left of", async (log) => {
+    const ref = (name: string) => ({ id: deriveSyncId(TENANT, name), name });
+    const other = "other" as TenantId;
+    const worker = { origin: "worker" } as const;
+    const { job } = await log.create(newJob({ ...worker, sync: ref("gone") }));
+    await log.create(newJob({ ...worker, sync: ref("kept") }));
+    const { job: theirs } = await log.create(newJob({ ...worker, sync: ref("a"), tenant: other }));
+    await log.remove(job);
+    await log.remove(theirs);
+
+    await log.forgetSyncs(TENANT);
+
+    assert.deepEqual(await log.registeredSyncs(TENANT), [ref("kept")]);
+    assert.deepEqual(await log.registeredSyncs(other), [ref("a")]);
   });
 
   check(
@@ -609,4 +641,32 @@ export function logContract(
     assert.deepEqual(await ids({ untrimmed: true }), [old.id, fresh.id]);
     assert.ok(await log.bytes() > 0);
   });
+
+  check(
+    "prunable() finds those first that ended first, or hold most, however many there are",
+    async (log, clock) => {
+      const jobs = await Promise.all(
+        Array.from({ length: 240 }, async () => (await log.create(newJob())).job),
+      );
+      const [running, over] = [jobs.slice(0, 120), jobs.slice(120)];
+      for (const [n, job] of running.entries()) {
+        const facts = Array.from({ length: n < 119 ? 2 : 3 }, () => line("x"));
+        await log.append(job, () => ({ facts }));
+      }
+      for (const [n, job] of over.entries()) {
+        clock.nowMs = n < 119 ? 20_000 : 30_000;
+        await log.append(job, () => ({ facts: [progress("completed", 1)] }));
+      }
+      clock.nowMs = 40_000;
+      const early = (await log.create(newJob())).job;
+      clock.nowMs = 10_000;
+      await log.append(early, () => ({ facts: [progress("failed", 1)] }));
+      const first = async (query: PruneQuery) => (await log.prunable(query))[0]?.id;
+
+      assert.equal(await first({ endedBeforeMs: 20_000 }), early.id);
+      assert.equal(await first({ endedBeforeMs: Infinity }), early.id);
+      assert.equal(await first({ entriesAbove: 1 }), running[119].id);
+      assert.equal((await log.prunable({ endedBeforeMs: Infinity })).length, 100);
+    },
+  );
 }

@@ -19,6 +19,7 @@ import {
   type EventLog,
   type JobPage,
   type JobQuery,
+  type LapsedPage,
   type Page,
   placeOf,
   type PruneQuery,
@@ -43,7 +44,8 @@ interface Kept {
   thinned: boolean;
 }
 
-const PRUNABLE_MAX = 100;
+/** Most jobs of an answer. */
+const PAGE = 100;
 
 /** Keeps everything in maps; the order of jobs is the order of their creation. */
 export class MemoryLog implements EventLog {
@@ -149,18 +151,37 @@ export class MemoryLog implements EventLog {
     return open;
   }
 
-  lapsed(nowMs: number): Promise<readonly JobKey[]> {
-    return this.#active((job) => job.leaseUntilMs !== null && job.leaseUntilMs < nowMs);
+  lapsed(nowMs: number, after = 0): Promise<LapsedPage> {
+    const found = [...this.#jobs.values()].filter(({ job, place }) =>
+      place >= after && !isTerminal(job.status) && (job.leaseUntilMs ?? Infinity) < nowMs
+    );
+    return Promise.resolve({
+      items: found.slice(0, PAGE).map(({ job }) => keyOf(job)),
+      next: found[PAGE]?.place ?? null,
+    });
   }
 
   ownedByOthers(owner: string): Promise<readonly JobKey[]> {
-    return this.#active((job) => job.owner !== null && job.owner !== owner);
+    const found = [...this.#jobs.values()].filter(({ job }) =>
+      !isTerminal(job.status) && job.owner !== null && job.owner !== owner
+    );
+    return Promise.resolve(found.slice(0, PAGE).map(({ job }) => keyOf(job)));
   }
 
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
     const found = [...this.#syncs.values()].filter((sync) => sync.tenant === tenant);
     found.sort((a, b) => a.name < b.name ? -1 : 1);
     return Promise.resolve(found.map(({ id, name }) => ({ id, name })));
+  }
+
+  forgetSyncs(tenant: TenantId): Promise<void> {
+    const used = new Set(
+      [...this.#jobs.values()].map(({ job }) => `${job.tenant}/${job.sync?.id}`),
+    );
+    for (const [place, sync] of this.#syncs) {
+      if (sync.tenant === tenant && !used.has(place)) this.#syncs.delete(place);
+    }
+    return Promise.resolve();
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
@@ -220,7 +241,11 @@ export class MemoryLog implements EventLog {
       if ("untrimmed" in query) return isTerminal(job.status) && !thinned;
       return (job.endedAtMs ?? Infinity) < query.endedBeforeMs;
     });
-    return Promise.resolve(found.slice(0, PRUNABLE_MAX).map(({ job }) => keyOf(job)));
+    if ("entriesAbove" in query) found.sort((a, b) => b.job.held - a.job.held);
+    if ("endedBeforeMs" in query) {
+      found.sort((a, b) => (a.job.endedAtMs ?? 0) - (b.job.endedAtMs ?? 0));
+    }
+    return Promise.resolve(found.slice(0, PAGE).map(({ job }) => keyOf(job)));
   }
 
   counts(): Promise<ReadonlyMap<Status, number>> {
@@ -249,13 +274,6 @@ export class MemoryLog implements EventLog {
 
   close(): Promise<void> {
     return Promise.resolve();
-  }
-
-  #active(test: (job: Job) => boolean): Promise<readonly JobKey[]> {
-    const found = [...this.#jobs.values()].filter(({ job }) =>
-      !isTerminal(job.status) && test(job)
-    );
-    return Promise.resolve(found.slice(0, 100).map(({ job }) => keyOf(job)));
   }
 
   #kept(key: JobKey): Kept {
