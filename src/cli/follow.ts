@@ -50,7 +50,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
       const body = await connect(options, lastId);
       if (!body) return;
       connected = true;
-      const events = body.pipeThrough(new TextDecoderStream()).pipeThrough(
+      const events = body.pipeThrough(new TextDecoderStream(), { signal }).pipeThrough(
         new EventSourceParserStream({ onRetry: (ms) => retryMs = ms }),
       );
       for await (const event of events) {

@@ -13,7 +13,7 @@ import {
 } from "../sync/ids.ts";
 import type { Job, LateEnd, SyncRef } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
-import { NO_PROGRESS } from "../sync/progress.ts";
+import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
 import { isTerminal, type Status } from "../sync/status.ts";
 import { wasGivenUp } from "./changes.ts";
 import { settled } from "./meter.ts";
@@ -23,6 +23,17 @@ import { counted, summed } from "./worker_totals.ts";
 
 /** How long a worker may be silent when it does not say, in milliseconds. */
 export const WORKER_LEASE_MS = 15 * 60_000;
+
+/**
+ * Characters of progress that a batch writes. Every entry carries all entity types, so a short body
+ * can mean a lot; beyond that only the newest progress of the batch is written, as retention would
+ * leave it.
+ */
+const PROGRESS_LENGTH_MAX = 1024 * 1024;
+
+/** What a type's count and the numbers of an entry take. */
+const PER_TYPE = 10;
+const PER_PROGRESS = 300;
 
 const UNSAID: JobError = {
   code: "worker_failed",
@@ -206,6 +217,8 @@ function afterEnd(
 
 function factsOf(job: Job, events: readonly WorkerEvent[], producer: Producer, nowMs: number) {
   const facts: Fact[] = [];
+  const length = new ProgressLength();
+  let newest = -1;
   let { counters } = producer;
   let state: Pick<Job, "progress" | "startedAtMs" | "updatedAtMs"> = job;
   const status: Status = job.status === "cancelling" ? "cancelling" : "in_progress";
@@ -221,8 +234,26 @@ function factsOf(job: Job, events: readonly WorkerEvent[], producer: Producer, n
       const progress = summed(state, { before: counters, after, event, nowMs });
       counters = after;
       state = { progress, startedAtMs: state.startedAtMs ?? nowMs, updatedAtMs: nowMs };
-      facts.push({ kind: "progress", status, progress });
+      if (length.add(progress) > PROGRESS_LENGTH_MAX && newest >= 0) facts.splice(newest, 1);
+      newest = facts.push({ kind: "progress", status, progress }) - 1;
     }
   }
   return { facts, counters };
+}
+
+/** How many characters some progress takes, about. */
+class ProgressLength {
+  #sum = 0;
+  #types: Progress["encountered"] | undefined;
+  #typesLength = 0;
+
+  /** @returns the sum of all so far */
+  add({ encountered }: Progress): number {
+    if (encountered !== this.#types) {
+      this.#types = encountered;
+      this.#typesLength = 0;
+      for (const type in encountered) this.#typesLength += type.length + PER_TYPE;
+    }
+    return this.#sum += PER_PROGRESS + this.#typesLength;
+  }
 }

@@ -28,6 +28,9 @@ export async function backUpLog(log: string, file: string): Promise<void> {
   closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
   const db = new DatabaseSync(log, { timeout: 5_000 });
   try {
+    // A reader of one moment: else each commit of the server would have the copy begin anew.
+    db.exec("BEGIN");
+    db.prepare("SELECT 1 FROM sqlite_schema").get();
     await backup(db, unfinished);
     renameSync(unfinished, file);
   } finally {

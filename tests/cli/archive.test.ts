@@ -65,6 +65,26 @@ test("a backup taken while serving is restored, and cursors from before are told
   assert.ok(existsSync(join(server.data, "log.db.replaced")));
 });
 
+test("a backup is done although the server writes all the time", async (t) => {
+  const { server, id: _, post } = await served(t);
+  const { id } = await post("/v1/sync/job", {});
+  const path = `/v1/sync/job/${id}/events`;
+  const long = Array.from({ length: 15 }, () => ({ type: "log", message: "x".repeat(60_000) }));
+  for (let n = 0; n < 80; n++) await post(path, long);
+  const file = join(server.data, "..", "backup.db");
+
+  let done = false;
+  const backedUp = startProgram.toEnd(t, { args: ["backup", file, "--data", server.data] })
+    .finally(() => done = true);
+  let posts = 0;
+  while (!done && posts < 20_000) {
+    await post(path, { type: "progress", inserted: ++posts });
+  }
+
+  assert.ok(done, "it begins anew with each commit");
+  assert.equal((await backedUp).code, 0);
+});
+
 test("restore says what became of the log that was there, where there was one", async (t) => {
   const { server } = await served(t);
   const directory = join(server.data, "..");

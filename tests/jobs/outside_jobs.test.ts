@@ -56,6 +56,30 @@ test("create() twice is once, also with other words; another sync's id is refuse
   await assert.rejects(outside.create({ ...asked, sync: "orders" }), JobExistsError);
 });
 
+test("a batch of progress with a long table of types is as few entries as it takes, and all lines", async () => {
+  const { log, job, post } = await bench();
+  const types = Array.from({ length: 1_000 }, (_, n) => [`${n}`.padEnd(200, "x"), 1]);
+  await post(job, [at({ encountered: Object.fromEntries(types) })]);
+  const events = Array.from(
+    { length: 1_000 },
+    (_, n) => n % 100 === 0 ? say(`${n}`) : add({ kept: 1 }),
+  );
+  const stamp = { id: "p", number: 0 };
+
+  const first = await post(job, events, stamp);
+  const again = await post(job, events, stamp);
+  const { entries } = await log.read(job, { after: 1, limit: 2_000, logs: "debug" });
+
+  const length = entries.reduce((sum, entry) => sum + JSON.stringify(entry).length, 0);
+  assert.ok(length < 2 * 1024 * 1024, `${length} characters`);
+  assert.deepEqual(entries.map(({ seq }) => seq), entries.map((_, n) => n + 2));
+  assert.equal(entries.filter(({ kind }) => kind === "log").length, 10);
+  const last = entries.at(-1);
+  assert.equal(last?.kind === "progress" && last.progress.kept, 990);
+  assert.deepEqual([again.firstSeq, again.lastSeq], [first.firstSeq, first.lastSeq]);
+  assert.equal((await log.get(job))?.progress.kept, 990);
+});
+
 test("create() finds a registered sync by its id, and counts attempts", async () => {
   const { outside, job } = await bench();
   const syncId = job.sync?.id ?? "";
