@@ -23,6 +23,7 @@ import { SqliteLog } from "../log/sqlite_log.ts";
 import { files } from "../runtime/files.ts";
 import { RUNTIME } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
+import { WriteDeadline } from "../stream/write_deadline.ts";
 import type { Opened } from "./opened.ts";
 import { pageUrl } from "./pages.ts";
 import type { ServerOptions } from "./server_options.ts";
@@ -156,6 +157,7 @@ export function servicesOf(
       requests: options.requestsPerS ?? 0,
     }),
     viewers,
+    downloads: new WriteDeadline(clock, options.writeTimeoutMs ?? 0),
     metrics,
     metricsElsewhere: Boolean(options.metricsListen),
     notifications,

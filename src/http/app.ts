@@ -39,6 +39,9 @@ import { addWorkerRoutes } from "./worker_routes.ts";
 /** Where bodies of any length are read line by line. */
 const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
 
+/** What a runtime leaves a quiet connection, in milliseconds. */
+const RUNTIME_IDLE_MS = 30_000;
+
 /** What pages elsewhere may send (CORS). */
 const CORS_HEADERS = [
   "authorization",
@@ -197,6 +200,7 @@ async function readJson(
   ownReader: boolean,
 ): Promise<void> {
   const { raw } = context.req;
+  if (idleMs > RUNTIME_IDLE_MS) context.env.keepOpen();
   let bytes = await small.read(raw);
   if (!bytes) {
     if (!raw.body) return;

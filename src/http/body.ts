@@ -6,6 +6,8 @@ import { Problem } from "./problem.ts";
 export const BODY_BYTES_MAX = 1024 * 1024;
 
 const LF = 10;
+/** A name that objects do not take as any other: zod and copies leave it out. */
+const PROTO = "__proto__";
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 export interface BodyOptions {
@@ -85,7 +87,7 @@ export async function wholeBody(
   return whole;
 }
 
-/** @throws {RangeError} with the reason when the bytes are not UTF-8 or not JSON (RFC 8259) */
+/** @throws {RangeError} with the reason when the bytes are not UTF-8 or not JSON (RFC 8259), or not kept whole */
 export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
@@ -93,11 +95,33 @@ export function parseJson(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw new RangeError("it is not UTF-8", { cause });
   }
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new RangeError("it is not JSON", { cause });
   }
+  if (mayNameProto(text) && namesProto(value)) {
+    throw new RangeError(`it has a member named ${PROTO}, which would be lost`);
+  }
+  return value;
+}
+
+/** Whether a member of the JSON may be named so: plainly, or with escaped letters. */
+export function mayNameProto(text: string): boolean {
+  return text.includes(PROTO) || text.includes("\\u00");
+}
+
+/** Whether a member anywhere has that name. As deep as JSON.parse goes, so without recursion. */
+function namesProto(value: unknown): boolean {
+  const left = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (typeof next !== "object" || next === null) continue;
+    if (Object.hasOwn(next, PROTO)) return true;
+    left.push(...Object.values(next));
+  }
+  return false;
 }
 
 /** What the sender is told of a body that took too long: the rest of it is not read any more. */

@@ -3,8 +3,8 @@ import type { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Posted } from "../jobs/outside_jobs.ts";
 import { NO_STAMP, type Stamp } from "../jobs/producers.ts";
-import type { JobKey } from "../sync/ids.ts";
-import { linesOf, parseJson } from "./body.ts";
+import type { Epoch, JobKey } from "../sync/ids.ts";
+import { linesOf, mayNameProto, parseJson } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
 import { invalid, invalidJson, pointerOf } from "./invalid.ts";
@@ -50,6 +50,8 @@ class Post {
   #accepted = 0;
   #firstSeq: number | null = null;
   #last: Posted | undefined;
+  /** The log that the first part went to. */
+  #epoch: Epoch | undefined;
 
   constructor(key: JobKey, stamp: Stamp | undefined, services: Services, requestId: string) {
     this.#key = key;
@@ -125,6 +127,7 @@ class Post {
       stamp: this.#stamp,
       offset: this.#accepted,
       events: events.map(workerEvent),
+      epoch: this.#epoch,
     };
     const posted = await outside.post(this.#key, batch, this.#requestId).catch((cause) => {
       throw problemOf(cause);
@@ -133,6 +136,7 @@ class Post {
     this.#accepted += events.length;
     if (posted.firstSeq <= posted.lastSeq) this.#firstSeq ??= posted.firstSeq;
     this.#last = posted;
+    this.#epoch = posted.job.epoch;
   }
 
   #event(value: unknown, path: PropertyKey[], extras: ProblemExtras): WireEvent {
@@ -192,6 +196,7 @@ function textsOf(lines: readonly Uint8Array[]): string[] | undefined {
 
 /** The object that the text is; undefined for anything else. */
 function quickly(text: string): object | undefined {
+  if (mayNameProto(text)) return undefined;
   try {
     const value = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : undefined;

@@ -11,11 +11,17 @@ const LEASE_S_MAX = 7 * 24 * 3600;
 const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
 const count = z.int(COUNT).min(0, COUNT);
 const words = z.string().max(WORDS_MAX);
+/** Kept as a text of its own in SQLite, where two that differ in no more than that would be one. */
+const key = (max: number) =>
+  z.string().min(1).max(max).refine(
+    (text) => text.isWellFormed() && !text.includes("\0"),
+    "expected neither NUL nor half a surrogate pair",
+  );
 const tenantName = z.string().min(1).max(64);
 
 export const NewJobSchema = z.strictObject({
   id: z.uuid().optional().openapi({ description: "Chosen by the worker, so that it may repeat" }),
-  sync: z.string().min(1).max(100).optional().openapi({
+  sync: key(100).optional().openapi({
     description: "Name or UUID of the sync that this is a run of; registered on first use",
   }),
   name: z.string().min(1).max(200).optional(),
@@ -35,7 +41,7 @@ export const NewJobSchema = z.strictObject({
 const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
 
 const producerFields = {
-  producer_id: z.string().min(1).max(100).optional(),
+  producer_id: key(100).optional(),
   producer_epoch: count.optional(),
   producer_seq: count.optional(),
 };

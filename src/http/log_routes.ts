@@ -1,23 +1,21 @@
 /** What a job's log holds: its lines, and all of it. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { accepts } from "hono/accepts";
-import { type EventLog, type Page, READ_LIMIT_MAX, type ReadQuery } from "../log/event_log.ts";
+import { READ_LIMIT_MAX } from "../log/event_log.ts";
 import { eventId } from "../stream/cursor.ts";
 import { lineText, progressText } from "../stream/payloads.ts";
 import { clean } from "../sync/clean.ts";
-import type { Entry, LogEntry, Seq } from "../sync/entry.ts";
+import type { LogEntry } from "../sync/entry.ts";
 import { logWords } from "../sync/log_text.ts";
-import type { Job } from "../sync/job.ts";
 import { jobFor } from "./access.ts";
 import { JobParams, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
+import { LogDownload } from "./log_download.ts";
 import { EventsQuerySchema, LogListSchema, LogsQuerySchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
 /** Lines of a JSON answer that names no limit. */
 const LINES = 1_000;
-/** Entries read at a time for an answer of any length. */
-const PAGE = 1_000;
 const JSON_TYPE = "application/json";
 const NDJSON = "application/x-ndjson";
 const TEXT = "text/plain";
@@ -57,7 +55,7 @@ const eventsRoute = createRoute({
   },
 });
 
-export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void {
+export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log, downloads }: Services): void {
   app.openapi(logsRoute, async (context): Promise<Answer> => {
     const job = await jobFor(context, log, "read");
     const { level = "debug", after = 0, until = job.seq, tail, limit } = context.req.valid("query");
@@ -74,15 +72,17 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void
     const query = { logs: level, only: "logs" } as const;
     if (type !== JSON_TYPE) {
       const line = type === TEXT ? textLine : (entry: LogEntry) => JSON.stringify(lineJson(entry));
-      const lines = rows(
+      context.env.keepOpen(); // who takes it may pause
+      const lines = new LogDownload({
         log,
         job,
-        { ...query, after: from },
-        last,
-        limit ?? tail,
-        (entry) => entry.kind === "log" ? line(entry) : "",
-      );
-      return new Response(lines, {
+        query: { ...query, after: from },
+        through: last,
+        limit: limit ?? tail,
+        lineOf: (entry) => entry.kind === "log" ? line(entry) : "",
+        deadline: downloads,
+      });
+      return new Response(lines.stream(), {
         headers: {
           "Content-Type": `${type}; charset=utf-8`,
           "X-Content-Type-Options": "nosniff",
@@ -105,49 +105,20 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log }: Services): void
   app.openapi(eventsRoute, async (context): Promise<Answer> => {
     const job = await jobFor(context, log, "read");
     const { after = 0 } = context.req.valid("query");
-    const lines = rows(
+    context.env.keepOpen();
+    const lines = new LogDownload({
       log,
       job,
-      { after, logs: "debug" },
-      job.seq,
-      undefined,
-      (entry) => {
+      query: { after, logs: "debug" },
+      through: job.seq,
+      lineOf: (entry) => {
         const text = entry.kind === "log" ? lineText(job.id, entry) : progressText(job, entry);
         return `{"id": "${eventId(job.epoch, entry.seq)}", ${text.slice(1)}`;
       },
-    );
-    return new Response(lines, { headers: { "Content-Type": NDJSON } }) as Answer;
+      deadline: downloads,
+    });
+    return new Response(lines.stream(), { headers: { "Content-Type": NDJSON } }) as Answer;
   });
-}
-
-/** The entries up to `last` as lines of text, read as they are taken. */
-function rows(
-  log: EventLog,
-  job: Job,
-  query: Omit<ReadQuery, "limit">,
-  last: Seq,
-  limit: number | undefined,
-  lineOf: (entry: Entry) => string,
-): ReadableStream<Uint8Array> {
-  const utf8 = new TextEncoder();
-  let { after } = query;
-  let left = limit ?? Infinity;
-  return new ReadableStream({
-    async pull(controller) {
-      for (;;) {
-        if (left <= 0) return controller.close();
-        const page: Page = await log.read(job, { ...query, after, limit: Math.min(PAGE, left) });
-        const entries = page.entries.filter(({ seq }) => seq <= last);
-        after = page.through;
-        left -= entries.length;
-        if (entries.length > 0) {
-          controller.enqueue(utf8.encode(entries.map((entry) => `${lineOf(entry)}\n`).join("")));
-        }
-        if (!page.more || after >= last) return controller.close();
-        if (entries.length > 0) return;
-      }
-    },
-  }, { highWaterMark: 0 });
 }
 
 function lineJson(entry: LogEntry) {

@@ -8,6 +8,7 @@ import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
+import type { WriteDeadline } from "../stream/write_deadline.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PublicOrigin } from "./public_origin.ts";
 import type { Rates } from "./rates.ts";
@@ -24,6 +25,8 @@ export interface Services {
   readonly outside: OutsideJobs;
   readonly rates: Rates;
   readonly viewers: Viewers;
+  /** Cuts off who leaves a part of a log that was asked for. */
+  readonly downloads: WriteDeadline;
   readonly metrics: Metrics;
   /** Metrics have a listener of their own, and are not to be had here. */
   readonly metricsElsewhere: boolean;

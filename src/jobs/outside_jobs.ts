@@ -1,10 +1,17 @@
 /** Jobs whose work is done elsewhere: created and told about by workers. */
 import type { Clock } from "../clock.ts";
-import { type Change, type Decide, type EventLog, JobEndedError } from "../log/event_log.ts";
+import {
+  type Change,
+  type Decide,
+  type EventLog,
+  JobEndedError,
+  UnknownJobError,
+} from "../log/event_log.ts";
 import type { Fact, JobError } from "../sync/entry.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import {
   deriveSyncId,
+  type Epoch,
   type JobId,
   type JobKey,
   newJobId,
@@ -62,6 +69,8 @@ export interface Batch {
   /** How many events of the same request came before these. */
   readonly offset: number;
   readonly events: readonly WorkerEvent[];
+  /** Of the log that an earlier part of the request went to. */
+  readonly epoch?: Epoch;
 }
 
 /** What became of a batch. `firstSeq` is above `lastSeq` where its request has made no entry. */
@@ -173,8 +182,11 @@ export class OutsideJobs {
 }
 
 /** What a batch does to a job. */
-function decided({ stamp, offset, events }: Batch, nowMs: number): Decide {
+function decided({ stamp, offset, events, epoch }: Batch, nowMs: number): Decide {
   return (job, producerOf): Change => {
+    if (epoch !== undefined && epoch !== job.epoch) {
+      throw new UnknownJobError(`Job "${job.id}" was removed and created again`);
+    }
     if (job.origin !== "worker") {
       throw new NotOutsideError(`Cannot post events of job "${job.id}": the server runs it itself`);
     }

@@ -34,6 +34,9 @@ const FEW_PAGES = 250;
  */
 const SPARE_BYTES = 3 * 1024 * 1024;
 
+/** How long a commit waits for somebody else's write lock, in milliseconds: all others wait with it. */
+const BUSY_MS = 100;
+
 /** Writes between two looks at the WAL; a look takes 1 to 3 us. */
 const LOOK_WRITES = 16;
 
@@ -96,6 +99,7 @@ export class Checkpoints {
     this.#db = db;
     this.#path = path;
     db.exec("PRAGMA wal_autocheckpoint = 0");
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#start = start;
@@ -147,14 +151,22 @@ export class Checkpoints {
     while (this.#running) await this.#running;
   }
 
-  /** Leaves nothing in the WAL, not even what was overwritten. @throws {StorageFullError} */
-  async truncate(): Promise<void> {
+  /**
+   * Leaves nothing in the WAL, not even what was overwritten.
+   *
+   * @returns false where somebody reads the file meanwhile (a backup), who needs what is in there
+   * @throws {StorageFullError}
+   */
+  async truncate(): Promise<boolean> {
     await this.settled();
     if (this.#wal().left >= FEW_PAGES) await this.#begin();
     try {
-      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.#db.exec("PRAGMA busy_timeout = 0"); // a reader may take minutes
+      return this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.busy === 0;
     } catch (cause) {
       throw isDiskFull(cause) ? new StorageFullError({ cause }) : cause;
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     }
   }
 

@@ -282,8 +282,7 @@ export class SqliteLog implements EventLog {
     while (await this.#commits.run(() => this.#retention.collect(), true)) this.#overwritten = true;
     if (!this.#overwritten) return;
     // The pages that were overwritten may be in the WAL still as they were.
-    await this.#checkpoints.truncate();
-    this.#overwritten = false;
+    this.#overwritten = !await this.#checkpoints.truncate();
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

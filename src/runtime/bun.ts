@@ -33,7 +33,7 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
     idleTimeout: IDLE_S,
     reusePort: false,
     tls,
-    fetch: (request, self) => handler(request, new BunConnection(request, self)),
+    fetch: (request, self) => handler(whole(request), new BunConnection(request, self)),
     // A stream that we break off on purpose ends up here; there is nothing left to answer.
     error: () => new Response(null, { status: 500 }),
   });
@@ -45,6 +45,13 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
       clearTimeout(timer);
     },
   };
+}
+
+/** A request that names no host, as HTTP/1.0 may, has no more than a path for a URL under Bun. */
+function whole(request: Request): Request {
+  return request.url.startsWith("/")
+    ? new Request(`http://localhost${request.url}`, request)
+    : request;
 }
 
 /** Its address is a question to the system and an object, so only who needs it asks. */

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { framesOf } from "../support/stream_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
@@ -397,4 +399,20 @@ test("stopping ends a running job as cancelled by the server and sends other vie
   const last = frames.at(-1)?.data;
   assert.equal(last.status, "cancelled");
   assert.match(last.error, /server was stopped/);
+});
+
+test("requests that name no host are answered as any other", async (t) => {
+  const server = await testServer(t);
+  const key = server.key();
+  const answers = ["/healthz", "/readyz", "/v1/sync", "/nowhere?a=/v1/sync"].flatMap((path) =>
+    [`GET ${path} HTTP/1.0\r\n`, `GET ${path} HTTP/1.1\r\nHost:\r\n`].map(async (start) => {
+      const socket = connect(server.port, "127.0.0.1");
+      t.after(() => void socket.destroy());
+      socket.write(`${start}Authorization: Bearer ${key}\r\n\r\n`);
+      const [data] = await once(socket, "data");
+      return Number(String(data).split(" ")[1]);
+    })
+  );
+
+  assert.deepEqual(await Promise.all(answers), [200, 200, 200, 200, 200, 200, 404, 404]);
 });

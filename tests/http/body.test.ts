@@ -151,3 +151,12 @@ test("parseJson() tells what is no UTF-8 from what is no JSON", () => {
     assert.throws(() => parseJson(utf8.encode(text)), /not JSON/);
   }
 });
+
+test("parseJson() refuses a member that would be lost, wherever it is, and no other", () => {
+  for (
+    const text of ['{"__proto__": 1}', '[{"a": [{"__proto__": {}}]}]', '{"\\u005f_proto__": 1}']
+  ) {
+    assert.throws(() => parseJson(utf8.encode(text)), /a member named __proto__/);
+  }
+  assert.deepEqual(parseJson(utf8.encode('{"a": "__proto__"}')), { a: "__proto__" });
+});

@@ -186,6 +186,51 @@ test("an upload that is under way when the server stops is answered with what is
   assert.equal(loggedEntries(join(server.temp, "data"), String(created.id)).length, 2);
 });
 
+test("an upload does not go on into another job that has taken the id", async (t) => {
+  const server = await testServer(t);
+  const { created, path, send } = await worker(server);
+  const socket = connect(server.port, "127.0.0.1");
+  t.after(() => void socket.destroy());
+  const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+  const line = '{"type": "log", "message": "x"}\n';
+  socket.write(
+    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
+      "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(line),
+  );
+  const answered = new Promise<string>((resolve) =>
+    socket.once("data", (data) => resolve(String(data)))
+  );
+  while ((await (await server.ask(path)).json()).seq < 1);
+
+  await server.ask(path, { method: "DELETE" });
+  await send("/v1/sync/job", { id: created.id });
+  socket.write(chunk(line));
+  const answer = await answered;
+
+  assert.match(answer, /^HTTP\/1.1 404 /);
+  assert.equal(JSON.parse(answer.split("\r\n\r\n")[1]).accepted, 1);
+  assert.equal((await (await server.ask(path)).json()).seq, 0);
+});
+
+test("names that could not be kept apart are refused", async (t) => {
+  const server = await testServer(t);
+  const { post, send } = await worker(server);
+
+  for (const text of ["p\ud800", "p\0"]) {
+    const job = await send("/v1/sync/job", { sync: text });
+    const posted = await post({ type: "progress", producer_id: text, producer_seq: 0 });
+    for (const { status, errors } of [job, posted]) {
+      assert.equal(status, 400);
+      assert.match(errors[0].detail, /neither NUL nor half a surrogate pair/);
+    }
+  }
+  const lines =
+    '{"type": "progress"}\n{"type": "progress", "entities_encountered": {"__proto__": 5}}';
+  const lost = await post(lines);
+  assert.deepEqual([lost.status, lost.line, lost.accepted], [400, 2, 1]);
+  assert.match(lost.detail, /__proto__/);
+});
+
 test("100,000 lines in one body are 100,000 entries", async (t) => {
   const server = await testServer(t, { eventsPerS: 1_000 });
   const { post, job } = await worker(server);

@@ -394,3 +394,21 @@ test("SqliteLog collect() also moves what a process that was killed has overwrit
   assert.deepEqual(left.map(([, bytes]) => bytes.includes("a secret")), [true, false]);
   assert.deepEqual(held, [false, false]);
 });
+
+test("SqliteLog collect() comes back to what a reader of the file has kept in the WAL", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [line("a secret")] }));
+  const held = () => ["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret"));
+  const reader = new DatabaseSync(file, { readOnly: true });
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM entries").get();
+
+  const removed = await log.remove(job);
+  const beside = held();
+  reader.close();
+  await log.collect();
+
+  assert.deepEqual([removed, beside, held()], [true, [false, true], [false, false]]);
+});

@@ -1,0 +1,101 @@
+/** A job's log as the body of an answer, read as it is taken. */
+import { type EventLog, type Page, type ReadQuery, UnknownJobError } from "../log/event_log.ts";
+import type { Reading, WriteDeadline } from "../stream/write_deadline.ts";
+import type { Entry, Seq } from "../sync/entry.ts";
+import type { Job } from "../sync/job.ts";
+
+/** Entries read at a time. */
+const PAGE = 200;
+
+export interface LogDownloadOptions {
+  readonly log: EventLog;
+  readonly job: Job;
+  readonly query: Omit<ReadQuery, "limit">;
+  /** The last entry that is wanted. */
+  readonly through: Seq;
+  /** Most lines; all when left out. */
+  readonly limit?: number;
+  readonly lineOf: (entry: Entry) => string;
+  /** Cuts those off that leave what they are sent. */
+  readonly deadline: WriteDeadline;
+}
+
+/** One line an entry. Breaks off when the job is removed meanwhile: the lines would be another's. */
+export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading {
+  readonly #options: LogDownloadOptions;
+  readonly #utf8 = new TextEncoder();
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #after: Seq;
+  #left: number;
+  #pulled = false;
+  #stillLooks = 0;
+
+  constructor(options: LogDownloadOptions) {
+    this.#options = options;
+    this.#after = options.query.after;
+    this.#left = options.limit ?? Infinity;
+  }
+
+  /** The body. */
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream(this, { highWaterMark: 0 });
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+    this.#options.deadline.watch(this);
+  }
+
+  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    this.#pulled = true;
+    const { job, through, lineOf } = this.#options;
+    while (this.#left > 0) {
+      const page = await this.#page();
+      if (page.job.epoch !== job.epoch) throw this.#gone(new UnknownJobError("It was removed"));
+      const entries = page.entries.filter(({ seq }) => seq <= through);
+      this.#after = page.through;
+      this.#left -= entries.length;
+      if (entries.length > 0) {
+        const text = entries.map((entry) => `${lineOf(entry)}\n`).join("");
+        controller.enqueue(this.#utf8.encode(text));
+      }
+      if (!page.more || page.through >= through) break;
+      if (entries.length > 0) return;
+    }
+    this.#end();
+    controller.close();
+  }
+
+  cancel(): void {
+    this.#end();
+  }
+
+  look(): number {
+    this.#stillLooks = this.#pulled ? 0 : this.#stillLooks + 1;
+    this.#pulled = false;
+    return this.#stillLooks;
+  }
+
+  abort(): void {
+    this.#end();
+    this.#controller?.error(); // without a reason, as Bun prints any
+  }
+
+  #page(): Promise<Page> {
+    const { log, job, query } = this.#options;
+    const limit = Math.min(PAGE, this.#left);
+    return log.read(job, { ...query, after: this.#after, limit }).catch((cause) => {
+      throw this.#gone(cause);
+    });
+  }
+
+  /** @returns the cause, for whoever throws it */
+  #gone(cause: unknown): unknown {
+    this.#end();
+    return cause;
+  }
+
+  #end(): void {
+    this.#options.deadline.forget(this);
+  }
+}
