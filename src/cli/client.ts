@@ -82,9 +82,9 @@ export function sendTo(
     const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
     if (!response.ok) {
       const { status } = response;
-      throw new RefusedError(`Cannot ${what}: ${await reasonOf(response).catch(cannot)}`, {
-        status,
-      });
+      const reason = await reasonOf(response).catch(cannot);
+      const words = reason.startsWith("Cannot ") ? reason : `Cannot ${what}: ${reason}`;
+      throw new RefusedError(words, { status });
     }
     return response;
   };

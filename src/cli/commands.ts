@@ -50,7 +50,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   withClient(root.command("watch"))
     .description("Follow a job's progress")
     .argument("<job>", "its id")
-    .option("--logs <level>", "show log lines too: debug, info, warning or error")
+    .option("--logs <level>", "show log lines too, from now on: debug, info, warning or error")
     .action(
       does(async (job: string, flags: Flags) => (await import("./watch.ts")).watch(job, flags)),
     );
@@ -125,7 +125,10 @@ export async function commandLine(args: readonly string[]): Promise<number> {
 
   withFilter(root.command("prune"))
     .description("Remove jobs that are over; the server does so by itself, by --retention-...")
-    .requiredOption("--older-than <age>", "for how long they are over: 30d, 12h; 0 for all")
+    .requiredOption(
+      "--older-than <age>",
+      "for how long they are over: 30d, 12h, 90 (seconds); 0 for all",
+    )
     .option("--dry-run", "only say how many there are")
     .action(does(async (flags: Flags) => (await import("./archive.ts")).prune(flags)));
   withFilter(root.command("export"))

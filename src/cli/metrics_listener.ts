@@ -15,6 +15,7 @@ export async function listenForMetrics(
   const listening = await listen({
     hostname: where.slice(0, colon).replace(/^\[|\]$/g, ""),
     port: Number(where.slice(colon + 1)),
+    flag: "--metrics-listen",
     async handler(request) {
       const { pathname } = new URL(request.url);
       if (pathname !== "/metrics") return new Response(null, { status: 404 });

@@ -27,7 +27,8 @@ export class Meter {
     const oldest = this.#remember(now);
     const spanMs = atMs - oldest.atMs;
     const measured = spanMs >= SPAN_MS_MIN;
-    const ratePerS = measured ? ((done - oldest.done) * 1000) / spanMs : undefined;
+    // Of what counts no entities there is no rate.
+    const ratePerS = measured && done > 0 ? ((done - oldest.done) * 1000) / spanMs : undefined;
     const bytesPerS = measured && totals.bytesDone !== undefined
       ? ((now.bytes - oldest.bytes) * 1000) / spanMs
       : undefined;

@@ -116,7 +116,8 @@ export function summed(
   const tellsWarnings = was.warnings !== undefined || event.counters.warnings !== undefined;
   const bytesDone = tellsBytes ? sum("bytes", was.bytesDone ?? 0) : undefined;
   const span = { job, nowMs };
-  const ratePerS = rate(was.ratePerS, done - entitiesDone(was), span);
+  // Of what counts no entities there is no rate.
+  const ratePerS = done > 0 ? rate(was.ratePerS, done - entitiesDone(was), span) : undefined;
   const bytesPerS = bytesDone === undefined
     ? undefined
     : rate(was.bytesPerS, bytesDone - (was.bytesDone ?? 0), span);

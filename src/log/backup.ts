@@ -6,7 +6,7 @@ import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { openVersioned } from "./migrate.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 
-/** There is no log there, or the file is in the way. */
+/** There is no log there, or the file cannot be written. */
 export class BackupError extends Error {
   override readonly name = "BackupError";
 }
@@ -24,8 +24,13 @@ export async function backUpLog(log: string, file: string): Promise<void> {
     throw new BackupError(`Cannot back up to "${file}": there is a file already`);
   }
   const unfinished = `${file}.unfinished`;
-  rmSync(unfinished, { force: true });
-  closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
+  try {
+    rmSync(unfinished, { force: true });
+    closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BackupError(`Cannot back up to "${file}": ${reason}`, { cause });
+  }
   const db = new DatabaseSync(log, { timeout: 5_000 });
   try {
     // A reader of one moment: else each commit of the server would have the copy begin anew.

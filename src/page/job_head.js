@@ -23,7 +23,7 @@ export function jobHead(place, first) {
     h("button", { type: "button", class: kind, onclick }, words);
   const cancel = button("Cancel", () => cancelJob(place, id, name));
   const again = button("Run again", () => {
-    if (sync_id !== null) runSync(place, { id: sync_id, name });
+    if (sync_id !== null) runSync(place, { id: sync_id, name: first.sync ?? name });
   });
   const curl = button("Copy curl", () => copyCurl(id), "quiet");
   const readOnly = h("span", { class: "hint", hidden: may }, "This key may not run or cancel.");

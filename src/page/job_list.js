@@ -8,6 +8,7 @@ import {
   counts,
   isEnded,
   isOfBytes,
+  isQuiet,
   percent,
   rate,
   shortId,
@@ -124,6 +125,7 @@ function whatOf(job, stalled) {
 
 /** @param {Listed} job */
 function paceOf(job) {
+  if (isQuiet(Date.parse(job.heard_at))) return "";
   const parts = [
     job.rate_per_s === undefined ? undefined : rate(job.rate_per_s),
     job.eta_s === undefined ? undefined : `${duration(job.eta_s * 1000)} left`,

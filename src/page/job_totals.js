@@ -35,16 +35,18 @@ export function progressPanel() {
   );
   return {
     node,
-    /** @param {Totals} totals */
-    show(totals) {
+    /** @param {Totals} totals @param {boolean} quiet whether a rate would be an old one */
+    show(totals, quiet) {
       const over = isEnded(totals.status);
       setText(share, totals.percent === undefined ? undefined : percent(totals.percent));
       if (!over && isOfBytes(totals)) share.append(h("small", {}, " of bytes"));
       setText(amount, amountOf(totals));
-      setText(pace, over ? undefined : paceOf(totals));
+      setText(pace, over || quiet ? undefined : paceOf(totals));
       setText(
         left,
-        over || totals.eta_s === undefined ? undefined : `${duration(totals.eta_s * 1000)} left`,
+        over || quiet || totals.eta_s === undefined
+          ? undefined
+          : `${duration(totals.eta_s * 1000)} left`,
       );
       setHidden(bar, totals.percent === undefined);
       if (totals.percent !== undefined) {

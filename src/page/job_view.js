@@ -13,7 +13,7 @@ import { RateChart } from "./rate_chart.js";
 import { mayRun } from "./runs.js";
 import { Stream } from "./stream.js";
 import { everySecond, now } from "./time.js";
-import { isEnded, percent, STATUS_WORDS } from "./words.js";
+import { isEnded, isQuiet, percent, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Frame} Frame */
@@ -59,6 +59,7 @@ function liveJob(place, first, gone) {
   let job = first;
   let stalled = job.stalled;
   let heardMs = Date.parse(job.updated_at);
+  let quiet = isQuiet(heardMs);
   const head = jobHead(place, job);
   const progress = progressPanel();
   const tiles = countTiles();
@@ -98,6 +99,7 @@ function liveJob(place, first, gone) {
   const stopTicking = everySecond(() => {
     facts.tick();
     showStall();
+    if (quiet !== isQuiet(heardMs)) frames.soon();
   });
 
   function open() {
@@ -203,7 +205,8 @@ function liveJob(place, first, gone) {
     setAttribute(place.root, "data-status", isStalled() ? "stalled" : job.status);
     showStall();
     head.show(job, { stalled: isStalled(), runnable });
-    progress.show(job);
+    quiet = isQuiet(heardMs);
+    progress.show(job, quiet);
     tiles.show(job);
     types.show(job);
     chart.draw();

@@ -106,7 +106,7 @@ function syncCard(place, first) {
     showTime(last, job && (job.ended_at ?? job.started_at ?? job.created_at));
     showTime(next, sync.next_run_at, "Next run ");
     setHidden(overdue, sync.overdue !== true);
-    const words = job ? wordsOf(job) : "Never run";
+    const words = job ? wordsOf(job) : "No run is known";
     const sign = job && (isStalled(job) ? "stalled" : job.status);
     const warned = job && warningsOf(job);
     if (shown === `${sign} ${words}${warned}`) return;

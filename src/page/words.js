@@ -1,5 +1,6 @@
 // @ts-check
 /** Numbers and states in words. */
+import { known } from "./time.js";
 
 /** @typedef {import("./wire.d.ts").Status} Status */
 /** @typedef {import("./wire.d.ts").Totals} Totals */
@@ -75,7 +76,16 @@ export function counts(totals) {
  * @param {{ readonly sync: string | null, readonly name: string | null, readonly id: string }} job
  */
 export function title(job) {
-  return job.sync ?? job.name ?? `Job ${shortId(job.id)}`;
+  const parts = [job.sync, job.name].filter((part) => part !== null);
+  return parts.length > 0 ? parts.join(" \u00b7 ") : `Job ${shortId(job.id)}`;
+}
+
+/** After so many milliseconds without a word a rate, and the time left by it, are those of then. */
+const QUIET_MS = 10_000;
+
+/** Whether nothing has been heard for too long to tell a rate. @param {number} heardMs */
+export function isQuiet(heardMs) {
+  return known() - heardMs >= QUIET_MS;
 }
 
 /** The first part of a UUID. @param {string} id */

@@ -19,9 +19,9 @@ function list(path: string): Listed[] {
 }
 
 function stat(path: string): FileStat {
-  const { isFile, isDirectory, size, mtime, ino } = Deno.lstatSync(path);
+  const { isFile, isDirectory, isSymlink, size, mtime, ino } = Deno.lstatSync(path);
   return {
-    kind: isFile ? "file" : isDirectory ? "directory" : "other",
+    kind: isFile ? "file" : isDirectory ? "directory" : isSymlink ? "link" : "other",
     size,
     mtimeMs: wholeNumber(mtime?.getTime() ?? 0),
     inode: wholeNumber(ino ?? 0),

@@ -8,6 +8,8 @@ export interface ListenOptions {
   readonly hostname: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /** What it was chosen by, where that is none of `--hostname` and `--port`. */
+  readonly flag?: string;
   readonly handler: Handler;
   /** Certificate chain and key, in PEM; plain HTTP without. */
   readonly tls?: { readonly cert: string; readonly key: string };

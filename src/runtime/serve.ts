@@ -2,14 +2,16 @@
 import process from "node:process";
 import type { Listening, ListenOptions } from "./listening.ts";
 
+type Place = Pick<ListenOptions, "hostname" | "port" | "flag">;
+
 /** Another process listens there already. */
 export class PortTakenError extends Error {
   override readonly name = "PortTakenError";
 
-  constructor(hostname: string, port: number, options?: ErrorOptions) {
+  constructor({ hostname, port, flag = "--port" }: Place, options?: ErrorOptions) {
     super(
       `Cannot listen on ${hostname}:${port}: the port is taken. ` +
-        `\`ss -ltnp sport = :${port}\` says by whom; --port chooses another`,
+        `\`ss -ltnp sport = :${port}\` says by whom; ${flag} chooses another`,
       options,
     );
   }
@@ -29,8 +31,10 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   } catch (cause) {
     const taken = cause instanceof Error &&
       (cause.name === "AddrInUse" || ("code" in cause && cause.code === "EADDRINUSE"));
-    if (taken) throw new PortTakenError(options.hostname, options.port, { cause });
-    throw cause;
+    if (taken) throw new PortTakenError(options, { cause });
+    const { hostname, port, flag = "--hostname" } = options;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot listen on ${hostname}:${port} (${flag}): ${reason}`, { cause });
   }
 }
 

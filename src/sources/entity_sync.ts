@@ -27,6 +27,7 @@ const GONE = new Set(["ENOENT", "ENOTDIR"]);
 /** What is said of a path that a link or a directory has taken since. */
 const NO_FILE_ANY_MORE = new Set(["ELOOP", "EISDIR"]);
 const NO_FILE = "it is not a file";
+const LINK = "it is a link";
 
 /** What a look at the file came to. */
 type Looked =
@@ -168,7 +169,7 @@ export class EntitySync {
   }
 
   #unfit(stat: FileStat): string | undefined {
-    if (stat.kind !== "file") return NO_FILE;
+    if (stat.kind !== "file") return stat.kind === "link" ? LINK : NO_FILE;
     const { maxFileBytes } = this.#options;
     return stat.size > maxFileBytes
       ? `it has ${stat.size} bytes, more than ${maxFileBytes}`
@@ -180,7 +181,9 @@ export class EntitySync {
 function unread(key: string, cause: unknown): Looked {
   const code = errorCode(cause);
   if (code === undefined) throw cause;
-  if (NO_FILE_ANY_MORE.has(code)) return { kind: "unfit", reason: NO_FILE };
+  if (NO_FILE_ANY_MORE.has(code)) {
+    return { kind: "unfit", reason: code === "ELOOP" ? LINK : NO_FILE };
+  }
   if (!GONE.has(code)) return { kind: "unreadable", reason: code };
   return maybeNoUtf8(key) ? { kind: "unreadable", reason: NO_UTF8 } : { kind: "vanished" };
 }

@@ -12,7 +12,7 @@ import {
 
 /** What is known of a file without reading it. */
 export interface FileStat {
-  readonly kind: "file" | "directory" | "other";
+  readonly kind: "file" | "directory" | "link" | "other";
   readonly size: number;
   /** Whole milliseconds since 1970: Deno gives no finer ones. */
   readonly mtimeMs: number;
@@ -44,9 +44,10 @@ export interface FileSystem {
 
 const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-const KINDS: Readonly<Record<number, "file" | "directory">> = {
+const KINDS: Readonly<Record<number, FileStat["kind"]>> = {
   [constants.S_IFREG]: "file",
   [constants.S_IFDIR]: "directory",
+  [constants.S_IFLNK]: "link",
 };
 
 /** The machine's own. */

@@ -103,6 +103,15 @@ test("serve ends with 2 on a taken port and says how to find who has it", async 
     stderr,
     new RegExp(`Cannot listen on 127.0.0.1:${port}: the port is taken.*ss -ltnp`),
   );
+  assert.match(stderr, /; --port chooses another/);
+  const metrics = await startProgram.toEnd(t, {
+    args: ["serve", "--port", "0", "--data", data, "--metrics-listen", `127.0.0.1:${port}`],
+  });
+  assert.match(metrics.stderr, /the port is taken.*; --metrics-listen chooses another/);
+  const nowhere = await startProgram.toEnd(t, {
+    args: ["serve", "--port", "0", "--data", data, "--metrics-listen", "256.0.0.1:0"],
+  });
+  assert.match(nowhere.stderr, /Cannot listen on 256.0.0.1:0 \(--metrics-listen\): ./);
   // The first key is made once it can be used, so the next start is the one that shows it.
   assert.doesNotMatch(stderr, /first start|st_/);
   const next = await startProgram(t, { args: ["serve"], data });

@@ -94,6 +94,7 @@ test("exec says once why the server was not told, and so does --flush", async (t
     assert.equal(code, 0);
     assert.equal(run.stderr().split(words).length, 2, run.stderr());
     assert.ok(run.stderr().includes(`could not be told of everything: ${words}; the rest is kept`));
+    assert.match(run.stderr(), /`synctail exec --flush --server http/);
     const left = JSON.parse(json.stderr().trim().split("\n").at(-1) ?? "");
     assert.deepEqual([left.type, left.reason], ["left", words]);
     assert.equal(

@@ -23,6 +23,15 @@ test("Meter counts percent by bytes when they are known, else by entities", () =
   assert.deepEqual([byBytes.percent, byEntities.percent], [75, 75]);
 });
 
+test("Meter tells no rate of a source that counts no entities", () => {
+  const meter = new Meter();
+  const rates = [0, 5_000, 10_000].map((atMs) =>
+    meter.read(at({ percent: atMs / 100 }), atMs).ratePerS
+  );
+
+  assert.deepEqual(rates, [undefined, undefined, undefined]);
+});
+
 test("Meter believes a percent that the source itself tells", () => {
   const { percent } = new Meter().read(at({ percent: 42.57, total: 4 }), 0);
 

@@ -292,3 +292,14 @@ test("percent is by bytes where they are known, and never goes back", async () =
   assert.equal(await percent(at({}, { bytesTotal: 10_000 })), 70);
   assert.equal((await post(job, [done])).job.progress.percent, 100);
 });
+
+test("a worker that counts no entities has no rate", async () => {
+  const { clock, post, job, log } = await bench();
+  for (const percent of [10, 20, 30]) {
+    clock.advance(1_000);
+    await post(job, [at({}, { percent })]);
+  }
+
+  const { progress } = await log.get(job) ?? {};
+  assert.deepEqual([progress?.ratePerS, progress?.percent], [undefined, 30]);
+});

@@ -166,9 +166,9 @@ test("directorySource() skips links, loops of links and what is no file, each wi
 
   assert.deepEqual(counts, { ...none, inserted: 1, skipped: 3 });
   assert.deepEqual(lines.sort(), [
-    'info: Skipped "broken": it is not a file',
-    'info: Skipped "link": it is not a file',
-    'info: Skipped "loop": it is not a file',
+    'info: Skipped "broken": it is a link',
+    'info: Skipped "link": it is a link',
+    'info: Skipped "loop": it is a link',
   ]);
 });
 
@@ -455,8 +455,8 @@ test("directorySource() forgets a file whose place a link has taken, also in the
 
   assert.deepEqual(counts, { ...none, skipped: 2, deleted: 2 });
   assert.deepEqual(lines, [
-    'info: Skipped "a": it is not a file',
-    'info: Skipped "b": it is not a file',
+    'info: Skipped "a": it is a link',
+    'info: Skipped "b": it is a link',
   ]);
   assert.deepEqual(keys(), []);
 });

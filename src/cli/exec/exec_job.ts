@@ -32,6 +32,8 @@ export interface ExecJobOptions {
 export class ExecJob {
   readonly #options: ExecJobOptions;
   readonly #id = newJobId();
+  /** Whether what is left to tell outlives this process. */
+  #kept = true;
   #teller: Teller | undefined;
 
   constructor(options: ExecJobOptions) {
@@ -71,16 +73,21 @@ export class ExecJob {
     error: JobError | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { say, target } = this.#options;
+    const { say, target, options } = this.#options;
     try {
       const told = await this.#teller?.end(status, error, signal);
       if (told === "left") {
         const reason = this.#teller?.reason;
-        say(
-          `the server could not be told of everything${reason ? `: ${reason}` : ""}; ` +
-            "the rest is kept for the next exec, or for `synctail exec --flush`",
-          { type: "left", job_id: this.#id, reason: reason ?? null },
-        );
+        const server = options.server === undefined ? "" : ` --server ${options.server}`;
+        const rest = this.#kept
+          ? `the rest is kept for the next exec, or for \`synctail exec --flush${server}\``
+          : "the rest is lost, as it could not be kept";
+        say(`the server could not be told of everything${reason ? `: ${reason}` : ""}; ${rest}`, {
+          type: "left",
+          job_id: this.#id,
+          reason: reason ?? null,
+          kept: this.#kept,
+        });
       }
       await target.close();
     } catch (cause) {
@@ -96,6 +103,7 @@ export class ExecJob {
       const directory = new SpoolDirectory(this.#options.options.spools, onFault);
       return { spool: directory.create(job, systemClock.now()), directory };
     } catch (cause) {
+      this.#kept = false;
       onFault(`what the server cannot be told of is not kept: ${wordsOf(cause)}`);
       return { spool: Spool.create(MEMORY, job), directory: undefined };
     }
