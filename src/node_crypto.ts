@@ -5,6 +5,7 @@ type NodeCrypto = typeof import("node:crypto");
 
 let loaded: NodeCrypto | undefined;
 
+/** The module `node:crypto`, loaded where it is first asked for. */
 export function nodeCrypto(): NodeCrypto {
   return loaded ??= process.getBuiltinModule("node:crypto");
 }

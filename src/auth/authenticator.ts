@@ -17,6 +17,7 @@ export interface AuthParts {
   readonly clock: Clock;
 }
 
+/** From what a request brings to whom it stands for; undefined for what is not good. */
 export class Authenticator {
   readonly #parts: AuthParts;
 

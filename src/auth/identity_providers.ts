@@ -50,6 +50,7 @@ export class ProviderUnreachableError extends Error {
   override readonly name = "ProviderUnreachableError";
 }
 
+/** Checks tokens (RFC 7519) against the keys of their issuers, which are fetched and kept. */
 export class IdentityProviders {
   readonly #byIssuer: ReadonlyMap<string, IdentityProvider>;
   readonly #keys = new Map<string, JWTVerifyGetKey>();

@@ -44,6 +44,7 @@ export interface Ground {
 /** The log, and the streams of those who follow it. */
 export type Streams = ReturnType<typeof openStreams>;
 
+/** The log, the hub and the viewers. @throws as SqliteLog */
 export function openStreams({ options, directory, opened, onFault }: Ground) {
   const sqlite = new SqliteLog({ ...options, path: directory.file(LOG_FILE) });
   opened.push(() => sqlite.close());
@@ -88,6 +89,7 @@ export function openNotifications(
 /** What makes jobs, runs them and ends them. */
 export type Jobs = Awaited<ReturnType<typeof openJobs>>;
 
+/** Ends what was left behind, then opens what runs jobs. @throws as EventLog.append */
 export async function openJobs(
   { options, directory, opened, onFault }: Ground,
   { log }: Streams,

@@ -1,19 +1,18 @@
 /** Frames in words. */
 import { clean } from "../sync/clean.ts";
 import type { Payload } from "./follow.ts";
-
-const COUNTS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+import { ENTITY_COUNTS } from "../sync/progress.ts";
 
 /** The counts that are not zero: `12 inserted, 3 kept`. */
 export function countsText(payload: Payload): string {
-  const parts = COUNTS.filter((name) => Number(payload[name]) > 0)
+  const parts = ENTITY_COUNTS.filter((name) => Number(payload[name]) > 0)
     .map((name) => `${payload[name]} ${name}`);
   return parts.length > 0 ? parts.join(", ") : "nothing yet";
 }
 
 /** How a job ended, in one line. */
 export function summaryText(payload: Payload): string {
-  const counts = COUNTS.map((name) => `${Number(payload[name] ?? 0)} ${name}`).join(", ");
+  const counts = ENTITY_COUNTS.map((name) => `${Number(payload[name] ?? 0)} ${name}`).join(", ");
   const bytes = typeof payload.bytes_done === "number" ? `, ${bytesText(payload.bytes_done)}` : "";
   const error = payload.error ? `: ${clean(payload.error)}` : "";
   return `${clean(payload.status)}${error} (${counts}${bytes})`;

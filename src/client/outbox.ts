@@ -1,5 +1,6 @@
 /** What a producer has to tell and has not told yet, within limits. */
 import type { LogLevel } from "../sync/entry.ts";
+import { MESSAGE_MAX, WORDS_MAX } from "../sync/event_limits.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 
 /** Lines that wait at most, and their characters; the oldest make room. */
@@ -8,9 +9,6 @@ const CHARS_MAX = 4 * 1024 * 1024;
 /** Lines and characters of one request. */
 const BATCH_LINES_MAX = 500;
 const BATCH_CHARS_MAX = 256 * 1024;
-/** Characters of a message that the server takes. */
-const MESSAGE_MAX = 64 * 1024;
-const WORDS_MAX = 1_000;
 
 /** What happens to an entity. */
 export type Counter = "inserted" | "updated" | "deleted" | "kept" | "skipped";

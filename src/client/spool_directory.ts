@@ -47,6 +47,7 @@ export interface Flushed {
   readonly reason: string | undefined;
 }
 
+/** One file a job; what a process that is gone has left is told by whoever comes next. */
 export class SpoolDirectory {
   readonly path: string;
   readonly #onFault: (message: string) => void;

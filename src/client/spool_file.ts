@@ -109,6 +109,7 @@ export function readSpoolFile(
   };
 }
 
+/** Puts the state in the place of the one before. */
 export function writeSpoolState(db: DatabaseSync, state: SpoolState): void {
   const { created, number, sending, linesDropped, progressDropped, over } = state;
   db.prepare(

@@ -3,8 +3,16 @@ import { z } from "@hono/zod-openapi";
 import { LOG_LEVELS } from "../sync/entry.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import type { Counters } from "../sync/producer.ts";
-import { MESSAGE_MAX, PERCENT_MAX, SOURCE_MAX, WORDS_MAX } from "./event_limits.ts";
+import {
+  MESSAGE_MAX,
+  PERCENT_MAX,
+  SOURCE_MAX,
+  TYPE_MAX,
+  TYPES_MAX,
+  WORDS_MAX,
+} from "../sync/event_limits.ts";
 import { anyObject, StatusSchema, tags } from "./schemas.ts";
+import { ENTITY_COUNTS } from "../sync/progress.ts";
 
 const LEASE_S_MAX = 7 * 24 * 3600;
 
@@ -38,7 +46,6 @@ export const NewJobSchema = z.strictObject({
 }).openapi("NewJob");
 
 /** Names on the wire by the names of counters; each has a short form too. */
-const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
 
 const producerFields = {
   producer_id: key(100).optional(),
@@ -54,7 +61,7 @@ const progress = z.strictObject({
   entities_deleted: count.optional(),
   entities_kept: count.optional(),
   entities_skipped: count.optional(),
-  entities_encountered: z.record(z.string().min(1).max(200), count).optional(),
+  entities_encountered: z.record(z.string().min(1).max(TYPE_MAX), count).optional(),
   inserted: count.optional(),
   updated: count.optional(),
   deleted: count.optional(),
@@ -71,7 +78,7 @@ const progress = z.strictObject({
   current: words.optional(),
   ...producerFields,
 }).superRefine((event, context) => {
-  for (const name of COUNTERS) {
+  for (const name of ENTITY_COUNTS) {
     const long = event[`entities_${name}`];
     if (long === undefined || event[name] === undefined || event[name] === long) continue;
     context.addIssue({
@@ -80,8 +87,8 @@ const progress = z.strictObject({
       message: `expected entities_${name} or none`,
     });
   }
-  if (Object.keys(event.entities_encountered ?? {}).length > 1_000) {
-    const message = "expected at most 1000 entity types";
+  if (Object.keys(event.entities_encountered ?? {}).length > TYPES_MAX) {
+    const message = `expected at most ${TYPES_MAX} entity types`;
     context.addIssue({ code: "custom", path: ["entities_encountered"], message });
   }
 });
@@ -159,7 +166,7 @@ export function workerEvent(event: WireEvent): WorkerEvent {
         bytes: event.bytes_done,
         encountered: event.entities_encountered,
       };
-      for (const name of COUNTERS) counters[name] = event[`entities_${name}`] ?? event[name];
+      for (const name of ENTITY_COUNTS) counters[name] = event[`entities_${name}`] ?? event[name];
       return {
         type: "progress",
         delta: event.delta ?? false,

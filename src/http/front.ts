@@ -4,6 +4,7 @@
  */
 import { loadLog } from "../logger.ts";
 import type { Connection } from "./env.ts";
+import { HEALTH_PATH, healthy } from "./health_routes.ts";
 import { Problem } from "./problem.ts";
 import { tellAnswered } from "./request_line.ts";
 import type { Services } from "./services.ts";
@@ -11,12 +12,11 @@ import type { Services } from "./services.ts";
 /** Leaves the first moment to whoever waited for the port, in milliseconds; a request does not wait. */
 const LOAD_AFTER_MS = 100;
 
-const HEALTH = "/healthz";
-
 interface App {
   fetch(request: Request, connection: Connection): Response | Promise<Response>;
 }
 
+/** The handler of the listener. */
 export class Front {
   readonly #services: Services;
   readonly #version: string;
@@ -52,21 +52,19 @@ export class Front {
     const { origin, corsOrigins, clock } = this.#services;
     if (request.method !== "GET" || corsOrigins.length > 0) return undefined;
     const path = origin.pathOf(new URL(request.url).pathname);
-    if (path !== HEALTH || !origin.accepts(request, peer)) return undefined;
+    if (path !== HEALTH_PATH || !origin.accepts(request, peer)) return undefined;
     const startedMs = clock.monotonic();
     const id = crypto.randomUUID();
     tellAnswered(this.#services, {
       id,
       request,
       path,
-      route: HEALTH,
+      route: HEALTH_PATH,
       status: 200,
       startedMs,
       peer,
     });
-    // Bun's Response.json() would name a charset, which the app does not.
-    const headers = { "Content-Type": "application/json", "X-Request-Id": id };
-    return new Response(JSON.stringify({ status: "ok" }), { headers });
+    return healthy({ "X-Request-Id": id });
   }
 
   async #whenLoaded(request: Request, connection: Connection): Promise<Response> {

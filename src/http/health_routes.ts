@@ -4,12 +4,22 @@ import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 
+/** Answers as long as the process does. */
+export const HEALTH_PATH = "/healthz";
+
+/** What it answers. Not by Response.json(), which names a charset under Bun. */
+export function healthy(headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify({ status: "ok" }), {
+    headers: { "Content-Type": "application/json", ...headers },
+  });
+}
+
 /** `/healthz` answers as long as the process does; `/readyz` says 503 once it has begun to stop. */
 export function addHealthRoutes(
   app: OpenAPIHono<HttpEnv>,
   { dispatcher, origin }: Pick<Services, "dispatcher" | "origin">,
 ): void {
-  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  app.get(HEALTH_PATH, () => healthy());
   app.get("/readyz", (context) => {
     const headers = { "Cache-Control": "no-store" };
     if (!dispatcher.stopping) return context.json({ status: "ready" }, 200, headers);

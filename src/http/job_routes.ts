@@ -67,6 +67,7 @@ const cancelRoute = createRoute({
   responses: { 200: json(JobSchema, "The job"), ...problems("forbidden", "not-found") },
 });
 
+/** Jobs: listing, looking at, cancelling and removing them. */
 export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { log, dispatcher, syncs } = services;
 

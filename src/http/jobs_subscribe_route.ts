@@ -31,6 +31,7 @@ const route = createRoute({
   },
 });
 
+/** The stream of many jobs. */
 export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { viewers, authenticator, syncs } = services;
 

@@ -55,6 +55,7 @@ const eventsRoute = createRoute({
   },
 });
 
+/** The log lines of a job, and its whole log. */
 export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log, downloads }: Services): void {
   app.openapi(logsRoute, async (context): Promise<Answer> => {
     const job = await jobFor(context, log, "read");

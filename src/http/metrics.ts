@@ -11,6 +11,7 @@ export interface Observed {
   readonly scheduler: Scheduler;
 }
 
+/** Counts what happens often, and looks the rest up when it is asked for. */
 export class Metrics {
   readonly #version: string;
   readonly #runtime: string;

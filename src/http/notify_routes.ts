@@ -57,6 +57,7 @@ const deliveriesRoute = createRoute({
   },
 });
 
+/** What was told to the targets, and what waits. */
 export function addNotifyRoutes(app: OpenAPIHono<HttpEnv>, { notifications }: Services): void {
   app.openapi(deliveriesRoute, (context) => {
     requireScope(context, "read");

@@ -1,7 +1,7 @@
 /** The events that workers post most, recognised without a schema. */
 import { LOG_LEVELS } from "../sync/entry.ts";
 import type { WireEvent } from "./event_schemas.ts";
-import { MESSAGE_MAX, PERCENT_MAX, SOURCE_MAX, WORDS_MAX } from "./event_limits.ts";
+import { MESSAGE_MAX, PERCENT_MAX, SOURCE_MAX, WORDS_MAX } from "../sync/event_limits.ts";
 
 /**
  * The event when it is plainly right: progress or a log line with fields that are one number or one

@@ -16,6 +16,7 @@ export interface PublicOriginOptions {
   readonly trustedProxies: readonly string[];
 }
 
+/** Which hosts are ours, what is before our paths, and who asks behind proxies that are trusted. */
 export class PublicOrigin {
   /** What stands before every path: `/synctail`, or nothing. */
   readonly prefix: string;

@@ -13,6 +13,7 @@ export interface RateLimits {
   readonly requests: number;
 }
 
+/** Counts the events and requests of the last second. */
 export class Rates {
   readonly #jobEvents: Rate;
   readonly #tenantEvents: Rate;

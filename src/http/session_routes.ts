@@ -40,6 +40,7 @@ const endRoute = createRoute({
 /** What browsers send along, at least one of them. */
 const BY_PAGES = ["Origin", "Sec-Fetch-Site"];
 
+/** Signing in, who one is, signing out. */
 export function addSessionRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { authenticator, origin, stallAfterMs } = services;
   const { sessions } = authenticator.parts;

@@ -35,6 +35,7 @@ const route = createRoute({
   },
 });
 
+/** The stream of one job. */
 export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { log, viewers, authenticator } = services;
 

@@ -47,6 +47,7 @@ const runRoute = createRoute({
   },
 });
 
+/** Syncs: listing them and running one. */
 export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { syncs, dispatcher, scheduler, log } = services;
 

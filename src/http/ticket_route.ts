@@ -26,6 +26,7 @@ const route = createRoute({
   },
 });
 
+/** Short-lived rights to a stream. */
 export function addTicketRoute(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { log, authenticator, origin, clock } = services;
 

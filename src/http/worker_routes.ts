@@ -78,6 +78,7 @@ const eventsRoute = createRoute({
   },
 });
 
+/** Creating jobs whose work is done elsewhere, and telling of them. */
 export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { log, outside } = services;
 

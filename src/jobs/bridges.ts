@@ -3,6 +3,7 @@ import type { OutsideJobs } from "./outside_jobs.ts";
 import { RedisBridge } from "./redis_bridge.ts";
 import type { ConfiguredSync } from "./sync_config.ts";
 
+/** Keeps one bridge running for each sync with a source of `redis_pubsub`. */
 export class Bridges {
   readonly #outside: OutsideJobs;
   readonly #onFault: (cause: unknown) => void;

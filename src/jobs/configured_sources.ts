@@ -22,6 +22,7 @@ export interface Around {
   readonly all: readonly ConfiguredSync[];
 }
 
+/** The directory source of a configured sync. */
 export function directoryOf(
   { path, maxPerS, maxFileBytes }: DirectorySourceConfig,
   destination: SqliteDestinationConfig,

@@ -72,6 +72,7 @@ export class StoppingError extends Error {
   }
 }
 
+/** To be opened before anything runs, and stopped before the log is closed. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #running = new Map<JobKeyText, JobRunner>();

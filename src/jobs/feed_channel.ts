@@ -7,9 +7,9 @@ import type { Counters } from "../sync/producer.ts";
 import { isTerminal } from "../sync/status.ts";
 import type { FeedMessage } from "./feed_message.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
+import { ENTITY_COUNTS } from "../sync/progress.ts";
 
 const STAMP = { id: "feed", epoch: 0, number: undefined };
-const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
 
 export interface ChannelOptions {
   readonly outside: OutsideJobs;
@@ -117,7 +117,7 @@ function neverBack(counters: Partial<Counters>, { progress }: Job) {
   const kept: { -readonly [Name in keyof Counters]?: Counters[Name] } = {
     bytes: highest(counters.bytes, progress.bytesDone ?? 0),
   };
-  for (const name of COUNTERS) kept[name] = highest(counters[name], progress[name]);
+  for (const name of ENTITY_COUNTS) kept[name] = highest(counters[name], progress[name]);
   if (counters.encountered) {
     kept.encountered = Object.fromEntries(
       Object.entries(counters.encountered).map(([type, count]) => [

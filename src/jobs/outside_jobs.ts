@@ -90,6 +90,7 @@ export class NotOutsideError extends Error {
   override readonly name = "NotOutsideError";
 }
 
+/** What workers may do with their jobs. */
 export class OutsideJobs {
   readonly #log: EventLog;
   readonly #syncs: Syncs;

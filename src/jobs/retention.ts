@@ -20,6 +20,7 @@ export interface RetentionOptions {
   readonly bytesMax: number;
 }
 
+/** Takes away what is too old or too much, every minute from `start` to `stop`. */
 export class Retention {
   readonly #options: RetentionOptions;
   #callOff: (() => void) | undefined;

@@ -1,14 +1,12 @@
 /** From what workers count to a job's totals. */
 import type { ProgressEvent } from "../sync/event.ts";
+import { TYPES_MAX } from "../sync/event_limits.ts";
 import type { Job } from "../sync/job.ts";
 import type { Counters } from "../sync/producer.ts";
 import { entitiesDone, type Progress } from "../sync/progress.ts";
 
 /** Rates are means that forget what is older than about this many milliseconds. */
 const MEMORY_MS = 10_000;
-
-/** Most entity types that are counted of one job: every progress entry carries all of them. */
-const TYPES_MAX = 1_000;
 
 /** Counters that are one number. */
 type NumberName = Exclude<keyof Counters, "encountered">;

@@ -9,6 +9,7 @@ const STATUS = 1;
 /** The columns seq, at_ms, kind, body. */
 export type EntryRow = readonly [number, number, number, string];
 
+/** The columns of the entry. */
 export function entryRow(entry: Entry): EntryRow {
   if (entry.kind === "log") {
     const { seq, atMs, level, text } = entry;

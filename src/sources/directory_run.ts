@@ -33,6 +33,7 @@ const TELL_MS = 20;
 /** What a directory that could not be listed is counted as. */
 const DIRECTORY = "directory";
 
+/** Its events are those of one run of the source. */
 export class DirectoryRun {
   readonly #options: DirectoryRunOptions;
   readonly #slice: TimeSlice;

@@ -31,7 +31,8 @@ const LINK = "it is a link";
 
 /** What a look at the file came to. */
 type Looked =
-  | { readonly kind: "kept" | "hashed"; readonly stat: FileStat; readonly row?: IndexedEntity }
+  | { readonly kind: "kept"; readonly stat: FileStat }
+  | { readonly kind: "hashed"; readonly row: IndexedEntity }
   | { readonly kind: "unfit"; readonly reason: string }
   | { readonly kind: "unreadable"; readonly reason: string }
   | { readonly kind: "vanished" };
@@ -91,7 +92,7 @@ export class EntitySync {
       case "kept":
         return tally.keep(type, looked.stat.size);
       case "hashed":
-        return this.#write(looked.row, known, looked.stat.size);
+        return this.#write(looked.row, known);
       case "unreadable":
         // It is there, but cannot be read now: what the index knows of it stays.
         tally.skip(type);
@@ -154,16 +155,14 @@ export class EntitySync {
     }
     const { hash, settled } = read;
     const { size, mtimeMs, inode } = read.stat;
-    const row = { key, type, hash, size, mtimeMs, inode, settled };
-    return { kind: "hashed", stat: read.stat, row };
+    return { kind: "hashed", row: { key, type, hash, size, mtimeMs, inode, settled } };
   }
 
-  #write(row: IndexedEntity | undefined, known: IndexedEntity | undefined, bytes: number): void {
-    if (!row) return;
+  #write(row: IndexedEntity, known: IndexedEntity | undefined): void {
     const { session, tally } = this.#options;
-    if (!known) tally.insert(row.type, bytes);
-    else if (known.hash === row.hash) tally.keep(row.type, bytes);
-    else tally.update(row.type, bytes);
+    if (!known) tally.insert(row.type, row.size);
+    else if (known.hash === row.hash) tally.keep(row.type, row.size);
+    else tally.update(row.type, row.size);
     const told = known?.hash === row.hash && sameStamp(known, row) && known.settled === row.settled;
     if (!told) session.put(row);
   }

@@ -26,6 +26,7 @@ export interface Applicant {
 /** Which limit is reached. */
 export type Limit = keyof ViewerLimits;
 
+/** Counts the places that are taken: in all, and by tenant, job and key. */
 export class Admission {
   readonly #limits: ViewerLimits;
   readonly #counts = new Map<string, number>();

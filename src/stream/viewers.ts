@@ -80,6 +80,7 @@ interface Place extends Applicant {
   readonly right: string | undefined;
 }
 
+/** Opens streams as long as there are places, until it is drained. */
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #tails: Tails;

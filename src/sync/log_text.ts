@@ -24,6 +24,7 @@ export function logText({ message, source, fields, timeMs }: LogFact, atMs: numb
     `, "time": "${isoTime(ms)}"`;
 }
 
+/** The other way round: what a stored line says. */
 export function logWords({ text }: LogEntry): LogWords {
   return JSON.parse(`{${text}}`);
 }

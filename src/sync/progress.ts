@@ -1,5 +1,8 @@
 /** Running totals of a sync job. */
 
+/** What can happen to an entity. */
+export const ENTITY_COUNTS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+
 /** The five things that can happen to an entity, counted as running totals. */
 export interface EntityCounts {
   readonly inserted: number;

@@ -29,6 +29,7 @@ export interface ExecJobOptions {
   readonly onCancel: () => void;
 }
 
+/** Told of what the program says, and of its end; tells the server. */
 export class ExecJob {
   readonly #options: ExecJobOptions;
   readonly #id = newJobId();

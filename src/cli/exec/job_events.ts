@@ -1,27 +1,31 @@
 /** What a program's format says, as events on the wire that the server will take. */
 import type { SourceLog, SourceProgress } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
+import {
+  MESSAGE_MAX,
+  SOURCE_MAX,
+  TYPE_MAX,
+  TYPES_MAX,
+  WORDS_MAX,
+} from "../../sync/event_limits.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
+import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
-/** What the server takes at most (docs/workers.md), in characters. */
-const MESSAGE_MAX = 64 * 1024;
-const WORDS_MAX = 1_000;
-const NAME_MAX = 200;
+/** Characters of an error's code that the server takes. */
 const CODE_MAX = 100;
-const TYPES_MAX = 1_000;
 /** Fields whose JSON is longer are left out, in characters. */
 const FIELDS_MAX = 64 * 1024;
-
-const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
 
 /** Makes bodies of events; remembers totals, so that none goes back. */
 export class JobEvents {
   readonly #last = new Map<string, number>();
 
   progress(event: SourceProgress): string {
-    const counts = COUNTERS.map((name) => [`entities_${name}`, this.#total(name, event[name])]);
+    const counts = ENTITY_COUNTS.map((
+      name,
+    ) => [`entities_${name}`, this.#total(name, event[name])]);
     const encountered = Object.entries(event.encountered).slice(0, TYPES_MAX)
-      .filter(([type]) => type !== "" && type.length <= NAME_MAX)
+      .filter(([type]) => type !== "" && type.length <= TYPE_MAX)
       .map(([type, count]) => [type, this.#total(`encountered ${type}`, count)]);
     return JSON.stringify({
       type: "progress",
@@ -43,7 +47,7 @@ export class JobEvents {
       type: "log",
       level,
       message: message.slice(0, MESSAGE_MAX),
-      source: source?.slice(0, NAME_MAX),
+      source: source?.slice(0, SOURCE_MAX),
       time: new Date(Math.abs(timeMs) < TIME_MAX ? timeMs : nowMs).toISOString(),
       fields: fields && JSON.stringify(fields).length <= FIELDS_MAX ? fields : undefined,
     });

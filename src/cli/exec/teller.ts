@@ -27,6 +27,7 @@ export interface TellerOptions {
 
 const NOTHING_YET: SourceProgress = { type: "progress", ...NO_PROGRESS };
 
+/** Thins events into the spool and delivers it until the job has ended. */
 export class Teller {
   readonly #options: TellerOptions;
   readonly #events = new JobEvents();

@@ -40,6 +40,7 @@ export interface NotificationsOptions {
   readonly random?: () => number;
 }
 
+/** Queues what happens to jobs for each target that wants it; `send` begins to send, `stop` ends it. */
 export class Notifications {
   readonly #options: NotificationsOptions;
   readonly #logger = loggerOf("notify");

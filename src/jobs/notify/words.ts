@@ -1,10 +1,10 @@
 /** Messages in words, for people. */
 import { clean } from "../../sync/clean.ts";
 import type { Message, MessageKind } from "./message.ts";
+import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
 /** Characters of a text at most: it has to fit every service that shows it. */
 const TEXT_MAX = 1_000;
-const COUNTS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
 
 const TITLES: Readonly<Record<MessageKind, string>> = {
   started: "has started",
@@ -38,7 +38,7 @@ export function textOf(message: Message): string {
 
 /** `12 inserted, 3 kept, 1 warning in 90 s` */
 function countsOf(job: Readonly<Record<string, unknown>>): string {
-  const parts = COUNTS.filter((name) => Number(job[`entities_${name}`]) > 0)
+  const parts = ENTITY_COUNTS.filter((name) => Number(job[`entities_${name}`]) > 0)
     .map((name) => `${job[`entities_${name}`]} ${name}`);
   const warnings = Number(job.warnings ?? 0);
   if (warnings > 0) parts.push(warnings === 1 ? "1 warning" : `${warnings} warnings`);

@@ -47,6 +47,7 @@ export interface Standing {
   readonly lastSkip: Skip | null;
 }
 
+/** Starts what is due and tells what is overdue, from `start` to `stop`; `look` does so at once. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #slots: SlotRuns;

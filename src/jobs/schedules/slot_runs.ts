@@ -39,6 +39,7 @@ export interface Skips {
 
 const NO_SKIPS: Skips = { count: 0, last: null };
 
+/** Starts each slot of a schedule once, and counts the skipped ones. */
 export class SlotRuns {
   readonly #options: SlotRunsOptions;
   readonly #skips = new Map<SyncPlace, Skips>();

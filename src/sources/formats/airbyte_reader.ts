@@ -11,6 +11,7 @@ import { levelCalled, logLine, words } from "./words.ts";
 /** A source that reads a database's log marks a deleted row with the time of its end. */
 const DELETED_AT = "_ab_cdc_deleted_at";
 
+/** Of RECORD, LOG, TRACE and STATE messages. */
 export class AirbyteReader implements LineReader {
   readonly #counts: RecordCounts;
   readonly #talk: Talk;

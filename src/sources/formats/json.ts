@@ -32,6 +32,7 @@ function tooDeep(text: string): boolean {
   return false;
 }
 
+/** Whether it is an object and no array. */
 export function isObject(value: unknown): value is Members {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,6 +3,7 @@
 /** So many are remembered; further ones are counted each time that they come. */
 const NAMES_MAX = 10_000;
 
+/** A set that stops remembering, but not counting, at NAMES_MAX. */
 export class Names {
   readonly #names = new Set<string>();
   #more = 0;

@@ -1,16 +1,11 @@
 /** Programs that print events of our own, one JSON object a line. */
 import type { SourceEvent, SourceLog } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
-import {
-  COUNTERS,
-  type NdjsonEnd,
-  NdjsonFault,
-  type NdjsonProgress,
-  parseNdjson,
-} from "./ndjson_event.ts";
+import { type NdjsonEnd, NdjsonFault, type NdjsonProgress, parseNdjson } from "./ndjson_event.ts";
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { Totals } from "./totals.ts";
 import { failure, PROGRAM_FAILED, succeeded } from "./verdict.ts";
+import { ENTITY_COUNTS } from "../../sync/progress.ts";
 import { words } from "./words.ts";
 
 export const ndjsonFormat: ProgramFormat = {
@@ -78,7 +73,7 @@ class NdjsonReader implements LineReader {
       return total;
     };
     const { counters, encountered } = event;
-    const counts = COUNTERS.map((name) => next(name, totals[name], counters[name]));
+    const counts = ENTITY_COUNTS.map((name) => next(name, totals[name], counters[name]));
     const met = Object.entries(encountered).map(([type, given]) => {
       const last = totals.met(type);
       return [type, next(`entities_encountered ${type}`, last, given) - last] as const;
@@ -89,7 +84,7 @@ class NdjsonReader implements LineReader {
       totals.bytesDone = next("bytes_done", totals.bytesDone ?? 0, counters.bytesDone);
     }
     // From here on nothing is refused: an event counts as a whole or not at all.
-    COUNTERS.forEach((name, at) => totals[name] = counts[at]);
+    ENTITY_COUNTS.forEach((name, at) => totals[name] = counts[at]);
     for (const [type, more] of met) totals.meet(type, more);
     totals.warnings = warnings;
     totals.total = event.total ?? totals.total;

@@ -2,12 +2,12 @@
 import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
 import type { SourceLog } from "../source.ts";
-import { TYPES_MAX } from "./totals.ts";
 import { isObject, type Members, objectIn } from "./json.ts";
+import { ENTITY_COUNTS } from "../../sync/progress.ts";
+import { SOURCE_MAX, TYPES_MAX } from "../../sync/event_limits.ts";
 
 /** Counters on the wire by their names; each has a short form too. */
-export const COUNTERS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
-export type CounterName = typeof COUNTERS[number];
+export type CounterName = typeof ENTITY_COUNTS[number];
 
 export interface NdjsonProgress extends JobMeasures {
   readonly type: "progress";
@@ -33,8 +33,8 @@ const MEASURES = ["total", "bytes_total", "phase", "current"];
 const PRODUCER = ["producer_id", "producer_epoch", "producer_seq"];
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   progress: [
-    ...COUNTERS,
-    ...COUNTERS.map((name) => `entities_${name}`),
+    ...ENTITY_COUNTS,
+    ...ENTITY_COUNTS.map((name) => `entities_${name}`),
     ...MEASURES,
     "delta",
     "entities_encountered",
@@ -46,8 +46,6 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   total: ["total", "bytes_total"],
   end: ["status", "error"],
 };
-/** Who wrote a line; a longer name is cut there, in characters. */
-const SOURCE_MAX = 200;
 const STATUSES = ["completed", "failed", "cancelled"] as const;
 
 /**
@@ -83,7 +81,7 @@ function progress(members: Members): NdjsonProgress {
     throw new NdjsonFault(`"entities_encountered" has more than ${TYPES_MAX} types`);
   }
   const counters: Partial<Record<CounterName | "warnings" | "bytesDone", number>> = {};
-  for (const name of COUNTERS) {
+  for (const name of ENTITY_COUNTS) {
     counters[name] = count(members, `entities_${name}`) ?? count(members, name);
   }
   counters.warnings = count(members, "warnings");

@@ -33,6 +33,7 @@ const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
 /** Nothing to do is no failure (`--error-on-no-transfer`). */
 const COMPLETED = [0, 9];
 
+/** Of its JSON log (`--use-json-log`) and stats. */
 export class RcloneReader implements LineReader {
   readonly #run: RcloneRun;
   readonly #totals = new Totals();

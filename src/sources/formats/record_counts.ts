@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { SourceEvent } from "../source.ts";
 import { type Members, stableJson } from "./json.ts";
-import { Totals, TYPES_MAX } from "./totals.ts";
+import { TYPES_MAX } from "../../sync/event_limits.ts";
+import { Totals } from "./totals.ts";
 import { logLine } from "./words.ts";
 
 /** A path of members into a record. */

@@ -18,6 +18,7 @@ export interface ResticRun {
   readonly dryRun: boolean;
 }
 
+/** Of its messages (`--json`). */
 export class ResticReader implements LineReader {
   readonly #run: ResticRun;
   readonly #totals = new Totals();

@@ -35,6 +35,7 @@ const COMPLETED = [0, 24];
 /** All that could be transferred was. */
 const RAN_THROUGH = [0, 23, 24, 25];
 
+/** Of itemized changes, progress and messages. */
 export class RsyncReader implements LineReader {
   readonly #run: RsyncRun;
   readonly #totals = new Totals();

@@ -11,6 +11,7 @@ export const THE_PROGRAM = "The program";
 /** What nobody caught, as Python, Node and Java name it amidst or behind its trace. */
 const EXCEPTION = /^[\w.$]*(?:Error|Exception)(?:: |$)/;
 
+/** Remembers of what is said what may be the reason of a failure. */
 export class Talk {
   readonly #totals: Totals;
   #warned = 0;

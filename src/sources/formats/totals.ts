@@ -1,13 +1,10 @@
 /** The running totals of a program's run. */
 import type { SourceProgress } from "../source.ts";
+import { TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
 import { words } from "./words.ts";
 
-/** Entity types told one by one, as many as workers may tell; further ones are counted together. */
-export const TYPES_MAX = 1_000;
+/** What entity types beyond TYPES_MAX are counted as. */
 const OTHER = "other";
-/** Longer names are cut there, in characters: workers may send no longer ones. */
-const NAME_MAX = 1_000;
-const TYPE_MAX = 200;
 
 /** What is known so far; what the program does not say stays undefined. */
 export class Totals {
@@ -30,7 +27,7 @@ export class Totals {
   }
 
   set phase(text: string | undefined) {
-    this.#phase = short(text, NAME_MAX);
+    this.#phase = short(text, WORDS_MAX);
   }
 
   get current(): string | undefined {
@@ -38,7 +35,7 @@ export class Totals {
   }
 
   set current(text: string | undefined) {
-    this.#current = short(text, NAME_MAX);
+    this.#current = short(text, WORDS_MAX);
   }
 
   /** Counts entities met of one type. */
