@@ -78,9 +78,9 @@ function configure(loaded: LogTape, level: ServerLogLevel): void {
       stderr(record) {
         surviveClosedLog();
         format ??= process.stderr.isTTY
-          ? loaded.getAnsiColorFormatter({ timestamp: "time" })
+          ? loaded.getAnsiColorFormatter({ timestamp: "time", value: "bare" })
           : loaded.getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
-        process.stderr.write(format(record));
+        process.stderr.write(format({ ...record, message: bare(record.message) }));
       },
     },
     loggers: [
@@ -88,6 +88,21 @@ function configure(loaded: LogTape, level: ServerLogLevel): void {
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
+}
+
+/**
+ * The parts of a message, words and values in turn, with the texts among the values as words: LogTape
+ * puts those in quotes, which JSON then escapes.
+ */
+function bare(message: readonly unknown[]): readonly unknown[] {
+  const [first, ...others] = message;
+  const parts: unknown[] = [first];
+  for (const [place, part] of others.entries()) {
+    const words = place % 2 === 1 || typeof part === "string";
+    if (!words) parts.push(part, "");
+    else parts.push(`${parts.pop()}${part}`);
+  }
+  return parts;
 }
 
 let surviving = false;

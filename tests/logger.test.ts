@@ -28,11 +28,16 @@ test("a logger loses no line that is said before LogTape is there, nor the last 
     "ERROR early 3",
     "INFO late 1",
     "ERROR late 2",
+    'ERROR some of a "b": 2 left, [1]',
   ]);
 });
 
 test("a logger tells only lines of the level that is asked for, early and late", async () => {
-  assert.deepEqual(await told("error"), ["ERROR early 3", "ERROR late 2"]);
+  assert.deepEqual(await told("error"), [
+    "ERROR early 3",
+    "ERROR late 2",
+    'ERROR some of a "b": 2 left, [1]',
+  ]);
 });
 
 test("a logger that nobody has asked for says nothing", async () => {

@@ -12,5 +12,11 @@ logger.error("early {n}", { n: 3 });
 await logTold();
 if (logger.isEnabledFor("info")) logger.info("late {n}", { n: 1 });
 logger.error("late {n}", { n: 2 });
+logger.error("{what} of {name}: {n} left, {more}", {
+  what: "some",
+  name: 'a "b"',
+  n: 2,
+  more: [1],
+});
 await logTold();
 process.exit();
