@@ -49,7 +49,7 @@ export function openStreams({ options, directory, opened, onFault }: Ground) {
   const sqlite = new SqliteLog({ ...options, path: directory.file(LOG_FILE) });
   opened.push(() => sqlite.close());
   const hub = new Hub();
-  const log = new PublishedLog(sqlite, hub, tellEnd);
+  const log = new PublishedLog(sqlite, hub, options.clock, tellEnd);
   const metrics = new Metrics(VERSION, RUNTIME);
   const limits = {
     all: options.viewersMax || Infinity,

@@ -17,8 +17,8 @@ const OWED_FRAMES_MAX = RING_FRAMES_MAX / 4;
 const OTHERS_MS_MAX = 2;
 /** What serving one takes at most, in milliseconds: four times the usual. */
 const SERVE_MS = 0.04;
-/** As OTHERS_MS_MAX, for what begins a round: from its append, by a commit and two turns. */
-const LATE_MS = 4;
+/** As OTHERS_MS_MAX, for what begins a round: from when it was there, by two turns. */
+const LATE_MS = 3;
 
 /** One who is served. */
 export interface Served {
@@ -32,6 +32,8 @@ export interface Arrival {
   readonly bytes: number;
   /** When the oldest of its entries was appended; undefined where there is none. */
   readonly atMs?: number;
+  /** When they were committed, on the clock that only goes forward. */
+  readonly grownMs?: number;
 }
 
 export interface FanOutOptions<Follower> {
@@ -64,9 +66,9 @@ export class FanOut<Follower extends Served> {
   #round: Round | undefined;
   /** What has come during the round, and has another one after it. */
   #next: Arrival | undefined;
-  /** When the last round ended, and when some were served last on the clock that only goes forward. */
-  #endedMs = 0;
-  #servedMs = 0;
+  /** When the last round ended, and when some were served last. */
+  #endedMs = -Infinity;
+  #servedMs = -Infinity;
   #armed = false;
 
   constructor(options: FanOutOptions<Follower>) {
@@ -103,9 +105,9 @@ export class FanOut<Follower extends Served> {
     this.#turn();
   }
 
-  /** Whether other work has held the loop since the append; a round of ours may have as well. */
-  #isLate({ atMs = Infinity }: Arrival): boolean {
-    return atMs > this.#endedMs && this.#options.clock.now() - atMs > LATE_MS;
+  /** Whether other work has held the loop since the commit; a round of ours may have as well. */
+  #isLate({ grownMs = Infinity }: Arrival): boolean {
+    return grownMs > this.#endedMs && this.#options.clock.monotonic() - grownMs > LATE_MS;
   }
 
   #begin(arrival: Arrival): Round {
@@ -152,7 +154,7 @@ export class FanOut<Follower extends Served> {
 
   #end({ arrival: { atMs } }: Round): void {
     this.#round = undefined;
-    this.#endedMs = this.#options.clock.now();
+    this.#endedMs = this.#options.clock.monotonic();
     const next = this.#next;
     this.#next = undefined;
     if (next) this.#begin(next);

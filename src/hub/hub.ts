@@ -1,7 +1,8 @@
 /** Wake-ups: tells who follows a job that its log has grown. Carries no data. */
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 
-type Listener = () => void;
+/** Told when the log has grown, on the clock that only goes forward; undefined where nobody knows. */
+type Listener = (grownMs: number | undefined) => void;
 type AnyListener = (key: JobKey) => void;
 
 /** Listeners by job. A wake-up that nobody listens to costs one look into a map. */
@@ -28,12 +29,16 @@ export class Hub {
     return () => void this.#ofAny.delete(listener);
   }
 
-  /** Says that the job's log has grown, or that the job has come or gone. */
-  wake(key: JobKey): void {
+  /**
+   * Says that the job's log has grown, or that the job has come or gone.
+   *
+   * @param grownMs when, on the clock that only goes forward
+   */
+  wake(key: JobKey, grownMs?: number): void {
     for (const listener of [...this.#ofAny]) listener(key);
     const listeners = this.#listeners.get(keyText(key));
     if (!listeners) return;
-    for (const listener of [...listeners]) listener();
+    for (const listener of [...listeners]) listener(grownMs);
   }
 
   /** How many jobs are listened to. */

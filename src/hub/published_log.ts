@@ -1,5 +1,6 @@
 /** A log whose appends wake the hub. */
 import { setImmediate } from "node:timers";
+import type { Clock } from "../clock.ts";
 import type { LogLevel, Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import type { Job, NewJob, SyncRef } from "../sync/job.ts";
@@ -34,12 +35,14 @@ export type OnEnd = (job: Job, requestId: string | undefined) => void;
 export class PublishedLog implements EventLog {
   readonly #log: EventLog;
   readonly #hub: Hub;
+  readonly #clock: Clock;
   readonly #onEnd: OnEnd;
   #grown = new Map<JobKeyText, JobKey>();
 
-  constructor(log: EventLog, hub: Hub, onEnd: OnEnd = () => {}) {
+  constructor(log: EventLog, hub: Hub, clock: Clock, onEnd: OnEnd = () => {}) {
     this.#log = log;
     this.#hub = hub;
+    this.#clock = clock;
     this.#onEnd = onEnd;
   }
 
@@ -133,11 +136,12 @@ export class PublishedLog implements EventLog {
     const first = this.#grown.size === 0;
     this.#grown.set(keyText({ tenant, id }), { tenant, id });
     if (!first) return;
+    const grownMs = this.#clock.monotonic();
     setImmediate(() =>
       setImmediate(() => {
         const grown = this.#grown;
         this.#grown = new Map();
-        for (const key of grown.values()) this.#hub.wake(key);
+        for (const key of grown.values()) this.#hub.wake(key, grownMs);
       })
     );
   }

@@ -52,6 +52,8 @@ export class Tail {
   readonly #onFault: (cause: unknown) => void;
   readonly #fanOut: FanOut<Follower>;
   #version = 0;
+  /** When what has not been read yet was there first; undefined where nobody knows. */
+  #grownMs: number | undefined;
   #reading = false;
   #closed = false;
   #ended: boolean;
@@ -80,7 +82,7 @@ export class Tail {
       },
       clock: options.clock,
     });
-    this.#stop = options.hub.listen(keyText(job), () => this.#wake());
+    this.#stop = options.hub.listen(keyText(job), (grownMs) => this.#wake(grownMs));
   }
 
   /** Seq of the newest entry that the tail has. */
@@ -143,8 +145,9 @@ export class Tail {
     else this.#fanOut.wait(follower);
   }
 
-  #wake(): void {
+  #wake(grownMs?: number): void {
     this.#version++;
+    this.#grownMs ??= grownMs;
     if (this.#reading || this.#closed || this.#failure) return;
     this.#reading = true;
     this.#follow().catch((cause) => this.#fail(cause)).finally(() => this.#reading = false);
@@ -179,9 +182,11 @@ export class Tail {
 
   async #encode(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
+    const grownMs = this.#grownMs;
+    this.#grownMs = undefined;
     const writes = entries.map((entry) => this.#writer.write(entry));
     const [bytes] = await Promise.all([this.#collect(entries), ...writes]);
-    this.#fanOut.serve({ frames: entries.length, bytes, atMs: entries[0].atMs });
+    this.#fanOut.serve({ frames: entries.length, bytes, atMs: entries[0].atMs, grownMs });
   }
 
   /** Takes what the encoder makes of the entries; the answer is its length in bytes. */

@@ -8,7 +8,7 @@ import { CHUNK_BYTES_MAX, RING_FRAMES_MAX } from "../../src/hub/ring.ts";
 const START_MS = 1_000_000;
 
 /** What was appended so many milliseconds later. */
-const little = (ms: number) => ({ frames: 1, bytes: 100, atMs: START_MS + ms });
+const little = (ms: number) => ({ frames: 1, bytes: 100, atMs: START_MS + ms, grownMs: ms });
 
 /** A fan-out whose turns of the event loop are the test's, and followers that note when they are served. */
 function bench(count: number) {
@@ -219,7 +219,7 @@ test("where other work makes the turns long, those who are left are served at on
   assert.equal(count(), 600);
 });
 
-test("what comes long after its append is served to all at once, but not where a round has been in the way", () => {
+test("what comes long after its commit is served to all at once, but not where a round has been in the way", () => {
   const { fanOut, clock, followers, count, turn } = bench(800);
 
   fanOut.serve(little(-5));

@@ -7,10 +7,12 @@ import { type JobKey, keyText } from "../../src/sync/ids.ts";
 import { keyOf } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { newJob, progress } from "../support/log_contract.ts";
+import { turns } from "../support/stream_bench.ts";
 
 test("listenToAll() is told the job of each creation, append and removal, until it is called off", async () => {
   const hub = new Hub();
-  const log = new PublishedLog(new MemoryLog(new FakeClock()), hub);
+  const clock = new FakeClock();
+  const log = new PublishedLog(new MemoryLog(clock), hub, clock);
   const told: JobKey[] = [];
   const next = () => new Promise<void>((resolve) => resolveNext = resolve);
   let resolveNext = () => {};
@@ -32,6 +34,21 @@ test("listenToAll() is told the job of each creation, append and removal, until 
   hub.wake(job);
 
   assert.deepEqual(told, [keyOf(job), keyOf(job), keyOf(job)]);
+});
+
+test("who listens to a job is told when what wakes it was committed, not when it is woken", async () => {
+  const hub = new Hub();
+  const clock = new FakeClock();
+  const log = new PublishedLog(new MemoryLog(clock), hub, clock);
+  const { job } = await log.create(newJob());
+  await turns(3); // which is woken too
+  const told = new Promise<number | undefined>((resolve) => hub.listen(keyText(job), resolve));
+
+  clock.advance(100);
+  await log.append(job, () => ({ facts: [progress("in_progress", 1)] }));
+  clock.advance(7);
+
+  assert.equal(await told, 100);
 });
 
 test("wake() calls only the listeners of that job", () => {

@@ -18,7 +18,7 @@ function bench(t: Cleanup, sinceMs = 0, changes: Partial<OccurrencesOptions> = {
   const clock = new FakeClock();
   const memory = new MemoryLog(clock);
   const hub = new Hub();
-  const log = new PublishedLog(memory, hub);
+  const log = new PublishedLog(memory, hub, clock);
   const told: Occurrence[] = [];
   const gone: JobKey[] = [];
   const faults: unknown[] = [];

@@ -91,7 +91,7 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
   /** A process; what was appended to `memory` it has not heard of. */
   async function start(targets: readonly Target[] = targetsOf(written)) {
     const hub = new Hub();
-    const log = new PublishedLog(memory, hub);
+    const log = new PublishedLog(memory, hub, clock);
     const notifications = new Notifications({
       path,
       durability: "normal",

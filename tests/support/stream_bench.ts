@@ -31,7 +31,7 @@ export function streamBench(
   const clock = new FakeClock();
   const hub = new Hub();
   const store = options.store ?? new MemoryLog(clock);
-  const log = new PublishedLog(options.between?.(store) ?? store, hub);
+  const log = new PublishedLog(options.between?.(store) ?? store, hub, clock);
   const faults: unknown[] = [];
   const viewers = new Viewers({
     log,
