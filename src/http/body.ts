@@ -119,7 +119,7 @@ function namesProto(value: unknown): boolean {
     const next = left.pop();
     if (typeof next !== "object" || next === null) continue;
     if (Object.hasOwn(next, PROTO)) return true;
-    left.push(...Object.values(next));
+    for (const member of Object.values(next)) left.push(member);
   }
   return false;
 }

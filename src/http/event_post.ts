@@ -88,7 +88,7 @@ class Post {
           for (let at = 0; at < batch.length; at++) {
             line++;
             if (blank(batch[at])) continue;
-            const value = (texts && quickly(texts[at])) ?? parsed(batch[at], line);
+            const value = (texts && quickly(texts, at)) ?? parsed(batch[at], line);
             events.push(this.#event(value, [], { line }));
             if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
             const full = events;
@@ -177,26 +177,35 @@ class Post {
   }
 }
 
+/** Lines, and whether one of them has to be looked at more closely. */
+interface Texts {
+  readonly lines: readonly string[];
+  readonly mayNameProto: boolean;
+}
+
 /**
  * The texts of lines that lie one behind the other in memory, decoded at once: one by one that
  * takes as long as to parse them. Undefined where that cannot be.
  */
-function textsOf(lines: readonly Uint8Array[]): string[] | undefined {
+function textsOf(lines: readonly Uint8Array[]): Texts | undefined {
   const { buffer, byteOffset } = lines[0];
   const last = lines[lines.length - 1];
   if (last.buffer !== buffer) return undefined;
   const length = last.byteOffset + last.length - byteOffset;
   try {
-    const texts = utf8.decode(new Uint8Array(buffer, byteOffset, length)).split("\n");
-    return texts.length === lines.length ? texts : undefined;
+    const whole = utf8.decode(new Uint8Array(buffer, byteOffset, length));
+    const texts = whole.split("\n");
+    if (texts.length !== lines.length) return undefined;
+    return { lines: texts, mayNameProto: mayNameProto(whole) };
   } catch {
     return undefined; // Which line it is comes out when they are read one by one.
   }
 }
 
-/** The object that the text is; undefined for anything else. */
-function quickly(text: string): object | undefined {
-  if (mayNameProto(text)) return undefined;
+/** The object that the line is; undefined for anything else. */
+function quickly(texts: Texts, at: number): object | undefined {
+  const text = texts.lines[at];
+  if (texts.mayNameProto && mayNameProto(text)) return undefined;
   try {
     const value = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : undefined;

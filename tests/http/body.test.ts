@@ -159,4 +159,6 @@ test("parseJson() refuses a member that would be lost, wherever it is, and no ot
     assert.throws(() => parseJson(utf8.encode(text)), /a member named __proto__/);
   }
   assert.deepEqual(parseJson(utf8.encode('{"a": "__proto__"}')), { a: "__proto__" });
+  const long = `["\\u0000"${",0".repeat(500_000)}]`;
+  assert.equal((parseJson(utf8.encode(long)) as unknown[]).length, 500_001); // as it is written
 });
