@@ -17,6 +17,27 @@ const STATUS = `document.querySelector(".status")?.textContent`;
 const PILL = `document.querySelector(".link-pill").dataset.link`;
 const BAR = `document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")`;
 
+test("a job is called by its sync and its own name, and an old rate is not shown", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users", name: "Tuesday", total: 100 });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`${BAR} === "10"`);
+  await page.run("window.paceOf = () => document.querySelector('.pace').textContent, 0");
+  for (let done = 20; await page.run<string>("paceOf()") === ""; done++) {
+    await job.tell({ type: "progress", entities_inserted: Math.min(done, 99) });
+  }
+
+  const title = await page.run<string>("document.querySelector('h1').textContent");
+  // As if nothing had come for as long.
+  await page.run("const now = Date.now; Date.now = () => now() + 11_000; 0");
+  await page.until("paceOf() === ''");
+  const words = await page.text();
+  await page.picture("quiet");
+
+  assert.equal(title, "users \u00b7 Tuesday");
+  assert.doesNotMatch(words, /\d\/s|left/);
+});
+
 test("a sync is seen moving and ending", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "users", total: 100 });
