@@ -79,8 +79,8 @@ function configure(loaded: LogTape, level: ServerLogLevel): void {
         surviveClosedLog();
         format ??= process.stderr.isTTY
           ? loaded.getAnsiColorFormatter({ timestamp: "time", value: "bare" })
-          : loaded.getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
-        process.stderr.write(format({ ...record, message: bare(record.message) }));
+          : jsonLines(loaded);
+        process.stderr.write(format(record));
       },
     },
     loggers: [
@@ -90,17 +90,18 @@ function configure(loaded: LogTape, level: ServerLogLevel): void {
   });
 }
 
-/**
- * The parts of a message, words and values in turn, with the texts among the values as words: LogTape
- * puts those in quotes, which JSON then escapes.
- */
+/** LogTape puts texts among a message's values in quotes, which JSON then escapes: here they are words. */
+function jsonLines(loaded: LogTape): TextFormatter {
+  const format = loaded.getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
+  return (record) => format({ ...record, message: bare(record.message) });
+}
+
+/** @param message words and values in turn */
 function bare(message: readonly unknown[]): readonly unknown[] {
-  const [first, ...others] = message;
-  const parts: unknown[] = [first];
-  for (const [place, part] of others.entries()) {
-    const words = place % 2 === 1 || typeof part === "string";
-    if (!words) parts.push(part, "");
-    else parts.push(`${parts.pop()}${part}`);
+  const parts: unknown[] = [""];
+  for (const [place, part] of message.entries()) {
+    if (place % 2 === 0 || typeof part === "string") parts.push(`${parts.pop()}${part}`);
+    else parts.push(part, "");
   }
   return parts;
 }

@@ -58,7 +58,14 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const { viewers, metrics, log } = streams;
   metrics.observe({ viewers, log, scheduler });
   const stopping = new AbortController();
-  const services = servicesOf(options, authenticator, streams, jobs, notifications, stopping);
+  const services = servicesOf(
+    options,
+    authenticator,
+    streams,
+    jobs,
+    notifications,
+    stopping.signal,
+  );
   const front = new Front(services, VERSION, onFault);
 
   options.beforeListening?.({ keys });

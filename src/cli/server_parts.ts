@@ -136,7 +136,7 @@ export function servicesOf(
   { log, metrics, viewers }: Streams,
   { dispatcher, syncs, outside, scheduler }: Jobs,
   notifications: Notifications,
-  { signal: stopping }: AbortController,
+  stopping: AbortSignal,
 ): Services {
   const { clock, hostname, publicUrl, stallAfterMs, bodyIdleMs } = options;
   return {

@@ -1,6 +1,7 @@
 /** What a producer has to tell and has not told yet, within limits. */
 import type { LogLevel } from "../sync/entry.ts";
 import { MESSAGE_MAX, WORDS_MAX } from "../sync/event_limits.ts";
+import type { EntityCount } from "../sync/progress.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 
 /** Lines that wait at most, and their characters; the oldest make room. */
@@ -10,12 +11,9 @@ const CHARS_MAX = 4 * 1024 * 1024;
 const BATCH_LINES_MAX = 500;
 const BATCH_CHARS_MAX = 256 * 1024;
 
-/** What happens to an entity. */
-export type Counter = "inserted" | "updated" | "deleted" | "kept" | "skipped";
-
 /** Running totals; what is left out stays. */
 export type Totals = {
-  readonly [Name in Counter | "bytes_done" | "warnings" | "total" | "bytes_total"]?: number;
+  readonly [Name in EntityCount | "bytes_done" | "warnings" | "total" | "bytes_total"]?: number;
 };
 
 /** An event on the wire (docs/workers.md). */
@@ -38,7 +36,7 @@ export class Outbox {
   #dropped = 0;
   #end: End | undefined;
 
-  count(counter: Counter | "bytes_done" | "warnings", n: number, type?: string): void {
+  count(counter: EntityCount | "bytes_done" | "warnings", n: number, type?: string): void {
     if (!Number.isSafeInteger(n) || n <= 0) return; // telling a count never breaks a sync
     this.#totals[counter] = (this.#totals[counter] ?? 0) + n;
     if (type !== undefined) this.#encountered.set(type, (this.#encountered.get(type) ?? 0) + n);

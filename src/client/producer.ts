@@ -5,9 +5,10 @@
 import { setTimeout } from "node:timers";
 import { type Clock, systemClock } from "../clock.ts";
 import type { LogLevel } from "../sync/entry.ts";
+import type { EntityCount } from "../sync/progress.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 import { deliver, type Endpoint } from "./delivery.ts";
-import { type Counter, type End, Outbox, type Totals } from "./outbox.ts";
+import { type End, Outbox, type Totals } from "./outbox.ts";
 
 /** How long a log line waits at most for others to come along, in milliseconds. */
 const LINE_MS = 1_000;
@@ -228,7 +229,7 @@ export class Producer {
     return this.#delivered;
   }
 
-  #count(counter: Counter, n: number, entityType?: string): void {
+  #count(counter: EntityCount, n: number, entityType?: string): void {
     this.#outbox.count(counter, n, entityType);
     this.#nudge();
   }

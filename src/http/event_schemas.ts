@@ -20,7 +20,7 @@ const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
 const count = z.int(COUNT).min(0, COUNT);
 const words = z.string().max(WORDS_MAX);
 /** Kept as a text of its own in SQLite, where two that differ in no more than that would be one. */
-const key = (max: number) =>
+const distinctName = (max: number) =>
   z.string().min(1).max(max).refine(
     (text) => text.isWellFormed() && !text.includes("\0"),
     "expected neither NUL nor half a surrogate pair",
@@ -29,7 +29,7 @@ const tenantName = z.string().min(1).max(64);
 
 export const NewJobSchema = z.strictObject({
   id: z.uuid().optional().openapi({ description: "Chosen by the worker, so that it may repeat" }),
-  sync: key(100).optional().openapi({
+  sync: distinctName(100).optional().openapi({
     description: "Name or UUID of the sync that this is a run of; registered on first use",
   }),
   name: z.string().min(1).max(200).optional(),
@@ -48,7 +48,7 @@ export const NewJobSchema = z.strictObject({
 /** Names on the wire by the names of counters; each has a short form too. */
 
 const producerFields = {
-  producer_id: key(100).optional(),
+  producer_id: distinctName(100).optional(),
   producer_epoch: count.optional(),
   producer_seq: count.optional(),
 };

@@ -7,6 +7,7 @@ import type { Job } from "../sync/job.ts";
 /** Entries read at a time. */
 const PAGE = 200;
 
+/** Which part of which log, and in what form. */
 export interface LogDownloadOptions {
   readonly log: EventLog;
   readonly job: Job;
@@ -28,7 +29,6 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
   #after: Seq;
   #left: number;
   #pulled = false;
-  #stillLooks = 0;
 
   constructor(options: LogDownloadOptions) {
     this.#options = options;
@@ -70,10 +70,10 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
     this.#end();
   }
 
-  look(): number {
-    this.#stillLooks = this.#pulled ? 0 : this.#stillLooks + 1;
+  moved(): boolean {
+    const moved = this.#pulled;
     this.#pulled = false;
-    return this.#stillLooks;
+    return moved;
   }
 
   abort(): void {

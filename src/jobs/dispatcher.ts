@@ -17,8 +17,10 @@ import { JobRunner, LEASE_MS } from "./job_runner.ts";
 
 /** How often leases are looked at, in milliseconds. */
 const SWEEP_MS = 1_000;
-/** What a worker gets when a server starts, or all of its lease where that is shorter: it could not
- * reach anyone before. */
+/**
+ * What a worker gets when a server starts, or all of its lease where that is shorter: it could not
+ * reach anyone before.
+ */
 const RETURN_MS = 60_000;
 
 const SERVER_STOPPED: JobError = {
@@ -95,10 +97,7 @@ export class Dispatcher {
     for (;;) {
       const left = await log.ownedByOthers(owner);
       if (left.length === 0) break;
-      const error = SERVER_KILLED;
-      for (const key of left) {
-        await log.append(key, end({ status: "failed", error }), { urgent: true });
-      }
+      await this.#appendToAll(left, end({ status: "failed", error: SERVER_KILLED }));
     }
     await this.#sweep(now + RETURN_MS, (job, producerOf) => {
       if (job.leaseMs === null || job.status === "cancelling") return giveUp(now)(job, producerOf);
@@ -229,9 +228,14 @@ export class Dispatcher {
     for (let after: number | null = 0; after !== null;) {
       const { items, next }: LapsedPage = await log.lapsed(beforeMs, after);
       // A machine that slept wakes up with lapsed leases of jobs that are running here.
-      const lapsed = items.filter((key) => !this.#running.has(keyText(key)));
-      await Promise.all(lapsed.map((key) => log.append(key, decide, { urgent: true })));
+      await this.#appendToAll(items.filter((key) => !this.#running.has(keyText(key))), decide);
       after = next;
     }
+  }
+
+  /** In one commit. */
+  async #appendToAll(keys: readonly JobKey[], decide: Decide): Promise<void> {
+    const { log } = this.#options;
+    await Promise.all(keys.map((key) => log.append(key, decide, { urgent: true })));
   }
 }

@@ -124,6 +124,7 @@ export interface JobPage {
   readonly nextCursor: string | null;
 }
 
+/** Jobs whose leases have run out. */
 export interface LapsedPage {
   readonly items: readonly JobKey[];
   /** Where the next page starts; null at the end. */

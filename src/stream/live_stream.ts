@@ -23,7 +23,6 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
   #farewell: Uint8Array | "sent" | undefined;
   #over = false;
   #pulled = false;
-  #stillLooks = 0;
 
   /** @param opening the first chunk; @param onEnd called once when it is over, however it ended */
   constructor(opening: Uint8Array, onEnd: (stream: LiveStream) => void) {
@@ -59,14 +58,10 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
     this.#end();
   }
 
-  /**
-   * How many looks in a row have found that the viewer did not take what it was sent. Counted
-   * instead of timed: a delivery asks no clock.
-   */
-  look(): number {
-    this.#stillLooks = this.#wants || this.#pulled ? 0 : this.#stillLooks + 1;
+  moved(): boolean {
+    const moved = this.#wants || this.#pulled;
     this.#pulled = false;
-    return this.#stillLooks;
+    return moved;
   }
 
   /** Sends a heartbeat, now or at the next pull. */

@@ -6,8 +6,8 @@ const LOOKS = 4;
 
 /** One that may have stopped reading. */
 export interface Reading {
-  /** How many looks in a row have found it standing still. */
-  look(): number;
+  /** Whether it has taken something since this was asked last, or has all there is. */
+  moved(): boolean;
   /** Breaks it off. */
   abort(): void;
 }
@@ -16,7 +16,8 @@ export interface Reading {
 export class WriteDeadline {
   readonly #clock: Clock;
   readonly #everyMs: number;
-  readonly #viewers = new Set<Reading>();
+  /** With how many looks in a row have found each standing still: a delivery asks no clock. */
+  readonly #viewers = new Map<Reading, number>();
   #callOff: (() => void) | undefined;
   #cut = 0;
 
@@ -28,7 +29,7 @@ export class WriteDeadline {
 
   watch(viewer: Reading): void {
     if (this.#everyMs === 0) return;
-    this.#viewers.add(viewer);
+    this.#viewers.set(viewer, 0);
     this.#callOff ??= this.#clock.after(this.#everyMs, () => this.#look());
   }
 
@@ -45,8 +46,10 @@ export class WriteDeadline {
 
   #look(): void {
     this.#callOff = undefined;
-    for (const viewer of [...this.#viewers]) {
-      if (viewer.look() <= LOOKS) continue;
+    for (const [viewer, before] of this.#viewers) {
+      const still = viewer.moved() ? 0 : before + 1;
+      this.#viewers.set(viewer, still);
+      if (still <= LOOKS) continue;
       this.#cut++;
       viewer.abort();
     }

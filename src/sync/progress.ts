@@ -2,15 +2,10 @@
 
 /** What can happen to an entity. */
 export const ENTITY_COUNTS = ["inserted", "updated", "deleted", "kept", "skipped"] as const;
+export type EntityCount = typeof ENTITY_COUNTS[number];
 
 /** The five things that can happen to an entity, counted as running totals. */
-export interface EntityCounts {
-  readonly inserted: number;
-  readonly updated: number;
-  readonly deleted: number;
-  readonly kept: number;
-  readonly skipped: number;
-}
+export type EntityCounts = Readonly<Record<EntityCount, number>>;
 
 /**
  * All that is known of how far a job has come: totals, never increments, so that a frame left out

@@ -21,9 +21,9 @@ export class JobEvents {
   readonly #last = new Map<string, number>();
 
   progress(event: SourceProgress): string {
-    const counts = ENTITY_COUNTS.map((
-      name,
-    ) => [`entities_${name}`, this.#total(name, event[name])]);
+    const counts = ENTITY_COUNTS.map((name) => {
+      return [`entities_${name}`, this.#total(name, event[name])];
+    });
     const encountered = Object.entries(event.encountered).slice(0, TYPES_MAX)
       .filter(([type]) => type !== "" && type.length <= TYPE_MAX)
       .map(([type, count]) => [type, this.#total(`encountered ${type}`, count)]);

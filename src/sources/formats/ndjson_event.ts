@@ -3,16 +3,13 @@ import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
 import type { SourceLog } from "../source.ts";
 import { isObject, type Members, objectIn } from "./json.ts";
-import { ENTITY_COUNTS } from "../../sync/progress.ts";
+import { ENTITY_COUNTS, type EntityCount } from "../../sync/progress.ts";
 import { SOURCE_MAX, TYPES_MAX } from "../../sync/event_limits.ts";
-
-/** Counters on the wire by their names; each has a short form too. */
-export type CounterName = typeof ENTITY_COUNTS[number];
 
 export interface NdjsonProgress extends JobMeasures {
   readonly type: "progress";
   readonly delta: boolean;
-  readonly counters: Readonly<Partial<Record<CounterName | "warnings" | "bytesDone", number>>>;
+  readonly counters: Readonly<Partial<Record<EntityCount | "warnings" | "bytesDone", number>>>;
   readonly encountered: Readonly<Record<string, number>>;
 }
 
@@ -80,7 +77,7 @@ function progress(members: Members): NdjsonProgress {
   if (Object.keys(met).length > TYPES_MAX) {
     throw new NdjsonFault(`"entities_encountered" has more than ${TYPES_MAX} types`);
   }
-  const counters: Partial<Record<CounterName | "warnings" | "bytesDone", number>> = {};
+  const counters: Partial<Record<EntityCount | "warnings" | "bytesDone", number>> = {};
   for (const name of ENTITY_COUNTS) {
     counters[name] = count(members, `entities_${name}`) ?? count(members, name);
   }
