@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loggedEntries } from "../support/log_file.ts";
+import type { Cleanup } from "../support/program.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
@@ -38,6 +39,24 @@ async function worker(server: TestServer, asked: Json = {}, key = server.key()) 
     post: (body?: Json | Json[] | string, headers?: Record<string, string>) =>
       send(`${path}/events`, body, headers),
     job: async () => await (await server.ask(path)).json(),
+  };
+}
+
+/** An upload of events that has been begun, and goes on as long as the test says. */
+function upload(t: Cleanup, server: TestServer, path: string, type = "application/x-ndjson") {
+  const socket = connect(server.port, "127.0.0.1");
+  t.after(() => void socket.destroy());
+  socket.write(
+    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
+      `Content-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+  );
+  return {
+    socket,
+    chunk: (text: string) => socket.write(`${text.length.toString(16)}\r\n${text}\r\n`),
+    /** What comes first. */
+    answered: new Promise<string>((resolve) =>
+      socket.once("data", (data) => resolve(String(data)))
+    ),
   };
 }
 
@@ -116,13 +135,7 @@ test("NDJSON is kept up to the line that is wrong, which is named", async (t) =>
 test("an NDJSON body is kept as it arrives, also when its sender goes away", async (t) => {
   const server = await testServer(t);
   const { path, job } = await worker(server);
-  const socket = connect(server.port, "127.0.0.1");
-  t.after(() => void socket.destroy());
-  const chunk = (text: string) => socket.write(`${text.length.toString(16)}\r\n${text}\r\n`);
-  socket.write(
-    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
-      "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
-  );
+  const { socket, chunk } = upload(t, server, path);
   const until = async (inserted: number) => {
     while ((await job()).entities_inserted < inserted);
   };
@@ -141,20 +154,10 @@ test("a body that stands still is cut, and what had arrived stands", async (t) =
   const server = await testServer(t, { bodyIdleMs: 100 });
   const { path, job } = await worker(server);
   for (const type of ["application/x-ndjson", "application/json"]) {
-    const socket = connect(server.port, "127.0.0.1");
-    t.after(() => void socket.destroy());
-    const text = '{"type": "log", "message": "x"}\n{';
-    socket.write(
-      `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
-        `Content-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n` +
-        `${text.length.toString(16)}\r\n${text}\r\n`,
-    );
+    const { chunk, answered } = upload(t, server, path, type);
+    chunk('{"type": "log", "message": "x"}\n{');
 
-    const answer = await new Promise<string>((resolve) =>
-      socket.once("data", (data) => resolve(String(data)))
-    );
-
-    assert.match(answer, /^HTTP\/1.1 408 /);
+    assert.match(await answered, /^HTTP\/1.1 408 /);
   }
   assert.equal((await job()).seq, 1);
 });
@@ -162,17 +165,8 @@ test("a body that stands still is cut, and what had arrived stands", async (t) =
 test("an upload that is under way when the server stops is answered with what is kept", async (t) => {
   const server = await testServer(t);
   const { created, path } = await worker(server);
-  const socket = connect(server.port, "127.0.0.1");
-  t.after(() => void socket.destroy());
-  const text = '{"type": "log", "message": "x"}\n{"type": "log", "message": "y"}\n{';
-  socket.write(
-    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
-      "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n" +
-      `${text.length.toString(16)}\r\n${text}\r\n`,
-  );
-  const answered = new Promise<string>((resolve) =>
-    socket.once("data", (data) => resolve(String(data)))
-  );
+  const { chunk, answered } = upload(t, server, path);
+  chunk('{"type": "log", "message": "x"}\n{"type": "log", "message": "y"}\n{');
   while ((await (await server.ask(path)).json()).seq < 2);
 
   await server.stop();
@@ -189,22 +183,14 @@ test("an upload that is under way when the server stops is answered with what is
 test("an upload does not go on into another job that has taken the id", async (t) => {
   const server = await testServer(t);
   const { created, path, send } = await worker(server);
-  const socket = connect(server.port, "127.0.0.1");
-  t.after(() => void socket.destroy());
-  const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
   const line = '{"type": "log", "message": "x"}\n';
-  socket.write(
-    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
-      "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(line),
-  );
-  const answered = new Promise<string>((resolve) =>
-    socket.once("data", (data) => resolve(String(data)))
-  );
+  const { chunk, answered } = upload(t, server, path);
+  chunk(line);
   while ((await (await server.ask(path)).json()).seq < 1);
 
   await server.ask(path, { method: "DELETE" });
   await send("/v1/sync/job", { id: created.id });
-  socket.write(chunk(line));
+  chunk(line);
   const answer = await answered;
 
   assert.match(answer, /^HTTP\/1.1 404 /);

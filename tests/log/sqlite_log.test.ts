@@ -3,11 +3,18 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "no
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { type EventLog, type LapsedPage, StorageFullError } from "../../src/log/event_log.ts";
+import { type EventLog, StorageFullError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import type { LogFact } from "../../src/sync/entry.ts";
 import { logWords } from "../../src/sync/log_text.ts";
-import { line, logContract, newJob, progress, stillClock } from "../support/log_contract.ts";
+import {
+  allLapsed,
+  line,
+  logContract,
+  newJob,
+  progress,
+  stillClock,
+} from "../support/log_contract.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -326,14 +333,7 @@ test("SqliteLog finds a lapsed job behind many whose leases are written as if th
     jobs.slice(0, -1).map((job) => log.append(job, () => ({ facts: [], leaseUntilMs: 10_500 }))),
   );
 
-  const found: string[] = [];
-  for (let after: number | null = 0; after !== null;) {
-    const page: LapsedPage = await log.lapsed(10_200, after);
-    found.push(...page.items.map(({ id }) => id));
-    after = page.next;
-  }
-
-  assert.deepEqual(found, [jobs[249].id]);
+  assert.deepEqual(await allLapsed(log, 10_200), [jobs[249].id]);
 });
 
 test("SqliteLog that is closed, or has many jobs, writes leases before it forgets them", async (t) => {

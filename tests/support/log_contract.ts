@@ -21,6 +21,18 @@ import type { Status } from "../../src/sync/status.ts";
 
 export const TENANT = "default" as TenantId;
 
+/** The ids of all lapsed jobs, page by page. */
+export async function allLapsed(log: EventLog, nowMs: number): Promise<string[]> {
+  const found: string[] = [];
+  for (let after: number | null = 0; after !== null;) {
+    const page: LapsedPage = await log.lapsed(nowMs, after);
+    assert.ok(page.items.length <= 100);
+    found.push(...page.items.map(({ id }) => id));
+    after = page.next;
+  }
+  return found;
+}
+
 /** A clock whose `now` the test sets; nothing in a log may wait. */
 export function stillClock(nowMs = 1_000): Clock & { nowMs: number } {
   return {
@@ -398,15 +410,10 @@ export function logContract(
     const jobs = await Promise.all(
       Array.from({ length: 250 }, (_, n) => log.create(newJob({ leaseUntilMs: 1 + n % 2 }))),
     );
-    const found: string[] = [];
-    for (let after: number | null = 0; after !== null;) {
-      const page: LapsedPage = await log.lapsed(2, after);
-      assert.ok(page.items.length <= 100);
-      found.push(...page.items.map(({ id }) => id));
-      after = page.next;
-    }
-
-    assert.deepEqual(found, jobs.filter((_, n) => n % 2 === 0).map(({ job }) => job.id));
+    assert.deepEqual(
+      await allLapsed(log, 2),
+      jobs.filter((_, n) => n % 2 === 0).map(({ job }) => job.id),
+    );
   });
 
   check(
