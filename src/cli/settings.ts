@@ -7,7 +7,8 @@ import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
 import type { Config } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
 import { printError } from "./output.ts";
-import { resolveSettings, type ServerSettings } from "./server_settings.ts";
+import { resolveSettings } from "./resolve_settings.ts";
+import type { ServerSettings } from "./server_settings.ts";
 
 /** Read where no file is named, if it is there. */
 export const CONFIG_FILE = "synctail.json";

@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DURATIONS, isAmount, SIZES, worth } from "../../src/jobs/amounts.ts";
 import { ConfigError } from "../../src/cli/config_error.ts";
-import {
-  resolveSettings,
-  SETTING_ROWS,
-  SETTINGS,
-  type SettingSources,
-} from "../../src/cli/server_settings.ts";
+import { resolveSettings, type SettingSources } from "../../src/cli/resolve_settings.ts";
+import { SETTING_ROWS, SETTINGS } from "../../src/cli/server_settings.ts";
 
 function resolved(sources: Partial<SettingSources>) {
   return resolveSettings({ flags: {}, env: {}, file: {}, ...sources });

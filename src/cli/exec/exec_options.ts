@@ -9,7 +9,8 @@ import { DURATIONS, isAmount, worth } from "../../jobs/amounts.ts";
 import { namedServer } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 import type { Flags } from "../flags.ts";
-import { resolveSettings, type ServerSettings } from "../server_settings.ts";
+import { resolveSettings } from "../resolve_settings.ts";
+import type { ServerSettings } from "../server_settings.ts";
 
 const NAME_MAX = 100;
 const TAGS_MAX = 20;
