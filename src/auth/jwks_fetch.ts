@@ -2,6 +2,7 @@
 import type { FetchImplementation } from "jose";
 import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
+import { reasonOf } from "../reason.ts";
 
 /** A key set is a few KiB; one that is larger is refused. */
 export const JWKS_BYTES_MAX = 256 * 1024;
@@ -24,7 +25,7 @@ export function jwksFetch(clock: Clock): FetchImplementation {
       failed = undefined;
       return new Response(text, { headers: { "Content-Type": "application/json" } });
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       loggerOf("auth").error("The key set {url} cannot be had: {reason}", { url, reason });
       const error = new KeySetError(`Cannot fetch "${url}": ${reason}`, { cause });
       failed = { error, untilMs: clock.monotonic() + FAILED_MS };

@@ -1,4 +1,5 @@
 /** API keys out of a file that the operator keeps: the same for every replica, and read only. */
+import { reasonOf } from "../reason.ts";
 import { digestOf, parseApiKey } from "./api_key.ts";
 import type { KeyRow } from "./key_row.ts";
 import { parseScopes } from "./scopes.ts";
@@ -32,7 +33,7 @@ export function parseKeyFile(text: string, path: string): Map<string, KeyRow> {
     try {
       scopes = parseScopes(scopeNames);
     } catch (cause) {
-      return refuse(cause instanceof Error ? cause.message : String(cause));
+      return refuse(reasonOf(cause));
     }
     const { id } = parsed;
     rows.set(id, {

@@ -5,6 +5,7 @@ import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
 import { systemClock } from "../clock.ts";
 import { DataDirectoryTakenError, type ServerNote, serverOf } from "../log/data_directory.ts";
+import { reasonOf } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { cliKey } from "./cli_key.ts";
@@ -108,7 +109,7 @@ export function givenKey(flags: Flags): string | undefined {
     const key = readFileSync(file, "utf8").trim();
     if (key !== "") return key;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new UsageError(`Cannot read the key from "${clean(file)}": ${reason}`, { cause });
   }
   throw new UsageError(`Cannot read the key from "${clean(file)}": it is empty`);

@@ -4,6 +4,7 @@ import { KeyFileError } from "../auth/key_file.ts";
 import { BackupError } from "../log/backup.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
+import { reasonOf } from "../reason.ts";
 import { PortTakenError } from "../runtime/serve.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, RefusedError, UsageError } from "./exit.ts";
@@ -35,7 +36,7 @@ function told(cause: unknown): number {
     BackupError,
     KeyFileError,
   ].some((type) => cause instanceof type);
-  const words = cause instanceof Error ? cause.message : String(cause);
+  const words = reasonOf(cause);
   printError(`synctail: ${words}\n`);
   if (!known && cause instanceof Error && process.env.SYNCTAIL_LOG_LEVEL === "debug") {
     printError(`${cause.stack}\n`);

@@ -6,6 +6,7 @@ import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
 import type { ServerNote } from "../log/data_directory.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
+import { reasonOf } from "../reason.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, UsageError } from "./exit.ts";
@@ -103,7 +104,7 @@ function reloadOnHangup(
         wrong
           ? "{file} was read again and is wrong, so nothing has changed:\n{issues}"
           : "{file} could not be read again, so nothing has changed: {issues}",
-        { file: path, issues: cause instanceof Error ? cause.message : String(cause) },
+        { file: path, issues: reasonOf(cause) },
       );
     }
   };

@@ -5,10 +5,12 @@ import type { DatabaseSync } from "node:sqlite";
 import {
   openVersioned,
   StoreForeignError,
+  StoreFullError,
   StoreVersionError,
   type VersionedSchema,
 } from "../log/migrate.ts";
 import { lacksRoom } from "../log/sqlite_faults.ts";
+import { reasonOf } from "../reason.ts";
 import { DestinationError } from "./index_destination.ts";
 
 /** Holds whose file it is; part of the first schema of each. */
@@ -61,7 +63,7 @@ export function inWords<T>(what: string, path: string, run: () => T): T {
   } catch (cause) {
     if (cause instanceof DestinationError) throw cause;
     const full = lacksRoom(cause, path);
-    const reason = full ? "the disk is full" : cause instanceof Error ? cause.message : `${cause}`;
+    const reason = full ? "the disk is full" : reasonOf(cause);
     throw new DestinationError(
       full ? "storage_full" : "destination_unwritable",
       `Cannot use ${what} "${path}": ${reason}`,
@@ -79,11 +81,10 @@ function database(path: string, schema: VersionedSchema): DatabaseSync {
       ? "destination_foreign"
       : cause instanceof StoreVersionError
       ? "destination_newer"
-      : lacksRoom(cause instanceof Error ? cause.cause ?? cause : cause, path)
+      : cause instanceof StoreFullError || lacksRoom(cause, path)
       ? "storage_full"
       : "destination_unwritable";
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new DestinationError(code, reason, { cause });
+    throw new DestinationError(code, reasonOf(cause), { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 /** Copies of the event log: taken while a server writes it, put back while none does. */
 import { closeSync, copyFileSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
 import { backup, DatabaseSync } from "node:sqlite";
+import { reasonOf } from "../reason.ts";
 import { newEpoch } from "../sync/ids.ts";
 import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { openVersioned } from "./migrate.ts";
@@ -28,7 +29,7 @@ export async function backUpLog(log: string, file: string): Promise<void> {
     rmSync(unfinished, { force: true });
     closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new BackupError(`Cannot back up to "${file}": ${reason}`, { cause });
   }
   const db = new DatabaseSync(log, { timeout: 5_000 });

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
+import { reasonOf } from "../reason.ts";
 import { StorageFullError } from "./event_log.ts";
 import { freeBytes } from "./free_bytes.ts";
 import { pragma } from "./migrate.ts";
@@ -216,7 +217,7 @@ export class Checkpoints {
     if (fault === undefined) return;
     this.#logger.error("Cannot move what was written into {path} out of its WAL: {reason}", {
       path: this.#path,
-      reason: fault instanceof Error ? fault.message : String(fault),
+      reason: reasonOf(fault),
     });
   }
 

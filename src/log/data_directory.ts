@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { reasonOf } from "../reason.ts";
 
 /** The event log's file in the directory. */
 export const LOG_FILE = "log.db";
@@ -42,7 +43,7 @@ export function makeDataDirectory(path: string): string {
     if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
     return realpathSync(path);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new Error(`Cannot make the data directory "${path}": ${reason}`, { cause });
   }
 }
@@ -88,7 +89,7 @@ function opened(file: string): DatabaseSync {
   try {
     return new DatabaseSync(file, { timeout: 0 });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new Error(`Cannot write to the data directory: "${file}": ${reason}`, { cause });
   }
 }

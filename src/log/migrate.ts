@@ -1,6 +1,7 @@
 /** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { reasonOf } from "../reason.ts";
 import { backUp } from "./migration_copy.ts";
 import { lacksRoom } from "./sqlite_faults.ts";
 
@@ -36,6 +37,11 @@ export class StoreForeignError extends Error {
   override readonly name = "StoreForeignError";
 }
 
+/** The file's disk has no room left to open it. */
+export class StoreFullError extends Error {
+  override readonly name = "StoreFullError";
+}
+
 /**
  * Opens or creates the SQLite file at `path`, in WAL mode and with today's schema.
  *
@@ -46,6 +52,7 @@ export class StoreForeignError extends Error {
  *
  * @throws {StoreVersionError} when the file was written by a newer synctail
  * @throws {StoreForeignError} when it is not this store's
+ * @throws {StoreFullError} when its disk has no room to open it
  * @throws {Error} when the file cannot be read or written, or a step fails; see its `cause`
  */
 export function openVersioned(path: string, schema: VersionedSchema): DatabaseSync {
@@ -73,9 +80,10 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
   } catch (error) {
     db?.close();
     if (error instanceof StoreVersionError || error instanceof StoreForeignError) throw error;
-    const words = error instanceof Error ? error.message : String(error);
-    const reason = lacksRoom(error, path) ? "there is no room left on its disk" : words;
-    throw new Error(`${cannot}${reason}`, { cause: error });
+    if (lacksRoom(error, path)) {
+      throw new StoreFullError(`${cannot}there is no room left on its disk`, { cause: error });
+    }
+    throw new Error(`${cannot}${reasonOf(error)}`, { cause: error });
   }
 }
 

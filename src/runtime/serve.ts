@@ -1,5 +1,6 @@
 /** One way to listen for HTTP, on whichever runtime this is. */
 import process from "node:process";
+import { reasonOf } from "../reason.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 
 type Place = Pick<ListenOptions, "hostname" | "port" | "flag">;
@@ -33,7 +34,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       (cause.name === "AddrInUse" || ("code" in cause && cause.code === "EADDRINUSE"));
     if (taken) throw new PortTakenError(options, { cause });
     const { hostname, port, flag = "--hostname" } = options;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new Error(`Cannot listen on ${hostname}:${port} (${flag}): ${reason}`, { cause });
   }
 }

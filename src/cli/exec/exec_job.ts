@@ -5,6 +5,7 @@ import { systemClock } from "../../clock.ts";
 import { Spool } from "../../client/spool.ts";
 import { SpoolDirectory } from "../../client/spool_directory.ts";
 import { MEMORY, type SpooledJob } from "../../client/spool_file.ts";
+import { reasonOf } from "../../reason.ts";
 import type { SourceEvent } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
 import { newJobId } from "../../sync/ids.ts";
@@ -55,7 +56,7 @@ export class ExecJob {
       this.#sayWhere();
       this.#tellAdded();
     } catch (cause) {
-      this.#fault(`nothing can be told of this run: ${wordsOf(cause)}`);
+      this.#fault(`nothing can be told of this run: ${reasonOf(cause)}`);
     }
   }
 
@@ -64,7 +65,7 @@ export class ExecJob {
       this.#teller?.event(event);
     } catch (cause) {
       this.#teller = undefined;
-      this.#fault(`nothing more can be told of this run: ${wordsOf(cause)}`);
+      this.#fault(`nothing more can be told of this run: ${reasonOf(cause)}`);
     }
   }
 
@@ -92,7 +93,7 @@ export class ExecJob {
       }
       await target.close();
     } catch (cause) {
-      this.#fault(`the end of this run cannot be told: ${wordsOf(cause)}`);
+      this.#fault(`the end of this run cannot be told: ${reasonOf(cause)}`);
     }
   }
 
@@ -105,7 +106,7 @@ export class ExecJob {
       return { spool: directory.create(job, systemClock.now()), directory };
     } catch (cause) {
       this.#kept = false;
-      onFault(`what the server cannot be told of is not kept: ${wordsOf(cause)}`);
+      onFault(`what the server cannot be told of is not kept: ${reasonOf(cause)}`);
       return { spool: Spool.create(MEMORY, job), directory: undefined };
     }
   }
@@ -152,8 +153,4 @@ export class ExecJob {
   #fault(message: string): void {
     this.#options.say(message, { type: "fault", message });
   }
-}
-
-function wordsOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,5 +1,6 @@
 /** Understands what passes by: bytes of the program in, events of its job out. */
 import type { RecordSession } from "../../destinations/record_destination.ts";
+import { reasonOf } from "../../reason.ts";
 import type { Exit, LineReader, Output, ProgramFormat } from "../../sources/formats/format.ts";
 import { LineSplitter, type SplitLine } from "../../sources/process/line_splitter.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
@@ -79,7 +80,7 @@ export class Reading {
     try {
       return records();
     } catch (cause) {
-      this.#tell("warning", cause instanceof Error ? cause.message : String(cause));
+      this.#tell("warning", reasonOf(cause));
       return undefined;
     }
   }
@@ -89,7 +90,7 @@ export class Reading {
     try {
       act();
     } catch (cause) {
-      this.#fault = cause instanceof Error ? cause.message : String(cause);
+      this.#fault = reasonOf(cause);
     }
   }
 

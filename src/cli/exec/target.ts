@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Endpoint } from "../../client/delivery.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { DataDirectoryTakenError, type ServerNote, serverOf } from "../../log/data_directory.ts";
+import { reasonOf } from "../../reason.ts";
 import { PortTakenError } from "../../runtime/serve.ts";
 import { cliKey } from "../cli_key.ts";
 import type { Client } from "../client.ts";
@@ -100,7 +101,7 @@ export class LocalTarget implements Target {
       this.#client = known ?? await this.#looked() ?? this.#client;
       return this.#client && endpointOf(this.#client);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       this.#onFault(`no server can be had: ${reason}`);
       return undefined;
     }
