@@ -2,16 +2,11 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type JobKey, type JobKeyText, keyText, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import type { Status } from "../sync/status.ts";
 import type { Producer } from "../sync/producer.ts";
-import type { JobQuery, PruneQuery } from "./event_log.ts";
+import { ACTIVE, columnsOf, fixedOf, jobOf, stateOf } from "./sqlite_job_columns.ts";
 
 /** Most jobs kept in memory; the one unused for longest makes room. */
 const KEPT_MAX = 10_000;
-const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
-const ENDED = "status IN ('completed', 'failed', 'cancelled')";
-const HELD = "json_extract(state, '$.held')";
-const SWEEP_MAX = 100;
 /**
  * A lease that was renewed is written once it has moved by this share of its length: its index
  * costs as much as all else of a post. Who sweeps compares with the job in memory; after a crash
@@ -35,27 +30,11 @@ export interface JobRow {
 
 type Indexed = Pick<Job, "status" | "owner" | "leaseUntilMs">;
 
-/** A row as SQLite gives it; only this file writes the table. */
-interface Columns {
-  readonly pk: number;
-  readonly tenant: string;
-  readonly id: string;
-  readonly epoch: string;
-  readonly fixed: string;
-  readonly status: string;
-  readonly seq: number;
-  readonly progress_seq: number;
-  readonly owner: string | null;
-  readonly lease_until_ms: number | null;
-  readonly state: string;
-}
-
 /**
  * The table of jobs. Changes are written once a commit and a job, however many appends it holds;
  * they are all forgotten when that commit fails.
  */
 export class JobRows {
-  readonly #db: DatabaseSync;
   readonly #kept = new Map<JobKeyText, JobRow>();
   readonly #changed = new Set<JobRow>();
   readonly #byKey: StatementSync;
@@ -65,12 +44,8 @@ export class JobRows {
   readonly #producer: StatementSync;
   readonly #keepProducer: StatementSync;
   readonly #active: StatementSync;
-  readonly #open: StatementSync;
-  readonly #lapsed: StatementSync;
-  readonly #others: StatementSync;
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
     this.#byKey = db.prepare("SELECT * FROM jobs WHERE tenant = ? AND id = ?");
     this.#insert = db.prepare(
       `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq,
@@ -91,15 +66,6 @@ export class JobRows {
     this.#active = db.prepare(
       `SELECT * FROM jobs WHERE tenant = ? AND sync_id = ? AND ${ACTIVE} LIMIT 1`,
     );
-    this.#open = db.prepare(`SELECT count(*) AS n FROM jobs WHERE tenant = ? AND ${ACTIVE}`);
-    this.#lapsed = db.prepare(
-      `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? AND pk > ?
-       ORDER BY pk LIMIT ${SWEEP_MAX}`,
-    );
-    this.#others = db.prepare(
-      `SELECT * FROM jobs WHERE ${ACTIVE} AND owner IS NOT NULL AND owner <> ?
-       ORDER BY pk LIMIT ${SWEEP_MAX}`,
-    );
   }
 
   get(key: JobKey): JobRow | undefined {
@@ -110,7 +76,7 @@ export class JobRows {
       this.#kept.set(text, kept);
       return kept;
     }
-    const row = columns(this.#byKey.get(key.tenant, key.id));
+    const row = columnsOf(this.#byKey.get(key.tenant, key.id));
     return row && this.#keep(rowOf(row.pk, jobOf(row)));
   }
 
@@ -139,6 +105,11 @@ export class JobRows {
       row.posted.add(producer.id);
     }
     this.#changed.add(row);
+  }
+
+  /** The job as it is now, where it is in use; else as it was found. */
+  current(found: Job): Job {
+    return this.#kept.get(keyText(found))?.job ?? found;
   }
 
   /** The job's producer of that name. */
@@ -203,76 +174,8 @@ export class JobRows {
   /** Called inside a commit, where rows of the same commit may not be written yet. */
   activeOf(tenant: TenantId, syncId: SyncId): Job | undefined {
     this.flush();
-    const row = columns(this.#active.get(tenant, syncId));
+    const row = columnsOf(this.#active.get(tenant, syncId));
     return row && jobOf(row);
-  }
-
-  /** How many jobs of the tenant are on their way; one that ends in this very commit is one. */
-  openOf(tenant: TenantId): number {
-    return Number(this.#open.get(tenant)?.n);
-  }
-
-  list(query: JobQuery, beforePk: number, limit: number): Columns[] {
-    const where = ["tenant = ?", "pk < ?"];
-    const values: (string | number)[] = [query.tenant, beforePk];
-    if (query.statuses !== undefined) {
-      where.push(`status IN (${query.statuses.map(() => "?").join(", ")})`);
-      values.push(...query.statuses);
-    }
-    if (query.syncId !== undefined) {
-      where.push("sync_id = ?");
-      values.push(query.syncId);
-    }
-    const sql = `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY pk DESC LIMIT ?`;
-    return this.#db.prepare(sql).all(...values, limit) as unknown as Columns[]; // own table
-  }
-
-  /** Of the next rows: some of them may have been renewed since they were written. */
-  lapsed(nowMs: number, afterPk: number): { readonly jobs: Job[]; readonly next: number | null } {
-    const rows = this.#lapsed.all(nowMs, afterPk) as unknown as Columns[]; // own table
-    const jobs = rows.map(jobOf).map((job) => this.#kept.get(keyText(job))?.job ?? job);
-    return {
-      jobs: jobs.filter(({ leaseUntilMs }) => (leaseUntilMs ?? Infinity) < nowMs),
-      next: rows.length === SWEEP_MAX ? rows[SWEEP_MAX - 1].pk : null,
-    };
-  }
-
-  ownedByOthers(owner: string): Job[] {
-    return (this.#others.all(owner) as unknown as Columns[]).map(jobOf); // own table
-  }
-
-  /** How many jobs there are in each status, of all tenants. */
-  counts(): Map<Status, number> {
-    const sql = "SELECT status, count(*) AS jobs FROM jobs GROUP BY status";
-    const rows = this.#db.prepare(sql).all() as { status: Status; jobs: number }[]; // own table
-    return new Map(rows.map(({ status, jobs }) => [status, jobs]));
-  }
-
-  /** Jobs between two rows that are not over, or ended then or later. */
-  recent(endedSinceMs: number, afterPk: number, throughPk: number): Job[] {
-    const rows = this.#db.prepare(
-      `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
-       AND (${ACTIVE} OR ended_at_ms >= ?) ORDER BY pk`,
-    ).all(afterPk, throughPk, endedSinceMs);
-    return (rows as unknown as Columns[]).map(jobOf); // own table
-  }
-
-  /** The newest row; 0 for none. */
-  lastPk(): number {
-    return Number(this.#db.prepare("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
-  }
-
-  /** Jobs for retention to look at. */
-  prunable(query: PruneQuery): Job[] {
-    const atMost = (most: number) => Math.min(most, Number.MAX_SAFE_INTEGER); // SQLite has no Infinity
-    const [where, order, value] = "entriesAbove" in query
-      ? [`${ACTIVE} AND ${HELD} > ?`, `${HELD} DESC`, atMost(query.entriesAbove)] as const
-      : "untrimmed" in query
-      ? [`thinned = 0 AND ${ENDED}`, "pk"] as const
-      : ["ended_at_ms < ?", "ended_at_ms, pk", atMost(query.endedBeforeMs)] as const;
-    const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY ${order} LIMIT ${SWEEP_MAX}`;
-    const rows = this.#db.prepare(sql).all(...value === undefined ? [] : [value]);
-    return (rows as unknown as Columns[]).map(jobOf); // own table
   }
 
   #keep(row: JobRow): JobRow {
@@ -291,26 +194,6 @@ export class JobRows {
   }
 }
 
-/** The job of a row. */
-export function jobOf(row: Columns): Job {
-  return {
-    ...JSON.parse(row.fixed),
-    ...JSON.parse(row.state),
-    tenant: row.tenant,
-    id: row.id,
-    epoch: row.epoch,
-    status: row.status,
-    seq: row.seq,
-    progressSeq: row.progress_seq,
-    owner: row.owner,
-    leaseUntilMs: row.lease_until_ms,
-  };
-}
-
-function columns(row: unknown): Columns | undefined {
-  return row as Columns | undefined; // only this file writes the table
-}
-
 /** @param job as it is in the file */
 function rowOf(pk: number, job: Job): JobRow {
   return { pk, job, producers: new Map(), stored: job, posted: new Set() };
@@ -322,25 +205,4 @@ function indexesChange(stored: Indexed, job: Job): boolean {
   const is = job.leaseUntilMs;
   if (was === null || is === null) return was !== is;
   return is < was || is - was > (job.leaseMs ?? 0) * LEASE_SHARE;
-}
-
-function fixedOf(job: Job): string {
-  const { origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs } = job;
-  return JSON.stringify({ origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs });
-}
-
-function stateOf(job: Job): string {
-  const { progress, startedAtMs, updatedAtMs, heardAtMs, endedAtMs, error } = job;
-  const { held, trimmed, lateEnd } = job;
-  return JSON.stringify({
-    progress,
-    startedAtMs,
-    updatedAtMs,
-    heardAtMs,
-    endedAtMs,
-    error,
-    held,
-    trimmed,
-    lateEnd,
-  });
 }

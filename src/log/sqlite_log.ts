@@ -35,7 +35,9 @@ import { GroupCommit } from "./group_commit.ts";
 import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
 import { entryOf, type EntryRow, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
-import { jobOf, type JobRow, JobRows } from "./sqlite_job_rows.ts";
+import { jobOf } from "./sqlite_job_columns.ts";
+import { JobQueries } from "./sqlite_job_queries.ts";
+import { type JobRow, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 import { wanted } from "./wanted.ts";
@@ -64,6 +66,7 @@ export class SqliteLog implements EventLog {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #jobs: JobRows;
+  readonly #queries: JobQueries;
   readonly #checkpoints: Checkpoints;
   readonly #commits: GroupCommit;
   readonly #retention: SqliteRetention;
@@ -90,6 +93,7 @@ export class SqliteLog implements EventLog {
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
     this.#jobs = new JobRows(this.#db);
+    this.#queries = new JobQueries(this.#db);
     this.#checkpoints = new Checkpoints({ db: this.#db, path: options.path });
     this.#commits = new GroupCommit({
       db: this.#db,
@@ -120,7 +124,7 @@ export class SqliteLog implements EventLog {
         if (active) return { outcome: "busy", job: active };
       }
       const { openMax = Infinity } = options;
-      if (openMax < Infinity && this.#jobs.openOf(job.tenant) >= openMax) {
+      if (openMax < Infinity && this.#queries.openOf(job.tenant) >= openMax) {
         throw new TooManyJobsError(openMax);
       }
       const fresh = freshJob(job, options.progress);
@@ -201,7 +205,7 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
   async list(query: JobQuery): Promise<JobPage> {
     const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : placeOf(query.cursor);
-    const rows = this.#jobs.list(query, before, query.limit + 1);
+    const rows = this.#queries.list(query, before, query.limit + 1);
     const page = rows.slice(0, query.limit);
     return {
       items: page.map(jobOf),
@@ -211,20 +215,23 @@ export class SqliteLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async lapsed(nowMs: number, after = 0): Promise<LapsedPage> {
-    const { jobs, next } = this.#jobs.lapsed(nowMs, after);
-    return { items: jobs.map(keyOf), next };
+    const { jobs, next } = this.#queries.lapsed(nowMs, after);
+    // Some of them have been renewed since they were written.
+    const lapsed = jobs.map((job) => this.#jobs.current(job))
+      .filter(({ leaseUntilMs }) => (leaseUntilMs ?? Infinity) < nowMs);
+    return { items: lapsed.map(keyOf), next };
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async ownedByOthers(owner: string): Promise<readonly JobKey[]> {
-    return this.#jobs.ownedByOthers(owner).map(keyOf);
+    return this.#queries.ownedByOthers(owner).map(keyOf);
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async recent({ endedSinceMs, after = 0 }: RecentQuery): Promise<RecentPage> {
     const through = after + RECENT_STRETCH;
-    const items = this.#jobs.recent(endedSinceMs, after, through);
-    return { items, next: through < this.#jobs.lastPk() ? through : null };
+    const items = this.#queries.recent(endedSinceMs, after, through);
+    return { items, next: through < this.#queries.lastPk() ? through : null };
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
@@ -287,12 +294,12 @@ export class SqliteLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async prunable(query: PruneQuery): Promise<readonly JobKey[]> {
-    return this.#jobs.prunable(query).map(keyOf);
+    return this.#queries.prunable(query).map(keyOf);
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async counts(): Promise<ReadonlyMap<Status, number>> {
-    return this.#jobs.counts();
+    return this.#queries.counts();
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

@@ -1,0 +1,64 @@
+/** A job as a row of the SQLite event log: its columns, and back. */
+import type { Job } from "../sync/job.ts";
+
+/** Of a row whose job is not over. */
+export const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
+
+/** A row as SQLite gives it; only `JobRows` writes the table. */
+export interface JobColumns {
+  readonly pk: number;
+  readonly tenant: string;
+  readonly id: string;
+  readonly epoch: string;
+  readonly fixed: string;
+  readonly status: string;
+  readonly seq: number;
+  readonly progress_seq: number;
+  readonly owner: string | null;
+  readonly lease_until_ms: number | null;
+  readonly state: string;
+}
+
+/** The job of a row. */
+export function jobOf(row: JobColumns): Job {
+  return {
+    ...JSON.parse(row.fixed),
+    ...JSON.parse(row.state),
+    tenant: row.tenant,
+    id: row.id,
+    epoch: row.epoch,
+    status: row.status,
+    seq: row.seq,
+    progressSeq: row.progress_seq,
+    owner: row.owner,
+    leaseUntilMs: row.lease_until_ms,
+  };
+}
+
+/** The row that a statement has found. */
+export function columnsOf(row: unknown): JobColumns | undefined {
+  return row as JobColumns | undefined; // only `JobRows` writes the table
+}
+
+/** What never changes of a job, as it stands in its row. */
+export function fixedOf(job: Job): string {
+  const { origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs } = job;
+  return JSON.stringify({ origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs });
+}
+
+/** What is read with a job and never asked for, as it stands in its row. */
+export function stateOf(job: Job): string {
+  const { progress, startedAtMs, updatedAtMs, heardAtMs, endedAtMs, error } = job;
+  const { held, trimmed, lateEnd } = job;
+  return JSON.stringify({
+    progress,
+    startedAtMs,
+    updatedAtMs,
+    heardAtMs,
+    endedAtMs,
+    error,
+    held,
+    trimmed,
+    lateEnd,
+  });
+}

@@ -1,0 +1,98 @@
+/** What is asked of the table of jobs as a whole. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { TenantId } from "../sync/ids.ts";
+import type { Job } from "../sync/job.ts";
+import type { Status } from "../sync/status.ts";
+import type { JobQuery, PruneQuery } from "./event_log.ts";
+import { ACTIVE, type JobColumns, jobOf } from "./sqlite_job_columns.ts";
+
+const ENDED = "status IN ('completed', 'failed', 'cancelled')";
+const HELD = "json_extract(state, '$.held')";
+/** Most jobs that a sweep is given at a time. */
+const SWEEP_MAX = 100;
+
+/** Reads rows as they were committed; of a job in use `JobRows` knows more. */
+export class JobQueries {
+  readonly #db: DatabaseSync;
+  readonly #open: StatementSync;
+  readonly #lapsed: StatementSync;
+  readonly #others: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#open = db.prepare(`SELECT count(*) AS n FROM jobs WHERE tenant = ? AND ${ACTIVE}`);
+    this.#lapsed = db.prepare(
+      `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? AND pk > ?
+       ORDER BY pk LIMIT ${SWEEP_MAX}`,
+    );
+    this.#others = db.prepare(
+      `SELECT * FROM jobs WHERE ${ACTIVE} AND owner IS NOT NULL AND owner <> ?
+       ORDER BY pk LIMIT ${SWEEP_MAX}`,
+    );
+  }
+
+  /** How many jobs of the tenant are on their way; one that ends in this very commit is one. */
+  openOf(tenant: TenantId): number {
+    return Number(this.#open.get(tenant)?.n);
+  }
+
+  list(query: JobQuery, beforePk: number, limit: number): JobColumns[] {
+    const where = ["tenant = ?", "pk < ?"];
+    const values: (string | number)[] = [query.tenant, beforePk];
+    if (query.statuses !== undefined) {
+      where.push(`status IN (${query.statuses.map(() => "?").join(", ")})`);
+      values.push(...query.statuses);
+    }
+    if (query.syncId !== undefined) {
+      where.push("sync_id = ?");
+      values.push(query.syncId);
+    }
+    const sql = `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY pk DESC LIMIT ?`;
+    return this.#db.prepare(sql).all(...values, limit) as unknown as JobColumns[]; // own table
+  }
+
+  /** Jobs of the next rows whose lease had run out when they were written. */
+  lapsed(nowMs: number, afterPk: number): { readonly jobs: Job[]; readonly next: number | null } {
+    const rows = this.#lapsed.all(nowMs, afterPk) as unknown as JobColumns[]; // own table
+    const next = rows.length === SWEEP_MAX ? rows[SWEEP_MAX - 1].pk : null;
+    return { jobs: rows.map(jobOf), next };
+  }
+
+  ownedByOthers(owner: string): Job[] {
+    return (this.#others.all(owner) as unknown as JobColumns[]).map(jobOf); // own table
+  }
+
+  /** How many jobs there are in each status, of all tenants. */
+  counts(): Map<Status, number> {
+    const sql = "SELECT status, count(*) AS jobs FROM jobs GROUP BY status";
+    const rows = this.#db.prepare(sql).all() as { status: Status; jobs: number }[]; // own table
+    return new Map(rows.map(({ status, jobs }) => [status, jobs]));
+  }
+
+  /** Jobs between two rows that are not over, or ended then or later. */
+  recent(endedSinceMs: number, afterPk: number, throughPk: number): Job[] {
+    const rows = this.#db.prepare(
+      `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
+       AND (${ACTIVE} OR ended_at_ms >= ?) ORDER BY pk`,
+    ).all(afterPk, throughPk, endedSinceMs);
+    return (rows as unknown as JobColumns[]).map(jobOf); // own table
+  }
+
+  /** The newest row; 0 for none. */
+  lastPk(): number {
+    return Number(this.#db.prepare("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
+  }
+
+  /** Jobs for retention to look at. */
+  prunable(query: PruneQuery): Job[] {
+    const atMost = (most: number) => Math.min(most, Number.MAX_SAFE_INTEGER); // SQLite has no Infinity
+    const [where, order, value] = "entriesAbove" in query
+      ? [`${ACTIVE} AND ${HELD} > ?`, `${HELD} DESC`, atMost(query.entriesAbove)] as const
+      : "untrimmed" in query
+      ? [`thinned = 0 AND ${ENDED}`, "pk"] as const
+      : ["ended_at_ms < ?", "ended_at_ms, pk", atMost(query.endedBeforeMs)] as const;
+    const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY ${order} LIMIT ${SWEEP_MAX}`;
+    const rows = this.#db.prepare(sql).all(...value === undefined ? [] : [value]);
+    return (rows as unknown as JobColumns[]).map(jobOf); // own table
+  }
+}
