@@ -1,10 +1,13 @@
 /** Decides in what order things happen that could happen in any. */
-import { setImmediate } from "node:timers";
+import { setImmediate, setTimeout } from "node:timers";
 import type { EventLog } from "../../src/log/event_log.ts";
 import type { Random } from "./seed.ts";
 
 /** Most turns that one run may take: more is a hang. */
 const TURNS_MAX = 20_000;
+
+/** After so many with nothing to open each takes a millisecond: the disk may have to be waited for. */
+const IDLE_TURNS = 1_000;
 
 export class Interleaver {
   readonly #random: Random;
@@ -46,13 +49,17 @@ export class Interleaver {
     let settled = false;
     const seen = work.finally(() => settled = true);
     seen.catch(() => {}); // it is awaited below
+    let idle = 0;
     for (let turn = 0; !settled; turn++) {
       if (turn > TURNS_MAX) throw new Error("The run does not come to an end");
+      idle = this.#gates.length === 0 ? idle + 1 : 0;
       for (let some = this.#random.below(4); some >= 0 && this.#gates.length > 0; some--) {
         this.#gates.splice(this.#random.below(this.#gates.length), 1)[0]();
       }
       if (this.#random.chance(0.05)) between();
-      await new Promise((resolve) => setImmediate(() => resolve(undefined)));
+      await new Promise<void>((resolve) =>
+        idle > IDLE_TURNS ? setTimeout(resolve, 1) : setImmediate(resolve)
+      );
     }
     return await seen;
   }
