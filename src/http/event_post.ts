@@ -46,6 +46,8 @@ class Post {
   readonly #services: Services;
   readonly #requestId: string;
   #stamp: Stamp;
+  /** Whether a header or an event has named the producer. */
+  #named: boolean;
   /** Events taken from the body so far, all of them in the log. */
   #accepted = 0;
   #firstSeq: number | null = null;
@@ -60,9 +62,6 @@ class Post {
     this.#stamp = stamp ?? NO_STAMP;
     this.#named = stamp !== undefined;
   }
-
-  /** Whether a header or an event has named the producer. */
-  #named: boolean;
 
   /** One event or an array of events: all or nothing. */
   async whole(value: unknown): Promise<void> {
