@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { closeBrowser, freshPage } from "../support/page.ts";
 import { testServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 after(closeBrowser);
 
@@ -66,7 +67,7 @@ test("Chromium's EventSource comes back by itself when the server was away, and 
   })).json();
   const path = `/v1/sync/job/${job.id}/subscribe`;
   const watching = page.run<Watched>(watch(path, "source.readyState === 2"));
-  while ((await (await first.ask(`/v1/sync/job/${job.id}`)).json()).viewers === 0);
+  await until(async () => (await (await first.ask(`/v1/sync/job/${job.id}`)).json()).viewers === 1);
 
   await first.restart();
   const seen = await watching;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask, execBench, startExec } from "../support/exec.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
+import { until } from "../support/until.ts";
 
 /** The log lines of a job. */
 async function linesOf(url: string, key: string, id: string): Promise<string[]> {
@@ -156,7 +157,7 @@ test("exec that is killed leaves a job that ends as failed when it is told", asy
   });
   await run.until(() => run.stdout().includes("two"));
   // What the program says goes out before it is kept.
-  while (!spoolText(path).includes('"two"')) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => spoolText(path).includes('"two"'));
   run.signal("SIGKILL");
   assert.equal(await run.ended, "SIGKILL");
   await serveOn(t, data, port);

@@ -5,6 +5,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { tempDirectory } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 function directory(t: Cleanup): string {
   const { path, remove } = tempDirectory();
@@ -139,9 +140,4 @@ for (
     assert.match(stderr, words);
     assert.ok(!stderr.includes(keyOf(line).slice(14)) && !stderr.includes("0123456789"));
   });
-}
-
-/** Looks again and again: a process says what it says when it likes. */
-async function until(passes: () => boolean): Promise<void> {
-  while (!passes()) await new Promise((resolve) => setTimeout(resolve, 20));
 }

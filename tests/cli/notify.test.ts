@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { type Receiver, receiver } from "../support/receiver.ts";
 import { tempDirectory } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -129,9 +130,7 @@ test("SIGHUP takes the file's targets anew; a wrong one changes nothing", async 
   const server = await startProgram(t, { args: ["serve", "--config", config], data, env });
   const reloaded = async (count: number) => {
     process.kill(server.pid, "SIGHUP");
-    while (server.stderr().split("was read again").length <= count) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+    await until(() => server.stderr().split("was read again").length > count);
   };
   const run = () => startProgram.toEnd(t, { args: ["run", "docs", "--data", data] });
 

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { framesOf } from "../support/stream_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 const UNKNOWN = "770e8400-e29b-41d4-a716-446655440002";
 const NOT_FOUND = {
@@ -391,7 +392,7 @@ test("stopping ends a running job as cancelled by the server and sends other vie
   const server = await testServer(t);
   const { id } = await started(server);
   const following = followed(server, id);
-  while ((await (await server.ask(`/v1/sync/job/${id}`)).json()).viewers === 0);
+  await until(async () => (await (await server.ask(`/v1/sync/job/${id}`)).json()).viewers === 1);
 
   await server.stop();
   const { frames } = await following;

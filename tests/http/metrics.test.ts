@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Scope } from "../../src/auth/scopes.ts";
 import { serverRecords } from "../support/server_log.ts";
 import { type TestServer, testServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 /** Samples by name with labels, as Prometheus reads them. */
 function samplesOf(text: string): Map<string, number> {
@@ -155,13 +156,10 @@ test("the line of a request whose client has left carries its address", async (t
       "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n" +
       `${line.length.toString(16)}\r\n${line}\r\n`,
   );
-  const eventually = async (found: () => boolean | Promise<boolean>) => {
-    while (!(await found())) await new Promise((resolve) => setTimeout(resolve, 5));
-  };
-  await eventually(async () => (await (await server.ask(`/v1/sync/job/${id}`)).json()).seq === 1);
+  await until(async () => (await (await server.ask(`/v1/sync/job/${id}`)).json()).seq === 1);
 
   socket.destroy();
-  await eventually(() => records.some((record) => record.path === path));
+  await until(() => records.some((record) => record.path === path));
 
   assert.equal(records.find((record) => record.path === path)?.remote, "127.0.0.1");
 });

@@ -7,6 +7,7 @@ import type { Cleanup } from "../support/program.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
+import { until } from "../support/until.ts";
 
 type Json = Record<string, unknown>;
 
@@ -136,14 +137,13 @@ test("an NDJSON body is kept as it arrives, also when its sender goes away", asy
   const server = await testServer(t);
   const { path, job } = await worker(server);
   const { socket, chunk } = upload(t, server, path);
-  const until = async (inserted: number) => {
-    while ((await job()).entities_inserted < inserted);
-  };
+  const kept = (inserted: number) =>
+    until(async () => (await job()).entities_inserted === inserted);
 
   chunk('{"type": "progress", "inserted": 1}\n{"type": "prog');
-  await until(1);
+  await kept(1);
   chunk('ress", "inserted": 2}\n{"type": "progress", "ins');
-  await until(2);
+  await kept(2);
   socket.destroy();
   const after = await job();
 
@@ -167,7 +167,7 @@ test("an upload that is under way when the server stops is answered with what is
   const { created, path } = await worker(server);
   const { chunk, answered } = upload(t, server, path);
   chunk('{"type": "log", "message": "x"}\n{"type": "log", "message": "y"}\n{');
-  while ((await (await server.ask(path)).json()).seq < 2);
+  await until(async () => (await (await server.ask(path)).json()).seq === 2);
 
   await server.stop();
   const answer = await answered;
@@ -186,7 +186,7 @@ test("an upload does not go on into another job that has taken the id", async (t
   const line = '{"type": "log", "message": "x"}\n';
   const { chunk, answered } = upload(t, server, path);
   chunk(line);
-  while ((await (await server.ask(path)).json()).seq < 1);
+  await until(async () => (await (await server.ask(path)).json()).seq === 1);
 
   await server.ask(path, { method: "DELETE" });
   await send("/v1/sync/job", { id: created.id });
@@ -447,7 +447,7 @@ test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (
   // Bun's fetch loses what arrives together with the breaking off.
   const viewer = await RawViewer.open(`${server.url}${path}/subscribe`, server.key());
   const drained = viewer.drain();
-  while (!viewer.text().includes('"seq": 1')) await new Promise((done) => setTimeout(done, 5));
+  await until(() => viewer.text().includes('"seq": 1'));
 
   const removed = await server.ask(path, { method: "DELETE" });
   await drained;

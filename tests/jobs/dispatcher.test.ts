@@ -12,6 +12,7 @@ import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import { isTerminal } from "../../src/sync/status.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { newJob, TENANT } from "../support/log_contract.ts";
+import { until } from "../support/until.ts";
 
 const at = (inserted: number): SourceEvent => ({ type: "progress", ...NO_PROGRESS, inserted });
 
@@ -144,7 +145,7 @@ test("a source that breaks ends its job without a word of the cause", async () =
 test("cancel() shows cancelling at once, then cancelled with what was done; again changes nothing", async () => {
   const { dispatcher, entries, ended } = bench();
   const { job } = await dispatcher.start(endless);
-  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await entries(job)).length >= 2);
 
   const asked = await dispatcher.cancel(job);
   const again = await dispatcher.cancel(job);
@@ -214,7 +215,7 @@ test("the sweep ends a job whose lease has lapsed, and none that runs here", asy
   const lease = { owner: null, leaseUntilMs: clock.now() + 60_000 };
   const { job: silent } = await log.create(newJob({ ...lease, origin: "worker", sync: null }));
   const { job: running } = await dispatcher.start(endless);
-  while ((await entries(running)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await entries(running)).length >= 2);
 
   // As a machine does that slept: an hour at once.
   clock.advance(3_600_000);
@@ -250,7 +251,7 @@ test("a source that does not stop is left behind, and its job is over all the sa
     yield at(1);
     await new Promise(() => {});
   }));
-  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await entries(job)).length >= 2);
 
   await dispatcher.cancel(job);
   clock.advance(1_000);
@@ -272,7 +273,7 @@ test("a source is given the time to stop that it asks for", async () => {
   });
   const source = () => ({ ...slow.source(), stopMs: 15_000 });
   const { job } = await dispatcher.start({ ...slow, source });
-  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await entries(job)).length >= 2);
 
   await dispatcher.cancel(job);
   clock.advance(14_999);
@@ -294,10 +295,10 @@ test("a job that another has ended stops its source and keeps the first end", as
     }
     stopped = true;
   }));
-  while ((await entries(job)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await entries(job)).length >= 2);
 
   await log.append(job, end({ status: "failed", error: { code: "worker_lost", message: "" } }));
-  while (dispatcher.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => dispatcher.size === 0);
 
   assert.equal((await log.get(job))?.error?.code, "worker_lost");
   assert.equal(stopped, false, "the generator is ended by return(), not run on");
@@ -357,7 +358,7 @@ test("a job that the log has no room for fails with storage_full as soon as ther
     yield { type: "log", level: "info", message: "no room for this" };
     yield at(2);
   }));
-  while (faults.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => faults.length > 0);
   clock.advance(20_000);
   const during = await log.get(job);
   full = false;
@@ -434,7 +435,7 @@ test("stop() lets running jobs go on for its grace, and starts none meanwhile", 
 test("stop() ends what is still running when its grace is over", async () => {
   const { dispatcher, clock, log, entries } = bench();
   const { job } = await dispatcher.start(endless);
-  while ((await entries(job)).length < 2);
+  await until(async () => (await entries(job)).length >= 2);
 
   const stopped = dispatcher.stop(5_000);
   await new Promise((resolve) => setImmediate(resolve));

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { loggedEntries } from "../support/log_file.ts";
 import { testServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 import { ViewerModel } from "../support/viewer_model.ts";
 
 const HOUR_MS = 3_600_000;
@@ -30,11 +31,8 @@ for (const [what, jumpMs] of [["back an hour", -HOUR_MS], ["ahead a minute", 60_
     const over = new AbortController();
     t.after(() => over.abort());
     const watching = viewers.map((viewer) => viewer.watch(over.signal));
-    const seen = async (place: number, passes: (seq: number) => boolean) => {
-      while (!passes(viewers[place].stretches.at(-1)?.held.at(-1)?.seq ?? 0)) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    };
+    const seen = (place: number, passes: (seq: number) => boolean) =>
+      until(() => passes(viewers[place].stretches.at(-1)?.held.at(-1)?.seq ?? 0), 10);
     const post = (...events: object[]) => send(`/v1/sync/job/${outside.id}/events`, events);
 
     await post({ type: "progress", inserted: 1, total: 10 }, { type: "log", message: "before" });

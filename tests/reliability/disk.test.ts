@@ -13,6 +13,7 @@ import { startProgram } from "../support/program.ts";
 import { Random } from "../support/seed.ts";
 import { type Seen, streamBench } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 import { ViewerModel } from "../support/viewer_model.ts";
 
 const DISKS = [
@@ -44,9 +45,6 @@ for (const { fault, status, problem, words } of DISKS) {
         },
         body: JSON.stringify(event),
       });
-    const until = async (passes: () => boolean) => {
-      while (!passes()) await new Promise((resolve) => setTimeout(resolve, 10));
-    };
     const last = (place: number) => viewers[place].stretches.at(-1)?.held.at(-1)?.data;
 
     assert.equal((await post(0, { type: "progress", inserted: 1 })).status, 200);

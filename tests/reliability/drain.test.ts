@@ -3,6 +3,7 @@ import { loggedEntries } from "../support/log_file.ts";
 import { mortalServer } from "../support/mortal_server.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { rounds, seeded } from "../support/seed.ts";
+import { until } from "../support/until.ts";
 import { ViewerModel } from "../support/viewer_model.ts";
 
 const SENT_AWAY = /retry: \d+\ndata: \{"type": "heartbeat"\}\n\n$/;
@@ -40,15 +41,12 @@ seeded(
     const drained = raw.map((viewer) => viewer.drain());
     const unread = await RawViewer.open(`${direct}${pathOf(outside)}/subscribe`, server.key);
     const count = async (id: string) => (await server.ask(pathOf(id))).viewers;
-    while (await count(outside) + await count(own) < viewers.length + 4) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const all = viewers.length + 4;
+    await until(async () => await count(outside) + await count(own) === all, 20);
     await post({ type: "progress", inserted: 1 }, { type: "log", message: "x" });
 
     const gone = server.process().stop("SIGTERM");
-    while (!/stopping/.test(server.process().stderr())) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await until(() => server.process().stderr().includes("stopping"));
     // The running job has its grace: others are turned away meanwhile.
     const late = await RawViewer.open(`${direct}${pathOf(own)}/subscribe`, server.key);
     await late.drain();
@@ -57,9 +55,7 @@ seeded(
     await Promise.all(drained);
     await server.start();
     const returning = viewers.filter(({ id }) => id === outside).map(({ model }) => model);
-    while (await count(outside) < returning.length) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until(async () => await count(outside) === returning.length, 20);
     await post({ type: "end", status: "completed" });
     await Promise.all(watching);
 
@@ -119,9 +115,7 @@ seeded("a second SIGTERM ends the process at once, whatever it waits for", async
   const server = await mortalServer(t, random, ["--stop-grace-ms", "600000"]);
   const { id } = await server.ask("/v1/sync/slow/run", "POST");
   const first = server.process().stop("SIGTERM");
-  while (!/stopping/.test(server.process().stderr())) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(() => server.process().stderr().includes("stopping"));
 
   const second = server.process().stop("SIGTERM");
 

@@ -5,6 +5,7 @@ import { RawViewer } from "../support/raw_viewer.ts";
 import { line, progress } from "../support/log_contract.ts";
 import { type Random, rounds, seeded } from "../support/seed.ts";
 import { streamBench, type StreamReader, turns } from "../support/stream_bench.ts";
+import { until } from "../support/until.ts";
 
 const LEAVING = [
   "before the headers",
@@ -117,9 +118,8 @@ seeded(
     );
     for (const { socket } of held) socket.resume();
     // Who comes before all of them are in would take the place of one.
-    while ((await server.ask(`/v1/sync/job/${jobs.full}`)).viewers < PLACES) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const viewers = async (id: string) => (await server.ask(`/v1/sync/job/${id}`)).viewers;
+    await until(async () => await viewers(jobs.full) === PLACES, 20);
     const round = async () => {
       const way = random.pick(WAYS);
       const viewer = await RawViewer.open(streamOf(server, jobs[way.job]), server.key);
@@ -127,9 +127,7 @@ seeded(
     };
     const gone = async () => {
       for (const id of [jobs.running, jobs.long, jobs.ended]) {
-        while ((await server.ask(`/v1/sync/job/${id}`)).viewers > 0) {
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
+        await until(async () => await viewers(id) === 0, 20);
       }
     };
     await Promise.all(random.many(AT_ONCE, round));
@@ -145,7 +143,7 @@ seeded(
 
     await gone();
     // A few connections of the test's own may be open.
-    while (descriptors(pid) > before + 5) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => descriptors(pid) <= before + 5, 20);
     const full = await server.ask(`/v1/sync/job/${jobs.full}`);
     assert.equal(full.viewers, PLACES, "who was sent away took nobody's place");
     for (const { socket } of held) socket.destroy();

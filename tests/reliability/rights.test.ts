@@ -6,6 +6,7 @@ import type { Cleanup } from "../support/program.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
+import { until } from "../support/until.ts";
 
 const NOBODY = "00000000-0000-4000-8000-000000000000";
 /** Bodies that are in order, for operations that need one. */
@@ -115,9 +116,7 @@ test("streams of a tenant's jobs end in a typed error when its jobs are removed,
   const [ours, stays] = await Promise.all([open(mine, id), open(theirs, other)]);
   t.after(() => void stays.socket.destroy());
   const [drained, _] = [ours.drain(), stays.drain()];
-  while (![ours, stays].every((viewer) => viewer.text().includes("connected"))) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(() => [ours, stays].every((viewer) => viewer.text().includes("connected")));
 
   const { removed } = await (await call(mine, "DELETE", "/v1/tenant")).json();
   await drained;

@@ -4,6 +4,7 @@ import { residentBytes } from "../support/processes.ts";
 import { mortalServer } from "../support/mortal_server.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { rounds, seeded } from "../support/seed.ts";
+import { until } from "../support/until.ts";
 import { ViewerModel } from "../support/viewer_model.ts";
 
 const STUCK = 100;
@@ -30,11 +31,8 @@ seeded(
       const init = { method: "POST", headers, body: JSON.stringify(events) };
       assert.equal((await fetch(`${direct}${path}/events`, init)).status, 200);
     };
-    const viewers = async (passes: (count: number) => boolean) => {
-      while (!passes((await server.ask(path)).viewers)) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    };
+    const viewers = (passes: (count: number) => boolean) =>
+      until(async () => passes((await server.ask(path)).viewers), 20);
     const reading = Array.from(
       { length: READING },
       () => new ViewerModel({ url: `${direct}${path}/subscribe`, key, logs: "debug", cursor: "0" }),

@@ -19,6 +19,7 @@ import { FakeClock } from "./fake_clock.ts";
 import { newJob, TENANT } from "./log_contract.ts";
 import type { Cleanup } from "./program.ts";
 import { tempDirectory } from "./temp.ts";
+import { until } from "./until.ts";
 
 export const STALL_AFTER_MS = 60_000;
 
@@ -27,11 +28,6 @@ export async function turns(count = 20): Promise<void> {
   for (let turn = 0; turn < count; turn++) {
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-}
-
-/** Looks until it is so. */
-export async function until(test: () => boolean): Promise<void> {
-  while (!test()) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 /** Targets as a configuration file has them. */

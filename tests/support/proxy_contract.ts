@@ -13,6 +13,7 @@ import type { Cleanup } from "./program.ts";
 import { freePort } from "./redis.ts";
 import { testServer } from "./server.ts";
 import { tempDirectory } from "./temp.ts";
+import { until } from "./until.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const PUBLIC_URL = "https://example.com/synctail";
@@ -249,7 +250,7 @@ async function again<Answer>(
   ask: () => Promise<Answer>,
   passes: (answer: Answer) => boolean,
 ): Promise<void> {
-  while (!passes(await ask())) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(async () => passes(await ask()), 50);
 }
 
 type Ask = (path: string, ...args: string[]) => string[];
