@@ -53,7 +53,7 @@ export interface CheckpointThread {
 }
 
 export interface CheckpointsOptions {
-  /** The connection of the writer, in WAL mode; closed by `close`. */
+  /** The connection of the writer, in WAL mode. */
   readonly db: DatabaseSync;
   /** Of its file. */
   readonly path: string;
@@ -184,11 +184,10 @@ export class Checkpoints {
     }
   }
 
-  /** Closes the writer's connection too. */
+  /** Resolves when the thread has let go of the file. */
   async close(): Promise<void> {
     await this.settled();
     await this.#thread?.close();
-    this.#db.close();
   }
 
   #begin(): Promise<void> {

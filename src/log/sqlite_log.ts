@@ -311,6 +311,7 @@ export class SqliteLog implements EventLog {
   async close(): Promise<void> {
     await this.#commits.close();
     await this.#checkpoints.close();
+    this.#db.close();
   }
 
   #row(key: JobKey) {
