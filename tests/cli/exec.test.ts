@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -208,6 +208,27 @@ test("exec() stops the program with its reader, as a pipe does", async (t) => {
 
   // SIGPIPE, as shells say it.
   assert.equal(await run.ended, 141);
+});
+
+test("output that its disk does not take fails the run, whatever the program says", async (t) => {
+  const { own, jobs } = await served(t);
+  const full = openSync("/dev/full", "w");
+  t.after(() => closeSync(full));
+
+  const short = startExec(t, { own: [...own, "short"], program: ["echo", "x"], stdout: full });
+  const shortCode = await short.ended;
+  const noise = startExec(t, {
+    own: [...own, "noise"],
+    program: ["sh", "-c", "echo x >&2; echo y >&2"],
+    stderr: full,
+  });
+  const noiseCode = await noise.ended;
+
+  const [beside, lost] = await jobs();
+  assert.equal(shortCode, 1);
+  assert.match(short.stderr(), /Cannot write all of its output to stdout: no space left on device/);
+  assert.deepEqual([lost.status, lost.error.code], ["failed", "output_lost"]);
+  assert.deepEqual([noiseCode, beside.status], [0, "completed"]);
 });
 
 test("exec() does not wait for a daemon that keeps the output and says nothing", async (t) => {

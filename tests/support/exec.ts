@@ -14,6 +14,9 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether its input stays open until `input` is ended; empty when left out. */
   readonly input?: boolean;
+  /** Where its outputs go, as descriptors; they are read where left out. */
+  readonly stdout?: number;
+  readonly stderr?: number;
 }
 
 /** A run that is under way. */
@@ -31,7 +34,7 @@ export interface RunningExec {
 
 /** Starts `exec`; it is killed with the test. */
 export function startExec(t: Cleanup, options: ExecOptions): RunningExec {
-  const { own = [], program, env, input = false } = options;
+  const { own = [], program, env, input = false, stdout, stderr } = options;
   const [command, ...before] = OWN;
   const args = [...before, "exec", ...own, "--", ...program];
   const { path, remove } = tempDirectory();
@@ -39,7 +42,7 @@ export function startExec(t: Cleanup, options: ExecOptions): RunningExec {
   const child = spawn(command, args, {
     cwd: path,
     env: { ...process.env, ...env },
-    stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
+    stdio: [input ? "pipe" : "ignore", stdout ?? "pipe", stderr ?? "pipe"],
   });
   t.after(() => void child.kill("SIGKILL"));
   const out: Buffer[] = [];

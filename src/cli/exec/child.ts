@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
+import { reasonOf } from "../../reason.ts";
 import type { Exit, Output } from "../../sources/formats/format.ts";
 import { findProgram } from "../../sources/process/find_program.ts";
 import {
@@ -36,8 +37,11 @@ export interface Child {
   readonly pid: number;
   /** How the program itself ended. */
   readonly exit: Promise<Exit>;
-  /** Passes on what is read of it; to be called once. Resolves after the end, when all went out. */
-  readonly passOn: (onChunk: OnChunk) => Promise<void>;
+  /**
+   * Passes on what is read of it; to be called once. Resolves after the end, when all went out;
+   * with the reason where stdout could not be written, its reader's leaving aside.
+   */
+  readonly passOn: (onChunk: OnChunk) => Promise<string | undefined>;
 }
 
 /** @throws {SourceError} program_not_found, program_not_executable, program_unstartable */
@@ -70,7 +74,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     const passOn = (onChunk: OnChunk) => passedOn(outputs, exit, { ...options, onChunk });
     return { pid: child.pid ?? 0, exit, passOn };
   } catch (cause) {
-    throw reasonOf(name, cause, env);
+    throw unstarted(name, cause, env);
   } finally {
     closeEnds(pipes);
   }
@@ -113,26 +117,34 @@ async function passedOn(
   outputs: readonly Passed[],
   exit: Promise<Exit>,
   { clock, onChunk }: ChildOptions & { readonly onChunk: OnChunk },
-): Promise<void> {
+): Promise<string | undefined> {
   /** Outputs that have just given something which is not out yet, and all that they have given. */
   let busy = 0;
   let chunks = 0;
+  let unwritten: string | undefined;
   const pass = async ({ from, stream, stop }: Passed) => {
+    let taken = true;
     try {
       for await (const chunk of stream ?? []) {
         const bytes = chunk as Uint8Array; // no encoding was set
         chunks++;
         busy++;
         try {
-          await writeAll(from === "stdout" ? 1 : 2, bytes);
+          if (taken) await writeAll(from === "stdout" ? 1 : 2, bytes);
+        } catch (cause) {
+          const left = codeOf(cause) === "EPIPE";
+          if (!left && from === "stdout") unwritten = wordsOf(cause);
+          if (left || from === "stdout") throw cause;
+          // A disk is full. Most programs go on without what they say beside their work.
+          taken = false;
         } finally {
           busy--;
           onChunk(from, bytes);
         }
       }
     } catch {
-      // Whoever read our output has left, or its disk is full. The program learns of it as it
-      // would without us: by its own next write.
+      // The program learns of it as it would without us: by its own next write. What it had
+      // written before has none, so that is for us to say.
       stop();
     }
   };
@@ -150,17 +162,23 @@ async function passedOn(
     ]);
     callOff();
   }
+  return unwritten;
 }
 
 function placeOf(env: Readonly<Record<string, string | undefined>>) {
   return { env: { PATH: env.PATH ?? "" } };
 }
 
+/** The reason alone: runtimes put a code before it and the call behind. */
+function wordsOf(cause: unknown): string {
+  return codeOf(cause) === "ENOSPC" ? "no space left on device" : reasonOf(cause);
+}
+
 function codeOf(cause: unknown): string | undefined {
   return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
 }
 
-function reasonOf(
+function unstarted(
   name: string,
   cause: unknown,
   env: Readonly<Record<string, string | undefined>>,

@@ -70,14 +70,27 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   const records = () => new SqliteRecords(recordsFile(given)).open(given.sync);
   const emit = (event: SourceEvent) => job.event(event);
   const reading = new Reading({ format, command, cwd: process.cwd(), records, emit });
-  await child.passOn((from, bytes) => reading.chunk(from, bytes));
+  const unwritten = await child.passOn((from, bytes) => reading.chunk(from, bytes));
   await over;
   const exit = await child.exit;
   const asked = stopper.asked ? undefined : await signals.settled(exit, systemClock);
-  const { status, error } = endOf(reading.end(exit), stopper, asked);
+  const failed = reading.end(exit);
+  const lost = unwritten === undefined ? undefined : outputLost(unwritten, failed);
+  if (lost) given.sayAnyway(lost.message, { type: "fault", ...lost });
+  const { status, error } = endOf(lost ?? failed, stopper, asked);
   await job.end(status, error, hurry(signals));
   signals.close();
-  return codeOf(exit);
+  const code = await codeOf(exit);
+  return lost && code === ExitCode.ok ? ExitCode.failed : code;
+}
+
+/** Without us the program would have failed itself, by a write of its own. */
+function outputLost(reason: string, failed: JobError | undefined): JobError {
+  const message = `Cannot write all of its output to stdout: ${reason}`;
+  return {
+    code: "output_lost",
+    message: failed ? `${message}. ${failed.message}` : message,
+  };
 }
 
 /** One file a sync, whatever characters its name has. */
