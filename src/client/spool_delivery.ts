@@ -11,6 +11,8 @@ const LIFE_MS = { watched: 2_000, unwatched: 8_000, over: 60_000 };
 const LIVES_A_LEASE = 3;
 /** Bytes that are worth a request at once. */
 const FULL_BYTES = 64 * 1024;
+/** How long after a key was refused it is tried again: it may have been made or given back, in milliseconds. */
+const SHUT_OUT_MS = 60_000;
 /** Why there is no server is said by whoever looks for it. */
 const NOWHERE: Unanswered = { kind: "unanswered", waitMs: 0, reason: "" };
 /** How often progress is worth telling as long as no server has said so, in milliseconds. */
@@ -55,6 +57,8 @@ export class SpoolDelivery {
   #sentMs = -Infinity;
   #failures = 0;
   #reason = "";
+  /** What was said last of a key that is refused. */
+  #shutOut = "";
   /** What is being waited for. */
   #waiting: "life" | "other" = "other";
   /** The job was ended elsewhere: only our word on its end is still of interest. */
@@ -142,7 +146,12 @@ export class SpoolDelivery {
     if (answer.kind === "unanswered") return await this.#failed(answer, signal);
     this.#failures = 0;
     this.#reason = "";
-    if (answer.kind === "refused") return this.#refused(answer.status, answer.problem, request);
+    if (answer.kind === "refused") {
+      const { status, problem } = answer;
+      if (status !== 401 && status !== 403) return this.#refused(status, problem, request);
+      return await this.#isShutOut(wordsOf(status, problem), signal);
+    }
+    this.#shutOut = "";
     if (!spool.created) {
       spool.wasCreated();
       this.#sentMs = -Infinity; // what there is to tell of it has waited long enough
@@ -163,6 +172,18 @@ export class SpoolDelivery {
     return undefined;
   }
 
+  /** What there is to tell stays: for whoever comes with another key, where this one stays refused. */
+  async #isShutOut(words: string, signal: AbortSignal) {
+    const { spool, triesMax } = this.#options;
+    if (this.#shutOut !== words) this.#fault(words);
+    this.#shutOut = this.#reason = words;
+    if (triesMax !== undefined || spool.ended) return "left" as const;
+    this.#failures = 1;
+    await this.#wait(SHUT_OUT_MS, signal);
+    this.#sentMs = -Infinity;
+    return undefined;
+  }
+
   #heard(json: unknown): void {
     const { onCancel, onInterval } = this.#options;
     const { interval_ms: intervalMs, viewers, cancel_requested: cancel } = (json ?? {}) as {
@@ -179,11 +200,8 @@ export class SpoolDelivery {
   /** What comes of a refusal that would come again. */
   #refused(status: number, problem: unknown, request: SpooledRequest | undefined) {
     const { spool, onCancel } = this.#options;
-    const { type, detail, job_status: ended, expected_seq: expected } = (problem ?? {}) as {
-      readonly [name: string]: unknown;
-    };
+    const { type, job_status: ended, expected_seq: expected } = membersOf(problem);
     const is = (code: string) => String(type ?? "").endsWith(`/${code}`);
-    const words = `it answers ${status}${typeof detail === "string" ? `: ${detail}` : ""}`;
     if (is("job-ended")) {
       // Our end has been kept beside the job, where the job had been given up.
       if (request?.last) return "delivered";
@@ -198,8 +216,7 @@ export class SpoolDelivery {
       spool.renumber(expected);
       return undefined;
     }
-    this.#fault(words);
-    if (status === 401 || status === 403) return "left";
+    this.#fault(wordsOf(status, problem));
     const hopeless = !request || status === 404 || is("producer-fenced") ||
       is("producer-out-of-order");
     if (hopeless || request.endOnly) return "refused";
@@ -225,4 +242,13 @@ export class SpoolDelivery {
       if (hurry.signal.aborted) this.#hurry = new AbortController();
     }
   }
+}
+
+function wordsOf(status: number, problem: unknown): string {
+  const { detail } = membersOf(problem);
+  return `it answers ${status}${typeof detail === "string" ? `: ${detail}` : ""}`;
+}
+
+function membersOf(problem: unknown): { readonly [name: string]: unknown } {
+  return typeof problem === "object" && problem !== null ? { ...problem } : {};
 }

@@ -183,7 +183,14 @@ test("a key that is missing or wrong keeps no program from running; the spool wa
   assert.equal(await none.ended, 0);
   const file = startExec(t, { own: ["file", "--key-file", join(path, "nowhere")], program, env });
   assert.equal(await file.ended, 0);
-  const wrong = startExec(t, { own: ["wrong", "--key", "st_0000_wrong"], program, env });
+  const wrong = startExec(t, {
+    own: ["wrong", "--key", "st_0000_wrong"],
+    program: ["sh", "-c", "read line; echo $line"],
+    env,
+    input: true,
+  });
+  await wrong.until(() => wrong.stderr().includes("it answers 401"));
+  wrong.child.stdin?.end("later\n");
   assert.equal(await wrong.ended, 0);
   const { code } = await startProgram.toEnd(t, {
     args: ["exec", "--flush", "--key", key],
@@ -193,10 +200,13 @@ test("a key that is missing or wrong keeps no program from running; the spool wa
   assert.equal(none.stdout().toString(), "done\n");
   assert.match(none.stderr(), /no key was given/);
   assert.match(file.stderr(), /Cannot read the key/);
-  assert.match(wrong.stderr(), /it answers 401/);
   assert.equal(code, 0);
   const { items } = await ask(url, key, "/v1/sync/jobs");
-  assert.deepEqual(items.map(({ sync }: { sync: string }) => sync), ["wrong", "file", "none"]);
+  assert.deepEqual(
+    items.map(({ sync, status }: { sync: string; status: string }) => [sync, status]),
+    ["wrong", "file", "none"].map((sync) => [sync, "completed"]),
+  );
+  assert.deepEqual(await linesOf(url, key, items[0].id), ["later"]);
 });
 
 test("an exec takes the place of the one that was the server, and every line is there once", async (t) => {

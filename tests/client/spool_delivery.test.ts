@@ -201,14 +201,47 @@ test("SpoolDelivery follows a server that has lost its last moments", async () =
   );
 });
 
-for (const [status, told] of [[401, "left"], [403, "left"], [404, "refused"]] as const) {
-  test(`SpoolDelivery that is answered ${status} ends as ${told}`, async () => {
-    const { clock, spool, faults, run } = bench(() => problem(status, "no"));
-    spool.append("log", '"a"');
-    await passes(clock, 0);
+test("SpoolDelivery that is answered 404 ends as refused", async () => {
+  const { clock, spool, faults, run } = bench(() => problem(404, "no"));
+  spool.append("log", '"a"');
+  await passes(clock, 0);
 
-    assert.equal(await run, told);
-    assert.match(faults[0], new RegExp(`it answers ${status}`));
+  assert.equal(await run, "refused");
+  assert.match(faults[0], /it answers 404/);
+});
+
+for (const status of [401, 403]) {
+  test(`SpoolDelivery that is answered ${status} leaves all that there is to tell, the end too`, async () => {
+    const { clock, spool, delivery, requests, faults, run } = bench(() => problem(status, "no"));
+    spool.append("log", '"a"');
+    await passes(clock, 59_000);
+    assert.equal(requests.length, 1);
+    spool.append("end", END);
+    delivery.hurry();
+
+    assert.equal(await run, "left");
+    assert.deepEqual(faults, [`Cannot tell the server of job ${ID}: it answers ${status}: no`]);
+    assert.equal(delivery.reason, `it answers ${status}: no`);
+    assert.equal(spool.ended, true);
+  });
+
+  test(`SpoolDelivery that is answered ${status} tries again each minute`, async () => {
+    let good = false;
+    const { clock, spool, delivery, requests, faults, run } = bench(() =>
+      good ? taken() : problem(status, "no")
+    );
+    spool.append("log", '"a"');
+    await passes(clock, 60_000);
+    assert.equal(requests.length, 2);
+    good = true;
+    await passes(clock, 60_000);
+    spool.append("end", END);
+    delivery.hurry();
+    await passes(clock, 100);
+
+    assert.equal(await run, "delivered");
+    assert.equal(requests.at(-1)?.body, `[${END}]`);
+    assert.equal(faults.length, 1);
   });
 }
 

@@ -66,7 +66,8 @@ export class Teller {
     // A program that says nothing is under way, too.
     spool.append("progress", this.#events.progress(NOTHING_YET));
     this.#told = this.#delivery.run(this.#leave.signal).then((told) => {
-      this.#over = true;
+      // What is left goes on being kept, the end too: somebody else will tell of it.
+      this.#over = told !== "left";
       return told;
     });
   }
