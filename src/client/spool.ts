@@ -45,7 +45,7 @@ export class SpoolBrokenError extends Error {
  *
  * Where there is no room the oldest progress goes first (never the newest), then the oldest log
  * lines, never the end and never what is being sent; how much went is told in the next request.
- * When the disk takes nothing more it goes on in memory, and is gone with the process.
+ * When the disk takes nothing more a new one goes on in memory, and is gone with the process.
  */
 export class Spool {
   readonly path: string;
@@ -62,7 +62,7 @@ export class Spool {
     const db = openSpoolFile(path, LOOK_MS);
     try {
       fillSpoolFile(db, job);
-      return new Spool({ path, db, job, state: NEW_STATE, bytesMax });
+      return new Spool({ path, db, job, state: NEW_STATE, bytesMax, takenOver: false });
     } catch (cause) {
       db.close();
       throw cause;
@@ -81,7 +81,9 @@ export class Spool {
     try {
       db = openSpoolFile(path, 0);
       const held = readSpoolFile(db);
-      if (held && held.state.over === 0) return new Spool({ path, db, bytesMax, ...held });
+      if (held && held.state.over === 0) {
+        return new Spool({ path, db, bytesMax, ...held, takenOver: true });
+      }
       db.close();
       return "empty";
     } catch (cause) {
@@ -97,15 +99,14 @@ export class Spool {
     readonly job: SpooledJob;
     readonly state: SpoolState;
     readonly bytesMax: number;
+    readonly takenOver: boolean;
   }) {
     this.path = parts.path;
     this.job = parts.job;
     this.#state = parts.state;
     this.#bytesMax = parts.bytesMax;
-    this.#store = new SpoolStore(parts.path, parts.db, () => ({
-      job: this.job,
-      state: this.#state,
-    }));
+    const kept = () => ({ job: this.job, state: this.#state });
+    this.#store = new SpoolStore(parts.path, parts.db, parts.takenOver ? undefined : kept);
     this.#bytes = this.#store.number("SELECT coalesce(sum(bytes), 0) AS n FROM event") ?? 0;
   }
 
@@ -134,7 +135,7 @@ export class Spool {
     return this.#store.onDisk;
   }
 
-  /** Keeps an event, on disk when this returns. */
+  /** Keeps an event, on disk when this returns. @throws {Error} when nothing takes it */
   append(kind: SpooledKind, body: string): void {
     const bytes = Buffer.byteLength(body);
     if (this.#bytes + bytes > this.#bytesMax) this.#makeRoom(bytes, this.#bytesMax);
@@ -204,7 +205,11 @@ export class Spool {
 
   /** Nothing is left to tell. */
   remove(): void {
-    this.#save({ over: 1 });
+    try {
+      this.#save({ over: 1 });
+    } catch {
+      // A full disk: all the more the file goes. Who has it open already tells the server twice.
+    }
     // Whoever opens the file from now on finds no name for it, or that it is over.
     this.#store.remove();
   }

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
+import { reasonOf } from "../reason.ts";
 import type { Endpoint } from "./delivery.ts";
 import { Spool, SpoolBrokenError } from "./spool.ts";
 import type { SpooledJob } from "./spool_file.ts";
@@ -90,7 +91,11 @@ export class SpoolDirectory {
         spool.close();
         continue;
       }
-      if (!spool.ended) spool.append("end", KILLED);
+      if (!this.#ended(spool)) {
+        left++;
+        spool.close();
+        continue;
+      }
       const delivery = new SpoolDelivery({ ...options, spool, onFault, triesMax: TRIES_MAX });
       const told = await delivery.run(signal);
       if (told === "delivered") sent++;
@@ -101,6 +106,17 @@ export class SpoolDirectory {
       spool.close();
     }
     return { sent, left, others, reason };
+  }
+
+  /** Whether it has an end, ours where its process was killed; the disk may take none, which is told. */
+  #ended(spool: Spool): boolean {
+    try {
+      if (!spool.ended) spool.append("end", KILLED);
+      return true;
+    } catch (cause) {
+      this.#onFault(`Cannot end the spool "${spool.path}": ${reasonOf(cause)}`);
+      return false;
+    }
   }
 
   #files(): string[] {

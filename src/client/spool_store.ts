@@ -6,20 +6,21 @@ import { copyToMemory, MEMORY, type SpooledJob, type SpoolState } from "./spool_
 type Value = string | number;
 
 /**
- * Changes are made as a whole or not at all. Where the disk takes nothing more the rest goes on in
- * memory, and the file is taken away: what it holds must not be told again by somebody else.
+ * Changes are made as a whole or not at all. Where the disk takes nothing more of a new one, the rest
+ * goes on in memory, and the file is taken away: what it holds must not be told again by somebody
+ * else. One that was taken over stays on disk as it is.
  */
 export class SpoolStore {
   readonly #path: string;
-  readonly #kept: () => { readonly job: SpooledJob; readonly state: SpoolState };
+  readonly #kept: (() => { readonly job: SpooledJob; readonly state: SpoolState }) | undefined;
   #db: DatabaseSync;
   #onDisk: boolean;
 
-  /** @param kept what the job table holds */
+  /** @param kept what the job table holds; undefined for one that was taken over */
   constructor(
     path: string,
     db: DatabaseSync,
-    kept: () => { readonly job: SpooledJob; readonly state: SpoolState },
+    kept: (() => { readonly job: SpooledJob; readonly state: SpoolState }) | undefined,
   ) {
     this.#path = path;
     this.#db = db;
@@ -42,12 +43,12 @@ export class SpoolStore {
     return n === undefined || n === null ? undefined : Number(n);
   }
 
-  /** @throws when memory takes no more either */
+  /** @throws when it cannot be made, and not in memory either */
   change(act: (db: DatabaseSync) => void): void {
     try {
       this.#transact(act);
     } catch (cause) {
-      if (!this.#onDisk) throw cause;
+      if (!this.#onDisk || !this.#kept) throw cause;
       const { job, state } = this.#kept();
       const db = copyToMemory(this.#db, job, state);
       this.remove();

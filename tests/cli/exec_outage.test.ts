@@ -107,6 +107,29 @@ test("exec --flush tells what was left, and says what stays", async (t) => {
   ]);
 });
 
+test("what had to go on in memory is said to be lost when nobody could be told of it", async (t) => {
+  const { key, path } = await execBench(t);
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+
+  const run = startExec(t, {
+    own: ["n", "--json"],
+    program: ["sh", "-c", "for n in 1 2 3; do head -c 60000 /dev/zero | tr '\\0' x; echo; done"],
+    env,
+    fileKib: 100,
+  });
+
+  assert.equal(await run.ended, 0);
+  const said = run.stderr().trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(said.at(-1), {
+    type: "left",
+    job_id: said[0].job_id,
+    reason: `cannot reach ${url}: connection refused`,
+    kept: false,
+  });
+  assert.deepEqual(spooled(path), []);
+});
+
 test("a server that is killed and comes back has every line once", async (t) => {
   const { data, key, path } = await execBench(t);
   const port = await freePort();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { Spool, SpoolBrokenError } from "../../src/client/spool.ts";
 import type { SpooledJob } from "../../src/client/spool_file.ts";
@@ -30,6 +30,22 @@ function reopened(path: string): Spool {
   const spool = Spool.open(path);
   assert.ok(spool instanceof Spool, `${spool}`);
   return spool;
+}
+
+/** What a script says that is run with a limit on its files: a write beyond fails as on a full disk. */
+function limited(kib: number, name: string, path: string) {
+  const script = new URL(`../support/${name}`, import.meta.url).pathname;
+  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "-A"];
+  const { stdout, stderr } = spawnSync("bash", [
+    "-c",
+    `trap '' XFSZ; ulimit -f ${kib}; exec "$@"`,
+    "bash",
+    process.execPath,
+    ...runtime,
+    script,
+    path,
+  ], { encoding: "utf8" });
+  return JSON.parse(stdout || JSON.stringify(stderr));
 }
 
 test("Spool gives what was told in order, and the same request until it is delivered", (t) => {
@@ -144,22 +160,25 @@ test("Spool.open() refuses what is no spool", (t) => {
 
 test("Spool goes on in memory when the disk takes nothing more, and tells nothing twice", (t) => {
   const path = place(t);
-  const script = new URL("../support/spool_child.ts", import.meta.url).pathname;
-  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "-A"];
-  // A file of this process may have 200 KiB; a write beyond fails as on a full disk.
-  const limited = `trap '' XFSZ; ulimit -f 200; exec "$@"`;
 
-  const { stdout, stderr } = spawnSync("bash", [
-    "-c",
-    limited,
-    "bash",
-    process.execPath,
-    ...runtime,
-    script,
-    path,
-  ], { encoding: "utf8" });
+  const said = limited(200, "spool_child.ts", path);
 
-  const said = JSON.parse(stdout || JSON.stringify(stderr));
   assert.deepEqual(said, { onDisk: false, lines: 5_000, twice: 0, last: true });
   assert.equal(Spool.open(path), "empty");
+});
+
+test("SpoolDirectory.flush() leaves on a full disk what was left as it is", (t) => {
+  const path = place(t);
+  const spool = Spool.create(path, { ...JOB, server: null });
+  for (let n = 0; n < 100; n++) spool.append("log", log("x".repeat(1_000)));
+  const waiting = spool.take();
+  spool.close();
+
+  const { left, faults } = limited(1, "flush_child.ts", dirname(path));
+
+  assert.equal(left, 1);
+  assert.match(faults.join(), /^Cannot end the spool ".*": .*(full|I\/O error)/);
+  const after = reopened(path);
+  assert.deepEqual(after.take(), waiting);
+  after.remove();
 });

@@ -17,6 +17,8 @@ export interface ExecOptions {
   /** Where its outputs go, as descriptors; they are read where left out. */
   readonly stdout?: number;
   readonly stderr?: number;
+  /** How long a file may be that it writes, in KiB: beyond, its disk counts as full. */
+  readonly fileKib?: number;
 }
 
 /** A run that is under way. */
@@ -34,9 +36,11 @@ export interface RunningExec {
 
 /** Starts `exec`; it is killed with the test. */
 export function startExec(t: Cleanup, options: ExecOptions): RunningExec {
-  const { own = [], program, env, input = false, stdout, stderr } = options;
-  const [command, ...before] = OWN;
-  const args = [...before, "exec", ...own, "--", ...program];
+  const { own = [], program, env, input = false, stdout, stderr, fileKib } = options;
+  const limited = fileKib === undefined
+    ? []
+    : ["bash", "-c", `trap '' XFSZ; ulimit -f ${fileKib}; exec "$@"`, "bash"];
+  const [command, ...args] = [...limited, ...OWN, "exec", ...own, "--", ...program];
   const { path, remove } = tempDirectory();
   t.after(remove);
   const child = spawn(command, args, {

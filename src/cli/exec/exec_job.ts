@@ -34,8 +34,7 @@ export interface ExecJobOptions {
 export class ExecJob {
   readonly #options: ExecJobOptions;
   readonly #id = newJobId();
-  /** Whether what is left to tell outlives this process. */
-  #kept = true;
+  #spool: Spool | undefined;
   #teller: Teller | undefined;
 
   constructor(options: ExecJobOptions) {
@@ -43,7 +42,8 @@ export class ExecJob {
     const { target, options: { leaseMs }, onCancel } = options;
     const onFault = (message: string) => this.#fault(message);
     try {
-      const { spool, directory } = this.#spool();
+      const { spool, directory } = this.#opened();
+      this.#spool = spool;
       this.#teller = new Teller({
         spool,
         directory,
@@ -81,14 +81,15 @@ export class ExecJob {
       if (told === "left") {
         const reason = this.#teller?.reason;
         const server = options.server === undefined ? "" : ` --server ${options.server}`;
-        const rest = this.#kept
+        const kept = this.#spool?.onDisk ?? false;
+        const rest = kept
           ? `the rest is kept for the next exec, or for \`synctail exec --flush${server}\``
           : "the rest is lost, as it could not be kept";
         say(`the server could not be told of everything${reason ? `: ${reason}` : ""}; ${rest}`, {
           type: "left",
           job_id: this.#id,
           reason: reason ?? null,
-          kept: this.#kept,
+          kept,
         });
       }
       await target.close();
@@ -98,14 +99,13 @@ export class ExecJob {
   }
 
   /** On disk; where that cannot be, in memory, which is told. */
-  #spool(): { readonly spool: Spool; readonly directory: SpoolDirectory | undefined } {
+  #opened(): { readonly spool: Spool; readonly directory: SpoolDirectory | undefined } {
     const onFault = (message: string) => this.#fault(message);
     const job = this.#spooled();
     try {
       const directory = new SpoolDirectory(this.#options.options.spools, onFault);
       return { spool: directory.create(job, systemClock.now()), directory };
     } catch (cause) {
-      this.#kept = false;
       onFault(`what the server cannot be told of is not kept: ${reasonOf(cause)}`);
       return { spool: Spool.create(MEMORY, job), directory: undefined };
     }
