@@ -30,9 +30,9 @@ export type SpooledKind = "progress" | "log" | "end";
 export interface SpooledRequest {
   readonly number: number;
   readonly body: string;
-  /** Whether the end of the job is in it, and whether nothing else is. */
+  /** How many there are in it, and whether the end of the job is one of them. */
+  readonly events: number;
   readonly last: boolean;
-  readonly endOnly: boolean;
 }
 
 /** A spool that cannot be read: a fault of the disk, or a file that is none of ours. */
@@ -54,6 +54,8 @@ export class Spool {
   readonly #store: SpoolStore;
   #state: SpoolState;
   #bytes: number;
+  /** Events up to this one are sent one by one. */
+  #apartThrough = -1;
 
   /** Makes a new one. @param path MEMORY for one that is gone with the process */
   static create(path: string, job: SpooledJob, bytesMax = SPOOL_BYTES_MAX): Spool {
@@ -130,6 +132,13 @@ export class Spool {
     return this.#store.number("SELECT 1 AS n FROM event WHERE kind = 'end'") !== undefined;
   }
 
+  /** Whether what waits is sent one by one, as `apart` has said. */
+  get singly(): boolean {
+    if (this.#apartThrough < 0) return false;
+    const first = this.#store.number("SELECT min(n) AS n FROM event");
+    return first !== undefined && first <= this.#apartThrough;
+  }
+
   /** Whether it outlives this process. */
   get onDisk(): boolean {
     return this.#store.onDisk;
@@ -156,8 +165,8 @@ export class Spool {
     return {
       number: this.#state.number,
       body: `[${rows.map(({ body }) => body).join(",")}]`,
+      events: rows.length,
       last,
-      endOnly: last && rows.length === 1,
     };
   }
 
@@ -176,9 +185,15 @@ export class Spool {
     });
   }
 
-  /** The server would never take what was taken: it goes, but for the end of the job. */
+  /** The server would never take what was taken, as a whole: each event of it is sent by itself. */
+  apart(): void {
+    this.#apartThrough = this.#state.sending ?? -1;
+    this.#save({ sending: null });
+  }
+
+  /** The server would never take what was taken: it goes. */
   refused(): void {
-    this.#forget("n <= ? AND kind <> 'end'", [this.#state.sending ?? 0], { sending: null });
+    this.#forget("n <= ?", [this.#state.sending ?? 0], { sending: null });
   }
 
   /** Only the end of the job can still be told. */
@@ -217,7 +232,8 @@ export class Spool {
   /** Chooses what the next request holds, the word on what was dropped first. */
   #choose(): void {
     this.#tellDropped();
-    const rows = this.#store.rows("SELECT n, bytes FROM event ORDER BY n LIMIT ?", BATCH_MAX);
+    const most = this.singly ? 1 : BATCH_MAX;
+    const rows = this.#store.rows("SELECT n, bytes FROM event ORDER BY n LIMIT ?", most);
     let sending = 0;
     let bytes = 0;
     for (const row of rows) {

@@ -121,7 +121,7 @@ export class SpoolDelivery {
 
   #restMs(): number {
     const { spool, leaseMs = Infinity } = this.#options;
-    if (!spool.created || spool.ended || spool.bytes >= FULL_BYTES) return 0;
+    if (!spool.created || spool.ended || spool.singly || spool.bytes >= FULL_BYTES) return 0;
     if (this.#endedElsewhere) return LIFE_MS.over;
     if (!spool.empty) return Math.min(GATHER_MS, this.#intervalMs);
     const lifeMs = this.#watched ? LIFE_MS.watched : LIFE_MS.unwatched;
@@ -216,10 +216,14 @@ export class SpoolDelivery {
       spool.renumber(expected);
       return undefined;
     }
-    this.#fault(wordsOf(status, problem));
     const hopeless = !request || status === 404 || is("producer-fenced") ||
       is("producer-out-of-order");
-    if (hopeless || request.endOnly) return "refused";
+    if (!hopeless && request.events > 1) {
+      spool.apart();
+      return undefined;
+    }
+    this.#fault(wordsOf(status, problem));
+    if (hopeless || request.last) return "refused";
     spool.refused();
     return undefined;
   }

@@ -62,18 +62,18 @@ test("Spool gives what was told in order, and the same request until it is deliv
   assert.deepEqual(first, {
     number: 0,
     body: '[{"type":"progress","entities_inserted":1},{"type":"log","message":"one"}]',
+    events: 2,
     last: false,
-    endOnly: false,
   });
   assert.deepEqual(again, first);
   assert.deepEqual(other.job, JOB);
   assert.deepEqual(other.take(), first);
-  other.delivered({ number: 0, body: "", last: false, endOnly: false });
+  other.delivered({ number: 0, body: "", events: 1, last: false });
   assert.deepEqual(other.take(), {
     number: 1,
     body: '[{"type":"log","message":"two"}]',
+    events: 1,
     last: false,
-    endOnly: false,
   });
   other.close();
 });
@@ -97,7 +97,7 @@ test("Spool without room drops the oldest progress, then the oldest lines, never
     spool.append("log", log(`${n}`.padEnd(100, ".")));
   }
   const early = JSON.parse(spool.take()?.body ?? "");
-  spool.delivered({ number: 0, body: "", last: false, endOnly: false });
+  spool.delivered({ number: 0, body: "", events: 1, last: false });
   for (let n = 1; n <= 200; n++) {
     if (n <= 20) spool.append("progress", progress(100 + n));
     spool.append("log", log(`${n}`.padEnd(100, ".")));
@@ -135,17 +135,20 @@ test("Spool drops nothing of a request that is under way", (t) => {
   spool.close();
 });
 
-test("Spool that is over is gone, and of an end that was refused nothing but the end is left", (t) => {
+test("Spool gives what was refused one by one, and is gone when it is over", (t) => {
   const path = place(t);
   const spool = Spool.create(path, JOB);
   spool.append("log", log("odd"));
   spool.append("end", END);
   const both = spool.take();
+  spool.apart();
+  const first = spool.take();
   spool.refused();
   const end = spool.take();
 
-  assert.deepEqual([both?.last, both?.endOnly, end?.last, end?.endOnly], [true, false, true, true]);
-  assert.equal(end?.body, `[${END}]`);
+  assert.deepEqual([both?.events, both?.last], [2, true]);
+  assert.deepEqual([first?.body, first?.last], [`[${log("odd")}]`, false]);
+  assert.deepEqual([end?.body, end?.last], [`[${END}]`, true]);
   spool.remove();
   assert.equal(existsSync(path), false);
   assert.equal(Spool.open(path), "empty");

@@ -149,6 +149,31 @@ test("SpoolDelivery leaves out what the server refuses, and goes on", async () =
   assert.equal(faults.length, 1);
 });
 
+test("SpoolDelivery tells the neighbours of what the server refuses, and all by themselves", async () => {
+  const { clock, spool, requests, faults, delivery, run } = bench(({ body }) =>
+    body?.includes("odd") ? problem(400, "invalid-request") : taken()
+  );
+  await passes(clock, 0);
+  for (const text of ["one", "odd", "two", "odd too", "three"]) spool.append("log", `"${text}"`);
+  delivery.nudge();
+  await passes(clock, 1_000);
+  spool.append("end", END);
+  delivery.hurry();
+
+  assert.equal(await run, "delivered");
+  const told = requests.filter(({ body }) => body?.startsWith("["));
+  assert.deepEqual(told.map(({ number, body }) => [number, body]), [
+    ["0", '["one","odd","two","odd too","three"]'],
+    ["0", '["one"]'],
+    ["1", '["odd"]'],
+    ["1", '["two"]'],
+    ["2", '["odd too"]'],
+    ["2", '["three"]'],
+    ["3", `[${END}]`],
+  ]);
+  assert.equal(faults.length, 2);
+});
+
 test("SpoolDelivery keeps our word on the end of a job that had been given up", async () => {
   const { clock, spool, requests, cancels, delivery, run } = bench(({ path }) =>
     path === EVENTS ? problem(409, "job-ended", { job_status: "failed" }) : taken()
