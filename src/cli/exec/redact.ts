@@ -1,10 +1,15 @@
 /** A command line as others may see it: without what looks like a secret. */
+import { baseName, programIndex } from "../../sources/formats/flags.ts";
 
 const HIDDEN = "***";
 
 /** Names whose values are secrets; a file or a command that has one is none itself. */
-const SECRET =
-  "[\\w.-]*(?:passw(?:or)?d|passphrase|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth|bearer|signature)[\\w.-]*";
+const SECRET = "(?:" + [
+  "[\\w.-]*(?:passw(?:or)?d|passphrase|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth|bearer|signature)[\\w.-]*",
+  // As a word of its own: --sftp-pass, RCLONE_CONFIG_PASS, MYSQL_PWD, --b2-key
+  "(?:[\\w.-]*[_.-])?(?:(?:ssh)?pass|pwd)",
+  "[\\w.-]*[_.-]key",
+].join("|") + ")";
 const HARMLESS = /[_-](?:file|path|dir|command|cmd|id|url|type|method|user)$/i;
 
 /** `NAME=VALUE`, `--name=value`, `"name": "value"`, also amidst an argument (`sh -c`, a connection string). */
@@ -23,17 +28,32 @@ const USERINFO = /([a-z][a-z\d+.-]*:\/\/[^\s:/@]*:)[^\s@/]+(@)/gi;
 const KNOWN =
   /\b(?:st_[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[A-Z\d]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)/g;
 /** Programs whose `-p` is followed by a password without a blank. */
-const GLUED = /(?:^|\/)(?:mysql\w*|mariadb[\w-]*|sshpass|7za?|unrar)$/;
+const GLUED = /^(?:mysql\w*|mariadb[\w-]*|sshpass|7za?|unrar)$/;
+/** curl's flags whose value is a name and a password, which may follow without a blank. */
+const LOGIN = /^(?:-[uU]|--(?:proxy-)?user)$/;
+const LOGIN_GLUED = /^(-[uU][^:]+:|--(?:proxy-)?user=[^:]+:)./;
 
 /** The command with `***` in the place of secrets; a guess, made to rather hide too much. */
 export function redact(command: readonly string[]): readonly string[] {
-  const [program = ""] = command;
+  const first = programIndex(command);
+  const program = baseName(command[first] ?? "");
   return command.map((argument, at) => {
-    const flag = FLAG.exec(command[at - 1] ?? "");
-    if (at > 0 && flag && !HARMLESS.test(flag[1]) && !argument.startsWith("-")) return HIDDEN;
-    if (at > 0 && GLUED.test(program) && /^-p./.test(argument)) return `-p${HIDDEN}`;
-    return redactText(argument);
+    const before = command[at - 1] ?? "";
+    const flag = FLAG.exec(before);
+    if (flag && !HARMLESS.test(flag[1]) && !argument.startsWith("-")) return HIDDEN;
+    if (program === "sshpass" && at > 0 && at === command.indexOf("-p", first) + 1) return HIDDEN;
+    return (at > first && ofProgram(program, argument, before)) || redactText(argument);
   });
+}
+
+/** What a program's own flags of one letter hide; undefined for anything else. */
+function ofProgram(program: string, argument: string, before: string): string | undefined {
+  if (GLUED.test(program) && /^-p./.test(argument)) return `-p${HIDDEN}`;
+  if (program !== "curl") return undefined;
+  const login = LOGIN.test(before)
+    ? /^[^:]+:/.exec(argument)?.[0]
+    : LOGIN_GLUED.exec(argument)?.[1];
+  return login && `${login}${HIDDEN}`;
 }
 
 function redactText(text: string): string {
