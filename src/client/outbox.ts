@@ -1,23 +1,29 @@
 /** What a producer has to tell and has not told yet, within limits. */
-import type { LogLevel } from "../sync/entry.ts";
-import { MESSAGE_MAX, WORDS_MAX } from "../sync/event_limits.ts";
-import type { EntityCount } from "../sync/progress.ts";
+import { LOG_LEVELS, type LogLevel } from "../sync/entry.ts";
+import { CODE_MAX, MESSAGE_MAX } from "../sync/event_limits.ts";
 import type { TerminalStatus } from "../sync/status.ts";
+import { clip, clipObject } from "./clip.ts";
+import { RunningTotals } from "./running_totals.ts";
 
-/** Lines that wait at most, and their characters; the oldest make room. */
+/** Lines that wait at most, and their bytes; the oldest make room. */
 const LINES_MAX = 10_000;
-const CHARS_MAX = 4 * 1024 * 1024;
-/** Lines and characters of one request. */
-const BATCH_LINES_MAX = 500;
-const BATCH_CHARS_MAX = 256 * 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
+/** Events of one request, and their bytes unless a single one has more: the server takes 1 MiB. */
+const BATCH_MAX = 500;
+const BATCH_BYTES_MAX = 256 * 1024;
 
-/** Running totals; what is left out stays. */
-export type Totals = {
-  readonly [Name in EntityCount | "bytes_done" | "warnings" | "total" | "bytes_total"]?: number;
-};
+/** An event as it is sent (docs/workers.md). */
+export interface WireEvent {
+  readonly type: "progress" | "log" | "end";
+  readonly text: string;
+}
 
-/** An event on the wire (docs/workers.md). */
-export type WireEvent = Readonly<Record<string, unknown>> & { readonly type: string };
+/** What goes into one request. */
+export interface Batch {
+  readonly events: readonly WireEvent[];
+  /** Whether nothing comes after it. */
+  readonly last: boolean;
+}
 
 /** How a job ends. */
 export interface End {
@@ -27,36 +33,11 @@ export interface End {
 
 /** Progress is merged to the totals of now; log lines wait in order; the end is never dropped. */
 export class Outbox {
-  #totals: Record<string, number> = {};
-  readonly #encountered = new Map<string, number>();
-  #words: Record<string, string> = {};
-  #changed = false;
+  readonly totals = new RunningTotals();
   readonly #lines: string[] = [];
-  #chars = 0;
+  #bytes = 0;
   #dropped = 0;
   #end: End | undefined;
-
-  count(counter: EntityCount | "bytes_done" | "warnings", n: number, type?: string): void {
-    if (!Number.isSafeInteger(n) || n <= 0) return; // telling a count never breaks a sync
-    this.#totals[counter] = (this.#totals[counter] ?? 0) + n;
-    if (type !== undefined) this.#encountered.set(type, (this.#encountered.get(type) ?? 0) + n);
-    this.#changed = true;
-  }
-
-  /** Totals below what was told before are left out: the server takes none that go back. */
-  total(totals: Totals): void {
-    for (const [name, value] of Object.entries(totals)) {
-      const counts = name !== "total" && name !== "bytes_total";
-      if (!Number.isSafeInteger(value) || value < (counts ? this.#totals[name] ?? 0 : 0)) continue;
-      this.#totals[name] = value;
-      this.#changed = true;
-    }
-  }
-
-  word(name: "phase" | "current", text: string): void {
-    this.#words[name] = text.slice(0, WORDS_MAX);
-    this.#changed = true;
-  }
 
   log(line: {
     readonly level: LogLevel;
@@ -64,17 +45,23 @@ export class Outbox {
     readonly timeMs: number;
     readonly fields?: Readonly<Record<string, unknown>>;
   }): void {
-    const event = {
+    this.#push(JSON.stringify({
       type: "log",
-      level: line.level,
-      message: line.message.slice(0, MESSAGE_MAX),
+      level: LOG_LEVELS.includes(line.level) ? line.level : "info",
+      message: clip(line.message, MESSAGE_MAX),
       time: new Date(line.timeMs).toISOString(),
-    };
-    this.#push(textOf({ ...event, fields: line.fields }) ?? JSON.stringify(event));
+      fields: line.fields ? clipObject(line.fields) : undefined,
+    }));
   }
 
-  end(end: End): void {
-    this.#end ??= end;
+  end({ status, error }: End): void {
+    this.#end ??= {
+      status,
+      error: error && {
+        code: clip(error.code ?? "", CODE_MAX) || "worker_failed",
+        message: clip(error.message, MESSAGE_MAX),
+      },
+    };
   }
 
   get ended(): boolean {
@@ -82,7 +69,7 @@ export class Outbox {
   }
 
   get empty(): boolean {
-    return !this.#changed && this.#lines.length === 0 && this.#end === undefined;
+    return !this.totals.changed && this.#lines.length === 0 && this.#end === undefined;
   }
 
   get hasLines(): boolean {
@@ -90,45 +77,36 @@ export class Outbox {
   }
 
   /**
-   * The body of the next request, and whether it is the last; undefined when there is nothing.
+   * What the next request says.
    *
    * @param ends whether the end is this producer's to tell
    */
-  take(ends: boolean): { readonly body: string; readonly last: boolean } | undefined {
-    if (this.empty) return undefined;
-    const events: string[] = [];
-    if (this.#changed) {
-      const encountered = this.#encountered.size > 0
-        ? { entities_encountered: Object.fromEntries(this.#encountered) }
-        : {};
-      events.push(JSON.stringify({
-        type: "progress",
-        ...this.#totals,
-        ...encountered,
-        ...this.#words,
-      }));
-      this.#changed = false;
-    }
+  take(ends: boolean): Batch {
+    const events: WireEvent[] = [];
+    let bytes = 0;
+    const add = (type: WireEvent["type"], text: string): boolean => {
+      bytes += bytesOf(text);
+      const full = bytes > BATCH_BYTES_MAX || events.length >= BATCH_MAX;
+      if (full && events.length > 0) return false;
+      events.push({ type, text });
+      return true;
+    };
+    if (this.totals.changed) add("progress", this.totals.take());
     this.#tellDropped();
-    let chars = 0;
     let lines = 0;
-    while (lines < this.#lines.length && lines < BATCH_LINES_MAX && chars < BATCH_CHARS_MAX) {
-      chars += this.#lines[lines].length;
-      events.push(this.#lines[lines++]);
-    }
-    this.#chars -= chars;
-    this.#lines.splice(0, lines);
+    while (lines < this.#lines.length && add("log", this.#lines[lines])) lines++;
+    for (const line of this.#lines.splice(0, lines)) this.#bytes -= bytesOf(line);
     const last = this.#end !== undefined && this.#lines.length === 0;
-    if (last && ends) events.push(JSON.stringify({ type: "end", ...this.#end }));
-    return { body: `[${events.join(",")}]`, last };
+    const end = JSON.stringify({ type: "end", ...this.#end });
+    return { events, last: last && (!ends || add("end", end)) };
   }
 
   #push(text: string): void {
     this.#lines.push(text);
-    this.#chars += text.length;
+    this.#bytes += bytesOf(text);
     let over = 0;
-    while (this.#lines.length - over > LINES_MAX || this.#chars > CHARS_MAX) {
-      this.#chars -= this.#lines[over++].length;
+    while (this.#lines.length - over > LINES_MAX || this.#bytes > BYTES_MAX) {
+      this.#bytes -= bytesOf(this.#lines[over++]);
     }
     if (over > 0) this.#dropped += this.#lines.splice(0, over).length;
   }
@@ -140,15 +118,10 @@ export class Outbox {
     this.#dropped = 0;
     const text = JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
     this.#lines.unshift(text);
-    this.#chars += text.length;
+    this.#bytes += bytesOf(text);
   }
 }
 
-/** Undefined for what has no JSON: a circle, a bigint. */
-function textOf(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
-  }
+function bytesOf(text: string): number {
+  return Buffer.byteLength(text);
 }

@@ -5,18 +5,16 @@
 import { setTimeout } from "node:timers";
 import { type Clock, systemClock } from "../clock.ts";
 import type { LogLevel } from "../sync/entry.ts";
-import type { EntityCount } from "../sync/progress.ts";
 import type { TerminalStatus } from "../sync/status.ts";
-import { deliver, type Endpoint } from "./delivery.ts";
-import { type End, Outbox, type Totals } from "./outbox.ts";
+import { textOf } from "./clip.ts";
+import type { Endpoint } from "./delivery.ts";
+import { newJobBody } from "./new_job.ts";
+import { type End, Outbox } from "./outbox.ts";
+import { OutboxDelivery, type StopReason } from "./outbox_delivery.ts";
+import type { Counter, Totals } from "./running_totals.ts";
 
-/** How long a log line waits at most for others to come along, in milliseconds. */
-const LINE_MS = 1_000;
-/** How often a sign of life is given, which is how soon a cancel is heard. */
-const LIFE_MS = 8_000;
 /** How long `end` waits for the server, in milliseconds. */
 const END_MS = 5_000;
-const INTERVAL_MS = 250;
 /** How long an attached producer waits for its job to be created, in milliseconds. */
 const CREATED_MS = 30_000;
 
@@ -25,7 +23,7 @@ export interface ProducerOptions {
   readonly server: string;
   /** An API key with the scope `write`. */
   readonly key: string;
-  /** Told once, in words, when nothing can be delivered any more. */
+  /** Told, in words, of the first thing that the server does not take, and when it takes none. */
   readonly onFault?: (message: string) => void;
   /** Another way to send requests: through a proxy, or a test's own. */
   readonly fetch?: typeof fetch;
@@ -52,14 +50,9 @@ export interface JobOptions extends ProducerOptions {
 /** Why `signal` has fired. */
 export class StoppedError extends Error {
   override readonly name = "StoppedError";
-  /**
-   * - `cancelled`: somebody has asked for it
-   * - `ended`: the job was ended elsewhere
-   * - `fenced`: another producer has taken this one's name
-   */
-  readonly why: "cancelled" | "ended" | "fenced";
+  readonly why: StopReason;
 
-  constructor(why: StoppedError["why"]) {
+  constructor(why: StopReason) {
     super(`The job is to stop: ${why}`);
     this.why = why;
   }
@@ -68,14 +61,7 @@ export class StoppedError extends Error {
 /** Creates a job, in the background, and begins to tell of it. */
 export function openJob(options: JobOptions): Producer {
   const id = options.id ?? crypto.randomUUID();
-  const { sync, name, tags, meta, total, attempt } = options;
-  const asked = { id, sync, name, tags, meta, total, attempt };
-  const more = {
-    bytes_total: options.bytesTotal,
-    lease_s: options.leaseS,
-    retry_of: options.retryOf,
-  };
-  return new Producer(id, options, JSON.stringify({ ...asked, ...more }));
+  return new Producer(id, options, newJobBody(id, options));
 }
 
 /** One more worker of a job that another has created and will end; its counts are added. */
@@ -97,41 +83,35 @@ export async function runJob<Result>(
     await job.end(job.cancelled ? "cancelled" : "completed");
     return result;
   } catch (cause) {
-    const { name, message } = cause instanceof Error ? cause : new Error(String(cause));
-    await job.end(job.cancelled ? "cancelled" : "failed", { code: name, message });
+    await job.end(job.cancelled ? "cancelled" : "failed", failureOf(cause));
     throw cause;
   }
+}
+
+/** What was thrown, in words; anything can be. */
+function failureOf(cause: unknown): End["error"] {
+  if (!(cause instanceof Error)) return { code: "Error", message: textOf(cause) };
+  const code = textOf(cause.name);
+  return { code, message: textOf(cause.message) || code };
 }
 
 /** Tells of one job. No call waits for the network but `end`, and none ever throws or rejects. */
 export class Producer {
   readonly id: string;
-  readonly #endpoint: Endpoint;
-  readonly #onFault: (message: string) => void;
+  readonly #clock: Clock;
   /** Whoever waits for the end keeps the process alive. */
   readonly #endClock: Clock;
   readonly #outbox = new Outbox();
   readonly #stop = new AbortController();
-  /** Fires when delivering is over: done, refused, or given up. */
-  readonly #over = new AbortController();
-  readonly #headers = { "Producer-Id": crypto.randomUUID() };
-  readonly #created: string | undefined;
-  #number = 0;
-  #intervalMs = INTERVAL_MS;
-  #sentMs = -Infinity;
-  #wake: (() => void) | undefined;
-  #armedMs = 0;
-  #delivered = false;
+  readonly #delivery: OutboxDelivery;
 
   /** Use openJob or attachJob. @param created the body that creates the job, where this one does */
   constructor(id: string, options: ProducerOptions, created: string | undefined) {
     this.id = id;
-    this.#created = created;
-    this.#onFault = options.onFault ?? (() => {});
-    const clock = options.clock ?? quietClock;
+    const clock = this.#clock = options.clock ?? quietClock;
     this.#endClock = options.clock ?? systemClock;
     const untilMs = clock.monotonic() + CREATED_MS;
-    this.#endpoint = {
+    const endpoint: Endpoint = {
       server: options.server,
       key: options.key,
       fetch: options.fetch ?? fetch,
@@ -139,7 +119,21 @@ export class Producer {
       // Whoever creates the job does so in the background, and may be late.
       mayPass: (status) => status === 404 && created === undefined && clock.monotonic() < untilMs,
     };
-    this.#run();
+    this.#delivery = new OutboxDelivery({
+      outbox: this.#outbox,
+      endpoint,
+      jobId: id,
+      created,
+      onStop: (why) => this.#stopWith(why),
+      onFault: (message) => {
+        try {
+          options.onFault?.(message);
+        } catch {
+          // A listener that breaks is no reason to break the sync.
+        }
+      },
+    });
+    this.#delivery.run();
   }
 
   /** Fires when the work is to stop; its reason is a StoppedError. */
@@ -174,19 +168,17 @@ export class Producer {
   }
 
   bytes(n: number): void {
-    this.#outbox.count("bytes_done", n);
-    this.#nudge();
+    this.#count("bytes_done", n);
   }
 
   warnings(n = 1): void {
-    this.#outbox.count("warnings", n);
-    this.#nudge();
+    this.#count("warnings", n);
   }
 
   /** Running totals instead of increments; one that goes back is left out. */
   progress(totals: Totals): void {
-    this.#outbox.total(totals);
-    this.#nudge();
+    this.#outbox.totals.total(totals);
+    this.#delivery.nudge();
   }
 
   /** Entities in all, once that is final. */
@@ -195,20 +187,20 @@ export class Producer {
   }
 
   phase(text: string): void {
-    this.#outbox.word("phase", text);
-    this.#nudge();
+    this.#outbox.totals.word("phase", text);
+    this.#delivery.nudge();
   }
 
   /** The entity that is being dealt with. */
   current(text: string): void {
-    this.#outbox.word("current", text);
-    this.#nudge();
+    this.#outbox.totals.word("current", text);
+    this.#delivery.nudge();
   }
 
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
-    const timeMs = this.#endpoint.clock.now();
+    const timeMs = this.#clock.now();
     this.#outbox.log({ level, message, timeMs, fields });
-    this.#nudge();
+    this.#delivery.nudge();
   }
 
   /**
@@ -217,97 +209,26 @@ export class Producer {
    */
   async end(status: TerminalStatus = "completed", error?: End["error"]): Promise<boolean> {
     this.#outbox.end({ status, error: status === "completed" ? undefined : error });
-    this.#nudge();
-    if (this.#over.signal.aborted) return this.#delivered;
-    await new Promise<void>((resolve) => {
-      const callOff = this.#endClock.after(END_MS, resolve);
-      this.#over.signal.addEventListener("abort", () => {
-        callOff();
-        resolve();
-      }, { once: true });
-    });
-    return this.#delivered;
-  }
-
-  #count(counter: EntityCount, n: number, entityType?: string): void {
-    this.#outbox.count(counter, n, entityType);
-    this.#nudge();
-  }
-
-  /** Delivers until the end; never rejects. */
-  async #run(): Promise<void> {
-    const known = this.#created === undefined ||
-      await this.#post("/v1/sync/job", this.#created, {});
-    while (known && !this.#over.signal.aborted) {
-      await this.#due();
-      const batch = this.#outbox.take(this.#created !== undefined);
-      const path = `/v1/sync/job/${this.id}/events`;
-      // A sign of life appends nothing, so it needs no number.
-      const stamp = batch && { ...this.#headers, "Producer-Seq": `${this.#number++}` };
-      const done = await this.#post(path, batch?.body, stamp ?? {});
-      this.#sentMs = this.#endpoint.clock.monotonic();
-      if (!done || batch?.last) {
-        this.#delivered = done;
-        this.#over.abort();
-      }
-    }
-    this.#over.abort();
-  }
-
-  /** Resolves when there is something worth a request. */
-  async #due(): Promise<void> {
-    const { clock } = this.#endpoint;
-    for (;;) {
-      const restMs = this.#restMs();
-      const waitMs = this.#sentMs + restMs - clock.monotonic();
-      if (waitMs <= 0) return;
-      this.#armedMs = restMs;
+    this.#delivery.nudge();
+    const { over } = this.#delivery;
+    if (!over.aborted) {
       await new Promise<void>((resolve) => {
-        const callOff = clock.after(waitMs, resolve);
-        this.#wake = () => {
+        const callOff = this.#endClock.after(END_MS, resolve);
+        over.addEventListener("abort", () => {
           callOff();
           resolve();
-        };
+        }, { once: true });
       });
-      this.#wake = undefined;
     }
+    return this.#delivery.delivered;
   }
 
-  /** How long after the request before the next one is due, by what there is to tell now. */
-  #restMs(): number {
-    const outbox = this.#outbox;
-    if (outbox.ended) return 0;
-    if (outbox.empty) return LIFE_MS;
-    return outbox.hasLines ? Math.min(LINE_MS, this.#intervalMs) : this.#intervalMs;
+  #count(counter: Counter, n: number, entityType?: string): void {
+    this.#outbox.totals.count(counter, n, entityType);
+    this.#delivery.nudge();
   }
 
-  /** Wakes the delivery where the next request is due sooner now. */
-  #nudge(): void {
-    if (this.#wake && this.#restMs() < this.#armedMs) this.#wake();
-  }
-
-  /** Whether the server has taken it. Anything else is told and ends the delivery. */
-  async #post(path: string, body: string | undefined, stamp: Record<string, string>) {
-    const answer = await deliver(this.#endpoint, path, body, stamp, this.#over.signal);
-    if (answer.kind === "abandoned") return false;
-    if (answer.kind === "done") {
-      this.#intervalMs = answer.json?.interval_ms ?? this.#intervalMs;
-      if (answer.json?.cancel_requested) this.#stopWith("cancelled");
-      return true;
-    }
-    const type = String(answer.problem?.type ?? "");
-    if (type.endsWith("/job-ended")) this.#stopWith("ended");
-    if (type.endsWith("/producer-fenced")) this.#stopWith("fenced");
-    const words = answer.problem?.detail ?? `it answered ${answer.status}`;
-    try {
-      this.#onFault(`Cannot tell the server of job ${this.id} any more: ${words}`);
-    } catch {
-      // A listener that breaks is no reason to break the sync.
-    }
-    return false;
-  }
-
-  #stopWith(why: StoppedError["why"]): void {
+  #stopWith(why: StopReason): void {
     if (!this.#stop.signal.aborted) this.#stop.abort(new StoppedError(why));
   }
 }

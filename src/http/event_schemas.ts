@@ -4,17 +4,20 @@ import { LOG_LEVELS } from "../sync/entry.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import type { Counters } from "../sync/producer.ts";
 import {
+  ATTEMPT_MAX,
+  CODE_MAX,
+  JOB_NAME_MAX,
+  LEASE_S_MAX,
   MESSAGE_MAX,
   PERCENT_MAX,
   SOURCE_MAX,
+  SYNC_NAME_MAX,
   TYPE_MAX,
   TYPES_MAX,
   WORDS_MAX,
 } from "../sync/event_limits.ts";
 import { anyObject, StatusSchema, tags } from "./schemas.ts";
 import { ENTITY_COUNTS } from "../sync/progress.ts";
-
-const LEASE_S_MAX = 7 * 24 * 3600;
 
 const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
 const count = z.int(COUNT).min(0, COUNT);
@@ -29,10 +32,10 @@ const tenantName = z.string().min(1).max(64);
 
 export const NewJobSchema = z.strictObject({
   id: z.uuid().optional().openapi({ description: "Chosen by the worker, so that it may repeat" }),
-  sync: distinctName(100).optional().openapi({
+  sync: distinctName(SYNC_NAME_MAX).optional().openapi({
     description: "Name or UUID of the sync that this is a run of; registered on first use",
   }),
-  name: z.string().min(1).max(200).optional(),
+  name: z.string().min(1).max(JOB_NAME_MAX).optional(),
   tags: tags.optional(),
   meta: anyObject.optional(),
   total: count.optional(),
@@ -41,7 +44,7 @@ export const NewJobSchema = z.strictObject({
     description: "Seconds that the worker may be silent; 900 by default",
   }),
   retry_of: z.uuid().optional(),
-  attempt: z.int().min(1).max(1_000_000).optional(),
+  attempt: z.int().min(1).max(ATTEMPT_MAX).optional(),
   tenant: tenantName.optional().openapi({ description: "Needs the scope `tenants`" }),
 }).openapi("NewJob");
 
@@ -116,7 +119,7 @@ const end = z.strictObject({
   type: z.literal("end"),
   status: z.enum(["completed", "failed", "cancelled"]),
   error: z.strictObject({
-    code: z.string().min(1).max(100).default("worker_failed"),
+    code: z.string().min(1).max(CODE_MAX).default("worker_failed"),
     message: z.string().max(MESSAGE_MAX),
   }).optional(),
   ...producerFields,

@@ -4,6 +4,7 @@ import { SCOPES } from "../auth/scopes.ts";
 import { TICKET_MAX_S } from "../auth/tickets.ts";
 import { LIST_LIMIT_MAX, READ_LIMIT_MAX } from "../log/event_log.ts";
 import { LOG_LEVELS } from "../sync/entry.ts";
+import { DEPTH_MAX, MEMBER_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.ts";
 import { type Status, STATUSES } from "../sync/status.ts";
 
 /** Most log lines that a stream starts with. */
@@ -123,17 +124,14 @@ export const ProblemSchema = z.object({
   last_seq: count.optional(),
 }).openapi("Problem");
 
-/** How deep `meta` and `fields` may be nested. */
-const DEPTH_MAX = 20;
-
 function depthAtMost(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   return levels > 0 && Object.values(value).every((inner) => depthAtMost(inner, levels - 1));
 }
 
-export const tags = z.array(z.string().min(1).max(100)).max(20);
+export const tags = z.array(z.string().min(1).max(TAG_MAX)).max(TAGS_MAX);
 /** Any JSON object that is not nested without end. */
-export const anyObject = z.record(z.string().max(100), z.unknown())
+export const anyObject = z.record(z.string().max(MEMBER_MAX), z.unknown())
   .refine((value) => depthAtMost(value, DEPTH_MAX), `expected at most ${DEPTH_MAX} levels`);
 
 /** In a URL, as EventSource can send no headers. */

@@ -1,7 +1,22 @@
-/** How much an event of a worker may say: what the server takes, and who sends it keeps to. */
+/** How much a worker may say: what the server takes, and who sends it keeps to. */
+
+/** Characters of the name of a sync, and of a job. */
+export const SYNC_NAME_MAX = 100;
+export const JOB_NAME_MAX = 200;
+/** Tags of a job, and characters of one. */
+export const TAGS_MAX = 20;
+export const TAG_MAX = 100;
+export const ATTEMPT_MAX = 1_000_000;
+/** Seconds that a worker may be silent. */
+export const LEASE_S_MAX = 7 * 24 * 3600;
+/** Characters of a member's name in `meta` and `fields`, and how deep these may be nested. */
+export const MEMBER_MAX = 100;
+export const DEPTH_MAX = 20;
 
 /** Characters of a log line, and of what is said of an end. */
 export const MESSAGE_MAX = 64 * 1024;
+/** Characters of the code of an error. */
+export const CODE_MAX = 100;
 /** Characters of a phase, and of what is worked on. */
 export const WORDS_MAX = 1_000;
 /** Characters of the name of what has written a log line. */

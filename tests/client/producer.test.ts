@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { attachJob, openJob, runJob, StoppedError } from "../../src/client/producer.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { bench, eventsOf, taken, turns } from "../support/producer_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 
 const jobOf = async (server: TestServer, id: string) =>
   await (await server.ask(`/v1/sync/job/${id}`)).json();
-
-async function turns(count = 20) {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
 
 test("a job is counted, told about and completed at a real server", async (t) => {
   const server = await testServer(t);
@@ -105,33 +101,6 @@ test("answers that are lost double nothing", async (t) => {
   const { status, entities_inserted, seq } = await jobOf(server, job.id);
   assert.deepEqual([status, entities_inserted, seq], ["completed", 5, 3]);
 });
-
-/** A producer whose requests the test answers. */
-function bench(answers: (request: { path: string; body?: string; number?: string }) => Response) {
-  const clock = new FakeClock();
-  const requests: { path: string; body?: string; number?: string; atMs: number }[] = [];
-  const faults: string[] = [];
-  const job = openJob({
-    server: "http://test/prefix/",
-    key: "k",
-    clock,
-    onFault: (message) => faults.push(message),
-    fetch: (input, init) => {
-      const headers = init?.headers as Record<string, string>;
-      const request = {
-        path: String(input).replace("http://test/prefix", ""),
-        body: init?.body as string | undefined,
-        number: headers["Producer-Seq"],
-      };
-      requests.push({ ...request, atMs: clock.monotonic() });
-      return Promise.resolve(answers(request));
-    },
-  });
-  return { clock, requests, faults, job };
-}
-
-const taken = (more = {}) => Response.json({ interval_ms: 250, cancel_requested: false, ...more });
-const eventsOf = (body: string | undefined) => JSON.parse(body ?? "[]");
 
 test("a server that is busy is asked again, with the same number and body, after what it says", async () => {
   let busy = 2;

@@ -1,0 +1,34 @@
+/** The request that creates a job, within what the server takes. */
+import { ATTEMPT_MAX, JOB_NAME_MAX, LEASE_S_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.ts";
+import { clip, clipObject, clipSyncName } from "./clip.ts";
+import type { JobOptions } from "./producer.ts";
+
+/** Its body. What is empty, or no number where one is wanted, is left out. */
+export function newJobBody(id: string, options: JobOptions): string {
+  const { sync, name, tags, meta, total, bytesTotal, retryOf } = options;
+  return JSON.stringify({
+    id: clip(id, JOB_NAME_MAX),
+    sync: sync ? clipSyncName(sync) : undefined,
+    name: name ? clip(name, JOB_NAME_MAX) : undefined,
+    tags: tags ? tagsOf(tags) : undefined,
+    meta: meta ? clipObject(meta) : undefined,
+    total: isCount(total) ? total : undefined,
+    bytes_total: isCount(bytesTotal) ? bytesTotal : undefined,
+    lease_s: within(options.leaseS, LEASE_S_MAX),
+    retry_of: retryOf ? clip(retryOf, JOB_NAME_MAX) : undefined,
+    attempt: within(options.attempt, ATTEMPT_MAX, Math.trunc),
+  });
+}
+
+function tagsOf(tags: readonly string[]): string[] {
+  return [tags].flat().map((tag) => clip(tag, TAG_MAX)).filter(Boolean).slice(0, TAGS_MAX);
+}
+
+function isCount(n: unknown): boolean {
+  return Number.isSafeInteger(n) && Number(n) >= 0;
+}
+
+/** From 1 to `max`. */
+function within(n: number | undefined, max: number, round = (n: number) => n): number | undefined {
+  return n === undefined || !Number.isFinite(n) ? undefined : Math.min(Math.max(1, round(n)), max);
+}

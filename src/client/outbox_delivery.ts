@@ -1,0 +1,184 @@
+/** Tells the server what an outbox holds, until the end of the job. */
+import { type Answer, deliver, type Endpoint } from "./delivery.ts";
+import type { Outbox, WireEvent } from "./outbox.ts";
+
+/** How long a log line waits at most for others to come along, in milliseconds. */
+const LINE_MS = 1_000;
+/** How often a sign of life is given, which is how soon a cancel is heard, in milliseconds. */
+const LIFE_MS = 8_000;
+/** How often progress is told as long as no server has said so, in milliseconds. */
+const INTERVAL_MS = 250;
+
+/**
+ * Why the work is to stop:
+ * - `cancelled`: somebody has asked for it
+ * - `ended`: the job was ended elsewhere
+ * - `fenced`: another producer has taken this one's name
+ */
+export type StopReason = "cancelled" | "ended" | "fenced";
+
+export interface OutboxDeliveryOptions {
+  readonly outbox: Outbox;
+  readonly endpoint: Endpoint;
+  readonly jobId: string;
+  /** The body that creates the job; undefined where another does, and ends it. */
+  readonly created: string | undefined;
+  /** May be called more than once. */
+  readonly onStop: (why: StopReason) => void;
+  /** In words, when the server is not told something. */
+  readonly onFault: (message: string) => void;
+}
+
+/** One request after the other, each until it is answered. */
+export class OutboxDelivery {
+  readonly #options: OutboxDeliveryOptions;
+  readonly #over = new AbortController();
+  readonly #producer = crypto.randomUUID();
+  /** The Producer-Seq of the request that is being sent or comes next. */
+  #number = 0;
+  #intervalMs = INTERVAL_MS;
+  #sentMs = -Infinity;
+  #wake: (() => void) | undefined;
+  #armedMs = 0;
+  #delivered = false;
+  #leftOut = false;
+
+  constructor(options: OutboxDeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Fires when delivering is over: done, refused, or given up. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Whether the server has all of it, the end too. */
+  get delivered(): boolean {
+    return this.#delivered;
+  }
+
+  /** Something was put into the outbox: wakes the delivery where the next request is due sooner now. */
+  nudge(): void {
+    if (this.#wake && this.#restMs() < this.#armedMs) this.#wake();
+  }
+
+  /** Delivers until the end; never rejects. */
+  async run(): Promise<void> {
+    const { outbox, endpoint, created } = this.#options;
+    const known = created === undefined || await this.#create(created);
+    while (known && !this.#over.signal.aborted) {
+      await this.#due();
+      const batch = outbox.take(created !== undefined);
+      const told = await this.#tell(batch.events);
+      this.#sentMs = endpoint.clock.monotonic();
+      if (!told) break;
+      if (batch.last) {
+        this.#delivered = true;
+        break;
+      }
+    }
+    this.#over.abort();
+  }
+
+  /** Resolves when there is something worth a request. */
+  async #due(): Promise<void> {
+    const { clock } = this.#options.endpoint;
+    for (;;) {
+      const restMs = this.#restMs();
+      const waitMs = this.#sentMs + restMs - clock.monotonic();
+      if (waitMs <= 0) return;
+      this.#armedMs = restMs;
+      await new Promise<void>((resolve) => {
+        const callOff = clock.after(waitMs, resolve);
+        this.#wake = () => {
+          callOff();
+          resolve();
+        };
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  /** How long after the request before the next one is due, by what there is to tell now. */
+  #restMs(): number {
+    const { outbox } = this.#options;
+    if (outbox.ended) return 0;
+    if (outbox.empty) return LIFE_MS;
+    return outbox.hasLines ? Math.min(LINE_MS, this.#intervalMs) : this.#intervalMs;
+  }
+
+  async #create(body: string): Promise<boolean> {
+    const answer = await this.#post("/v1/sync/job", body, {});
+    return answer.kind === "done" || this.#giveUp(answer);
+  }
+
+  /**
+   * False when nothing can be told any more. Of events that the server does not take together, the
+   * one that it does not take is found by halves and left out; the end never is.
+   */
+  async #tell(events: readonly WireEvent[]): Promise<boolean> {
+    const path = `/v1/sync/job/${this.#options.jobId}/events`;
+    // A sign of life appends nothing, so it needs no number.
+    const stamp: Record<string, string> = events.length === 0
+      ? {}
+      : { "Producer-Id": this.#producer, "Producer-Seq": `${this.#number}` };
+    const body = events.length === 0 ? undefined : `[${events.map(({ text }) => text).join(",")}]`;
+    const answer = await this.#post(path, body, stamp);
+    if (answer.kind === "done") {
+      if (events.length > 0) this.#number++;
+      return true;
+    }
+    if (!isOfEvents(answer)) return this.#giveUp(answer);
+    if (events.length > 1) {
+      const half = events.length >> 1;
+      return await this.#tell(events.slice(0, half)) && await this.#tell(events.slice(half));
+    }
+    const [event] = events;
+    if (event === undefined || event.type === "end") return this.#giveUp(answer);
+    this.#leaveOut(event, wordsOf(answer));
+    const { totals } = this.#options.outbox;
+    if (event.type !== "progress" || !totals.leaveOutTypes()) return true;
+    return await this.#tell([{ type: "progress", text: totals.take() }]);
+  }
+
+  async #post(path: string, body: string | undefined, stamp: Record<string, string>) {
+    const answer = await deliver(this.#options.endpoint, path, body, stamp, this.#over.signal);
+    if (answer.kind === "done") {
+      this.#intervalMs = answer.json?.interval_ms ?? this.#intervalMs;
+      if (answer.json?.cancel_requested) this.#options.onStop("cancelled");
+    }
+    return answer;
+  }
+
+  #leaveOut({ type }: WireEvent, words: string): void {
+    if (this.#leftOut) return;
+    this.#leftOut = true;
+    const what = type === "log" ? "a log line" : "progress";
+    this.#options.onFault(
+      `Cannot tell the server all of job ${this.#options.jobId}: ${what}: ${words}`,
+    );
+  }
+
+  #giveUp(answer: Answer): false {
+    if (answer.kind !== "refused") return false;
+    const type = String(answer.problem?.type ?? "");
+    if (type.endsWith("/job-ended")) this.#options.onStop("ended");
+    if (type.endsWith("/producer-fenced")) this.#options.onStop("fenced");
+    const { jobId } = this.#options;
+    this.#options.onFault(`Cannot tell the server of job ${jobId} any more: ${wordsOf(answer)}`);
+    return false;
+  }
+}
+
+/** A refusal that would come again. */
+type Refusal = Extract<Answer, { readonly kind: "refused" }>;
+
+/** Whether it is about an event, so that others may be taken. */
+function isOfEvents(answer: Answer): answer is Refusal {
+  return answer.kind === "refused" &&
+    /\/(invalid-request|body-too-large)$/.test(String(answer.problem?.type ?? ""));
+}
+
+function wordsOf({ problem, status }: Refusal): string {
+  return problem?.detail ?? `it answered ${status}`;
+}
