@@ -3,10 +3,21 @@ import { ATTEMPT_MAX, JOB_NAME_MAX, LEASE_S_MAX, TAG_MAX, TAGS_MAX } from "../sy
 import { clip, clipObject, clipSyncName } from "./clip.ts";
 import type { JobOptions } from "./producer.ts";
 
-/** Its body. What is empty, or no number where one is wanted, is left out. */
-export function newJobBody(id: string, options: JobOptions): string {
+/** Seconds that a worker may be silent where it does not say. */
+const LEASE_S = 900;
+
+/** A job that is to be created. */
+export interface NewJob {
+  readonly body: string;
+  /** How long its worker may be silent, in milliseconds. */
+  readonly leaseMs: number;
+}
+
+/** What is empty, or no number where one is wanted, is left out. */
+export function newJob(id: string, options: JobOptions): NewJob {
   const { sync, name, tags, meta, total, bytesTotal, retryOf } = options;
-  return JSON.stringify({
+  const leaseS = within(options.leaseS, LEASE_S_MAX);
+  const body = JSON.stringify({
     id: clip(id, JOB_NAME_MAX),
     sync: sync ? clipSyncName(sync) : undefined,
     name: name ? clip(name, JOB_NAME_MAX) : undefined,
@@ -14,10 +25,11 @@ export function newJobBody(id: string, options: JobOptions): string {
     meta: meta ? clipObject(meta) : undefined,
     total: isCount(total) ? total : undefined,
     bytes_total: isCount(bytesTotal) ? bytesTotal : undefined,
-    lease_s: within(options.leaseS, LEASE_S_MAX),
+    lease_s: leaseS,
     retry_of: retryOf ? clip(retryOf, JOB_NAME_MAX) : undefined,
     attempt: within(options.attempt, ATTEMPT_MAX, Math.trunc),
   });
+  return { body, leaseMs: (leaseS ?? LEASE_S) * 1000 };
 }
 
 function tagsOf(tags: readonly string[]): string[] {

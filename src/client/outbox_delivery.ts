@@ -1,11 +1,14 @@
 /** Tells the server what an outbox holds, until the end of the job. */
 import { type Answer, deliver, type Endpoint } from "./delivery.ts";
+import type { NewJob } from "./new_job.ts";
 import type { Outbox, WireEvent } from "./outbox.ts";
 
 /** How long a log line waits at most for others to come along, in milliseconds. */
 const LINE_MS = 1_000;
 /** How often a sign of life is given, which is how soon a cancel is heard, in milliseconds. */
 const LIFE_MS = 8_000;
+/** Signs of life in the time of one lease. */
+const LIVES_A_LEASE = 3;
 /** How often progress is told as long as no server has said so, in milliseconds. */
 const INTERVAL_MS = 250;
 
@@ -21,8 +24,8 @@ export interface OutboxDeliveryOptions {
   readonly outbox: Outbox;
   readonly endpoint: Endpoint;
   readonly jobId: string;
-  /** The body that creates the job; undefined where another does, and ends it. */
-  readonly created: string | undefined;
+  /** Undefined where another creates the job, and ends it. */
+  readonly created: NewJob | undefined;
   /** May be called more than once. */
   readonly onStop: (why: StopReason) => void;
   /** In words, when the server is not told something. */
@@ -65,7 +68,7 @@ export class OutboxDelivery {
   /** Delivers until the end; never rejects. */
   async run(): Promise<void> {
     const { outbox, endpoint, created } = this.#options;
-    const known = created === undefined || await this.#create(created);
+    const known = created === undefined || await this.#create(created.body);
     while (known && !this.#over.signal.aborted) {
       await this.#due();
       const batch = outbox.take(created !== undefined);
@@ -101,10 +104,11 @@ export class OutboxDelivery {
 
   /** How long after the request before the next one is due, by what there is to tell now. */
   #restMs(): number {
-    const { outbox } = this.#options;
+    const { outbox, created } = this.#options;
     if (outbox.ended) return 0;
-    if (outbox.empty) return LIFE_MS;
-    return outbox.hasLines ? Math.min(LINE_MS, this.#intervalMs) : this.#intervalMs;
+    const lifeMs = Math.min(LIFE_MS, (created?.leaseMs ?? Infinity) / LIVES_A_LEASE);
+    if (outbox.empty) return lifeMs;
+    return Math.min(lifeMs, this.#intervalMs, outbox.hasLines ? LINE_MS : Infinity);
   }
 
   async #create(body: string): Promise<boolean> {

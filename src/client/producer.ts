@@ -8,7 +8,7 @@ import type { LogLevel } from "../sync/entry.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 import { textOf } from "./clip.ts";
 import type { Endpoint } from "./delivery.ts";
-import { newJobBody } from "./new_job.ts";
+import { type NewJob, newJob } from "./new_job.ts";
 import { type End, Outbox } from "./outbox.ts";
 import { OutboxDelivery, type StopReason } from "./outbox_delivery.ts";
 import type { Counter, Totals } from "./running_totals.ts";
@@ -61,7 +61,7 @@ export class StoppedError extends Error {
 /** Creates a job, in the background, and begins to tell of it. */
 export function openJob(options: JobOptions): Producer {
   const id = options.id ?? crypto.randomUUID();
-  return new Producer(id, options, newJobBody(id, options));
+  return new Producer(id, options, newJob(id, options));
 }
 
 /** One more worker of a job that another has created and will end; its counts are added. */
@@ -105,8 +105,8 @@ export class Producer {
   readonly #stop = new AbortController();
   readonly #delivery: OutboxDelivery;
 
-  /** Use openJob or attachJob. @param created the body that creates the job, where this one does */
-  constructor(id: string, options: ProducerOptions, created: string | undefined) {
+  /** Use openJob or attachJob. @param created undefined where another creates the job */
+  constructor(id: string, options: ProducerOptions, created: NewJob | undefined) {
     this.id = id;
     const clock = this.#clock = options.clock ?? quietClock;
     this.#endClock = options.clock ?? systemClock;

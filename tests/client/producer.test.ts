@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attachJob, openJob, runJob, StoppedError } from "../../src/client/producer.ts";
+import {
+  attachJob,
+  openJob,
+  type Producer,
+  runJob,
+  StoppedError,
+} from "../../src/client/producer.ts";
 import { bench, eventsOf, taken, turns } from "../support/producer_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 
@@ -163,6 +169,27 @@ test("a silent producer gives signs of life without a number", async () => {
     [undefined, undefined],
   ]);
 });
+
+for (
+  const [doing, work] of [["silent", () => {}], [
+    "busy",
+    (job: Producer) => job.inserted(),
+  ]] as const
+) {
+  test(`a ${doing} producer of a short lease is heard three times in it`, async () => {
+    const { clock, requests, job } = bench(() => taken({ interval_ms: 5_000 }), { leaseS: 3 });
+    await turns();
+    requests.splice(0);
+
+    for (let step = 0; step < 40; step++) {
+      work(job);
+      clock.advance(100);
+      await turns(3);
+    }
+
+    assert.deepEqual(requests.map(({ atMs }) => atMs), [1_000, 2_000, 3_000, 4_000]);
+  });
+}
 
 test("a refusal ends the delivery, is told once, and never thrown", async () => {
   const problem = { type: "/problems/unauthenticated", detail: "The API key is not known here" };
