@@ -4,6 +4,8 @@ import { unreached } from "./unreached.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
 export const BACKOFF_MS = { first: 200, last: 10_000 };
+/** Tries of a request after which it is told that nobody answers: some pass by themselves. */
+const TOLD_TRIES = 3;
 /** A request without an answer is given up after so many milliseconds, and sent again. */
 const ANSWER_MS = 30_000;
 
@@ -44,11 +46,21 @@ export interface Unanswered {
   readonly reason: string;
 }
 
+/** Why nobody can be asked so, in words; undefined where that is to be tried. */
+export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): string | undefined {
+  if (!/^https?:\/\//i.test(server) || !URL.canParse(server)) {
+    return `the server's address "${server}" is no http or https URL`;
+  }
+  if (key === "") return "there is no key";
+  return /^[\x20-\x7e]+$/.test(key) ? undefined : "the key has characters that no key has";
+}
+
 /**
  * Posts the body. No answer, 408, 429 and 5xx mean: the same once more, after `Retry-After` or a
  * growing wait.
  *
  * @param given ends the tries when it fires
+ * @param onSilence called once after some tries, with the reason in words
  */
 export async function deliver(
   endpoint: Endpoint,
@@ -56,13 +68,17 @@ export async function deliver(
   body: string | undefined,
   headers: Readonly<Record<string, string>>,
   given: AbortSignal,
+  onSilence: (reason: string) => void,
 ): Promise<Answer> {
   const { clock } = endpoint;
-  for (let waitMs = BACKOFF_MS.first;; waitMs = Math.min(waitMs * 2, BACKOFF_MS.last)) {
+  let waitMs = BACKOFF_MS.first;
+  for (let tries = 1;; tries++) {
     if (given.aborted) return { kind: "abandoned" };
     const answer = await attempt(endpoint, path, body, headers);
     if (answer.kind !== "unanswered") return answer;
+    if (tries === TOLD_TRIES) onSilence(answer.reason);
     await sleep(clock, answer.waitMs || waitMs * (0.5 + Math.random() / 2), given);
+    waitMs = Math.min(waitMs * 2, BACKOFF_MS.last);
   }
 }
 

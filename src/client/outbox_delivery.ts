@@ -1,5 +1,5 @@
 /** Tells the server what an outbox holds, until the end of the job. */
-import { type Answer, deliver, type Endpoint } from "./delivery.ts";
+import { type Answer, deliver, type Endpoint, unusable } from "./delivery.ts";
 import type { NewJob } from "./new_job.ts";
 import type { Outbox, WireEvent } from "./outbox.ts";
 
@@ -44,7 +44,9 @@ export class OutboxDelivery {
   #wake: (() => void) | undefined;
   #armedMs = 0;
   #delivered = false;
+  /** Whether it was told that something is left out, and that nobody answers. */
   #leftOut = false;
+  #silent = false;
 
   constructor(options: OutboxDeliveryOptions) {
     this.#options = options;
@@ -65,9 +67,25 @@ export class OutboxDelivery {
     if (this.#wake && this.#restMs() < this.#armedMs) this.#wake();
   }
 
+  /** Tells that the server does not answer, unless that was told since it last did. */
+  silence(reason: string): void {
+    if (this.#silent) return;
+    this.#silent = true;
+    const { jobId, onFault } = this.#options;
+    onFault(
+      `Cannot tell the server of job ${jobId}: ${reason}; it is tried again until that works`,
+    );
+  }
+
   /** Delivers until the end; never rejects. */
   async run(): Promise<void> {
-    const { outbox, endpoint, created } = this.#options;
+    const { outbox, endpoint, created, jobId, onFault } = this.#options;
+    const reason = unusable(endpoint);
+    if (reason !== undefined) {
+      this.#over.abort();
+      await undefined; // whoever is told may want to know the producer, which is being made
+      return onFault(`Cannot tell a server of job ${jobId}: ${reason}`);
+    }
     const known = created === undefined || await this.#create(created.body);
     while (known && !this.#over.signal.aborted) {
       await this.#due();
@@ -146,7 +164,10 @@ export class OutboxDelivery {
   }
 
   async #post(path: string, body: string | undefined, stamp: Record<string, string>) {
-    const answer = await deliver(this.#options.endpoint, path, body, stamp, this.#over.signal);
+    const { endpoint } = this.#options;
+    const silence = (reason: string) => this.silence(reason);
+    const answer = await deliver(endpoint, path, body, stamp, this.#over.signal, silence);
+    this.#silent = false;
     if (answer.kind === "done") {
       this.#intervalMs = answer.json?.interval_ms ?? this.#intervalMs;
       if (answer.json?.cancel_requested) this.#options.onStop("cancelled");

@@ -23,7 +23,10 @@ export interface ProducerOptions {
   readonly server: string;
   /** An API key with the scope `write`. */
   readonly key: string;
-  /** Told, in words, of the first thing that the server does not take, and when it takes none. */
+  /**
+   * Told, in words, when the server does not answer (after three tries, once until it does), of the
+   * first event that it does not take, and when nothing is delivered any more.
+   */
   readonly onFault?: (message: string) => void;
   /** Another way to send requests: through a proxy, or a test's own. */
   readonly fetch?: typeof fetch;
@@ -112,8 +115,8 @@ export class Producer {
     this.#endClock = options.clock ?? systemClock;
     const untilMs = clock.monotonic() + CREATED_MS;
     const endpoint: Endpoint = {
-      server: options.server,
-      key: options.key,
+      server: textOf(options.server ?? ""),
+      key: textOf(options.key ?? "").trim(),
       fetch: options.fetch ?? fetch,
       clock,
       // Whoever creates the job does so in the background, and may be late.
@@ -213,7 +216,10 @@ export class Producer {
     const { over } = this.#delivery;
     if (!over.aborted) {
       await new Promise<void>((resolve) => {
-        const callOff = this.#endClock.after(END_MS, resolve);
+        const callOff = this.#endClock.after(END_MS, () => {
+          this.#delivery.silence(`its end has not arrived in ${END_MS / 1000} s`);
+          resolve();
+        });
         over.addEventListener("abort", () => {
           callOff();
           resolve();
