@@ -53,15 +53,18 @@ BUFFER_BYTES = 4 * 1024 * 1024
 BATCH_EVENTS = 500
 BATCH_BYTES = 256 * 1024
 
-# Limits of what the server takes, in bytes of UTF-8 (it counts characters, which are fewer).
+# Limits of what the server takes. What is long is cut in bytes of UTF-8, for the limit of a
+# request; names in characters as the server counts them, so that none becomes another.
 MESSAGE_BYTES = 64 * 1024
 FIELDS_BYTES = 64 * 1024
 ERROR_BYTES = 16 * 1024
 WORDS_BYTES = 1_000
-NAME_BYTES = 200
-LABEL_BYTES = 100
+NAME_MAX = 200
+LABEL_MAX = 100
 TAGS_MAX = 20
 TYPES_MAX = 1_000
+TYPES_BYTES = 384 * 1024  # of all types together, with their counts
+DEPTH_MAX = 20
 COUNT_MAX = 2**53 - 1
 
 # Seconds.
@@ -136,16 +139,16 @@ def job(
     asked = _Asked()
     body: Dict[str, Any] = {"id": asked.uuid("id", uuid.uuid4() if id is None else id)}
     if name:
-        body["name"] = _clip(name, NAME_BYTES)
+        body["name"] = _name(name, NAME_MAX)
     if sync:
-        body["sync"] = _clip(sync, LABEL_BYTES)
+        body["sync"] = _name(_text(sync).replace("\0", "?"), LABEL_MAX)
     if tags:
         body["tags"] = asked.labels(tags)
     if meta:
         body["meta"] = _object(meta)
     for member, number in (("total", total), ("bytes_total", bytes_total)):
-        if number is not None:
-            body[member] = max(0, _whole(number))
+        if number is not None and _whole(number, -1) >= 0:
+            body[member] = _whole(number)
     if retry_of is not None:
         body["retry_of"] = asked.uuid("retry_of", retry_of)
     if attempt is not None:
@@ -330,10 +333,14 @@ class Job:
         self._measure("current", current)
 
     def _measure(self, name: str, value: Any) -> None:
+        if value is None:
+            return  # as of a row without a name
         if name in ("phase", "current"):
             value = _clip(value, WORDS_BYTES)
         else:
-            value = max(0, _whole(value))
+            value = _whole(value, -1)
+            if value < 0:
+                return
         if self._record.measure(name, value):
             self._wake()
 
@@ -359,7 +366,7 @@ class Job:
             "time": _rfc3339(time_s),
         }
         if source:
-            event["source"] = _clip(source, NAME_BYTES)
+            event["source"] = _name(source, NAME_MAX)
         if fields:
             event["fields"] = _object(fields)
         if self._record.line(_encode(event)):
@@ -371,7 +378,7 @@ class Job:
         code: at most 100 characters, for programs; message: for people. In an attached worker it
         becomes a log line of level error at once.
         """
-        code = _clip(code, LABEL_BYTES) or "worker_failed"
+        code = _name(code, LABEL_MAX) or "worker_failed"
         message = _clip(message, ERROR_BYTES)
         if not self._ends:
             self._line("error", f"{code}: {message}", None, self._clock.now(), {})
@@ -569,14 +576,14 @@ class _Asked:
         try:
             return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
         except Exception:
-            self.fault = self.fault or f"{name} is no UUID: {_clip(value, LABEL_BYTES)!r}"
+            self.fault = self.fault or f"{name} is no UUID: {_clip(value, LABEL_MAX)!r}"
             return str(value)
 
     def labels(self, values: Any) -> List[str]:
         try:
-            texts = [_clip(value, LABEL_BYTES) for value in _listed(values)]
+            texts = [_name(value, LABEL_MAX) for value in _listed(values)]
         except Exception:
-            self.fault = self.fault or f"tags are no list: {_clip(values, LABEL_BYTES)!r}"
+            self.fault = self.fault or f"tags are no list: {_clip(values, LABEL_MAX)!r}"
             return []
         return [text for text in texts if text][:TAGS_MAX]
 
@@ -584,7 +591,7 @@ class _Asked:
         try:
             return min(max(1.0, float(value)), 604_800.0)
         except Exception:
-            self.fault = self.fault or f"lease_s is no number: {_clip(value, LABEL_BYTES)!r}"
+            self.fault = self.fault or f"lease_s is no number: {_clip(value, LABEL_MAX)!r}"
             return LEASE_S
 
 
@@ -612,6 +619,7 @@ class _Record:
         self._taken = 0
         self._totals = dict.fromkeys(_COUNTERS, 0)
         self._types: Dict[str, int] = {}
+        self._types_bytes = 0
         self._measures: Dict[str, Any] = {}
         self._changed: Set[str] = set()
         self._changed_types: Set[str] = set()
@@ -675,9 +683,15 @@ class _Record:
         known = self._types
         if type(entity_type) is str and entity_type in known:
             return entity_type
-        text = _clip(entity_type, NAME_BYTES) or "(other)"
+        text = _member(entity_type, NAME_MAX) or "(other)"
         text = "".join(c if c.isprintable() else " " for c in text)
-        return text if text in known or len(known) < TYPES_MAX - 1 else "(other)"
+        if text in known:
+            return text
+        size = len(_encode(text)) + 20
+        if len(known) >= TYPES_MAX - 1 or self._types_bytes + size > TYPES_BYTES:
+            return "(other)"
+        self._types_bytes += size
+        return text
 
     def _dirty(self) -> bool:
         first = not self.progress
@@ -1178,8 +1192,22 @@ def _clip(value: Any, most_bytes: int) -> str:
     return encoded.decode("utf-8")
 
 
-def _whole(value: Any) -> int:
-    """A count; what is none counts as 0, and that is said once."""
+def _name(value: Any, most: int) -> str:
+    """Text of at most so many characters as the server counts them: JavaScript's, of UTF-16."""
+    encoded = _text(value).encode("utf-16-le", "replace")
+    if len(encoded) > most * 2:
+        return encoded[: (most - 1) * 2].decode("utf-16-le", "ignore") + "\u2026"
+    return encoded.decode("utf-16-le")
+
+
+def _member(value: Any, most: int) -> str:
+    """A name in an object; the one that the server refuses is written otherwise."""
+    name = _name(value, most)
+    return "(__proto__)" if name == "__proto__" else name
+
+
+def _whole(value: Any, otherwise: int = 0) -> int:
+    """A count; what is none is `otherwise`, and that is said once."""
     try:
         return min(operator.index(value), COUNT_MAX)
     except Exception:
@@ -1187,14 +1215,14 @@ def _whole(value: Any) -> int:
     try:
         return min(int(value), COUNT_MAX)
     except Exception:
-        _say_once("count", "%s is no count; it is ignored", _clip(repr(type(value)), LABEL_BYTES))
-        return 0
+        _say_once("count", "%s is no count; it is ignored", _clip(repr(type(value)), LABEL_MAX))
+        return otherwise
 
 
 def _object(value: Mapping[str, Any]) -> Dict[str, Any]:
     """A JSON object out of anything like one, within the server's limits."""
     try:
-        plain = _plain(dict(value), 8, [2_000])
+        plain = _plain(dict(value), DEPTH_MAX, [2_000])
         size = len(_encode(plain))
     except Exception as fault:
         return {"left_out": f"it cannot be read: {type(fault).__name__}"}
@@ -1209,14 +1237,14 @@ def _plain(value: Any, levels: int, left: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return int(value) if abs(value) <= COUNT_MAX else _clip(value, LABEL_BYTES)
+        return int(value) if abs(value) <= COUNT_MAX else _clip(value, LABEL_MAX)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _text(value)
     if isinstance(value, str) or levels == 0 or left[0] <= 0:
         return _clip(value, MESSAGE_BYTES)
     if isinstance(value, Mapping):
         items = list(value.items())[: max(0, left[0])]
-        return {_clip(name, LABEL_BYTES): _plain(item, levels - 1, left) for name, item in items}
+        return {_member(name, LABEL_MAX): _plain(item, levels - 1, left) for name, item in items}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item, levels - 1, left) for item in list(value)[: max(0, left[0])]]
     try:

@@ -327,7 +327,7 @@ class Telling(Bench):
         job.log("shout", "a\ud800b" + "\x00" * 100_000, **odd)
         job.log("info", "large", text="x" * 100_000)
         for n in range(1_100):
-            job.kept(entity_type=f"type {n} " + "é" * 200)
+            job.kept(entity_type=f"type {n} " + "e" * 200)
         job.fail("", "\x01" * 100_000)
 
         self.finish(job)
@@ -345,9 +345,57 @@ class Telling(Bench):
         types = progress["entities_encountered"]
         self.assertEqual((len(types), types["?"]), (1_000, 3))
         self.assertEqual(sum(types.values()), 1_100 + 3 + 1)
-        self.assertTrue(all(len(name.encode()) <= 200 for name in types))
+        self.assertTrue(all(len(name) <= 200 for name in types))
         self.assertEqual(last.events[-1]["error"]["code"], "worker_failed")
         self.assertEqual(len([line for line in self.said if "is no count" in line]), 1)
+
+    def test_names_are_cut_as_the_server_counts_and_to_none_that_it_refuses(self):
+        sync, face = "Ж" * 60, "\U0001f600" * 101
+        job = synctail.job(sync, name=face, tags=[sync], server=self.server.url, key=KEY)
+        with job:
+            job.kept(1, "Ж" * 150)
+            job.kept(1, "__proto__")
+            job.log("info", "x", **{"__proto__": {"__proto__": 1}})
+        with synctail.job("a\0b\ud800" + "Ж" * 200, server=self.server.url, key=KEY):
+            pass
+
+        creates = [json.loads(each.body) for each in self.server.seen if each.path == CREATE]
+        names = [creates[0][member] for member in ("sync", "name", "tags")]
+        self.assertEqual(names, [sync, "\U0001f600" * 99 + "\u2026", [sync]])
+        self.assertEqual(creates[1]["sync"], "a?b?" + "Ж" * 95 + "\u2026")
+        events = [event for each in self.server.posts for event in each.events]
+        types = [each["entities_encountered"] for each in events if "entities_kept" in each]
+        self.assertEqual(types, [{"Ж" * 150: 1, "(__proto__)": 1}])
+        fields = [each["fields"] for each in events if each["type"] == "log"]
+        self.assertEqual(fields, [{"(__proto__)": {"(__proto__)": 1}}])
+
+    def test_types_that_are_long_together_are_counted_as_others(self):
+        job = self.job()
+        for n in range(900):
+            job.kept(entity_type=f"{n} " + "\u4e2d" * 190)
+
+        self.finish(job)
+
+        (progress,) = self.server.posts[-1].told("progress")
+        self.assertLess(len(self.server.posts[-1].body), 512 * 1024)
+        self.assertGreater(progress["entities_encountered"]["(other)"], 1)
+        self.assertEqual(sum(progress["entities_encountered"].values()), 900)
+
+    def test_what_is_none_is_not_told(self):
+        job = self.job()
+        self.settle(job)
+        job.phase("copying")
+        job.phase(None)
+        job.current(None)
+        job.total(None)
+        job.total("many")
+        job.bytes_total(-1)
+        job.progress(phase=None, total=None)
+
+        self.finish(job)
+
+        (progress,) = self.server.posts[-1].told("progress")
+        self.assertEqual(progress, {"type": "progress", "phase": "copying"})
 
     def test_the_job_is_asked_for_with_all_its_words(self):
         before = str(uuid.uuid4())

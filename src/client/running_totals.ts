@@ -4,7 +4,7 @@ import { ENTITY_COUNTS, type EntityCount } from "../sync/progress.ts";
 import { clip, clipMember, textOf } from "./clip.ts";
 
 /** Bytes of all entity types, which every progress event carries. */
-const TYPES_BYTES_MAX = 512 * 1024;
+const TYPES_BYTES_MAX = 384 * 1024;
 /** What a type's count takes of them at most. */
 const COUNT_BYTES = 20;
 /** What entity types are counted as for which there is no room. */

@@ -125,6 +125,28 @@ test("a Python worker's job has its totals, its words, its log lines and its end
   ]);
 });
 
+test("a Python worker's job ends whatever names it is told", async (t) => {
+  const server = await testServer(t);
+  const id = crypto.randomUUID();
+
+  const { code, stderr } = await worker(t, server, ["odd", id]).end;
+
+  assert.deepEqual([code, stderr], [0, ""]);
+  const { status, sync, tags, meta, entities_encountered } = await ask(
+    server,
+    `/v1/sync/job/${id}`,
+  );
+  const renamed = { "(__proto__)": { "(__proto__)": 1 } };
+  assert.deepEqual([status, sync, tags, meta, entities_encountered], [
+    "completed",
+    `a?b?${"Ж".repeat(95)}…`,
+    [`${"Ж".repeat(99)}…`],
+    renamed,
+    { "(__proto__)": 1, [`${"Ж".repeat(199)}…`]: 2 },
+  ]);
+  assert.deepEqual(await lines(server, id), ["info - x"]);
+});
+
 test("a Python worker that raises has failed, and still raises", async (t) => {
   const server = await testServer(t);
   const id = crypto.randomUUID();

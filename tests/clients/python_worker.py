@@ -86,6 +86,15 @@ def flushes(job_id, _):
             assert job.flush(30)
 
 
+def odd(job_id, _):
+    """Names that the server does not take."""
+    taken = {"__proto__": {"__proto__": 1}}
+    with synctail.job("a\0b\ud800" + "Ж" * 200, id=job_id, meta=taken, tags=["", "Ж" * 200]) as job:
+        job.kept(1, "__proto__")
+        job.log("info", "x", **taken)
+        job.kept(2, "Ж" * 300)
+
+
 def part(job_id, _):
     """One of several workers of a job."""
     with synctail.attach(job_id) as job:
@@ -94,5 +103,5 @@ def part(job_id, _):
 
 
 if __name__ == "__main__":
-    kinds = (count, fail, loop, resume, again, halves, flushes, part)
+    kinds = (count, fail, loop, resume, again, halves, flushes, odd, part)
     {kind.__name__: kind for kind in kinds}[sys.argv[1]](*(sys.argv[2:] + [""])[:2])
