@@ -596,7 +596,7 @@ class _Asked:
 
 
 class _Batch(NamedTuple):
-    body: bytes
+    events: List[bytes]
     covers: int  # flushes that are answered once this batch is
     last: bool  # nothing follows: the job, or this worker's part of it, is over
 
@@ -620,6 +620,7 @@ class _Record:
         self._totals = dict.fromkeys(_COUNTERS, 0)
         self._types: Dict[str, int] = {}
         self._types_bytes = 0
+        self._tells_types = True
         self._measures: Dict[str, Any] = {}
         self._changed: Set[str] = set()
         self._changed_types: Set[str] = set()
@@ -714,6 +715,15 @@ class _Record:
         self._changed_types.update(self._types)
         self._dirty()
 
+    def leave_out_types(self) -> bool:
+        """The server does not take the entity types: none are told any more, and the totals are
+        told anew. False when none were told."""
+        told = self._tells_types and bool(self._types)
+        self._tells_types = False
+        if told:
+            self.tell_anew()
+        return told
+
     def clear(self) -> None:
         self.closed = True
         self._lines.clear()
@@ -759,7 +769,7 @@ class _Record:
             size += len(line)
             events.append(line)
         if self._lines:
-            return _Batch(_array(events), 0, False)
+            return _Batch(events, 0, False)
         if self.progress and (progress or self.pressing):
             events.append(self.take_progress())
         self._taken = self._flushes
@@ -768,7 +778,7 @@ class _Record:
             events.append(self._end)
             self._end = None
         self._over = last
-        return _Batch(_array(events), self._taken, last)
+        return _Batch(events, self._taken, last)
 
     def take_progress(self) -> bytes:
         event: Dict[str, Any] = {"type": "progress"}
@@ -778,7 +788,7 @@ class _Record:
         for name, value in self._measures.items():
             if name in self._changed:
                 event[name] = value
-        if self._changed_types:
+        if self._changed_types and self._tells_types:
             event["entities_encountered"] = {
                 entity_type: self._types[entity_type] for entity_type in self._changed_types
             }
@@ -815,11 +825,14 @@ class _Clock:
 
 class _Request(NamedTuple):
     path: str
-    body: bytes
-    number: Optional[int]
+    events: List[bytes]  # or the job that it creates
     covers: int
     last: bool
     creates: bool
+
+    @property
+    def body(self) -> bytes:
+        return self.events[0] if self.creates else _array(self.events)
 
 
 def _deliver(sender: "_Sender", record: _Record) -> None:
@@ -852,7 +865,7 @@ class _Sender:
         self._quiet_s = min(plan.lease_s / 3, QUIET_S)
         self._interval_s = 0.25
         self._request: Optional[_Request] = None
-        self._then: Optional[_Request] = None  # what comes after it without being asked for
+        self._then: List[_Request] = []  # what comes after it without being asked for
         self._exists = False
         self._begun_s = clock.monotonic()
         self._posted_s = -math.inf
@@ -864,6 +877,7 @@ class _Sender:
         self._held_until_s = -math.inf
         self._held_by_server = False
         self._said_down = False
+        self._said_left_out = False
         self._wire = self._wired(plan)
 
     def _wired(self, plan: _Plan) -> Optional["_Wire"]:
@@ -933,25 +947,21 @@ class _Sender:
 
     def _next(self, now: float) -> _Request:
         if self._create and not self._exists:
-            return _Request("/v1/sync/job", _encode(self._create), None, 0, False, True)
+            return _Request("/v1/sync/job", [_encode(self._create)], 0, False, True)
         due = self._progress_s + self._interval_s <= now
         told = self._record.progress
         batch = self._record.take(due, self._clock.now())
         if told and not self._record.progress:
             self._progress_s = now
-        number = None
-        if batch.body:  # an empty post appends nothing, so nothing of it can be doubled
-            number = self._number
-            self._number += 1
         path = f"/v1/sync/job/{self._job_id}/events"
-        return _Request(path, batch.body, number, batch.covers, batch.last, False)
+        return _Request(path, batch.events, batch.covers, batch.last, False)
 
     def _exchange(self, request: _Request) -> None:
         headers = {}
         if not request.creates:
             headers = {"Producer-Id": self._producer, "Producer-Epoch": "0"}
-            if request.number is not None:
-                headers["Producer-Seq"] = str(request.number)
+            if request.events:  # an empty post appends nothing, so nothing of it can be doubled
+                headers["Producer-Seq"] = str(self._number)
         wire = self._wire
         assert wire is not None  # without one it has been over from the start
         try:
@@ -970,12 +980,13 @@ class _Sender:
     def _answered(self, request: _Request, answer: Dict[str, Any]) -> None:
         ended = None
         with self._record.lock:
-            self._request, self._then = self._then, None
+            self._request = self._then.pop(0) if self._then else None
             self._failures = 0
             self._held_until_s = -math.inf
             self._held_by_server = False
             self._exists = True
             if not request.creates:
+                self._number += 1 if request.events else 0
                 self._posted_s = self._clock.monotonic()
                 self._interval_s = _interval_s(answer.get("interval_ms"), self._interval_s)
                 self._record.flushed = max(self._record.flushed, request.covers)
@@ -1027,29 +1038,53 @@ class _Sender:
             if self._clock.monotonic() - self._begun_s < NOT_YET_S:
                 self._again("there is no such job yet")
                 return
+        words = _clip(problem.get("detail") or problem.get("title") or code, 500)
+        if code in ("invalid-request", "body-too-large") and self._leave_out(request, words):
+            return
         if status == 409 and code == "job-ended":
             self._end_of_job(f"it has ended as {problem.get('job_status', 'something else')}")
         elif status == 409 and code == "producer-fenced":
             self._end_of_job("another worker has taken over")
         else:
-            words = _clip(problem.get("detail") or problem.get("title") or code, 500)
             self._give_up("the server answered %d %s", status, words)
 
     def _renumber(self, request: _Request, expected: Any) -> bool:
         """The server has lost our last requests (restored from a backup, say): its count goes on,
         and the running totals are told anew."""
-        number = request.number
-        if type(expected) is not int or number is None or not 0 <= expected < number:
+        if type(expected) is not int or not request.events or not 0 <= expected < self._number:
             return False
         with self._record.lock:
-            self._request = request._replace(number=expected)
-            self._number = expected + 1
+            self._number = expected
             self._record.tell_anew()
-            if request.last:
+            if any(each.last for each in (request, *self._then)):
                 # Nothing is counted any more, so the totals can go before it.
-                self._then = self._request._replace(number=expected + 1)
-                body = _array([self._record.take_progress()])
-                self._request = request._replace(body=body, number=expected, last=False)
+                self._then.insert(0, request)
+                progress = [self._record.take_progress()]
+                self._request = request._replace(events=progress, covers=0, last=False)
+        return True
+
+    def _leave_out(self, request: _Request, words: str) -> bool:
+        """Of events that the server does not take together, the one that it does not take is found
+        by halves and left out; the end never is."""
+        events = request.events
+        kind = json.loads(events[0])["type"] if events and not request.creates else "end"
+        if len(events) < 2 and kind == "end":
+            return False
+        with self._record.lock:
+            if len(events) > 1:
+                half = len(events) // 2
+                self._then.insert(0, request._replace(events=events[half:]))
+                self._request = request._replace(events=events[:half], covers=0, last=False)
+                return True
+            if kind == "progress" and self._record.leave_out_types():
+                self._request = request._replace(events=[self._record.take_progress()])
+            else:
+                # An empty post in its place is answered for it: all before it has arrived.
+                self._request = request._replace(events=[])
+        say, self._said_left_out = not self._said_left_out, True
+        if say:
+            what = "progress" if kind == "progress" else "a log line"
+            _log.warning("Job %s: %s is left out: %s", self._job_id, what, words)
         return True
 
     def _end_of_job(self, reason: str) -> None:

@@ -60,13 +60,14 @@ class Seen:
 
 
 class Server:
-    """Answers each request as the next reaction says, and well when there is none left."""
+    """Answers each request as the next reaction says, and as `otherwise` when there is none left."""
 
     def __init__(self):
         self.seen = []
         self.arrived = threading.Condition()
         self.connections = 0
         self.reactions = []
+        self.otherwise = lambda seen: answer(200)
         self.answer = {"status": "in_progress", "cancel_requested": False, "interval_ms": 5000}
         outer = self
 
@@ -80,10 +81,11 @@ class Server:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                seen = Seen(self.path, dict(self.headers), body)
                 with outer.arrived:
-                    outer.seen.append(Seen(self.path, dict(self.headers), body))
+                    outer.seen.append(seen)
                     outer.arrived.notify_all()
-                reaction = outer.reactions.pop(0) if outer.reactions else answer(200)
+                reaction = outer.reactions.pop(0) if outer.reactions else outer.otherwise(seen)
                 reaction(self, outer)
 
             def log_message(self, *args):
@@ -832,7 +834,7 @@ class Ending(Bench):
 
     def test_a_refusal_stops_the_delivery_not_the_sync_and_is_said_once(self):
         for status, code in (
-            (400, "invalid-request"),
+            (400, ""),
             (401, "unauthenticated"),
             (403, "forbidden"),
             (404, "not-found"),
@@ -856,6 +858,69 @@ class Ending(Bench):
                     words = f"nothing more is sent: the server answered {status} Because."
                     self.assertEqual(self.said, [f"Job {JOB}: {words}"])
                     self.assertNotIn(KEY, self.said[0])
+
+    def refusing(self, *bad):
+        """The server takes no request with one of these texts in it."""
+
+        def react(seen):
+            refused = [text for text in bad if text in seen.body.decode()]
+            if refused:
+                return problem(400, "invalid-request", detail=f"{refused[0]} is none")
+            self.taken.append(seen)
+            return answer(200)
+
+        self.taken = []
+        self.server.otherwise = react
+
+    def test_events_that_the_server_does_not_take_are_left_out_and_all_others_arrive(self):
+        self.refusing("line 7.", "line 300.")
+        job = self.job()
+        self.settle(job)
+        for n in range(600):
+            job.log("info", f"line {n}.")
+        job.inserted(3)
+
+        self.finish(job)
+
+        posts = [each for each in self.taken if each.path == EVENTS and each.seq is not None]
+        self.assertEqual([each.seq for each in posts], [str(n) for n in range(len(posts))])
+        lines = [line["message"] for each in posts for line in each.told("log")]
+        self.assertEqual(lines, [f"line {n}." for n in range(600) if n not in (7, 300)])
+        progress, end = posts[-1].events[-2:]
+        self.assertEqual((progress["entities_inserted"], end["status"]), (3, "completed"))
+        self.assertEqual(self.said, [f"Job {JOB}: a log line is left out: line 7. is none"])
+        self.assertTrue(job.close(0))
+
+    def test_totals_are_told_without_types_where_the_server_takes_no_more_types(self):
+        self.refusing("entities_encountered")
+        for ends in (True, False):
+            with self.subTest(ends=ends):
+                job = self.job(create=ends, ends=ends)
+                job.inserted(3, "user")
+                self.settle(job)
+                job.inserted(4, "group")
+                self.taken.clear()
+
+                self.finish(job)
+
+                told = [event for each in self.taken for event in each.told("progress")]
+                self.assertEqual(told, [{"type": "progress", "entities_inserted": 7}])
+                self.assertTrue(job.close(0))
+
+    def test_an_end_or_a_job_that_the_server_does_not_take_is_the_end_of_the_delivery(self):
+        for bad, begun in (('"end"', 1), (f'"id":"{JOB}"', 0)):
+            with self.subTest(bad=bad):
+                self.said.clear()
+                self.refusing(bad)
+                job = self.job()
+                self.settle(job)
+
+                self.finish(job)
+
+                posts = [each for each in self.taken if each.path == EVENTS]
+                self.assertEqual(sum(len(each.told("progress")) for each in posts), begun)
+                words = f"nothing more is sent: the server answered 400 {bad} is none"
+                self.assertEqual(self.said, [f"Job {JOB}: {words}"])
 
     def test_without_a_key_an_address_or_a_uuid_nothing_is_sent_and_that_is_said_once(self):
         os.environ.pop("SYNCTAIL_KEY", None)
