@@ -87,6 +87,7 @@ export class OutboxDelivery {
       return onFault(`Cannot tell a server of job ${jobId}: ${reason}`);
     }
     const known = created === undefined || await this.#create(created.body);
+    if (created !== undefined) outbox.totals.begin();
     while (known && !this.#over.signal.aborted) {
       await this.#due();
       const batch = outbox.take(created !== undefined);

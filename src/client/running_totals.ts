@@ -35,6 +35,11 @@ export class RunningTotals {
     return this.#changed;
   }
 
+  /** They are told though nothing was counted: the first progress event says that work has begun. */
+  begin(): void {
+    this.#changed = true;
+  }
+
   count(counter: Counter, n: number, type?: string): void {
     if (!Number.isSafeInteger(n) || n <= 0) return; // telling a count never breaks a sync
     this.#totals[counter] = sum(this.#totals[counter], n);

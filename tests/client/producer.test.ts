@@ -154,6 +154,14 @@ test("progress is merged to the interval that the server asks for, lines wait a 
   assert.equal(requests[1].atMs - requests[0].atMs, 1_100);
 });
 
+test("a job is said to be under way before anything is counted", async () => {
+  const { requests } = bench(() => taken());
+
+  await turns();
+
+  assert.deepEqual(eventsOf(requests[1].body), [{ type: "progress" }]);
+});
+
 test("a silent producer gives signs of life without a number", async () => {
   const { clock, requests } = bench(() => taken());
   await turns();
