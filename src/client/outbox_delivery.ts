@@ -151,6 +151,11 @@ export class OutboxDelivery {
       if (events.length > 0) this.#number++;
       return true;
     }
+    if (this.#isBehind(answer)) {
+      // Totals are told anew: some of them are among what the server has lost.
+      const others = events.filter(({ type }) => type !== "progress");
+      return await this.#tell([this.#progress(), ...others]);
+    }
     if (!isOfEvents(answer)) return this.#giveUp(answer);
     if (events.length > 1) {
       const half = events.length >> 1;
@@ -161,7 +166,20 @@ export class OutboxDelivery {
     this.#leaveOut(event, wordsOf(answer));
     const { totals } = this.#options.outbox;
     if (event.type !== "progress" || !totals.leaveOutTypes()) return true;
-    return await this.#tell([{ type: "progress", text: totals.take() }]);
+    return await this.#tell([this.#progress()]);
+  }
+
+  #progress(): WireEvent {
+    return { type: "progress", text: this.#options.outbox.totals.take() };
+  }
+
+  /** Whether the server has lost our last requests, as it may in a power cut: its count goes on. */
+  #isBehind(answer: Answer): boolean {
+    if (answer.kind !== "refused" || answer.status !== 409) return false;
+    const expected = answer.problem?.expected_seq;
+    if (!Number.isSafeInteger(expected) || expected >= this.#number) return false;
+    this.#number = expected;
+    return true;
   }
 
   async #post(path: string, body: string | undefined, stamp: Record<string, string>) {

@@ -72,6 +72,37 @@ test("totals are told without types where the server takes no more types", async
   assert.match(faults.join(), /progress: "entities_encountered" is none$/);
 });
 
+test("a server that has lost its last requests is told the totals anew", async () => {
+  let expected = 0;
+  const events: Record<string, unknown>[] = [];
+  const { clock, faults, job } = bench(({ path, body, number }) => {
+    if (!path.endsWith("/events") || body === undefined) return taken();
+    if (number !== `${expected}`) {
+      const type = "/problems/producer-out-of-order";
+      return Response.json({ type, status: 409, expected_seq: expected }, { status: 409 });
+    }
+    expected++;
+    events.push(...eventsOf(body));
+    return taken();
+  });
+  job.inserted(3);
+  await turns();
+  for (let n = 0; n < 3; n++) {
+    job.log("info", "x");
+    clock.advance(1_000);
+    await turns();
+  }
+
+  expected = 1;
+  events.splice(0);
+  job.log("info", "y");
+  const delivered = await job.end();
+
+  const [progress, line, end] = events;
+  assert.deepEqual([progress.inserted, line.message, end.type], [3, "y", "end"]);
+  assert.deepEqual([events.length, delivered, faults], [3, true, []]);
+});
+
 test("an end that the server does not take is told, and is the end of the delivery", async () => {
   const { events, answers } = choosy('"end"');
   const { faults, job } = bench(answers);
