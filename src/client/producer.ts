@@ -101,6 +101,7 @@ function failureOf(cause: unknown): End["error"] {
 /** Tells of one job. No call waits for the network but `end`, and none ever throws or rejects. */
 export class Producer {
   readonly id: string;
+  readonly #attached: boolean;
   readonly #clock: Clock;
   /** Whoever waits for the end keeps the process alive. */
   readonly #endClock: Clock;
@@ -111,6 +112,7 @@ export class Producer {
   /** Use openJob or attachJob. @param created undefined where another creates the job */
   constructor(id: string, options: ProducerOptions, created: NewJob | undefined) {
     this.id = id;
+    this.#attached = created === undefined;
     const clock = this.#clock = options.clock ?? quietClock;
     this.#endClock = options.clock ?? systemClock;
     const untilMs = clock.monotonic() + CREATED_MS;
@@ -207,11 +209,16 @@ export class Producer {
   }
 
   /**
-   * Says that the job is over, or for an attached producer that this one is. Resolves with true
-   * when the server knows, with false when that took over 5 s: it goes on in the background then.
+   * Says that the job is over, or for an attached producer that this one is: what it failed with is
+   * a log line then. Resolves with true when the server knows, with false when that took over 5 s:
+   * it goes on in the background then.
    */
   async end(status: TerminalStatus = "completed", error?: End["error"]): Promise<boolean> {
-    this.#outbox.end({ status, error: status === "completed" ? undefined : error });
+    const why = status === "completed" ? undefined : error;
+    if (why && this.#attached && !this.#outbox.ended) {
+      this.log("error", `${textOf(why.code)}: ${textOf(why.message)}`);
+    }
+    this.#outbox.end({ status, error: why });
     this.#delivery.nudge();
     const { over } = this.#delivery;
     if (!over.aborted) {

@@ -89,6 +89,22 @@ test("workers that attach to a job are summed, and do not end it", async (t) => 
   assert.deepEqual([status, entities_kept], ["completed", 30]);
 });
 
+test("what an attached worker fails with is a log line of the job, once", async (t) => {
+  const server = await testServer(t);
+  const at = { server: server.url, key: server.key() };
+  const job = openJob(at);
+  const worker = attachJob(job.id, at);
+
+  await worker.end("failed", { code: "no_row", message: "row 7 is gone" });
+  await worker.end("failed", { code: "no_row", message: "row 8 is gone" });
+  await job.end();
+
+  const { items } = await (await server.ask(`/v1/sync/job/${job.id}/logs`)).json();
+  const lines = items.map(({ level, message }: Record<string, unknown>) => [level, message]);
+  assert.deepEqual(lines, [["error", "no_row: row 7 is gone"]]);
+  assert.equal((await jobOf(server, job.id)).status, "completed");
+});
+
 test("answers that are lost double nothing", async (t) => {
   const server = await testServer(t);
   let calls = 0;
