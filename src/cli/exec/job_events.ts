@@ -1,7 +1,9 @@
 /** What a program's format says, as events on the wire that the server will take. */
+import { clipMember, clipObject } from "../../client/clip.ts";
 import type { SourceLog, SourceProgress } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
 import {
+  CODE_MAX,
   MESSAGE_MAX,
   SOURCE_MAX,
   TYPE_MAX,
@@ -10,11 +12,6 @@ import {
 } from "../../sync/event_limits.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
-
-/** Characters of an error's code that the server takes. */
-const CODE_MAX = 100;
-/** Fields whose JSON is longer are left out, in characters. */
-const FIELDS_MAX = 64 * 1024;
 
 /** Makes bodies of events; remembers totals, so that none goes back. */
 export class JobEvents {
@@ -26,7 +23,10 @@ export class JobEvents {
     });
     const encountered = Object.entries(event.encountered).slice(0, TYPES_MAX)
       .filter(([type]) => type !== "" && type.length <= TYPE_MAX)
-      .map(([type, count]) => [type, this.#total(`encountered ${type}`, count)]);
+      .map(([type, count]) => [
+        clipMember(type, TYPE_MAX),
+        this.#total(`encountered ${type}`, count),
+      ]);
     return JSON.stringify({
       type: "progress",
       ...Object.fromEntries(counts),
@@ -49,7 +49,7 @@ export class JobEvents {
       message: message.slice(0, MESSAGE_MAX),
       source: source?.slice(0, SOURCE_MAX),
       time: new Date(Math.abs(timeMs) < TIME_MAX ? timeMs : nowMs).toISOString(),
-      fields: fields && JSON.stringify(fields).length <= FIELDS_MAX ? fields : undefined,
+      fields: fields && clipObject(fields),
     });
   }
 
