@@ -44,6 +44,28 @@ test("Throttle.end() lets the last progress out and sets no timer", () => {
   assert.equal(clock.waiting, 0);
 });
 
+test("Throttle.every() lets what waits out by the new interval, sooner or later", () => {
+  const { clock, throttle, seen } = throttled();
+  for (const n of [1, 2]) throttle.progress(at(n));
+  seen();
+
+  throttle.every(100);
+  clock.advance(100);
+  const sooner = seen();
+  throttle.progress(at(3));
+  throttle.every(5_000);
+  clock.advance(4_999);
+  const early = seen();
+  clock.advance(1);
+  const later = seen();
+  throttle.progress(at(4));
+  clock.advance(1_000);
+  throttle.every(1_000);
+
+  assert.deepEqual([sooner, early, later, seen()], [[2], [], [3], [4]]);
+  assert.equal(clock.waiting, 0);
+});
+
 test("Throttle counts log lines beyond the rate and tells how many it left out", () => {
   const { clock, throttle, seen } = throttled();
 
