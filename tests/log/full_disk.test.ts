@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DataDirectory } from "../../src/log/data_directory.ts";
@@ -30,6 +30,17 @@ for (const free of [RESERVE_BYTES - 1, RESERVE_BYTES]) {
     assert.equal(existsSync(`${log}.reserve`), free >= RESERVE_BYTES);
   });
 }
+
+test("a reserve that was left unfinished is taken in full", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const log = join(path, "log.db");
+  writeFileSync(`${log}.reserve`, "a part of it");
+
+  const held = new Reserve(log).hold();
+
+  assert.deepEqual([held, statSync(`${log}.reserve`).size], [true, RESERVE_BYTES]);
+});
 
 test("a disk that fails is told from one that is full by the room on it", () => {
   const none = () => 0;
