@@ -159,6 +159,23 @@ test("cancel() shows cancelling at once, then cancelled with what was done; agai
   assert.deepEqual(statuses.filter((status) => status === "cancelled").length, 1);
 });
 
+test("a source that breaks once it is to stop ends its job as cancelled all the same", async () => {
+  const { dispatcher, ended, faults } = bench();
+  const { job } = await dispatcher.start(sync(async function* ({ signal }) {
+    yield at(3);
+    if (!signal.aborted) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    }
+    throw new Error("What it was reading has been called off");
+  }));
+
+  await dispatcher.cancel(job);
+  const over = await ended(job);
+
+  assert.deepEqual([over.status, over.error, over.progress.inserted], ["cancelled", null, 3]);
+  assert.deepEqual(faults, []);
+});
+
 test("stop() ends running jobs as cancelled by the server, and starts no more", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
