@@ -81,6 +81,16 @@ test("the oldest jobs that are over go when there is too much in all", async () 
   assert.deepEqual(await left(), [ended[2].id, running.id]);
 });
 
+test("a round finishes the removals that were broken off, also where nothing else is to go", async () => {
+  const { retention, log } = bench({});
+  let finished = 0;
+  log.collect = () => Promise.resolve(void finished++);
+
+  await retention.run();
+
+  assert.equal(finished, 1);
+});
+
 test("it looks again every minute, until it is stopped", async () => {
   const { retention, clock, job, left, faults } = bench({ ageMs: 1_000 });
   retention.start();
