@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { SqliteIndex } from "../../src/destinations/sqlite_index.ts";
 import { type DirectoryOptions, directorySource } from "../../src/sources/directory.ts";
-import { type FileSystem, fileSystem } from "../../src/sources/file_system.ts";
+import { type FileSystem, fileSystem, wholeNumber } from "../../src/sources/file_system.ts";
 import { SourceError, type SourceEvent, type SourceProgress } from "../../src/sources/source.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Cleanup } from "../support/program.ts";
@@ -784,3 +784,15 @@ test(
     }
   },
 );
+
+test("wholeNumber() of what file systems give as times and inodes comes back from SQLite", () => {
+  const db = new DatabaseSync(":memory:");
+  const kept = db.prepare("SELECT ? AS value");
+
+  for (const given of [0, 1.9, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 2 ** 64 - 2 ** 11]) {
+    const value = wholeNumber(given);
+    assert.deepEqual([Number.isSafeInteger(value), kept.get(value)?.value], [true, value]);
+  }
+  assert.deepEqual([1.9, NaN, Infinity].map(wholeNumber), [1, 0, 0]);
+  db.close();
+});
