@@ -88,6 +88,25 @@ test("SpoolDelivery creates the job, gathers lines, and tells the end", async ()
   ]);
 });
 
+test("SpoolDelivery lets a great deal wait for nothing else", async () => {
+  const { clock, spool, delivery, requests, run, leave } = bench(() => taken());
+  spool.append("log", '"a"');
+  await passes(clock, 0);
+  const much = JSON.stringify("x".repeat(64 * 1024));
+  spool.append("log", '"b"');
+  delivery.nudge();
+  await passes(clock, 0);
+  const little = requests.length;
+
+  spool.append("log", much);
+  delivery.nudge();
+  await passes(clock, 0);
+
+  assert.deepEqual(requests.slice(little).map(({ body }) => body), [`["b",${much}]`]);
+  leave.abort();
+  assert.equal(await run, "left");
+});
+
 test("SpoolDelivery sends the same again after a failure, and asks for the server anew", async () => {
   let down = 3;
   const { clock, spool, requests, asked, delivery, run } = bench(({ path }) =>
