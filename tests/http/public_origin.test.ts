@@ -115,6 +115,20 @@ test("pathOf() takes the prefix away where a proxy has left it", () => {
   assert.equal(origin().pathOf("/sync/v1"), "/sync/v1");
 });
 
+test("clientOf() is the last hop that is no proxy of ours, whatever stands before it", () => {
+  const own = origin({ trustedProxies: ["10.0.0.0/8"] });
+  const clientOf = (hops: string, remote = "10.0.0.1", of = own) =>
+    of.clientOf(request({ "X-Forwarded-For": hops }), { remote });
+
+  assert.equal(clientOf("192.0.2.7"), "192.0.2.7");
+  assert.equal(clientOf("203.0.113.9, 192.0.2.7, 10.0.0.2"), "192.0.2.7");
+  assert.equal(clientOf("10.0.0.3, 10.0.0.2"), "10.0.0.3");
+  assert.equal(clientOf("unknown, 10.0.0.2"), "10.0.0.2");
+  assert.equal(own.clientOf(request(), { remote: "10.0.0.1" }), "10.0.0.1");
+  assert.equal(clientOf("203.0.113.9", "192.0.2.1"), "192.0.2.1");
+  assert.equal(clientOf("203.0.113.9", "10.0.0.1", origin()), "10.0.0.1");
+});
+
 test("isCidr() knows addresses and networks", () => {
   const good = ["10.0.0.0/8", "::1", "fd00::/8", "127.0.0.1", "0.0.0.0/0"];
   const bad = [
