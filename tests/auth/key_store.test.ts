@@ -139,6 +139,25 @@ test("list() shows keys oldest first, of one tenant or of all, without secrets",
   assert.deepEqual(keys.list(tenant("zeta")), [all[1]]);
 });
 
+test("linkKey() is one for each tenant and its scopes, and another once it was revoked", (t) => {
+  const { keys } = arrange(t);
+  const scopes = ["read", "run"] as const;
+  keys.create({ tenant: tenant("acme"), scopes });
+  const first = keys.linkKey(tenant("acme"), scopes);
+
+  const again = keys.linkKey(tenant("acme"), scopes);
+  const other = keys.linkKey(tenant("other"), scopes);
+  const less = keys.linkKey(tenant("acme"), ["read"]);
+  keys.revoke(first);
+  const later = keys.linkKey(tenant("acme"), scopes);
+
+  assert.equal(again, first);
+  assert.equal(new Set([first, other, less, later]).size, 4);
+  const tenants = [other, less, later].map((id) => keys.principalOf(id)?.tenant);
+  assert.deepEqual(tenants, ["other", "acme", "acme"]);
+  assert.deepEqual([...keys.principalOf(less)?.scopes ?? []], ["read"]);
+});
+
 test("countActive() leaves out revoked keys and the CLI's own", (t) => {
   const { keys } = arrange(t);
   assert.equal(keys.countActive(), 0);
