@@ -321,6 +321,24 @@ test("no timer is longer than a runtime's can be", async (t) => {
   assert.ok(bench.clock.longestMs <= 30_000, `${bench.clock.longestMs}`);
 });
 
+test("a stop while syncs are looked at starts none of those that are left", async (t) => {
+  const bench = schedulerBench(t, QUARTER, { name: "other", ...QUARTER });
+  const { scheduler, stop } = await bench.boot();
+  const create = bench.log.create.bind(bench.log);
+  let stopped: Promise<void> | undefined;
+  bench.log.create = (job, options) => {
+    stopped ??= scheduler.stop();
+    return create(job, options);
+  };
+
+  await bench.pass("16m");
+  await stopped;
+  await stop();
+
+  assert.deepEqual(await bench.times(), ["03-02 00:00:00", "03-02 00:00:00", "03-02 00:15:00"]);
+  assert.equal(bench.clock.waiting, 0);
+});
+
 test("two processes on one log start a slot's run once", async (t) => {
   const bench = schedulerBench(t, QUARTER, { ...NIGHTLY, name: "nightly" });
   const one = await bench.boot();
