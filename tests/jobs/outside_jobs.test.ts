@@ -162,6 +162,22 @@ test("post() of a request that was posted before answers its seqs and appends no
   assert.deepEqual([now?.seq, now?.progress.inserted], [4, 4]);
 });
 
+test("post() remembers five requests, and a repeated one leaves the next number as it was", async () => {
+  const { post, job } = await bench();
+  const posted = (number: number) => post(job, [say(`${number}`)], { id: "w", number });
+  for (let number = 0; number < 6; number++) await posted(number);
+
+  const again = await posted(1);
+  const forgotten = posted(0);
+
+  assert.deepEqual([again.firstSeq, again.lastSeq], [2, 2]);
+  await assert.rejects(
+    forgotten,
+    (error) => error instanceof ProducerOrderError && error.expected === 6,
+  );
+  assert.equal((await posted(6)).lastSeq, 7);
+});
+
 test("post() goes on where a request was cut", async () => {
   const { post, job, log } = await bench();
   const stamp = { id: "w", number: 0 };
