@@ -118,7 +118,8 @@ test("verify() finds tenant and scopes in claims of other names, and scopes by t
     await sign({
       tenant: "wrong",
       "https://acme.example/tenant": "acme",
-      permissions: ["synctail:read", "run", "synctail:nothing", 7],
+      // Another application's scope is none of ours, be its prefix as long.
+      permissions: ["synctail:read", "run", "timetail:run", "synctail:nothing", 7],
       scope: "write",
     }),
   );
