@@ -189,6 +189,19 @@ test("stop() ends running jobs as cancelled by the server, and starts no more", 
   assert.equal(clock.waiting, 0);
 });
 
+test("a job that is being created when the server stops ends as cancelled by it", async () => {
+  const { dispatcher, log, clock } = bench();
+
+  const starting = dispatcher.start(endless);
+  await dispatcher.stop();
+  const { job } = await starting;
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+
+  const over = await log.get(job);
+  assert.deepEqual([over?.status, over?.error?.code], ["cancelled", "server_stopped"]);
+  assert.deepEqual([dispatcher.size, clock.waiting], [0, 0]);
+});
+
 test("open() ends jobs that a process before has left behind, once, and leaves workers' jobs alone", async () => {
   const { dispatcher, log, clock } = bench();
   const { job: left } = await log.create(newJob({ owner: "process-before" }));
