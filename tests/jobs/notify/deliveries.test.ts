@@ -8,7 +8,9 @@ import {
   DONE_MAX,
   WAITING_MAX,
 } from "../../../src/jobs/notify/delivery_store.ts";
+import { Lane } from "../../../src/jobs/notify/lane.ts";
 import type { Message } from "../../../src/jobs/notify/message.ts";
+import { loggerOf } from "../../../src/logger.ts";
 import { newJobId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { TENANT } from "../../support/log_contract.ts";
@@ -104,6 +106,36 @@ test("Retry-After is waited for, in seconds and as a date, by all that goes to t
   await done(2);
 
   assert.deepEqual([first, second, to.taken.length], [1, 2, 4]);
+});
+
+test("a queue that cannot be read is told of, and looked at again after ten minutes", async (t) => {
+  const clock = new FakeClock();
+  const faults: unknown[] = [];
+  let looks = 0;
+  const next = () => {
+    if (looks++ === 0) throw new Error("disk I/O error");
+  };
+  const [target] = targetsOf([{ name: "ops", type: "slack", url: "http://127.0.0.1:9/hook" }]);
+  const lane = new Lane({
+    target,
+    store: { expire: () => 0, next } as unknown as DeliveryStore, // all that an empty one is asked
+    clock,
+    linkOf: () => undefined,
+    random: () => 0,
+    logger: loggerOf("notify"),
+    onFault: (cause) => faults.push(cause),
+  });
+  t.after(() => lane.stop());
+
+  lane.wake();
+  await turns();
+  clock.advance(599_999);
+  await turns();
+  const before = looks;
+  clock.advance(1);
+  await turns();
+
+  assert.deepEqual([before, looks, faults.length, clock.waiting], [1, 2, 1, 0]);
 });
 
 for (const status of [400, 401, 404, 410]) {
