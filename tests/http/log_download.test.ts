@@ -59,6 +59,18 @@ test("LogDownload breaks off when its job is removed, also when another takes it
   }
 });
 
+test("LogDownload of who leaves is done with, and none that was cut off", async () => {
+  const { body, clock, deadline } = await bench();
+  const reader = body.getReader();
+  await reader.read();
+
+  await reader.cancel();
+  const { waiting } = clock;
+  clock.advance(2 * DEADLINE_MS);
+
+  assert.deepEqual([waiting, deadline.cut], [0, 0]);
+});
+
 test("LogDownload is cut off where nobody takes it, and only there", async () => {
   const { body, clock, deadline } = await bench();
   const reader = body.getReader();
