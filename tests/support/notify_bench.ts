@@ -128,9 +128,9 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
           notifications.list({ limit: 200 }).items
             .reduce((sum, { tries }) => sum + tries, 0) >= count
         ),
-      async stop(): Promise<void> {
+      async stop(graceMs = 0): Promise<void> {
         running.delete(notifications);
-        await notifications.stop(0);
+        await notifications.stop(graceMs);
       },
     };
   }

@@ -273,6 +273,35 @@ test("a try that is under way at a stop is called off, and made by the next proc
   assert.equal(to.taken[0].headers["webhook-id"], to.taken[1].headers["webhook-id"]);
 });
 
+test("a stop gives what is under way its time, and waits no longer than that takes", async (t) => {
+  const { to, clock, start } = await bench(t);
+  const answer = Promise.withResolvers<void>();
+  to.answer = (_, response) => void answer.promise.then(() => response.end());
+  const first = await start();
+  await first.run(jobOf("docs"), FAILED);
+  await to.until(1);
+
+  const stopped = first.stop(2_000);
+  await turns();
+  answer.resolve();
+  await stopped;
+  const { waiting } = clock;
+  to.answer = () => {};
+  const second = await start();
+  await second.run(jobOf("mail"), FAILED);
+  await to.until(2);
+  const late = second.stop(2_000);
+  await turns();
+  clock.advance(2_000);
+  await late;
+
+  assert.deepEqual((await start([])).deliveries(), [
+    "failed delivered HTTP 200",
+    "failed waiting null",
+  ]);
+  assert.deepEqual([waiting, clock.waiting], [0, 0]);
+});
+
 test("an end that nobody queued before a crash is told after it, once", async (t) => {
   const { to, clock, memory, start } = await bench(t);
   const first = await start();
