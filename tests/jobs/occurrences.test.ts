@@ -236,3 +236,25 @@ test("a job that is removed is told to those who keep something of it", async (t
 
   assert.deepEqual(gone, [keyOf(job)]);
 });
+
+test("stop() sets no timer for what is looked at meanwhile, whatever comes of that", async (t) => {
+  const refused = () => {
+    throw new Error("It is not taken in");
+  };
+  for (const changes of [{}, { tell: refused }]) {
+    const { clock, log, memory, occurrences, start } = bench(t, 0, changes);
+    await start();
+    const get = memory.get.bind(memory);
+    let stopped: Promise<void> | undefined;
+    memory.get = (key) => {
+      stopped ??= occurrences.stop();
+      return get(key);
+    };
+
+    await begun(log, jobOf("docs"));
+    await turns();
+    await stopped;
+
+    assert.equal(clock.waiting, 0);
+  }
+});
