@@ -461,14 +461,14 @@ export function logContract(
   check("create() registers the syncs of workers' jobs, once and by tenant", async (log) => {
     const ref = (name: string) => ({ id: deriveSyncId(TENANT, name), name });
     const other = "other" as TenantId;
-    await log.create(newJob({ origin: "worker", sync: ref("b") }));
-    await log.create(newJob({ origin: "worker", sync: ref("a") }));
-    await log.create(newJob({ origin: "worker", sync: ref("a") }));
+    for (const name of ["e", "b", "d", "a", "c", "a"]) {
+      await log.create(newJob({ origin: "worker", sync: ref(name) }));
+    }
     await log.create(newJob({ origin: "source", sync: ref("configured") }));
     await log.create(newJob({ origin: "worker", sync: null }));
     await log.create(newJob({ origin: "worker", sync: ref("theirs"), tenant: other }));
 
-    assert.deepEqual(await log.registeredSyncs(TENANT), [ref("a"), ref("b")]);
+    assert.deepEqual(await log.registeredSyncs(TENANT), ["a", "b", "c", "d", "e"].map(ref));
     assert.deepEqual(await log.registeredSyncs(other), [ref("theirs")]);
   });
 
