@@ -136,6 +136,16 @@ test("post() refuses a total that goes back, and all that came with it", async (
   assert.equal((await log.get(job))?.seq, 1);
 });
 
+test("post() counts entities of any type, also one that is named as what every object has", async () => {
+  const { post, job } = await bench();
+  const types = { constructor: 1, toString: 2, valueOf: 3 };
+
+  await post(job, [at({ encountered: types })]);
+  const { job: now } = await post(job, [at({ encountered: { constructor: 5 } })]);
+
+  assert.deepEqual(now.progress.encountered, { ...types, constructor: 5 });
+});
+
 test("post() refuses more entity types than every entry can carry", async () => {
   const { job, post, log } = await bench();
   const types = (from: number, count: number) =>
