@@ -237,6 +237,26 @@ test("a job that is removed is told to those who keep something of it", async (t
   assert.deepEqual(gone, [keyOf(job)]);
 });
 
+test("stop() waits until all that was woken before is told", async (t) => {
+  const { log, memory, occurrences, start, told } = bench(t);
+  await start();
+  const read = Promise.withResolvers<void>();
+  const get = memory.get.bind(memory);
+  memory.get = async (key) => {
+    await read.promise;
+    return await get(key);
+  };
+  const job = await begun(log, jobOf("docs"));
+  await ended(log, job, { status: "completed" });
+  await turns();
+
+  const stopped = occurrences.stop();
+  read.resolve();
+  await stopped;
+
+  assert.deepEqual(told.map(({ kind }) => kind), ["started", "completed"]);
+});
+
 test("stop() sets no timer for what is looked at meanwhile, whatever comes of that", async (t) => {
   const refused = () => {
     throw new Error("It is not taken in");
