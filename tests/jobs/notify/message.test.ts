@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Message, packed, unpacked } from "../../../src/jobs/notify/message.ts";
+
+const MESSAGE: Message = {
+  kind: "failed",
+  atMs: 1_000,
+  tenant: "default",
+  sync: { id: "123e4567-e89b-42d3-a456-426614174000", name: "docs" },
+  job: {
+    id: "770e8400-e29b-41d4-a716-446655440002",
+    meta: { run: 7 },
+    entities_encountered: { txt: 3 },
+    error: { code: "lost", message: "gone" },
+  },
+  detail: "",
+};
+
+test("packed() keeps all of a message, and what unpacked() reads is the same", () => {
+  assert.deepEqual(unpacked(packed(MESSAGE)), MESSAGE);
+  assert.deepEqual(unpacked(packed({ ...MESSAGE, job: null })), { ...MESSAGE, job: null });
+});
+
+test("packed() of a very long message leaves out what its worker attached, and cuts its error", () => {
+  const long = "x".repeat(70_000);
+  const error = { code: "lost", message: long };
+
+  const attached = unpacked(packed({ ...MESSAGE, job: { ...MESSAGE.job, meta: { long } } }));
+  const failed = unpacked(packed({ ...MESSAGE, job: { ...MESSAGE.job, error } }));
+
+  const without = { meta: {}, entities_encountered: {} };
+  assert.deepEqual(attached, { ...MESSAGE, job: { ...MESSAGE.job, ...without } });
+  const short = { code: "lost", message: long.slice(0, 4_096) };
+  assert.deepEqual(failed.job, { ...MESSAGE.job, ...without, error: short });
+});
