@@ -7,24 +7,43 @@ import type { Reserve } from "../../src/log/reserve.ts";
 import type { JobRows } from "../../src/log/sqlite_job_rows.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
-/** A commit over a database in memory, beside a checkpoint and a reserve as the test has them. */
+/** A commit over a database in memory, on a disk that is as the test has it. */
 function bench(t: { after(run: () => void): void }) {
   const db = new DatabaseSync(":memory:");
   t.after(() => db.close());
+  const clock = new FakeClock();
+  const disk = { full: false, cramped: false, room: true };
+  const asked: string[] = [];
   const checkpoints = {
     backlog: undefined as Promise<void> | undefined,
     committed: () => false,
-    restart() {},
+    cramped: () => disk.cramped,
+    restart: (bytes: number) => void asked.push(`the WAL anew, with ${bytes}`),
   };
-  const jobs = { flush() {}, committed() {}, rolledBack() {}, markLeases: () => false };
+  const jobs = {
+    flush() {
+      if (!disk.full) return;
+      throw Object.assign(new Error("database or disk is full"), { code: "ERR_SQLITE_ERROR" });
+    },
+    committed() {},
+    rolledBack() {},
+    markLeases: () => false,
+  };
+  const reserve = {
+    hold: () => disk.room,
+    release() {
+      asked.push("the reserve");
+      disk.full = false;
+    },
+  };
   const commits = new GroupCommit({
     db,
     jobs: jobs as unknown as JobRows,
     checkpoints: checkpoints as unknown as Checkpoints,
-    reserve: { hold: () => true, release() {} } as unknown as Reserve,
-    clock: new FakeClock(),
+    reserve: reserve as unknown as Reserve,
+    clock,
   });
-  return { commits, checkpoints };
+  return { commits, checkpoints, clock, disk, asked };
 }
 
 const turns = async () => {
@@ -61,4 +80,39 @@ test("a commit takes no more than two thousand writes, and the next turn the oth
   await Promise.all(Array.from({ length: 2_001 }, () => commits.run(() => written++)));
 
   assert.deepEqual(taken, [2_000, 2_001]);
+});
+
+test("on a full disk what is urgent is written, all else refused, and room looked for once a second", async (t) => {
+  const { commits, clock, disk, asked } = bench(t);
+  const written: string[] = [];
+  const write = (name: string, urgent = false) =>
+    commits.run(() => void written.push(name), urgent).then(() => true, (error) => {
+      assert.equal(error.name, "StorageFullError");
+      return false;
+    });
+  disk.full = true;
+  disk.room = false;
+
+  const first = await Promise.all([write("line"), write("end", true)]);
+  disk.room = true;
+  disk.cramped = true;
+  clock.advance(999);
+  const early = await write("early");
+  clock.advance(1);
+  const cramped = await write("cramped");
+  disk.cramped = false;
+  clock.advance(999);
+  const again = [await write("early again"), await write("removal", true)];
+  clock.advance(1);
+  const later = await write("later");
+
+  assert.deepEqual([first, early, cramped, again], [[false, true], false, false, [false, true]]);
+  assert.equal(later, true);
+  // The first commit was taken back, with all that had been written in it.
+  assert.deepEqual(written, ["line", "end", "end", "removal", "later"]);
+  assert.deepEqual(asked, [
+    "the reserve",
+    "the WAL anew, with 524288",
+    "the WAL anew, with 524288",
+  ]);
 });
