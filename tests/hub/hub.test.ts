@@ -36,6 +36,22 @@ test("listenToAll() is told the job of each creation, append and removal, until 
   assert.deepEqual(told, [keyOf(job), keyOf(job), keyOf(job)]);
 });
 
+test("who is called off twice takes nobody else's wake-ups", () => {
+  const hub = new Hub();
+  const job = newJob();
+  let woken = 0;
+  const callOff = hub.listen(keyText(job), () => {});
+  callOff();
+  const callOffOther = hub.listen(keyText(job), () => woken++);
+
+  callOff();
+  hub.wake(job);
+  callOffOther();
+  hub.wake(job);
+
+  assert.deepEqual([woken, hub.size], [1, 0]);
+});
+
 test("who listens to a job is told when what wakes it was committed, not when it is woken", async () => {
   const hub = new Hub();
   const clock = new FakeClock();
