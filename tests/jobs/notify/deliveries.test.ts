@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import {
   AGE_MAX_MS,
@@ -477,7 +478,8 @@ async function closedPort(): Promise<number> {
 function storeBench(t: Cleanup) {
   const { path, remove } = tempDirectory();
   const clock = new FakeClock();
-  const store = new DeliveryStore(`${path}/notify.db`, clock, "normal");
+  const file = `${path}/notify.db`;
+  const store = new DeliveryStore(file, clock, "normal");
   t.after(() => {
     store.close();
     remove();
@@ -497,8 +499,23 @@ function storeBench(t: Cleanup) {
     };
     return { id, givenUp: store.add(occasion, message, targets) };
   };
-  return { clock, store, add };
+  return { clock, store, add, path: file };
 }
+
+test("a queue that refuses a message takes the next one", (t) => {
+  const { store, add, path } = storeBench(t);
+  const other = new DatabaseSync(path);
+  other.exec(
+    "CREATE TRIGGER refuse BEFORE INSERT ON deliveries BEGIN SELECT raise(ABORT, 'no room'); END",
+  );
+
+  assert.throws(add, /no room/);
+  other.exec("DROP TRIGGER refuse");
+  other.close();
+  add();
+
+  assert.equal(store.list({ limit: 9 }).items.length, 1);
+});
 
 test("no more than a thousand wait for a target: the oldest are given up", (t) => {
   const { store, add } = storeBench(t);
