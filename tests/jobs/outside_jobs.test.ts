@@ -43,7 +43,7 @@ async function bench() {
 }
 
 test("create() twice is once, also with other words; another sync's id is refused", async () => {
-  const { outside, clock } = await bench();
+  const { outside, clock, log, job } = await bench();
   const asked = { tenant: TENANT, id: newJobId(), sync: "users", total: 9, tags: ["a"] };
 
   const first = await outside.create(asked);
@@ -54,6 +54,11 @@ test("create() twice is once, also with other words; another sync's id is refuse
   assert.deepEqual([first.job.progress.total, first.job.status], [9, "pending"]);
   assert.equal(first.job.leaseUntilMs, clock.now() + WORKER_LEASE_MS);
   await assert.rejects(outside.create({ ...asked, sync: "orders" }), JobExistsError);
+  const own = await log.create(newJob({ sync: job.sync }));
+  await assert.rejects(
+    outside.create({ tenant: TENANT, id: own.job.id, sync: "nightly" }),
+    (error) => error instanceof JobExistsError && error.message.endsWith("the server's own"),
+  );
 });
 
 test("a batch of progress with a long table of types is as few entries as it takes, and all lines", async () => {
