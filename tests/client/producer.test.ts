@@ -7,6 +7,7 @@ import {
   runJob,
   StoppedError,
 } from "../../src/client/producer.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { bench, eventsOf, taken, turns } from "../support/producer_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 
@@ -103,6 +104,42 @@ test("what an attached worker fails with is a log line of the job, once", async 
   const lines = items.map(({ level, message }: Record<string, unknown>) => [level, message]);
   assert.deepEqual(lines, [["error", "no_row: row 7 is gone"]]);
   assert.equal((await jobOf(server, job.id)).status, "completed");
+});
+
+test("a worker that attaches waits half a minute for its job to be created, and no longer", async () => {
+  const clock = new FakeClock();
+  const faults: string[] = [];
+  let asked = 0;
+  const worker = attachJob("770e8400-e29b-41d4-a716-446655440002", {
+    server: "http://test",
+    key: "k",
+    clock,
+    onFault: (message) => faults.push(message),
+    fetch: () => {
+      asked++;
+      const detail = "There is nothing here under this id or path for this key";
+      return Promise.resolve(Response.json({ detail }, { status: 404 }));
+    },
+  });
+  const passes = async (ms: number) => {
+    for (let spent = 0; spent < ms; spent += 1_000) {
+      clock.advance(1_000);
+      await turns(5);
+    }
+  };
+
+  const gaveUp = () => faults.filter((words) => words.includes("any more"));
+
+  worker.inserted();
+  await passes(29_000);
+  const early = gaveUp();
+  await passes(15_000);
+  const before = asked;
+  await passes(60_000);
+
+  assert.deepEqual([early, gaveUp(), asked], [[], faults.slice(-1), before]);
+  assert.match(faults.at(-1) ?? "", /nothing here/);
+  assert.equal(await worker.end(), false);
 });
 
 test("answers that are lost double nothing", async (t) => {
