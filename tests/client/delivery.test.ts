@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { attempt, type Posted } from "../../src/client/delivery.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+function bench(answer: (asked: Posted) => Response | Promise<Response>, server = "http://s/p/") {
+  const clock = new FakeClock();
+  const urls: string[] = [];
+  const fetch = (url: string, asked: Posted) => {
+    urls.push(url);
+    return Promise.resolve(answer(asked));
+  };
+  const leave = new AbortController();
+  const post = (body?: string) =>
+    attempt({ server, key: "k", fetch, clock }, "/v1/sync/job", body, {}, leave.signal);
+  return { clock, urls, leave, post };
+}
+
+/** Stands still until it is called off. */
+const never = ({ signal }: Posted) =>
+  new Promise<Response>((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+  );
+
+for (
+  const [status, kind] of [
+    [200, "done"],
+    [201, "done"],
+    [400, "refused"],
+    [404, "refused"],
+    [409, "refused"],
+    [408, "unanswered"],
+    [429, "unanswered"],
+    [500, "unanswered"],
+    [503, "unanswered"],
+  ] as const
+) {
+  test(`attempt() of a request that is answered ${status} is ${kind}`, async () => {
+    const { post, clock, urls } = bench(() => Response.json({}, { status }));
+
+    assert.equal((await post("{}")).kind, kind);
+    assert.deepEqual([urls, clock.waiting], [["http://s/p/v1/sync/job"], 0]);
+  });
+}
+
+test("attempt() tells how long the server asks to wait", async () => {
+  const busy = (after: string) => {
+    const headers = { "Retry-After": after };
+    return bench(() => new Response("", { status: 503, headers })).post();
+  };
+
+  const waits = await Promise.all(["7", "0", "soon"].map(busy));
+
+  assert.deepEqual(waits.map((each) => each.kind === "unanswered" && each.waitMs), [7_000, 0, 0]);
+});
+
+test("attempt() gives up after half a minute without an answer, or when it is left", async () => {
+  const late = bench(never);
+  const left = bench(never);
+
+  const answers = [late.post(), left.post()];
+  late.clock.advance(30_000);
+  left.leave.abort();
+  const [one, other] = await Promise.all(answers);
+
+  assert.deepEqual([one.kind, other.kind], ["unanswered", "unanswered"]);
+  assert.deepEqual([late.clock.waiting, left.clock.waiting], [0, 0]);
+});
+
+test("attempt() takes a page instead of JSON for no answer of the server", async () => {
+  const { post } = bench(() => new Response("<html>Welcome to the proxy</html>"), "http://s");
+
+  const answer = await post();
+
+  assert.deepEqual(answer, {
+    kind: "unanswered",
+    waitMs: 0,
+    reason: "what answers at http://s is no synctail server",
+  });
+});
