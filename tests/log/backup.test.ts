@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { BackupError, backUpLog, restoreLog } from "../../src/log/backup.ts";
+import { DataDirectory } from "../../src/log/data_directory.ts";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { line, newJob, stillClock } from "../support/log_contract.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** A data directory with a log of some hundred pages, and a place for backups. */
+async function bench(t: { after(run: () => void): void }) {
+  const { path, remove } = tempDirectory();
+  const directory = new DataDirectory(join(path, "data"));
+  t.after(() => {
+    directory.release();
+    remove();
+  });
+  const file = directory.file("log.db");
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { job } = await log.create(newJob());
+  const facts = Array.from({ length: 5_000 }, (_, n) => line(`line ${n} ${"x".repeat(100)}`));
+  await log.append(job, () => ({ facts }));
+  await log.close();
+  return { directory, file, backup: join(path, "backup.db") };
+}
+
+test("restoreLog() refuses a damaged backup, and leaves the log and nothing else", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  const half = Math.floor(statSync(backup).size / 2 / 4_096) * 4_096;
+  const handle = openSync(backup, "r+");
+  writeSync(handle, new Uint8Array(4_096).fill(0xff), 0, 4_096, half);
+  closeSync(handle);
+  const before = [readdirSync(directory.path), readFileSync(file)];
+
+  assert.throws(
+    () => restoreLog(directory, backup),
+    (error) => error instanceof BackupError && /it is damaged/.test(error.message),
+  );
+
+  assert.deepEqual([readdirSync(directory.path), readFileSync(file)], before);
+});
+
+test("backUpLog() writes a file for its owner alone, and over none", async (t) => {
+  const { file, backup } = await bench(t);
+
+  await backUpLog(file, backup);
+  const bytes = readFileSync(backup);
+  await assert.rejects(backUpLog(file, backup), BackupError);
+
+  assert.equal(statSync(backup).mode & 0o777, 0o600);
+  assert.deepEqual(readFileSync(backup), bytes);
+});
