@@ -307,6 +307,11 @@ for (
     ["something after the end", [{ type: "end", status: "failed" }, { type: "progress" }], "/1"],
     ["a wrong one in an array", [{ type: "progress" }, { type: "total", total: -1 }], "/1/total"],
     ["a seq without its producer", { type: "progress", producer_seq: 1 }, "/producer_id"],
+    [
+      "two producers at once",
+      ["a", "b"].map((producer_id) => ({ type: "progress", kept: 1, producer_id })),
+      "/1/producer_id",
+    ],
   ] as const
 ) {
   test(`posting ${what} is refused with its place, and nothing is appended`, async (t) => {
