@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Retention } from "../../src/jobs/retention.ts";
+import { StorageFullError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { line, newJob, progress, TENANT } from "../support/log_contract.ts";
@@ -89,6 +90,20 @@ test("a round finishes the removals that were broken off, also where nothing els
   await retention.run();
 
   assert.equal(finished, 1);
+});
+
+test("a full disk is not told of by what helps against it, and any other fault is", async () => {
+  const { retention, log, clock, faults } = bench({});
+  const faulty = new Error("disk I/O error");
+  const causes = [new StorageFullError(), faulty];
+  log.collect = () => Promise.reject(causes.shift());
+
+  retention.start();
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(60_000);
+  await retention.stop();
+
+  assert.deepEqual(faults, [faulty]);
 });
 
 test("it looks again every minute, until it is stopped", async () => {
