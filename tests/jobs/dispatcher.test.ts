@@ -405,6 +405,19 @@ test("a job that the log has no room for fails with storage_full as soon as ther
   assert.equal(clock.waiting, 0);
 });
 
+test("cancel() is written on a full disk too", async () => {
+  const { dispatcher, log, ended } = bench();
+  const { job } = await dispatcher.start(endless);
+  const append = log.append.bind(log);
+  log.append = (key, decide, options: AppendOptions = {}) =>
+    options.urgent ? append(key, decide) : Promise.reject(new StorageFullError());
+
+  const asked = await dispatcher.cancel(job);
+
+  assert.ok(["cancelling", "cancelled"].includes(asked.status));
+  assert.ok(isTerminal((await ended(job)).status));
+});
+
 test("open() ends what a killed server has left, also on a full disk", async () => {
   const { dispatcher, log } = bench();
   const { job } = await log.create(newJob({ owner: "killed" }));
