@@ -3,6 +3,8 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { formatApiKey, newApiKey } from "../../src/auth/api_key.ts";
+import { parseKeyFile } from "../../src/auth/key_file.ts";
 import { CLI_KEY_NAME, KeyStore } from "../../src/auth/key_store.ts";
 import type { Clock } from "../../src/clock.ts";
 import { parseTenantId, type TenantId } from "../../src/sync/ids.ts";
@@ -158,7 +160,7 @@ test("linkKey() is one for each tenant and its scopes, and another once it was r
   assert.deepEqual([...keys.principalOf(less)?.scopes ?? []], ["read"]);
 });
 
-test("countActive() leaves out revoked keys and the CLI's own", (t) => {
+test("countActive() leaves out revoked keys and the CLI's own, and counts those of a file", (t) => {
   const { keys } = arrange(t);
   assert.equal(keys.countActive(), 0);
 
@@ -168,6 +170,9 @@ test("countActive() leaves out revoked keys and the CLI's own", (t) => {
   keys.revoke(id);
 
   assert.equal(keys.countActive(), 1);
+  const key = formatApiKey(newApiKey());
+  keys.useFixed(parseKeyFile(`${key} default read`, "keys.txt"));
+  assert.equal(keys.countActive(), 2);
 });
 
 test("create() refuses a key that could do nothing", (t) => {
