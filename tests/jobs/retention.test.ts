@@ -92,6 +92,20 @@ test("a round finishes the removals that were broken off, also where nothing els
   assert.equal(finished, 1);
 });
 
+test("a job that is removed meanwhile is in the way of no other", async () => {
+  const { retention, log, job } = bench({ entriesMax: 10 });
+  const [gone, other] = [await job(50, false), await job(50, false)];
+  const trim = log.trim.bind(log);
+  log.trim = async (key, limits) => {
+    if (key.id === gone.id) await log.remove(gone);
+    return await trim(key, limits);
+  };
+
+  await retention.run();
+
+  assert.equal((await log.get(other))?.held, 10);
+});
+
 test("a full disk is not told of by what helps against it, and any other fault is", async () => {
   const { retention, log, clock, faults } = bench({});
   const faulty = new Error("disk I/O error");
