@@ -12,7 +12,7 @@ function bench(t: { after(run: () => void): void }) {
   const db = new DatabaseSync(":memory:");
   t.after(() => db.close());
   const clock = new FakeClock();
-  const disk = { full: false, cramped: false, room: true };
+  const disk = { fault: undefined as string | undefined, cramped: false, room: true };
   const asked: string[] = [];
   const checkpoints = {
     backlog: undefined as Promise<void> | undefined,
@@ -22,8 +22,8 @@ function bench(t: { after(run: () => void): void }) {
   };
   const jobs = {
     flush() {
-      if (!disk.full) return;
-      throw Object.assign(new Error("database or disk is full"), { code: "ERR_SQLITE_ERROR" });
+      if (disk.fault === undefined) return;
+      throw Object.assign(new Error(disk.fault), { code: "ERR_SQLITE_ERROR" });
     },
     committed() {},
     rolledBack() {},
@@ -33,7 +33,7 @@ function bench(t: { after(run: () => void): void }) {
     hold: () => disk.room,
     release() {
       asked.push("the reserve");
-      disk.full = false;
+      disk.fault = undefined;
     },
   };
   const commits = new GroupCommit({
@@ -90,7 +90,7 @@ test("on a full disk what is urgent is written, all else refused, and room looke
       assert.equal(error.name, "StorageFullError");
       return false;
     });
-  disk.full = true;
+  disk.fault = "database or disk is full";
   disk.room = false;
 
   const first = await Promise.all([write("line"), write("end", true)]);
@@ -115,4 +115,19 @@ test("on a full disk what is urgent is written, all else refused, and room looke
     "the WAL anew, with 524288",
     "the WAL anew, with 524288",
   ]);
+});
+
+test("a disk that fails fails what is written then, as a fault of storage, and nothing later", async (t) => {
+  const { commits, disk } = bench(t);
+  disk.fault = "disk I/O error";
+
+  const [line, end] = await Promise.allSettled([
+    commits.run(() => "line"),
+    commits.run(() => "end", true),
+  ]);
+  disk.fault = undefined;
+
+  const names = [line, end].map((each) => each.status === "rejected" && each.reason.name);
+  assert.deepEqual(names, ["StorageFaultError", "StorageFaultError"]);
+  assert.equal(await commits.run(() => "later"), "later");
 });
