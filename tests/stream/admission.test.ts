@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Admission, NO_LIMITS } from "../../src/stream/admission.ts";
 import type { JobId, TenantId } from "../../src/sync/ids.ts";
+import { progress } from "../support/log_contract.ts";
 import { streamBench } from "../support/stream_bench.ts";
 
 const applicant = (tenant: string, id = "a", key = "k") => {
@@ -57,5 +58,22 @@ test("a viewer without a place is asked to come back, and another tenant's is le
   const back = await open(ours);
   assert.equal((await back.next())[0].data.type, "connected");
   await Promise.all([back.cancel(), other.cancel()]);
+  assert.equal(viewers.size, 0);
+});
+
+test("a viewer whose opening cannot be read gives its place back", async () => {
+  const { job, open, add, log, viewers } = streamBench({ limits: { ...NO_LIMITS, all: 1 } });
+  const running = await job();
+  await add(running, progress("in_progress", 1));
+  const broken = new Error("disk I/O error");
+  const firstSeq = log.firstSeq.bind(log);
+  log.firstSeq = () => Promise.reject(broken);
+
+  await assert.rejects(open(running, "elsewhere-7"), broken);
+  log.firstSeq = firstSeq;
+  const reader = await open(running, "elsewhere-7");
+
+  assert.equal((await reader.next())[0].data.resume, "gap");
+  await reader.cancel();
   assert.equal(viewers.size, 0);
 });
