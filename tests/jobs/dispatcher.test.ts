@@ -405,6 +405,23 @@ test("a job that the log has no room for fails with storage_full as soon as ther
   assert.equal(clock.waiting, 0);
 });
 
+test("a source that ends before its last totals are refused fails with what has refused them", async () => {
+  const { dispatcher, log, ended } = bench();
+  const append = log.append.bind(log);
+  let full = false;
+  log.append = (key, decide, options: AppendOptions = {}) =>
+    full && !options.urgent ? Promise.reject(new StorageFullError()) : append(key, decide);
+
+  const { job } = await dispatcher.start(sync(async function* () {
+    yield at(1);
+    yield at(2); // waits for its time, and is let out at the end
+    full = true;
+  }));
+  const { status, error, progress } = await ended(job);
+
+  assert.deepEqual([status, error?.code, progress.inserted], ["failed", "storage_full", 2]);
+});
+
 test("cancel() is written on a full disk too", async () => {
   const { dispatcher, log, ended } = bench();
   const { job } = await dispatcher.start(endless);
