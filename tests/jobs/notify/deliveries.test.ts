@@ -80,6 +80,25 @@ test("a delivery that fails is tried again after a growing wait, under the same 
   assert.equal(notifications.list({ limit: 1 }).items[0].tries, 4);
 });
 
+test("a target that has taken something is asked again as soon as at first", async (t) => {
+  const { to, clock, start } = await bench(t, [500, 500, 200, 500]);
+  const { run, tried, done } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+  clock.advance(5_000);
+  await tried(2);
+  clock.advance(10_000);
+  await done(1);
+  await run(jobOf("mail"), FAILED);
+  await tried(4);
+
+  clock.advance(5_000);
+  await to.until(5);
+  await done(2);
+
+  assert.equal(to.taken.length, 5);
+});
+
 test("Retry-After is waited for, in seconds and as a date, by all that goes to that target", async (t) => {
   const { to, clock, start } = await bench(t);
   const asked = ["120", new Date(clock.now() + 120_000 + 300_000).toUTCString()];
