@@ -461,6 +461,28 @@ test("a log that cannot be read is told of once, however many follow and whateve
   assert.deepEqual(faults, [broken]);
 });
 
+test("who comes after a fault follows the job, though somebody is there still who has not read of it", async () => {
+  const { job, log, add, open, viewers } = streamBench();
+  const running = await job();
+  const still = await open(running);
+  await still.next();
+  const read = log.read.bind(log);
+  log.read = () => Promise.reject(new Error("broken"));
+  await add(running, progress("in_progress", 1));
+  await turns(5);
+  log.read = read;
+
+  const later = await open(running);
+  const opening = await later.next();
+  await add(running, progress("in_progress", 2));
+  const next = await later.next();
+
+  assert.deepEqual([types(opening), counts(next)], [["connected", "progress"], [2]]);
+  assert.equal((await still.next())[0].data.code, "stream_fault");
+  await Promise.all([still.cancel(), later.cancel()]);
+  assert.equal(viewers.size, 0);
+});
+
 test("whoever follows a job that is removed is told, and broken off", async () => {
   const { job, log, open, add, faults } = streamBench();
   const running = await job();
