@@ -255,6 +255,17 @@ test("post() renews the lease, but not of a job that is to stop", async () => {
   assert.deepEqual([cancelling.status, cancelling.leaseUntilMs], ["cancelling", 5]);
 });
 
+test("a failure that its worker gives no reason for says that", async () => {
+  const { outside, post, job } = await bench();
+  const { job: cancelled } = await outside.create({ tenant: TENANT });
+
+  const failed = await post(job, [{ type: "end", status: "failed" }]);
+  const over = await post(cancelled, [{ type: "end", status: "cancelled" }]);
+
+  assert.equal(failed.job.error?.code, "worker_failed");
+  assert.equal(over.job.error, null);
+});
+
 test("an end that comes after the job was lost is kept beside it, once", async () => {
   const { post, job, log, clock } = await bench();
   await log.append(job, end({ status: "failed", error: WORKER_LOST }));
