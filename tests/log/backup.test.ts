@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -59,4 +60,24 @@ test("backUpLog() writes a file for its owner alone, and over none", async (t) =
 
   assert.equal(statSync(backup).mode & 0o777, 0o600);
   assert.deepEqual(readFileSync(backup), bytes);
+});
+
+test("restoreLog() puts all aside that a killed server has left, what is in its WAL too", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  const options = { durability: "normal", clock: stillClock() } as const;
+  copyFileSync(file, backup);
+  const killed = new SqliteLog({ ...options, path: file });
+  const { job } = await killed.create(newJob());
+  const left = ["", "-wal"].map((suffix) => [suffix, readFileSync(file + suffix)] as const);
+  await killed.close();
+  for (const [suffix, bytes] of left) writeFileSync(file + suffix, bytes);
+
+  const { replaced } = restoreLog(directory, backup);
+
+  const [old, restored] = [`${file}.replaced`, file].map((path) =>
+    new SqliteLog({ ...options, path })
+  );
+  assert.deepEqual([replaced, (await old.get(job))?.id], [true, job.id]);
+  assert.equal(await restored.get(job), undefined);
+  await Promise.all([old.close(), restored.close()]);
 });
