@@ -334,6 +334,7 @@ test("an end that nobody queued before a crash is told after it, once", async (t
   const lost = await begun(memory, jobOf("lost"));
   await ended(memory, lost, FAILED);
   await first.stop();
+  clock.advance(1_000);
 
   for (let starts = 0; starts < 3; starts++) {
     const next = await start();
