@@ -214,6 +214,30 @@ test("post() goes on where a request was cut", async () => {
   assert.deepEqual([again.firstSeq, again.lastSeq], [1, 4]);
 });
 
+test("post() takes no event twice, though a repetition is cut sooner than what it repeats", async () => {
+  const { post, job } = await bench();
+  const stamp = { id: "w", number: 0 };
+  const events = [1, 2, 3, 4].map((n) => say(`${n}`));
+  await post(job, events, stamp);
+
+  await post(job, events.slice(0, 2), stamp);
+  const again = await post(job, events, stamp);
+
+  assert.deepEqual([again.firstSeq, again.lastSeq, again.job.seq], [1, 4, 4]);
+});
+
+test("post() leaves what a total does not name as it was", async () => {
+  const { post, job } = await bench();
+  const told = { total: 9, bytesTotal: 900, phase: "copying", current: "a.txt" };
+
+  await post(job, [at({ warnings: 1 }, told)]);
+  const { job: now } = await post(job, [at({ inserted: 1 })]);
+
+  const { total, bytesTotal, phase, current, warnings } = now.progress;
+  assert.deepEqual({ total, bytesTotal, phase, current }, told);
+  assert.equal(warnings, 1);
+});
+
 test("post() takes the parts of one request in turn, and an empty request counts", async () => {
   const { post, job } = await bench();
   const stamp = { id: "w", number: 0 };
