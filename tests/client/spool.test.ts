@@ -185,3 +185,29 @@ test("SpoolDirectory.flush() leaves on a full disk what was left as it is", (t) 
   assert.deepEqual(after.take(), waiting);
   after.remove();
 });
+
+test("Spool.take() gives requests that a server takes, however long the lines are", (t) => {
+  const spool = Spool.create(place(t), JOB);
+  t.after(() => spool.close());
+  for (let n = 0; n < 40; n++) spool.append("log", log("x".repeat(60 * 1024)));
+
+  const lengths: number[] = [];
+  for (let next = spool.take(); next; next = spool.take()) {
+    lengths.push(next.body.length);
+    spool.delivered(next);
+  }
+
+  assert.ok(lengths.length > 4 && lengths.every((length) => length < 512 * 1024), `${lengths}`);
+});
+
+test("Spool.open() finds nothing to tell in one that was told to its end", (t) => {
+  const path = place(t);
+  const spool = Spool.create(path, JOB);
+  spool.append("end", END);
+  const request = spool.take();
+  assert.ok(request?.last);
+  spool.delivered(request);
+  spool.close();
+
+  assert.equal(Spool.open(path), "empty");
+});
