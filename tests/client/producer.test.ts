@@ -265,6 +265,18 @@ test("a refusal ends the delivery, is told once, and never thrown", async () => 
   assert.match(faults[0], /not known here/);
 });
 
+test("a producer whose name another has taken stops its work", async () => {
+  const fenced = { type: "/problems/producer-fenced", detail: "Another has posted" };
+  const { clock, job, faults } = bench(({ path }) =>
+    path.endsWith("/events") ? Response.json(fenced, { status: 409 }) : taken()
+  );
+  clock.advance(10_000);
+  await turns();
+
+  assert.equal((job.signal.reason as StoppedError).why, "fenced");
+  assert.deepEqual([job.cancelled, faults.length], [false, 1]);
+});
+
 test("a job that was ended elsewhere stops the work", async () => {
   const ended = { type: "/problems/job-ended", detail: "It is over" };
   const { clock, job } = bench(({ path }) =>
