@@ -471,6 +471,19 @@ test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (
   assert.deepEqual(items.map(({ name }: Json) => name), ["docs", "slow"]);
 });
 
+test("DELETE of a tenant removes all of its jobs, however many there are", async (t) => {
+  const server = await testServer(t);
+  const { send } = await worker(server);
+  for (let hundred = 0; hundred < 2; hundred++) {
+    await Promise.all(Array.from({ length: 100 }, () => send("/v1/sync/job", {})));
+  }
+
+  const { removed } = await (await server.ask("/v1/tenant", { method: "DELETE" })).json();
+
+  assert.equal(removed, 201);
+  assert.deepEqual((await (await server.ask("/v1/sync/jobs")).json()).items, []);
+});
+
 test("without room an append is answered 507, nothing is lost, and streams go on", async (t) => {
   const server = await testServer(t, { pagesMax: 60, heartbeatMs: 50 });
   const { path, post, job } = await worker(server);
