@@ -264,6 +264,21 @@ export function logContract(
     assert.equal(await log.get(key), undefined);
   });
 
+  check(
+    "read() finds nothing of a job whose lease alone was renewed, and then what comes",
+    async (log) => {
+      const { job } = await log.create(newJob());
+      await log.append(job, () => ({ facts: [], leaseUntilMs: 60_000 }));
+
+      const none = await log.read(job, { after: 0, limit: 9, logs: "debug" });
+      await log.append(job, () => ({ facts: [line("x")] }));
+      const one = await log.read(job, { after: 0, limit: 9, logs: "debug" });
+
+      assert.deepEqual([none.entries, none.through], [[], 0]);
+      assert.deepEqual(one.entries.map(({ seq }) => seq), [1]);
+    },
+  );
+
   check("read() gives entries back as they were appended", async (log) => {
     const { job } = await log.create(newJob());
     const said = { message: "ü\n\u0000", source: "s", fields: { a: [1, null] } };
