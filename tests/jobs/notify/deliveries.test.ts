@@ -537,6 +537,30 @@ test("a queue that refuses a message takes the next one", (t) => {
   assert.equal(store.list({ limit: 9 }).items.length, 1);
 });
 
+test("nothing is kept of a message that is done with, however that came", (t) => {
+  const { store, add, clock, path } = storeBench(t);
+  for (const state of ["delivered", "refused"] as const) {
+    add();
+    store.done(store.next("ops")?.pk ?? 0, state, "HTTP", true);
+  }
+  add();
+  clock.advance(AGE_MAX_MS + 1);
+  store.expire();
+  add();
+  store.setTargets(targetsOf([{ name: "other", type: "slack", url: "http://127.0.0.1:1" }]));
+  const db = new DatabaseSync(path);
+  const rows = db.prepare("SELECT state, message FROM deliveries ORDER BY pk").all();
+  db.close();
+
+  const kept = rows.map(({ state, message }) => [state, message]);
+  assert.deepEqual(kept, [
+    ["delivered", ""],
+    ["refused", ""],
+    ["given_up", ""],
+    ["given_up", ""],
+  ]);
+});
+
 test("no more than a thousand wait for a target: the oldest are given up", (t) => {
   const { store, add } = storeBench(t);
   const added = Array.from({ length: WAITING_MAX + 2 }, add);
