@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "node:test";
 import { DestinationError } from "../../src/destinations/index_destination.ts";
 import { JsonlRecords } from "../../src/destinations/jsonl_records.ts";
@@ -50,6 +57,14 @@ function bench(t: Cleanup) {
 function code(of: string) {
   return (cause: unknown) => cause instanceof DestinationError && cause.code === of;
 }
+
+test("JsonlRecords keeps its files for their owner alone", (t) => {
+  const { path } = bench(t);
+
+  const modes = [path, `${path}.index`].map((file) => statSync(file).mode & 0o777);
+
+  assert.deepEqual(modes, [0o600, 0o600]);
+});
 
 test("JsonlRecords appends a line a change, and changes none", (t) => {
   const { open, text } = bench(t);
