@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { exportPKCS8, exportSPKI, generateKeyPair } from "jose";
-import { readSecret, readTicketKeys } from "../../src/cli/auth_config.ts";
+import { readSecret, readTicketKeys, readTls } from "../../src/cli/auth_config.ts";
 import { ConfigError } from "../../src/cli/config_error.ts";
 import { parseConfig } from "../../src/cli/config_file.ts";
 import type { TenantId } from "../../src/sync/ids.ts";
+import { certificate } from "../support/certificate.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const PROVIDER = {
@@ -126,4 +127,27 @@ test("readTicketKeys() takes a public key of its algorithm only", async (t) => {
   await assert.rejects(read("ES256"), ConfigError);
 
   assert.deepEqual([kid, tenant, algorithm], ["shop", "acme", "ES256"]);
+});
+
+test("readTls() takes a certificate with its own key, and no other", (t) => {
+  const [one, other] = [certificate(t), certificate(t)];
+
+  const read = readTls(one.cert, one.key);
+
+  assert.deepEqual(read, {
+    cert: readFileSync(one.cert, "utf8"),
+    key: readFileSync(one.key, "utf8"),
+  });
+  for (
+    const [cert, key, issue] of [
+      [one.cert, other.key, `${other.key}: it is not the key of the certificate ${one.cert}`],
+      [one.key, one.key, `${one.key}: expected a certificate in PEM`],
+      [one.cert, one.cert, `${one.cert}: expected a private key in PEM`],
+    ]
+  ) {
+    assert.throws(
+      () => readTls(cert, key),
+      (error) => error instanceof ConfigError && error.message === issue,
+    );
+  }
 });
