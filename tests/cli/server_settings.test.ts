@@ -151,6 +151,35 @@ test("SETTINGS names flag, variable and file key alike, under the key that comma
   assert.deepEqual(SETTING_ROWS.map((row) => row.key), Object.keys(SETTINGS));
 });
 
+test("SETTINGS takes a public URL and origins in the form that they are used in, and no other", () => {
+  const taken = (rule: { takes(value: unknown): boolean }, values: readonly string[]) =>
+    values.filter((value) => rule.takes(value));
+  const urls = ["https://example.com", "http://10.0.0.1:8017/synctail/"];
+  const origins = ["*", "https://app.example.com", "https://a.example, http://b.example:8080"];
+
+  assert.deepEqual(
+    taken(SETTINGS.publicUrl.rule, [
+      ...urls,
+      "example.com",
+      "ftp://example.com",
+      "https://user@example.com",
+      "https://example.com/?a",
+      "https://example.com/#a",
+    ]),
+    urls,
+  );
+  assert.deepEqual(
+    taken(SETTINGS.corsOrigins.rule, [
+      ...origins,
+      "app.example.com",
+      "https://app.example.com/",
+      "https://app.example.com:443",
+      "null",
+    ]),
+    origins,
+  );
+});
+
 test("amounts are read with their unit, and 0 is no limit", () => {
   const read = ["30d", "12h", "15m", "90s", "90", "0"].map((text) => worth(text, DURATIONS));
   const sizes = ["5GB", "500kB", "7"].map((text) => worth(text, SIZES));
