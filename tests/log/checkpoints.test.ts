@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import {
@@ -304,6 +306,17 @@ test("a thread that has died answers at once, and nobody waits for it", async (t
     await checkpoints.settled();
     assert.equal(left(), 0);
   }
+});
+
+test("a thread that dies does not take the process with it", () => {
+  const script = new URL("../support/dead_thread_child.ts", import.meta.url).pathname;
+  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "-A"];
+
+  const { status, stdout } = spawnSync(process.execPath, [...runtime, script], {
+    encoding: "utf8",
+  });
+
+  assert.deepEqual([status, stdout], [0, "it goes on\n"]);
 });
 
 test("what the thread says of a file that it cannot open is told", async (t) => {
