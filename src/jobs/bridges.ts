@@ -1,18 +1,18 @@
 /** The bridges of the configured syncs: as many as the configuration says, whenever it changes. */
-import type { OutsideJobs } from "./outside_jobs.ts";
-import { RedisBridge } from "./redis_bridge.ts";
+import { type BridgeOptions, RedisBridge } from "./redis_bridge.ts";
 import type { ConfiguredSync } from "./sync_config.ts";
+
+/** What all bridges are given. */
+type Common = Omit<BridgeOptions, "sync" | "source">;
 
 /** Keeps one bridge running for each sync with a source of `redis_pubsub`. */
 export class Bridges {
-  readonly #outside: OutsideJobs;
-  readonly #onFault: (cause: unknown) => void;
+  readonly #common: Common;
   /** By all that was configured: whoever differs in anything is another. */
   #running = new Map<string, RedisBridge>();
 
-  constructor(outside: OutsideJobs, onFault: (cause: unknown) => void) {
-    this.#outside = outside;
-    this.#onFault = onFault;
+  constructor(common: Common) {
+    this.#common = common;
   }
 
   /** Starts what is new, stops what is gone, leaves alone what has not changed. */
@@ -23,13 +23,12 @@ export class Bridges {
       if (source.type !== "redis_pubsub") continue;
       const key = JSON.stringify(sync);
       const running = this.#running.get(key);
-      const options = { sync, source, outside: this.#outside, onFault: this.#onFault };
-      const bridge = running ?? new RedisBridge(options);
+      const bridge = running ?? new RedisBridge({ ...this.#common, sync, source });
       wanted.set(key, bridge);
       if (!running) bridge.start();
     }
     for (const [key, bridge] of this.#running) {
-      if (!wanted.has(key)) bridge.stop().catch(this.#onFault);
+      if (!wanted.has(key)) bridge.stop().catch(this.#common.onFault);
     }
     this.#running = wanted;
   }

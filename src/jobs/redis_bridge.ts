@@ -1,11 +1,15 @@
 /** A home-made Redis pub/sub feed as jobs: listens to a pattern, one job a channel. */
+import { type Clock, sleep } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
+import { reasonOf } from "../reason.ts";
 import { FeedChannel } from "./feed_channel.ts";
 import { readFeedMessage } from "./feed_message.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
+import { subscribed } from "./redis_subscription.ts";
 import type { ConfiguredSync, RedisPubsubSourceConfig } from "./sync_config.ts";
 
-/** The longest wait between two tries to reach Redis, in milliseconds. */
+/** The first and the longest wait between two tries to reach Redis, in milliseconds. */
+const RETRY_MS = 100;
 const RETRY_MS_MAX = 5_000;
 /** Channels that are remembered; the one unused for longest is forgotten. */
 const CHANNELS_MAX = 10_000;
@@ -14,6 +18,7 @@ export interface BridgeOptions {
   readonly sync: ConfiguredSync;
   readonly source: RedisPubsubSourceConfig;
   readonly outside: OutsideJobs;
+  readonly clock: Clock;
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -23,9 +28,9 @@ export class RedisBridge {
   readonly #logger = loggerOf("bridge");
   readonly #channels = new Map<string, FeedChannel>();
   readonly #unread = new Set<string>();
-  #hangUp: (() => void) | undefined;
-  #stopped = false;
-  #lost = false;
+  readonly #stop = new AbortController();
+  /** Why nothing is heard, as far as it was told. */
+  readonly #told = new Set<string>();
 
   constructor(options: BridgeOptions) {
     this.#options = options;
@@ -33,48 +38,41 @@ export class RedisBridge {
 
   /** Returns at once; connects in the background, again and again. */
   start(): void {
-    this.#connect().catch(this.#options.onFault);
+    this.#listen().catch(this.#options.onFault);
   }
 
   /** Hangs up, and resolves when what has been heard is kept. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#hangUp?.();
+    this.#stop.abort();
     await Promise.all([...this.#channels.values()].map((channel) => channel.settled()));
   }
 
-  async #connect(): Promise<void> {
-    const { url, pattern } = this.#options.source;
-    // Loaded where a bridge is configured, and nowhere else.
-    const { createClient } = await import("@redis/client");
-    if (this.#stopped) return;
-    const client = createClient({
-      url,
-      socket: { reconnectStrategy: (tries: number) => Math.min(100 * 2 ** tries, RETRY_MS_MAX) },
-    });
-    const place = withoutPassword(url);
-    client.on("error", (error: Error) => {
-      if (this.#lost || this.#stopped) return;
-      this.#lost = true;
-      const told = { sync: this.#options.sync.name, place, reason: error.message };
-      this.#logger.warning(
-        "sync {sync}: Redis at {place} is not there ({reason}); trying on",
-        told,
-      );
-    });
-    client.on("ready", () => {
-      if (this.#lost) this.#logger.warning("Redis at {place} is there again", { place });
-      this.#lost = false;
-    });
-    this.#hangUp = () => client.destroy();
-    const unlessStopped = (cause: unknown) => {
-      if (!this.#stopped) throw cause;
+  async #listen(): Promise<void> {
+    const { sync, source, clock } = this.#options;
+    const { signal } = this.#stop;
+    const place = new URL(source.url).host;
+    const facts = { sync: sync.name, pattern: source.pattern, place };
+    let waitMs = RETRY_MS;
+    const onListening = () => {
+      waitMs = RETRY_MS;
+      if (this.#told.size === 0) return;
+      this.#told.clear();
+      this.#logger.warning("sync {sync}: {pattern} at Redis {place} is listened to again", facts);
     };
-    const listening = client.pSubscribe(
-      pattern,
-      (message: string, channel: string) => this.#take(channel, message),
-    );
-    await Promise.all([client.connect(), listening]).catch(unlessStopped);
+    const onMessage = (channel: string, text: string) => this.#take(channel, text);
+    while (!signal.aborted) {
+      await subscribed({ ...source, clock, signal, onListening, onMessage }).catch((cause) => {
+        const reason = reasonOf(cause) || String(cause.code); // of several addresses it says no more
+        if (this.#told.has(reason)) return;
+        this.#told.add(reason);
+        this.#logger.warning(
+          "sync {sync}: {pattern} at Redis {place} cannot be listened to ({reason}); trying on",
+          { ...facts, reason },
+        );
+      });
+      await sleep(clock, waitMs, signal);
+      waitMs = Math.min(2 * waitMs, RETRY_MS_MAX);
+    }
   }
 
   #take(channel: string, text: string): void {
@@ -112,12 +110,4 @@ export class RedisBridge {
 export function nameIn(pattern: string, channel: string): string {
   const [before, after] = pattern.split("*");
   return channel.slice(before.length, channel.length - after.length).slice(0, 200) || channel;
-}
-
-/** For people and logs. */
-function withoutPassword(text: string): string {
-  const url = new URL(text);
-  url.username = "";
-  url.password = "";
-  return url.href;
 }

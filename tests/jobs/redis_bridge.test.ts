@@ -3,15 +3,17 @@ import { test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { newJobId } from "../../src/sync/ids.ts";
 import type { Cleanup } from "../support/program.ts";
-import { redis } from "../support/redis.ts";
+import { type Redis, redis } from "../support/redis.ts";
 import { testServer } from "../support/server.ts";
+import { serverLog } from "../support/server_log.ts";
 import { framesOf } from "../support/stream_bench.ts";
+import { until } from "../support/until.ts";
 
 type Json = Record<string, unknown>;
 
 /** A server that listens to a real Redis. */
-async function bench(t: Cleanup, source: Json = {}) {
-  const feed = await redis(t);
+async function bench(t: Cleanup, source: Json = {}, on?: Redis) {
+  const feed = on ?? await redis(t);
   const sync = SYNC_SCHEMA.parse({
     name: "legacy",
     source: { type: "redis_pubsub", url: feed.url, pattern: "progress:*", ...source },
@@ -91,6 +93,35 @@ test("the feed goes on when Redis comes back, and totals that went back stay the
     "The feed's totals went back; the highest are kept",
   ]);
 });
+
+for (
+  const [what, user, mended] of [
+    ["a channel that the user may not hear", [">pw", "resetchannels"], ["allchannels"]],
+    ["a wrong password", [">other", "allchannels"], [">pw"]],
+  ] as const
+) {
+  test(`a first subscription that is refused for ${what} is tried until it is let in`, async (t) => {
+    const lines = await serverLog(t, "bridge");
+    const on = await redis(t);
+    await on.command("ACL", "SETUSER", "syn", "on", "+@all", ...user);
+
+    const { feed, until: untilJobs } = await bench(t, {
+      url: on.url.replace("//", "//syn:pw@"),
+    }, on);
+    await until(() => lines.length === 1);
+    await on.command("ACL", "SETUSER", "syn", ...mended);
+    await feed.publish("progress:a", { inserted: 1 });
+    await untilJobs(([job]) => job?.entities_inserted === 1);
+
+    const place = new URL(on.url).host;
+    const start = `warning: sync legacy: progress:* at Redis ${place} `;
+    assert.deepEqual(lines.map((line) => line.replace(/\(.*\)/, "(REASON)")), [
+      `${start}cannot be listened to (REASON); trying on`,
+      `${start}is listened to again`,
+    ]);
+    assert.match(lines[0], /\((NOPERM|WRONGPASS) /);
+  });
+}
 
 test("messages that are nothing do not stop the feed, and a UUID's job is not begun again", async (t) => {
   const { feed, until, jobs } = await bench(t);

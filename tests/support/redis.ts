@@ -10,6 +10,10 @@ export interface Redis {
   publish(channel: string, message: unknown): Promise<void>;
   /** Ends it, and starts it again on the same port. */
   restart(): Promise<void>;
+  /** Has a command done, as one who may do all. */
+  command(...args: string[]): Promise<unknown>;
+  /** Answers nobody any more. */
+  freeze(): void;
 }
 
 /** Starts redis-server; it is ended with the test. Throws when there is none. */
@@ -32,6 +36,8 @@ export async function redis(t: Cleanup): Promise<Redis> {
       await ended(child);
       child = await started(port);
     },
+    command: (...args) => client.sendCommand(args),
+    freeze: () => void child.kill("SIGSTOP"),
   };
 }
 

@@ -1,0 +1,72 @@
+/** A subscription to a Redis pattern, from its connection to the end of it. */
+import { type Clock, sleep } from "../clock.ts";
+
+/** How long Redis may take to let us in, and to answer a PING, in milliseconds. */
+const ANSWER_MS = 10_000;
+/** From one answer to the next PING. */
+const PING_MS = 15_000;
+
+export interface SubscriptionOptions {
+  readonly url: string;
+  readonly pattern: string;
+  readonly clock: Clock;
+  /** Hangs up. */
+  readonly signal: AbortSignal;
+  /** Redis has confirmed the subscription: what is published from now on is heard. */
+  readonly onListening: () => void;
+  readonly onMessage: (channel: string, message: string) => void;
+}
+
+/**
+ * Listens on a connection of its own; resolves once the signal has fired.
+ *
+ * node-redis would connect again by itself, but forgets a subscription that was refused once, so
+ * whoever calls makes a new one.
+ *
+ * @throws why nothing is heard, or no longer: also where Redis does not answer
+ */
+export async function subscribed(options: SubscriptionOptions): Promise<void> {
+  const { url, pattern, clock, signal, onListening, onMessage } = options;
+  // Loaded where a bridge is configured, and nowhere else.
+  const { createClient } = await import("@redis/client");
+  if (signal.aborted) return;
+  const client = createClient({ url, socket: { reconnectStrategy: false } });
+  const broken = Promise.withResolvers<never>();
+  const hangUp = () => broken.reject(new Error("Hung up"));
+  signal.addEventListener("abort", hangUp);
+  client.on("error", broken.reject); // stays: what fails while it is hung up is an event too
+  const over = new AbortController();
+  const enter = async () => {
+    await client.connect();
+    if (over.signal.aborted) client.destroy(); // which did nothing while it connected
+    else await client.pSubscribe(pattern, (message, channel) => onMessage(channel, message));
+  };
+  const follow = async () => {
+    await inTime(clock, enter());
+    if (!over.signal.aborted) onListening();
+    for (;;) {
+      await sleep(clock, PING_MS, over.signal);
+      if (over.signal.aborted) return;
+      await inTime(clock, client.ping());
+    }
+  };
+  try {
+    await Promise.race([follow(), broken.promise]);
+  } catch (cause) {
+    if (!signal.aborted) throw cause;
+  } finally {
+    over.abort();
+    signal.removeEventListener("abort", hangUp);
+    client.destroy();
+  }
+}
+
+/** node-redis waits for an answer as long as the connection stands. */
+function inTime<T>(clock: Clock, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const callOff = clock.after(ANSWER_MS, () => {
+      reject(new Error(`no answer for ${ANSWER_MS / 1000} s`));
+    });
+    answer.finally(callOff).then(resolve, reject);
+  });
+}
