@@ -117,7 +117,7 @@ export async function openJobs(
     clock,
     openMax: options.jobsPerTenant || Infinity,
   });
-  const bridges = new Bridges({ outside, clock, onFault });
+  const bridges = new Bridges({ outside, log, clock, onFault });
   bridges.replace(options.syncs);
   opened.push(() => bridges.stop());
   const remembered = new Remembered(directory.file("schedules.json"), onFault);

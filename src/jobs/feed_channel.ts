@@ -1,55 +1,94 @@
 /** One channel of a feed: its messages become the events of a job, and then of the next one. */
-import { JobEndedError } from "../log/event_log.ts";
+import { type Clock, sleep } from "../clock.ts";
+import {
+  type EventLog,
+  JobEndedError,
+  StorageFaultError,
+  StorageFullError,
+  UnknownJobError,
+} from "../log/event_log.ts";
 import type { WorkerEvent } from "../sync/event.ts";
-import { deriveSyncId, type JobId, parseJobId, type TenantId } from "../sync/ids.ts";
+import type { JobId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import type { Counters } from "../sync/producer.ts";
 import { isTerminal } from "../sync/status.ts";
+import { wasGivenUp } from "./changes.ts";
 import type { FeedMessage } from "./feed_message.ts";
+import { feedEvents, merged, repeatsEnd } from "./feed_totals.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
-import { ENTITY_COUNTS } from "../sync/progress.ts";
 
-const STAMP = { id: "feed", epoch: 0, number: undefined };
+/** The feed's name among the producers of a job. */
+const PRODUCER = "feed";
+/** Ends that wait for the log. */
+const WAITING_MAX = 100;
+/** The first and the longest wait before what could not be stored is tried again, in milliseconds. */
+const RETRY_MS = 100;
+const RETRY_MS_MAX = 5_000;
 
 export interface ChannelOptions {
   readonly outside: OutsideJobs;
+  readonly log: EventLog;
+  readonly clock: Clock;
   readonly tenant: TenantId;
   /** The sync's name. */
   readonly sync: string;
   readonly leaseMs: number;
-  /** What the pattern's `*` stands for in the channel. */
+  /** By which the channel's jobs are found again. */
+  readonly key: string;
+  /** What the jobs are called. */
   readonly name: string;
-  readonly onFault: (cause: unknown) => void;
+  /** The one job of a channel that is named by a UUID. */
+  readonly id?: JobId;
+  /** The job that the channel had on its way. */
+  readonly left?: JobId;
+  /** Told once of each kind, until messages are taken again. */
+  readonly onRefused: (cause: unknown) => void;
 }
 
 /**
- * Messages are taken one after another. While one is being appended only the newest of the others
- * waits, and every end: totals that a later message repeats are nothing lost.
+ * Messages are taken one after another. While one is being appended the others wait as one, up to
+ * the next end, and what cannot be stored waits with them.
  *
  * A channel that is named by a UUID is that job and no other. Any other name is used again by the
  * feed: what comes after an end is the next run, a job of its own.
  */
 export class FeedChannel {
   readonly #options: ChannelOptions;
-  readonly #fixed: JobId | undefined;
   #waiting: FeedMessage[] = [];
   #busy: Promise<void> | undefined;
+  #pause: AbortController | undefined;
+  #stopped = false;
+  /** The newest one, on its way or not. */
   #job: Job | undefined;
-  #run = 1;
-  #toldBack = false;
+  /** The id of its job was heard of, and the job was removed. */
+  #removed = false;
+  /** Log lines that the job has, each once. */
+  #noted: Set<string> = new Set();
+  readonly #refused = new Set<string>();
+  #heardAtMs = 0;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
-    this.#fixed = parseJobId(options.name);
   }
 
   take(message: FeedMessage): void {
     const last = this.#waiting.at(-1);
-    if (last && !last.end) this.#waiting.pop();
-    this.#waiting.push(message);
-    this.#busy ??= this.#drain().finally(() => {
-      this.#busy = undefined;
-    });
+    if (last && !last.end) this.#waiting[this.#waiting.length - 1] = merged(last, message);
+    else if (last && this.#options.id) return; // nothing follows the end of its one job
+    else this.#waiting.push(message);
+    if (this.#waiting.length > WAITING_MAX) {
+      this.#waiting.shift();
+      this.#tellRefused(new RangeError(`More than ${WAITING_MAX} ends wait to be stored`));
+    }
+    if (message.end) this.#pause?.abort(); // there may be room for it
+    this.#busy ??= this.#drain();
+  }
+
+  /** The job on its way, where the channel's name does not say it. */
+  get left(): JobId | undefined {
+    const { id, left } = this.#options;
+    if (id) return undefined;
+    if (!this.#job) return left;
+    return isTerminal(this.#job.status) ? undefined : this.#job.id;
   }
 
   /** Resolves when nothing is under way. */
@@ -57,78 +96,112 @@ export class FeedChannel {
     await this.#busy;
   }
 
+  /** Takes nothing any more; resolves, when nothing is under way, with whether all is stored. */
+  async stop(): Promise<boolean> {
+    this.#stopped = true;
+    this.#pause?.abort();
+    await this.#busy;
+    return this.#waiting.length === 0;
+  }
+
   /** Never rejects: what waits behind a message that is refused may be an end, which is not. */
   async #drain(): Promise<void> {
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      await this.#append(next).catch(this.#options.onFault);
+    let waitMs = RETRY_MS;
+    let taken = false;
+    while (!this.#stopped) {
+      const next = this.#waiting.shift();
+      if (!next) break;
+      try {
+        taken = await this.#append(next);
+        waitMs = RETRY_MS;
+      } catch (cause) {
+        taken = false;
+        this.#tellRefused(cause);
+        if (!unstored(cause)) continue;
+        // An end finds room where totals do not.
+        if (this.#putBack(next) || this.#stopped) continue;
+        this.#pause = new AbortController();
+        await sleep(this.#options.clock, waitMs, this.#pause.signal);
+        this.#pause = undefined;
+        waitMs = Math.min(2 * waitMs, RETRY_MS_MAX);
+      }
     }
+    if (taken) this.#refused.clear();
+    this.#busy = undefined; // here, so that no message comes between
   }
 
-  async #append(message: FeedMessage): Promise<void> {
-    const job = await this.#current();
-    if (!job) return; // the job of this UUID is over
-    const { counters, back } = neverBack(message.counters, job);
-    const events: WorkerEvent[] = [
-      { type: "progress", delta: false, counters, ...message.measures },
-    ];
-    if (back && !this.#toldBack) {
-      this.#toldBack = true;
-      events.push(log("The feed's totals went back; the highest are kept"));
-    }
-    if (message.end) events.push(message.end);
-    try {
-      const { outside } = this.#options;
-      this.#job = (await outside.post(job, { stamp: STAMP, offset: 0, events })).job;
-    } catch (cause) {
-      if (!(cause instanceof JobEndedError)) throw cause;
-      // Ended by somebody else meanwhile: the lease, or a cancel that nobody here can pass on.
-      this.#job = cause.job;
-    }
+  /** @returns whether totals have become those of an end, which is tried at once */
+  #putBack(message: FeedMessage): boolean {
+    const [next] = this.#waiting;
+    if (message.end || !next) this.#waiting.unshift(message);
+    else this.#waiting[0] = merged(message, next);
+    return !message.end && next?.end !== undefined;
   }
 
-  /** The job that messages belong to now; undefined when there can be none any more. */
-  async #current(): Promise<Job | undefined> {
-    const { outside, tenant, sync, leaseMs, name } = this.#options;
+  /** @returns whether there is a job that it belongs to */
+  async #append(message: FeedMessage): Promise<boolean> {
     for (;;) {
-      if (this.#job && !isTerminal(this.#job.status)) return this.#job;
-      if (this.#job && this.#fixed) return undefined;
-      if (this.#job) this.#run++;
-      const id = this.#fixed ?? runId(tenant, sync, name, this.#run);
-      this.#job = (await outside.create({ tenant, id, sync, name, leaseMs })).job;
-      this.#toldBack = false;
+      const job = await this.#jobOf(message);
+      if (!job) return false;
+      let events: WorkerEvent[] = [];
+      try {
+        this.#job = await this.#options.outside.tell(job, PRODUCER, (job, told) => {
+          return events = feedEvents(message, job, told, this.#noted);
+        }, { urgent: message.end !== undefined });
+        for (const event of events) {
+          if (event.type === "log") this.#noted.add(event.line.message);
+        }
+        return true;
+      } catch (cause) {
+        // Ended by somebody else meanwhile: the lease, or a cancel that nobody here can pass on.
+        if (cause instanceof JobEndedError) this.#job = cause.job;
+        else if (cause instanceof UnknownJobError) this.#forget();
+        else throw cause;
+      }
     }
   }
-}
 
-/** The same for the same run, so that a server that starts anew finds the job that is on its way. */
-function runId(tenant: TenantId, sync: string, name: string, run: number): JobId {
-  const text = run === 1 ? `${sync}/${name}` : `${sync}/${name}/${run}`;
-  return deriveSyncId(tenant, text) as string as JobId; // a UUID like any other
-}
-
-/** Pub/sub loses messages and workers start anew: totals never fall below those of the job. */
-function neverBack(counters: Partial<Counters>, { progress }: Job) {
-  let back = false;
-  const highest = (given: number | undefined, known: number) => {
-    if (given === undefined || given >= known) return given;
-    back = true;
-    return known;
-  };
-  const kept: { -readonly [Name in keyof Counters]?: Counters[Name] } = {
-    bytes: highest(counters.bytes, progress.bytesDone ?? 0),
-  };
-  for (const name of ENTITY_COUNTS) kept[name] = highest(counters[name], progress[name]);
-  if (counters.encountered) {
-    kept.encountered = Object.fromEntries(
-      Object.entries(counters.encountered).map(([type, count]) => [
-        type,
-        highest(count, progress.encountered[type] ?? 0) ?? count,
-      ]),
-    );
+  /** Undefined where the message belongs to none, neither one on its way nor one that it begins. */
+  async #jobOf(message: FeedMessage): Promise<Job | undefined> {
+    const { outside, log, tenant, sync, name, leaseMs, key, id, left } = this.#options;
+    if (this.#removed) return undefined;
+    if (!this.#job && left) this.#job = await log.get({ tenant, id: left });
+    const job = this.#job;
+    if (job && !isTerminal(job.status)) return job;
+    if (job && message.end && wasGivenUp(job) && !job.lateEnd) return job; // to be its late end
+    if (message.empty || (job && (id || this.#belongsTo(job, message)))) return undefined;
+    const meta = id ? undefined : { channel: key };
+    this.#job = (await outside.create({ tenant, id, sync, name, leaseMs, meta })).job;
+    this.#noted = new Set();
+    return this.#job;
   }
-  return { counters: kept, back };
+
+  /** Whether the message is of the job that is over, rather than of the next run. */
+  #belongsTo(job: Job, message: FeedMessage): boolean {
+    const nowMs = this.#options.clock.now();
+    const silentMs = nowMs - Math.max(this.#heardAtMs, job.endedAtMs ?? 0);
+    this.#heardAtMs = nowMs;
+    if (repeatsEnd(message, job, nowMs)) return true;
+    // Its worker was not told of the cancel, and goes on.
+    const goesOn = job.status === "cancelled" && wasGivenUp(job) && !job.lateEnd;
+    return goesOn && silentMs < this.#options.leaseMs;
+  }
+
+  /** Somebody has removed the job: one of a UUID does not come again, another name begins anew. */
+  #forget(): void {
+    this.#job = undefined;
+    this.#removed = this.#options.id !== undefined;
+  }
+
+  #tellRefused(cause: unknown): void {
+    const kind = cause instanceof Error ? cause.name : "";
+    if (this.#refused.has(kind)) return;
+    this.#refused.add(kind);
+    this.#options.onRefused(cause);
+  }
 }
 
-function log(message: string): WorkerEvent {
-  return { type: "log", line: { kind: "log", level: "warning", source: "synctail", message } };
+/** Whether it may be stored later. */
+function unstored(cause: unknown): boolean {
+  return cause instanceof StorageFullError || cause instanceof StorageFaultError;
 }

@@ -1,5 +1,6 @@
 /** What one message of somebody's own progress feed says, in our words. */
 import type { EndEvent, JobMeasures } from "../sync/event.ts";
+import { MESSAGE_MAX, TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../sync/event_limits.ts";
 import type { Counters } from "../sync/producer.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 
@@ -31,6 +32,10 @@ export interface FeedMessage {
   readonly counters: Partial<Counters>;
   readonly measures: JobMeasures;
   readonly end: EndEvent | undefined;
+  /** It names nothing that is known: a sign of life, and no more. */
+  readonly empty: boolean;
+  /** Whether entity types that no job can have were left out. */
+  readonly leftOut: boolean;
 }
 
 /** What common feeds call the ends. */
@@ -73,7 +78,8 @@ export function readFeedMessage(
     return at(message, [name]) ?? at(message, [name.replace("entities_", "")]);
   };
   const count = (name: FeedName) => countOf(value(name));
-  const words = (name: FeedName) => textOf(value(name), 1_000);
+  const words = (name: FeedName) => textOf(value(name), WORDS_MAX);
+  const { counts, leftOut } = countsOf(value("entities_encountered"));
   return {
     counters: {
       inserted: count("entities_inserted"),
@@ -82,7 +88,7 @@ export function readFeedMessage(
       kept: count("entities_kept"),
       skipped: count("entities_skipped"),
       bytes: count("bytes_done"),
-      encountered: countsOf(value("entities_encountered")),
+      encountered: counts,
     },
     measures: {
       total: count("total"),
@@ -91,6 +97,8 @@ export function readFeedMessage(
       current: words("current"),
     },
     end: endOf(value, statuses),
+    empty: FEED_NAMES.every((name) => (value(name) ?? undefined) === undefined),
+    leftOut,
   };
 }
 
@@ -104,7 +112,7 @@ function endOf(
     ? "failed"
     : named ?? (value("is_complete") === true ? "completed" : undefined);
   if (status === undefined) return undefined;
-  const message = textOf(value("error"), 64 * 1024);
+  const message = textOf(value("error"), MESSAGE_MAX);
   const error = status === "completed" || message === undefined
     ? undefined
     : { code: "worker_failed", message };
@@ -128,12 +136,23 @@ function countOf(value: unknown): number | undefined {
   return Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : undefined;
 }
 
-function countsOf(value: unknown): Record<string, number> | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+/** What the API would refuse as well is left out. */
+function countsOf(value: unknown) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return { leftOut: false };
+  }
   const counts = Object.entries(value).filter(([, count]) => countOf(count) !== undefined);
-  return Object.fromEntries(counts.slice(0, 1_000));
+  const kept = counts.filter(([type]) =>
+    type !== "" && type.length <= TYPE_MAX && type !== "__proto__"
+  ).slice(0, TYPES_MAX);
+  return { counts: Object.fromEntries(kept), leftOut: kept.length < counts.length };
 }
 
 function textOf(value: unknown, most: number): string | undefined {
-  return typeof value === "string" && value !== "" ? value.slice(0, most) : undefined;
+  return typeof value === "string" && value !== "" ? cut(value, most) : undefined;
+}
+
+/** The text's first characters, `most` of them, without half a surrogate pair at the end. */
+export function cut(text: string, most: number): string {
+  return text.length <= most ? text : text.slice(0, most).replace(/[\ud800-\udbff]$/, "");
 }

@@ -19,7 +19,7 @@ import {
   type TenantId,
 } from "../sync/ids.ts";
 import type { Job, LateEnd, SyncRef } from "../sync/job.ts";
-import type { Producer } from "../sync/producer.ts";
+import { type Counters, newProducer, type Producer } from "../sync/producer.ts";
 import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
 import { isTerminal, type Status } from "../sync/status.ts";
 import { wasGivenUp } from "./changes.ts";
@@ -164,6 +164,30 @@ export class OutsideJobs {
     const nothing = lastSeq < firstSeq && (request?.events ?? 0) <= batch.offset;
     if (nothing && batch.events.length > 0) throw new JobEndedError(job);
     return { job, firstSeq: request?.firstSeq ?? firstSeq, lastSeq: request?.lastSeq ?? lastSeq };
+  }
+
+  /**
+   * Appends events that depend on the job and on what their producer has counted of it, as both stand
+   * at that moment; no events renew the lease.
+   *
+   * @param eventsOf may be called more than once; what it throws refuses the append
+   * @returns the job; one that had been given up has kept the end
+   * @throws as `post`
+   */
+  async tell(
+    key: JobKey,
+    producerId: string,
+    eventsOf: (job: Job, told: Counters) => readonly WorkerEvent[],
+    { urgent }: { readonly urgent: boolean },
+  ): Promise<Job> {
+    const nowMs = this.#clock.now();
+    const { job } = await this.#log.append(key, (job, producerOf) => {
+      const { id, epoch, counters } = producerOf(producerId) ?? newProducer(producerId, 0);
+      const events = eventsOf(job, counters);
+      const stamp = { id, epoch, number: undefined };
+      return decided({ stamp, offset: 0, events }, nowMs)(job, producerOf);
+    }, { urgent });
+    return job;
   }
 
   /** A configured or registered sync, or the one that the name stands for from now on. */

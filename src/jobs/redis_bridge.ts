@@ -1,8 +1,10 @@
 /** A home-made Redis pub/sub feed as jobs: listens to a pattern, one job a channel. */
 import { type Clock, sleep } from "../clock.ts";
+import type { EventLog } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
-import { FeedChannel } from "./feed_channel.ts";
+import { clean } from "../sync/clean.ts";
+import { FeedChannels } from "./feed_channels.ts";
 import { readFeedMessage } from "./feed_message.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
 import { subscribed } from "./redis_subscription.ts";
@@ -11,13 +13,14 @@ import type { ConfiguredSync, RedisPubsubSourceConfig } from "./sync_config.ts";
 /** The first and the longest wait between two tries to reach Redis, in milliseconds. */
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5_000;
-/** Channels that are remembered; the one unused for longest is forgotten. */
-const CHANNELS_MAX = 10_000;
+/** Channels whose messages were found to be no JSON. */
+const UNREAD_MAX = 10_000;
 
 export interface BridgeOptions {
   readonly sync: ConfiguredSync;
   readonly source: RedisPubsubSourceConfig;
   readonly outside: OutsideJobs;
+  readonly log: EventLog;
   readonly clock: Clock;
   readonly onFault: (cause: unknown) => void;
 }
@@ -26,7 +29,7 @@ export interface BridgeOptions {
 export class RedisBridge {
   readonly #options: BridgeOptions;
   readonly #logger = loggerOf("bridge");
-  readonly #channels = new Map<string, FeedChannel>();
+  readonly #channels: FeedChannels;
   readonly #unread = new Set<string>();
   readonly #stop = new AbortController();
   /** Why nothing is heard, as far as it was told. */
@@ -34,6 +37,12 @@ export class RedisBridge {
 
   constructor(options: BridgeOptions) {
     this.#options = options;
+    const sync = options.sync.name;
+    const onRefused = (channel: string, cause: unknown) => {
+      const facts = { sync, channel: clean(channel), reason: reasonOf(cause) };
+      this.#logger.error("sync {sync}: messages on {channel} are refused: {reason}", facts);
+    };
+    this.#channels = new FeedChannels({ ...options, onRefused });
   }
 
   /** Returns at once; connects in the background, again and again. */
@@ -41,17 +50,23 @@ export class RedisBridge {
     this.#listen().catch(this.#options.onFault);
   }
 
-  /** Hangs up, and resolves when what has been heard is kept. */
+  /** Hangs up, and resolves when what has been heard is stored, or could not be in time. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([...this.#channels.values()].map((channel) => channel.settled()));
+    const count = await this.#channels.stop();
+    if (count === 0) return;
+    const words = "sync {sync}: what was heard last on {count} channels could not be stored";
+    this.#logger.error(words, { sync: this.#options.sync.name, count });
   }
 
   async #listen(): Promise<void> {
     const { sync, source, clock } = this.#options;
     const { signal } = this.#stop;
-    const place = new URL(source.url).host;
-    const facts = { sync: sync.name, pattern: source.pattern, place };
+    const facts = {
+      sync: sync.name,
+      pattern: source.pattern,
+      place: new URL(source.url).host, // not its user and password
+    };
     let waitMs = RETRY_MS;
     const onListening = () => {
       waitMs = RETRY_MS;
@@ -60,16 +75,22 @@ export class RedisBridge {
       this.#logger.warning("sync {sync}: {pattern} at Redis {place} is listened to again", facts);
     };
     const onMessage = (channel: string, text: string) => this.#take(channel, text);
+    let found = false;
     while (!signal.aborted) {
-      await subscribed({ ...source, clock, signal, onListening, onMessage }).catch((cause) => {
-        const reason = reasonOf(cause) || String(cause.code); // of several addresses it says no more
-        if (this.#told.has(reason)) return;
+      try {
+        if (!found) await this.#channels.find();
+        found = true;
+        await subscribed({ ...source, clock, signal, onListening, onMessage });
+      } catch (cause) {
+        const reason = wordsOf(cause);
+        if (!this.#told.has(reason)) {
+          this.#logger.warning(
+            "sync {sync}: {pattern} at Redis {place} cannot be listened to ({reason}); trying on",
+            { ...facts, reason },
+          );
+        }
         this.#told.add(reason);
-        this.#logger.warning(
-          "sync {sync}: {pattern} at Redis {place} cannot be listened to ({reason}); trying on",
-          { ...facts, reason },
-        );
-      });
+      }
       await sleep(clock, waitMs, signal);
       waitMs = Math.min(2 * waitMs, RETRY_MS_MAX);
     }
@@ -78,36 +99,16 @@ export class RedisBridge {
   #take(channel: string, text: string): void {
     const { fields, statusValues } = this.#options.source;
     const message = readFeedMessage(text, fields, statusValues);
-    if (message) return this.#channelOf(channel).take(message);
-    if (this.#unread.has(channel) || this.#unread.size >= CHANNELS_MAX) return;
+    if (message) return this.#channels.take(channel, message);
+    if (this.#unread.has(channel) || this.#unread.size >= UNREAD_MAX) return;
     this.#unread.add(channel);
     this.#logger.warning("a message on {channel} is no JSON object; such ones are left out", {
-      channel,
+      channel: clean(channel),
     });
-  }
-
-  #channelOf(channel: string): FeedChannel {
-    const { sync, source, outside, onFault } = this.#options;
-    const name = nameIn(source.pattern, channel);
-    let found = this.#channels.get(name);
-    this.#channels.delete(name); // set anew, so that the map's order is that of their use
-    found ??= new FeedChannel({
-      outside,
-      tenant: sync.tenant,
-      sync: sync.name,
-      leaseMs: source.leaseMs,
-      name,
-      onFault,
-    });
-    this.#channels.set(name, found);
-    const [oldest] = this.#channels.keys();
-    if (this.#channels.size > CHANNELS_MAX) this.#channels.delete(oldest);
-    return found;
   }
 }
 
-/** What the pattern's one `*` stands for, at most 200 characters of it. */
-export function nameIn(pattern: string, channel: string): string {
-  const [before, after] = pattern.split("*");
-  return channel.slice(before.length, channel.length - after.length).slice(0, 200) || channel;
+/** Of several addresses that were tried there is a code alone. */
+function wordsOf(cause: unknown): string {
+  return reasonOf(cause) || (cause instanceof Error && "code" in cause ? String(cause.code) : "?");
 }

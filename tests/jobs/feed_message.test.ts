@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFeedMessage } from "../../src/jobs/feed_message.ts";
-import { nameIn } from "../../src/jobs/redis_bridge.ts";
+import { nameIn } from "../../src/jobs/feed_channels.ts";
 
 const read = (value: unknown, fields = {}, statuses = {}) =>
   readFeedMessage(typeof value === "string" ? value : JSON.stringify(value), fields, statuses);

@@ -1,0 +1,121 @@
+/** The channels of one feed, and which jobs on their way are theirs. */
+import { type Clock, sleep } from "../clock.ts";
+import { type EventLog, LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { nodeCrypto } from "../node_crypto.ts";
+import { type JobId, parseJobId } from "../sync/ids.ts";
+import { isTerminal, STATUSES } from "../sync/status.ts";
+import { FeedChannel } from "./feed_channel.ts";
+import { cut, type FeedMessage } from "./feed_message.ts";
+import type { OutsideJobs } from "./outside_jobs.ts";
+import type { ConfiguredSync, RedisPubsubSourceConfig } from "./sync_config.ts";
+
+/** Channels that are remembered; the one unused for longest is forgotten. */
+const CHANNELS_MAX = 10_000;
+/** Jobs on their way whose channels were forgotten. */
+const LEFT_MAX = 100_000;
+/** How long what was heard may take to be stored at a stop, in milliseconds. */
+const STOP_MS = 2_000;
+/** Characters of a job's name, and of a channel that is its own key. */
+const NAME_MAX = 200;
+const KEY_MAX = 500;
+const OPEN = STATUSES.filter((status) => !isTerminal(status));
+
+export interface ChannelsOptions {
+  readonly sync: ConfiguredSync;
+  readonly source: RedisPubsubSourceConfig;
+  readonly outside: OutsideJobs;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly onFault: (cause: unknown) => void;
+  /** Told once of each kind and channel, until messages of it are taken again. */
+  readonly onRefused: (channel: string, cause: unknown) => void;
+}
+
+/** Brings each message to the channel that it came on. */
+export class FeedChannels {
+  readonly #options: ChannelsOptions;
+  readonly #channels = new Map<string, FeedChannel>();
+  /** Jobs on their way, by the keys of channels that are not among `#channels`. */
+  readonly #left = new Map<string, JobId>();
+
+  constructor(options: ChannelsOptions) {
+    this.#options = options;
+  }
+
+  /** Finds what an earlier server has left on its way: to be called before the first message. */
+  async find(): Promise<void> {
+    const { log, sync: { tenant, id: syncId } } = this.#options;
+    let cursor: string | undefined;
+    do {
+      const query = { tenant, syncId, statuses: OPEN, limit: LIST_LIMIT_MAX, cursor };
+      const { items, nextCursor } = await log.list(query);
+      for (const { id, meta: { channel } } of items) {
+        if (typeof channel === "string" && !this.#left.has(channel)) this.#left.set(channel, id);
+      }
+      cursor = nextCursor ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  take(channel: string, message: FeedMessage): void {
+    const name = nameIn(this.#options.source.pattern, channel);
+    const id = parseJobId(name);
+    const key = id ?? keyOf(channel);
+    const found = this.#channels.get(key) ?? this.#newChannel(channel, { name, id, key });
+    this.#channels.delete(key); // set anew, so that the map's order is that of their use
+    this.#channels.set(key, found);
+    if (this.#channels.size > CHANNELS_MAX) this.#forgetOldest();
+    found.take(message);
+  }
+
+  /** Resolves with the number of channels of which something could not be stored in time. */
+  async stop(): Promise<number> {
+    const channels = [...this.#channels.values()];
+    const settled = new AbortController();
+    const all = Promise.all(channels.map((channel) => channel.settled()));
+    await Promise.race([all, sleep(this.#options.clock, STOP_MS, settled.signal)]);
+    settled.abort();
+    const stored = await Promise.all(channels.map((channel) => channel.stop()));
+    return stored.filter((all) => !all).length;
+  }
+
+  #newChannel(
+    channel: string,
+    named: { readonly name: string; readonly id: JobId | undefined; readonly key: string },
+  ): FeedChannel {
+    const { sync, source, outside, log, clock, onRefused } = this.#options;
+    const left = this.#left.get(named.key);
+    this.#left.delete(named.key);
+    return new FeedChannel({
+      ...named,
+      left,
+      outside,
+      log,
+      clock,
+      tenant: sync.tenant,
+      sync: sync.name,
+      leaseMs: source.leaseMs,
+      onRefused: (cause) => onRefused(channel, cause),
+    });
+  }
+
+  #forgetOldest(): void {
+    const [[key, channel]] = this.#channels;
+    this.#channels.delete(key);
+    channel.stop().catch(this.#options.onFault);
+    if (channel.left) this.#left.set(key, channel.left);
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > LEFT_MAX) this.#left.delete(oldest);
+  }
+}
+
+/** What the pattern's one `*` stands for, at most 200 characters of it. */
+export function nameIn(pattern: string, channel: string): string {
+  const [before, after] = pattern.split("*");
+  return cut(channel.slice(before.length, channel.length - after.length) || channel, NAME_MAX);
+}
+
+/** What stands for the channel in the log: its name, where that is not long. */
+function keyOf(channel: string): string {
+  if (channel.length <= KEY_MAX) return channel;
+  return `sha256:${nodeCrypto().createHash("sha256").update(channel).digest("hex")}`;
+}
