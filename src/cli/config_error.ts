@@ -7,7 +7,9 @@ const SHOWN_MAX = 60;
 const SECRET_NAME = /key|secret|token|passw|credential|set_env/i;
 /** Of a target nothing is shown that may be what makes it secret. */
 const HIDDEN_OF_TARGETS = /^(url|headers|body)/;
-const CREDENTIALS_IN_URL = /\/\/[^/@\s]*@/g;
+/** Up to the last @, as what is wrong with a URL may be a password with a / or a blank in it. */
+const CREDENTIALS_IN_URL = /(:\/{0,2}|\/\/)[^]*@/;
+const QUERY_OF_URL = /(\/\/[^?#]*[?#])[^]+(?=")/;
 
 /** A configuration that cannot be used; nothing of it was. `issues` has a line for each fault. */
 export class ConfigError extends Error {
@@ -105,7 +107,9 @@ function valueText(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (isRecord(value)) return "an object";
-  const text = JSON.stringify(value).replace(CREDENTIALS_IN_URL, "//***@");
+  const text = JSON.stringify(value)
+    .replace(CREDENTIALS_IN_URL, "$1***@")
+    .replace(QUERY_OF_URL, "$1***");
   return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX - 1)}…`;
 }
 

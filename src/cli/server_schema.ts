@@ -1,6 +1,6 @@
 /** The server's settings as they stand in a configuration file. */
 import { z } from "zod";
-import { whole } from "../jobs/sync_config.ts";
+import { whole } from "../jobs/amount_schemas.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
 import type { Rule } from "./setting_rules.ts";
 

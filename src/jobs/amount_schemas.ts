@@ -1,4 +1,4 @@
-/** Amounts with a unit, in the schemas of a configuration. */
+/** Amounts in the schemas of a configuration. */
 import { z } from "zod";
 import { durationMs, DURATIONS, formOf } from "./amounts.ts";
 
@@ -10,4 +10,10 @@ export function duration(least: string, most: string) {
       const ms = durationMs(text);
       return ms >= durationMs(least) && ms <= durationMs(most);
     }, expected);
+}
+
+/** A whole number of a range, with one reason for all that is none. */
+export function whole(min: number, max: number) {
+  const reason = `expected a whole number from ${min} to ${max}`;
+  return z.int(reason).min(min, reason).max(max, reason);
 }

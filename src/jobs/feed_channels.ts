@@ -7,7 +7,8 @@ import { isTerminal, STATUSES } from "../sync/status.ts";
 import { FeedChannel } from "./feed_channel.ts";
 import { cut, type FeedMessage } from "./feed_message.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
-import type { ConfiguredSync, RedisPubsubSourceConfig } from "./sync_config.ts";
+import type { RedisPubsubSourceConfig } from "./redis_config.ts";
+import type { ConfiguredSync } from "./sync_config.ts";
 
 /** Channels that are remembered; the one unused for longest is forgotten. */
 const CHANNELS_MAX = 10_000;

@@ -38,6 +38,9 @@ export interface FeedMessage {
   readonly leftOut: boolean;
 }
 
+/** Characters of a status that are looked at. */
+export const STATUS_MAX = 100;
+
 /** What common feeds call the ends. */
 const ENDS: Readonly<Record<string, TerminalStatus>> = {
   completed: "completed",
@@ -106,7 +109,7 @@ function endOf(
   value: (name: FeedName) => unknown,
   statuses: Readonly<Record<string, TerminalStatus>>,
 ): EndEvent | undefined {
-  const word = textOf(value("status"), 100)?.toLowerCase();
+  const word = textOf(value("status"), STATUS_MAX)?.toLowerCase();
   const named = word === undefined ? undefined : own(statuses, word) ?? own(ENDS, word);
   const status = value("is_failed") === true
     ? "failed"

@@ -7,8 +7,9 @@ import { clean } from "../sync/clean.ts";
 import { FeedChannels } from "./feed_channels.ts";
 import { readFeedMessage } from "./feed_message.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
+import type { RedisPubsubSourceConfig } from "./redis_config.ts";
 import { subscribed } from "./redis_subscription.ts";
-import type { ConfiguredSync, RedisPubsubSourceConfig } from "./sync_config.ts";
+import type { ConfiguredSync } from "./sync_config.ts";
 
 /** The first and the longest wait between two tries to reach Redis, in milliseconds. */
 const RETRY_MS = 100;

@@ -1,7 +1,7 @@
 /** The syncs of a configuration file: their form, and what becomes of it. */
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { TerminalStatus } from "../sync/status.ts";
+import { whole } from "./amount_schemas.ts";
 import { commandConfig, commandSource, type CommandSourceConfig } from "./command_config.ts";
 import {
   destination,
@@ -9,7 +9,7 @@ import {
   destinationConfig,
   destinationFault,
 } from "./destination_config.ts";
-import { FEED_NAMES, type FeedFields } from "./feed_message.ts";
+import { redisConfig, redisPubsubSource, type RedisPubsubSourceConfig } from "./redis_config.ts";
 import { onlyWhereItRuns, type Timing, TIMING_FIELDS, timingOf } from "./schedules/timing.ts";
 import {
   deriveSyncId,
@@ -34,18 +34,6 @@ export interface DirectorySourceConfig {
   readonly maxPerS?: number;
   /** Larger files are skipped; no limit when absent. */
   readonly maxFileBytes?: number;
-}
-
-/** Jobs that workers elsewhere tell of on Redis channels; nothing is run here. */
-export interface RedisPubsubSourceConfig {
-  readonly type: "redis_pubsub";
-  readonly url: string;
-  /** With one `*`, which stands for what names the job. */
-  readonly pattern: string;
-  readonly fields: FeedFields;
-  /** The feed's own words for the ends, in lower case. */
-  readonly statusValues: Readonly<Record<string, TerminalStatus>>;
-  readonly leaseMs: number;
 }
 
 /** Jobs that workers elsewhere post; nothing is run here. */
@@ -88,23 +76,6 @@ const directorySource = z.strictObject({
     .describe("Larger files are skipped"),
 }).describe("Reads the files below a directory");
 
-const PATTERN = "expected a pattern with one *, and none of ? [ ] \\";
-const ONE_STAR = /^[^*?[\]\\]*\*[^*?[\]\\]*$/;
-
-const redisPubsubSource = z.strictObject({
-  type: z.literal("redis_pubsub"),
-  url: z.string().refine(isRedisUrl, "expected a URL, redis://host:port or rediss://")
-    .describe("Where Redis is: redis://user:password@host:port"),
-  pattern: z.string().max(500).regex(ONE_STAR, PATTERN)
-    .describe("Channels to listen to; the * stands for what names the job"),
-  fields: z.partialRecord(z.enum(FEED_NAMES), z.string().min(1)).default({})
-    .describe("Where our names are found in a message, as dotted paths"),
-  status_values: z.record(z.string(), z.enum(["completed", "failed", "cancelled"])).default({})
-    .describe("The feed's own words for the ends"),
-  lease_s: whole(1, 604_800).default(900)
-    .describe("Seconds of silence after which a job counts as lost"),
-}).describe("Listens to a Redis pub/sub feed of workers elsewhere; it cannot be run");
-
 const outsideSource = z.strictObject({ type: z.literal("outside") })
   .describe("Workers elsewhere post its jobs; it cannot be run");
 
@@ -129,8 +100,11 @@ export const SYNC_SCHEMA = z.strictObject({
   ]),
   destination: destination.optional()
     .describe("What is written to; a source that cannot be run has none, a command may have one"),
-  progress_interval_ms: whole(1, PROGRESS_INTERVAL_MAX_MS).default(PROGRESS_INTERVAL_MS)
-    .describe("Milliseconds between two progress entries"),
+  progress_interval_ms: whole(1, PROGRESS_INTERVAL_MAX_MS).optional()
+    .meta({
+      description: "Milliseconds between two progress entries",
+      default: PROGRESS_INTERVAL_MS,
+    }),
   ...TIMING_FIELDS,
 }).superRefine(onlyWhereItRuns).refine((sync) => destinationFault(sync) === undefined, {
   path: ["destination"],
@@ -142,7 +116,7 @@ export const SYNC_SCHEMA = z.strictObject({
  * Fills in ids and absolute paths.
  *
  * @param directory what relative paths start from
- * @returns also what is wrong between the syncs: names, ids and destinations that occur twice
+ * @returns also what is wrong between the syncs: names, ids, destinations and feeds that occur twice
  */
 export function configuredSyncs(
   syncs: readonly z.output<typeof SYNC_SCHEMA>[],
@@ -154,7 +128,7 @@ export function configuredSyncs(
     name: sync.name,
     source: sourceOf(sync.source, directory),
     destination: sync.destination ? destinationConfig(sync.destination, directory) : null,
-    progressIntervalMs: sync.progress_interval_ms,
+    progressIntervalMs: sync.progress_interval_ms ?? PROGRESS_INTERVAL_MS,
     ...timingOf(sync),
   }));
   return { syncs: configured, issues: clashes(configured) };
@@ -174,25 +148,7 @@ function sourceOf(
   }
   if (source.type === "outside") return { type: "outside" };
   if (source.type === "command") return commandConfig(source, directory);
-  const statuses = Object.entries(source.status_values);
-  return {
-    type: "redis_pubsub",
-    url: source.url,
-    pattern: source.pattern,
-    fields: source.fields,
-    statusValues: Object.fromEntries(statuses.map(([word, end]) => [word.toLowerCase(), end])),
-    leaseMs: source.lease_s * 1000,
-  };
-}
-
-function isRedisUrl(text: string): boolean {
-  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol);
-}
-
-/** A whole number of a range, with one reason for all that is none. */
-export function whole(min: number, max: number) {
-  const reason = `expected a whole number from ${min} to ${max}`;
-  return z.int(reason).min(min, reason).max(max, reason);
+  return redisConfig(source);
 }
 
 /** A text that one of our parsers takes; what it makes of it is the value. */
@@ -214,12 +170,16 @@ function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
     else issues.push({ path: ["syncs", index, ...field], given, reason: reasonFor(field, other) });
     return other === undefined;
   };
-  for (const [index, { tenant, name, id, destination }] of syncs.entries()) {
+  for (const [index, { tenant, name, id, source, destination }] of syncs.entries()) {
     // Equal names mean equal derived ids: one line tells it.
     const fresh = claim(`name ${tenant}/${name}`, index, ["name"], name);
     if (fresh) claim(`id ${tenant}/${id}`, index, ["id"], id);
     if (destination && destination.type !== "none") {
       claim(`path ${destination.path}`, index, ["destination", "path"], destination.path);
+    }
+    if (source.type === "redis_pubsub") {
+      const { url, pattern } = source;
+      claim(`feed ${tenant} ${url} ${pattern}`, index, ["source", "pattern"], pattern);
     }
   }
   return issues;
@@ -227,5 +187,6 @@ function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
 
 function reasonFor(field: readonly string[], other: number): string {
   if (field[0] === "destination") return `expected a file that syncs[${other}] does not write to`;
+  if (field[0] === "source") return `expected one that syncs[${other}] does not listen to`;
   return `expected another ${field[0]} than that of syncs[${other}], which has the same tenant`;
 }

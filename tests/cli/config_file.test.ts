@@ -135,6 +135,29 @@ test("parseConfig() shows long values shortened and secrets not at all", () => {
   ]);
 });
 
+for (
+  const [url, shown] of [
+    ["redis://:canary/ss@host:6379", "redis://***@host:6379"],
+    ["redis:/:canary@host:6379", "redis:/***@host:6379"],
+    ["redis//:canary@host", "redis//***@host"],
+    ["redis://:can ary@host:99999", "redis://***@host:99999"],
+    ["redis://u:can@canary/x@host:99999", "redis://***@host:99999"],
+    ["redis://u:p#canary@host", "redis://***@host"],
+    ["redis:canary@host", "redis:***@host"],
+    ["redis://host:1?password=canary", "redis://host:1?***"],
+    ["http://host/x#canary", "http://host/x#***"],
+  ] as const
+) {
+  test(`parseConfig() shows ${url} without its password`, () => {
+    const source = { type: "redis_pubsub", url, pattern: "a:*" };
+
+    assert.deepEqual(issuesOf({ syncs: [{ name: "x", source }] }), [
+      `synctail.json: syncs[0].source.url: got "${shown}": ` +
+      "expected redis://[user:password@]host[:port][/database], or rediss://",
+    ]);
+  });
+}
+
 test("the targets' secrets and URLs are not shown where they are wrong", () => {
   const canary = "canary93f1";
   const target = { name: "ops", type: "slack" };

@@ -146,3 +146,70 @@ test("a source that only listens has no destination, and the other ones need one
   });
   assert.equal(syncs[0].destination, null);
 });
+
+test("SYNC_SCHEMA takes the URL of a Redis that can be reached so, and no other", () => {
+  const refused = (url: string) => {
+    const source = { type: "redis_pubsub", url, pattern: "a:*" };
+    return SYNC_SCHEMA.safeParse({ name: "x", source }).error?.issues.map(({ message }) => message);
+  };
+  const reason = "expected redis://[user:password@]host[:port][/database], or rediss://";
+
+  for (
+    const url of [
+      "redis://h",
+      "rediss://u:p%2fw@h:6380/15",
+      "redis://:p@[::1]:6379/",
+      "REDIS://h:1/0",
+    ]
+  ) assert.equal(refused(url), undefined, url);
+  for (
+    const url of [
+      "redis://h/abc",
+      "redis://h/-1",
+      "redis://h/1.5",
+      "redis://h/100",
+      "redis://u:%zz@h",
+      "redis:6379",
+      "redis:",
+      "redis://",
+      "redis://h:0",
+      "redis://h:1?password=x",
+      "redis://h#x",
+      "http://h",
+    ]
+  ) assert.deepEqual(refused(url), [reason], url);
+});
+
+test("SYNC_SCHEMA refuses what a feed would ignore", () => {
+  const source = { type: "redis_pubsub", url: "redis://h", pattern: "a:*" };
+  const issues = (more: object) =>
+    SYNC_SCHEMA.safeParse({ name: "x", source, ...more }).error?.issues.map(({ path, message }) =>
+      `${path.join(".")}: ${message}`
+    );
+
+  assert.deepEqual(issues({ progress_interval_ms: 1_000 }), [
+    "progress_interval_ms: expected none: a source of type redis_pubsub cannot be run",
+  ]);
+  assert.deepEqual(issues({ source: { ...source, fields: { status: "" } } }), [
+    "source.fields.status: expected a dotted path",
+  ]);
+  assert.equal(issues({ source: { ...source, status_values: { "": "failed" } } })?.length, 1);
+});
+
+test("configuredSyncs() refuses two syncs of a tenant that listen to the same channels", () => {
+  const source = { type: "redis_pubsub", url: "redis://h", pattern: "a:*" };
+  const feed = (name: string, more: object = {}) => SYNC_SCHEMA.parse({ name, source, ...more });
+
+  const { issues } = configuredSyncs([
+    feed("one"),
+    feed("two"),
+    feed("other", { tenant: "acme" }),
+    feed("there", { source: { ...source, url: "redis://i" } }),
+  ], "/");
+
+  assert.deepEqual(issues, [{
+    path: ["syncs", 1, "source", "pattern"],
+    given: "a:*",
+    reason: "expected one that syncs[0] does not listen to",
+  }]);
+});

@@ -91,14 +91,17 @@ export function timingOf({ schedule, retries, expect }: WrittenTiming): Timing {
   };
 }
 
-/** What cannot be run here cannot be scheduled or tried again here either. */
+/** What cannot be run here cannot be scheduled, tried again or throttled here either. */
 export function onlyWhereItRuns(
-  sync: WrittenTiming & { readonly source: { readonly type: string } },
+  sync: WrittenTiming & {
+    readonly source: { readonly type: string };
+    readonly progress_interval_ms?: number;
+  },
   context: z.core.$RefinementCtx,
 ): void {
   const { type } = sync.source;
   if (type !== "outside" && type !== "redis_pubsub") return;
-  for (const field of ["schedule", "retries"] as const) {
+  for (const field of ["schedule", "retries", "progress_interval_ms"] as const) {
     if (sync[field] === undefined) continue;
     const message = `expected none: a source of type ${type} cannot be run`;
     context.addIssue({ code: "custom", path: [field], message });
