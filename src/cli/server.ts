@@ -99,8 +99,10 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
     signIns,
     reload(replaced, targets) {
       syncs.replace(replaced);
-      bridges.replace(replaced);
-      if (options.schedules) scheduler.look();
+      if (options.schedules) {
+        bridges.replace(replaced);
+        scheduler.look();
+      }
       if (targets) notifications.replace(targets).catch(onFault);
     },
     stop: () => opened.closeAll(),

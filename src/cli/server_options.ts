@@ -48,7 +48,10 @@ export interface ServerOptions {
   readonly ticketSecretFile?: string;
   readonly auth?: AuthConfig;
   readonly syncs: readonly ConfiguredSync[];
-  /** Whether it runs syncs by their schedules and sees who is overdue: not for a server of one run. */
+  /**
+   * Whether it runs syncs by their schedules, sees who is overdue and listens to feeds: not for a
+   * server of one run.
+   */
   readonly schedules?: boolean;
   /** Told of runs that did not come, beside the targets. */
   readonly onOccurrence?: OnOccurrence;

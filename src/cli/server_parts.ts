@@ -118,7 +118,7 @@ export async function openJobs(
     openMax: options.jobsPerTenant || Infinity,
   });
   const bridges = new Bridges({ outside, log, clock, onFault });
-  bridges.replace(options.syncs);
+  if (options.schedules) bridges.replace(options.syncs);
   opened.push(() => bridges.stop());
   const remembered = new Remembered(directory.file("schedules.json"), onFault);
   const onOccurrence = (occurrence: Occurrence) => {

@@ -10,14 +10,20 @@ export class Bridges {
   readonly #common: Common;
   /** By all that was configured: whoever differs in anything is another. */
   #running = new Map<string, RedisBridge>();
+  /** When those that are no longer running have hung up. */
+  #gone: Promise<void> = Promise.resolve();
 
   constructor(common: Common) {
     this.#common = common;
   }
 
-  /** Starts what is new, stops what is gone, leaves alone what has not changed. */
+  /**
+   * Stops what is gone, then starts what is new, as two that listen to the same would take each end
+   * twice; leaves alone what has not changed.
+   */
   replace(syncs: readonly ConfiguredSync[]): void {
     const wanted = new Map<string, RedisBridge>();
+    const fresh: RedisBridge[] = [];
     for (const sync of syncs) {
       const { source } = sync;
       if (source.type !== "redis_pubsub") continue;
@@ -25,17 +31,19 @@ export class Bridges {
       const running = this.#running.get(key);
       const bridge = running ?? new RedisBridge({ ...this.#common, sync, source });
       wanted.set(key, bridge);
-      if (!running) bridge.start();
+      if (!running) fresh.push(bridge);
     }
-    for (const [key, bridge] of this.#running) {
-      if (!wanted.has(key)) bridge.stop().catch(this.#common.onFault);
-    }
+    const gone = [...this.#running].filter(([key]) => !wanted.has(key));
     this.#running = wanted;
+    const stops = gone.map(([, bridge]) => bridge.stop());
+    this.#gone = Promise.all([this.#gone, ...stops]).catch(this.#common.onFault).then(() => {
+      for (const bridge of fresh) bridge.start();
+    });
   }
 
   /** Resolves when all have hung up and what they have heard is kept. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#running.values()].map((bridge) => bridge.stop()));
-    this.#running.clear();
+    this.replace([]);
+    await this.#gone;
   }
 }

@@ -19,11 +19,12 @@ async function bench(t: Cleanup, source: Json = {}, on?: Redis) {
     source: { type: "redis_pubsub", url: feed.url, pattern: "progress:*", ...source },
   });
   const { syncs } = configuredSyncs([sync], "/");
-  const server = await testServer(t, { syncs });
+  const server = await testServer(t, { syncs, schedules: true });
   const jobs = async (): Promise<Json[]> =>
     (await (await server.ask("/v1/sync/jobs?sync=legacy")).json()).items;
   return {
     feed,
+    syncs,
     server,
     jobs,
     /** Looks until the jobs are as they should be. */
@@ -122,6 +123,34 @@ for (
     assert.match(lines[0], /\((NOPERM|WRONGPASS) /);
   });
 }
+
+test("a changed configuration takes over what is on its way, and the bridge before is gone", async (t) => {
+  const { feed, syncs, server, jobs, until } = await bench(t);
+  await feed.publish("progress:a", { inserted: 1 });
+  await until(([job]) => job?.entities_inserted === 1);
+  const [sync] = syncs;
+
+  server.reload([{ ...sync, progressIntervalMs: 1 }]); // any change makes it another
+  await feed.publish("progress:a", { inserted: 2, status: "done" });
+  await until(([job]) => job?.entities_inserted === 2);
+
+  assert.deepEqual((await jobs()).map(({ status }) => status), ["completed"]);
+});
+
+test("a server of one run does not listen to feeds", async (t) => {
+  const on = await redis(t);
+  const { syncs } = await bench(t, {}, on);
+  await testServer(t, { syncs });
+  await bench(t, {}, on);
+
+  let heard = 0;
+  await until(async () => {
+    heard = Number(await on.command("PUBLISH", "progress:a", "{}"));
+    return heard >= 2;
+  });
+
+  assert.equal(heard, 2);
+});
 
 test("messages that are nothing do not stop the feed, and a UUID's job is not begun again", async (t) => {
   const { feed, until, jobs } = await bench(t);
