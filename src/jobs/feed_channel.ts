@@ -19,7 +19,7 @@ import type { OutsideJobs } from "./outside_jobs.ts";
 /** The feed's name among the producers of a job. */
 const PRODUCER = "feed";
 /** Ends that wait for the log. */
-const WAITING_MAX = 100;
+const WAITING_MAX = 1_000;
 /** The first and the longest wait before what could not be stored is tried again, in milliseconds. */
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5_000;

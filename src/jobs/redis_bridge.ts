@@ -6,6 +6,7 @@ import { reasonOf } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import { FeedChannels } from "./feed_channels.ts";
 import { readFeedMessage } from "./feed_message.ts";
+import { CountedElsewhereError } from "./feed_totals.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
 import type { RedisPubsubSourceConfig } from "./redis_config.ts";
 import { subscribed } from "./redis_subscription.ts";
@@ -41,7 +42,9 @@ export class RedisBridge {
     const sync = options.sync.name;
     const onRefused = (channel: string, cause: unknown) => {
       const facts = { sync, channel: clean(channel), reason: reasonOf(cause) };
-      this.#logger.error("sync {sync}: messages on {channel} are refused: {reason}", facts);
+      // A worker that goes over to posting is as it should be.
+      const level = cause instanceof CountedElsewhereError ? "info" : "error";
+      this.#logger[level]("sync {sync}: messages on {channel} are refused: {reason}", facts);
     };
     this.#channels = new FeedChannels({ ...options, onRefused });
   }
