@@ -5,7 +5,7 @@ import { loggerOf } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import { FeedChannels } from "./feed_channels.ts";
-import { readFeedMessage } from "./feed_message.ts";
+import { cut, readFeedMessage } from "./feed_message.ts";
 import { CountedElsewhereError } from "./feed_totals.ts";
 import type { OutsideJobs } from "./outside_jobs.ts";
 import type { RedisPubsubSourceConfig } from "./redis_config.ts";
@@ -17,6 +17,8 @@ const RETRY_MS = 100;
 const RETRY_MS_MAX = 5_000;
 /** Channels whose messages were found to be no JSON. */
 const UNREAD_MAX = 10_000;
+/** Characters of a channel that the server's log tells. */
+const SHOWN_MAX = 200;
 
 export interface BridgeOptions {
   readonly sync: ConfiguredSync;
@@ -41,7 +43,7 @@ export class RedisBridge {
     this.#options = options;
     const sync = options.sync.name;
     const onRefused = (channel: string, cause: unknown) => {
-      const facts = { sync, channel: clean(channel), reason: reasonOf(cause) };
+      const facts = { sync, channel: shown(channel), reason: reasonOf(cause) };
       // A worker that goes over to posting is as it should be.
       const level = cause instanceof CountedElsewhereError ? "info" : "error";
       this.#logger[level]("sync {sync}: messages on {channel} are refused: {reason}", facts);
@@ -72,8 +74,9 @@ export class RedisBridge {
       place: new URL(source.url).host, // not its user and password
     };
     let waitMs = RETRY_MS;
+    let sinceMs = Infinity;
     const onListening = () => {
-      waitMs = RETRY_MS;
+      sinceMs = clock.monotonic();
       if (this.#told.size === 0) return;
       this.#told.clear();
       this.#logger.warning("sync {sync}: {pattern} at Redis {place} is listened to again", facts);
@@ -95,6 +98,9 @@ export class RedisBridge {
         }
         this.#told.add(reason);
       }
+      // One that lets in and breaks off at once is tried no more often than one that is not there.
+      if (clock.monotonic() - sinceMs >= RETRY_MS_MAX) waitMs = RETRY_MS;
+      sinceMs = Infinity;
       await sleep(clock, waitMs, signal);
       waitMs = Math.min(2 * waitMs, RETRY_MS_MAX);
     }
@@ -107,9 +113,13 @@ export class RedisBridge {
     if (this.#unread.has(channel) || this.#unread.size >= UNREAD_MAX) return;
     this.#unread.add(channel);
     this.#logger.warning("a message on {channel} is no JSON object; such ones are left out", {
-      channel: clean(channel),
+      channel: shown(channel),
     });
   }
+}
+
+function shown(channel: string): string {
+  return clean(cut(channel, SHOWN_MAX));
 }
 
 /** Of several addresses that were tried there is a code alone. */

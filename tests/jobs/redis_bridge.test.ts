@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
+import { RedisBridge } from "../../src/jobs/redis_bridge.ts";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { Syncs } from "../../src/jobs/syncs.ts";
 import { newJobId } from "../../src/sync/ids.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import type { Cleanup } from "../support/program.ts";
 import { type Redis, redis } from "../support/redis.ts";
 import { testServer } from "../support/server.ts";
@@ -123,6 +128,37 @@ for (
     assert.match(lines[0], /\((NOPERM|WRONGPASS) /);
   });
 }
+
+test("a Redis that breaks off again and again is tried less and less often, until one lasts", async (t) => {
+  const feed = await redis(t);
+  const clock = new FakeClock();
+  const log = new MemoryLog(clock);
+  const pauses: number[] = [];
+  const after = clock.after.bind(clock);
+  clock.after = (ms, run) => {
+    pauses.push(ms);
+    return after(ms, run);
+  };
+  const source = { type: "redis_pubsub", url: feed.url, pattern: "p:*" };
+  const { syncs } = configuredSyncs([SYNC_SCHEMA.parse({ name: "legacy", source })], "/");
+  const [sync] = syncs;
+  assert.ok(sync.source.type === "redis_pubsub");
+  const outside = new OutsideJobs({ log, syncs: new Syncs(syncs, []), clock });
+  const onFault = assert.ifError;
+  const bridge = new RedisBridge({ sync, source: sync.source, outside, log, clock, onFault });
+  t.after(() => bridge.stop());
+
+  bridge.start();
+  for (const pauseMs of [100, 200, 400, 100]) {
+    await until(() => pauses.at(-1) === 15_000); // it listens
+    if (pauses.includes(400)) clock.advance(5_000);
+    await feed.command("CLIENT", "KILL", "TYPE", "pubsub");
+    await until(() => pauses.at(-1) === pauseMs);
+    clock.advance(pauseMs);
+  }
+
+  assert.deepEqual(pauses.filter((ms) => ms < 5_000), [100, 200, 400, 100]);
+});
 
 test("a changed configuration takes over what is on its way, and the bridge before is gone", async (t) => {
   const { feed, syncs, server, jobs, until } = await bench(t);
