@@ -41,8 +41,12 @@ export class AirbyteReader implements LineReader {
         return this.#connection(message.connectionStatus);
       case "STATE":
         return [];
+      // It holds the whole configuration, with its secrets.
+      case "CONTROL":
+        return logLine("debug", "The connector's configuration was updated; it is not kept here");
       default:
-        return logLine("debug", text);
+        // What is in it may be secret.
+        return logLine("debug", `A message of type ${message.type} was not read`);
     }
   }
 
