@@ -75,6 +75,7 @@ class CommandRun {
   readonly #options: CommandOptions;
   readonly #run: SourceRun;
   readonly #session: RecordSession | undefined;
+  readonly #env: Readonly<Record<string, string>>;
   readonly #prepared: Prepared;
   readonly #reader: LineReader;
   readonly #slice: TimeSlice;
@@ -88,8 +89,9 @@ class CommandRun {
     this.#run = run;
     this.#session = session;
     const { format, cwd } = options;
-    this.#prepared = format.prepare(options.command);
-    this.#reader = format.reader({ command: this.#prepared.command, cwd, records: session });
+    const env = this.#env = programEnv(options);
+    const { command } = this.#prepared = format.prepare(options.command, env);
+    this.#reader = format.reader({ command, cwd, env, records: session });
     this.#slice = new TimeSlice(run.clock);
   }
 
@@ -103,7 +105,7 @@ class CommandRun {
       if (signal.aborted) return;
     }
     if (signal.aborted) return;
-    const program = await startProgram({ command, cwd, env: programEnv(this.#options) });
+    const program = await startProgram({ command, cwd, env: this.#env });
     const callOffGuard = guard(program);
     const followed = new ProgramRun({ program, clock, graceMs, stopSignal: format.stopSignal });
     const stop = () => followed.stop();

@@ -14,7 +14,13 @@ async function bench(t: Cleanup) {
   const [from, to] = [join(path, "from"), join(path, "to")];
   mkdirSync(from);
   for (let n = 0; n < 30; n++) writeFileSync(join(from, `${n}.txt`), `file ${n}\n`);
-  const env = { SYNCTAIL_SERVER: server.url, SYNCTAIL_KEY: server.key(), XDG_STATE_HOME: path };
+  const env = {
+    SYNCTAIL_SERVER: server.url,
+    SYNCTAIL_KEY: server.key(),
+    XDG_STATE_HOME: path,
+    // Beside it rclone refuses the `-v` that it is given otherwise.
+    RCLONE_LOG_LEVEL: "INFO",
+  };
   const run = async (name: string, program: readonly string[], own: readonly string[] = []) => {
     const started = startExec(t, { own: [name, "--quiet", ...own], program, env });
     const code = await started.ended;

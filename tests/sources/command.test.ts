@@ -75,6 +75,11 @@ test("commandSource() reads what the program prints by how it was started", asyn
   };
 
   const dry = await last({ format: formatOf("rsync"), command: ["rsync", "-an", "a/", "b/"] });
+  const dryByVariable = await last({
+    format: formatOf("rclone"),
+    command: ["rclone", "sync", "a", "b"],
+    setEnv: { RCLONE_CONFIG: join(path, "rclone.conf"), RCLONE_DRY_RUN: "true" },
+  });
   const keyed = await last({
     format: formatOf("airbyte"),
     command: ["sh", "-c", print, "source", "read", "--catalog", "catalog.json"],
@@ -82,6 +87,7 @@ test("commandSource() reads what the program prints by how it was started", asyn
   });
 
   assert.deepEqual([dry?.inserted, dry?.phase], [0, "dry run"]);
+  assert.deepEqual([dryByVariable?.inserted, dryByVariable?.phase], [0, "dry run"]);
   assert.deepEqual([keyed?.inserted, keyed?.updated], [1, 1]);
   assert.deepEqual([...held.held.keys()], ["users [1]"]);
 });

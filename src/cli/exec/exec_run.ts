@@ -42,7 +42,7 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   const { signals, env, options } = given;
   const format = chosen(given);
   const { command, added } = options.addFlags
-    ? format.prepare(given.command)
+    ? format.prepare(given.command, env)
     : { command: given.command, added: [] };
   const jobOf = (pid: number | undefined, onCancel: () => void) =>
     new ExecJob({ ...given, command, added, format: format.name, pid, onCancel });
@@ -69,7 +69,7 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   const job = jobOf(pid, () => stopper.stop());
   const records = () => new SqliteRecords(recordsFile(given)).open(given.sync);
   const emit = (event: SourceEvent) => job.event(event);
-  const reading = new Reading({ format, command, cwd: process.cwd(), records, emit });
+  const reading = new Reading({ format, command, cwd: process.cwd(), env, records, emit });
   const unwritten = await child.passOn((from, bytes) => reading.chunk(from, bytes));
   await over;
   const exit = await child.exit;

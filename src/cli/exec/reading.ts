@@ -1,7 +1,13 @@
 /** Understands what passes by: bytes of the program in, events of its job out. */
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import { reasonOf } from "../../reason.ts";
-import type { Exit, LineReader, Output, ProgramFormat } from "../../sources/formats/format.ts";
+import type {
+  Environment,
+  Exit,
+  LineReader,
+  Output,
+  ProgramFormat,
+} from "../../sources/formats/format.ts";
 import { LineSplitter, type SplitLine } from "../../sources/process/line_splitter.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
@@ -12,6 +18,8 @@ export interface ReadingOptions {
   readonly command: readonly string[];
   /** Where it was started. */
   readonly cwd: string;
+  /** What it was given. */
+  readonly env: Environment;
   /** Opens where records go, for a format that carries them. @throws {DestinationError} */
   readonly records: () => RecordSession;
   readonly emit: (event: SourceEvent) => void;
@@ -28,10 +36,10 @@ export class Reading {
   #fault: string | undefined;
   #cutTold = false;
 
-  constructor({ format, command, cwd, records, emit }: ReadingOptions) {
+  constructor({ format, command, cwd, env, records, emit }: ReadingOptions) {
     this.#emit = emit;
     this.#session = format.carriesRecords ? this.#opened(records) : undefined;
-    this.#reader = format.reader({ command, cwd, records: this.#session });
+    this.#reader = format.reader({ command, cwd, env, records: this.#session });
   }
 
   chunk(from: Output, bytes: Uint8Array): void {

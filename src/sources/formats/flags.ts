@@ -89,6 +89,26 @@ export function shortCount(args: readonly string[], letter: string, valued = "")
   return count;
 }
 
+/** As Go reads it; rclone and restic take nothing else for off. */
+const OFF = /^=(?:0|f|false)$/i;
+
+/** Whether a flag that is on or off is on: the last one holds, and `--name=false` is off. */
+export function isOn(
+  args: readonly string[],
+  long: string,
+  letter: string,
+  valued = "",
+): boolean {
+  let on = false;
+  for (const arg of args) {
+    if (hasLong([arg], long)) on = !OFF.test(arg.slice(long.length));
+    else if (shortCount([arg], letter, valued) > 0) {
+      on = !OFF.test(arg.slice(arg.indexOf(`${letter}=`) + 1));
+    }
+  }
+  return on;
+}
+
 /** What stands before `--`: behind it there are no flags. */
 export function beforeDashes(args: readonly string[]): readonly string[] {
   const end = args.indexOf("--");

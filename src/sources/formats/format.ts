@@ -39,12 +39,17 @@ export interface Prepared {
   readonly added: readonly string[];
 }
 
+/** The variables that a program is given. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** What a reader may need of its run. */
 export interface ReaderOptions {
   /** The command as it was started: what a line means may depend on it. */
   readonly command: readonly string[];
   /** Where it was started: paths in it are relative to that. */
   readonly cwd: string;
+  /** The program's: some of its flags may be given there. */
+  readonly env: Environment;
   /** Where records go, for formats that carry them. */
   readonly records?: RecordSession;
 }
@@ -62,7 +67,7 @@ export interface ProgramFormat {
   /** Whether it carries records, which need a destination to tell new from known. */
   readonly carriesRecords: boolean;
   /** Puts in what the program needs to speak; what the user gave is never changed. */
-  prepare(command: readonly string[]): Prepared;
+  prepare(command: readonly string[], env: Environment): Prepared;
   reader(options: ReaderOptions): LineReader;
 }
 

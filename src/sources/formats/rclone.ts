@@ -3,8 +3,8 @@
  *
  * @see https://rclone.org/docs/#use-json-log
  */
-import { beforeDashes, hasLong, programAt, shortCount, withFlags } from "./flags.ts";
-import type { Prepared, ProgramFormat } from "./format.ts";
+import { beforeDashes, hasLong, isOn, programAt, withFlags } from "./flags.ts";
+import type { Environment, Prepared, ProgramFormat } from "./format.ts";
 import { RcloneReader } from "./rclone_reader.ts";
 
 /** Commands that copy; others are left as they are. */
@@ -18,27 +18,29 @@ const OTHERS = [
   ...["nfsmount", "obscure", "purge", "rc", "rcat", "rcd", "rmdir", "rmdirs", "selfupdate"],
   ...["serve", "settier", "sha1sum", "size", "test", "touch", "tree", "version"],
 ];
+/** Each flag may be given by a variable. */
+const VARIABLE = /^RCLONE_(\w+)=(.*)$/s;
+
 export const rcloneFormat: ProgramFormat = {
   name: "rclone",
   reads: ["stderr"],
   stopSignal: "SIGTERM",
   carriesRecords: false,
   prepare,
-  reader({ command }) {
-    const args = argsOf(command);
+  reader({ command, env }) {
+    const args = argsOf(command, env);
     return new RcloneReader({
       moves: MOVING.includes(subcommand(args) ?? ""),
-      dryRun: hasLong(args, "--dry-run") || shortCount(args, "n") > 0,
+      dryRun: isOn(args, "--dry-run", "n"),
     });
   },
 };
 
-function prepare(command: readonly string[]): Prepared {
-  const args = argsOf(command);
+function prepare(command: readonly string[], env: Environment): Prepared {
+  const args = argsOf(command, env);
   if (!COPYING.includes(subcommand(args) ?? "")) return { command, added: [] };
-  const quiet = hasLong(args, "--quiet") || shortCount(args, "q") > 0;
-  const levelled = quiet || hasLong(args, "--verbose", "--log-level") ||
-    shortCount(args, "v") > 0;
+  const levelled = hasLong(args, "--log-level") || isOn(args, "--quiet", "q") ||
+    isOn(args, "--verbose", "v");
   const added: string[] = [];
   if (!hasLong(args, "--use-json-log")) added.push("--use-json-log");
   if (!hasLong(args, "--stats")) added.push("--stats", "500ms");
@@ -53,15 +55,23 @@ function prepare(command: readonly string[]): Prepared {
 
 /** Whether the level that was asked for shows notices. */
 function talks(args: readonly string[]): boolean {
-  if (hasLong(args, "--verbose") || shortCount(args, "v") > 0) return true;
+  if (isOn(args, "--verbose", "v")) return true;
   const at = args.indexOf("--log-level");
-  const level = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith("--log-level="));
+  const level = at >= 0 ? args[at + 1] : args.findLast((arg) => arg.startsWith("--log-level="));
   return /(NOTICE|INFO|DEBUG)$/i.test(level ?? "");
 }
 
-function argsOf(command: readonly string[]): readonly string[] {
+/** What rclone is given: its variables are flags too, which those of the command beat. */
+function argsOf(command: readonly string[], env: Environment): readonly string[] {
   const at = programAt(command, "rclone");
-  return at < 0 ? [] : beforeDashes(command.slice(at + 1));
+  if (at < 0) return [];
+  const ours = Object.entries(env).flatMap(([name, value]) => value ? [`${name}=${value}`] : []);
+  // `env RCLONE_DRY_RUN=true rclone`
+  const flags = [...ours, ...command.slice(0, at)].flatMap((variable) => {
+    const [, name, value] = VARIABLE.exec(variable) ?? [];
+    return name === undefined ? [] : [`--${name.toLowerCase().replaceAll("_", "-")}=${value}`];
+  });
+  return [...flags, ...beforeDashes(command.slice(at + 1))];
 }
 
 function subcommand(args: readonly string[]): string | undefined {

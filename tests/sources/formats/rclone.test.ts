@@ -157,7 +157,7 @@ test("rclone: what is cut off, unknown or no JSON is a log line", () => {
 
 test("rclone: prepare() adds what is missing, and only where files are copied", () => {
   const ours = ["--use-json-log", "--stats", "500ms", "--stats-log-level", "NOTICE", "-v"];
-  const prepared = (...args: string[]) => rclone.prepare(["/usr/bin/rclone", ...args]);
+  const prepared = (...args: string[]) => rclone.prepare(["/usr/bin/rclone", ...args], {});
 
   assert.deepEqual(prepared("sync", "a", "b:"), {
     command: ["/usr/bin/rclone", ...ours, "sync", "a", "b:"],
@@ -184,12 +184,36 @@ test("rclone: prepare() adds what is missing, and only where files are copied", 
   ]);
   assert.deepEqual(prepared("ls", "sync").added, []);
   assert.deepEqual(prepared("version").added, []);
-  assert.deepEqual(rclone.prepare(["./backup.sh", "sync"]).added, []);
-  assert.deepEqual(rclone.prepare(["/bin/sh", "rclone", "sync"]).added, []);
+  assert.deepEqual(rclone.prepare(["./backup.sh", "sync"], {}).added, []);
+  assert.deepEqual(rclone.prepare(["/bin/sh", "rclone", "sync"], {}).added, []);
   for (const before of [["nice", "-n", "10"], ["env", "A=b"], ["sudo", "-u", "rclone"]]) {
-    const { command } = rclone.prepare([...before, "rclone", "sync", "a", "b"]);
+    const { command } = rclone.prepare([...before, "rclone", "sync", "a", "b"], {});
     assert.deepEqual(command, [...before, "rclone", ...ours, "sync", "a", "b"]);
   }
+});
+
+test("rclone: prepare() takes its variables for flags", () => {
+  const added = (env: Record<string, string>, ...args: string[]) =>
+    rclone.prepare(["rclone", "copy", "a", "b:", ...args], env).added.join(" ");
+  const all = "--use-json-log --stats 500ms --stats-log-level NOTICE -v";
+  const quiet = "--use-json-log --stats 500ms --stats-log-level ERROR";
+
+  assert.equal(added({ RCLONE_CONFIG: "c", RCLONE_LOG_LEVEL_: "x", RCLONE_STATS_UNIT: "b" }), all);
+  assert.equal(added({ RCLONE_LOG_LEVEL: "ERROR" }), quiet);
+  assert.equal(added({ RCLONE_QUIET: "true" }), quiet);
+  assert.equal(added({ RCLONE_QUIET: "false", RCLONE_VERBOSE: "0" }), all);
+  assert.equal(added({ RCLONE_QUIET: "true" }, "-q=false"), all);
+  assert.equal(added({ RCLONE_LOG_LEVEL: "INFO" }, "--log-level=ERROR"), quiet);
+  assert.equal(added({ RCLONE_VERBOSE: "2" }), all.replace(" -v", ""));
+  assert.equal(
+    added({ RCLONE_STATS: "1m", RCLONE_USE_JSON_LOG: "true" }),
+    "--stats-log-level NOTICE -v",
+  );
+  assert.equal(added({ RCLONE_STATS_LOG_LEVEL: "INFO" }), "--use-json-log --stats 500ms -v");
+  const { command } = rclone.prepare(["env", "RCLONE_QUIET=true", "rclone", "copy", "a", "b"], {});
+  assert.deepEqual(command, [
+    ...["env", "RCLONE_QUIET=true", "rclone", ...quiet.split(" "), "copy", "a", "b"],
+  ]);
 });
 
 test("the real rclone: counts are what changed on disk", async (t) => {
@@ -302,6 +326,24 @@ test("the real rclone: a log level that hides the files is told", async (t) => {
   assert.deepEqual(lines, [
     "warning: rclone has copied 1 files and its log level hides which were new: they are not counted",
   ]);
+});
+
+test("the real rclone: a log level of its environment does not stop it", async (t) => {
+  const { path, write, list, run } = bench(t);
+  write("a.txt", "a");
+  const env = (more: Record<string, string>) => ({
+    env: { RCLONE_CONFIG: join(path, "rclone.conf"), ...more },
+  });
+
+  const shown = await run(["rclone", "copy", "src", "dst"], env({ RCLONE_LOG_LEVEL: "INFO" }));
+  write("b.txt", "b");
+  const hidden = await run(["rclone", "copy", "src", "dst"], env({ RCLONE_LOG_LEVEL: "ERROR" }));
+  write("c.txt", "c");
+  const quiet = await run(["rclone", "copy", "src", "dst"], env({ RCLONE_QUIET: "true" }));
+
+  assert.deepEqual([shown, hidden, quiet].map(({ exit }) => exit.code), [0, 0, 0]);
+  assert.deepEqual(shown.counts, { ...none, inserted: 1 });
+  assert.deepEqual(list("dst"), ["a.txt", "b.txt", "c.txt"]);
 });
 
 test("the real rclone: stopped in the middle, what is done is counted", async (t) => {

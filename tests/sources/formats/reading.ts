@@ -11,7 +11,7 @@ import type { JobError } from "../../../src/sync/entry.ts";
 import { NO_PROGRESS } from "../../../src/sync/progress.ts";
 
 /** Of a run that is told nothing by its command. */
-export const RUN = { command: [], cwd: "/" };
+export const RUN = { command: [], cwd: "/", env: {} };
 
 const SAMPLES = new URL("./samples/", import.meta.url).pathname;
 const EMPTY: SourceProgress = { type: "progress", ...NO_PROGRESS };
@@ -67,12 +67,13 @@ export interface RealRun {
 
 /** Runs a program as the server would: prepared, read, and stopped by the format's signal. */
 export function runReal(format: ProgramFormat, asGiven: readonly string[], options: RealRun) {
-  const { command, added } = format.prepare(asGiven);
-  const reader = format.reader({ command, cwd: options.cwd });
+  const env = { ...process.env, ...options.env };
+  const { command, added } = format.prepare(asGiven, env);
+  const reader = format.reader({ command, cwd: options.cwd, env });
   const [program, ...args] = command;
   const child = spawn(program, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const events: SourceEvent[] = [];

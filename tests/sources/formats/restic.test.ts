@@ -129,9 +129,9 @@ test("restic: what is cut off, unknown or no JSON is a log line", () => {
 });
 
 test("restic: prepare() adds what is missing to backups only", () => {
-  const added = (...args: string[]) => restic.prepare(["restic", ...args]).added;
+  const added = (...args: string[]) => restic.prepare(["restic", ...args], {}).added;
 
-  assert.deepEqual(restic.prepare(["restic", "-r", "backup", "backup", "/data"]).command, [
+  assert.deepEqual(restic.prepare(["restic", "-r", "backup", "backup", "/data"], {}).command, [
     ...["restic", "--json", "-v", "-v", "-r", "backup", "backup", "/data"],
   ]);
   assert.deepEqual(added("backup", "-v", "/data"), ["--json", "-v"]);

@@ -117,10 +117,10 @@ test("rsync: unknown lines, odd names and a death are told", () => {
 });
 
 test("rsync: prepare() adds what is missing and leaves a format of the user's own", () => {
-  const added = (...args: string[]) => rsync.prepare(["rsync", ...args]).added;
+  const added = (...args: string[]) => rsync.prepare(["rsync", ...args], {}).added;
   const format = "--out-format=%i %l %n";
 
-  assert.deepEqual(rsync.prepare(["rsync", "-a", "src/", "host:dst"]), {
+  assert.deepEqual(rsync.prepare(["rsync", "-a", "src/", "host:dst"], {}), {
     command: ["rsync", "-ii", format, "-a", "src/", "host:dst"],
     added: ["-ii", format],
   });
@@ -130,7 +130,7 @@ test("rsync: prepare() adds what is missing and leaves a format of the user's ow
   assert.deepEqual(added("-a", "--out-format", "%n", "src", "dst"), []);
   assert.deepEqual(added("--server", "-a", ".", "dst"), []);
   assert.deepEqual(added("--version"), []);
-  assert.deepEqual(rsync.prepare(["./mirror.sh"]).added, []);
+  assert.deepEqual(rsync.prepare(["./mirror.sh"], {}).added, []);
 });
 
 test("the real rsync: counts are what changed on disk", async (t) => {
