@@ -26,6 +26,8 @@ const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
 /** The content was the same: as with rsync, what is changed is updated. */
 const TOUCHED = /^Updated modification time\b/;
 const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
+/** Of a script, perhaps, whose command does not say so. */
+const DRY = /^Skipped .+ as --dry-run is set\b/;
 const ATTEMPT_FAILED = /^Attempt (\d+)\/(\d+) failed/;
 const CHECKED_FIRST = "Checks finished, now starting transfers";
 /** The end of the program, without JSON; older versions print it so. */
@@ -36,6 +38,7 @@ const COMPLETED = [0, 9];
 /** Of its JSON log (`--use-json-log`) and stats. */
 export class RcloneReader implements LineReader {
   readonly #run: RcloneRun;
+  #dryRun = false;
   readonly #totals = new Totals();
   /** What was not copied. A later attempt may still do it, so it is counted at the end. */
   readonly #failed = new Names();
@@ -53,7 +56,7 @@ export class RcloneReader implements LineReader {
 
   constructor(run: RcloneRun) {
     this.#run = run;
-    if (run.dryRun) this.#totals.phase = "dry run";
+    if (run.dryRun) this.#dry();
   }
 
   line(text: string, _from: Output): readonly SourceEvent[] {
@@ -79,6 +82,11 @@ export class RcloneReader implements LineReader {
     return { events, error: failure("rclone", exit, this.#error ?? this.#plain) };
   }
 
+  #dry(): void {
+    this.#dryRun = true;
+    this.#totals.phase = "dry run";
+  }
+
   #message(message: string, entry: Members): readonly SourceEvent[] {
     const level = entry.level === "notice" ? "warning" : levelCalled(entry.level);
     const object = entityOf(entry);
@@ -98,6 +106,7 @@ export class RcloneReader implements LineReader {
     // Other news of a single file would flood the log.
     if (level === "info" && object !== undefined) return logLine("debug", said);
     if (level !== "warning") return logLine(level, said);
+    if (DRY.test(message)) this.#dry();
     return this.#notice(said, object, entry.skipped !== undefined);
   }
 
@@ -181,7 +190,7 @@ export class RcloneReader implements LineReader {
     const totals = this.#totals;
     this.#checks.read(stats);
     this.#transfers = countOf(stats.transfers) ?? this.#transfers;
-    if (!this.#run.dryRun) {
+    if (!this.#dryRun) {
       totals.bytesDone = Math.max(totals.bytesDone ?? 0, countOf(stats.bytes) ?? 0);
       this.#bytesAll = countOf(stats.totalBytes);
       // Until all is checked rclone goes on finding what there is to copy.
@@ -191,7 +200,7 @@ export class RcloneReader implements LineReader {
     const transferring = firstOf(stats.transferring);
     const checking = firstOf(stats.checking);
     const phase = transferring ? "transferring" : checking ? "checking" : undefined;
-    if (!this.#run.dryRun) totals.phase = phase ?? totals.phase;
+    if (!this.#dryRun) totals.phase = phase ?? totals.phase;
     const current = isObject(transferring) ? transferring.name : checking;
     totals.current = textOf(current) ?? totals.current;
     return [totals.progress()];
@@ -200,14 +209,14 @@ export class RcloneReader implements LineReader {
   #keep(kept: number): void {
     const totals = this.#totals;
     const more = kept - totals.kept;
-    if (more <= 0 || this.#run.dryRun) return; // totals never go back
+    if (more <= 0 || this.#dryRun) return; // totals never go back
     totals.kept = kept;
     totals.meet(FILE, more);
   }
 
   #untold(): readonly SourceEvent[] {
     const { inserted, updated } = this.#totals;
-    if (this.#transfers === 0 || inserted + updated > 0 || this.#run.dryRun) return [];
+    if (this.#transfers === 0 || inserted + updated > 0 || this.#dryRun) return [];
     return logLine(
       "warning",
       `rclone has copied ${this.#transfers} files and its log level hides which were new: they are not counted`,

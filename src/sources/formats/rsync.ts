@@ -24,7 +24,7 @@ export const rsyncFormat: ProgramFormat = {
     const args = argsOf(command);
     return new RsyncReader({
       sizes: sizesOf(args),
-      dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
+      dryRun: hasLong(args, "--dry-run", "--only-write-batch") || shortCount(args, "n", VALUED) > 0,
     });
   },
 };

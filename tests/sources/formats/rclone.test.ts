@@ -97,6 +97,30 @@ test("rclone: a dry run counts nothing and shows each line", () => {
   assert.ok(lines.includes("info: 1.jpg: Skipped copy as --dry-run is set (size 15)"));
 });
 
+test("rclone: a dry run is known by its lines, where the command does not show it", () => {
+  const reader = rclone.reader({ ...RUN, command: ["./backup.sh"] });
+  const stats = { checks: 3, transfers: 1, totalTransfers: 1, bytes: 2, totalBytes: 2 };
+
+  const { counts, last, lines } = feed(reader, [
+    'E: {"level":"warning","msg":"Skipped copy as --dry-run is set (size 2)","object":"a","skipped":"copy"}',
+    `E: ${JSON.stringify({ level: "warning", msg: "stats", stats })}`,
+  ], { code: 0, signal: null });
+
+  assert.deepEqual(counts, none);
+  assert.deepEqual([last.phase, last.bytesDone], ["dry run", undefined]);
+  assert.deepEqual(lines, ["info: a: Skipped copy as --dry-run is set (size 2)"]);
+});
+
+test("rclone: `--dry-run=false` is a real run", () => {
+  for (const flag of ["--dry-run=false", "-n=0", "-vn=F"]) {
+    const reader = rclone.reader({ ...RUN, command: ["rclone", "sync", flag, "a", "b"] });
+
+    const { last } = feed(reader, [], { code: 0, signal: null });
+
+    assert.equal(last.phase, undefined, flag);
+  }
+});
+
 test("rclone: newer versions say notice and critical", () => {
   const reader = rclone.reader({ ...RUN, command: ["rclone", "copy", "a", "b"] });
 

@@ -167,6 +167,17 @@ test("the real rsync: a dry run counts nothing and shows each change", async (t)
   assert.ok(lines.includes("info: >f+++++++++ 1 a"));
 });
 
+test("the real rsync: what is written into a batch alone is a dry run", async (t) => {
+  const { path, write, run } = bench(t);
+  write("a", "a");
+
+  const { counts, last } = await run(["rsync", "-a", "--only-write-batch=b", "src/", "dst"]);
+
+  assert.deepEqual(counts, none);
+  assert.equal(last.phase, "dry run");
+  assert.deepEqual(readdirSync(path).sort(), ["b", "b.sh", "src"]);
+});
+
 test("the real rsync: what cannot be read (exit 23) fails the run", async (t) => {
   const { path, write, list, run } = bench(t);
   write("a", "a");
