@@ -3,7 +3,7 @@
  *
  * @see https://restic.readthedocs.io/en/stable/075_scripting.html
  */
-import { beforeDashes, hasLong, programAt, shortCount, withFlags } from "./flags.ts";
+import { beforeDashes, hasLong, isOn, programAt, shortCount, withFlags } from "./flags.ts";
 import type { Prepared, ProgramFormat } from "./format.ts";
 import { ResticReader } from "./restic_reader.ts";
 
@@ -25,8 +25,8 @@ export const resticFormat: ProgramFormat = {
   reader({ command }) {
     const args = argsOf(command);
     return new ResticReader({
-      backup: subcommand(args) === "backup",
-      dryRun: hasLong(args, "--dry-run") || shortCount(args, "n", VALUED) > 0,
+      command: subcommand(args),
+      dryRun: isOn(args, "--dry-run", "n", VALUED),
     });
   },
 };
@@ -35,7 +35,7 @@ function prepare(command: readonly string[]): Prepared {
   const args = argsOf(command);
   if (subcommand(args) !== "backup") return { command, added: [] };
   const added = hasLong(args, "--json") ? [] : ["--json"];
-  const quiet = hasLong(args, "--quiet") || shortCount(args, "q", VALUED) > 0;
+  const quiet = isOn(args, "--quiet", "q", VALUED);
   const level = args.some((arg) => /^(--verbose|-v)=/.test(arg))
     ? 2
     : shortCount(args, "v", VALUED) + args.filter((arg) => arg === "--verbose").length;

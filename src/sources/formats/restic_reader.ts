@@ -14,7 +14,8 @@ const FILE = "file";
 const INCOMPLETE = 3;
 
 export interface ResticRun {
-  readonly backup: boolean;
+  /** `backup` or another one; undefined where a script hides it. */
+  readonly command: string | undefined;
   readonly dryRun: boolean;
 }
 
@@ -36,9 +37,9 @@ export class ResticReader implements LineReader {
     switch (entry?.message_type) {
       case "status":
       case "verbose_status":
-        return this.#status(entry);
+        return this.#backsUp ? this.#status(entry) : logLine("debug", text);
       case "summary":
-        return this.#summary(entry);
+        return this.#backsUp ? this.#summary(entry) : this.#plain(text, from);
       case "error":
         return this.#error(entry);
       case "exit_error":
@@ -50,9 +51,15 @@ export class ResticReader implements LineReader {
 
   end(exit: Exit): Verdict {
     const events = [this.#totals.progress()];
-    const incomplete = this.#run.backup && exit.signal === null && exit.code === INCOMPLETE;
+    const incomplete = this.#run.command === "backup" && exit.signal === null &&
+      exit.code === INCOMPLETE;
     if (succeeded(exit) || incomplete) return { events };
     return { events, error: failure("restic", exit, this.#fatal ?? this.#last) };
+  }
+
+  /** What other commands say of files is not what is counted here, under the same names. */
+  get #backsUp(): boolean {
+    return this.#run.command === undefined || this.#run.command === "backup";
   }
 
   #status(entry: Members): readonly SourceEvent[] {

@@ -142,6 +142,37 @@ test("restic: prepare() adds what is missing to backups only", () => {
   assert.deepEqual(added("--repo=backup", "check"), []);
 });
 
+test("restic: what other commands say of files is no backup", () => {
+  const reader = restic.reader({ ...RUN, command: ["restic", "restore", "--json", "latest"] });
+  const lines = [
+    '{"message_type":"status","percent_done":0.5,"total_files":2,"files_restored":1}',
+    '{"message_type":"verbose_status","action":"unchanged","item":"/a","size":1}',
+    '{"message_type":"summary","total_files":2,"files_restored":1,"files_skipped":1}',
+  ];
+
+  const told = feed(reader, lines.map((line) => `O: ${line}`), { code: 0, signal: null });
+
+  assert.deepEqual(told.counts, none);
+  assert.deepEqual([told.last.phase, told.last.bytesDone, told.last.total], [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual(told.lines, [`debug: ${lines[0]}`, `debug: ${lines[1]}`, `info: ${lines[2]}`]);
+});
+
+test("restic: `--dry-run=false` is a real run", () => {
+  for (
+    const [flag, phase] of [["--dry-run=false", undefined], ["-vn=0", undefined], ["-n", "dry run"]]
+  ) {
+    const reader = restic.reader({ ...RUN, command: ["restic", "backup", String(flag), "/data"] });
+
+    const { last } = feed(reader, [], { code: 0, signal: null });
+
+    assert.equal(last.phase, phase, flag);
+  }
+});
+
 test("the real restic: counts are what changed on disk", async (t) => {
   const { path, write, run } = await bench(t);
   for (const name of ["a", "b", "sub/c"]) write(name, `first ${name}`);
