@@ -29,9 +29,12 @@ export const rcloneFormat: ProgramFormat = {
   prepare,
   reader({ command, env }) {
     const args = argsOf(command, env);
+    const known = args.length > 0;
     return new RcloneReader({
       moves: MOVING.includes(subcommand(args) ?? ""),
       dryRun: isOn(args, "--dry-run", "n"),
+      hidden: known && !/(INFO|DEBUG)$/i.test(levelOf(args)),
+      logFile: hasLong(args, "--log-file"),
     });
   },
 };
@@ -46,19 +49,23 @@ function prepare(command: readonly string[], env: Environment): Prepared {
   if (!hasLong(args, "--stats")) added.push("--stats", "500ms");
   // Whoever wants errors only still gets to see the counts: they are told at that level.
   if (!hasLong(args, "--stats-log-level")) {
-    added.push("--stats-log-level", levelled && !talks(args) ? "ERROR" : "NOTICE");
+    added.push(
+      "--stats-log-level",
+      /(NOTICE|INFO|DEBUG)$/i.test(levelOf(args)) ? "NOTICE" : "ERROR",
+    );
   }
   // rclone refuses -v beside -q or --log-level.
   if (!levelled) added.push("-v");
   return withFlags(command, programAt(command, "rclone"), added);
 }
 
-/** Whether the level that was asked for shows notices. */
-function talks(args: readonly string[]): boolean {
-  if (isOn(args, "--verbose", "v")) return true;
+/** The level that is asked for, perhaps with its flag. */
+function levelOf(args: readonly string[]): string {
+  if (isOn(args, "--verbose", "v")) return "INFO";
+  if (isOn(args, "--quiet", "q")) return "ERROR";
   const at = args.indexOf("--log-level");
   const level = at >= 0 ? args[at + 1] : args.findLast((arg) => arg.startsWith("--log-level="));
-  return /(NOTICE|INFO|DEBUG)$/i.test(level ?? "");
+  return level ?? "NOTICE";
 }
 
 /** What rclone is given: its variables are flags too, which those of the command beat. */

@@ -12,6 +12,10 @@ export interface RcloneRun {
   /** Whether it moves: then what it deletes is the source's. */
   readonly moves: boolean;
   readonly dryRun: boolean;
+  /** Whether its log level shows no line a file. */
+  readonly hidden: boolean;
+  /** Whether its log goes past us. */
+  readonly logFile: boolean;
 }
 
 /** All that rclone copies. */
@@ -72,12 +76,13 @@ export class RcloneReader implements LineReader {
     const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
     totals.skipped += this.#failed.count;
     totals.meet(FILE, this.#failed.count);
+    const untold = this.#untold();
     // Killed, it has said nothing of what was checked and was still to be copied.
-    if (exit.signal === null) {
+    if (exit.signal === null && untold.length === 0) {
       this.#keep(this.#checks.keptAtEnd(totals.updated, this.#failedCopies.count));
     }
     if (completed) totals.bytesTotal = this.#bytesAll;
-    const events = [...this.#untold(), totals.progress()];
+    const events = [...untold, totals.progress()];
     if (completed) return { events };
     return { events, error: failure("rclone", exit, this.#error ?? this.#plain) };
   }
@@ -209,18 +214,21 @@ export class RcloneReader implements LineReader {
   #keep(kept: number): void {
     const totals = this.#totals;
     const more = kept - totals.kept;
-    if (more <= 0 || this.#dryRun) return; // totals never go back
+    // Without a line a file nobody knows which of those checked were updated. Totals never go back.
+    if (more <= 0 || this.#dryRun || this.#run.hidden) return;
     totals.kept = kept;
     totals.meet(FILE, more);
   }
 
   #untold(): readonly SourceEvent[] {
     const { inserted, updated } = this.#totals;
-    if (this.#transfers === 0 || inserted + updated > 0 || this.#dryRun) return [];
-    return logLine(
-      "warning",
-      `rclone has copied ${this.#transfers} files and its log level hides which were new: they are not counted`,
-    );
+    const message = this.#run.logFile
+      ? "rclone writes its log into a file (--log-file): what it does is not counted"
+      : `rclone has copied ${this.#transfers} files and its log level hides which were new: they are not counted`;
+    const copied = this.#transfers > 0 && inserted + updated === 0 && !this.#dryRun;
+    if (!copied && !this.#run.logFile) return [];
+    this.#totals.warnings++;
+    return logLine("warning", message);
   }
 
   #other(text: string): readonly SourceEvent[] {

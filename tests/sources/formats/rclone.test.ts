@@ -341,15 +341,44 @@ test("the real rclone: its total is told once all is checked", async (t) => {
 });
 
 test("the real rclone: a log level that hides the files is told", async (t) => {
-  const { write, run } = bench(t);
+  const { path, write, run } = bench(t);
+  for (const name of ["replaced", "touched", "kept"]) write(name, name);
+  await run(["rclone", "copy", "src", "dst"]);
+  const command = (
+    level: string,
+    to: string,
+  ) => ["rclone", "copy", `--log-level=${level}`, "src", to];
+
+  for (const [level, to] of [["ERROR", "dst"], ["NOTICE", "dst2"]]) {
+    write("replaced", `${level} is longer`);
+    write("new", "n");
+    utimesSync(join(path, "src", "touched"), 1, 1);
+    const { counts, last, lines } = await run(command(level, to));
+
+    const copied = to === "dst" ? 2 : 4;
+    assert.deepEqual(counts, none);
+    assert.equal(last.warnings, 1);
+    assert.deepEqual(lines, [
+      `warning: rclone has copied ${copied} files and its log level hides which were new: ` +
+      "they are not counted",
+    ]);
+  }
+  const again = await run(command("ERROR", "dst2"));
+
+  assert.deepEqual([again.counts, again.lines], [none, []]);
+});
+
+test("the real rclone: a log that goes into a file is told", async (t) => {
+  const { path, write, list, run } = bench(t);
   write("a.txt", "a");
 
-  const { counts, lines } = await run(["rclone", "copy", "-q", "src", "dst"]);
+  const { counts, last, lines } = await run(["rclone", "copy", "--log-file", "log", "src", "dst"]);
 
-  assert.deepEqual(counts, none);
+  assert.deepEqual([counts, list("dst"), last.warnings], [none, ["a.txt"], 1]);
   assert.deepEqual(lines, [
-    "warning: rclone has copied 1 files and its log level hides which were new: they are not counted",
+    "warning: rclone writes its log into a file (--log-file): what it does is not counted",
   ]);
+  assert.ok(statSync(join(path, "log")).size > 0);
 });
 
 test("the real rclone: a log level of its environment does not stop it", async (t) => {
