@@ -5,12 +5,40 @@ const DEPTH_MAX = 200;
 
 export type Members = Readonly<Record<string, unknown>>;
 
+/** Of ECMAScript 2026; both runtimes have it, and TypeScript does not know it yet. */
+declare global {
+  interface JSON {
+    rawJSON(text: string): object;
+    isRawJSON(value: unknown): boolean;
+  }
+}
+
+/** A number of so many digits may be none that JavaScript has. */
+const LONG = /[\d.]{16}/;
+/** Any of so many is. */
+const DIGITS_EXACT = 15;
+
+/** As objectIn; but a number that JavaScript would round is kept as its text (`JSON.rawJSON`). */
+export function recordIn(line: string): Members | undefined {
+  return objectIn(line, LONG.test(line) ? exactly : undefined);
+}
+
+function exactly(_name: string, value: unknown, context?: { readonly source: string }): unknown {
+  if (typeof value !== "number" || !context || String(value) === context.source) return value;
+  const { source } = context;
+  const digits = source.replace(/[eE].*/, "").replace(/\D/g, "").replace(/^0+/, "");
+  return digits.length > DIGITS_EXACT ? JSON.rawJSON(source) : value;
+}
+
 /** The JSON object in a line; undefined when it is something else, or cut off. */
-export function objectIn(line: string): Members | undefined {
+export function objectIn(
+  line: string,
+  reviver?: (name: string, value: unknown) => unknown,
+): Members | undefined {
   const text = line.trimStart();
   if (!text.startsWith("{") || tooDeep(text)) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(text, reviver);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined; // the caller shows the line as it is
@@ -32,9 +60,10 @@ function tooDeep(text: string): boolean {
   return false;
 }
 
-/** Whether it is an object and no array. */
+/** Whether it is an object: no array, no long number. */
 export function isObject(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !JSON.isRawJSON(value);
 }
 
 /** A text; undefined for anything else, and for an empty one. */

@@ -5,7 +5,7 @@
  */
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, ReaderOptions, Verdict } from "./format.ts";
-import { isObject, type Members, objectIn, textOf } from "./json.ts";
+import { isObject, type Members, recordIn, textOf } from "./json.ts";
 import { RecordCounts } from "./record_counts.ts";
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { failure, succeeded } from "./verdict.ts";
@@ -36,7 +36,7 @@ class SingerReader implements LineReader {
   }
 
   line(text: string, from: Output): readonly SourceEvent[] {
-    const message = from === "stdout" ? objectIn(text) : undefined;
+    const message = from === "stdout" ? recordIn(text) : undefined;
     const type = textOf(message?.type)?.toUpperCase();
     if (!message || type === undefined) return this.#plain(text, from);
     const stream = textOf(message.stream);

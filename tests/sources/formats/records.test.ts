@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { RecordSession } from "../../../src/destinations/record_destination.ts";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
 import { tempDirectory } from "../../support/temp.ts";
 import { feed, none, replay, RUN } from "./reading.ts";
@@ -81,6 +82,54 @@ test("singer: what is cut off, unknown or no JSON is a log line", () => {
     'info: {"stream": "users"}',
     "info: null",
   ]);
+});
+
+test("numbers keep their digits: as keys, in what is compared and in what is stored", () => {
+  const put: string[] = [];
+  const held = memoryRecords();
+  const records: RecordSession = {
+    ...held,
+    put(record) {
+      put.push(`${record.key} ${record.payload}`);
+      return held.put(record);
+    },
+  };
+  const tap = (rows: readonly string[]) => [
+    'O: {"type":"SCHEMA","stream":"s","key_properties":["id"]}',
+    ...rows.map((row) => `O: {"type":"RECORD","stream":"s","record":${row}}`),
+  ];
+  const source = (rows: readonly string[]) => [
+    'O: {"type":"CATALOG","catalog":{"streams":[{"name":"a","source_defined_primary_key":[["id"]]}]}}',
+    ...rows.map((row) => `O: {"type":"RECORD","record":{"stream":"a","data":${row}}}`),
+  ];
+  const rows = [
+    '{"id":12345678901234567890,"at":[-0.12345678901234567890,1.50],"text":"12345678901234567890"}',
+    '{"id":12345678901234567891,"__proto__":{"b":9007199254740993}}',
+    '{"id":1234567890123456,"x":0.30000000000000004,"y":1.0,"z":1e2}',
+  ];
+
+  const first = feed(singer.reader({ ...RUN, records }), tap(rows), done);
+  const again = feed(singer.reader({ ...RUN, records }), tap(rows), done);
+  const other = feed(airbyte.reader({ ...RUN, records }), source(rows), done);
+
+  assert.deepEqual(first.counts, { ...none, inserted: 3 });
+  assert.deepEqual(again.counts, { ...none, kept: 3 });
+  assert.deepEqual(other.counts, { ...none, inserted: 3 });
+  assert.deepEqual(put.slice(0, 3), [
+    '[12345678901234567890] {"at":[-0.12345678901234567890,1.5],"id":12345678901234567890,' +
+    '"text":"12345678901234567890"}',
+    '[12345678901234567891] {"__proto__":{"b":9007199254740993},"id":12345678901234567891}',
+    '[1234567890123456] {"id":1234567890123456,"x":0.30000000000000004,"y":1,"z":100}',
+  ]);
+});
+
+test("a number is no record, however long it is", () => {
+  const { counts, lines } = feed(singer.reader({ ...RUN, records: memoryRecords() }), [
+    'O: {"type":"RECORD","stream":"s","record":12345678901234567890}',
+  ], done);
+
+  assert.deepEqual(counts, none);
+  assert.match(lines.join(), /^warning: Not counted: /);
 });
 
 test("a destination that fails is not swallowed", () => {
