@@ -28,6 +28,8 @@ const PROGRESS = /^\s*[\d,.]+[KMGT]?\s+\d+%\s+[\d.,]+\w?B\/s\s/;
 const LEFT_OUT =
   /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
 const WARNING = /^(?:IO error encountered|rsync warning:|cannot delete non-empty directory)/;
+/** What one end says when the other has gone, which has said why. */
+const BROKEN = /Broken pipe|Connection reset by peer|connection unexpectedly closed/;
 const ERROR = /^rsync error: (.*?)(?: \(see previous errors\))? \(code \d+\).*$/;
 
 /** 24: files vanished while they were read; the rest is there. */
@@ -144,7 +146,8 @@ export class RsyncReader implements LineReader {
       return logLine("error", message);
     }
     const totals = this.#totals;
-    if (!WARNING.test(message)) this.#last = message;
+    if (BROKEN.test(message)) this.#last ??= message;
+    else if (!WARNING.test(message)) this.#last = message;
     totals.warnings++;
     if (LEFT_OUT.test(message)) {
       totals.skipped++;

@@ -84,8 +84,20 @@ test("rsync: a host that is not there says so", () => {
   assert.equal(
     error?.message,
     "rsync ended with exit code 255: unexplained error: " +
-      "rsync: connection unexpectedly closed (0 bytes received so far) [sender]",
+      "ssh: Could not resolve hostname host.invalid: Name or service not known",
   );
+});
+
+test("rsync: a connection that breaks is the reason only where nothing was said before", () => {
+  const broken = "E: rsync: [sender] write error: Broken pipe (32)";
+  const full = 'rsync: [receiver] write failed on "/dst/a": No space left on device (28)';
+  const ended = "E: rsync error: error in file IO (code 11) at receiver.c(657) [receiver=3.5.0]";
+  const reason = (...lines: string[]) =>
+    feed(rsync.reader(RUN), [...lines, ended], { code: 11, signal: null }).error?.message;
+  const before = "rsync ended with exit code 11: error in file IO: ";
+
+  assert.equal(reason(`E: ${full}`, broken), before + full);
+  assert.equal(reason(broken), before + broken.slice(3));
 });
 
 test("rsync: a list that still grows gives no percent", () => {
