@@ -3,6 +3,8 @@
  *
  * @see https://download.samba.org/pub/rsync/rsync.1#opt--itemize-changes
  */
+import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
 import { beforeDashes, hasLong, programAt, shortCount, withFlags } from "./flags.ts";
 import type { Prepared, ProgramFormat } from "./format.ts";
 import { RsyncReader, type RsyncRun } from "./rsync_reader.ts";
@@ -14,16 +16,20 @@ const VALUED = "efBTM@";
 /** With these rsync transfers nothing, or is the other end of another rsync. */
 const NO_TRANSFER = ["--server", "--daemon", "--list-only", "--help", "--version"];
 
+/** `host:path`, `host::module`, `rsync://host/module`. */
+const REMOTE = /^[^/]*:/;
+
 export const rsyncFormat: ProgramFormat = {
   name: "rsync",
   reads: ["stdout", "stderr"],
   stopSignal: "SIGTERM",
   carriesRecords: false,
   prepare,
-  reader({ command }) {
+  reader({ command, cwd }) {
     const args = argsOf(command);
     return new RsyncReader({
       sizes: sizesOf(args),
+      root: rootOf(command, cwd),
       dryRun: hasLong(args, "--dry-run", "--only-write-batch") || shortCount(args, "n", VALUED) > 0,
     });
   },
@@ -49,6 +55,18 @@ function sizesOf(args: readonly string[]): RsyncRun["sizes"] {
   if ((ownFormat(args) ?? OUT_FORMAT) !== OUT_FORMAT) return "none";
   const rounded = hasLong(args, "--human-readable") || shortCount(args, "h", VALUED) > 0;
   return rounded ? "rounded" : "exact";
+}
+
+/** As rsync calls it in its complaints: what it was given, behind where it really is. */
+function rootOf(command: readonly string[], cwd: string): string | undefined {
+  const at = programAt(command, "rsync");
+  const last = at < 0 ? undefined : command.slice(at + 1).findLast((arg) => !arg.startsWith("-"));
+  if (last === undefined || REMOTE.test(last)) return undefined;
+  try {
+    return resolve(realpathSync(cwd), last);
+  } catch {
+    return undefined; // nothing can be started there
+  }
 }
 
 function argsOf(command: readonly string[]): readonly string[] {

@@ -1,6 +1,7 @@
 /** What rsync's lines mean. */
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
+import { RsyncSent, type Sent } from "./rsync_sent.ts";
 import { Totals } from "./totals.ts";
 import { failure } from "./verdict.ts";
 import { logLine, words } from "./words.ts";
@@ -9,12 +10,15 @@ export interface RsyncRun {
   /** What stands before the name: a size in bytes, one for people (`-h`), or nothing. */
   readonly sizes: "exact" | "rounded" | "none";
   readonly dryRun: boolean;
+  /** The directory of this machine that files are written into; undefined for another one. */
+  readonly root: string | undefined;
 }
 
 /** What is done, the kind, the attributes (nine, older versions seven): all blank is unchanged, all `+` is new. */
 const ITEM = /^([<>ch.])([fdLDS])(\+{7,}| {9}|[a-zA-Z.+?]{7,}) (.*)$/s;
 const DELETING = /^\*deleting {3}(.*)$/s;
-const SIZED = /^(\d[\d,.]*)[KMGTP]? (.*)$/s;
+const SIZED = /^(\d[\d,.]*)([KMGTP]?) (.*)$/s;
+const UNITS = ["", "K", "M", "G", "T", "P"];
 const KINDS: Readonly<Record<string, string>> = {
   f: "file",
   L: "link",
@@ -27,6 +31,12 @@ const PROGRESS = /^\s*[\d,.]+[KMGT]?\s+\d+%\s+[\d.,]+\w?B\/s\s/;
 /** Lines that say why one entity was left out. */
 const LEFT_OUT =
   /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
+/** What the one that writes says of a file; the last of these ends it. */
+const UNWRITTEN =
+  /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"[ :]/s;
+const WRITE_FAILED = "write failed on";
+/** The name beside the file that is written until it is whole. */
+const TEMPORARY = /\.\w{6}$/;
 const WARNING = /^(?:IO error encountered|rsync warning:|cannot delete non-empty directory)/;
 /** What one end says when the other has gone, which has said why. */
 const BROKEN = /Broken pipe|Connection reset by peer|connection unexpectedly closed/;
@@ -37,17 +47,20 @@ const COMPLETED = [0, 24];
 /** All that could be transferred was. */
 const RAN_THROUGH = [0, 23, 24, 25];
 
+/** What became of one. */
+type Done = Omit<Sent, "outcome"> & { readonly outcome: Sent["outcome"] | "kept" };
+
 /** Of itemized changes, progress and messages. */
 export class RsyncReader implements LineReader {
   readonly #run: RsyncRun;
   readonly #totals = new Totals();
-  /** Being transferred: counted once rsync has gone on to the next. */
-  #open: { readonly isNew: boolean; readonly kind: string; readonly bytes: number } | undefined;
+  readonly #sent: RsyncSent;
   #error: string | undefined;
   #last: string | undefined;
 
   constructor(run: RsyncRun) {
     this.#run = run;
+    this.#sent = new RsyncSent(run.root);
     if (run.dryRun) this.#totals.phase = "dry run";
   }
 
@@ -59,9 +72,8 @@ export class RsyncReader implements LineReader {
   }
 
   end(exit: Exit): Verdict {
-    if (exit.signal === null && exit.code !== null && RAN_THROUGH.includes(exit.code)) {
-      this.#close();
-    }
+    const all = exit.signal === null && exit.code !== null && RAN_THROUGH.includes(exit.code);
+    for (const sent of this.#sent.end(all)) this.#count(sent);
     const events = [this.#totals.progress()];
     const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
     if (completed) return { events };
@@ -96,9 +108,12 @@ export class RsyncReader implements LineReader {
     if (this.#run.dryRun && !unchanged) return logLine("info", text);
     const isNew = attributes.startsWith("+++");
     if (how === "<" || how === ">") {
-      this.#close();
-      this.#open = { isNew, kind, bytes };
-    } else this.#count(unchanged ? "kept" : isNew ? "inserted" : "updated", kind, bytes);
+      const outcome = isNew ? "inserted" : "updated";
+      for (const sent of this.#sent.add(name, { outcome, kind, bytes })) this.#count(sent);
+    } else {
+      const outcome = unchanged ? "kept" : isNew ? "inserted" : "updated";
+      this.#count({ outcome, kind, bytes });
+    }
     totals.current = name;
     return [totals.progress()];
   }
@@ -110,24 +125,17 @@ export class RsyncReader implements LineReader {
     return [this.#totals.progress()];
   }
 
-  #close(): void {
-    if (!this.#open) return;
-    const { isNew, kind, bytes } = this.#open;
-    this.#open = undefined;
-    this.#count(isNew ? "inserted" : "updated", kind, bytes);
-  }
-
-  #count(outcome: "inserted" | "updated" | "kept", kind: string, bytes: number): void {
+  #count({ outcome, kind, bytes = 0 }: Done): void {
     this.#totals[outcome]++;
     this.#totals.meet(kind);
     if (this.#run.sizes !== "exact") return;
     this.#totals.bytesDone = (this.#totals.bytesDone ?? 0) + bytes;
   }
 
-  #sized(rest: string): { bytes: number; name: string } {
-    const [, size, name] = (this.#run.sizes !== "none" && SIZED.exec(rest)) || [];
-    if (size === undefined) return { bytes: 0, name: rest };
-    return { bytes: Number(size.replaceAll(",", "")), name };
+  #sized(rest: string): { bytes: number | undefined; name: string } {
+    const [, size, unit, name] = (this.#run.sizes !== "none" && SIZED.exec(rest)) || [];
+    if (size === undefined) return { bytes: undefined, name: rest };
+    return { bytes: Number(size.replaceAll(",", "")) * 1_000 ** UNITS.indexOf(unit), name };
   }
 
   #checked(left: number, all: number): readonly SourceEvent[] {
@@ -149,7 +157,12 @@ export class RsyncReader implements LineReader {
     if (BROKEN.test(message)) this.#last ??= message;
     else if (!WARNING.test(message)) this.#last = message;
     totals.warnings++;
-    if (LEFT_OUT.test(message)) {
+    const [, how, path] = UNWRITTEN.exec(text) ?? [];
+    if (path !== undefined) {
+      const target = how === "mkstemp" || how === "rename" ? path.replace(TEMPORARY, "") : path;
+      this.#sent.failed(target, how === WRITE_FAILED);
+    }
+    if (LEFT_OUT.test(message) || how === "rename") {
       totals.skipped++;
       totals.meet("file");
     }

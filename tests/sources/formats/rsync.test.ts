@@ -128,6 +128,89 @@ test("rsync: unknown lines, odd names and a death are told", () => {
   });
 });
 
+/** A run of which some could not be written, each told of by a complaint. */
+function unwritten(lines: readonly string[], code = 23) {
+  const { counts, last } = feed(rsync.reader(RUN), lines, { code, signal: null });
+  return { counts, bytes: last.bytesDone, met: last.encountered };
+}
+
+const item = (name: string, how = "+++++++++") => `O: >f${how} 2 ${name}`;
+const denied = (path: string) =>
+  `E: rsync: [receiver] mkstemp "${path}.QC3KR2" failed: Permission denied (13)`;
+
+test("rsync: what could not be written is skipped and nothing else", () => {
+  const told = unwritten([
+    ...[item("a"), item("sub/a"), item("sub/.b", ".st......"), item("c d"), item("sub/e")],
+    ...[denied("/dst/sub/.a"), denied("/dst/sub/.b"), denied("/dst/.c d")],
+    'E: rsync: [receiver] rename "/dst/sub/.e.5rcXxg" -> "sub/e": Operation not permitted (1)',
+  ]);
+
+  assert.deepEqual(told, {
+    counts: { ...none, inserted: 1, skipped: 4 },
+    bytes: 2,
+    met: { file: 5 },
+  });
+});
+
+test("rsync: what could not be written is known in place and in a module", () => {
+  const inPlace = unwritten([
+    ...[item("a"), item("b")],
+    'E: rsync: [receiver] open "/dst/b" failed: No such file or directory (2)',
+  ]);
+  const module = unwritten([
+    ...[item("a"), item("b", "..t......")],
+    'E: rsync: [receiver] mkstemp ".b.RZwrTY" (in mod) failed: Permission denied (13)',
+  ]);
+  assert.deepEqual(inPlace.counts, { ...none, inserted: 1, skipped: 1 });
+  assert.deepEqual(module.counts, { ...none, inserted: 1, skipped: 1 });
+});
+
+test("rsync: a pull does not name what it could not write, and another of that name was", () => {
+  const command = ["rsync", "-a", "host:/src/", "dst", "--delete"];
+  const reader = rsync.reader({ ...RUN, command });
+
+  const { counts } = feed(reader, [
+    ...[item("a"), item("b/b"), denied("/dst/sub/.a"), denied("/dst/.c"), item("c/c")],
+    'E: rsync: [receiver] rename "/dst/b/.b.5rcXxg" -> "b/b": Operation not permitted (1)',
+  ], { code: 23, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 2, skipped: 3 });
+});
+
+test("rsync: a complaint that is read before its file counts too", () => {
+  const told = unwritten([
+    ...[denied("/dst/x/.a"), denied("/dst/y/.a"), item("y/a"), item("a"), item("x/a")],
+  ]);
+
+  assert.deepEqual(told.counts, { ...none, inserted: 1, skipped: 2 });
+});
+
+test("rsync: behind the file that fills the disk nothing is written", () => {
+  const told = unwritten([
+    ...[item("a"), item("b"), item("c")],
+    'E: rsync: [receiver] write failed on "/dst/b": No space left on device (28)',
+    ...[item("d"), "E: rsync: [sender] write error: Broken pipe (32)"],
+  ], 11);
+
+  assert.deepEqual(told.counts, { ...none, inserted: 1 });
+});
+
+test("rsync: a file counts when so many have come by it that it must be written", () => {
+  const reader = rsync.reader(RUN);
+  const inserted = (line: string) => {
+    const [progress] = reader.line(line, "stdout");
+    return progress.type === "progress" && progress.inserted;
+  };
+  const small = Array.from({ length: 5_000 }, (_, at) => `>f+++++++++ 2 small ${at}`);
+
+  const first = inserted(">f+++++++++ 2 first");
+  const big = inserted(">f+++++++++ 3000000 big");
+  const [next, ...rest] = small.map(inserted);
+
+  assert.deepEqual([first, big, next], [0, 0, 2]);
+  assert.equal(rest.at(-1), 2 + 5_000 - 4_096 - 1);
+});
+
 test("rsync: prepare() adds what is missing and leaves a format of the user's own", () => {
   const added = (...args: string[]) => rsync.prepare(["rsync", ...args], {}).added;
   const format = "--out-format=%i %l %n";
@@ -188,6 +271,19 @@ test("the real rsync: what is written into a batch alone is a dry run", async (t
   assert.deepEqual(counts, none);
   assert.equal(last.phase, "dry run");
   assert.deepEqual(readdirSync(path).sort(), ["b", "b.sh", "src"]);
+});
+
+test("the real rsync: what cannot be written is not counted", async (t) => {
+  const { path, write, run } = bench(t);
+  rmSync(join(path, "src", "sub"), { recursive: true });
+  for (let n = 0; n < 3_000; n++) write(`file ${n}`, "n");
+
+  // Where nobody can create a file, root neither.
+  const { counts, last, exit } = await run(["rsync", "-r", "src/", "/proc/sys"]);
+
+  assert.equal(exit.code, 23);
+  assert.deepEqual(counts, { ...none, skipped: 3_000 });
+  assert.deepEqual([last.bytesDone, last.encountered], [undefined, { file: 3_000 }]);
 });
 
 test("the real rsync: what cannot be read (exit 23) fails the run", async (t) => {
