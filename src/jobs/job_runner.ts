@@ -6,7 +6,12 @@ import {
   StorageFaultError,
   StorageFullError,
 } from "../log/event_log.ts";
-import { type JobSource, SourceError, type SourceEvent } from "../sources/source.ts";
+import {
+  type JobSource,
+  SourceCancelled,
+  SourceError,
+  type SourceEvent,
+} from "../sources/source.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
 import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
@@ -197,7 +202,8 @@ export class JobRunner {
   }
 
   #failed(cause: unknown): Ending {
-    return { status: "failed", error: this.#tell(cause), progress: this.#progress };
+    const status = cause instanceof SourceCancelled ? "cancelled" : "failed";
+    return { status, error: this.#tell(cause), progress: this.#progress };
   }
 
   #append(event: Throttled): void {

@@ -14,6 +14,7 @@ import { type ProgramEnd, ProgramRun } from "./process/program_run.ts";
 import { programEnv } from "./process/program_env.ts";
 import {
   type JobSource,
+  SourceCancelled,
   SourceError,
   type SourceEvent,
   type SourceProgress,
@@ -188,7 +189,8 @@ class CommandRun {
       throw new SourceError("stalled_timeout", message);
     }
     if (this.#run.signal.aborted || !verdict.error) return;
-    throw new SourceError(verdict.error.code, verdict.error.message);
+    const { code, message } = verdict.error;
+    throw verdict.cancelled ? new SourceCancelled(code, message) : new SourceError(code, message);
   }
 }
 

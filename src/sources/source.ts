@@ -58,7 +58,7 @@ export interface JobSource {
 
 /** A failure whose code and message are meant for the people who watch the job. */
 export class SourceError extends Error {
-  override readonly name = "SourceError";
+  override readonly name: string = "SourceError";
   readonly code: string;
 
   /** @param code lower case with underscores, stable for programs; @param message words for people. */
@@ -66,4 +66,9 @@ export class SourceError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** The source itself has given its run up: the job ends as cancelled. */
+export class SourceCancelled extends SourceError {
+  override readonly name = "SourceCancelled";
 }

@@ -30,8 +30,14 @@ test("exec() ends with the program's own exit code, and its job as the program f
   const seven = await startExec(t, { own: [...own, "seven"], program: ["sh", "-c", "exit 7"] })
     .ended;
 
-  assert.deepEqual([fine, seven], [0, 7]);
-  const [second, first] = await jobs();
+  const cancelled = await startExec(t, {
+    own: [...own, "cancelled", "--format", "ndjson"],
+    program: ["echo", '{"type": "end", "status": "cancelled"}'],
+  }).ended;
+
+  assert.deepEqual([fine, seven, cancelled], [0, 7, 0]);
+  const [third, second, first] = await jobs();
+  assert.deepEqual([third.status, third.error.code], ["cancelled", "program_cancelled"]);
   assert.deepEqual([first.sync, first.status, first.error], ["fine", "completed", null]);
   assert.deepEqual([second.sync, second.status], ["seven", "failed"]);
   assert.match(second.error.message, /exit code 7/);

@@ -5,7 +5,12 @@ import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatc
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { type AppendOptions, StorageFullError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../support/memory_log.ts";
-import { type JobSource, SourceError, type SourceEvent } from "../../src/sources/source.ts";
+import {
+  type JobSource,
+  SourceCancelled,
+  SourceError,
+  type SourceEvent,
+} from "../../src/sources/source.ts";
 import { logWords } from "../../src/sync/log_text.ts";
 import { deriveSyncId, type JobKey } from "../../src/sync/ids.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
@@ -125,6 +130,20 @@ test("a source that fails with words for people ends its job with them", async (
   });
   assert.equal(over.progress.inserted, 4);
   assert.deepEqual(faults, []);
+});
+
+test("a source that gives its run up ends its job as cancelled", async () => {
+  const { dispatcher, ended } = bench();
+
+  const { job } = await dispatcher.start(sync(async function* () {
+    yield at(1);
+    throw new SourceCancelled("program_cancelled", "The program says that it was cancelled");
+  }));
+  const over = await ended(job);
+
+  assert.deepEqual([over.status, over.error?.code, over.progress.inserted], [
+    ...["cancelled", "program_cancelled", 1],
+  ]);
 });
 
 test("a source that breaks ends its job without a word of the cause", async () => {

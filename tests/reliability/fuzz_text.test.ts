@@ -91,7 +91,7 @@ seeded("a format's reader takes any line, and totals never go back", (random) =>
         ? { code: random.below(256), signal: null }
         : { code: null, signal: "SIGKILL" };
       const verdict = reader.end(exit);
-      told([...events, ...verdict.events], verdict.error);
+      told([...events, ...verdict.events], verdict);
     }
   }
 });

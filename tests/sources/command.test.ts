@@ -56,6 +56,18 @@ test("commandSource() fails with the format's words when the program does", asyn
   assert.match(error, /^[a-z_]+: .*5.*cannot reach the bucket/);
 });
 
+test("commandSource() is cancelled where the program says so", async () => {
+  const format = formatOf("ndjson");
+  const end = `echo '{"type": "end", "status": "cancelled"}'`;
+  const { signal } = new AbortController();
+
+  const run = async () => {
+    for await (const _ of source(end, { format }).run({ signal, clock: systemClock }));
+  };
+
+  await assert.rejects(run, { name: "SourceCancelled", code: "program_cancelled" });
+});
+
 test("commandSource() reads what the program prints by how it was started", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);

@@ -4,7 +4,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { systemClock } from "../../clock.ts";
 import { SqliteRecords } from "../../destinations/sqlite_records.ts";
-import type { Exit, Output, ProgramFormat } from "../../sources/formats/format.ts";
+import type { Exit, Outcome, Output, ProgramFormat } from "../../sources/formats/format.ts";
 import { detectFormat, formatOf } from "../../sources/formats/formats.ts";
 import { SourceError, type SourceEvent } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
@@ -74,10 +74,10 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   await over;
   const exit = await child.exit;
   const asked = stopper.asked ? undefined : await signals.settled(exit, systemClock);
-  const failed = reading.end(exit);
-  const lost = unwritten === undefined ? undefined : outputLost(unwritten, failed);
+  const outcome = reading.end(exit);
+  const lost = unwritten === undefined ? undefined : outputLost(unwritten, outcome.error);
   if (lost) given.sayAnyway(lost.message, { type: "fault", ...lost });
-  const { status, error } = endOf(lost ?? failed, stopper, asked);
+  const { status, error } = endOf(lost ? { error: lost } : outcome, stopper, asked);
   await job.end(status, error, hurry(signals));
   signals.close();
   const code = await codeOf(exit);
@@ -118,12 +118,13 @@ function hurry(signals: OwnSignals): AbortSignal {
 }
 
 function endOf(
-  failed: JobError | undefined,
+  { error: failed, cancelled }: Outcome,
   stopper: Stopper,
   asked: string | undefined,
 ): { readonly status: TerminalStatus; readonly error?: JobError } {
   if (stopper.asked) return { status: "cancelled" };
   if (!failed) return { status: "completed" };
+  if (cancelled) return { status: "cancelled", error: failed };
   if (asked === undefined) return { status: "failed", error: failed };
   const message = `It was stopped by ${asked}. ${failed.message}`;
   return { status: "cancelled", error: { code: "interrupted", message } };

@@ -5,12 +5,12 @@ import type {
   Environment,
   Exit,
   LineReader,
+  Outcome,
   Output,
   ProgramFormat,
 } from "../../sources/formats/format.ts";
 import { LineSplitter, type SplitLine } from "../../sources/process/line_splitter.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
-import type { JobError } from "../../sync/entry.ts";
 
 export interface ReadingOptions {
   readonly format: ProgramFormat;
@@ -46,9 +46,9 @@ export class Reading {
     this.#guarded(() => this.#lines(from, this.#splitters[from].push(bytes)));
   }
 
-  /** The last lines and what the run came to. @returns undefined where it completed */
-  end(exit: Exit): JobError | undefined {
-    let error: JobError | undefined;
+  /** The last lines and what the run came to. */
+  end(exit: Exit): Outcome {
+    let outcome: Outcome = {};
     this.#guarded(() => {
       for (const from of ["stdout", "stderr"] as const) {
         this.#lines(from, this.#splitters[from].end());
@@ -56,16 +56,17 @@ export class Reading {
     });
     this.#guarded(() => {
       const verdict = this.#reader.end(exit);
-      error = verdict.error;
+      outcome = verdict;
       this.#session?.flush();
       verdict.events.forEach(this.#emit);
     });
     this.#session?.close();
-    if (this.#fault === undefined) return error;
+    if (this.#fault === undefined) return outcome;
     // The program's own exit counts, as far as we have understood it.
     const message = `Not all that the program wrote could be counted: ${this.#fault}`;
     this.#tell("error", message);
-    return error ?? (exit.code === 0 ? undefined : { code: "program_failed", message });
+    if (outcome.error || exit.code === 0) return outcome;
+    return { error: { code: "program_failed", message } };
   }
 
   #lines(from: Output, lines: readonly SplitLine[]): void {

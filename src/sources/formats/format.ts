@@ -13,11 +13,17 @@ export interface Exit {
 }
 
 /** What a run came to, by what the program said and by its exit. */
-export interface Verdict {
-  /** What is still to be told: final totals, last lines. */
-  readonly events: readonly SourceEvent[];
+export interface Outcome {
   /** Absent when the run completed, perhaps with warnings (the events say so). */
   readonly error?: JobError;
+  /** Whether the program says that it was cancelled: with an error, but no failure. */
+  readonly cancelled?: boolean;
+}
+
+/** That, and what is still to be told. */
+export interface Verdict extends Outcome {
+  /** Final totals, last lines. */
+  readonly events: readonly SourceEvent[];
 }
 
 /** Reads one run of a program. Told of lines in the order in which they came, then of the end. */

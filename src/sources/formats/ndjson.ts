@@ -1,7 +1,13 @@
 /** Programs that print events of our own, one JSON object a line. */
 import type { SourceEvent, SourceLog } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
-import { type NdjsonEnd, NdjsonFault, type NdjsonProgress, parseNdjson } from "./ndjson_event.ts";
+import {
+  endIn,
+  type NdjsonEnd,
+  NdjsonFault,
+  type NdjsonProgress,
+  parseNdjson,
+} from "./ndjson_event.ts";
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { Totals } from "./totals.ts";
 import { failure, PROGRAM_FAILED, succeeded } from "./verdict.ts";
@@ -40,6 +46,7 @@ class NdjsonReader implements LineReader {
       return [];
     } catch (cause) {
       if (!(cause instanceof NdjsonFault)) throw cause;
+      this.#end ??= endIn(text);
       return this.#talk.warn(`Not counted, ${cause.message}: ${text}`);
     }
   }
@@ -47,12 +54,12 @@ class NdjsonReader implements LineReader {
   /** The exit is believed before the words: a program that says "completed" may still have died. */
   end(exit: Exit): Verdict {
     const events = [this.#totals.progress()];
-    if (this.#end?.error) return { events, error: this.#end.error };
+    const { status = "completed", error } = this.#end ?? {};
     if (!succeeded(exit)) {
-      return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
+      return { events, error: error ?? failure(THE_PROGRAM, exit, this.#talk.reason) };
     }
-    if (this.#end === undefined || this.#end.status === "completed") return { events };
-    return { events, error: SAYS[this.#end.status] };
+    if (status === "completed") return { events, error };
+    return { events, error: error ?? SAYS[status], cancelled: status === "cancelled" };
   }
 
   #log({ level, message, source, timeMs, fields }: SourceLog): readonly SourceEvent[] {
@@ -89,6 +96,11 @@ class NdjsonReader implements LineReader {
     totals.warnings = warnings;
     totals.total = event.total ?? totals.total;
     totals.bytesTotal = event.bytesTotal ?? totals.bytesTotal;
+    const { percent = event.percent } = totals;
+    // What follows from totals goes before it.
+    totals.percent = totals.total || totals.bytesTotal || percent === undefined
+      ? undefined
+      : Math.max(percent, event.percent ?? 0);
     totals.phase = event.phase ?? totals.phase;
     totals.current = event.current ?? totals.current;
     return [totals.progress()];

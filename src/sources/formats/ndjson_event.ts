@@ -4,7 +4,7 @@ import type { JobMeasures } from "../../sync/event.ts";
 import type { SourceLog } from "../source.ts";
 import { isObject, type Members, objectIn } from "./json.ts";
 import { ENTITY_COUNTS, type EntityCount } from "../../sync/progress.ts";
-import { SOURCE_MAX, TYPES_MAX } from "../../sync/event_limits.ts";
+import { PERCENT_MAX, SOURCE_MAX, TYPES_MAX } from "../../sync/event_limits.ts";
 
 export interface NdjsonProgress extends JobMeasures {
   readonly type: "progress";
@@ -26,7 +26,7 @@ export class NdjsonFault extends Error {
   override readonly name = "NdjsonFault";
 }
 
-const MEASURES = ["total", "bytes_total", "phase", "current"];
+const MEASURES = ["total", "bytes_total", "percent", "phase", "current"];
 const PRODUCER = ["producer_id", "producer_epoch", "producer_seq"];
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   progress: [
@@ -70,6 +70,13 @@ export function parseNdjson(text: string): NdjsonEvent | undefined {
   }
 }
 
+/** What is sure of an end that cannot be read whole: its status. */
+export function endIn(text: string): NdjsonEnd | undefined {
+  const { type, status: said } = objectIn(text) ?? {};
+  const status = STATUSES.find((name) => name === said);
+  return type === "end" && status ? { type, status } : undefined;
+}
+
 function progress(members: Members): NdjsonProgress {
   const { delta = false, entities_encountered: met = {} } = members;
   if (typeof delta !== "boolean") throw new NdjsonFault(`"delta" is neither true nor false`);
@@ -91,6 +98,7 @@ function progress(members: Members): NdjsonProgress {
     encountered: Object.fromEntries(encountered),
     total: count(members, "total"),
     bytesTotal: count(members, "bytes_total"),
+    percent: percentIn(members),
     phase: string(members, "phase"),
     current: string(members, "current"),
   };
@@ -114,7 +122,7 @@ function end(members: Members): NdjsonEnd {
   const status = STATUSES.find((name) => name === members.status);
   if (!status) throw new NdjsonFault(`"status" is none of ${STATUSES.join(", ")}`);
   const { error } = members;
-  if (error === undefined) return { type: "end", status };
+  if (error === undefined || error === null) return { type: "end", status };
   if (!isObject(error)) throw new NdjsonFault(`"error" is no object`);
   const message = string(error, "message");
   if (message === undefined) throw new NdjsonFault(`"error" has no "message"`);
@@ -130,6 +138,12 @@ function count(members: Members, name: string): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw new NdjsonFault(`"${name}" is no whole number from 0 on`);
+}
+
+function percentIn({ percent }: Members): number | undefined {
+  if (percent === undefined) return undefined;
+  if (typeof percent === "number" && percent >= 0 && percent <= PERCENT_MAX) return percent;
+  throw new NdjsonFault(`"percent" is no number from 0 to ${PERCENT_MAX}`);
 }
 
 function string(members: Members, name: string): string | undefined {

@@ -133,6 +133,21 @@ test("ndjson: totals, increments, measures, log lines and the end", () => {
   assert.equal(error, undefined);
 });
 
+test("ndjson: a percent is that of the program where it tells no totals, and never goes back", () => {
+  const { counts, progress, lines: said } = feed(ndjson.reader(RUN), [
+    'O: {"type": "progress", "entities_inserted": 5, "percent": 50}',
+    'O: {"type": "progress", "entities_inserted": 6, "percent": 12.5}',
+    'O: {"type": "progress", "percent": 101}',
+    'O: {"type": "progress", "percent": 70, "total": 10}',
+  ], done);
+
+  assert.deepEqual(counts, { ...none, inserted: 6 });
+  assert.deepEqual(progress.map(({ percent }) => percent), [50, 50, 50, undefined, undefined]);
+  assert.deepEqual(said, [
+    'warning: Not counted, "percent" is no number from 0 to 100: {"type": "progress", "percent": 101}',
+  ]);
+});
+
 test("ndjson: an event that is wrong is not counted, and the line says why", () => {
   const { counts, last, lines: said } = feed(ndjson.reader(RUN), [
     'O: {"type": "progress", "inserted": 5, "warnings": 2}',
@@ -188,10 +203,28 @@ for (
       { code: "program_failed", message: "The program says that it has failed" },
     ],
     [
+      "an error that is null is none",
+      '{"type": "end", "status": "failed", "error": null}',
+      0,
+      { code: "program_failed", message: "The program says that it has failed" },
+    ],
+    [
+      "its status counts where the rest cannot be read",
+      '{"type": "end", "status": "failed", "error": "denied", "reason": 7}',
+      0,
+      { code: "program_failed", message: "The program says that it has failed" },
+    ],
+    [
       "cancelled is no success",
       '{"type": "end", "status": "cancelled"}',
       0,
       { code: "program_cancelled", message: "The program says that it was cancelled" },
+    ],
+    [
+      "cancelled does not hide an exit code",
+      '{"type": "end", "status": "cancelled", "error": {"code": "gone", "message": "gone"}}',
+      7,
+      { code: "gone", message: "gone" },
     ],
     [
       "completed does not hide an exit code",
@@ -208,5 +241,6 @@ for (
     const told = feed(ndjson.reader(RUN), [`O: ${end}`], { code, signal: null });
 
     assert.deepEqual(told.error, error);
+    assert.equal(told.cancelled, error.code === "program_cancelled");
   });
 }

@@ -5,9 +5,13 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { RecordSession } from "../../../src/destinations/record_destination.ts";
-import type { Exit, LineReader, ProgramFormat } from "../../../src/sources/formats/format.ts";
+import type {
+  Exit,
+  LineReader,
+  Outcome,
+  ProgramFormat,
+} from "../../../src/sources/formats/format.ts";
 import type { SourceEvent, SourceProgress } from "../../../src/sources/source.ts";
-import type { JobError } from "../../../src/sync/entry.ts";
 import { NO_PROGRESS } from "../../../src/sync/progress.ts";
 
 /** Of a run that is told nothing by its command. */
@@ -17,7 +21,7 @@ const SAMPLES = new URL("./samples/", import.meta.url).pathname;
 const EMPTY: SourceProgress = { type: "progress", ...NO_PROGRESS };
 
 /** What a run told: the last totals, the lines, all progress, and why it failed. */
-export function told(events: readonly SourceEvent[], error?: JobError) {
+export function told(events: readonly SourceEvent[], { error, cancelled = false }: Outcome = {}) {
   const progress = events.filter((event): event is SourceProgress => event.type === "progress");
   const lines = events.flatMap((event) =>
     event.type === "log" ? [`${event.level}: ${event.message}`] : []
@@ -25,7 +29,14 @@ export function told(events: readonly SourceEvent[], error?: JobError) {
   const last = progress.at(-1) ?? EMPTY;
   const { inserted, updated, deleted, kept, skipped } = last;
   neverBack(progress);
-  return { counts: { inserted, updated, deleted, kept, skipped }, last, lines, progress, error };
+  return {
+    counts: { inserted, updated, deleted, kept, skipped },
+    last,
+    lines,
+    progress,
+    error,
+    cancelled,
+  };
 }
 
 export const none = { inserted: 0, updated: 0, deleted: 0, kept: 0, skipped: 0 };
@@ -47,7 +58,7 @@ export function feed(reader: LineReader, lines: readonly string[], exit: Exit) {
     reader.line(line.slice(3), line.startsWith("E: ") ? "stderr" : "stdout")
   );
   const verdict = reader.end(exit);
-  return told([...events, ...verdict.events], verdict.error);
+  return told([...events, ...verdict.events], verdict);
 }
 
 /** Replays what a program really printed: its command, its lines, its exit. */
@@ -103,7 +114,7 @@ export function runReal(format: ProgramFormat, asGiven: readonly string[], optio
         const exit = { code, signal };
         const verdict = reader.end(exit);
         take(verdict.events);
-        resolve({ ...told(events, verdict.error), exit, added });
+        resolve({ ...told(events, verdict), exit, added });
       });
     },
   );
