@@ -1,12 +1,8 @@
 /** A program as a source: it is run, and what it prints is what its job shows. */
 import { DestinationError } from "../destinations/index_destination.ts";
 import type { RecordDestination, RecordSession } from "../destinations/record_destination.ts";
-import {
-  LINE_BYTES_MAX,
-  type LineReader,
-  type Prepared,
-  type ProgramFormat,
-} from "./formats/format.ts";
+import type { LineReader, Prepared, ProgramFormat } from "./formats/format.ts";
+import { LongLines } from "./formats/long_lines.ts";
 import { guard } from "./process/guard.ts";
 import type { OutputChunk } from "./process/output_lines.ts";
 import { startProgram } from "./process/program.ts";
@@ -83,7 +79,7 @@ class CommandRun {
   /** The newest totals, which have not been told yet. */
   #held: SourceProgress | undefined;
   #stalled = false;
-  #cutTold = false;
+  readonly #longLines = new LongLines();
 
   constructor(options: CommandOptions, run: SourceRun, session: RecordSession | undefined) {
     this.#options = options;
@@ -143,17 +139,12 @@ class CommandRun {
 
   async *#read({ lines, from }: OutputChunk): AsyncGenerator<SourceEvent, void, void> {
     for (const { text, cut } of lines) {
-      for (const event of this.#reader.line(text, from)) {
+      for (const event of this.#longLines.told(this.#reader.line(text, from), cut)) {
         if (event.type === "progress") this.#held = event;
         else {
           yield* this.#release();
           yield event;
         }
-      }
-      if (cut && !this.#cutTold) {
-        this.#cutTold = true;
-        const mib = LINE_BYTES_MAX / 1024 ** 2;
-        yield line("warning", `A line of more than ${mib} MiB was cut, and so are others like it`);
       }
       if (this.#slice.over) {
         yield* this.#release();
@@ -176,7 +167,7 @@ class CommandRun {
     const name = JSON.stringify(this.#options.command[0]);
     const verdict = this.#reader.end(exit);
     this.#session?.flush();
-    yield* verdict.events;
+    yield* this.#longLines.told(verdict.events);
     if (leftOthers) {
       yield line("warning", `${name} ended and left processes behind, which were killed`);
     }

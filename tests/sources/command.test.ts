@@ -133,9 +133,11 @@ test("commandSource() says what keeps it from starting", async () => {
 
 test("commandSource() tells of a line that was cut, once", async () => {
   const long = "head -c 2000000 /dev/zero | tr '\\0' x; echo";
-  const { texts, error } = await said(`${long}; ${long}; echo end`);
+  const { events, texts, error } = await said(`${long}; ${long}; echo end`);
 
   assert.equal(error, "");
+  const last = events.findLast((event) => event.type === "progress");
+  assert.equal(last?.warnings, 1);
   assert.deepEqual(texts.filter((text) => text.includes("MiB")), [
     "A line of more than 1 MiB was cut, and so are others like it",
   ]);

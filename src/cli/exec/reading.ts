@@ -9,6 +9,7 @@ import type {
   Output,
   ProgramFormat,
 } from "../../sources/formats/format.ts";
+import { LongLines } from "../../sources/formats/long_lines.ts";
 import { LineSplitter, type SplitLine } from "../../sources/process/line_splitter.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
 
@@ -34,7 +35,7 @@ export class Reading {
   /** The newest totals; told when the records that they count have been written. */
   #held: SourceProgress | undefined;
   #fault: string | undefined;
-  #cutTold = false;
+  readonly #longLines = new LongLines();
 
   constructor({ format, command, cwd, env, records, emit }: ReadingOptions) {
     this.#emit = emit;
@@ -58,7 +59,7 @@ export class Reading {
       const verdict = this.#reader.end(exit);
       outcome = verdict;
       this.#session?.flush();
-      verdict.events.forEach(this.#emit);
+      this.#longLines.told(verdict.events).forEach(this.#emit);
     });
     this.#session?.close();
     if (this.#fault === undefined) return outcome;
@@ -71,13 +72,10 @@ export class Reading {
 
   #lines(from: Output, lines: readonly SplitLine[]): void {
     for (const { text, cut } of lines) {
-      for (const event of this.#reader.line(text, from)) {
+      for (const event of this.#longLines.told(this.#reader.line(text, from), cut)) {
         if (event.type === "progress") this.#held = event;
         else this.#emit(event);
       }
-      if (!cut || this.#cutTold) continue;
-      this.#cutTold = true;
-      this.#tell("warning", "A line is too long: only its first MiB was read");
     }
     if (!this.#held) return;
     this.#session?.flush();

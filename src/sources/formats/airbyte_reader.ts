@@ -3,7 +3,7 @@ import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { countOf, isObject, type Members, recordIn, textOf } from "./json.ts";
-import { type KeyPath, RecordCounts } from "./record_counts.ts";
+import { isBrokenRecord, type KeyPath, RecordCounts } from "./record_counts.ts";
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { failure, PROGRAM_FAILED, succeeded } from "./verdict.ts";
 import { levelCalled, logLine, words } from "./words.ts";
@@ -26,6 +26,7 @@ export class AirbyteReader implements LineReader {
 
   line(text: string, from: Output): readonly SourceEvent[] {
     const message = from === "stdout" ? recordIn(text) : undefined;
+    if (!message && from === "stdout" && isBrokenRecord(text)) return this.#odd(text);
     if (typeof message?.type !== "string") return this.#talk.line(text, from);
     switch (message.type) {
       case "RECORD":

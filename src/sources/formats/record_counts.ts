@@ -75,6 +75,11 @@ export class RecordCounts {
   }
 }
 
+/** Whether a line that is no JSON was to be a record: it is cut, or has NaN in it. */
+export function isBrokenRecord(line: string): boolean {
+  return /^\s*\{/.test(line) && line.includes('"RECORD"');
+}
+
 function valueAt(data: unknown, path: KeyPath): unknown {
   let value = data;
   for (const name of path) {

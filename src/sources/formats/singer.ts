@@ -6,7 +6,8 @@
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, ReaderOptions, Verdict } from "./format.ts";
 import { isObject, type Members, recordIn, textOf } from "./json.ts";
-import { RecordCounts } from "./record_counts.ts";
+import { isBrokenRecord, RecordCounts } from "./record_counts.ts";
+import { Names } from "./names.ts";
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { failure, succeeded } from "./verdict.ts";
 import { logLine } from "./words.ts";
@@ -29,6 +30,8 @@ class SingerReader implements LineReader {
   readonly #counts: RecordCounts;
   readonly #talk: Talk;
   #toldVersion = false;
+  /** Streams of which it has been told that their files are not read. */
+  readonly #batches = new Names();
 
   constructor({ records }: ReaderOptions) {
     this.#counts = new RecordCounts(records);
@@ -38,6 +41,7 @@ class SingerReader implements LineReader {
   line(text: string, from: Output): readonly SourceEvent[] {
     const message = from === "stdout" ? recordIn(text) : undefined;
     const type = textOf(message?.type)?.toUpperCase();
+    if (!message && from === "stdout" && isBrokenRecord(text)) return this.#odd(text);
     if (!message || type === undefined) return this.#plain(text, from);
     const stream = textOf(message.stream);
     switch (type) {
@@ -52,6 +56,8 @@ class SingerReader implements LineReader {
         return [];
       case "ACTIVATE_VERSION":
         return this.#version(stream ?? "");
+      case "BATCH":
+        return this.#batch(stream ?? "");
       default:
         return logLine("debug", text);
     }
@@ -71,6 +77,11 @@ class SingerReader implements LineReader {
       "info",
       `${stream}: ACTIVATE_VERSION deletes nothing here; records that are gone from the source stay`,
     );
+  }
+
+  #batch(stream: string): readonly SourceEvent[] {
+    if (!this.#batches.add(stream)) return [];
+    return this.#talk.warn(`${stream}: BATCH names files of records, which are not read`);
   }
 
   #odd(text: string): readonly SourceEvent[] {

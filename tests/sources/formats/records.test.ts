@@ -65,20 +65,27 @@ test("singer: without a destination records are met, not counted, and that is to
 test("singer: what is cut off, unknown or no JSON is a log line", () => {
   const { counts, last, lines } = feed(singer.reader({ ...RUN, records: memoryRecords() }), [
     'O: {"type": "RECORD", "stream": "users", "rec',
+    'O: {"type": "RECORD", "stream": "users", "record": {"a": NaN}}',
+    'O: {"type": "STATE", "value": NaN}',
     'O: {"type": "RECORD", "stream": "users"}',
     'O: {"type": "record", "stream": "users", "record": {"__proto__": 1}}',
     'O: {"type": "SCHEMA", "stream": "users", "key_properties": "id"}',
     'O: {"type": "BATCH", "stream": "users"}',
+    'O: {"type": "BATCH", "stream": "users"}',
+    'O: {"type": "FUTURE"}',
     'O: {"stream": "users"}',
     "O: null",
   ], done);
 
   assert.deepEqual(counts, { ...none, inserted: 1 });
-  assert.equal(last.warnings, 1);
+  assert.equal(last.warnings, 4);
   assert.deepEqual(lines.filter((line) => !line.includes("primary key")), [
-    'info: {"type": "RECORD", "stream": "users", "rec',
+    'warning: Not counted: {"type": "RECORD", "stream": "users", "rec',
+    'warning: Not counted: {"type": "RECORD", "stream": "users", "record": {"a": NaN}}',
+    'info: {"type": "STATE", "value": NaN}',
     'warning: Not counted: {"type": "RECORD", "stream": "users"}',
-    'debug: {"type": "BATCH", "stream": "users"}',
+    "warning: users: BATCH names files of records, which are not read",
+    'debug: {"type": "FUTURE"}',
     'info: {"stream": "users"}',
     "info: null",
   ]);
@@ -203,6 +210,7 @@ test("airbyte: what is cut off, unknown or wrong is a log line", () => {
       'O: {"type":"CATALOG","catalog":{"streams":[null,{"name":7},{"stream":{}}]}}',
       'O: {"type":"CONTROL","control":{"type":"CONNECTOR_CONFIG","connectorConfig":{"config":{"p":"hunter2"}}}}',
       'O: {"type":"DESTINATION_CATALOG","secret":"hunter2"}',
+      'O: {"type":"RECORD","record":{"a":NaN}}',
       'O: {"type":"REC',
       "E: plain",
     ],
@@ -216,6 +224,7 @@ test("airbyte: what is cut off, unknown or wrong is a log line", () => {
     'warning: Not counted: {"type":"TRACE","trace":{"type":"NEW"}}',
     "debug: The connector's configuration was updated; it is not kept here",
     "debug: A message of type DESTINATION_CATALOG was not read",
+    'warning: Not counted: {"type":"RECORD","record":{"a":NaN}}',
     'info: {"type":"REC',
     "info: plain",
   ]);
