@@ -8,7 +8,7 @@ import type { Services } from "../http/services.ts";
 import { Hub } from "../hub/hub.ts";
 import { PublishedLog } from "../hub/published_log.ts";
 import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
-import { Bridges } from "../jobs/bridges.ts";
+import { Bridges } from "../jobs/feeds/bridges.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
 import { tellEnd } from "../jobs/end_lines.ts";
 import { Notifications } from "../jobs/notify/notifications.ts";

@@ -9,7 +9,11 @@ import {
   destinationConfig,
   destinationFault,
 } from "./destination_config.ts";
-import { redisConfig, redisPubsubSource, type RedisPubsubSourceConfig } from "./redis_config.ts";
+import {
+  redisConfig,
+  redisPubsubSource,
+  type RedisPubsubSourceConfig,
+} from "./feeds/redis_config.ts";
 import { onlyWhereItRuns, type Timing, TIMING_FIELDS, timingOf } from "./schedules/timing.ts";
 import {
   deriveSyncId,

@@ -1,7 +1,7 @@
 /** The channels of a feed over a log in memory, in a time that the test lets pass. */
 import { setImmediate } from "node:timers/promises";
-import { FeedChannels } from "../../src/jobs/feed_channels.ts";
-import { readFeedMessage } from "../../src/jobs/feed_message.ts";
+import { FeedChannels } from "../../src/jobs/feeds/feed_channels.ts";
+import { readFeedMessage } from "../../src/jobs/feeds/feed_message.ts";
 import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";

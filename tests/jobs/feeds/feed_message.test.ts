@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readFeedMessage } from "../../src/jobs/feed_message.ts";
-import { nameIn } from "../../src/jobs/feed_channels.ts";
+import { nameIn } from "../../../src/jobs/feeds/feed_channels.ts";
+import { readFeedMessage } from "../../../src/jobs/feeds/feed_message.ts";
 
 const read = (value: unknown, fields = {}, statuses = {}) =>
   readFeedMessage(typeof value === "string" ? value : JSON.stringify(value), fields, statuses);

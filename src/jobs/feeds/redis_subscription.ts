@@ -1,5 +1,5 @@
 /** A subscription to a Redis pattern, from its connection to the end of it. */
-import { type Clock, sleep } from "../clock.ts";
+import { type Clock, sleep } from "../../clock.ts";
 
 /** How long Redis may take to let us in, and to answer a PING, in milliseconds. */
 const ANSWER_MS = 10_000;

@@ -1,7 +1,7 @@
 /** A `redis_pubsub` source in a configuration file. */
 import { z } from "zod";
-import type { TerminalStatus } from "../sync/status.ts";
-import { whole } from "./amount_schemas.ts";
+import type { TerminalStatus } from "../../sync/status.ts";
+import { whole } from "../amount_schemas.ts";
 import { FEED_NAMES, type FeedFields, STATUS_MAX } from "./feed_message.ts";
 
 /** Jobs that workers elsewhere tell of on Redis channels; nothing is run here. */

@@ -1,8 +1,8 @@
 /** What one message of somebody's own progress feed says, in our words. */
-import type { EndEvent, JobMeasures } from "../sync/event.ts";
-import { MESSAGE_MAX, TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../sync/event_limits.ts";
-import type { Counters } from "../sync/producer.ts";
-import type { TerminalStatus } from "../sync/status.ts";
+import type { EndEvent, JobMeasures } from "../../sync/event.ts";
+import { MESSAGE_MAX, TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
+import type { Counters } from "../../sync/producer.ts";
+import type { TerminalStatus } from "../../sync/status.ts";
 
 /** Where our names are found in a message: dotted paths, by the name on our wire. */
 export type FeedFields = Readonly<Partial<Record<FeedName, string>>>;

@@ -1,10 +1,10 @@
 /** What a feed's messages make of the totals that it has told of a job. */
-import type { WorkerEvent } from "../sync/event.ts";
-import { TYPE_MAX, TYPES_MAX } from "../sync/event_limits.ts";
-import type { Job } from "../sync/job.ts";
-import type { Counters } from "../sync/producer.ts";
-import { ENTITY_COUNTS } from "../sync/progress.ts";
-import { isTerminal } from "../sync/status.ts";
+import type { WorkerEvent } from "../../sync/event.ts";
+import { TYPE_MAX, TYPES_MAX } from "../../sync/event_limits.ts";
+import type { Job } from "../../sync/job.ts";
+import type { Counters } from "../../sync/producer.ts";
+import { ENTITY_COUNTS } from "../../sync/progress.ts";
+import { isTerminal } from "../../sync/status.ts";
 import type { FeedMessage } from "./feed_message.ts";
 
 const NUMBERS = [...ENTITY_COUNTS, "bytes"] as const;

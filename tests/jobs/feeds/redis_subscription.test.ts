@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { subscribed } from "../../src/jobs/redis_subscription.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import type { Cleanup } from "../support/program.ts";
-import { redis } from "../support/redis.ts";
-import { until } from "../support/until.ts";
+import { subscribed } from "../../../src/jobs/feeds/redis_subscription.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import type { Cleanup } from "../../support/program.ts";
+import { redis } from "../../support/redis.ts";
+import { until } from "../../support/until.ts";
 
 function bench(t: Cleanup, url: string) {
   const clock = new FakeClock();

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
-import { RedisBridge } from "../../src/jobs/redis_bridge.ts";
-import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
-import { Syncs } from "../../src/jobs/syncs.ts";
-import { newJobId } from "../../src/sync/ids.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { MemoryLog } from "../support/memory_log.ts";
-import type { Cleanup } from "../support/program.ts";
-import { type Redis, redis } from "../support/redis.ts";
-import { testServer } from "../support/server.ts";
-import { serverLog } from "../support/server_log.ts";
-import { framesOf } from "../support/stream_bench.ts";
-import { until } from "../support/until.ts";
+import { RedisBridge } from "../../../src/jobs/feeds/redis_bridge.ts";
+import { OutsideJobs } from "../../../src/jobs/outside_jobs.ts";
+import { configuredSyncs, SYNC_SCHEMA } from "../../../src/jobs/sync_config.ts";
+import { Syncs } from "../../../src/jobs/syncs.ts";
+import { newJobId } from "../../../src/sync/ids.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { MemoryLog } from "../../support/memory_log.ts";
+import type { Cleanup } from "../../support/program.ts";
+import { type Redis, redis } from "../../support/redis.ts";
+import { testServer } from "../../support/server.ts";
+import { serverLog } from "../../support/server_log.ts";
+import { framesOf } from "../../support/stream_bench.ts";
+import { until } from "../../support/until.ts";
 
 type Json = Record<string, unknown>;
 

@@ -1,14 +1,14 @@
 /** The channels of one feed, and which jobs on their way are theirs. */
-import { type Clock, sleep } from "../clock.ts";
-import { type EventLog, LIST_LIMIT_MAX } from "../log/event_log.ts";
-import { nodeCrypto } from "../node_crypto.ts";
-import { type JobId, parseJobId } from "../sync/ids.ts";
-import { isTerminal, STATUSES } from "../sync/status.ts";
+import { type Clock, sleep } from "../../clock.ts";
+import { type EventLog, LIST_LIMIT_MAX } from "../../log/event_log.ts";
+import { nodeCrypto } from "../../node_crypto.ts";
+import { type JobId, parseJobId } from "../../sync/ids.ts";
+import { isTerminal, STATUSES } from "../../sync/status.ts";
+import type { OutsideJobs } from "../outside_jobs.ts";
+import type { ConfiguredSync } from "../sync_config.ts";
 import { FeedChannel } from "./feed_channel.ts";
 import { cut, type FeedMessage } from "./feed_message.ts";
-import type { OutsideJobs } from "./outside_jobs.ts";
 import type { RedisPubsubSourceConfig } from "./redis_config.ts";
-import type { ConfiguredSync } from "./sync_config.ts";
 
 /** Channels that are remembered; the one unused for longest is forgotten. */
 const CHANNELS_MAX = 10_000;

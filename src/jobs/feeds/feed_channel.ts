@@ -1,20 +1,20 @@
 /** One channel of a feed: its messages become the events of a job, and then of the next one. */
-import { type Clock, sleep } from "../clock.ts";
+import { type Clock, sleep } from "../../clock.ts";
 import {
   type EventLog,
   JobEndedError,
   StorageFaultError,
   StorageFullError,
   UnknownJobError,
-} from "../log/event_log.ts";
-import type { WorkerEvent } from "../sync/event.ts";
-import type { JobId, TenantId } from "../sync/ids.ts";
-import type { Job } from "../sync/job.ts";
-import { isTerminal } from "../sync/status.ts";
-import { wasGivenUp } from "./changes.ts";
+} from "../../log/event_log.ts";
+import type { WorkerEvent } from "../../sync/event.ts";
+import type { JobId, TenantId } from "../../sync/ids.ts";
+import type { Job } from "../../sync/job.ts";
+import { isTerminal } from "../../sync/status.ts";
+import { wasGivenUp } from "../changes.ts";
+import type { OutsideJobs } from "../outside_jobs.ts";
 import type { FeedMessage } from "./feed_message.ts";
 import { feedEvents, merged, repeatsEnd } from "./feed_totals.ts";
-import type { OutsideJobs } from "./outside_jobs.ts";
 
 /** The feed's name among the producers of a job. */
 const PRODUCER = "feed";

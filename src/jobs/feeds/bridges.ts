@@ -1,6 +1,6 @@
 /** The bridges of the configured syncs: as many as the configuration says, whenever it changes. */
+import type { ConfiguredSync } from "../sync_config.ts";
 import { type BridgeOptions, RedisBridge } from "./redis_bridge.ts";
-import type { ConfiguredSync } from "./sync_config.ts";
 
 /** What all bridges are given. */
 type Common = Omit<BridgeOptions, "sync" | "source">;

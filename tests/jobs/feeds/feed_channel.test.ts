@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { cancel, giveUp } from "../../src/jobs/changes.ts";
-import { StorageFaultError, StorageFullError } from "../../src/log/event_log.ts";
-import { newJobId } from "../../src/sync/ids.ts";
-import { logWords } from "../../src/sync/log_text.ts";
-import { feedBench } from "../support/feed_bench.ts";
-import { TENANT } from "../support/log_contract.ts";
+import { cancel, giveUp } from "../../../src/jobs/changes.ts";
+import { StorageFaultError, StorageFullError } from "../../../src/log/event_log.ts";
+import { newJobId } from "../../../src/sync/ids.ts";
+import { logWords } from "../../../src/sync/log_text.ts";
+import { feedBench } from "../../support/feed_bench.ts";
+import { TENANT } from "../../support/log_contract.ts";
 
 /** Has the log refuse what is appended and created for as long as `cause` gives a reason. */
 function refusing({ log }: ReturnType<typeof feedBench>, cause: () => Error | undefined): void {

@@ -1,16 +1,16 @@
 /** A home-made Redis pub/sub feed as jobs: listens to a pattern, one job a channel. */
-import { type Clock, sleep } from "../clock.ts";
-import type { EventLog } from "../log/event_log.ts";
-import { loggerOf } from "../logger.ts";
-import { reasonOf } from "../reason.ts";
-import { clean } from "../sync/clean.ts";
+import { type Clock, sleep } from "../../clock.ts";
+import type { EventLog } from "../../log/event_log.ts";
+import { loggerOf } from "../../logger.ts";
+import { reasonOf } from "../../reason.ts";
+import { clean } from "../../sync/clean.ts";
+import type { OutsideJobs } from "../outside_jobs.ts";
+import type { ConfiguredSync } from "../sync_config.ts";
 import { FeedChannels } from "./feed_channels.ts";
 import { cut, readFeedMessage } from "./feed_message.ts";
 import { CountedElsewhereError } from "./feed_totals.ts";
-import type { OutsideJobs } from "./outside_jobs.ts";
 import type { RedisPubsubSourceConfig } from "./redis_config.ts";
 import { subscribed } from "./redis_subscription.ts";
-import type { ConfiguredSync } from "./sync_config.ts";
 
 /** The first and the longest wait between two tries to reach Redis, in milliseconds. */
 const RETRY_MS = 100;
