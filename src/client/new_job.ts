@@ -1,10 +1,26 @@
 /** The request that creates a job, within what the server takes. */
 import { ATTEMPT_MAX, JOB_NAME_MAX, LEASE_S_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.ts";
 import { clip, clipObject, clipSyncName } from "./clip.ts";
-import type { JobOptions } from "./producer.ts";
 
 /** Seconds that a worker may be silent where it does not say. */
 const LEASE_S = 900;
+
+/** What a job is; see docs/workers.md. */
+export interface JobDescription {
+  /** A UUID; drawn when left out. */
+  readonly id?: string;
+  /** Name or UUID of the sync that this is a run of. */
+  readonly sync?: string;
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, unknown>>;
+  readonly total?: number;
+  readonly bytesTotal?: number;
+  /** Seconds that the worker may be silent; 900 when left out. */
+  readonly leaseS?: number;
+  readonly retryOf?: string;
+  readonly attempt?: number;
+}
 
 /** A job that is to be created. */
 export interface NewJob {
@@ -14,9 +30,9 @@ export interface NewJob {
 }
 
 /** What is empty, or no number where one is wanted, is left out. */
-export function newJob(id: string, options: JobOptions): NewJob {
-  const { sync, name, tags, meta, total, bytesTotal, retryOf } = options;
-  const leaseS = within(options.leaseS, LEASE_S_MAX);
+export function newJob(id: string, described: JobDescription): NewJob {
+  const { sync, name, tags, meta, total, bytesTotal, retryOf } = described;
+  const leaseS = within(described.leaseS, LEASE_S_MAX);
   const body = JSON.stringify({
     id: clip(id, JOB_NAME_MAX),
     sync: sync ? clipSyncName(sync) : undefined,
@@ -27,7 +43,7 @@ export function newJob(id: string, options: JobOptions): NewJob {
     bytes_total: isCount(bytesTotal) ? bytesTotal : undefined,
     lease_s: leaseS,
     retry_of: retryOf ? clip(retryOf, JOB_NAME_MAX) : undefined,
-    attempt: within(options.attempt, ATTEMPT_MAX, Math.trunc),
+    attempt: within(described.attempt, ATTEMPT_MAX, Math.trunc),
   });
   return { body, leaseMs: (leaseS ?? LEASE_S) * 1000 };
 }

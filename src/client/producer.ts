@@ -8,7 +8,7 @@ import type { LogLevel } from "../sync/entry.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 import { textOf } from "./clip.ts";
 import type { Endpoint } from "./delivery.ts";
-import { type NewJob, newJob } from "./new_job.ts";
+import { type JobDescription, type NewJob, newJob } from "./new_job.ts";
 import { type End, Outbox } from "./outbox.ts";
 import { OutboxDelivery, type StopReason } from "./outbox_delivery.ts";
 import type { Counter, Totals } from "./running_totals.ts";
@@ -33,22 +33,8 @@ export interface ProducerOptions {
   readonly clock?: Clock;
 }
 
-/** What the job is; see docs/workers.md. */
-export interface JobOptions extends ProducerOptions {
-  /** A UUID; drawn when left out. */
-  readonly id?: string;
-  /** Name or UUID of the sync that this is a run of. */
-  readonly sync?: string;
-  readonly name?: string;
-  readonly tags?: readonly string[];
-  readonly meta?: Readonly<Record<string, unknown>>;
-  readonly total?: number;
-  readonly bytesTotal?: number;
-  /** Seconds that the worker may be silent; 900 when left out. */
-  readonly leaseS?: number;
-  readonly retryOf?: string;
-  readonly attempt?: number;
-}
+/** What the job is, and where it is told. */
+export type JobOptions = ProducerOptions & JobDescription;
 
 /** Why `signal` has fired. */
 export class StoppedError extends Error {

@@ -2,14 +2,22 @@
 import process from "node:process";
 import type * as client from "prom-client";
 import type { Scheduler } from "../jobs/schedules/scheduler.ts";
+import type { EventLog } from "../log/event_log.ts";
+import type { Viewers } from "../stream/viewers.ts";
 import { STATUSES } from "../sync/status.ts";
-import type { Observed } from "./metrics.ts";
 import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 
 /** Syncs that are told of one by one; further ones are not, so that labels stay bounded. */
 const SYNCS_MAX = 1_000;
 
 const LAG_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+
+/** What is looked at when somebody asks. */
+export interface Observed {
+  readonly viewers: Viewers;
+  readonly log: EventLog;
+  readonly scheduler: Scheduler;
+}
 
 /** Where things happen often numbers are only counted; the rest is looked up at a scrape. */
 export class Meters {

@@ -1,15 +1,5 @@
 /** What operators watch. A start does not wait for the meters: what is told before is told to them then. */
-import type { Scheduler } from "../jobs/schedules/scheduler.ts";
-import type { EventLog } from "../log/event_log.ts";
-import type { Viewers } from "../stream/viewers.ts";
-import type { Meters } from "./meters.ts";
-
-/** What is looked at when somebody asks. */
-export interface Observed {
-  readonly viewers: Viewers;
-  readonly log: EventLog;
-  readonly scheduler: Scheduler;
-}
+import type { Meters, Observed } from "./meters.ts";
 
 /** Counts what happens often, and looks the rest up when it is asked for. */
 export class Metrics {
