@@ -4,12 +4,14 @@ import { logToStderr } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
 import { parseJobId } from "../sync/ids.ts";
 import { durationMs, DURATIONS, isAmount } from "../jobs/amounts.ts";
+import { NO_AUTH } from "./auth_config.ts";
 import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
 import { type Connection, localServer, namedServer, runningServer } from "./connect.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import type { Flags } from "./flags.ts";
-import { settingsFrom } from "./settings.ts";
+import { resolveSettings } from "./resolve_settings.ts";
+import { dataFrom } from "./settings.ts";
 
 /** Removes jobs that are over for longer than `--older-than`. */
 export async function prune(flags: Flags): Promise<number> {
@@ -73,14 +75,11 @@ async function connected(what: string, flags: Flags): Promise<Connection> {
     return { client: await runningServer(what, flags), own: false, close: () => Promise.resolve() };
   }
   logToStderr("warning");
-  return await localServer(
-    await settingsFrom(dataOnly(flags)),
-    tenantFrom(flags.tenant ?? "default"),
-  );
-}
-
-function dataOnly({ data }: Flags): Flags {
-  return typeof data === "string" ? { data } : {};
+  // Of a configuration nothing counts but where the data is: it may be another server's.
+  const data = await dataFrom(flags);
+  const { settings } = resolveSettings({ flags: { data }, env: {}, file: {} });
+  const local = { settings, syncs: [], auth: NO_AUTH };
+  return await localServer(local, tenantFrom(flags.tenant ?? "default"));
 }
 
 function filterOf({ sync, status }: Flags): Readonly<Record<string, string>> {

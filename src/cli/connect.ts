@@ -49,9 +49,14 @@ export async function runningServer(what: string, flags: Flags): Promise<Client>
   return { server: note.url, key: given, fingerprint: note.fingerprint };
 }
 
+/** What a server of our own is started with. */
+export type LocalSettings =
+  & Pick<Resolved, "settings" | "syncs" | "auth">
+  & Partial<Pick<Resolved, "notify">>;
+
 /** The server of the data directory, or one of our own for as long as it is needed. */
 export async function localServer(
-  { settings, syncs, auth, notify }: Resolved,
+  { settings, syncs, auth, notify }: LocalSettings,
   tenant: TenantId,
 ): Promise<Connection> {
   try {

@@ -33,7 +33,7 @@ export async function serve(flags: Flags): Promise<number> {
     ...settings,
     syncs,
     auth,
-    schedules: true,
+    resident: true,
     notify,
     clock: systemClock,
     beforeListening: ({ keys }) => {

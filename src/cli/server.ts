@@ -88,7 +88,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   opened.push(() => front.stop());
   front.loadSoon();
   notifications.send();
-  if (options.schedules) await scheduler.start();
+  if (options.resident) await scheduler.start();
 
   return {
     url,
@@ -99,7 +99,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
     signIns,
     reload(replaced, targets) {
       syncs.replace(replaced);
-      if (options.schedules) {
+      if (options.resident) {
         bridges.replace(replaced);
         scheduler.look();
       }

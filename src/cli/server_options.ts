@@ -49,13 +49,16 @@ export interface ServerOptions {
   readonly auth?: AuthConfig;
   readonly syncs: readonly ConfiguredSync[];
   /**
-   * Whether it runs syncs by their schedules, sees who is overdue and listens to feeds: not for a
-   * server of one run.
+   * Whether it is here to stay: runs syncs by their schedules, sees who is overdue, listens to feeds
+   * and removes what is too old. One that a command starts for itself does none of that.
    */
-  readonly schedules?: boolean;
+  readonly resident?: boolean;
   /** Told of runs that did not come, beside the targets. */
   readonly onOccurrence?: OnOccurrence;
-  /** Who is told of what happens to jobs; nobody when left out. What it throws ends the start. */
+  /**
+   * Who is told of what happens to jobs; what it throws ends the start. Left out, nobody is: what
+   * happens meanwhile waits for a server that has targets.
+   */
   readonly notify?: () => readonly Target[];
   /** A quota for the log, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;

@@ -82,7 +82,7 @@ export function openNotifications(
     },
   });
   opened.push(() => notifications.stop(NOTIFY_STOP_MS));
-  notifications.open(options.notify?.() ?? []);
+  if (options.notify) notifications.open(options.notify());
   return notifications;
 }
 
@@ -108,7 +108,7 @@ export async function openJobs(
     entriesMax: options.retentionEntries || Number.MAX_SAFE_INTEGER,
     bytesMax: worth(options.retentionBytes, SIZES),
   });
-  retention.start();
+  if (options.resident) retention.start();
   opened.push(() => retention.stop());
   const syncs = new Syncs(options.syncs, [directory.path], files);
   const outside = new OutsideJobs({
@@ -118,7 +118,7 @@ export async function openJobs(
     openMax: options.jobsPerTenant || Infinity,
   });
   const bridges = new Bridges({ outside, log, clock, onFault });
-  if (options.schedules) bridges.replace(options.syncs);
+  if (options.resident) bridges.replace(options.syncs);
   opened.push(() => bridges.stop());
   const remembered = new Remembered(directory.file("schedules.json"), onFault);
   const onOccurrence = (occurrence: Occurrence) => {

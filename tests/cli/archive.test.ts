@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { type Cleanup, type RunningProgram, startProgram } from "../support/program.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
@@ -144,6 +145,24 @@ test("export prints jobs with their logs, beside a server and without one", asyn
     ]);
   }
   assert.deepEqual([none.code, none.stdout], [0, ""]);
+});
+
+test("no command without a server removes what only the server's own settings keep", async (t) => {
+  const { server, id } = await served(t);
+  await server.stop("SIGTERM");
+  const db = new DatabaseSync(join(server.data, "log.db"));
+  const longAgo = Date.now() - 40 * 24 * 3_600_000; // above the 30 days of no settings at all
+  db.prepare("UPDATE jobs SET ended_at_ms = ?").run(longAgo);
+  db.close();
+  const data = ["--data", server.data];
+
+  const dry = await startProgram.toEnd(t, {
+    args: ["prune", "--older-than", "365d", "--dry-run", ...data],
+  });
+  const exported = await startProgram.toEnd(t, { args: ["export", ...data] });
+
+  assert.deepEqual([dry.code, exported.code], [0, 0]);
+  assert.equal(lines(exported.stdout)[0].id, id);
 });
 
 test("prune removes jobs that are over for long enough, and only says so when asked to", async (t) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -122,6 +122,27 @@ test("a server that is killed while it tells sends the same again when it is bac
     JSON.parse(to.taken[0].body).link,
     /^http:\/\/127\.0\.0\.1:\d+\/job\/[0-9a-f-]{36}$/,
   );
+});
+
+test("what ends while a command without targets has the data directory is told by the next server", async (t) => {
+  const to = await receiver(t);
+  const { config, data, env } = configured(t, to, { on: ["failed"] });
+  const file = JSON.parse(readFileSync(config, "utf8"));
+  file.syncs.push({ name: "slow", source: { type: "command", command: ["sleep", "600"] } });
+  writeFileSync(config, JSON.stringify(file));
+  const serve = () => startProgram(t, { args: ["serve", "--config", config], data, env });
+  const first = await serve();
+  const headers = { Authorization: `Bearer ${/st_\S+/.exec(first.stderr())?.[0]}` };
+  await fetch(`${first.url}/v1/sync/slow/run`, { method: "POST", headers });
+  await first.stop("SIGKILL");
+
+  const exported = await startProgram.toEnd(t, { args: ["export", "--data", data] });
+  const second = await serve();
+  await to.until(1);
+  await second.stop("SIGTERM");
+
+  assert.match(exported.stdout, /"worker_lost"/);
+  assert.deepEqual(typesOf(to), ["sync.job.failed"]);
 });
 
 test("SIGHUP takes the file's targets anew; a wrong one changes nothing", async (t) => {

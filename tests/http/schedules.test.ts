@@ -23,7 +23,7 @@ test("GET /v1/sync tells schedules, expectations and successes, and nulls where 
   const occurrences: Occurrence[] = [];
   const server = await testServer(t, {
     clock,
-    schedules: true,
+    resident: true,
     syncs: configuredSyncs(syncs, path).syncs,
     onOccurrence: (occurrence) => void occurrences.push(occurrence),
   });

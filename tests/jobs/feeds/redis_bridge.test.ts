@@ -24,7 +24,7 @@ async function bench(t: Cleanup, source: Json = {}, on?: Redis) {
     source: { type: "redis_pubsub", url: feed.url, pattern: "progress:*", ...source },
   });
   const { syncs } = configuredSyncs([sync], "/");
-  const server = await testServer(t, { syncs, schedules: true });
+  const server = await testServer(t, { syncs, resident: true });
   const jobs = async (): Promise<Json[]> =>
     (await (await server.ask("/v1/sync/jobs?sync=legacy")).json()).items;
   return {
