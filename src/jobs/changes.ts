@@ -17,6 +17,11 @@ export const SERVER_KILLED: JobError = {
   code: WORKER_LOST.code,
   message: "The server was killed while it ran this job.",
 };
+/** A job of the server's own that was cancelled with it: nobody has asked for that. */
+export const SERVER_STOPPED: JobError = {
+  code: "server_stopped",
+  message: "The server was stopped while this job was running.",
+};
 const CANCEL_OVERDUE: JobError = {
   code: "cancel_overdue",
   message: "The worker was asked to stop and did not say that it had.",

@@ -2,7 +2,6 @@
 import type { Clock } from "../clock.ts";
 import type { Decide, EventLog, LapsedPage } from "../log/event_log.ts";
 import type { JobSource } from "../sources/source.ts";
-import type { JobError } from "../sync/entry.ts";
 import {
   type JobId,
   type JobKey,
@@ -12,7 +11,7 @@ import {
   type TenantId,
 } from "../sync/ids.ts";
 import { type Job, keyOf, type SyncRef } from "../sync/job.ts";
-import { cancel, end, giveUp, renew, SERVER_KILLED } from "./changes.ts";
+import { cancel, end, giveUp, renew, SERVER_KILLED, SERVER_STOPPED } from "./changes.ts";
 import { JobRunner, LEASE_MS } from "./job_runner.ts";
 
 /** How often leases are looked at, in milliseconds. */
@@ -23,10 +22,6 @@ const SWEEP_MS = 1_000;
  */
 const RETURN_MS = 60_000;
 
-const SERVER_STOPPED: JobError = {
-  code: "server_stopped",
-  message: "The server was stopped while this job was running.",
-};
 /** A sync that can be run here. */
 export interface Runnable extends SyncRef {
   readonly tenant: TenantId;

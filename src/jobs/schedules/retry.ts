@@ -1,5 +1,6 @@
-/** When a failed run is tried again: told by the sync's last job alone, so a restart forgets none. */
+/** When a run that failed, or went with its server, is tried again: told by the sync's last job alone, so a restart forgets none. */
 import type { Job } from "../../sync/job.ts";
+import { SERVER_STOPPED } from "../changes.ts";
 import type { Retries } from "./timing.ts";
 
 /**
@@ -12,9 +13,14 @@ export function retryAt(
   retries: Retries | undefined,
   nowMs: number,
 ): number | undefined {
-  if (!last || !retries || last.origin !== "source" || last.status !== "failed") return undefined;
+  if (!last || !retries || last.origin !== "source" || !wantsTry(last)) return undefined;
   if (last.attempt > retries.max || last.endedAtMs === null) return undefined;
   const waitMs = Math.min(retries.backoffMs * 2 ** (last.attempt - 1), retries.backoffMaxMs);
   // An end that lies far ahead is from before the clock was put back: enough time has passed.
   return last.endedAtMs - nowMs > waitMs ? nowMs : last.endedAtMs + waitMs;
+}
+
+/** A cancel that somebody has asked for is no failure; one that came of a stop of the server is. */
+function wantsTry({ status, error }: Job): boolean {
+  return status === "failed" || (status === "cancelled" && error?.code === SERVER_STOPPED.code);
 }

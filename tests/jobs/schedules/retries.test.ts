@@ -79,6 +79,26 @@ test("a try that is owed survives a restart, and is not made sooner for it", asy
   assert.deepEqual((await bench.jobs()).map(({ attempt }) => attempt), [1, 2, 3]);
 });
 
+test("a run that goes with its server is tried again when that is back", async (t) => {
+  const bench = schedulerBench(t, HOURLY);
+  bench.work = "endless";
+  const first = await bench.boot();
+  await bench.pass("1m");
+  await first.stop();
+
+  bench.work = "completes";
+  const second = await bench.boot();
+  await bench.pass("5m");
+  await second.stop();
+
+  const jobs = await bench.jobs();
+  assert.deepEqual(jobs.map(({ status, attempt }) => [status, attempt]), [
+    ["cancelled", 1],
+    ["completed", 2],
+  ]);
+  assert.equal(jobs[1].retryOf, jobs[0].id);
+});
+
 test("a slot that comes before the try takes its place", async (t) => {
   const bench = schedulerBench(t, {
     schedule: { every: "1m" },
