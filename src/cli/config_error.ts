@@ -1,6 +1,7 @@
 /** What is wrong with a configuration, in lines for people. */
 import type { z } from "zod";
 import type { ConfigIssue } from "../jobs/sync_config.ts";
+import { clean } from "../sync/clean.ts";
 
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
@@ -97,7 +98,7 @@ function pathText(path: readonly PropertyKey[]): string {
   let text = "";
   for (const part of path) {
     if (typeof part === "number") text += `[${part}]`;
-    else text += `${text === "" ? "" : "."}${String(part)}`;
+    else text += `${text === "" ? "" : "."}${clean(String(part))}`;
   }
   return text;
 }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { z } from "zod";
+import { reasonOf } from "../reason.ts";
 import type { Target } from "../jobs/notify/target.ts";
 import { configuredTargets, TARGET_SCHEMA } from "../jobs/notify/target_config.ts";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../jobs/sync_config.ts";
@@ -97,14 +98,16 @@ function faultOf(json: string): ReturnType<typeof jsonFault> {
 
 function parseJson(text: string, path: string): unknown {
   const json = text.replace(/^\ufeff/, ""); // Some editors on Windows write a byte order mark.
+  const fault = faultOf(json);
+  if (fault) {
+    const { line, column, found, expected } = fault;
+    const place = `line ${line}, column ${column}`;
+    throw new ConfigError([`${path}: ${place}: got ${found}: expected ${expected}`]);
+  }
   try {
     return JSON.parse(json);
   } catch (cause) {
-    const fault = faultOf(json);
-    if (!fault) throw new ConfigError([`${path}: not JSON: ${String(cause)}`], { cause });
-    const { line, column, found, expected } = fault;
-    const place = `line ${line}, column ${column}`;
-    throw new ConfigError([`${path}: ${place}: got ${found}: expected ${expected}`], { cause });
+    throw new ConfigError([`${path}: not JSON: ${reasonOf(cause)}`], { cause });
   }
 }
 

@@ -20,7 +20,8 @@ class Stop {
 }
 
 /**
- * The first fault of a text that `JSON.parse` has refused; undefined when it finds none.
+ * The first fault of a text: that it is no JSON, or that an object names a member twice, of which
+ * `JSON.parse` takes the last without a word. Undefined when it finds none.
  *
  * @see https://www.rfc-editor.org/rfc/rfc8259
  */
@@ -36,7 +37,7 @@ export function jsonFault(text: string): JsonFault | undefined {
 }
 
 function value(text: string, at: number): number {
-  if (text[at] === "{") return list(text, at, "}", member);
+  if (text[at] === "{") return list(text, at, "}", members());
   if (text[at] === "[") return list(text, at, "]", value);
   if (text[at] === '"') {
     return string(text, at, "a string that ends on its line, with valid escapes");
@@ -57,10 +58,18 @@ function list(text: string, open: number, close: string, item: typeof value): nu
   }
 }
 
-function member(text: string, at: number): number {
-  const colon = blank(text, string(text, at, "a name in double quotes"));
-  if (text[colon] !== ":") stop(colon, '":"');
-  return value(text, blank(text, colon + 1));
+/** What reads the members of one object. */
+function members(): typeof value {
+  const names = new Set<string>();
+  return (text, at) => {
+    const end = string(text, at, "a name in double quotes");
+    const name: string = JSON.parse(text.slice(at, end)); // so two spellings are one name
+    if (names.has(name)) stop(at, `no second ${JSON.stringify(name)} in the object`);
+    names.add(name);
+    const colon = blank(text, end);
+    if (text[colon] !== ":") stop(colon, '":"');
+    return value(text, blank(text, colon + 1));
+  };
 }
 
 function string(text: string, at: number, expected: string): number {

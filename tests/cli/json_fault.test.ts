@@ -30,6 +30,24 @@ test("jsonFault() finds where a text stops being JSON", () => {
   }
 });
 
+test("jsonFault() finds a member that an object names twice", () => {
+  const told = [
+    '{"a": 1,\n"a": 2}',
+    '{"a": {"b": 1}, "b": {"\\u0062": 1, "b": 2}}',
+    '[{"a": 1}, {"a": 2}]',
+  ].map((text) => {
+    JSON.parse(text);
+    const fault = jsonFault(text);
+    return fault && `${fault.line}:${fault.column} ${fault.expected}`;
+  });
+
+  assert.deepEqual(told, [
+    '2:1 no second "a" in the object',
+    '1:36 no second "b" in the object',
+    undefined,
+  ]);
+});
+
 test("jsonFault() finds nothing where JSON.parse() finds nothing", () => {
   const texts = [
     "{}",

@@ -100,14 +100,14 @@ export function outlookText(schedule: Schedule, nowMs: number): string {
 
 /** Why the text is no cron line, for people; undefined when it is one. */
 export function cronFault(text: string): string | undefined {
-  const expected = "expected five fields: minute, hour, day, month, day of the week";
+  const expected =
+    "expected five fields: minute 0-59, hour 0-23, day 1-31, month 1-12, day of the week 0-7";
   if (!CRON_FORM.test(text)) return expected;
   try {
     if (cronOf(text, "UTC").nextRun(new Date(0)) === null) return "expected a date that comes";
     return undefined;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.replace(/^CronPattern: /, "") : "";
-    return reason === "" ? expected : `${expected} (${reason})`;
+  } catch {
+    return expected; // its own reason counts months from 0
   }
 }
 
