@@ -59,6 +59,17 @@ const MIGRATIONS = [
    CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), at_ms INTEGER NOT NULL);`,
 ];
 
+/**
+ * What `next` asks, with the target and the time. The index is named, as SQLite would look through
+ * all that waits for the target once for each of it: 200 ms with a thousand of them.
+ */
+export const NEXT_SQL =
+  `SELECT * FROM deliveries AS row WHERE state = 'waiting' AND target = ?1 AND NOT EXISTS
+     (SELECT 1 FROM deliveries AS before INDEXED BY deliveries_of_job
+      WHERE before.tenant = row.tenant AND before.job = row.job AND before.pk < row.pk
+      AND before.target = ?1 AND before.state = 'waiting')
+   ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`;
+
 /** What makes an occurrence one and the same, whenever it is told. */
 export interface Occasion {
   readonly kind: MessageKind;
@@ -198,13 +209,7 @@ export class DeliveryStore {
    * first. What was told of a job earlier comes before what was told of it later.
    */
   next(target: string): DeliveryRow | undefined {
-    const row = this.#db.prepare(
-      `SELECT * FROM deliveries AS row WHERE state = 'waiting' AND target = ?1 AND NOT EXISTS
-         (SELECT 1 FROM deliveries AS before WHERE before.tenant = row.tenant
-          AND before.job = row.job AND before.pk < row.pk AND before.target = ?1
-          AND before.state = 'waiting')
-       ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`,
-    ).get(target, this.#clock.now());
+    const row = this.#db.prepare(NEXT_SQL).get(target, this.#clock.now());
     return row && deliveryRowOf(row);
   }
 

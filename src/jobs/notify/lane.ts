@@ -46,6 +46,8 @@ export class Lane {
     if (this.#sending || this.#stopping.signal.aborted) return;
     this.#callOff?.();
     this.#callOff = undefined;
+    const restMs = this.#restUntilMs - this.#options.clock.now();
+    if (restMs > 0) return this.#wait(restMs); // whatever there is, the store need not be asked
     this.#sending = this.#send().catch((cause) => {
       this.#options.onFault(cause);
       this.#wait(BACKOFF_MS.last); // the queue cannot be read or written

@@ -7,6 +7,7 @@ import {
   AGE_MAX_MS,
   DeliveryStore,
   DONE_MAX,
+  NEXT_SQL,
   WAITING_MAX,
 } from "../../../src/jobs/notify/delivery_store.ts";
 import { Lane } from "../../../src/jobs/notify/lane.ts";
@@ -156,6 +157,30 @@ test("a queue that cannot be read is told of, and looked at again after ten minu
   await turns();
 
   assert.deepEqual([before, looks, faults.length, clock.waiting], [1, 2, 1, 0]);
+});
+
+test("while a target rests the queue is not asked, whatever happens meanwhile", async (t) => {
+  const { to, clock, start } = await bench(t, [500]);
+  const { run, tried, done, notifications } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+  await turns();
+  const { next } = DeliveryStore.prototype;
+  t.after(() => void (DeliveryStore.prototype.next = next));
+  let asked = 0;
+  DeliveryStore.prototype.next = function (target) {
+    asked++;
+    return next.call(this, target);
+  };
+
+  await run(jobOf("mail"), FAILED);
+  await run(jobOf("photos"), FAILED);
+  await turns();
+  const resting = [asked, notifications.list({ limit: 9 }).items.length, clock.waiting];
+  clock.advance(5_000);
+  await done(3);
+
+  assert.deepEqual([resting, to.taken.length], [[0, 3, 1], 4]);
 });
 
 for (const status of [400, 401, 404, 410]) {
@@ -558,6 +583,18 @@ test("nothing is kept of a message that is done with, however that came", (t) =>
     ["refused", ""],
     ["given_up", ""],
     ["given_up", ""],
+  ]);
+});
+
+test("next() looks at the messages of a message's job, not at all that wait for the target", (t) => {
+  const { path } = storeBench(t);
+  const db = new DatabaseSync(path);
+
+  const plan = db.prepare(`EXPLAIN QUERY PLAN ${NEXT_SQL}`).all("ops", 0);
+  db.close();
+
+  assert.deepEqual(plan.map(({ detail }) => detail).filter((text) => /before/.test(String(text))), [
+    "SEARCH before USING INDEX deliveries_of_job (tenant=? AND job=? AND pk<?)",
   ]);
 });
 
