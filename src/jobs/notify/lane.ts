@@ -1,4 +1,5 @@
 /** The way to one target: one message at a time, tried again until it is there or given up. */
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { attempt } from "./attempt.ts";
@@ -38,6 +39,16 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
+  }
+
+  /** The target's name. */
+  get name(): string {
+    return this.#options.target.name;
+  }
+
+  /** Whether it is the way to that target, which may have been read anew, and to no other. */
+  leadsTo(target: Target): boolean {
+    return isDeepStrictEqual(target, this.#options.target);
   }
 
   /** Says that there may be something to send. */

@@ -5,6 +5,7 @@ import type { Hub } from "../../hub/hub.ts";
 import type { EventLog } from "../../log/event_log.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import { loggerOf } from "../../logger.ts";
+import { reasonOf } from "../../reason.ts";
 import type { Job } from "../../sync/job.ts";
 import type { Occurrence } from "../occurrence.ts";
 import { Occurrences } from "../occurrences.ts";
@@ -63,7 +64,6 @@ export class Notifications {
    */
   open(targets: readonly Target[]): void {
     const { path, clock, durability } = this.#options;
-    this.#targets = targets;
     if (targets.length === 0 && !existsSync(path)) return;
     this.#store = new DeliveryStore(path, clock, durability);
     this.#store.expire();
@@ -72,6 +72,7 @@ export class Notifications {
     if (targets.length === 0 || this.#store.position === undefined) {
       this.#store.moveOn(clock.now());
     }
+    this.#targets = targets;
   }
 
   /** Starts to look at jobs, first at those that ended while nobody did. */
@@ -102,7 +103,11 @@ export class Notifications {
     this.#lay();
   }
 
-  /** Puts others in the place of the present targets. */
+  /**
+   * Puts others in the place of the present targets. Those that stay as they are do not notice.
+   *
+   * @throws {Error} when the queue cannot take them: then all is as it was before
+   */
   replace(targets: readonly Target[]): Promise<void> {
     const replaced = this.#replaced.then(() => this.#replace(targets));
     this.#replaced = replaced.catch(() => {}); // whoever asked for it is told
@@ -134,13 +139,19 @@ export class Notifications {
   }
 
   async #replace(targets: readonly Target[]): Promise<void> {
-    const before = this.#lanes;
-    this.#lanes = [];
     const watching = this.#occurrences !== undefined;
+    try {
+      if (this.#store) this.#store.setTargets(targets);
+      else this.open(targets);
+    } catch (cause) {
+      const reason = reasonOf(cause);
+      throw new Error(`Cannot take other targets, so the present ones stay: ${reason}`, { cause });
+    }
     this.#targets = targets;
-    if (this.#store) this.#store.setTargets(targets);
-    else this.open(targets);
-    await Promise.all(before.map((lane) => lane.stop()));
+    const stays = (lane: Lane) => targets.some((target) => lane.leadsTo(target));
+    const gone = this.#lanes.filter((lane) => !stays(lane));
+    this.#lanes = this.#lanes.filter(stays);
+    await Promise.all(gone.map((lane) => lane.stop()));
     if (!watching) await this.watch();
     if (this.#sending) this.#lay();
   }
@@ -150,7 +161,9 @@ export class Notifications {
     if (targets.length === 0 || !this.#store) return;
     const count = this.#store.add(occasionOf(occurrence), this.#messageOf(occurrence), targets);
     if (count > 0) this.#logger.error("{count} notifications given up: too many wait", { count });
-    if (this.#sending) { for (const lane of this.#lanes) lane.wake(); }
+    for (const lane of this.#lanes) {
+      if (targets.some(({ name }) => name === lane.name)) lane.wake();
+    }
   }
 
   #messageOf({ kind, tenant, sync, job, atMs, detail = "" }: Occurrence): Message {
@@ -171,7 +184,7 @@ export class Notifications {
     const { clock, onFault, linkOf, random = Math.random } = this.#options;
     const store = this.#store;
     if (!store) return;
-    this.#lanes = this.#targets.map((target) =>
+    const lay = (target: Target) =>
       new Lane({
         target,
         store,
@@ -180,7 +193,9 @@ export class Notifications {
         onFault,
         logger: this.#logger,
         linkOf: ({ job }) => job ? linkOf(String(job.id)) : undefined,
-      })
+      });
+    this.#lanes = this.#targets.map((target) =>
+      this.#lanes.find((lane) => lane.leadsTo(target)) ?? lay(target)
     );
     for (const lane of this.#lanes) lane.wake();
   }
