@@ -31,9 +31,11 @@ export interface Occurrence {
   readonly job: Job | undefined;
   /** Milliseconds since 1970. */
   readonly atMs: number;
+  /** What tells it from others of its kind where no job does, whenever it is told; else `atMs`. */
+  readonly occasion?: number;
   /** More for people: what was expected when. */
   readonly detail?: string;
 }
 
-/** Takes an occurrence in; never throws and never waits. */
+/** Takes an occurrence in without waiting; where that fails it throws, and is told the same again later. */
 export type OnOccurrence = (occurrence: Occurrence) => void;

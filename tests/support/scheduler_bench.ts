@@ -83,6 +83,8 @@ export function schedulerBench(t: Cleanup, ...configured: object[]) {
     occurrences,
     faults,
     work: "completes" as Work,
+    /** Takes an occurrence in. */
+    tell: (occurrence: Occurrence) => void occurrences.push(occurrence),
     /** Starts a process; `file` is where it remembers. */
     async boot(file = "schedules.json") {
       const running = new TestSyncs(syncs, () => bench.work);
@@ -95,7 +97,7 @@ export function schedulerBench(t: Cleanup, ...configured: object[]) {
         syncs: running,
         dispatcher,
         remembered: new Remembered(join(path, file), onFault),
-        onOccurrence: (occurrence) => void occurrences.push(occurrence),
+        onOccurrence: (occurrence) => bench.tell(occurrence),
         onFault,
       });
       await scheduler.start();

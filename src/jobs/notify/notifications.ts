@@ -114,13 +114,13 @@ export class Notifications {
     return replaced;
   }
 
-  /** For what the log does not tell, such as a run that did not come. Never throws. */
+  /**
+   * For what the log does not tell, such as a run that did not come.
+   *
+   * @throws {Error} when it cannot be queued: whoever tells it has to tell it again
+   */
   occurred(occurrence: Occurrence): void {
-    try {
-      this.#add(occurrence);
-    } catch (cause) {
-      this.#options.onFault(cause);
-    }
+    this.#add(occurrence);
   }
 
   /** The last deliveries, newest first. */
@@ -211,8 +211,8 @@ export class Notifications {
 }
 
 /** What tells this occurrence from every other, also when it is told again after a restart. */
-function occasionOf({ kind, tenant, sync, job, atMs }: Occurrence): Occasion {
-  if (!job) return { kind, tenant, subject: sync?.id ?? "", occasion: atMs };
+function occasionOf({ kind, tenant, sync, job, atMs, occasion = atMs }: Occurrence): Occasion {
+  if (!job) return { kind, tenant, subject: sync?.id ?? "", occasion };
   // A job falls silent and speaks again any number of times; the rest it meets once.
   const often = kind === "stalled" || (kind === "recovered" && job.endedAtMs === null);
   return { kind, tenant, subject: job.id, occasion: often ? job.seq : 0 };

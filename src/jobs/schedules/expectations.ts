@@ -29,7 +29,8 @@ export interface Sight {
 /** The note, with the start of the sync's newest job in it. */
 export function withStart(note: SyncNote, last: Job | undefined, nowMs: number): SyncNote {
   if (last === undefined || last.id === note.lastJob) return note;
-  return { ...note, lastJob: last.id, lastStartMs: Math.min(last.createdAtMs, nowMs) };
+  const lastStartMs = Math.min(last.createdAtMs, nowMs);
+  return { ...note, lastJob: last.id, lastStartMs, excusedMs: undefined };
 }
 
 /** Counted from the last start, or from when the sync was first known of. */
@@ -43,7 +44,11 @@ export function expected(
   return { atMs, overdueAtMs, overdue: nowMs >= overdueAtMs };
 }
 
-/** Tells once that the sync is overdue, and once that it no longer is. */
+/**
+ * Tells once that the sync is overdue, and once that it no longer is.
+ *
+ * @throws as `onOccurrence`; the note that would have said that it was told is lost with it
+ */
 export function told(
   { tenant, id, name }: ConfiguredSync,
   { expect, note: before, last, nowMs }: Sight,
@@ -52,17 +57,20 @@ export function told(
   const started = withStart(before, last, nowMs);
   const { atMs, overdueAtMs, overdue } = expected(expect, started, nowMs);
   const wasTold = before.overdueMs !== undefined;
-  const note = { ...started, overdueMs: overdue ? before.overdueMs ?? nowMs : undefined };
+  let note: SyncNote = { ...started, overdueMs: overdue ? before.overdueMs ?? nowMs : undefined };
   const occurrence = { tenant, sync: { id, name }, atMs: nowMs };
   if (overdue && !wasTold) {
     const detail = `a start was expected by ${isoTime(atMs)}; ${lastStartText(note)}`;
+    // Where the note gets lost, as the file of them cannot be written, this is known to be the same.
+    const occasion = note.excusedMs ?? overdueAtMs;
+    onOccurrence({ ...occurrence, kind: "overdue", job: undefined, detail, occasion });
     logger.warning("{name} is overdue: {detail}", { name, detail });
-    onOccurrence({ ...occurrence, kind: "overdue", job: undefined, detail });
   } else if (!overdue && wasTold) {
     // A longer deadline can end it too, without a job.
     const job = started === before ? undefined : last;
-    logger.info("{name} is no longer overdue", { name });
     onOccurrence({ ...occurrence, kind: "recovered", job });
+    logger.info("{name} is no longer overdue", { name });
+    if (!job) note = { ...note, excusedMs: nowMs }; // it may be overdue by that very moment again
   }
   return { note, overdueAtMs };
 }

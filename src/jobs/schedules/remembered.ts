@@ -16,10 +16,19 @@ export interface SyncNote {
   readonly lastStartMs?: number;
   /** Since when it is overdue, once that has been told. */
   readonly overdueMs?: number;
+  /** When it was no longer overdue though no run had come: a deadline or a clock was changed. */
+  readonly excusedMs?: number;
 }
 
 const TEXTS = ["schedule", "lastJob"] as const;
-const TIMES = ["firstSeenMs", "sinceMs", "handledMs", "lastStartMs", "overdueMs"] as const;
+const TIMES = [
+  "firstSeenMs",
+  "sinceMs",
+  "handledMs",
+  "lastStartMs",
+  "overdueMs",
+  "excusedMs",
+] as const;
 
 /** What names a sync: `tenant/id`. */
 export type SyncPlace = `${TenantId}/${SyncId}`;

@@ -532,11 +532,13 @@ test("what is not the log's to tell is told too: a run that did not come", async
     sync,
     job: undefined,
     atMs: clock.now(),
+    occasion: 7_200_000,
     detail: "expected by 02:00",
   } as const;
 
   notifications.occurred(overdue);
-  notifications.occurred(overdue);
+  clock.advance(1);
+  notifications.occurred({ ...overdue, atMs: clock.now() });
   await to.until(1);
   await done(1);
 
@@ -610,6 +612,29 @@ function storeBench(t: Cleanup) {
   };
   return { clock, store, add, path: file };
 }
+
+test("occurred() throws what the queue says, so that it is told again", async (t) => {
+  const { path, clock, start } = await bench(t);
+  const { notifications } = await start();
+  const { sync } = jobOf("nightly");
+  const db = new DatabaseSync(path);
+  db.exec(
+    "CREATE TRIGGER refuse BEFORE INSERT ON deliveries BEGIN SELECT raise(ABORT, 'no room'); END",
+  );
+  db.close();
+
+  assert.throws(
+    () =>
+      notifications.occurred({
+        kind: "overdue",
+        tenant: TENANT,
+        sync,
+        job: undefined,
+        atMs: clock.now(),
+      }),
+    /no room/,
+  );
+});
 
 test("a queue that refuses a message takes the next one", (t) => {
   const { store, add, path } = storeBench(t);

@@ -61,6 +61,76 @@ test("a start ends the episode, and the next one is told again", async (t) => {
   );
 });
 
+test("what nobody could take in is told again, until somebody does", async (t) => {
+  const lines = await serverLog(t, "schedules");
+  const bench = schedulerBench(t, DAILY);
+  const { tell } = bench;
+  const locked = () => {
+    throw new Error("database is locked");
+  };
+  const { stop } = await bench.boot();
+
+  bench.tell = locked;
+  await bench.pass("26h");
+  bench.tell = tell;
+  await bench.pass("1m");
+  bench.tell = locked;
+  await bench.workerStarts();
+  await bench.pass("1m");
+  bench.tell = tell;
+  await bench.pass("1m");
+  await stop();
+
+  const told = bench.occurrences.map(({ kind, atMs }) => [kind, utc(atMs)]);
+  assert.deepEqual(told, [
+    ["overdue", "03-03 02:00:10"],
+    ["recovered", "03-03 02:02:10"],
+  ]);
+  assert.deepEqual(lines.map((line) => line.slice(0, line.indexOf(":"))), ["warning", "info"]);
+  assert.deepEqual(bench.faults.map(String), [
+    "Error: database is locked",
+    "Error: database is locked",
+  ]);
+});
+
+test("an episode has one occasion, also over a restart that lost the note of it", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const first = await bench.boot("gone/schedules.json");
+  await bench.workerStarts();
+  await bench.pass("26h");
+  await first.stop();
+
+  const second = await bench.boot("gone/schedules.json");
+  await bench.workerStarts();
+  await bench.pass("26h");
+  await second.stop();
+
+  const told = bench.occurrences.filter(({ kind }) => kind === "overdue");
+  assert.deepEqual(told.map(({ occasion }) => utc(occasion ?? 0)), [
+    "03-03 01:00:00",
+    "03-03 01:00:00",
+    "03-04 03:00:00",
+  ]);
+});
+
+test("an episode that a longer deadline ended is another one when that is taken back", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const { reload, stop } = await bench.boot();
+  await bench.pass("26h");
+
+  await reload({ ...OUTSIDE, expect: { every: "48h" } });
+  await bench.pass("10s");
+  await reload(DAILY);
+  await stop();
+
+  assert.deepEqual(bench.occurrences.map(({ kind }) => kind), ["overdue", "recovered", "overdue"]);
+  const [first, , second] = bench.occurrences;
+  assert.deepEqual([first, second].map(({ occasion }) => utc(occasion ?? 0)), [
+    "03-03 01:00:00",
+    "03-03 02:00:00",
+  ]);
+});
+
 test("standing() knows of a start before the next look does", async (t) => {
   const bench = schedulerBench(t, DAILY);
   const { scheduler, standing, stop } = await bench.boot();
