@@ -131,10 +131,16 @@ const PINGS: Readonly<Record<MessageKind, string>> = {
   test: "/log",
 };
 
+/** What a job on its way has recovered from says nothing of how it ends: that is not a success yet. */
+function pingOf({ kind, job }: Message): string {
+  const early = kind === "recovered" && job !== null && job.status !== "completed";
+  return early ? "/log" : PINGS[kind];
+}
+
 /** @see https://healthchecks.io/docs/http_api/ */
 function pingRequest(url: string, { message }: Delivery): TargetRequest {
   const ping = new URL(url);
-  ping.pathname = ping.pathname.replace(/\/+$/, "") + PINGS[message.kind];
+  ping.pathname = ping.pathname.replace(/\/+$/, "") + pingOf(message);
   // The same run's start and end belong together, also when several overlap.
   if (message.job) ping.searchParams.set("rid", String(message.job.id));
   const body = [titleOf(message), textOf(message)].filter((line) => line !== "").join("\n");

@@ -5,7 +5,8 @@ import { tryTarget } from "../../../src/jobs/notify/try_target.ts";
 import { JobSchema } from "../../../src/http/schemas.ts";
 import { newJobId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { begun, jobOf, notifyBench, targetsOf, turns } from "../../support/notify_bench.ts";
+import { TENANT } from "../../support/log_contract.ts";
+import { begun, ended, jobOf, notifyBench, targetsOf, turns } from "../../support/notify_bench.ts";
 import { type Receiver, receiver, type Taken } from "../../support/receiver.ts";
 import type { Cleanup } from "../../support/program.ts";
 
@@ -124,6 +125,35 @@ test("healthchecks is pinged at the start, the end and the failure of a run, by 
     `POST ${check}?rid=${other}`,
   ]);
   assert.equal(to.taken[1].body, `docs failed\ndisk_full: ${ERROR.message}\n12 inserted in 0 s`);
+});
+
+test("healthchecks takes a recovery for a success only where the job has completed", async (t) => {
+  const to = await receiver(t);
+  const { start, clock } = notifyBench(t, [
+    { name: "ops", type: "healthchecks", url: `${to.url}/x`, on: ["recovered"] },
+  ]);
+  const { log, notifications } = await start();
+  const recovered = { kind: "recovered", tenant: TENANT, atMs: clock.now() } as const;
+  const late = await begun(log, jobOf("docs"));
+  const failed = await ended(log, await begun(log, jobOf("mail")), {
+    status: "failed",
+    error: ERROR,
+  });
+  const completed = await ended(log, await begun(log, jobOf("photos")), { status: "completed" });
+
+  for (const job of [late, failed, completed]) {
+    notifications.occurred({ ...recovered, sync: job.sync, job });
+  }
+  // Its deadline is longer now.
+  notifications.occurred({ ...recovered, sync: jobOf("longer").sync, job: undefined });
+  await to.until(4);
+
+  assert.deepEqual(to.taken.map(({ path }) => path), [
+    `/x/log?rid=${late.id}`,
+    `/x/log?rid=${failed.id}`,
+    `/x?rid=${completed.id}`,
+    "/x",
+  ]);
 });
 
 test("Slack gets a text in which nothing of the job's is markup or calls anybody", async (t) => {
