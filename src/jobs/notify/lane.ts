@@ -84,8 +84,7 @@ export class Lane {
     const { store, target, clock, logger } = this.#options;
     while (!this.#stopping.signal.aborted) {
       this.#woken = false;
-      const count = store.expire();
-      if (count > 0) logger.error("{count} notifications waited for too long: given up", { count });
+      giveUpOld(store, logger);
       const row = store.next(target.name);
       if (!row) return;
       const waitMs = Math.max(row.dueAtMs, this.#restUntilMs) - clock.now();
@@ -136,6 +135,12 @@ export class Lane {
     const waitMs = Math.min(ms, 2 * BACKOFF_MS.last);
     this.#callOff = this.#options.clock.after(waitMs, () => this.wake());
   }
+}
+
+/** Gives up what has waited for too long, whoever it is for, and says so. */
+export function giveUpOld(store: DeliveryStore, logger: Logger): void {
+  const count = store.expire();
+  if (count > 0) logger.error("{count} notifications waited for too long: given up", { count });
 }
 
 function backoffMs(failures: number): number {

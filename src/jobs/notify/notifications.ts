@@ -15,7 +15,7 @@ import {
   DeliveryStore,
   type Occasion,
 } from "./delivery_store.ts";
-import { Lane } from "./lane.ts";
+import { giveUpOld, Lane } from "./lane.ts";
 import type { Message, ShownJob } from "./message.ts";
 import { type Target, wants } from "./target.ts";
 
@@ -66,7 +66,7 @@ export class Notifications {
     const { path, clock, durability } = this.#options;
     if (targets.length === 0 && !existsSync(path)) return;
     this.#store = new DeliveryStore(path, clock, durability);
-    this.#store.expire();
+    giveUpOld(this.#store, this.#logger);
     this.#store.setTargets(targets);
     // Without a target nobody looks: what happens from here on is no one's to be told.
     if (targets.length === 0 || this.#store.position === undefined) {

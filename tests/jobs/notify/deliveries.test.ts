@@ -27,6 +27,7 @@ import {
 } from "../../support/notify_bench.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { receiver } from "../../support/receiver.ts";
+import { serverLog } from "../../support/server_log.ts";
 import { tempDirectory } from "../../support/temp.ts";
 
 const FAILED = { status: "failed", error: { code: "lost", message: "gone" } } as const;
@@ -300,6 +301,23 @@ test("what was not sent is sent by the next process, under the id it had", async
 
   assert.deepEqual(second.deliveries(), ["failed delivered HTTP 200"]);
   assert.deepEqual(new Set(to.taken.map(({ headers }) => headers["webhook-id"])).size, 1);
+});
+
+test("what grew too old while no server ran is given up at the start, and said so", async (t) => {
+  const lines = await serverLog(t, "notify");
+  const { clock, start } = await bench(t, [500]);
+  const first = await start();
+  await first.run(jobOf("docs"), FAILED);
+  await first.tried(1);
+  await first.stop();
+  clock.advance(AGE_MAX_MS + 1);
+
+  const second = await start([]); // so that nothing else looks
+
+  assert.deepEqual(second.deliveries(), [
+    "failed given_up it waited for too long; at last: HTTP 500",
+  ]);
+  assert.equal(lines.at(-1), "error: 1 notifications waited for too long: given up");
 });
 
 test("a try that is under way at a stop is called off, and made by the next process", async (t) => {
