@@ -2,13 +2,15 @@
 
 /**
  * - `certificate`: the server is there, and is not believed to be who it says
- * - `other`: anything else, also what only a runtime has a word for
+ * - `port`: the runtime does not ask it
+ * - `other`: anything else, in the runtime's words, which may have the URL in them
  */
 export type UnreachedKind =
   | "certificate"
   | "refused"
   | "name"
   | "route"
+  | "port"
   | "closed"
   | "late"
   | "protocol"
@@ -65,7 +67,7 @@ const KINDS: readonly (readonly [UnreachedKind, RegExp, string])[] = [
   ],
   ["protocol", /Malformed_HTTP|invalid HTTP/i, "it does not speak HTTP there"],
   [
-    "other",
+    "port",
     /requests to port \d+ are blocked/i,
     "Deno asks nothing of this port, as browsers do not",
   ],

@@ -137,7 +137,7 @@ for (
     [
       "a port that Deno does not ask",
       new TypeError("Fetch failed: Requests to port 9 are blocked"),
-      "other",
+      "port",
       "Deno asks nothing of this port, as browsers do not",
     ],
     [

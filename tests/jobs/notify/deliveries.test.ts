@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { attempt } from "../../../src/jobs/notify/attempt.ts";
 import {
   AGE_MAX_MS,
   DeliveryStore,
@@ -262,6 +263,17 @@ test("a target that nobody answers for is told of in words, and asked less and l
   }
 
   assert.deepEqual(deliveries(), ["failed waiting connection refused"]);
+});
+
+test("a port that Deno does not ask is told of in words too", async () => {
+  const request = { url: "http://127.0.0.1:1/s3cr3t", method: "POST", headers: {}, body: "" };
+
+  const { kind, result } = await attempt(request, new FakeClock(), new AbortController().signal);
+
+  const words = "Deno" in globalThis
+    ? "Deno asks nothing of this port, as browsers do not"
+    : "connection refused";
+  assert.deepEqual([kind, result], ["failed", words]);
 });
 
 test("a message over which the target fails stands in no other's way, but for its own job's", async (t) => {
