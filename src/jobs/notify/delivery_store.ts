@@ -19,6 +19,9 @@ export const DONE_MAX = 1_000;
 /** Deliveries that one list may ask for. */
 export const DELIVERIES_LIMIT_MAX = 200;
 
+/** How long a statement waits for somebody else's lock, in milliseconds: all others wait with it. */
+const BUSY_MS = 100;
+
 /** "STnt": tells this file from another application's database. */
 const APPLICATION_ID = 0x53546e74;
 /**
@@ -100,6 +103,8 @@ export interface DeliveryPage {
 export class DeliveryStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
+  /** Something has been removed that may be in the WAL still. */
+  #unwiped = false;
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
   constructor(path: string, clock: Clock, durability: Durability) {
@@ -110,6 +115,7 @@ export class DeliveryStore {
       what: "the queue of notifications",
     });
     this.#db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
   }
@@ -270,12 +276,28 @@ export class DeliveryStore {
     });
   }
 
-  /** Removes all that is known of the job. */
+  /** Removes all that is known of the job; after that `wipe` has to be called. */
   forget({ tenant, id }: JobKey): void {
     const { changes } = this.#db.prepare("DELETE FROM deliveries WHERE tenant = ? AND job = ?")
       .run(tenant, id);
-    // The pages that were overwritten may be in the WAL still as they were.
-    if (changes > 0) this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#unwiped ||= changes > 0;
+  }
+
+  /**
+   * Leaves nothing in the WAL of what was removed: the pages that were overwritten may be in there as
+   * they were.
+   *
+   * @returns false where somebody reads the file meanwhile (a backup), who needs what is in there
+   */
+  wipe(): boolean {
+    if (!this.#unwiped) return true;
+    try {
+      this.#db.exec("PRAGMA busy_timeout = 0"); // a reader may take minutes
+      this.#unwiped = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.busy !== 0;
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    }
+    return !this.#unwiped;
   }
 
   close(): void {

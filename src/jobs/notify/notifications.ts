@@ -6,6 +6,7 @@ import type { EventLog } from "../../log/event_log.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import { loggerOf } from "../../logger.ts";
 import { reasonOf } from "../../reason.ts";
+import type { JobKey } from "../../sync/ids.ts";
 import type { Job } from "../../sync/job.ts";
 import type { Occurrence } from "../occurrence.ts";
 import { Occurrences } from "../occurrences.ts";
@@ -23,6 +24,8 @@ import { type Target, wants } from "./target.ts";
 const UNTOLD_MS = 60_000;
 /** The position is written again when it has moved so far, in milliseconds. */
 const POSITION_MS = 10_000;
+/** After so many milliseconds it is tried again to wipe out what was removed. */
+const WIPE_AGAIN_MS = 60_000;
 
 export interface NotificationsOptions {
   /** The queue's file; it is made when there is somebody to tell. */
@@ -51,6 +54,7 @@ export class Notifications {
   #lanes: readonly Lane[] = [];
   #sending = false;
   #writtenMs = 0;
+  #callOffWipe: (() => void) | undefined;
   #replaced: Promise<void> = Promise.resolve();
 
   constructor(options: NotificationsOptions) {
@@ -82,7 +86,7 @@ export class Notifications {
     const { log, hub, clock, stallAfterMs, onFault } = this.#options;
     const sinceMs = store.position ?? clock.now();
     this.#writtenMs = sinceMs;
-    for (const key of store.jobs()) if (!await log.get(key)) store.forget(key);
+    for (const key of store.jobs()) if (!await log.get(key)) this.#forget(key);
     this.#occurrences = new Occurrences({
       log,
       hub,
@@ -91,7 +95,7 @@ export class Notifications {
       onFault,
       tell: (occurrence) => this.#add(occurrence),
       onCaughtUp: (atMs) => this.#caughtUp(atMs - UNTOLD_MS),
-      onGone: (key) => store.forget(key),
+      onGone: (key) => this.#forget(key),
       silenceOf: (key) => store.silenceOf(key),
     });
     await this.#occurrences.start(sinceMs);
@@ -132,6 +136,7 @@ export class Notifications {
   async stop(graceMs: number): Promise<void> {
     await this.#replaced;
     await this.#occurrences?.stop();
+    this.#callOffWipe?.();
     if (this.#sending && graceMs > 0) await this.#lastSendings(graceMs);
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
     this.#store?.close();
@@ -164,6 +169,24 @@ export class Notifications {
     for (const lane of this.#lanes) {
       if (targets.some(({ name }) => name === lane.name)) lane.wake();
     }
+  }
+
+  #forget(key: JobKey): void {
+    this.#store?.forget(key);
+    this.#wipe();
+  }
+
+  #wipe(): void {
+    if (this.#store?.wipe() !== false) return;
+    const { clock, onFault } = this.#options;
+    this.#callOffWipe ??= clock.after(WIPE_AGAIN_MS, () => {
+      this.#callOffWipe = undefined;
+      try {
+        this.#wipe();
+      } catch (cause) {
+        onFault(cause); // the next removal tries it again
+      }
+    });
   }
 
   #messageOf({ kind, tenant, sync, job, atMs, detail = "" }: Occurrence): Message {

@@ -606,6 +606,29 @@ test("nothing is left of a job that is removed, nor of one removed while nobody 
   assert.equal(readFileSync(path).includes(canary), false);
 });
 
+test("what a reader of the queue's file kept in its WAL is gone a minute after he is", async (t) => {
+  const { start, path, to, clock } = await bench(t);
+  to.answer = (_, response) => void response.writeHead(500).end();
+  const { log, run, tried } = await start();
+  const canary = "canary-7f3e";
+  const job = await run(jobOf("docs", { meta: { canary } }), FAILED);
+  await tried(1);
+  const reader = new DatabaseSync(path);
+  reader.exec("BEGIN");
+  reader.prepare("SELECT * FROM deliveries").all();
+  const holds = () => [path, `${path}-wal`].some((file) => readFileSync(file).includes(canary));
+
+  await log.remove(job);
+  await turns();
+  clock.advance(60_000);
+  const kept = holds();
+  reader.close();
+  clock.advance(60_000);
+  await turns();
+
+  assert.deepEqual([kept, holds(), clock.waiting], [true, false, 0]);
+});
+
 /** A port that nobody listens on. */
 async function closedPort(): Promise<number> {
   const server = createServer();
