@@ -19,7 +19,7 @@ export async function restore(file: string, flags: Flags): Promise<number> {
   const directory = new DataDirectory(await dataFrom(flags));
   try {
     const { jobs, replaced } = restoreLog(directory, file);
-    const before = replaced ? "; the log that was there is log.db.replaced" : "";
+    const before = replaced === undefined ? "" : `; the log that was there is ${replaced}`;
     say(flags, { jobs }, `Restored ${jobs === 1 ? "1 job" : `${jobs} jobs`}${before}`);
     return ExitCode.ok;
   } finally {

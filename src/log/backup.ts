@@ -1,13 +1,24 @@
 /** Copies of the event log: taken while a server writes it, put back while none does. */
-import { closeSync, copyFileSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { newEpoch } from "../sync/ids.ts";
 import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
-import { openVersioned } from "./migrate.ts";
+import { openVersioned, StoreForeignError, StoreFullError, StoreVersionError } from "./migrate.ts";
+import { copyWithWal } from "./migration_copy.ts";
+import { lacksRoom } from "./sqlite_faults.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 
-/** There is no log there, or the file cannot be written. */
+/** There is no log there, or a file cannot be read or written. */
 export class BackupError extends Error {
   override readonly name = "BackupError";
 }
@@ -21,77 +32,118 @@ export class BackupError extends Error {
  */
 export async function backUpLog(log: string, file: string): Promise<void> {
   if (!existsSync(log)) throw new BackupError(`Cannot back up "${log}": there is no log`);
-  if (existsSync(file)) {
-    throw new BackupError(`Cannot back up to "${file}": there is a file already`);
-  }
+  const cannot = `Cannot back up to "${file}": `;
+  if (basename(file) === "") throw new BackupError(`${cannot}expected the name of a new file`);
+  if (existsSync(file)) throw new BackupError(`${cannot}there is a file already`);
   const unfinished = `${file}.unfinished`;
   try {
     rmSync(unfinished, { force: true });
     closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
   } catch (cause) {
-    const reason = reasonOf(cause);
-    throw new BackupError(`Cannot back up to "${file}": ${reason}`, { cause });
+    throw refusal(cannot, cause, file);
   }
-  const db = new DatabaseSync(log, { timeout: 5_000 });
+  let db: DatabaseSync | undefined;
   try {
-    // A reader of one moment: else each commit of the server would have the copy begin anew.
-    db.exec("BEGIN");
-    db.prepare("SELECT 1 FROM sqlite_schema").get();
-    await backup(db, unfinished);
+    db = atThisMoment(log);
+    await backup(db, unfinished).catch((cause) => {
+      throw refusal(cannot, cause, file);
+    });
     renameSync(unfinished, file);
   } finally {
-    db.close();
+    db?.close();
     rmSync(unfinished, { force: true });
   }
 }
 
+/** A reader of one moment: else each commit of the server would have the copy begin anew. */
+function atThisMoment(log: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(log, { timeout: 5_000 });
+    db.exec("BEGIN");
+    db.prepare("SELECT 1 FROM sqlite_schema").get();
+    return db;
+  } catch (cause) {
+    db?.close();
+    throw refusal(`Cannot back up "${log}": `, cause, log);
+  }
+}
+
 /**
- * Puts a backup in the log's place; what was there stays beside it as `log.db.replaced`. Every
- * job gets a new epoch, so that viewers who have seen more than the backup holds are told of a
- * gap. A backup of an older schema is brought up to today's.
+ * Puts a backup in the log's place; what was there stays beside it as `log.db.replaced`, or with a
+ * number where there is one of that name. Every job gets a new epoch, so that viewers who have seen
+ * more than the backup holds are told of a gap. A backup of an older schema is brought up to
+ * today's. What a killed server has left in the WAL beside the file is part of it.
  *
  * @param directory held, so that no server has it
- * @returns how many jobs there are, and whether there was a log before
- * @throws {BackupError} when the file is damaged; {StoreVersionError | StoreForeignError}
+ * @returns how many jobs there are, and where the log that was there is now
+ * @throws {BackupError} when the file is damaged, or cannot be read or written
+ * @throws {StoreVersionError | StoreForeignError}
  */
 export function restoreLog(
   directory: DataDirectory,
   file: string,
-): { readonly jobs: number; readonly replaced: boolean } {
-  if (!existsSync(file)) throw new BackupError(`Cannot restore "${file}": there is no such file`);
-  const fresh = directory.file(`${LOG_FILE}.restoring`);
-  const log = directory.file(LOG_FILE);
-  removeDatabase(fresh);
+): { readonly jobs: number; readonly replaced: string | undefined } {
+  const cannot = `Cannot restore "${file}": `;
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (!stat) throw new BackupError(`${cannot}there is no such file`);
+  if (!stat.isFile()) throw new BackupError(`${cannot}it is not a file`);
+  const named = directory.file(LOG_FILE);
+  // Where it is a link, the log stays on the disk that was chosen for it.
+  const log = existsSync(named) ? realpathSync(named) : named;
+  const fresh = `${log}.restoring`;
   try {
-    copyFileSync(file, fresh);
+    removeDatabase(fresh);
+    copyWithWal(file, fresh);
     const db = openVersioned(fresh, { ...LOG_SCHEMA, what: "the backup", copyOf: file });
-    const jobs = freshEpochs(db, file);
+    const jobs = freshEpochs(db, cannot);
     db.close(); // takes the WAL in
-    const replaced = existsSync(log);
-    if (replaced) {
+    const replaced = existsSync(log) ? freeName(`${log}.replaced`) : undefined;
+    if (replaced !== undefined) {
       openVersioned(log, LOG_SCHEMA).close(); // so that the file alone is all of it
-      removeDatabase(`${log}.replaced`);
-      renameSync(log, `${log}.replaced`);
+      renameSync(log, replaced);
     }
     renameSync(fresh, log);
     return { jobs, replaced };
+  } catch (cause) {
+    throw refusal(cannot, cause, fresh);
   } finally {
     removeDatabase(fresh);
   }
 }
 
-function freshEpochs(db: DatabaseSync, file: string): number {
-  const [{ quick_check: verdict }] = db.prepare("PRAGMA quick_check(1)").all();
-  if (verdict !== "ok") {
+function freshEpochs(db: DatabaseSync, cannot: string): number {
+  try {
+    const [{ quick_check: verdict }] = db.prepare("PRAGMA quick_check(1)").all();
+    if (verdict !== "ok") throw new BackupError(`${cannot}it is damaged (${verdict})`);
+    const jobs = db.prepare("SELECT pk FROM jobs").all();
+    const update = db.prepare("UPDATE jobs SET epoch = ? WHERE pk = ?");
+    db.exec("BEGIN");
+    for (const { pk } of jobs) update.run(newEpoch(), pk);
+    db.exec("COMMIT");
+    return jobs.length;
+  } catch (cause) {
     db.close();
-    throw new BackupError(`Cannot restore "${file}": it is damaged (${verdict})`);
+    throw cause;
   }
-  const jobs = db.prepare("SELECT pk FROM jobs").all();
-  const update = db.prepare("UPDATE jobs SET epoch = ? WHERE pk = ?");
-  db.exec("BEGIN");
-  for (const { pk } of jobs) update.run(newEpoch(), pk);
-  db.exec("COMMIT");
-  return jobs.length;
+}
+
+/** What went wrong, with what was tried, and the place where there is no room. */
+function refusal(cannot: string, cause: unknown, path: string): Error {
+  if ([BackupError, StoreForeignError, StoreVersionError].some((type) => cause instanceof type)) {
+    return cause as Error; // each of them is one
+  }
+  const full = cause instanceof StoreFullError || lacksRoom(cause, path);
+  const reason = full ? `there is no room left in "${dirname(path)}"` : reasonOf(cause);
+  return new BackupError(`${cannot}${reason}`, { cause });
+}
+
+/** What was put aside before stays: it may be the last copy. */
+function freeName(path: string): string {
+  for (let number = 2, name = path;; number++) {
+    if (!existsSync(name)) return name;
+    name = `${path}.${number}`;
+  }
 }
 
 function removeDatabase(path: string): void {

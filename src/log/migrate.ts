@@ -23,7 +23,7 @@ export interface VersionedSchema {
   readonly migrations: readonly string[];
   /** What the file is called in errors, with its article: "the event log". */
   readonly what: string;
-  /** The file that errors name, where that at `path` is a copy of it. */
+  /** The file that errors name, where that at `path` is a copy of it; an empty one is refused then. */
   readonly copyOf?: string;
 }
 
@@ -64,6 +64,9 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     // Looked at before WAL is switched on: a file that is not ours stays as it is, byte for byte.
     let found = recognise(db, schema, cannot);
+    if (found === 0 && schema.copyOf !== undefined) {
+      throw new StoreForeignError(`${cannot}there is nothing in it`);
+    }
     for (let tries = 1; found > 0 && found < schema.migrations.length; tries++) {
       db.close();
       const fault = backUp(path, found);

@@ -1,4 +1,4 @@
-/** The copy of a SQLite file that is made before a migration changes it. */
+/** Copies of SQLite files: the one that is made before a migration changes it. */
 import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
@@ -19,13 +19,7 @@ const SUFFIXES = ["", "-wal"];
 export function backUp(path: string, version: number): Error | undefined {
   const unfinished = `${path}.v${version}.${process.pid}.tmp`;
   try {
-    const before = stampOf(path);
-    for (const suffix of SUFFIXES) {
-      if (!existsSync(path + suffix)) continue;
-      copyFileSync(path + suffix, unfinished + suffix);
-      chmodSync(unfinished + suffix, 0o600);
-    }
-    if (stampOf(path) !== before) throw new Error("it is written to while it is copied");
+    copyWithWal(path, unfinished);
     requireWhole(unfinished, version);
     renameSync(unfinished, `${path}.v${version}.bak`);
     return undefined;
@@ -34,6 +28,17 @@ export function backUp(path: string, version: number): Error | undefined {
   } finally {
     for (const suffix of [...SUFFIXES, "-shm"]) rmSync(unfinished + suffix, { force: true });
   }
+}
+
+/** Copies a SQLite file with its WAL, for its owner alone. @throws {Error} when somebody writes to it */
+export function copyWithWal(path: string, copy: string): void {
+  const before = stampOf(path);
+  for (const suffix of SUFFIXES) {
+    if (!existsSync(path + suffix)) continue;
+    copyFileSync(path + suffix, copy + suffix);
+    chmodSync(copy + suffix, 0o600);
+  }
+  if (stampOf(path) !== before) throw new Error("it is written to while it is copied");
 }
 
 /** Another one when the files were written to. */

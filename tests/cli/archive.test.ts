@@ -101,7 +101,8 @@ test("restore says what became of the log that was there, where there was one", 
   const over = await restored(server.data);
   const fresh = await restored(join(directory, "fresh"));
 
-  assert.equal(over.stdout, "Restored 1 job; the log that was there is log.db.replaced\n");
+  const replaced = join(server.data, "log.db.replaced");
+  assert.equal(over.stdout, `Restored 1 job; the log that was there is ${replaced}\n`);
   assert.equal(fresh.stdout, "Restored 1 job\n");
 });
 

@@ -2,17 +2,23 @@ import assert from "node:assert/strict";
 import {
   closeSync,
   copyFileSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  renameSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { BackupError, backUpLog, restoreLog } from "../../src/log/backup.ts";
 import { DataDirectory } from "../../src/log/data_directory.ts";
+import { StoreForeignError } from "../../src/log/migrate.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { line, newJob, stillClock } from "../support/log_contract.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -26,9 +32,16 @@ async function bench(t: { after(run: () => void): void }) {
     remove();
   });
   const file = directory.file("log.db");
-  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const log = new SqliteLog({
+    path: file,
+    durability: "normal",
+    clock: stillClock(),
+  });
   const { job } = await log.create(newJob());
-  const facts = Array.from({ length: 5_000 }, (_, n) => line(`line ${n} ${"x".repeat(100)}`));
+  const facts = Array.from(
+    { length: 5_000 },
+    (_, n) => line(`line ${n} ${"x".repeat(100)}`),
+  );
   await log.append(job, () => ({ facts }));
   await log.close();
   return { directory, file, backup: join(path, "backup.db") };
@@ -77,7 +90,104 @@ test("restoreLog() puts all aside that a killed server has left, what is in its 
   const [old, restored] = [`${file}.replaced`, file].map((path) =>
     new SqliteLog({ ...options, path })
   );
-  assert.deepEqual([replaced, (await old.get(job))?.id], [true, job.id]);
+  assert.deepEqual([replaced, (await old.get(job))?.id], [
+    `${file}.replaced`,
+    job.id,
+  ]);
   assert.equal(await restored.get(job), undefined);
   await Promise.all([old.close(), restored.close()]);
+});
+
+test("restoreLog() refuses what holds nothing, and leaves the log and nothing else", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  const tables = `${backup}.no-tables`;
+  writeFileSync(backup, "");
+  const db = new DatabaseSync(tables);
+  db.exec("PRAGMA journal_mode = WAL");
+  db.close();
+  const before = [readdirSync(directory.path), readFileSync(file)];
+
+  for (const nothing of [backup, tables]) {
+    assert.throws(
+      () => restoreLog(directory, nothing),
+      new StoreForeignError(
+        `Cannot open the backup "${nothing}": there is nothing in it`,
+      ),
+    );
+  }
+
+  assert.deepEqual([readdirSync(directory.path), readFileSync(file)], before);
+});
+
+test("restoreLog() takes what a killed server has left in the WAL beside the file", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  const options = { durability: "normal", clock: stillClock() } as const;
+  copyFileSync(file, backup);
+  const killed = new SqliteLog({ ...options, path: backup });
+  const { job } = await killed.create(newJob());
+  const left = ["", "-wal"].map((suffix) => [suffix, readFileSync(backup + suffix)] as const);
+  await killed.close();
+  for (const [suffix, bytes] of left) writeFileSync(backup + suffix, bytes);
+
+  const { jobs } = restoreLog(directory, backup);
+
+  const restored = new SqliteLog({ ...options, path: file });
+  assert.deepEqual([jobs, (await restored.get(job))?.id], [2, job.id]);
+  assert.deepEqual(
+    left.map(([suffix]) => readFileSync(backup + suffix)),
+    left.map(([, b]) => b),
+  );
+  await restored.close();
+});
+
+test("restoreLog() keeps every log that it has put aside", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  const first = readFileSync(file);
+
+  const replaced = [1, 2, 3].map(() => restoreLog(directory, backup).replaced);
+
+  const names = ["replaced", "replaced.2", "replaced.3"].map((name) => `${file}.${name}`);
+  assert.deepEqual(replaced, names);
+  assert.deepEqual(readFileSync(names[0]), first);
+});
+
+test("restoreLog() leaves the log where a link says that it is", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  const elsewhere = join(dirname(backup), "elsewhere");
+  mkdirSync(elsewhere);
+  renameSync(file, join(elsewhere, "big.db"));
+  symlinkSync(join(elsewhere, "big.db"), file);
+
+  const { replaced } = restoreLog(directory, backup);
+
+  assert.equal(replaced, join(elsewhere, "big.db.replaced"));
+  assert.deepEqual(readdirSync(elsewhere).sort(), [
+    "big.db",
+    "big.db.replaced",
+  ]);
+  assert.equal(readlinkSync(file), join(elsewhere, "big.db"));
+});
+
+test("restoreLog() and backUpLog() say what they cannot read or write", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  writeFileSync(backup, "no log");
+
+  assert.throws(
+    () => restoreLog(directory, directory.path),
+    new BackupError(`Cannot restore "${directory.path}": it is not a file`),
+  );
+  assert.throws(
+    () => restoreLog(directory, "/dev/null"),
+    new BackupError(`Cannot restore "/dev/null": it is not a file`),
+  );
+  await assert.rejects(
+    backUpLog(file, ""),
+    new BackupError(`Cannot back up to "": expected the name of a new file`),
+  );
+  await assert.rejects(
+    backUpLog(backup, join(directory.path, "x")),
+    new BackupError(`Cannot back up "${backup}": file is not a database`),
+  );
 });
