@@ -6,7 +6,13 @@ import { parseJobId } from "../sync/ids.ts";
 import { durationMs, DURATIONS, isAmount } from "../jobs/amounts.ts";
 import { NO_AUTH } from "./auth_config.ts";
 import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
-import { type Connection, localServer, namedServer, runningServer } from "./connect.ts";
+import {
+  type Connection,
+  localServer,
+  namedServer,
+  runningServer,
+  variablesFor,
+} from "./connect.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import type { Flags } from "./flags.ts";
@@ -71,7 +77,7 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
 }
 
 async function connected(what: string, flags: Flags): Promise<Connection> {
-  if (namedServer(flags) !== undefined) {
+  if (namedServer(flags, variablesFor(flags)) !== undefined) {
     return { client: await runningServer(what, flags), own: false, close: () => Promise.resolve() };
   }
   logToStderr("warning");

@@ -30,8 +30,9 @@ export interface Connection {
  * @throws {UsageError} when there is none, or no key for it
  */
 export async function runningServer(what: string, flags: Flags): Promise<Client> {
-  const named = namedServer(flags);
-  const given = givenKey(flags);
+  const env = variablesFor(flags);
+  const named = namedServer(flags, env);
+  const given = givenKey(flags, env);
   if (named !== undefined && given !== undefined) return { server: named, key: given };
   if (named !== undefined) {
     throw new UsageError(
@@ -86,9 +87,17 @@ export async function localServer(
   }
 }
 
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** None where --data names a server: a flag beats the variables, which would name another one. */
+export function variablesFor(flags: Flags): Variables {
+  const ofDirectory = text(flags.data) !== undefined && text(flags.server) === undefined;
+  return ofDirectory ? {} : process.env;
+}
+
 /** The URL of --server or SYNCTAIL_SERVER, without a slash at its end. @throws {UsageError} */
-export function namedServer(flags: Flags): string | undefined {
-  const named = text(flags.server) ?? text(process.env.SYNCTAIL_SERVER);
+export function namedServer(flags: Flags, env: Variables = process.env): string | undefined {
+  const named = text(flags.server) ?? text(env.SYNCTAIL_SERVER);
   if (named !== undefined && !/^https?:$/.test(URL.parse(named)?.protocol ?? "")) {
     throw new UsageError(
       `--server: got "${
@@ -104,8 +113,7 @@ export function namedServer(flags: Flags): string | undefined {
  *
  * @throws {UsageError} when that file cannot be read, or holds nothing
  */
-export function givenKey(flags: Flags): string | undefined {
-  const { env } = process;
+export function givenKey(flags: Flags, env: Variables = process.env): string | undefined {
   const given = text(flags.key) ?? (text(flags.keyFile) ? undefined : text(env.SYNCTAIL_KEY));
   if (given !== undefined) return given;
   const file = text(flags.keyFile) ?? text(env.SYNCTAIL_KEY_FILE);

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
-import { namedServer } from "./connect.ts";
+import { namedServer, variablesFor } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { fetchFrom } from "./fetch_from.ts";
@@ -13,7 +13,7 @@ const ANSWER_MS = 5_000;
 
 /** Ends with 0 when the server answers, else with 1 and the reason. @throws {UsageError} */
 export async function health(flags: Flags): Promise<number> {
-  const named = namedServer(flags);
+  const named = namedServer(flags, variablesFor(flags));
   const data = named === undefined ? await dataFrom(flags) : "";
   const server = named === undefined ? serverOf(data) : { url: named };
   const fault = server ? await faultOf(server) : `no server runs on "${data}"`;

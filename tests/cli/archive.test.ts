@@ -191,6 +191,27 @@ test("prune removes jobs that are over for long enough, and only says so when as
   assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
 });
 
+test("--data beats SYNCTAIL_SERVER: nothing is asked of the server that the variable names", async (t) => {
+  const { server, key, id } = await served(t);
+  const other = join(server.data, "..", "other");
+  const env = { SYNCTAIL_SERVER: server.url, SYNCTAIL_KEY: key };
+  const there = async (...args: string[]) =>
+    await startProgram.toEnd(t, { args: [...args, "--json", "--data", other], env });
+
+  const pruned = await there("prune", "--older-than", "0");
+  const exported = await there("export");
+  const health = await there("health");
+  const watched = await there("watch", id);
+  const [, end] = await subscribe(server, key, id);
+
+  assert.deepEqual([pruned.code, pruned.stdout], [0, ""]);
+  assert.deepEqual([exported.code, exported.stdout], [0, ""]);
+  assert.equal(health.code, 1);
+  assert.equal(watched.code, 2);
+  assert.match(watched.stderr, /no server runs on ".*other"/);
+  assert.equal(end.data.status, "completed");
+});
+
 test("a data directory of an older schema is copied and brought up to date, with the program's own permissions", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
