@@ -4,6 +4,7 @@ import { systemClock } from "../clock.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import { serverOf } from "../log/data_directory.ts";
 import { logToStderr } from "../logger.ts";
+import { reasonOf } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { cancelJob, runSync } from "./client.ts";
@@ -21,7 +22,8 @@ import { untilStopped } from "./signals.ts";
 const NAMES_MAX = 20;
 
 /**
- * Ends with the job's own end. Ctrl-C cancels the job and waits for its end.
+ * Ends with the job's own end. Ctrl-C cancels the job and waits for its end; where it cannot be
+ * cancelled nothing is waited for.
  *
  * @throws {UsageError} when there is no such sync; then nothing is made on the disk
  */
@@ -45,9 +47,14 @@ export async function run(sync: string, flags: Flags): Promise<number> {
     const page = pageUrl(client.pages ?? client.server, `job/${job.id}`);
     process.stderr.write(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
-    stopped.then(() => cancelJob(client, job.id)).catch((cause) => display.say(String(cause)));
-    const status = await show(client, job.id, { display, clock: systemClock });
-    return status === undefined ? ExitCode.failed : exitCodeOf(status);
+    const left = new AbortController();
+    stopped.then(() => cancelJob(client, job.id)).catch((cause) => {
+      display.say(clean(reasonOf(cause)));
+      left.abort(); // a server that is gone sends no end to wait for
+    });
+    const status = await show(client, job.id, { display, signal: left.signal, clock: systemClock });
+    if (status !== undefined) return exitCodeOf(status);
+    return left.signal.aborted ? ExitCode.interrupted : ExitCode.failed;
   } finally {
     await close();
   }

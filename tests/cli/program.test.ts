@@ -326,6 +326,22 @@ test("run uses the server of the data directory, and a failed job ends it with 1
   assert.match(bad.stdout, /there is no such directory \(source_unreadable\)/);
 });
 
+test("run ends at Ctrl-C where its server is gone, and says why it cannot cancel", async (t) => {
+  const { config, data } = configured(t);
+  const server = await startProgram(t, { args: ["serve", "--config", config], data });
+  const run = startProgram.raw(t, { args: ["run", "slow", "--data", data] });
+  await run.until((stdout) => stdout !== "");
+  await server.stop("SIGKILL");
+  await run.until((stdout) => stdout.includes("trying again"));
+
+  const code = await run.stop("SIGINT");
+
+  assert.equal(code, 130);
+  const words = `cannot reach ${server.url}: connection refused`;
+  assert.match(run.stdout().split("\n").at(-2) ?? "", /^Cannot cancel job "\S+": cannot reach/);
+  assert.ok(run.stdout().endsWith(`${words}\n`), run.stdout());
+});
+
 test("run says where a sync is not known that is in the file by now", async (t) => {
   const { config, data, write, sync } = configured(t);
   const server = await startProgram(t, { args: ["serve", "--config", config], data });
