@@ -27,6 +27,11 @@ const CONFIG_SCHEMA = z.strictObject({
   notify: z.array(TARGET_SCHEMA).optional().describe("Who is told of what happens to jobs"),
 }).meta({ title: "synctail.json" });
 
+/** What of it every command goes by that starts no server. */
+const DATA_SCHEMA = z.looseObject({
+  server: z.looseObject({ data: SERVER_SCHEMA.shape.data }).optional(),
+});
+
 /** A file that is right in all its parts. */
 export interface Config {
   readonly syncs: readonly ConfiguredSync[];
@@ -43,13 +48,21 @@ export interface Config {
 
 /** @throws {ConfigError} when the file cannot be read, or with a line for each fault in it */
 export function readConfig(path: string): Config {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new ConfigError([`${path}: ${whyUnreadable(cause)}`], { cause });
+  return parseConfig(read(path), path);
+}
+
+/**
+ * The file's data directory, whatever else is wrong in it; undefined where it names none.
+ *
+ * @throws {ConfigError} when the file cannot be read, or that is wrong
+ */
+export function readData(path: string): string | undefined {
+  const checked = check(DATA_SCHEMA, parseJson(read(path), path));
+  if ("issues" in checked) {
+    throw new ConfigError(checked.issues.map((issue) => issueLine(path, issue)));
   }
-  return parseConfig(text, path);
+  const data = checked.value.server?.data;
+  return typeof data === "string" ? resolve(dirname(path), data) : undefined;
 }
 
 /**
@@ -93,6 +106,14 @@ function faultOf(json: string): ReturnType<typeof jsonFault> {
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause; // the stack is full
     return undefined;
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new ConfigError([`${path}: ${whyUnreadable(cause)}`], { cause });
   }
 }
 

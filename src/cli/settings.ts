@@ -8,7 +8,8 @@ import type { Config } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
 import { printError } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
-import type { ServerSettings } from "./server_settings.ts";
+import { type ServerSettings, SETTING_ROWS } from "./server_settings.ts";
+import { unknownNames } from "./unknown_names.ts";
 
 /** Read where no file is named, if it is there. */
 export const CONFIG_FILE = "synctail.json";
@@ -37,8 +38,22 @@ export async function settingsFrom(flags: Flags): Promise<Resolved> {
   return { settings, syncs: config.syncs, auth: config.auth, notify: config.notify, file };
 }
 
-/** The data directory of a command that starts no server. */
-export async function dataFrom(flags: Flags): Promise<string> {
-  const { data } = flags;
-  return (await settingsFrom(typeof data === "string" ? { data } : {})).settings.data;
+/**
+ * The data directory of a command that starts no server. Nothing else is looked at: these commands
+ * work beside a server whatever has become of its configuration since.
+ *
+ * @throws {ConfigError} when it is wrong, or the file that would name it cannot be read
+ */
+export async function dataFrom({ data: flag }: Flags): Promise<string> {
+  const { SYNCTAIL_DATA, SYNCTAIL_CONFIG } = process.env;
+  const { warnings } = unknownNames(process.env, SETTING_ROWS.map(({ env }) => env));
+  for (const warning of warnings) printError(`synctail: ${warning}\n`);
+  const { data, config } = resolveSettings({
+    flags: { data: flag },
+    env: { SYNCTAIL_DATA, SYNCTAIL_CONFIG },
+    file: {},
+  }).settings;
+  const file = config ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
+  if (flag !== undefined || SYNCTAIL_DATA || file === undefined) return data;
+  return (await import("./config_file.ts")).readData(file) ?? data;
 }
