@@ -98,7 +98,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
     .action(does(async (flags: Flags) => (await import("./keys.ts")).listKeys(flags)));
   withData(keys.command("revoke"))
     .description("End a key")
-    .argument("<id>", "the key's id, the part between st_ and the next _")
+    .argument("<id>", "the key's id, the part between st_ and the next _; the whole key does too")
     .action(
       does(async (id: string, flags: Flags) => (await import("./keys.ts")).revokeKey(id, flags)),
     );

@@ -1,7 +1,7 @@
 /** `keys`: create, list and revoke, also beside a running server. */
 import { join } from "node:path";
 import process from "node:process";
-import { formatApiKey, newApiKey } from "../auth/api_key.ts";
+import { formatApiKey, KEY_START, newApiKey } from "../auth/api_key.ts";
 import { KeyStore } from "../auth/key_store.ts";
 import type { KeyInfo } from "../auth/key_row.ts";
 import { parseScopes } from "../auth/scopes.ts";
@@ -46,8 +46,13 @@ export async function listKeys(flags: Flags): Promise<number> {
   });
 }
 
-/** @throws {UsageError} when there is no such key */
-export async function revokeKey(id: string, flags: Flags): Promise<number> {
+/**
+ * Of a whole key its id counts, and no more of it is shown.
+ *
+ * @throws {UsageError} when there is no such key
+ */
+export async function revokeKey(given: string, flags: Flags): Promise<number> {
+  const [id] = given.trim().replace(KEY_START, "").split("_");
   return await withKeys(flags, (keys) => {
     const revoked = keys.revoke(id);
     if (!revoked) {

@@ -423,6 +423,9 @@ test("keys create, list and revoke work beside a server", async (t) => {
   await before.body?.cancel();
   const revoked = await keys("revoke", created.id);
   const unknown = await keys("revoke", "nothing");
+  const whole = JSON.parse((await keys("create", "--json")).stdout);
+  const byKey = await keys("revoke", whole.key);
+  const strange = await keys("revoke", `st_0123456789_${"s".repeat(43)}`);
   const wrong = await keys("create", "--scopes", "read,fly");
 
   assert.deepEqual([created.tenant, created.scopes, before.status], ["acme", ["read"], 200]);
@@ -430,6 +433,10 @@ test("keys create, list and revoke work beside a server", async (t) => {
   assert.ok(!JSON.stringify(list).includes(created.key));
   assert.deepEqual([revoked.code, unknown.code, wrong.code], [0, 2, 2]);
   assert.match(wrong.stderr, /fly/);
+  assert.equal(byKey.code, 0);
+  assert.match(byKey.stdout, new RegExp(`^${whole.id}  .* revoked `));
+  const words = 'Cannot revoke key "0123456789": there is none of that id';
+  assert.deepEqual([strange.code, strange.stderr], [2, `synctail: ${words}\n`]);
 });
 
 test("demo indexes a folder, says how to watch it, takes the next port, and shows what changed at the next start", async (t) => {
