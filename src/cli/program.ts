@@ -8,6 +8,7 @@ import { reasonOf } from "../reason.ts";
 import { PortTakenError } from "../runtime/serve.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, RefusedError, UsageError } from "./exit.ts";
+import { hearHangup } from "./hangup.ts";
 import { printError, surviveClosedOutput } from "./output.ts";
 import { serveFlags } from "./serve_flags.ts";
 
@@ -15,6 +16,7 @@ import { serveFlags } from "./serve_flags.ts";
 export async function program(args: readonly string[]): Promise<number> {
   try {
     const flags = serveFlags(args);
+    if (flags) hearHangup(); // before all that serve needs is loaded
     if (flags) return await (await import("./serve.ts")).serve(flags);
     surviveClosedOutput();
     return await (await import("./commands.ts")).commandLine(args);

@@ -11,6 +11,7 @@ import type { TenantId } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { atHangup } from "./hangup.ts";
 import { readKeysFile } from "./open_auth.ts";
 import { print, printError } from "./output.ts";
 import { pagesOf } from "./pages.ts";
@@ -52,8 +53,7 @@ export async function serve(flags: Flags): Promise<number> {
     ? JSON.stringify({ type: "listening", url })
     : listeningWords(note, settings.hostname);
   // Whoever has read the line may send a signal the next moment.
-  const { keysFile } = settings;
-  if (file !== undefined || keysFile !== undefined) reloadOnHangup(server, file, keysFile);
+  reloadOnHangup(server, file, settings.keysFile);
   print(`${line}\n`);
   if (first && !settings.json && process.stdout.isTTY) {
     const { signInUrl } = await import("./link.ts");
@@ -108,7 +108,10 @@ function reloadOnHangup(
       );
     }
   };
-  process.on("SIGHUP", async () => {
+  atHangup(async () => {
+    if (file === undefined && keysFile === undefined) {
+      logger.info("SIGHUP: there is no file to read again");
+    }
     await again(file, async (path) => {
       const { readConfig } = await import("./config_file.ts");
       const { syncs, notify } = readConfig(path);

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { framesOf, type Seen } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
+import { until as waitUntil } from "../support/until.ts";
 
 /** A configuration with a quick sync and one that runs until it is stopped. */
 function configured(t: Cleanup) {
@@ -258,6 +259,15 @@ test("SIGHUP reads the syncs again, and keeps the old ones when the file is wron
   await said(/is wrong, so nothing has changed/);
 
   assert.deepEqual([after, await names()], [["other"], ["other"]]);
+});
+
+test("SIGHUP does not end a server that has no file to read again", async (t) => {
+  const server = await startProgram(t, { args: ["serve"] });
+
+  process.kill(server.pid, "SIGHUP");
+  await waitUntil(() => server.stderr().includes("SIGHUP: there is no file to read again"));
+
+  assert.equal(await server.stop("SIGTERM"), 0);
 });
 
 test("run needs no server, shows a run in lines, and ends with its end", async (t) => {
