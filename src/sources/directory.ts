@@ -73,8 +73,12 @@ function realPath(files: FileSystem, path: string): string {
   }
 }
 
-/** The root must be there: a tree that is gone is not an empty one. */
-function rootOf(files: FileSystem, path: string): string {
+/**
+ * The directory's real path, empty for `/`. It must be there: a tree that is gone is not an empty one.
+ *
+ * @throws {SourceError} source_unreadable
+ */
+export function rootOf(files: FileSystem, path: string): string {
   try {
     const root = files.realPath(path);
     files.list(root);

@@ -75,8 +75,12 @@ export function wholeNumber(value: number): number {
   return Number.isFinite(value) ? Math.floor(value) % 2 ** 53 : 0;
 }
 
-/** The system's code of an error, such as ENOENT; undefined when it has none. */
+/** What Deno says no to by itself: /dev, /proc and /sys, unless it may do everything. */
+const KEPT_OUT = "Deno's permissions do not allow it";
+
+/** The system's code of an error, such as ENOENT, or why the runtime said no; undefined for any other. */
 export function errorCode(cause: unknown): string | undefined {
+  if (cause instanceof Error && cause.name === "NotCapable") return KEPT_OUT;
   return cause instanceof Error && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : undefined;

@@ -232,6 +232,34 @@ test("directorySource() deletes nothing below a directory that cannot be listed"
   assert.equal(keys().length, 5);
 });
 
+test("directorySource() skips what Deno keeps programs out of, and goes on", async (t) => {
+  const { root, run, write } = bench(t);
+  for (const key of ["a", "b", "dev/c"]) write(key, key);
+  const refuse = (path: string) => {
+    const words = `Requires all access to "${path}", run again with the --allow-all flag`;
+    throw Object.assign(new Error(words), { name: "NotCapable" });
+  };
+  const files = faulty((real) => ({
+    list: (path) => path.endsWith("/dev/") ? refuse(path) : real.list(path),
+    open: (path) => path.endsWith("/b") ? refuse(path) : real.open(path),
+  }));
+
+  const { counts, lines } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, skipped: 2 });
+  assert.deepEqual(lines, [
+    `warning: Skipped "b": it cannot be read (Deno's permissions do not allow it)`,
+    `warning: Cannot list "dev/": Deno's permissions do not allow it; the 0 known below it are left as they are`,
+  ]);
+  await assert.rejects(
+    run({ files: { ...fileSystem, realPath: refuse } }),
+    new SourceError(
+      "source_unreadable",
+      `Cannot read the directory "${root}": Deno's permissions do not allow it`,
+    ),
+  );
+});
+
 test("directorySource() takes a file that vanishes before it is read for deleted", async (t) => {
   const { run, write, remove, keys } = bench(t);
   write("known", "x");
