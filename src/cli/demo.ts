@@ -1,5 +1,5 @@
 /** `demo`: a server and a real sync of a real directory, to be looked at. */
-import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { LINK_SCOPES } from "../auth/scopes.ts";
@@ -8,11 +8,13 @@ import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { makeDataDirectory } from "../log/data_directory.ts";
 import { logToStderr } from "../logger.ts";
 import { PortTakenError } from "../runtime/serve.ts";
+import { rootOf } from "../sources/directory.ts";
 import { fileSystem } from "../sources/file_system.ts";
-import { walk } from "../sources/walk.ts";
+import { SourceError } from "../sources/source.ts";
 import { deriveSyncId, type TenantId } from "../sync/ids.ts";
 import { cliKey } from "./cli_key.ts";
 import { runSync } from "./client.ts";
+import { countFiles } from "./count_files.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
@@ -27,8 +29,6 @@ const TENANT = "default" as TenantId; // a literal of the form that parseTenantI
 const SYNC = "demo";
 /** A run takes at least about this many seconds, so that a person can watch it. */
 const WATCH_S = 10;
-/** No more files than this are counted beforehand: a tree of so many takes long enough by itself. */
-const COUNT_MAX = 200_000;
 /** Ports tried after the first. */
 const PORTS_MAX = 20;
 const PORT_FILE = "demo-port";
@@ -43,7 +43,8 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
   const { signal, stopped } = untilStopped();
   const data = makeDataDirectory(settings.data);
   const tree = treeFrom(folder, data);
-  const sync = demoSync(tree, data, flags.fullSpeed === true);
+  const sync = await demoSync(tree, data, signal, flags.fullSpeed === true);
+  if (signal.aborted) return ExitCode.ok;
   const server = await startOnFreePort(
     {
       ...settings,
@@ -89,24 +90,31 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
 
 /** A named folder, else /usr/share, else where the runtime is installed. Never a home unasked. */
 function treeFrom(folder: string | undefined, data: string): string {
-  const candidates = folder === undefined
-    ? ["/usr/share", dirname(dirname(process.execPath))]
-    : [resolve(folder)];
-  const tree = candidates.find((path) => existsSync(path));
-  if (tree === undefined) {
-    throw new UsageError(`Cannot index "${candidates[0]}": there is no such directory`);
-  }
-  const real = realpathSync(tree);
+  if (folder === "") throw new UsageError('Cannot index "": expected a directory');
+  const unasked = ["/usr/share", dirname(dirname(process.execPath))];
+  const tree = folder ?? unasked.find((path) => existsSync(path)) ?? unasked[0];
+  const real = realPathOf(resolve(tree));
   if (real === data || real.startsWith(`${data}/`)) {
     throw new UsageError(`Cannot index "${tree}": it is synctail's own data directory`);
   }
   return real;
 }
 
+function realPathOf(tree: string): string {
+  try {
+    return rootOf(fileSystem, tree) || "/";
+  } catch (cause) {
+    if (!(cause instanceof SourceError)) throw cause;
+    throw new UsageError(cause.message, { cause });
+  }
+}
+
 /** Each tree has an index of its own, so that a run of another one does not empty the first. */
-function demoSync(tree: string, data: string, fullSpeed: boolean) {
+async function demoSync(tree: string, data: string, signal: AbortSignal, fullSpeed: boolean) {
   const id = deriveSyncId(TENANT, `${SYNC}:${tree}`);
-  const files = fullSpeed ? undefined : countFiles(tree, data);
+  const counting = { excluded: new Set([data]), signal, clock: systemClock };
+  const root = tree === "/" ? "" : tree;
+  const files = fullSpeed ? undefined : await countFiles(fileSystem, root, counting);
   const maxPerS = files === undefined ? undefined : Math.max(1, Math.ceil(files / WATCH_S));
   return {
     id: deriveSyncId(TENANT, SYNC),
@@ -116,15 +124,6 @@ function demoSync(tree: string, data: string, fullSpeed: boolean) {
     destination: { type: "sqlite", path: `${data}/demo-${id.slice(0, 8)}.db` },
     progressIntervalMs: 250,
   } satisfies ConfiguredSync;
-}
-
-/** Undefined when there are too many to count beforehand. */
-function countFiles(tree: string, data: string): number | undefined {
-  let count = 0;
-  for (const _ of walk(fileSystem, tree === "/" ? "" : tree, new Set([data]))) {
-    if (++count > COUNT_MAX) return undefined;
-  }
-  return count;
 }
 
 async function startOnFreePort(

@@ -487,6 +487,20 @@ test("demo indexes a folder, says how to watch it, takes the next port, and show
   assert.deepEqual([first.session.tenant, first.session.scopes], ["default", ["read", "run"]]);
 });
 
+test("demo refuses what is no directory, and starts nothing", async (t) => {
+  const { path, data, config } = configured(t);
+  const refused = async (folder: string) =>
+    (await startProgram.toEnd(t, { args: ["demo", folder, "--data", data] })).stderr;
+
+  const words = await Promise.all(["", config, join(path, "none")].map(refused));
+
+  assert.deepEqual(words, [
+    'synctail: Cannot index "": expected a directory\n',
+    `synctail: Cannot read the directory "${config}": it is not a directory\n`,
+    `synctail: Cannot read the directory "${join(path, "none")}": there is no such directory\n`,
+  ]);
+});
+
 test("demo stopped in the middle ends with 0 and its job as cancelled; it paces a short run and says so", async (t) => {
   const { path, data } = configured(t);
   // At one a second it is still under way when it is stopped, on a busy machine too.
