@@ -35,13 +35,15 @@ class BrokenOffError extends Error {
 
 /**
  * Yields every frame until the terminal one; comes back by itself, with Last-Event-ID, when the
- * connection is lost. Ends early, without an error, when the signal fires.
+ * connection is lost. Ends early, without an error, when the signal fires, and where the connection
+ * ends with a farewell.
  *
  * @throws {RefusedError} when the server answers 4xx, or is not trusted from the start
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<Payload, void, void> {
   const { server, job, signal, clock } = options;
   let connected = false;
+  let farewell = false;
   let lastId: string | undefined;
   let retryMs = WAIT_MS;
   let waitMs = 0;
@@ -58,11 +60,12 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
         if (event.id !== undefined) lastId = event.id;
         const payload = JSON.parse(event.data) as Payload; // the server's own frames are objects
         yield payload;
+        farewell = isFarewell(payload);
         if (isTerminalPayload(payload)) return;
       }
       throw new BrokenOffError("the stream ended before the job did");
     } catch (cause) {
-      if (signal?.aborted) return;
+      if (signal?.aborted || farewell) return;
       if (cause instanceof RefusedError) throw cause;
       const lost = lostBy(server, cause);
       // Another certificate may come for a server that was trusted before.
@@ -85,6 +88,11 @@ function lostBy(server: string, cause: unknown): { readonly kind: string; readon
 /** Whether the job is over with this frame. */
 export function isTerminalPayload(payload: Payload): boolean {
   return payload.type === "progress" && "is_complete" in payload;
+}
+
+/** Whether coming back after this frame would be of no use: the job, or the right to it, is gone. */
+export function isFarewell({ type, code }: Payload): boolean {
+  return type === "error" && (code === "job_deleted" || String(code).startsWith("access_"));
 }
 
 async function connect(

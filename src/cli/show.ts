@@ -2,12 +2,15 @@
 import type { Clock } from "../clock.ts";
 import type { Client } from "./client.ts";
 import type { Display } from "./display.ts";
-import { follow, isTerminalPayload } from "./follow.ts";
+import { follow, isFarewell, isTerminalPayload } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
 
 const STALLED = "Nothing has been heard of the job for a while: it may be stuck.";
 
-/** @returns the status with which the job ended; undefined when the signal came first */
+/**
+ * @returns the status with which the job ended; the code of the error where the job, or the right to
+ * it, is gone; undefined when the signal came first
+ */
 export async function show(
   client: Client,
   job: string,
@@ -23,6 +26,7 @@ export async function show(
   const onLost = (words: string, waitMs: number) =>
     display.say(`${clean(words)}; trying again in ${Math.ceil(waitMs / 1000)} s`);
   let stalled = false;
+  let gone: unknown;
   try {
     for await (const payload of follow({ ...client, job, logs, signal, clock, onLost })) {
       display.show(payload);
@@ -30,9 +34,10 @@ export async function show(
       if (payload.stalled && !stalled) display.say(STALLED);
       if (payload.type !== "connected") stalled = payload.stalled === true;
       if (isTerminalPayload(payload)) return payload.status;
+      gone = isFarewell(payload) ? payload.code : undefined;
     }
   } finally {
     display.end();
   }
-  return undefined;
+  return signal?.aborted ? undefined : gone;
 }
