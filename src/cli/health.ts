@@ -27,7 +27,8 @@ export async function health(flags: Flags): Promise<number> {
   return ExitCode.failed;
 }
 
-async function faultOf(
+/** Why the server does not live; undefined where it answers. */
+export async function faultOf(
   { url, fingerprint }: { readonly url: string; readonly fingerprint?: string },
 ): Promise<string | undefined> {
   const init = { headers: {}, signal: AbortSignal.timeout(ANSWER_MS) };

@@ -9,12 +9,17 @@ import { makeDataDirectory, serverOf } from "../log/data_directory.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { faultOf } from "./health.ts";
 import { scopesFrom, tenantFrom } from "./keys.ts";
 import { SIGN_IN_FILE } from "./open_auth.ts";
 import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
 
-/** Also beside a running server. @throws {UsageError} where nobody knows the server's URL */
+/**
+ * Also beside a running server.
+ *
+ * @throws {UsageError} where nobody knows the server's URL, or it leads to a server that was killed
+ */
 export async function link(flags: Flags): Promise<number> {
   const { data: given } = flags;
   const { settings } = await settingsFrom(typeof given === "string" ? { data: given } : {});
@@ -26,6 +31,10 @@ export async function link(flags: Flags): Promise<number> {
   }
   const tenant = tenantFrom(flags.tenant);
   const scopes = scopesFrom(String(flags.scopes));
+  // A public URL may lead to it from where its own does not.
+  const own = settings.publicUrl === undefined && note?.publicUrl === undefined;
+  const fault = own && note && await faultOf(note);
+  if (fault) throw new UsageError(`Cannot print a link: ${fault}`);
   const directory = makeDataDirectory(data);
   const keys = new KeyStore(join(directory, "keys.db"), systemClock);
   const signIns = new SignInStore(join(directory, SIGN_IN_FILE), systemClock);

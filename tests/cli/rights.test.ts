@@ -86,11 +86,17 @@ test("link prints a URL that signs one browser in, once, with the secret behind 
   assert.equal(server.stderr().includes(link), false);
 });
 
-test("link says that no server runs", async (t) => {
+test("link says that no server runs, also where one was killed", async (t) => {
+  const server = await startProgram(t, { args: ["serve"] });
+  await server.stop("SIGKILL");
+
   const { code, stderr } = await startProgram.toEnd(t, { args: ["link", "--data", "none"] });
+  const killed = await startProgram.toEnd(t, { args: ["link", "--data", server.data] });
 
   assert.equal(code, 2);
   assert.match(stderr, /Cannot print a link: no server runs on "none"/);
+  const words = `Cannot print a link: cannot reach ${server.url}: connection refused`;
+  assert.deepEqual([killed.code, killed.stdout, killed.stderr], [2, "", `synctail: ${words}\n`]);
 });
 
 test("nothing that opens something is ever logged: keys, tickets, cookies, links, tokens", async (t) => {
