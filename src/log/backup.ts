@@ -34,9 +34,9 @@ export async function backUpLog(log: string, file: string): Promise<void> {
   if (!existsSync(log)) throw new BackupError(`Cannot back up "${log}": there is no log`);
   const cannot = `Cannot back up to "${file}": `;
   if (basename(file) === "") throw new BackupError(`${cannot}expected the name of a new file`);
-  if (existsSync(file)) throw new BackupError(`${cannot}there is a file already`);
   const unfinished = `${file}.unfinished`;
   try {
+    if (existsSync(file)) throw new BackupError(`${cannot}there is a file already`);
     rmSync(unfinished, { force: true });
     closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
   } catch (cause) {
@@ -85,9 +85,7 @@ export function restoreLog(
   file: string,
 ): { readonly jobs: number; readonly replaced: string | undefined } {
   const cannot = `Cannot restore "${file}": `;
-  const stat = statSync(file, { throwIfNoEntry: false });
-  if (!stat) throw new BackupError(`${cannot}there is no such file`);
-  if (!stat.isFile()) throw new BackupError(`${cannot}it is not a file`);
+  requireFile(file, cannot);
   const named = directory.file(LOG_FILE);
   // Where it is a link, the log stays on the disk that was chosen for it.
   const log = existsSync(named) ? realpathSync(named) : named;
@@ -109,6 +107,16 @@ export function restoreLog(
     throw refusal(cannot, cause, fresh);
   } finally {
     removeDatabase(fresh);
+  }
+}
+
+function requireFile(file: string, cannot: string): void {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (!stat) throw new BackupError(`${cannot}there is no such file`);
+    if (!stat.isFile()) throw new BackupError(`${cannot}it is not a file`);
+  } catch (cause) {
+    throw refusal(cannot, cause, file);
   }
 }
 
@@ -134,7 +142,9 @@ function refusal(cannot: string, cause: unknown, path: string): Error {
     return cause as Error; // each of them is one
   }
   const full = cause instanceof StoreFullError || lacksRoom(cause, path);
-  const reason = full ? `there is no room left in "${dirname(path)}"` : reasonOf(cause);
+  const reason = full
+    ? `there is no room left in "${dirname(path)}"`
+    : reasonOf(cause).replace("unable to open database file", "SQLite cannot write beside it");
   return new BackupError(`${cannot}${reason}`, { cause });
 }
 
