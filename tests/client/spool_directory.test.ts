@@ -1,13 +1,48 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { Posted } from "../../src/client/delivery.ts";
+import { Spool } from "../../src/client/spool.ts";
 import { SpoolDirectory } from "../../src/client/spool_directory.ts";
 import { newJobId } from "../../src/sync/ids.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import type { Cleanup } from "../support/program.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const OURS = "http://ours";
+const MIB = 1024 * 1024;
+
+/** Spools that are made one after another, each with a line and an end, and left. */
+function leaving(t: Cleanup) {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const faults: string[] = [];
+  const spools = new SpoolDirectory(path, (message) => faults.push(message));
+  let made = 0;
+  const create = () =>
+    spools.create(
+      { id: newJobId(), producer: "p", body: "{}", server: null, keyPrint: null },
+      ++made,
+    );
+  const left = () => {
+    const spool = create();
+    spool.append("log", '"a line"');
+    spool.append("end", '"the end"');
+    spool.close();
+    return spool.path;
+  };
+  return { path, faults, create, left };
+}
+
+/** What is told of one that was left, and how that is called when it is no spool. */
+function toldOf(path: string) {
+  const spool = Spool.open(path);
+  if (!(spool instanceof Spool)) return spool;
+  const told = spool.take()?.body;
+  spool.close();
+  return told;
+}
 
 test("flush() tells a server of its own jobs alone, of all of the key's, and each once", async (t) => {
   const { path, remove } = tempDirectory();
@@ -51,4 +86,35 @@ test("flush() tells a server of its own jobs alone, of all of the key's, and eac
   const [said, end] = JSON.parse(bodies[1].replace(`/v1/sync/job/${ours}/events `, ""));
   assert.deepEqual([said, end.status, end.error.code], ["a line", "failed", "exec_killed"]);
   assert.deepEqual([readdirSync(path).filter((name) => name.includes(ours)), faults], [[], []]);
+});
+
+test("create() forgets the oldest jobs beyond ten thousand, and says how many", (t) => {
+  const { path, faults, create, left } = leaving(t);
+  const busy = create();
+  t.after(() => busy.close());
+  const [second, third] = [left(), left()];
+  for (let n = 0; n < 9_999; n++) {
+    writeFileSync(join(path, `${20_000 + n}`.padStart(14, "0") + ".job"), "");
+  }
+
+  create().close();
+
+  assert.deepEqual([toldOf(busy.path), toldOf(second)], ["busy", "empty"]);
+  assert.equal(toldOf(third), '["a line","the end"]');
+  assert.deepEqual(faults, ["1 jobs that no server could be told of are forgotten"]);
+});
+
+test("create() keeps no more than the ends of the oldest where all take too much room", (t) => {
+  const { faults, create, left } = leaving(t);
+  const [oldest, next, newest] = [left(), left(), left()];
+  // They are as long without holding more.
+  for (const path of [oldest, next, newest]) truncateSync(path, 100 * MIB);
+
+  create().close();
+
+  const dropped = "1 log line left out: the server could not be told of them in time";
+  const [line, end] = JSON.parse(toldOf(oldest) ?? "");
+  assert.deepEqual([line.message, end], [dropped, "the end"]);
+  assert.deepEqual([next, newest].map(toldOf), Array(2).fill('["a line","the end"]'));
+  assert.deepEqual(faults, []);
 });
