@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type JobOptions, runJob } from "../../src/client/producer.ts";
+import { type JobOptions, openJob, runJob } from "../../src/client/producer.ts";
 import { bench, taken, turns } from "../support/producer_bench.ts";
 
 const nobody = () => {
@@ -50,6 +50,33 @@ test("a server that keeps a request is told when end() gives up waiting", async 
   assert.equal(await delivered, false);
   assert.equal(faults.length, 1);
   assert.match(faults[0], /its end has not arrived in 5 s/);
+});
+
+test("a server that was told to be silent is not told again when end() gives up waiting", async () => {
+  const { clock, faults, job } = bench(busy);
+  await turns();
+  while (faults.length === 0) {
+    clock.advance(100);
+    await turns(3);
+  }
+
+  const delivered = job.end();
+  clock.advance(5_000);
+
+  assert.deepEqual([await delivered, faults.length], [false, 1]);
+});
+
+test("whoever is told at once knows the job that it is of", async () => {
+  const told: string[] = [];
+  const job = openJob({
+    server: "http://test",
+    key: "",
+    onFault: () => told.push(job.id),
+  });
+
+  await turns();
+
+  assert.deepEqual(told, [job.id]);
 });
 
 // deno-lint-ignore no-explicit-any -- what nobody with types would pass
