@@ -95,11 +95,12 @@ test("a server that has lost its last requests is told the totals anew", async (
 
   expected = 1;
   events.splice(0);
+  job.inserted(2);
   job.log("info", "y");
   const delivered = await job.end();
 
   const [progress, line, end] = events;
-  assert.deepEqual([progress.inserted, line.message, end.type], [3, "y", "end"]);
+  assert.deepEqual([progress.inserted, line.message, end.type], [5, "y", "end"]);
   assert.deepEqual([events.length, delivered, faults], [3, true, []]);
 });
 
@@ -121,6 +122,36 @@ test("a refusal that is not about an event ends the delivery at once", async () 
 
   job.inserted();
   job.log("info", "x");
+  const delivered = await job.end();
+
+  assert.deepEqual([requests.length, faults.length, delivered], [2, 1, false]);
+});
+
+test("totals that the server takes in no form are left out, and the end arrives", async () => {
+  const { events, answers } = choosy('"inserted"');
+  let asked = 0;
+  const { faults, job } = bench((request) => ++asked > 100 ? taken() : answers(request));
+
+  job.inserted(3, "user");
+  const delivered = await job.end();
+
+  assert.deepEqual([events.map(({ type }) => type), delivered], [["end"], true]);
+  assert.ok(asked < 10, `${asked}`);
+  assert.equal(faults.length, 1);
+});
+
+test("a half that is refused for good is the last that is sent", async () => {
+  const { requests, faults, job } = bench(({ path, body = "" }) => {
+    if (!path.endsWith("/events") || !body.includes('"log"')) return taken();
+    return eventsOf(body).length > 1
+      ? problem("body-too-large", 413, "too long")
+      : problem("forbidden", 403, "no");
+  });
+  await turns();
+  requests.splice(0);
+
+  job.log("info", "one");
+  job.log("info", "two");
   const delivered = await job.end();
 
   assert.deepEqual([requests.length, faults.length, delivered], [2, 1, false]);
