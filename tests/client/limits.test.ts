@@ -40,6 +40,8 @@ async function came(
 
 /** `levels` objects, one in the other. */
 const nested = (levels: number): object => levels === 1 ? {} : { in: nested(levels - 1) };
+/** `levels` lists, one in the other. */
+const lists = (levels: number): unknown[] => levels === 1 ? [] : [lists(levels - 1)];
 // deno-lint-ignore no-explicit-any -- what nobody with types would pass
 const any = (value: unknown) => value as any;
 
@@ -49,6 +51,7 @@ test("whatever is said of a job, its counts and its end arrive", async (t) => {
     "large fields": (job) => job.log("info", "x", { big: "x".repeat(2 << 20) }),
     "a long line": (job) => job.log("info", "\0".repeat(1 << 20)),
     "deep fields": (job) => job.log("info", "x", nested(30) as Record<string, unknown>),
+    "deep lists": (job) => job.log("info", "x", { in: lists(30) }),
     "fields of a long name": (job) => job.log("info", "x", { ["k".repeat(101)]: 1 }),
     "fields that JSON has no word for": (job) => job.log("info", "x", { n: 10n, s: Symbol() }),
     "fields of a name that is taken": (job) => job.log("info", "x", { ["__proto__"]: 1 }),
@@ -62,6 +65,7 @@ test("whatever is said of a job, its counts and its end arrive", async (t) => {
     "an error in the place of words": (job) => job.log("error", any(new Error("x"))),
     "an object without a text": (job) => job.log("error", any(Object.create(null))),
     "no phase": (job) => job.phase(any(undefined)),
+    "a long phase": (job) => job.phase("x".repeat(1_001)),
     "a phase that is a number": (job) => job.phase(any(7)),
     "half a surrogate pair": (job) => job.current("\ud800"),
     "no totals": (job) => job.progress(any(undefined)),
@@ -70,7 +74,7 @@ test("whatever is said of a job, its counts and its end arrive", async (t) => {
     "a long type": (job) => job.kept(1, "t".repeat(201)),
     "a type of a name that is taken": (job) => job.kept(1, "__proto__"),
     "many long types": (job) => {
-      for (let n = 0; n < 1_100; n++) job.kept(1, `${n} ${"\0é".repeat(100)}`);
+      for (let n = 0; n < 1_100; n++) job.kept(1, `${n} ${"\0".repeat(200)}`);
     },
     "counts beyond all counting": (job) => {
       job.skipped(Number.MAX_SAFE_INTEGER);
@@ -98,25 +102,49 @@ test("what has to be cut says so, and the rest of it is there", async (t) => {
       failure: new RangeError("no"),
     });
     job.log("info", "large", { big: "x".repeat(1 << 20) });
+    job.log("info", "larger as JSON", { big: "\0".repeat(30_000) });
   });
 
   assert.deepEqual(job.entities_encountered, { [`${"t".repeat(199)}…`]: 2, "(__proto__)": 1 });
   assert.equal(lines[0].message, `${"x".repeat(65_534)}…`);
   assert.equal(lines[0].fields.failure, "RangeError: no");
   assert.equal(JSON.stringify(lines[0].fields.deep).match(/\{/g)?.length, 19);
-  assert.deepEqual(lines[1].fields, { left_out: "more than 65536 characters of JSON" });
+  const long = { left_out: "more than 65536 characters of JSON" };
+  assert.deepEqual([lines[1].fields, lines[2].fields], [long, long]);
+});
+
+test("what a row does not have is no name and no type", async (t) => {
+  const server = await testServer(t);
+
+  const { job } = await came(server, (job) => {
+    job.kept(1, any(null));
+    job.phase(any(null));
+    job.current(any(undefined));
+    job.progress({ total: 9, bytes_total: 5 });
+  });
+
+  const { entities_kept, entities_encountered, phase, current, total, bytes_total } = job;
+  assert.deepEqual([entities_kept, entities_encountered, phase, current], [
+    1,
+    {},
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual([total, bytes_total], [9, 5]);
 });
 
 test("a job of too many types counts what is over as others", async (t) => {
   const server = await testServer(t);
 
   const { job } = await came(server, (job) => {
-    for (let n = 0; n < 1_500; n++) job.kept(1, `type ${n}`);
+    for (let n = 0; n < 1_500; n++) job.kept(1, `${n}`.padEnd(300, "-"));
+    job.kept(1, "0".padEnd(300, "-"));
   });
 
-  assert.equal(job.entities_kept, 1_500);
+  assert.equal(job.entities_kept, 1_501);
   assert.equal(Object.keys(job.entities_encountered).length, 1_000);
   assert.equal(job.entities_encountered["(other)"], 501);
+  assert.equal(job.entities_encountered[`${"0".padEnd(199, "-")}…`], 2);
 });
 
 test("whatever is thrown fails the job, and is thrown on as it was", async (t) => {
