@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import process from "node:process";
 import { test } from "node:test";
 import {
   attachJob,
@@ -216,7 +218,7 @@ test("a job is said to be under way before anything is counted", async () => {
 });
 
 test("a silent producer gives signs of life without a number", async () => {
-  const { clock, requests } = bench(() => taken());
+  const { clock, requests, job } = bench(() => taken());
   await turns();
   requests.splice(0);
 
@@ -224,11 +226,33 @@ test("a silent producer gives signs of life without a number", async () => {
     clock.advance(1_000);
     await turns(3);
   }
+  job.inserted();
+  await turns();
 
-  assert.deepEqual(requests.map(({ body, number }) => [body, number]), [
-    [undefined, undefined],
-    [undefined, undefined],
+  assert.deepEqual(requests.map(({ body, number, atMs }) => [eventsOf(body), number, atMs]), [
+    [[], undefined, 8_000],
+    [[], undefined, 16_000],
+    [[{ type: "progress", inserted: 1 }], "1", 20_000],
   ]);
+});
+
+test("a line waits a second for others, and what was counted goes with it", async () => {
+  const { clock, requests, job } = bench(() => taken({ interval_ms: 5_000 }));
+  await turns();
+  requests.splice(0);
+
+  job.inserted();
+  job.log("info", "x");
+  clock.advance(999);
+  await turns();
+  const early = requests.length;
+  clock.advance(1);
+  await turns();
+
+  const types = requests.map(({ body }) =>
+    eventsOf(body).map(({ type }: { type: string }) => type)
+  );
+  assert.deepEqual([early, types], [0, [["progress", "log"]]]);
 });
 
 for (
@@ -348,4 +372,16 @@ test("what has no JSON, and counts that are none, do no harm", async () => {
   const events = eventsOf(requests.at(-1)?.body);
   assert.deepEqual(events.map(({ type }: { type: string }) => type), ["progress", "log", "end"]);
   assert.deepEqual([events[0].kept, events[0].inserted], [5, undefined]);
+});
+
+test("a worker that never ends its job can end all the same", () => {
+  const script = new URL("../support/worker_child.ts", import.meta.url).pathname;
+  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "--no-check", "-A"];
+
+  const { status, stdout } = spawnSync(process.execPath, [...runtime, script], {
+    encoding: "utf8",
+    timeout: 20_000, // one that stays would do so without end
+  });
+
+  assert.deepEqual([status, stdout], [0, "2 requests\n"]);
 });
