@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { cancel, giveUp } from "../../../src/jobs/changes.ts";
-import { StorageFaultError, StorageFullError } from "../../../src/log/event_log.ts";
+import { type EventLog, StorageFaultError, StorageFullError } from "../../../src/log/event_log.ts";
 import { newJobId } from "../../../src/sync/ids.ts";
 import { logWords } from "../../../src/sync/log_text.ts";
 import { feedBench } from "../../support/feed_bench.ts";
@@ -29,6 +29,8 @@ test("messages that come together lose no total and no word", async () => {
     { inserted: 1, encountered: { user: 1 } },
     { inserted: 100, updated: 3, phase: "x", encountered: { user: 3 } },
     { inserted: 90, bytes_done: 7, encountered: { role: 1 } },
+    { total: 200, bytes_total: 9 },
+    { type: "ping" },
     { status: "done" },
   );
   await feed.say(`p:${id}`, { inserted: 1 }, { kept: 7 }, { inserted: 5 }, { is_complete: true });
@@ -37,7 +39,17 @@ test("messages that come together lose no total and no word", async () => {
   assert.deepEqual([one.inserted, one.kept, status], [5, 7, "completed"]);
   const { inserted, updated, bytesDone, phase, encountered } = progress;
   assert.deepEqual([inserted, updated, bytesDone, phase], [100, 3, 7, "x"]);
+  assert.deepEqual([progress.total, progress.bytesTotal], [200, 9]);
   assert.deepEqual(encountered, { user: 3, role: 1 });
+});
+
+test("a sign of life that comes with totals does not take their place", async () => {
+  const feed = feedBench();
+
+  await feed.say("p:a", { inserted: 1 }, { inserted: 7, current: "y" }, { type: "ping" });
+
+  const [{ progress: { inserted, current } }] = await feed.jobs();
+  assert.deepEqual([inserted, current], [7, "y"]);
 });
 
 test("a job that a worker counts itself is left alone, its end too, and that is told once", async () => {
@@ -97,6 +109,21 @@ test("entity types beyond a thousand are left out, with a line in the job's log"
   ]);
 });
 
+test("entity types are said to be left out also of messages that come together", async () => {
+  const feed = feedBench();
+  const types = (name: string) =>
+    Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`${name}${index}`, 1]));
+
+  await feed.say("p:a", { inserted: 1 }, { encountered: { "": 1 } }, { inserted: 2 });
+  await feed.say("p:b", { inserted: 1 }, { encountered: types("a") }, { encountered: types("b") });
+
+  for (const job of await feed.jobs()) {
+    const lines = { after: 0, limit: 10, logs: "debug", only: "logs" } as const;
+    const { entries } = await feed.log.read(job, lines);
+    assert.equal(entries.length, 1, `${job.name}`);
+  }
+});
+
 test("an end that waits behind totals which are refused is appended at once", async () => {
   const feed = feedBench();
   await feed.say("p:a", { inserted: 1 });
@@ -107,6 +134,57 @@ test("an end that waits behind totals which are refused is appended at once", as
 
   assert.deepEqual(await feed.shown(), ["a completed 2"]);
   assert.equal(feed.refused.length, 1);
+});
+
+test("an end that comes while totals wait for room is appended at once, where ends have some", async () => {
+  const feed = feedBench();
+  await feed.say("p:a", { inserted: 1 });
+  const log: EventLog = feed.log;
+  const append = log.append.bind(log);
+  log.append = (key, decide, options) =>
+    options?.urgent ? append(key, decide, options) : Promise.reject(new StorageFullError());
+
+  await feed.say("p:a", { inserted: 5 });
+  const before = await feed.shown();
+  await feed.say("p:a", { status: "done" });
+
+  assert.deepEqual([before, await feed.shown()], [["a in_progress 1"], ["a completed 5"]]);
+  assert.equal(feed.clock.waiting, 0);
+});
+
+test("an end that waits is not made part of the next run", async () => {
+  const feed = feedBench();
+  await feed.say("p:a", { inserted: 5 });
+  let reason: Error | undefined = new StorageFullError();
+  refusing(feed, () => reason);
+
+  await feed.say("p:a", { inserted: 9, status: "done" });
+  await feed.say("p:a", { inserted: 1 });
+  feed.clock.advance(100);
+  await setImmediate();
+  reason = undefined;
+  feed.clock.advance(200);
+  await setImmediate();
+
+  assert.deepEqual(await feed.shown(), ["a completed 9", "a in_progress 1"]);
+});
+
+test("each run whose totals go back has its own line of that, once", async () => {
+  const feed = feedBench();
+  const lines = { after: 0, limit: 10, logs: "debug", only: "logs" } as const;
+
+  for (let run = 0; run < 2; run++) {
+    for (const inserted of [5, 4, 3]) {
+      await feed.say("p:a", { inserted, encountered: { user: inserted } });
+    }
+    await feed.say("p:a", { inserted: 6 + run, status: "done" });
+  }
+
+  for (const job of await feed.jobs()) {
+    const { entries } = await feed.log.read(job, lines);
+    assert.deepEqual([entries.length, job.progress.encountered], [1, { user: 5 }]);
+  }
+  assert.deepEqual(await feed.shown(), ["a completed 6", "a completed 7"]);
 });
 
 test("what cannot be stored is tried until it can, a run that begins with its end too", async () => {
@@ -135,6 +213,10 @@ test("stop() waits two seconds for what cannot be stored, and says of how many c
   const feed = feedBench();
   refusing(feed, () => new StorageFullError());
   await feed.say("p:a", { inserted: 5, status: "done" });
+  for (let tries = 0; tries < 20; tries++) {
+    feed.clock.advance(5_000);
+    await setImmediate();
+  }
 
   const stopped = feed.stop();
   feed.clock.advance(2_000);
@@ -182,6 +264,24 @@ test("a job on its way goes on after a restart, also where the run before it is 
   await feed.say("p:a", { inserted: 9, status: "done" });
 
   assert.deepEqual(await feed.shown(), ["a completed 9"]);
+});
+
+test("all jobs on their way go on after a restart, however many they are", async () => {
+  const feed = feedBench();
+  for (let index = 0; index <= 200; index++) await feed.say(`p:${index}`, { inserted: 1 });
+
+  await feed.restart();
+  for (let index = 0; index <= 200; index++) await feed.say(`p:${index}`, { status: "done" });
+
+  const counts = await feed.log.counts();
+  assert.deepEqual([counts.get("completed"), counts.get("in_progress") ?? 0], [201, 0]);
+});
+
+test("stop() waits for nothing where all is stored", async () => {
+  const feed = feedBench();
+  await feed.say("p:a", { inserted: 5, status: "done" });
+
+  assert.deepEqual([await feed.stop(), feed.clock.waiting], [0, 0]);
 });
 
 test("different channels are different jobs, whatever they are called; one UUID is one", async () => {
@@ -234,6 +334,17 @@ test("an end that is said again begins no run, nor does a message that says noth
   assert.deepEqual(await feed.shown(), ["a completed 9", "a completed 9"]);
 });
 
+test("an end of the same totals and another error is another run", async () => {
+  const feed = feedBench();
+
+  for (const error of ["no network", "no network", "no disk"]) {
+    await feed.say("p:a", { inserted: 0, status: "failed", error });
+  }
+
+  const errors = (await feed.jobs()).map(({ error }) => error?.message);
+  assert.deepEqual(errors, ["no disk", "no network"]);
+});
+
 test("a message that says nothing keeps a job on its way", async () => {
   const feed = feedBench();
   await feed.say("p:a", { inserted: 5 });
@@ -270,6 +381,19 @@ test("the worker of a cancelled job begins no other before its end, or a silence
   feed.clock.advance(60_000);
   await feed.say("p:a", { inserted: 4 });
   assert.deepEqual(await feed.shown(), ["a cancelled 1", "a cancelled 1", "a in_progress 4"]);
+});
+
+test("what comes after a job that was lost, or cancelled by the feed itself, is the next run", async () => {
+  const feed = feedBench();
+
+  await feed.say("p:a", { inserted: 1 });
+  feed.clock.advance(60_001);
+  await feed.log.append((await feed.jobs())[0], giveUp(feed.clock.now()));
+  await feed.say("p:a", { inserted: 2 });
+  await feed.say("p:a", { inserted: 3, status: "cancelled" });
+  await feed.say("p:a", { inserted: 4 });
+
+  assert.deepEqual(await feed.shown(), ["a failed 1", "a cancelled 3", "a in_progress 4"]);
 });
 
 test("the end of a UUID's job that was given up is kept beside it, also after totals", async () => {

@@ -44,17 +44,25 @@ for (
     ["canceled", { status: "canceled" }, "cancelled"],
     ["a status under way", { status: "running" }, undefined],
     ["a status of another kind", { status: 7, is_complete: "yes" }, undefined],
+    ["its own word for one of ours", { status: "Finished" }, "cancelled"],
+    ["is_failed of another kind", { is_failed: "no" }, undefined],
     ["a status that objects have", { status: "constructor" }, undefined],
   ] as const
 ) {
   test(`the end is read from ${what}`, () => {
-    const end = read({ ...message, error: "why" }, {}, { rip: "failed" })?.end;
+    const end = read({ ...message, error: "why" }, {}, { rip: "failed", finished: "cancelled" })
+      ?.end;
 
     assert.equal(end?.status, status);
     const told = status === undefined || status === "completed" ? undefined : "why";
     assert.equal(end?.error?.message, told);
   });
 }
+
+test("names without a value say as little as none", () => {
+  assert.equal(read({ inserted: null, status: null, x: 1 })?.empty, true);
+  assert.equal(read({ inserted: 0 })?.empty, false);
+});
 
 test("what is no JSON object is undefined, and wrong values are left out", () => {
   for (const text of ["", "{", "7", "null", "[1]", '"x"']) assert.equal(read(text), undefined);
