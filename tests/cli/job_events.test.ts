@@ -32,3 +32,46 @@ test("JobEvents counts a type that is named as what objects inherit", () => {
 
   assert.deepEqual(JSON.parse(text).entities_encountered, { "(__proto__)": 2, toString: 3 });
 });
+
+/** What the server reads of it; it takes all of it. */
+// deno-lint-ignore no-explicit-any -- tests look into events freely
+function taken(text: string): any {
+  const { data, error } = EventSchema.safeParse(JSON.parse(text));
+  assert.deepEqual([error?.issues, typeof data], [undefined, "object"]);
+  return JSON.parse(text);
+}
+
+test("JobEvents leaves out of totals what the server does not take, and never goes back", () => {
+  const events = new JobEvents();
+  const odd = {
+    ...{ type: "progress", ...NO_PROGRESS, total: -1, bytesTotal: 0.5, percent: 101 } as const,
+    ...{ phase: "x".repeat(2_000), current: "y".repeat(2_000) },
+    encountered: Object.fromEntries(Array.from({ length: 1_500 }, (_, n) => [`t${n}`, 1])),
+  };
+
+  const first = taken(events.progress({ ...odd, inserted: 5, bytesDone: 7 }));
+  const second = taken(events.progress({ ...odd, inserted: 4, bytesDone: 6, percent: 100 }));
+
+  const { total, bytes_total, percent, phase, current, entities_encountered } = first;
+  assert.deepEqual([total, bytes_total, percent], [undefined, undefined, undefined]);
+  assert.deepEqual([phase.length, current.length], [1_000, 1_000]);
+  assert.equal(Object.keys(entities_encountered).length, 1_000);
+  assert.deepEqual([second.entities_inserted, second.bytes_done, second.percent], [5, 7, 100]);
+});
+
+test("JobEvents makes lines and ends that the server takes of whatever a program says", () => {
+  const events = new JobEvents();
+  const long = "x".repeat(100_000);
+  const line = { type: "log", level: "info", message: long, source: long } as const;
+
+  const late = taken(events.log({ ...line, timeMs: Date.UTC(9999, 1) }, 0));
+  const failed = taken(events.end("failed", { code: long, message: long }));
+  const nameless = taken(events.end("failed", { code: "", message: "m" }));
+  const done = taken(events.end("completed", { code: "c", message: "m" }));
+
+  assert.deepEqual([late.message.length, late.source.length], [65_536, 200]);
+  assert.equal(late.time, "1970-01-01T00:00:00.000Z");
+  assert.deepEqual([failed.error.code.length, failed.error.message.length], [100, 65_536]);
+  assert.deepEqual(nameless.error, { code: "program_failed", message: "m" });
+  assert.equal(done.error, undefined);
+});
