@@ -91,6 +91,54 @@ test("singer: what is cut off, unknown or no JSON is a log line", () => {
   ]);
 });
 
+test("singer: records whose key is missing or null are told apart by their content", () => {
+  const records = memoryRecords();
+
+  const { counts } = feed(singer.reader({ ...RUN, records }), [
+    'O: {"type":"SCHEMA","stream":"s","key_properties":["id"]}',
+    'O: {"type":"RECORD","stream":"s","record":{"id":null,"a":1}}',
+    'O: {"type":"RECORD","stream":"s","record":{"id":null,"a":2}}',
+    'O: {"type":"RECORD","stream":"s","record":{"a":1}}',
+    'O: {"type":"RECORD","stream":"s","record":{"a":2}}',
+    'O: {"type":"RECORD","stream":"s","record":{"a":2}}',
+  ], done);
+
+  assert.deepEqual(counts, { ...none, inserted: 4, kept: 1 });
+});
+
+for (
+  const [format, column, said] of [
+    [singer, "_sdc_deleted_at", (record: object) => ({ type: "RECORD", stream: "users", record })],
+    [airbyte, "_ab_cdc_deleted_at", (data: object) => ({
+      type: "RECORD",
+      record: { stream: "users", data, emitted_at: 1 },
+    })],
+  ] as const
+) {
+  test(`${format.name}: only a row with the time of its end is deleted, and where it was known`, () => {
+    const records = memoryRecords();
+    const rows = [{ [column]: null, a: 1 }, { [column]: "2026-01-01", a: 2 }];
+
+    const { counts } = feed(
+      format.reader({ ...RUN, records }),
+      rows.map((row) => `O: ${JSON.stringify(said(row))}`),
+      done,
+    );
+
+    assert.deepEqual(counts, { ...none, inserted: 1 });
+  });
+}
+
+test("airbyte: a connection that succeeded is no error", () => {
+  const status = { type: "CONNECTION_STATUS", connectionStatus: { status: "SUCCEEDED" } };
+
+  const { lines, error } = feed(airbyte.reader({ ...RUN, records: memoryRecords() }), [
+    `O: ${JSON.stringify(status)}`,
+  ], done);
+
+  assert.deepEqual([lines, error], [[], undefined]);
+});
+
 test("numbers keep their digits: as keys, in what is compared and in what is stored", () => {
   const put: string[] = [];
   const held = memoryRecords();
