@@ -76,6 +76,23 @@ test("a cancel reaches the work by its signal, and the job ends as cancelled", a
   assert.equal((await jobOf(server, id)).status, "cancelled");
 });
 
+test("work that throws because of a cancel ends its job as cancelled", async () => {
+  const bodies: string[] = [];
+  const fetch: typeof globalThis.fetch = (_, init) => {
+    bodies.push(String(init?.body));
+    return Promise.resolve(taken({ cancel_requested: true }));
+  };
+
+  const run = runJob({ server: "http://test", key: "k", fetch }, async ({ signal }) => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    signal.throwIfAborted();
+  });
+
+  await assert.rejects(run, StoppedError);
+  const { status, error } = eventsOf(bodies.at(-1)).at(-1);
+  assert.deepEqual([status, error.code], ["cancelled", "StoppedError"]);
+});
+
 test("workers that attach to a job are summed, and do not end it", async (t) => {
   const server = await testServer(t);
   const at = { server: server.url, key: server.key() };
@@ -339,6 +356,14 @@ test("more lines than there is room for are dropped oldest first, and told; the 
   assert.equal(delivered, true);
 });
 
+test("an end that arrived leaves nothing behind to be said or waited for", async () => {
+  const { clock, faults, job } = bench(() => taken());
+
+  const delivered = await job.end();
+
+  assert.deepEqual([delivered, clock.waiting, faults], [true, 0, []]);
+});
+
 test("end() gives up waiting after five seconds, and delivers later all the same", async () => {
   let up = false;
   const { clock, requests, job } = bench(() => up ? taken() : Response.json({}, { status: 503 }));
@@ -374,14 +399,23 @@ test("what has no JSON, and counts that are none, do no harm", async () => {
   assert.deepEqual([events[0].kept, events[0].inserted], [5, undefined]);
 });
 
-test("a worker that never ends its job can end all the same", () => {
+/** How a worker of its own process ends, and what it says. */
+function worker(mode: "left" | "ended") {
   const script = new URL("../support/worker_child.ts", import.meta.url).pathname;
   const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "--no-check", "-A"];
 
-  const { status, stdout } = spawnSync(process.execPath, [...runtime, script], {
+  const { status, stdout } = spawnSync(process.execPath, [...runtime, script, mode], {
     encoding: "utf8",
     timeout: 20_000, // one that stays would do so without end
   });
 
-  assert.deepEqual([status, stdout], [0, "2 requests\n"]);
+  return [status, stdout];
+}
+
+test("a worker that never ends its job can end all the same", () => {
+  assert.deepEqual(worker("left"), [0, "2 requests\n"]);
+});
+
+test("a worker that waits for the end of its job goes on until that is answered", () => {
+  assert.deepEqual(worker("ended"), [0, "2 requests, true\n"]);
 });
