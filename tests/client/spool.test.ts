@@ -211,3 +211,59 @@ test("Spool.open() finds nothing to tell in one that was told to its end", (t) =
 
   assert.equal(Spool.open(path), "empty");
 });
+
+test("Spool gathers again what comes after those that were sent one by one", (t) => {
+  const spool = Spool.create(place(t), JOB);
+  t.after(() => spool.close());
+  const events = () => {
+    const request = spool.take();
+    if (request) spool.delivered(request);
+    return request?.events;
+  };
+  for (const text of ["one", "two"]) spool.append("log", log(text));
+  spool.take();
+  spool.apart();
+  for (const text of ["three", "four"]) spool.append("log", log(text));
+
+  const sent = [events(), events(), events(), events()];
+
+  assert.deepEqual(sent, [1, 1, 2, undefined]);
+});
+
+test("Spool says once of what was dropped, counts on, and is empty when all was told", (t) => {
+  const spool = Spool.create(place(t), JOB, 1_000);
+  t.after(() => spool.close());
+  const told = () => {
+    const request = spool.take();
+    assert.ok(request);
+    spool.delivered(request);
+    return JSON.parse(request.body).filter(({ source }: { source?: string }) => source);
+  };
+  for (let n = 1; n <= 20; n++) spool.append("log", log("x".repeat(100)));
+
+  const first = told();
+  spool.append("log", log("one more"));
+  const second = told();
+
+  assert.deepEqual([first.length, second.length], [1, 0]);
+  assert.deepEqual([spool.bytes, spool.empty, spool.take()], [0, true, undefined]);
+});
+
+test("Spool.onlyEnd() leaves the end alone, without a word of what was dropped", (t) => {
+  const spool = Spool.create(place(t), JOB, 1_000);
+  t.after(() => spool.close());
+  for (let n = 1; n <= 20; n++) spool.append("log", log("x".repeat(100)));
+  spool.append("end", END);
+
+  spool.onlyEnd();
+
+  assert.equal(spool.take()?.body, `[${END}]`);
+});
+
+test("Spool.take() gives five hundred events, which is as many as a server takes", (t) => {
+  const spool = Spool.create(place(t), JOB);
+  t.after(() => spool.close());
+  for (let n = 0; n <= 500; n++) spool.append("log", '""');
+
+  assert.equal(spool.take()?.events, 500);
+});
