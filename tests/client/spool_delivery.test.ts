@@ -19,6 +19,7 @@ const EVENTS = `/v1/sync/job/${ID}/events`;
 /** A spool in memory, and a server that answers as a test says. */
 function bench(
   answers: (request: Seen, given?: AbortSignal | null) => Response | Promise<Response>,
+  leaseMs?: number,
 ) {
   const clock = new FakeClock();
   const job = { id: ID, producer: "p", body: `{"id":"${ID}"}`, server: "http://s", keyPrint: null };
@@ -42,6 +43,7 @@ function bench(
   const delivery = new SpoolDelivery({
     spool,
     clock,
+    leaseMs,
     endpoint: (again) => {
       asked.push(again);
       return Promise.resolve({ server: "http://s", key: "k", fetch: answer, clock });
@@ -129,6 +131,7 @@ test("SpoolDelivery sends the same again after a failure, and asks for the serve
     ["1", `["b",${END}]`],
   ]);
   assert.deepEqual(asked, [false, false, true, true, true, false]);
+  assert.equal(delivery.reason, undefined);
 });
 
 test("SpoolDelivery gives a sign of life every 8 s, every 2 s while watched, and hears a cancel", async () => {
@@ -176,6 +179,7 @@ test("SpoolDelivery tells the neighbours of what the server refuses, and all by 
   for (const text of ["one", "odd", "two", "odd too", "three"]) spool.append("log", `"${text}"`);
   delivery.nudge();
   await passes(clock, 1_000);
+  assert.ok(spool.empty);
   spool.append("end", END);
   delivery.hurry();
 
@@ -190,6 +194,7 @@ test("SpoolDelivery tells the neighbours of what the server refuses, and all by 
     ["2", '["three"]'],
     ["3", `[${END}]`],
   ]);
+  assert.equal(new Set(told.map(({ atMs }) => atMs)).size, 1);
   assert.equal(faults.length, 2);
 });
 
@@ -271,7 +276,7 @@ for (const status of [401, 403]) {
 
   test(`SpoolDelivery that is answered ${status} tries again each minute`, async () => {
     let good = false;
-    const { clock, spool, delivery, requests, faults, run } = bench(() =>
+    const { clock, spool, delivery, requests, faults, asked, run } = bench(() =>
       good ? taken() : problem(status, "no")
     );
     spool.append("log", '"a"');
@@ -285,7 +290,7 @@ for (const status of [401, 403]) {
 
     assert.equal(await run, "delivered");
     assert.equal(requests.at(-1)?.body, `[${END}]`);
-    assert.equal(faults.length, 1);
+    assert.deepEqual([faults.length, asked.slice(0, 2)], [1, [false, true]]);
   });
 }
 
@@ -300,4 +305,58 @@ test("who leaves does not wait for a server that does not answer", async () => {
 
   assert.equal(await run, "left");
   assert.deepEqual([spool.created, clock.waiting], [false, 0]);
+});
+
+test("SpoolDelivery waits as long as a server that is busy says, whatever there is to tell", async () => {
+  const { clock, spool, delivery, requests, leave, run } = bench(({ path }) =>
+    path === EVENTS ? Response.json({}, { status: 429, headers: { "Retry-After": "7" } }) : taken()
+  );
+  spool.append("log", '"a"');
+  await passes(clock, 0);
+
+  for (let n = 0; n < 100; n++) {
+    spool.append("log", JSON.stringify("x".repeat(1024)));
+    delivery.nudge();
+    await passes(clock, 100);
+  }
+  leave.abort();
+  await run;
+
+  assert.deepEqual(requests.map(({ path, atMs }) => [path, atMs]), [
+    ["/v1/sync/job", 0],
+    [EVENTS, 0],
+    [EVENTS, 7_000],
+  ]);
+});
+
+test("SpoolDelivery of a job with a short lease is heard three times in it", async () => {
+  const { clock, requests, leave, run } = bench(() => taken(), 3_000);
+  await passes(clock, 3_000);
+  leave.abort();
+  await run;
+
+  const signs = requests.filter(({ path }) => path === EVENTS);
+  assert.deepEqual(signs.map(({ atMs }) => atMs), [0, 1_000, 2_000, 3_000]);
+});
+
+test("SpoolDelivery whose name another has taken ends as refused, at once", async () => {
+  const { clock, spool, requests, faults, run } = bench(({ path }) =>
+    path === EVENTS ? problem(409, "producer-fenced") : taken()
+  );
+  for (const text of ["one", "two"]) spool.append("log", `"${text}"`);
+  await passes(clock, 0);
+
+  assert.equal(await run, "refused");
+  assert.deepEqual([requests.length, faults.length], [2, 1]);
+});
+
+test("SpoolDelivery whose end is refused is over", async () => {
+  const { clock, spool, faults, run } = bench(({ body }) =>
+    body?.includes(END) ? problem(400, "invalid-request") : taken()
+  );
+  spool.append("end", END);
+  await passes(clock, 0);
+
+  assert.equal(await run, "refused");
+  assert.equal(faults.length, 1);
 });
