@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import type { Posted } from "../../src/client/delivery.ts";
 import { Spool } from "../../src/client/spool.ts";
 import { SpoolDirectory } from "../../src/client/spool_directory.ts";
+import { openSpoolFile } from "../../src/client/spool_file.ts";
 import { newJobId } from "../../src/sync/ids.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Cleanup } from "../support/program.ts";
@@ -86,6 +88,84 @@ test("flush() tells a server of its own jobs alone, of all of the key's, and eac
   const [said, end] = JSON.parse(bodies[1].replace(`/v1/sync/job/${ours}/events `, ""));
   assert.deepEqual([said, end.status, end.error.code], ["a line", "failed", "exec_killed"]);
   assert.deepEqual([readdirSync(path).filter((name) => name.includes(ours)), faults], [[], []]);
+});
+
+/** Tells a server, with as much time passing as that takes. */
+async function flushed(path: string, answers: (body: string) => Response) {
+  const clock = new FakeClock();
+  const [bodies, faults]: [string[], string[]] = [[], []];
+  const fetch = (_: string, { body = "" }: Posted) => {
+    bodies.push(body);
+    return Promise.resolve(answers(body));
+  };
+  const onFault = (message: string) => void faults.push(message);
+  let over = false;
+  const done = new SpoolDirectory(path, onFault).flush({
+    server: null,
+    endpoint: () => Promise.resolve({ server: OURS, key: "k", fetch, clock }),
+    clock,
+    signal: new AbortController().signal,
+    onFault,
+  }).finally(() => over = true);
+  while (!over) {
+    clock.advance(1_000);
+    await setImmediate();
+  }
+  return { ...await done, bodies, faults };
+}
+
+test("flush() tells the end that a program had, and no other", async (t) => {
+  const { path, left } = leaving(t);
+  left();
+
+  const { sent, bodies } = await flushed(path, () => Response.json({}));
+
+  assert.deepEqual([sent, bodies], [1, ["{}", '["a line","the end"]']]);
+});
+
+test("flush() tries a server that does not answer three times, and leaves all jobs as they are", async (t) => {
+  const { path, left } = leaving(t);
+  const paths = [left(), left()];
+
+  const { sent, reason, bodies, ...rest } = await flushed(
+    path,
+    () => new Response("", { status: 503 }),
+  );
+
+  assert.deepEqual([sent, rest.left, bodies.length], [0, 2, 3]);
+  assert.equal(reason, `${OURS} answers 503`);
+  assert.deepEqual(paths.map((path) => toldOf(path)), Array(2).fill('["a line","the end"]'));
+});
+
+test("flush() keeps what is no spool aside, and says so", async (t) => {
+  const { path, left } = leaving(t);
+  const broken = join(path, "0-broken.job");
+  writeFileSync(broken, "this is no database".repeat(100));
+  left();
+
+  const { sent, faults } = await flushed(path, () => Response.json({}));
+
+  assert.deepEqual([sent, readdirSync(path)], [1, ["0-broken.job.broken"]]);
+  assert.match(faults.join(), /^Cannot read the spool .* it is kept as .*0-broken\.job\.broken$/);
+});
+
+test("flush() removes a file in which there is nothing, unless somebody may be making it", async (t) => {
+  const { path } = leaving(t);
+  for (const name of ["old.job", "new.job"]) openSpoolFile(join(path, name), 0).close();
+  const longAgo = new Date(0);
+  utimesSync(join(path, "old.job"), longAgo, longAgo);
+
+  await flushed(path, () => Response.json({}));
+
+  assert.deepEqual(readdirSync(path), ["new.job"]);
+});
+
+test("SpoolDirectory is its owner's alone", (t) => {
+  const path = join(leaving(t).path, "spools");
+
+  new SpoolDirectory(path, assert.fail);
+
+  assert.equal(statSync(path).mode & 0o777, 0o700);
 });
 
 test("create() forgets the oldest jobs beyond ten thousand, and says how many", (t) => {
