@@ -165,6 +165,16 @@ test("rsync: what could not be written is known in place and in a module", () =>
   assert.deepEqual(module.counts, { ...none, inserted: 1, skipped: 1 });
 });
 
+test("rsync: what could not be written is known in the root of a disk", () => {
+  const reader = rsync.reader({ ...RUN, command: ["rsync", "-ii", "-r", "src/", "/"] });
+
+  const { counts } = feed(reader, [
+    ...["O: >f+++++++++ a", "O: >f+++++++++ sub/a", denied("/sub/.a")],
+  ], { code: 23, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, skipped: 1 });
+});
+
 test("rsync: a pull does not name what it could not write, and another of that name was", () => {
   const command = ["rsync", "-a", "host:/src/", "dst", "--delete"];
   const reader = rsync.reader({ ...RUN, command });
@@ -189,7 +199,7 @@ test("rsync: behind the file that fills the disk nothing is written", () => {
   const told = unwritten([
     ...[item("a"), item("b"), item("c")],
     'E: rsync: [receiver] write failed on "/dst/b": No space left on device (28)',
-    ...[item("d"), "E: rsync: [sender] write error: Broken pipe (32)"],
+    ...[item("d"), item("e"), "E: rsync: [sender] write error: Broken pipe (32)"],
   ], 11);
 
   assert.deepEqual(told.counts, { ...none, inserted: 1 });
