@@ -156,6 +156,49 @@ test("rclone: what is checked and waits to be copied is not kept, nor when it is
   assert.deepEqual([last.bytesDone, last.bytesTotal], [5, undefined]);
 });
 
+const said = (level: string, msg: string, object?: string) =>
+  `E: ${JSON.stringify({ level, msg, object })}`;
+const stats = (counts: Readonly<Record<string, number>>) =>
+  `E: ${JSON.stringify({ level: "notice", msg: "stats", stats: counts })}`;
+
+test("rclone: what a later attempt has copied is not left out, and is checked again by the next", () => {
+  const { counts, last } = feed(rclone.reader(RUN), [
+    said("error", "Failed to copy: no network", "a"),
+    ...["b", "c", "d"].map((name) => said("info", "Copied (new)", name)),
+    said("error", "Attempt 1/3 failed with 1 errors and: no network"),
+    said("info", "Copied (new)", "a"),
+    said("error", "Attempt 2/3 failed with 1 errors and: no network"),
+    stats({ checks: 4 + 7 + 8 }),
+  ], { code: 0, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 4, kept: 4 });
+  assert.deepEqual(last.encountered, { file: 8 });
+});
+
+test("rclone: what could not be copied over is left out, not kept; what could not be deleted neither", () => {
+  const { counts, last, lines } = feed(rclone.reader(RUN), [
+    said("error", "Failed to copy: denied", "a"),
+    said("error", "Couldn't delete: denied", "b"),
+    said("error", "Something failed", "rclone"),
+    said("warning", "Can't follow symlink", "c"),
+    said("warning", "Can't follow symlink", "c"),
+    stats({ checks: 2, totalTransfers: 1, bytes: 5 }),
+    stats({ checks: 2, totalTransfers: 1, bytes: 3 }),
+  ], { code: 1, signal: null });
+
+  assert.deepEqual(counts, { ...none, kept: 1, skipped: 2 });
+  assert.deepEqual([last.bytesDone, last.warnings], [5, 1]);
+  assert.equal(lines.filter((line) => line.startsWith("warning: ")).length, 1);
+});
+
+test("rclone: what moveto takes away from its source is not deleted", () => {
+  const reader = rclone.reader({ ...RUN, command: ["rclone", "moveto", "a", "b"] });
+
+  const { counts } = feed(reader, [said("info", "Deleted", "a")], { code: 0, signal: null });
+
+  assert.deepEqual(counts, none);
+});
+
 test("rclone: what is cut off, unknown or no JSON is a log line", () => {
   const reader = rclone.reader(RUN);
 
@@ -206,6 +249,14 @@ test("rclone: prepare() adds what is missing, and only where files are copied", 
     "--stats-log-level",
     "NOTICE",
   ]);
+  assert.deepEqual(prepared("copy", "a", "b:", "--log-level", "ERROR").added, [
+    "--use-json-log",
+    "--stats",
+    "500ms",
+    "--stats-log-level",
+    "ERROR",
+  ]);
+  assert.deepEqual(prepared("copy", "--", "a", "-q").added, ours);
   assert.deepEqual(prepared("ls", "sync").added, []);
   assert.deepEqual(prepared("version").added, []);
   assert.deepEqual(rclone.prepare(["./backup.sh", "sync"], {}).added, []);
@@ -226,6 +277,7 @@ test("rclone: prepare() takes its variables for flags", () => {
   assert.equal(added({ RCLONE_LOG_LEVEL: "ERROR" }), quiet);
   assert.equal(added({ RCLONE_QUIET: "true" }), quiet);
   assert.equal(added({ RCLONE_QUIET: "false", RCLONE_VERBOSE: "0" }), all);
+  assert.equal(added({ RCLONE_QUIET: "", RCLONE_STATS: "" }), all);
   assert.equal(added({ RCLONE_QUIET: "true" }, "-q=false"), all);
   assert.equal(added({ RCLONE_LOG_LEVEL: "INFO" }, "--log-level=ERROR"), quiet);
   assert.equal(added({ RCLONE_VERBOSE: "2" }), all.replace(" -v", ""));
