@@ -177,6 +177,51 @@ test("ndjson: an event that is wrong is not counted, and the line says why", () 
   ]);
 });
 
+test("ndjson: what is on the edge is an event, and what is beyond says why", () => {
+  const types = (count: number) =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [`t${n}`, 1])));
+  const right = [
+    '{"type": "progress", "inserted": 5, "kept": 0, "percent": 100}',
+    '{"type": "progress", "inserted": 5, "producer_id": "p", "producer_epoch": 0, "producer_seq": 1}',
+    `{"type": "progress", "entities_encountered": ${types(1_000)}}`,
+  ];
+  const wrong: [string, string][] = [
+    ['{"type": "progress", "percent": -1}', '"percent" is no number from 0 to 100'],
+    [
+      `{"type": "progress", "delta": true, "inserted": ${Number.MAX_SAFE_INTEGER}}`,
+      '"inserted" is too large',
+    ],
+    ['{"type": "log", "message": "x", "time": "soon"}', '"time" is no date'],
+    [
+      `{"type": "progress", "entities_encountered": ${types(1_001)}}`,
+      '"entities_encountered" has more than 1000 types',
+    ],
+  ];
+  const events = [...right, ...wrong.map(([text]) => text)];
+
+  const { counts, last, lines: said } = feed(
+    ndjson.reader(RUN),
+    events.map((event) => `O: ${event}`),
+    done,
+  );
+
+  assert.deepEqual([counts, last.percent], [{ ...none, inserted: 5 }, 100]);
+  assert.equal(Object.keys(last.encountered).length, 1_000);
+  assert.equal(said.length, wrong.length);
+  for (const [at, [, why]] of wrong.entries()) {
+    assert.ok(said[at].startsWith(`warning: Not counted, ${why}: `), said[at]);
+  }
+});
+
+test("ndjson: the first end holds, also beside one that cannot be read", () => {
+  const { error } = feed(ndjson.reader(RUN), [
+    'O: {"type": "end", "status": "cancelled"}',
+    'O: {"type": "end", "status": "failed", "why": "x"}',
+  ], done);
+
+  assert.equal(error?.code, "program_cancelled");
+});
+
 test("ndjson: the example of the documentation is understood", async () => {
   const page = readFileSync(new URL("../../../docs/sources.md", import.meta.url), "utf8");
   const [, script] = /```sh\n([\s\S]*?)```/.exec(page) ?? [];
