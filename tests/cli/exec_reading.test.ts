@@ -2,9 +2,89 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { Reading } from "../../src/cli/exec/reading.ts";
+import type { RecordSession } from "../../src/destinations/record_destination.ts";
+import type { Exit } from "../../src/sources/formats/format.ts";
 import { formatOf } from "../../src/sources/formats/formats.ts";
 import type { SourceEvent } from "../../src/sources/source.ts";
 import { memoryRecords } from "../sources/formats/record_session.ts";
+
+/** What a tap's lines come to, with a destination as it is given. */
+function read(records: () => RecordSession, lines: readonly string[], exit: Exit) {
+  const events: SourceEvent[] = [];
+  const reading = new Reading({
+    format: formatOf("singer"),
+    command: ["tap"],
+    cwd: "/",
+    env: {},
+    records,
+    emit: (event) => events.push(event),
+  });
+  for (const line of lines) reading.chunk("stdout", Buffer.from(line));
+  const outcome = reading.end(exit);
+  const told = events.flatMap((event) =>
+    event.type === "log" ? [`${event.level}: ${event.message}`] : []
+  );
+  const totals = events.flatMap((event) => event.type === "progress" ? [event.inserted] : []);
+  return { outcome, told, totals };
+}
+
+const row = (id: number) => `{"type":"RECORD","stream":"s","record":{"id":${id}}}\n`;
+const done = { code: 0, signal: null };
+
+test("Reading tells totals when the records that they count were written, once a chunk", () => {
+  const calls: string[] = [];
+  const session = memoryRecords();
+  const records = () => ({
+    ...session,
+    flush: () => void calls.push(`flush ${session.held.size}`),
+    close: () => void calls.push("close"),
+  });
+
+  const { totals } = read(records, [
+    row(1) + row(2),
+    row(3) + '{"type":"RECORD","stream":"s",' +
+    '"record":{"id":4}}',
+  ], done);
+
+  assert.deepEqual(calls, ["flush 2", "flush 3", "flush 4", "flush 4", "close"]);
+  assert.deepEqual(totals.slice(0, 3), [2, 3, 4]);
+});
+
+test("Reading without its destination reads on, and says why", () => {
+  const records = () => {
+    throw new Error("no room");
+  };
+
+  const { outcome, told } = read(records, [row(1)], done);
+
+  assert.deepEqual([outcome.error, told[0]], [undefined, "warning: no room"]);
+});
+
+for (const [code, failed] of [[0, undefined], [3, "program_failed"]] as const) {
+  test(`Reading that breaks leaves the program's exit ${code} as it is, and says what is missing`, () => {
+    let [puts, closed] = [0, 0];
+    const put = () => {
+      puts++;
+      throw new Error("disk full");
+    };
+    const records = () => ({ ...memoryRecords(), put, close: () => void closed++ });
+
+    const { outcome, told } = read(records, [row(1), row(2)], { code, signal: null });
+
+    const words = "Not all that the program wrote could be counted: disk full";
+    assert.deepEqual([outcome.error?.code, puts, closed], [failed, 1, 1]);
+    assert.deepEqual(told, [`error: ${words}`]);
+  });
+}
+
+test("Reading ends as the program did", () => {
+  const { outcome } = read(memoryRecords, [row(1)], { code: 3, signal: null });
+
+  assert.equal(
+    outcome.error?.message,
+    "The program ended with exit code 3 and said nothing of why",
+  );
+});
 
 test("Reading counts a record that is too long, and the cut, as warnings", () => {
   const events: SourceEvent[] = [];
