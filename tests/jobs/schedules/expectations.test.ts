@@ -231,3 +231,20 @@ test("a longer deadline ends an episode without a job", async (t) => {
   const told = bench.occurrences.map(({ kind, job }) => [kind, job]);
   assert.deepEqual(told, [["overdue", undefined], ["recovered", undefined]]);
 });
+
+test("an overdue sync is looked at every five seconds, and no more often", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const { stop } = await bench.boot();
+  await bench.pass("26h");
+  const list = bench.log.list.bind(bench.log);
+  let looks = 0;
+  bench.log.list = (query) => {
+    looks++;
+    return list(query);
+  };
+
+  for (let second = 0; second < 60; second++) await bench.pass("1s");
+  await stop();
+
+  assert.equal(looks, 12);
+});

@@ -368,3 +368,55 @@ test("a log without room is told once, and the run comes when there is room", as
   assert.deepEqual(bench.faults.map(String), ["Error: There is no room"]);
   assert.deepEqual(await bench.times(), ["03-02 00:01:10"]);
 });
+
+test("a schedule that was taken out and put back runs at its next slot", async (t) => {
+  const bench = schedulerBench(t, NIGHTLY);
+  const { reload, stop } = await bench.boot();
+
+  await reload();
+  await reload(NIGHTLY);
+  await bench.pass("2h");
+  await stop();
+
+  assert.deepEqual(await bench.times(), ["03-02 01:30:00"]);
+});
+
+test("look() sets no timer beside the one that is set, however often it is asked for", async (t) => {
+  const bench = schedulerBench(t, NIGHTLY);
+  const { reload, scheduler, stop } = await bench.boot();
+  const { waiting } = bench.clock;
+
+  for (let times = 0; times < 3; times++) scheduler.look();
+  await reload(NIGHTLY);
+  await reload(NIGHTLY);
+
+  assert.equal(bench.clock.waiting, waiting);
+  await stop();
+});
+
+test("a fault that comes back after a look that went well is told again", async (t) => {
+  const bench = schedulerBench(t, QUARTER);
+  const { stop } = await bench.boot();
+  const create = bench.log.create;
+
+  for (let times = 0; times < 2; times++) {
+    bench.log.create = () => Promise.reject(new Error("no"));
+    await bench.pass("20m");
+    bench.log.create = create;
+    await bench.pass("1m");
+  }
+  await stop();
+
+  assert.equal(bench.faults.length, 2);
+});
+
+test("a dispatcher that stops is no fault", async (t) => {
+  const bench = schedulerBench(t, QUARTER);
+  const { dispatcher, scheduler } = await bench.boot();
+
+  await dispatcher.stop();
+  await bench.pass("20m");
+  await scheduler.stop();
+
+  assert.deepEqual([bench.faults, (await bench.times()).length], [[], 1]);
+});
