@@ -66,6 +66,20 @@ test("runs by hand do not put off the schedule", async (t) => {
   assert.deepEqual(await bench.times(), ["03-02 00:00:00", "03-02 00:10:00", "03-02 00:15:00"]);
 });
 
+test("runs by hand before a restart do not put off the schedule either", async (t) => {
+  const bench = schedulerBench(t, QUARTER);
+  const first = await bench.boot();
+  await bench.pass("5m");
+  await first.runByHand();
+  await first.stop();
+
+  const second = await bench.boot();
+  await bench.pass("11m");
+  await second.stop();
+
+  assert.deepEqual(await bench.times(), ["03-02 00:00:00", "03-02 00:05:00", "03-02 00:15:00"]);
+});
+
 for (
   const [what, from, slots] of [
     // Berlin's 03:00, as there is no 02:30, and then its 02:30.
