@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { notAhead, placeOf, Remembered } from "../../../src/jobs/schedules/remembered.ts";
@@ -48,6 +48,44 @@ test("a file that cannot be read is told of and begun anew", (t) => {
   assert.deepEqual(Object.keys(JSON.parse(readFileSync(path, "utf8")).syncs), [DOCS]);
 });
 
+for (
+  const [what, file] of [
+    ["another version", { version: 2, syncs: {} }],
+    ["no syncs", { version: 1 }],
+    ["a list of syncs", { version: 1, syncs: [] }],
+    ["a note that is none", { version: 1, syncs: { x: null } }],
+    ["a note without its first moment", { version: 1, syncs: { x: {} } }],
+    ["a time that is a text", { version: 1, syncs: { x: { firstSeenMs: 1, handledMs: "2" } } }],
+    ["a text that is a time", { version: 1, syncs: { x: { firstSeenMs: 1, schedule: 2 } } }],
+  ] as const
+) {
+  test(`a file of ${what} is told of and begun anew`, (t) => {
+    const { path, open, faults } = bench(t);
+    writeFileSync(path, JSON.stringify(file));
+
+    const { empty } = open();
+
+    assert.deepEqual([empty, faults.length], [true, 1]);
+  });
+}
+
+test("save() writes where something has changed, and the whole file or none of it", (t) => {
+  const { path, open, faults } = bench(t);
+  const remembered = open();
+  remembered.put(DOCS, { firstSeenMs: 1 });
+  remembered.save();
+  const before = readFileSync(path, "utf8");
+
+  mkdirSync(`${path}.tmp`); // where the new one would be written
+  remembered.save();
+  const unchanged = [...faults];
+  remembered.put(DOCS, { firstSeenMs: 2 });
+  remembered.save();
+
+  assert.deepEqual([unchanged, faults.length], [[], 1]);
+  assert.equal(readFileSync(path, "utf8"), before);
+});
+
 test("save() tells when it cannot write, and loses nothing that is in memory", (t) => {
   const { path, open, faults } = bench(t);
   const remembered = open(join(path, "no", "directory.json"));
@@ -60,12 +98,19 @@ test("save() tells when it cannot write, and loses nothing that is in memory", (
 });
 
 test("notAhead() brings back what a clock that was put back would wait for", () => {
-  const ahead = { firstSeenMs: 5_000, sinceMs: 500, lastStartMs: 9_000, handledMs: 3_000 };
+  const ahead = {
+    firstSeenMs: 5_000,
+    sinceMs: 500,
+    lastStartMs: 9_000,
+    handledMs: 3_000,
+    overdueMs: 2_000,
+  };
 
   assert.deepEqual(notAhead(ahead, 1_000), {
     firstSeenMs: 1_000,
     sinceMs: 500,
     lastStartMs: 1_000,
     handledMs: 1_000,
+    overdueMs: 1_000,
   });
 });
