@@ -148,6 +148,10 @@ test("retryAt() waits twice as long each time, up to the longest wait", async (t
     5_000,
     undefined,
   ]);
+  // The clock was put back by no more than the wait: that is kept.
+  assert.equal(waits(1, (job.endedAtMs ?? 0) - 1_000), 1_000);
+  // A worker elsewhere is tried again by nobody here.
+  assert.equal(retryAt({ ...job, origin: "worker" }, retries, bench.clock.now()), undefined);
   // The clock was put back a day: it does not take a day more.
   assert.equal(waits(1, bench.clock.now() - 86_400_000), -86_400_000);
 });
