@@ -7,6 +7,7 @@ import { StorageFullError } from "./event_log.ts";
 import { freeBytes } from "./free_bytes.ts";
 import { pragma } from "./migrate.ts";
 import { isDiskFull } from "./sqlite_faults.ts";
+import { emptyWal, waitLittle } from "./wal.ts";
 import thread from "./checkpoint_thread.js" with { type: "text" };
 
 const PAGE_BYTES = 4096;
@@ -34,9 +35,6 @@ const FEW_PAGES = 250;
  * what may be written between two looks, once into the WAL and once into the file.
  */
 const SPARE_BYTES = 3 * 1024 * 1024;
-
-/** How long a commit waits for somebody else's write lock, in milliseconds: all others wait with it. */
-const BUSY_MS = 100;
 
 /** Writes between two looks at the WAL; a look takes 1 to 3 us. */
 const LOOK_WRITES = 16;
@@ -100,7 +98,7 @@ export class Checkpoints {
     this.#db = db;
     this.#path = path;
     db.exec("PRAGMA wal_autocheckpoint = 0");
-    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    waitLittle(db);
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#start = start;
@@ -162,12 +160,9 @@ export class Checkpoints {
     await this.settled();
     if (this.#wal().left >= FEW_PAGES) await this.#begin();
     try {
-      this.#db.exec("PRAGMA busy_timeout = 0"); // a reader may take minutes
-      return this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.busy === 0;
+      return emptyWal(this.#db);
     } catch (cause) {
       throw isDiskFull(cause) ? new StorageFullError({ cause }) : cause;
-    } finally {
-      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     }
   }
 

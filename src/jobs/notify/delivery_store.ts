@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { nodeCrypto } from "../../node_crypto.ts";
 import type { Clock } from "../../clock.ts";
 import { openVersioned } from "../../log/migrate.ts";
+import { emptyWal, waitLittle } from "../../log/wal.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import type { Seq } from "../../sync/entry.ts";
 import { type JobKey, parseJobId, parseTenantId, type TenantId } from "../../sync/ids.ts";
@@ -18,9 +19,6 @@ export const AGE_MAX_MS = 24 * 3_600_000;
 export const DONE_MAX = 1_000;
 /** Deliveries that one list may ask for. */
 export const DELIVERIES_LIMIT_MAX = 200;
-
-/** How long a statement waits for somebody else's lock, in milliseconds: all others wait with it. */
-const BUSY_MS = 100;
 
 /** "STnt": tells this file from another application's database. */
 const APPLICATION_ID = 0x53546e74;
@@ -115,7 +113,7 @@ export class DeliveryStore {
       what: "the queue of notifications",
     });
     this.#db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
-    this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    waitLittle(this.#db);
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
   }
@@ -290,13 +288,7 @@ export class DeliveryStore {
    * @returns false where somebody reads the file meanwhile (a backup), who needs what is in there
    */
   wipe(): boolean {
-    if (!this.#unwiped) return true;
-    try {
-      this.#db.exec("PRAGMA busy_timeout = 0"); // a reader may take minutes
-      this.#unwiped = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.busy !== 0;
-    } finally {
-      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
-    }
+    this.#unwiped &&= !emptyWal(this.#db);
     return !this.#unwiped;
   }
 
