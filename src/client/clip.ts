@@ -1,4 +1,5 @@
 /** What a worker says, cut to what the server takes: whatever was given, and without ever throwing. */
+import { cut } from "../sync/cut.ts";
 import { DEPTH_MAX, MEMBER_MAX, MESSAGE_MAX, SYNC_NAME_MAX } from "../sync/event_limits.ts";
 
 /** Characters of `fields` or `meta` as JSON. */
@@ -17,7 +18,7 @@ export function textOf(value: unknown): string {
 export function clip(value: unknown, max: number): string {
   const text = textOf(value);
   if (text.length <= max) return text;
-  return `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, "")}…`;
+  return `${cut(text, max - 1)}…`;
 }
 
 /** The name of a sync; two that differ only in what the server cannot keep apart are one. */

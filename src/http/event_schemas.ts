@@ -48,8 +48,6 @@ export const NewJobSchema = z.strictObject({
   tenant: tenantName.optional().openapi({ description: "Needs the scope `tenants`" }),
 }).openapi("NewJob");
 
-/** Names on the wire by the names of counters; each has a short form too. */
-
 const producerFields = {
   producer_id: distinctName(100).optional(),
   producer_epoch: count.optional(),

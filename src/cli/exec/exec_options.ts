@@ -5,6 +5,7 @@ import process from "node:process";
 import { FORMAT_NAMES, type FormatName } from "../../sources/formats/formats.ts";
 import { isPattern, PATTERN } from "../../jobs/command_config.ts";
 import { clean } from "../../sync/clean.ts";
+import { LEASE_S_MAX, SYNC_NAME_MAX, TAG_MAX, TAGS_MAX } from "../../sync/event_limits.ts";
 import { DURATIONS, isAmount, worth } from "../../jobs/amounts.ts";
 import { namedServer } from "../connect.ts";
 import { UsageError } from "../exit.ts";
@@ -12,9 +13,7 @@ import type { Flags } from "../flags.ts";
 import { resolveSettings } from "../resolve_settings.ts";
 import type { ServerSettings } from "../server_settings.ts";
 
-const NAME_MAX = 100;
-const TAGS_MAX = 20;
-const LEASE_MS = { min: 1_000, max: 7 * 24 * 3_600_000 };
+const LEASE_MS = { min: 1_000, max: LEASE_S_MAX * 1_000 };
 const GRACE_MS = 10_000;
 
 export interface ExecOptions {
@@ -62,8 +61,10 @@ export function execOptions(flags: Flags): ExecOptions {
 export function syncName(name: string | undefined): string {
   const usage = "expected: synctail exec NAME -- PROGRAM [ARGUMENTS...]";
   if (name === undefined) throw new UsageError(`Cannot exec without a name; ${usage}`);
-  if (name.length >= 1 && name.length <= NAME_MAX) return name;
-  throw new UsageError(`Cannot exec as "${clean(name)}": expected 1 to ${NAME_MAX} characters`);
+  if (name.length >= 1 && name.length <= SYNC_NAME_MAX) return name;
+  throw new UsageError(
+    `Cannot exec as "${clean(name)}": expected 1 to ${SYNC_NAME_MAX} characters`,
+  );
 }
 
 /**
@@ -93,9 +94,9 @@ function patternFrom(given: string, format: unknown): RegExp {
 
 function tagsFrom(tags: readonly string[]): readonly string[] {
   if (tags.length > TAGS_MAX) throw new UsageError(`--tag: expected at most ${TAGS_MAX}`);
-  const wrong = tags.find((tag) => tag.length < 1 || tag.length > NAME_MAX);
+  const wrong = tags.find((tag) => tag.length < 1 || tag.length > TAG_MAX);
   if (wrong === undefined) return tags;
-  throw new UsageError(`--tag: got "${clean(wrong)}": expected 1 to ${NAME_MAX} characters`);
+  throw new UsageError(`--tag: got "${clean(wrong)}": expected 1 to ${TAG_MAX} characters`);
 }
 
 function leaseFrom(given: string): number {

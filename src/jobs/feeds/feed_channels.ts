@@ -2,12 +2,14 @@
 import { type Clock, sleep } from "../../clock.ts";
 import { type EventLog, LIST_LIMIT_MAX } from "../../log/event_log.ts";
 import { nodeCrypto } from "../../node_crypto.ts";
+import { cut } from "../../sync/cut.ts";
+import { JOB_NAME_MAX } from "../../sync/event_limits.ts";
 import { type JobId, parseJobId } from "../../sync/ids.ts";
 import { isTerminal, STATUSES } from "../../sync/status.ts";
 import type { OutsideJobs } from "../outside_jobs.ts";
 import type { ConfiguredSync } from "../sync_config.ts";
 import { FeedChannel } from "./feed_channel.ts";
-import { cut, type FeedMessage } from "./feed_message.ts";
+import type { FeedMessage } from "./feed_message.ts";
 import type { RedisPubsubSourceConfig } from "./redis_config.ts";
 
 /** Channels that are remembered; the one unused for longest is forgotten. */
@@ -16,8 +18,7 @@ const CHANNELS_MAX = 10_000;
 const LEFT_MAX = 100_000;
 /** How long what was heard may take to be stored at a stop, in milliseconds. */
 const STOP_MS = 2_000;
-/** Characters of a job's name, and of a channel that is its own key. */
-const NAME_MAX = 200;
+/** Characters of a channel that is its own key. */
 const KEY_MAX = 500;
 const OPEN = STATUSES.filter((status) => !isTerminal(status));
 
@@ -112,7 +113,7 @@ export class FeedChannels {
 /** What the pattern's one `*` stands for, at most 200 characters of it. */
 export function nameIn(pattern: string, channel: string): string {
   const [before, after] = pattern.split("*");
-  return cut(channel.slice(before.length, channel.length - after.length) || channel, NAME_MAX);
+  return cut(channel.slice(before.length, channel.length - after.length) || channel, JOB_NAME_MAX);
 }
 
 /** What stands for the channel in the log: its name, where that is not long. */

@@ -1,4 +1,5 @@
 /** What one message of somebody's own progress feed says, in our words. */
+import { cut } from "../../sync/cut.ts";
 import type { EndEvent, JobMeasures } from "../../sync/event.ts";
 import { MESSAGE_MAX, TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
 import type { Counters } from "../../sync/producer.ts";
@@ -153,9 +154,4 @@ function countsOf(value: unknown) {
 
 function textOf(value: unknown, most: number): string | undefined {
   return typeof value === "string" && value !== "" ? cut(value, most) : undefined;
-}
-
-/** The text's first characters, `most` of them, without half a surrogate pair at the end. */
-export function cut(text: string, most: number): string {
-  return text.length <= most ? text : text.slice(0, most).replace(/[\ud800-\udbff]$/, "");
 }

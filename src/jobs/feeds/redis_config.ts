@@ -1,5 +1,6 @@
 /** A `redis_pubsub` source in a configuration file. */
 import { z } from "zod";
+import { LEASE_S_MAX } from "../../sync/event_limits.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 import { whole } from "../amount_schemas.ts";
 import { FEED_NAMES, type FeedFields, STATUS_MAX } from "./feed_message.ts";
@@ -36,7 +37,7 @@ export const redisPubsubSource = z.strictObject({
     z.enum(["completed", "failed", "cancelled"]),
   ).default({})
     .describe("The feed's own words for the ends"),
-  lease_s: whole(1, 604_800).default(900)
+  lease_s: whole(1, LEASE_S_MAX).default(900)
     .describe("Seconds of silence after which a job counts as lost"),
 }).describe("Listens to a Redis pub/sub feed of workers elsewhere; it cannot be run");
 
