@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import process from "node:process";
 import { test } from "node:test";
 import {
   attachJob,
@@ -11,6 +10,7 @@ import {
 } from "../../src/client/producer.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { bench, eventsOf, taken, turns } from "../support/producer_bench.ts";
+import { RUN } from "../support/runtime.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 
 const jobOf = async (server: TestServer, id: string) =>
@@ -402,9 +402,9 @@ test("what has no JSON, and counts that are none, do no harm", async () => {
 /** How a worker of its own process ends, and what it says. */
 function worker(mode: "left" | "ended") {
   const script = new URL("../support/worker_child.ts", import.meta.url).pathname;
-  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "--no-check", "-A"];
+  const [command, ...args] = [...RUN, script, mode];
 
-  const { status, stdout } = spawnSync(process.execPath, [...runtime, script, mode], {
+  const { status, stdout } = spawnSync(command, args, {
     encoding: "utf8",
     timeout: 20_000, // one that stays would do so without end
   });

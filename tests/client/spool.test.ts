@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Spool, SpoolBrokenError } from "../../src/client/spool.ts";
 import type { SpooledJob } from "../../src/client/spool_file.ts";
 import type { Cleanup } from "../support/program.ts";
+import { RUN } from "../support/runtime.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const JOB: SpooledJob = {
@@ -35,13 +36,11 @@ function reopened(path: string): Spool {
 /** What a script says that is run with a limit on its files: a write beyond fails as on a full disk. */
 function limited(kib: number, name: string, path: string) {
   const script = new URL(`../support/${name}`, import.meta.url).pathname;
-  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "-A"];
   const { stdout, stderr } = spawnSync("bash", [
     "-c",
     `trap '' XFSZ; ulimit -f ${kib}; exec "$@"`,
     "bash",
-    process.execPath,
-    ...runtime,
+    ...RUN,
     script,
     path,
   ], { encoding: "utf8" });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import {
@@ -13,6 +12,7 @@ import {
 } from "../../src/log/checkpoints.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { line, newJob, stillClock } from "../support/log_contract.ts";
+import { RUN } from "../support/runtime.ts";
 import { serverLog } from "../support/server_log.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -310,11 +310,9 @@ test("a thread that has died answers at once, and nobody waits for it", async (t
 
 test("a thread that dies does not take the process with it", () => {
   const script = new URL("../support/dead_thread_child.ts", import.meta.url).pathname;
-  const runtime = "Bun" in globalThis ? ["run"] : ["run", "--quiet", "-A"];
+  const [command, ...args] = [...RUN, script];
 
-  const { status, stdout } = spawnSync(process.execPath, [...runtime, script], {
-    encoding: "utf8",
-  });
+  const { status, stdout } = spawnSync(command, args, { encoding: "utf8" });
 
   assert.deepEqual([status, stdout], [0, "it goes on\n"]);
 });

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import process from "node:process";
 import { test } from "node:test";
 import { DestinationError } from "../../src/destinations/index_destination.ts";
 import type {
@@ -12,10 +11,10 @@ import type {
 } from "../../src/destinations/record_destination.ts";
 import type { Cleanup } from "./program.ts";
 import { record, type RecordKind, recordsAt } from "./records.ts";
+import { RUN } from "./runtime.ts";
 import { tempDirectory } from "./temp.ts";
 
 const CHILD = new URL("./record_child.ts", import.meta.url).pathname;
-const RUN = "Bun" in globalThis ? ["run"] : ["run", "-A", "--quiet"];
 const SOURCE = "default/users";
 
 interface Bench {
@@ -176,7 +175,7 @@ export function recordContract(
     const { path, open } = bench(t, kind);
     let told = 0;
     for (let round = 0; round < 3; round++) {
-      const child = spawn(process.execPath, [...RUN, CHILD, kind, path, SOURCE, `${round}`], {
+      const child = spawn(RUN[0], [...RUN.slice(1), CHILD, kind, path, SOURCE, `${round}`], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       t.after(() => void child.kill("SIGKILL"));

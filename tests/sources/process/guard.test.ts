@@ -4,13 +4,13 @@ import process from "node:process";
 import { test } from "node:test";
 import { runs } from "../../support/processes.ts";
 import type { Cleanup } from "../../support/program.ts";
+import { RUN } from "../../support/runtime.ts";
 
 const CHILD = new URL("./guard_child.ts", import.meta.url).pathname;
-const RUN = "Bun" in globalThis ? ["run"] : ["run", "-A", "--quiet"];
 
 /** A runtime of its own that has started a guarded program and says so. */
 async function guarding(t: Cleanup, ...args: string[]) {
-  const child = spawn(process.execPath, [...RUN, CHILD, ...args], {
+  const child = spawn(RUN[0], [...RUN.slice(1), CHILD, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";
