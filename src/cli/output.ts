@@ -25,7 +25,7 @@ export function printError(text: string): void {
 }
 
 let surviving = false;
-let closed = false;
+let ending = false;
 
 /**
  * Whoever reads what we log may leave without harm. When the reader of our output leaves, nobody
@@ -38,7 +38,8 @@ export function surviveClosedOutput(): void {
   process.stdout.on("error", endAsBySignal);
 }
 
-function endAsBySignal(): void {
-  if (!closed) process.kill(process.pid, "SIGTERM"); // a second one would end it at once
-  closed = true;
+/** As by SIGTERM, once: a second one would end it at once. */
+export function endAsBySignal(): void {
+  if (!ending) process.kill(process.pid, "SIGTERM");
+  ending = true;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import { OWN, startProgram } from "../support/program.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -9,12 +10,14 @@ test("serve opens with a URL that signs in, at its first start and in a terminal
   const data = join(path, "data");
   const inTerminal = (more: string) => {
     const line = [...OWN, "serve", "--port", "0", "--data", data].join(" ");
-    const args = ["-qefc", `${line}${more}`, "/dev/null"];
-    return startProgram.raw(t, { command: ["script"], args });
+    const args = ["-qefc", `echo of $$; exec ${line}${more}`, "/dev/null"];
+    const terminal = startProgram.raw(t, { command: ["script"], args });
+    const pid = () => Number(/^of (\d+)/.exec(terminal.stdout())?.[1]);
+    return { ...terminal, signal: (name: string) => process.kill(pid(), name) };
   };
   t.after(remove);
 
-  const first = inTerminal("");
+  const first = inTerminal(" --log-level info");
   await first.until((stdout) => stdout.includes("another)"));
   const [, url, link] = /Open (http:\/\/\S+)\/#link=(\S+)/.exec(first.stdout()) ?? [];
   const signedIn = await fetch(`${url}/v1/session`, {
@@ -23,10 +26,14 @@ test("serve opens with a URL that signs in, at its first start and in a terminal
     body: JSON.stringify({ link }),
   });
   const { scopes } = await signedIn.json();
-  await first.stop("SIGTERM");
+  first.signal("SIGHUP");
+  await first.until((stdout) => stdout.includes("no file to read again"));
+  first.signal("SIGTERM");
+  await first.ended;
   const second = inTerminal(" --log-level info");
   await second.until((stdout) => stdout.includes("Listening on"));
-  await second.stop("SIGTERM");
+  second.signal("SIGTERM");
+  await second.ended;
 
   assert.deepEqual(scopes, ["read", "run"]);
   assert.doesNotMatch(second.stdout(), /Open|#link/);

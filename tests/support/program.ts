@@ -86,17 +86,21 @@ startProgram.toEnd = async (t: Cleanup, options: ProgramOptions) => {
 startProgram.raw = (t: Cleanup, options: ProgramOptions) => {
   const child = start(t, options);
   const out = collected(child);
+  const end = ended(child);
   return {
     ...out,
+    ended: end,
     until: (passes: (stdout: string) => boolean) =>
       new Promise<void>((resolve, reject) => {
         const look = () => passes(out.stdout()) && resolve();
         child.stdout?.on("data", look);
-        child.on("close", (code) => reject(new Error(`It ended with ${code}: ${out.stderr()}`)));
+        end.then((code) => {
+          look(); // what it wrote last may be what is waited for
+          reject(new Error(`It ended with ${code}: ${out.stdout()}${out.stderr()}`));
+        });
         look();
       }),
     stop(signal: "SIGTERM" | "SIGINT" | "SIGKILL") {
-      const end = ended(child);
       // child.kill() makes Deno report the signal instead of the exit code.
       process.kill(child.pid ?? 0, signal);
       return end;
@@ -126,6 +130,7 @@ function collected(child: ChildProcess) {
 function ended(child: ChildProcess): Promise<number | string> {
   return new Promise((resolve) => {
     if (child.exitCode !== null) resolve(child.exitCode);
+    else if (child.signalCode !== null) resolve(child.signalCode);
     else child.on("close", (code, signal) => resolve(code ?? signal ?? "unknown"));
   });
 }

@@ -1,4 +1,7 @@
-"""Runs a command in a terminal of its own: `terminal.py WHEN KEYS COMMAND...` types KEYS once WHEN was shown."""
+"""Runs a command in a terminal of its own.
+
+`terminal.py WHEN KEYS COMMAND...` types KEYS once WHEN was shown; where KEYS is empty, the terminal closes then.
+"""
 
 import os
 import pty
@@ -20,6 +23,9 @@ while True:
     seen += chunk
     if not typed and when.encode() in seen:
         typed = True
+        if not keys:
+            os.close(terminal)
+            break
         os.write(terminal, keys.encode().decode("unicode_escape").encode())
 _, status = os.waitpid(pid, 0)
 sys.stdout.buffer.write(seen)

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../clock.ts";
 import type { Exit } from "../../sources/formats/format.ts";
-import { ignoredMask, processStats } from "./proc.ts";
+import { ignoredSignals, processStats } from "./proc.ts";
 
 /** Passed on to the program. */
 const PASSED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
@@ -136,12 +136,4 @@ function stopped({ code, signal }: Exit): boolean {
 function inForeground(): boolean {
   const [own] = processStats([process.pid]);
   return own ? own.group === own.foreground : process.stdin.isTTY === true;
-}
-
-/** Those that whoever starts a program may have it ignore. */
-const IGNORABLE = [...PASSED, "SIGTSTP", "SIGTTIN", "SIGTTOU"] as const;
-
-function ignoredSignals(): readonly string[] {
-  const mask = ignoredMask();
-  return IGNORABLE.filter((name) => (mask >> BigInt(constants.signals[name] - 1)) & 1n);
 }

@@ -1,8 +1,20 @@
 /** What Linux tells of processes. */
 import { spawnSync } from "node:child_process";
+import { constants } from "node:os";
 import process from "node:process";
 
 const BYTES_MAX = 64 * 1024 * 1024;
+const IGNORABLE = [
+  "SIGTERM",
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGTSTP",
+  "SIGTTIN",
+  "SIGTTOU",
+] as const;
 
 /** A process as /proc has it. */
 export interface ProcessStat {
@@ -31,10 +43,11 @@ export function processStats(pids?: readonly number[]): readonly ProcessStat[] {
     });
 }
 
-/** The signals that this process ignores, as a mask; 0 where there is no /proc. */
-export function ignoredMask(): bigint {
+/** Of the signals that whoever starts a program may have it ignore those that are; none without /proc. */
+export function ignoredSignals(): readonly string[] {
   const status = read(`cat ${process.pid}/status`);
-  return BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+  const mask = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+  return IGNORABLE.filter((name) => (mask >> BigInt(constants.signals[name] - 1)) & 1n);
 }
 
 /** By a child: Deno lets no program read /proc itself, unless all is allowed to it. */
