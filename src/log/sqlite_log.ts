@@ -1,7 +1,7 @@
 /** The EventLog in one SQLite file: what survives kill -9. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
-import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
+import type { LogLevel, Seq } from "../sync/entry.ts";
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
@@ -19,7 +19,6 @@ import {
   type Page,
   placeOf,
   type PruneQuery,
-  READ_BYTES_MAX,
   type ReadQuery,
   RECENT_STRETCH,
   type RecentPage,
@@ -34,16 +33,13 @@ import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
-import { entryOf, type EntryRow, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
+import { EntryTable } from "./sqlite_entry_table.ts";
 import { jobOf } from "./sqlite_job_columns.ts";
 import { JobQueries } from "./sqlite_job_queries.ts";
 import { type JobRow, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 import { wanted } from "./wanted.ts";
-
-/** Rows that are fetched at a time; their bodies may be large. */
-const ROWS = 100;
 
 /** `normal` survives a killed process, `full` also waits until the disk has it (fsync). */
 export type Durability = "normal" | "full";
@@ -67,6 +63,7 @@ export class SqliteLog implements EventLog {
   readonly #clock: Clock;
   readonly #jobs: JobRows;
   readonly #queries: JobQueries;
+  readonly #entries: EntryTable;
   readonly #checkpoints: Checkpoints;
   readonly #commits: GroupCommit;
   readonly #retention: SqliteRetention;
@@ -74,9 +71,6 @@ export class SqliteLog implements EventLog {
   readonly #fresh = new FreshEntries<JobRow>();
   /** Whether entries may have been removed that the WAL still holds: also by a process that was killed. */
   #overwritten = true;
-  readonly #insert: ReturnType<DatabaseSync["prepare"]>;
-  readonly #read: ReturnType<DatabaseSync["prepare"]>;
-  readonly #first: ReturnType<DatabaseSync["prepare"]>;
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this schema's to open */
   constructor(options: SqliteLogOptions) {
@@ -94,6 +88,7 @@ export class SqliteLog implements EventLog {
     this.#db.exec("PRAGMA secure_delete = ON");
     this.#jobs = new JobRows(this.#db);
     this.#queries = new JobQueries(this.#db);
+    this.#entries = new EntryTable(this.#db);
     this.#checkpoints = new Checkpoints({ db: this.#db, path: options.path });
     this.#commits = new GroupCommit({
       db: this.#db,
@@ -103,16 +98,6 @@ export class SqliteLog implements EventLog {
       clock: options.clock,
     });
     this.#retention = new SqliteRetention(this.#db, this.#jobs);
-    this.#insert = this.#db.prepare(
-      "INSERT INTO entries (job, seq, at_ms, kind, body) VALUES (?, ?, ?, ?, ?)",
-    );
-    this.#read = this.#db.prepare(
-      `SELECT seq, at_ms, kind, body FROM entries WHERE job = ? AND seq > ?
-       AND (kind > 0 OR seq >= ?) AND (kind < ${NO_LOGS} OR kind >= ?) AND kind >= ?
-       ORDER BY seq LIMIT ?`,
-    );
-    asArrays(this.#read);
-    this.#first = this.#db.prepare("SELECT min(seq) AS seq FROM entries WHERE job = ?");
   }
 
   create(job: NewJob, options: CreateOptions = {}): Promise<Created> {
@@ -148,12 +133,7 @@ export class SqliteLog implements EventLog {
       const before = row.job;
       const change = decide(before, (id) => this.#jobs.producerOf(row, id));
       const { job, entries } = fold(before, change, this.#clock.now());
-      let length = 0;
-      for (const entry of entries) {
-        const columns = entryRow(entry);
-        this.#insert.run(row.pk, ...columns);
-        length += columns[3].length;
-      }
+      const length = this.#entries.insert(row.pk, entries);
       if (entries.length > 0) this.#fresh.add(row, entries, length);
       const { producer } = change;
       if (job !== before || producer) this.#jobs.change(row, job, producer);
@@ -169,37 +149,14 @@ export class SqliteLog implements EventLog {
     if (fresh && fresh.length < query.limit) {
       return { entries: fresh, through: job.seq, more: false, job };
     }
-    const entries: Entry[] = [];
-    let bytes = 0;
-    let last = query.after;
-    let more = false;
-    // Not `iterate`: under Deno 2.9.6 that ends as if it were through when the file cannot be read.
-    for (let asked = ROWS, got = ROWS; got === asked && !more; last = entries.at(-1)?.seq ?? last) {
-      asked = Math.min(ROWS, query.limit - entries.length);
-      const rows = this.#read.all(
-        pk,
-        last,
-        query.mergeBelow ?? 0,
-        logKindFrom(query.logs),
-        query.only === "logs" ? NO_LOGS : 0,
-        asked,
-      ) as unknown as EntryRow[]; // nobody else writes this table
-      got = rows.length;
-      for (const row of rows) {
-        entries.push(entryOf(row));
-        bytes += row[3].length;
-        if (bytes > READ_BYTES_MAX) break;
-      }
-      more = entries.length === query.limit || bytes > READ_BYTES_MAX;
-    }
+    const { entries, more } = this.#entries.read(pk, query);
     return { entries, through: more ? entries[entries.length - 1].seq : job.seq, more, job };
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
   async firstSeq(key: JobKey): Promise<Seq> {
     const { pk, job } = this.#row(key);
-    const seq = this.#first.get(pk)?.seq;
-    return typeof seq === "number" ? seq : job.seq + 1;
+    return this.#entries.firstSeq(pk) ?? job.seq + 1;
   }
 
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
@@ -253,11 +210,7 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
   async beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {
     const { pk, job } = this.#row(key);
-    if (count === 0) return job.seq;
-    const row = this.#db.prepare(
-      "SELECT seq FROM entries WHERE job = ? AND kind >= ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
-    ).get(pk, NO_LOGS + LOG_LEVELS.indexOf(level), count - 1);
-    return typeof row?.seq === "number" ? row.seq - 1 : 0;
+    return count === 0 ? job.seq : this.#entries.beforeLastLogs(pk, level, count);
   }
 
   trim(key: JobKey, limits: TrimLimits): Promise<boolean> {
@@ -319,10 +272,4 @@ export class SqliteLog implements EventLog {
     if (!row) throw new UnknownJobError(`There is no job "${key.id}"`);
     return row;
   }
-}
-
-/** Has a statement give each row as an array: under Deno an object takes half as long again. */
-function asArrays(statement: ReturnType<DatabaseSync["prepare"]>): void {
-  // Both runtimes have it; the types that Deno brings do not name it.
-  (statement as unknown as { setReturnArrays(on: boolean): void }).setReturnArrays(true);
 }
