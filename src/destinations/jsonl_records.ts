@@ -13,12 +13,13 @@ import {
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { LineSplitter } from "../sources/process/line_splitter.ts";
+import { transaction } from "../log/transaction.ts";
 import { HASH_TABLE, HashTable } from "./hash_table.ts";
 import { DestinationError } from "./index_destination.ts";
 import { isTorn, jsonlLine, parseJsonlLine } from "./jsonl_line.ts";
 import { type RecordChange, RecordChanges, type RecordStore } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+import { inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
 
 /** "STjx" */
 const APPLICATION_ID = 0x53546a78;
@@ -144,7 +145,7 @@ class JsonlStore implements RecordStore {
     const covered = this.#db.prepare("SELECT bytes, tail FROM covered").get();
     this.#covered = Number(covered?.bytes);
     if (this.#tail(this.#covered) !== covered?.tail) {
-      commit(this.#db, () => {
+      transaction(this.#db, () => {
         this.#hashes.clear();
         this.#cover.run(this.#covered = 0, "");
       });
@@ -174,7 +175,7 @@ class JsonlStore implements RecordStore {
   }
 
   #index(changes: readonly RecordChange[], covered: number): void {
-    commit(this.#db, () => {
+    transaction(this.#db, () => {
       for (const change of changes) this.#hashes.apply(change);
       this.#cover.run(covered, this.#tail(covered) ?? "");
     });

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { transaction } from "../log/transaction.ts";
 import { HASH_TABLE, HashTable } from "./hash_table.ts";
 import { RecordChanges } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { commit, inWords } from "./sqlite_store.ts";
+import { inWords } from "./sqlite_store.ts";
 
 const WHAT = "the directory for temporary files";
 
@@ -28,7 +29,7 @@ export class NoRecords implements RecordDestination {
       hashOf: (type, key) => inWords(WHAT, place, () => hashes.hashOf(type, key)),
       write: (changes) =>
         inWords(WHAT, place, () => {
-          commit(db, () => changes.forEach((change) => hashes.apply(change)));
+          transaction(db, () => changes.forEach((change) => hashes.apply(change)));
         }),
       close: () => db.close(),
     });

@@ -1,7 +1,8 @@
 /** The index in one SQLite file, which anybody may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
+import { transaction } from "../log/transaction.ts";
 import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
-import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+import { inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
 
 /** "STix" */
 const APPLICATION_ID = 0x53546978;
@@ -88,7 +89,7 @@ class SqliteIndexSession implements IndexSession {
     const rows = this.#pending;
     this.#pending = [];
     inWords(WHAT, this.#path, () => {
-      commit(this.#db, () => {
+      transaction(this.#db, () => {
         for (const row of rows) this.#apply(row);
       });
     });

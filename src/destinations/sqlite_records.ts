@@ -1,8 +1,9 @@
 /** Records in one SQLite file, which anybody may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
+import { transaction } from "../log/transaction.ts";
 import { type RecordChange, RecordChanges } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { commit, inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+import { inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
 
 /** "STrc" */
 const APPLICATION_ID = 0x53547263;
@@ -52,7 +53,7 @@ export class SqliteRecords implements RecordDestination {
         const row = inWords(WHAT, path, () => get.get(type, key));
         return row && String(row.hash);
       },
-      write: (changes) => inWords(WHAT, path, () => commit(db, () => changes.forEach(apply))),
+      write: (changes) => inWords(WHAT, path, () => transaction(db, () => changes.forEach(apply))),
       close: () => db.close(),
     });
   }

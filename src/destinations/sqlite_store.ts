@@ -1,4 +1,4 @@
-/** What the destinations in SQLite files share: opening, owning, committing, and words for faults. */
+/** What the destinations in SQLite files share: opening, owning, and words for faults. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -40,18 +40,6 @@ export function openStore(path: string, options: StoreOptions): DatabaseSync {
     });
   } catch (cause) {
     db.close();
-    throw cause;
-  }
-}
-
-/** Runs it in one transaction. */
-export function commit(db: DatabaseSync, run: () => void): void {
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    run();
-    db.exec("COMMIT");
-  } catch (cause) {
-    if (db.isTransaction) db.exec("ROLLBACK"); // A full disk has done it already.
     throw cause;
   }
 }

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { nodeCrypto } from "../../node_crypto.ts";
 import type { Clock } from "../../clock.ts";
 import { openVersioned } from "../../log/migrate.ts";
+import { transaction } from "../../log/transaction.ts";
 import { emptyWal, waitLittle } from "../../log/wal.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import type { Seq } from "../../sync/entry.ts";
@@ -144,7 +145,7 @@ export class DeliveryStore {
    */
   setTargets(targets: readonly Target[]): void {
     const now = this.#clock.now();
-    this.#transaction(() => {
+    transaction(this.#db, () => {
       const names = JSON.stringify(targets.map(({ name }) => name));
       this.#db.prepare(
         "DELETE FROM targets WHERE name NOT IN (SELECT value FROM json_each(?))",
@@ -176,7 +177,7 @@ export class DeliveryStore {
     const text = packed(message);
     const job = message.job ? String(message.job.id) : null;
     let givenUp = 0;
-    this.#transaction(() => {
+    transaction(this.#db, () => {
       for (const { name } of targets) {
         this.#db.prepare(
           `INSERT OR IGNORE INTO deliveries (id, target, kind, tenant, subject, occasion, job, sync,
@@ -294,16 +295,5 @@ export class DeliveryStore {
 
   close(): void {
     this.#db.close();
-  }
-
-  #transaction(act: () => void): void {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      act();
-      this.#db.exec("COMMIT");
-    } catch (cause) {
-      this.#db.exec("ROLLBACK");
-      throw cause;
-    }
   }
 }
