@@ -6,7 +6,12 @@ import { z } from "zod";
 import { reasonOf } from "../reason.ts";
 import type { Target } from "../jobs/notify/target.ts";
 import { configuredTargets, TARGET_SCHEMA } from "../jobs/notify/target_config.ts";
-import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../jobs/sync_config.ts";
+import {
+  type ConfigIssue,
+  type ConfiguredSync,
+  configuredSyncs,
+  SYNC_SCHEMA,
+} from "../jobs/sync_config.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
 import { AUTH_SCHEMA, authConfig } from "./auth_schema.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
@@ -57,11 +62,8 @@ export function readConfig(path: string): Config {
  * @throws {ConfigError} when the file cannot be read, or that is wrong
  */
 export function readData(path: string): string | undefined {
-  const checked = check(DATA_SCHEMA, parseJson(read(path), path));
-  if ("issues" in checked) {
-    throw new ConfigError(checked.issues.map((issue) => issueLine(path, issue)));
-  }
-  const data = checked.value.server?.data;
+  const { server } = checked(DATA_SCHEMA, read(path), path);
+  const data = server?.data;
   return typeof data === "string" ? resolve(dirname(path), data) : undefined;
 }
 
@@ -72,31 +74,40 @@ export function readData(path: string): string | undefined {
  * @throws {ConfigError} with a line for each fault
  */
 export function parseConfig(text: string, path: string): Config {
-  const checked = check(CONFIG_SCHEMA, parseJson(text, path));
-  if ("issues" in checked) {
-    throw new ConfigError(checked.issues.map((issue) => issueLine(path, issue)));
-  }
+  const written = checked(CONFIG_SCHEMA, text, path);
   const directory = dirname(resolve(path));
-  const { syncs, issues } = configuredSyncs(checked.value.syncs, directory);
-  if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
+  const { syncs, issues } = configuredSyncs(written.syncs, directory);
+  if (issues.length > 0) throw wrong(path, issues);
   const notify = () => {
-    const written = checked.value.notify ?? [];
-    const { targets, issues } = configuredTargets(written, { directory, env: process.env });
-    if (issues.length > 0) throw new ConfigError(issues.map((issue) => issueLine(path, issue)));
+    const { targets, issues } = configuredTargets(written.notify ?? [], {
+      directory,
+      env: process.env,
+    });
+    if (issues.length > 0) throw wrong(path, issues);
     return targets;
   };
-  const server = { ...checked.value.server };
+  const server = { ...written.server };
   for (const name of FILE_SETTINGS) {
     const given = server[name];
     if (typeof given === "string") server[name] = resolve(directory, given);
   }
-  const { auth } = checked.value;
+  const { auth } = written;
   return { syncs, notify, server, auth: auth ? authConfig(auth, directory) : NO_AUTH };
 }
 
 /** The form of the file for editors, in JSON Schema 2020-12; committed as docs/synctail.schema.json. */
 export function configJsonSchema(): unknown {
   return z.toJSONSchema(CONFIG_SCHEMA, { io: "input" });
+}
+
+function checked<S extends z.ZodType>(schema: S, text: string, path: string): z.output<S> {
+  const outcome = check(schema, parseJson(text, path));
+  if ("issues" in outcome) throw wrong(path, outcome.issues);
+  return outcome.value;
+}
+
+function wrong(path: string, issues: readonly ConfigIssue[]): ConfigError {
+  return new ConfigError(issues.map((issue) => issueLine(path, issue)));
 }
 
 /** Undefined too where it is nested deeper than we can follow. */
