@@ -36,6 +36,15 @@ async function key(t: Cleanup, data: string): Promise<string> {
 const json = async (url: string, key: string, method = "GET") =>
   await (await fetch(url, { method, headers: { Authorization: `Bearer ${key}` } })).json();
 
+/** Takes a port until the end of the test; false where somebody else has it. */
+function holds(t: Cleanup, port: number): Promise<boolean> {
+  const server = createServer();
+  t.after(() => void server.close());
+  return new Promise((resolve) =>
+    server.listen(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false))
+  );
+}
+
 /** Reads a stream until a frame passes the test; the connection stays open until the end of the test. */
 async function until(
   t: Cleanup,
@@ -452,11 +461,9 @@ test("keys create, list and revoke work beside a server", async (t) => {
 test("demo indexes a folder, says how to watch it, takes the next port, and shows what changed at the next start", async (t) => {
   const { path, data } = configured(t);
   const tree = join(path, "tree");
-  const other = createServer();
-  await new Promise<void>((resolve) =>
-    other.listen(8017, "127.0.0.1", resolve).on("error", () => resolve())
-  );
-  t.after(() => void other.close());
+  // The tests of the other runtime do the same: one after the other, as each looks at free ports.
+  await waitUntil(() => holds(t, 8016), 50);
+  await holds(t, 8017); // or somebody else does
   const end = async (name: string) => {
     const program = startDemo(t, ["demo", tree, "--full-speed", "--data", data]);
     const stdout = await program.said(/Ctrl-C stops the server/);
