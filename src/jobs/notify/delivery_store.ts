@@ -8,6 +8,7 @@ import { emptyWal, waitLittle } from "../../log/wal.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import type { Seq } from "../../sync/entry.ts";
 import { type JobKey, parseJobId, parseTenantId, type TenantId } from "../../sync/ids.ts";
+import { DELIVERY_SCHEMA } from "./delivery_schema.ts";
 import { type DeliveryInfo, type DeliveryRow, deliveryRowOf, infoOf } from "./delivery_row.ts";
 import { type Message, type MessageKind, packed } from "./message.ts";
 import { filterText, type Target } from "./target.ts";
@@ -20,46 +21,6 @@ export const AGE_MAX_MS = 24 * 3_600_000;
 export const DONE_MAX = 1_000;
 /** Deliveries that one list may ask for. */
 export const DELIVERIES_LIMIT_MAX = 200;
-
-/** "STnt": tells this file from another application's database. */
-const APPLICATION_ID = 0x53546e74;
-/**
- * Step n leads from schema n to n + 1. A step that has been released is never changed.
- *
- * One row for what happened (kind, subject, occasion) and whom to tell. subject: the job's id, else
- * the sync's. occasion: 0 where a job can meet it once only, else what tells one time from another.
- * message: empty once it is done with.
- */
-const MIGRATIONS = [
-  `CREATE TABLE deliveries (
-     pk INTEGER PRIMARY KEY AUTOINCREMENT,
-     id TEXT NOT NULL UNIQUE,
-     target TEXT NOT NULL,
-     kind TEXT NOT NULL,
-     tenant TEXT NOT NULL,
-     subject TEXT NOT NULL,
-     occasion INTEGER NOT NULL,
-     job TEXT,
-     sync TEXT,
-     at_ms INTEGER NOT NULL,
-     created_at_ms INTEGER NOT NULL,
-     message TEXT NOT NULL,
-     state TEXT NOT NULL,
-     tries INTEGER NOT NULL,
-     next_at_ms INTEGER NOT NULL,
-     result TEXT,
-     done_at_ms INTEGER,
-     UNIQUE (target, kind, tenant, subject, occasion)
-   );
-   CREATE INDEX deliveries_waiting ON deliveries (target, pk) WHERE state = 'waiting';
-   CREATE INDEX deliveries_of_job ON deliveries (tenant, job, pk);
-   CREATE TABLE targets (
-     name TEXT NOT NULL PRIMARY KEY,
-     filter TEXT NOT NULL,
-     since_ms INTEGER NOT NULL
-   ) WITHOUT ROWID;
-   CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), at_ms INTEGER NOT NULL);`,
-];
 
 /**
  * What `next` asks, with the target and the time. The index is named, as SQLite would look through
@@ -108,11 +69,7 @@ export class DeliveryStore {
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
   constructor(path: string, clock: Clock, durability: Durability) {
     this.#clock = clock;
-    this.#db = openVersioned(path, {
-      applicationId: APPLICATION_ID,
-      migrations: MIGRATIONS,
-      what: "the queue of notifications",
-    });
+    this.#db = openVersioned(path, DELIVERY_SCHEMA);
     this.#db.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
     waitLittle(this.#db);
     // What is deleted is overwritten with zeros.
