@@ -1,9 +1,10 @@
 /** One run over a directory tree: walk and index side by side, both in the order of their keys. */
 import type { Clock } from "../clock.ts";
-import type { IndexSession } from "../destinations/index_destination.ts";
-import { EntitySync } from "./entity_sync.ts";
-import type { FileStat, FileSystem } from "./file_system.ts";
+import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+import { EntitySync, GONE } from "./entity_sync.ts";
+import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
 import { IndexReader } from "./index_reader.ts";
+import { ListedNames } from "./listed_names.ts";
 import { LogLines } from "./log_lines.ts";
 import { Pace } from "./pace.ts";
 import { Seen } from "./seen.ts";
@@ -42,6 +43,7 @@ export class DirectoryRun {
   readonly #index: IndexReader;
   readonly #entities: EntitySync;
   readonly #pace: Pace | undefined;
+  readonly #names: ListedNames;
   readonly #rootInode: number;
   #phase = "counting";
   #current: string | undefined;
@@ -61,6 +63,7 @@ export class DirectoryRun {
       checkRoot: () => this.#checkRoot(),
     });
     this.#pace = maxPerS === undefined ? undefined : new Pace(clock, maxPerS);
+    this.#names = new ListedNames(files, root);
     this.#rootInode = files.stat(root || "/").inode;
   }
 
@@ -147,14 +150,40 @@ export class DirectoryRun {
     if (step.kind === "unlisted" && step.key === "") throw this.#gone(step.reason);
   }
 
-  /** Removes what the index has before the key and the tree has not. */
+  /** Removes what the index has before the key and the tree has not, whatever the walk has met. */
   *#removeBefore(key: string | undefined): Generator<void, void, void> {
     for (let known = this.#index.peek(); known; known = this.#index.peek()) {
       if (key !== undefined && (known.key === key || !before(known.key, key))) return;
       this.#index.take();
-      this.#options.session.remove(known.key);
-      this.#tally.deleted++;
+      const left = this.#unmet(known);
+      if (left) yield* left;
       if (this.#slice.over) yield;
+    }
+  }
+
+  /** A listing may leave out what is renamed at that moment; one of another tree does all. */
+  #unmet(known: IndexedEntity): Generator<void, void, void> | undefined {
+    if (this.#isThere(known.key)) {
+      this.#pace?.spend();
+      return this.#entities.sync(known.key, known, undefined);
+    }
+    this.#checkRoot();
+    this.#options.session.remove(known.key);
+    this.#tally.deleted++;
+  }
+
+  /** Whether it is a file that the walk should have met, or cannot be looked at. */
+  #isThere(key: string): boolean {
+    const { files, root, excluded } = this.#options;
+    const path = `${root}/${key}`;
+    try {
+      if (files.stat(path).kind !== "file" || files.realPath(path) !== path) return false;
+      if ([...excluded].some((left) => path === left || path.startsWith(`${left}/`))) return false;
+      return !this.#names.isAlias(key);
+    } catch (cause) {
+      const code = errorCode(cause);
+      if (code === undefined) throw cause;
+      return !GONE.has(code);
     }
   }
 

@@ -23,7 +23,7 @@ export interface EntitySyncOptions {
 }
 
 /** What the file system says of a path whose name was listed a moment ago. */
-const GONE = new Set(["ENOENT", "ENOTDIR"]);
+export const GONE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
 /** What is said of a path that a link or a directory has taken since. */
 const NO_FILE_ANY_MORE = new Set(["ELOOP", "EISDIR"]);
 const NO_FILE = "it is not a file";

@@ -71,8 +71,10 @@ export function* walkSteps(
     // Entered twice, the keys would be out of order.
     const twin = name === level.last;
     level.last = name;
-    if (twin) yield { kind: "unnamed", key };
-    else if (directory) entered = key;
+    if (twin) {
+      // A name that can be read is listed twice where it was renamed to meanwhile.
+      if (maybeNoUtf8(name)) yield { kind: "unnamed", key };
+    } else if (directory) entered = key;
     else yield { kind: "entry", key };
   }
 }

@@ -421,6 +421,85 @@ test("directorySource() fails, and deletes nothing, when the tree goes while it 
   assert.deepEqual(keys(), ["a", "b", "dir/c"]);
 });
 
+test("directorySource() fails, and deletes nothing, when an empty tree has taken the place of its own", async (t) => {
+  const { run, write, root, keys } = bench(t);
+  for (const key of ["a", "dir/c"]) write(key, key);
+  await run();
+  let listed = 0;
+  const files = faulty((real) => ({
+    list(path) {
+      if (++listed === 2) { // the first is the look whether it is there
+        renameSync(root, `${root}-away`);
+        mkdirSync(root);
+      }
+      return real.list(path);
+    },
+  }));
+
+  await assert.rejects(run({ files }), { code: "source_unreadable" });
+  assert.deepEqual(keys(), ["a", "dir/c"]);
+});
+
+test("directorySource() deletes nothing that is there, whatever a listing leaves out or tells twice", async (t) => {
+  const { run, write, keys } = bench(t);
+  for (const key of ["a", "b", "d/c", "gone", "z"]) write(key, key);
+  await run();
+  // As tmpfs lists a directory in which files are renamed to these names meanwhile.
+  const files = faulty((real) => ({
+    list: (path) =>
+      real.list(path).flatMap((one) =>
+        one.name === "a" ? [one, one] : ["b", "d", "gone", "z"].includes(one.name) ? [] : [one]
+      ),
+    stat(path) {
+      if (path.endsWith("/gone")) throw Object.assign(new Error("gone"), { code: "ENOENT" });
+      return real.stat(path);
+    },
+  }));
+  write("z", "changed");
+
+  const { counts, lines, last } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, kept: 3, updated: 1, deleted: 1 });
+  assert.deepEqual(lines, []);
+  assert.equal(last.total, 4);
+  assert.deepEqual(keys(), ["a", "b", "d/c", "z"]);
+});
+
+test("directorySource() takes a file for renamed where only the case of its name has changed", async (t) => {
+  const { run, write, root, keys } = bench(t);
+  for (const key of ["A.txt", "D/x", "z"]) write(key, key);
+  await run();
+  for (const name of ["A.txt", "D"]) {
+    renameSync(join(root, name), join(root, `${name}-`));
+    renameSync(join(root, `${name}-`), join(root, name.toLowerCase()));
+  }
+  // As vfat and SMB find it by either name.
+  const lower = (path: string) => root + path.slice(root.length).toLowerCase();
+  const files = faulty((real) => ({
+    list: (path) => real.list(lower(path)),
+    stat: (path) => real.stat(lower(path)),
+    realPath: (path) => path,
+  }));
+
+  const { counts } = await run({ files });
+
+  assert.deepEqual(counts, { ...none, inserted: 2, kept: 1, deleted: 2 });
+  assert.deepEqual(keys(), ["a.txt", "d/x", "z"]);
+});
+
+test("directorySource() forgets what is behind a link, and what it is told to leave out since", async (t) => {
+  const { run, write, remove, keys, root } = bench(t);
+  for (const key of ["d/a", "e/b", "f"]) write(key, key);
+  await run();
+  remove("d");
+  symlinkSync("e", join(root, "d"));
+
+  const { counts } = await run({ exclude: [join(root, "f")] });
+
+  assert.deepEqual(counts, { ...none, kept: 1, skipped: 1, deleted: 2 });
+  assert.deepEqual(keys(), ["e/b"]);
+});
+
 test("directorySource() fails, and deletes nothing, when the tree cannot be listed any more", async (t) => {
   const { run, write, keys } = bench(t);
   write("a", "x");
