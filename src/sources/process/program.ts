@@ -26,7 +26,14 @@ export interface ProgramOptions extends ProgramPlace {
 }
 
 /** The signals that are sent here. */
-export type Signal = "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP" | "SIGQUIT" | "SIGWINCH";
+export type Signal =
+  | "SIGTERM"
+  | "SIGINT"
+  | "SIGKILL"
+  | "SIGCONT"
+  | "SIGHUP"
+  | "SIGQUIT"
+  | "SIGWINCH";
 
 /** A program that has been started. */
 export interface Program {

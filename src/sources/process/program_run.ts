@@ -13,6 +13,8 @@ const LOOK_MS = 20;
  * whatever comes later is of somebody who has left the group.
  */
 const LATE_BYTES_MAX = 2 * 1024 * 1024;
+/** And for so long, in milliseconds, not counting the time for which lines waited to be taken. */
+const LATE_MS_MAX = 2_000;
 
 export interface ProgramRunOptions {
   readonly program: Program;
@@ -70,7 +72,14 @@ export class ProgramRun {
     const { program, stopSignal, graceMs } = this.#options;
     if (this.#exited) return;
     program.signal(stopSignal);
+    // One that somebody has stopped (SIGSTOP, Ctrl-Z) hears nothing before it goes on.
+    program.signal("SIGCONT");
     this.#killAfter(graceMs);
+  }
+
+  /** Whether the program itself has ended. */
+  get exited(): boolean {
+    return this.#exited;
   }
 
   /** Takes no more output. */
@@ -99,11 +108,14 @@ export class ProgramRun {
   async #readLate(): Promise<void> {
     const lines = this.#lines;
     const before = lines.bytes;
+    let idleMs = 0;
     for (let quietMs = 0; !lines.over; quietMs += LOOK_MS) {
       const seen = lines.bytes;
       await this.#wait(LOOK_MS);
+      if (!lines.waiting) idleMs += LOOK_MS;
       if (lines.waiting || lines.bytes > seen) quietMs = 0;
-      if (quietMs >= LINGER_MS || lines.bytes - before > LATE_BYTES_MAX) lines.close();
+      const late = idleMs >= LATE_MS_MAX || lines.bytes - before > LATE_BYTES_MAX;
+      if (late || quietMs >= LINGER_MS) lines.close();
     }
   }
 

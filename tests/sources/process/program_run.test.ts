@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { systemClock } from "../../../src/clock.ts";
@@ -7,6 +9,7 @@ import { startProgram } from "../../../src/sources/process/program.ts";
 import { ProgramRun } from "../../../src/sources/process/program_run.ts";
 import { runs } from "../../support/processes.ts";
 import type { Cleanup } from "../../support/program.ts";
+import { until } from "../../support/until.ts";
 
 /** Longer than any test may take: nothing here ends by it. */
 const NEVER_MS = 10 * 60_000;
@@ -129,6 +132,31 @@ test("ProgramRun ends although a daemon, which it cannot reach, keeps the output
 
   assert.equal((await run.done).exit.signal, "SIGTERM");
   assert.equal(await runs(pid), true);
+});
+
+test("ProgramRun ends although a daemon, which it cannot reach, says something all the time", async (t) => {
+  const chatter = "echo $$; for i in $(seq 200); do echo x; sleep 0.1; done";
+  const { run, rest } = await follow(t, `setsid sh -c '${chatter}' & wait $!`, 50);
+  const chunk = await run.next();
+  const pid = Number(chunk?.lines[0].text);
+  t.after(() => void execFile("kill", ["-9", `${pid}`])); // it may have ended by itself
+  run.stop();
+
+  assert.ok((await rest()).length < 150);
+  assert.equal((await run.done).exit.signal, "SIGTERM");
+});
+
+test("ProgramRun.stop() is heard by a program that somebody has stopped", async (t) => {
+  const script =
+    "trap 'echo bye; exit 1' TERM; echo up; kill -STOP $$; while :; do sleep 0.1; done";
+  const { program: { pid }, run, until: said, rest } = await follow(t, script);
+  await said("up");
+  await until(() => / T /.test(readFileSync(`/proc/${pid}/stat`, "utf8")));
+
+  run.stop();
+
+  assert.ok((await rest()).includes("bye"));
+  assert.equal((await run.done).killed, false);
 });
 
 test("ProgramRun reads no faster than it is asked to", async (t) => {
