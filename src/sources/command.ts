@@ -110,11 +110,12 @@ class CommandRun {
     if (signal.aborted) stop();
     try {
       for (;;) {
-        const chunk = await this.#next(followed);
+        const chunk = await this.#unlessStalled(followed, followed.next());
         if (!chunk) break;
         yield* this.#read(chunk);
       }
-      yield* this.#end(await followed.done);
+      // It may have closed its outputs and go on.
+      yield* this.#end(await this.#unlessStalled(followed, followed.done));
     } finally {
       signal.removeEventListener("abort", stop);
       // Left in the middle: nobody takes what it still prints.
@@ -125,16 +126,17 @@ class CommandRun {
     }
   }
 
-  /** Silence counts only while it is waited for output. */
-  async #next(followed: ProgramRun): Promise<OutputChunk | undefined> {
+  /** Stops the program when the wait grows too long. Silence counts only while it is waited for. */
+  async #unlessStalled<T>(followed: ProgramRun, wait: Promise<T>): Promise<T> {
     const { stallMs } = this.#options;
     const callOff = stallMs === undefined ? undefined : this.#run.clock.after(stallMs, () => {
+      if (followed.exited) return;
       this.#stalled = true;
       followed.stop();
     });
-    const chunk = await followed.next();
+    const heard = await wait;
     callOff?.();
-    return chunk;
+    return heard;
   }
 
   async *#read({ lines, from }: OutputChunk): AsyncGenerator<SourceEvent, void, void> {
@@ -167,14 +169,18 @@ class CommandRun {
     const name = JSON.stringify(this.#options.command[0]);
     const verdict = this.#reader.end(exit);
     this.#session?.flush();
-    yield* this.#longLines.told(verdict.events);
+    const warnings: SourceEvent[] = [];
     if (leftOthers) {
-      yield line("warning", `${name} ended and left processes behind, which were killed`);
+      warnings.push(line("warning", `${name} ended and left processes behind, which were killed`));
     }
     if (killed) {
       const grace = `${stopGraceMs / 1000} s of ${format.stopSignal}`;
-      yield line("warning", `${name} did not stop within ${grace} and was killed`);
+      warnings.push(line("warning", `${name} did not stop within ${grace} and was killed`));
     }
+    for (const event of this.#longLines.told(verdict.events)) {
+      yield event.type === "log" ? event : withWarnings(event, warnings.length);
+    }
+    yield* warnings;
     if (this.#stalled) {
       const message = `${name} printed nothing for ${stallMs / 1000} s and was stopped`;
       throw new SourceError("stalled_timeout", message);
@@ -183,6 +189,10 @@ class CommandRun {
     const { code, message } = verdict.error;
     throw verdict.cancelled ? new SourceCancelled(code, message) : new SourceError(code, message);
   }
+}
+
+function withWarnings(totals: SourceProgress, more: number): SourceProgress {
+  return more === 0 ? totals : { ...totals, warnings: (totals.warnings ?? 0) + more };
 }
 
 function line(level: "info" | "warning", message: string): SourceEvent {

@@ -151,6 +151,12 @@ test("commandSource() stops a program that falls silent, and fails", async () =>
   assert.equal(error, 'stalled_timeout: "sh" printed nothing for 0.2 s and was stopped');
 });
 
+test("commandSource() stops a program that has closed its outputs and does not end", async () => {
+  const { error } = await said("echo up; exec >&- 2>&-; sleep 20", { stallMs: 500 });
+
+  assert.equal(error, 'stalled_timeout: "sh" printed nothing for 0.5 s and was stopped');
+});
+
 test("commandSource() takes no silence for one while there is output", async () => {
   const drip = "for i in 1 2 3 4 5 6 7 8; do printf .; sleep 0.3; done; echo end";
   const { texts, error } = await said(drip, { stallMs: 2_000 });
@@ -206,9 +212,11 @@ test("commandSource() leaves nothing running when nobody takes its events any mo
 });
 
 test("commandSource() tells of children that a program has left behind", async () => {
-  const { texts, error } = await said("sleep 600 & exit 0");
+  const { texts, error, events } = await said("sleep 600 & exit 0");
 
   assert.equal(error, "");
+  const last = events.findLast((event) => event.type === "progress");
+  assert.equal(last?.warnings, 1);
   assert.deepEqual(texts, ['"sh" ended and left processes behind, which were killed']);
 });
 
