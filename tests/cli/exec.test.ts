@@ -86,6 +86,21 @@ test("exec() ends by the signal that killed the program", async (t) => {
   assert.equal(await killed("SEGV"), 139);
 });
 
+test("exec() tells of a program that a signal without a name has killed", {
+  skip: "Bun" in globalThis && "Bun says that such a program has ended with 0",
+}, async (t) => {
+  const { own, jobs } = await served(t);
+
+  const run = startExec(t, { own: [...own, "n"], program: ["sh", "-c", "kill -34 $$"] });
+
+  assert.equal(await run.ended, 162);
+  const [{ error }] = await jobs();
+  assert.deepEqual([error.code, error.message.includes("killed by signal 34")], [
+    "program_killed",
+    true,
+  ]);
+});
+
 test("exec() ends with 127 or 126 where a program cannot be started, and its job as failed", async (t) => {
   const { own, jobs, path } = await served(t);
   writeFileSync(join(path, "plain"), "echo plain\n", { mode: 0o644 });

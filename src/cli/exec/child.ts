@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { reasonOf } from "../../reason.ts";
 import type { Exit, Output } from "../../sources/formats/format.ts";
+import { exitOf } from "../../sources/process/exit_of.ts";
 import { findProgram } from "../../sources/process/find_program.ts";
 import {
   closeEnds,
@@ -61,9 +62,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       if (codeOf(cause) !== "ENOEXEC") throw cause;
       child = await started("/bin/sh", [findProgram(name, placeOf(env)), ...args], stdio);
     }
-    const exit = new Promise<Exit>((resolve) =>
-      child.once("exit", (code, signal) => resolve({ code, signal }))
-    );
+    const exit = exitOf(child);
     const streams = { stdout: child.stdout, stderr: child.stderr };
     const outputs = reads.map((from, at) => {
       const pipe = pipes[at];

@@ -116,7 +116,8 @@ export class OwnSignals {
  * @returns 128 and the signal's number, as shells say it, where we outlive that
  */
 export async function endBySignal(name: string): Promise<number> {
-  const number = Object.entries(constants.signals).find(([each]) => each === name)?.[1] ?? 0;
+  const number = Object.entries(constants.signals).find(([each]) => each === name)?.[1] ??
+    Number(/\d+$/.exec(name)?.[0] ?? 0); // "signal 34"
   if (PLAIN.includes(name)) {
     process.removeAllListeners(name);
     process.kill(process.pid, number);

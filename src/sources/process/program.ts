@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 import type { Exit } from "../formats/format.ts";
 import { SourceError } from "../source.ts";
+import { exitOf } from "./exit_of.ts";
 import { closeEnds, namedPipes, PIPES_ARE_SOCKETS, relay } from "./named_pipe.ts";
 import { findProgram, type ProgramPlace } from "./find_program.ts";
 
@@ -119,10 +120,6 @@ function started(child: ChildProcess): Promise<void> {
       resolve();
     });
   });
-}
-
-function exitOf(child: ChildProcess): Promise<Exit> {
-  return new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
 }
 
 /** @returns whether there was anybody to send it to */

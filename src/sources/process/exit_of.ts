@@ -1,0 +1,58 @@
+/** The end of a child, also by a signal that the runtime has no name for. */
+import type { ChildProcess } from "node:child_process";
+import process from "node:process";
+import type { Exit } from "../formats/format.ts";
+
+/**
+ * Where a signal of real time (SIGRTMIN on) has ended a child, Deno tells nobody of it but by a
+ * rejection that nobody can catch, which would end this process.
+ */
+const NAMELESS = /^Invalid signal: (\d+)$/;
+/** A child that is gone for so long, in milliseconds, without having told how, does not tell it. */
+const UNTOLD_MS = 100;
+
+/** Children that have not told of their end. */
+const untold = new Map<ChildProcess, (exit: Exit) => void>();
+let listening = false;
+
+/** To be called as soon as the child was started. Never rejects. */
+export function exitOf(child: ChildProcess): Promise<Exit> {
+  listen();
+  return new Promise((resolve) => {
+    untold.set(child, resolve);
+    child.once("exit", (code, signal) => {
+      untold.delete(child);
+      resolve({ code, signal });
+    });
+    child.once("error", () => untold.delete(child));
+  });
+}
+
+function listen(): void {
+  if (listening || process.versions.bun !== undefined) return;
+  listening = true;
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    const { reason } = event;
+    const [, signal] = NAMELESS.exec(reason instanceof Error ? reason.message : "") ?? [];
+    if (signal === undefined) return;
+    event.preventDefault();
+    setTimeout(() => settleGone({ code: null, signal: `signal ${signal}` }), UNTOLD_MS);
+  });
+}
+
+function settleGone(exit: Exit): void {
+  for (const [child, resolve] of untold) {
+    if (child.pid === undefined || isThere(child.pid)) continue;
+    untold.delete(child);
+    resolve(exit);
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return cause instanceof Error && "code" in cause && cause.code === "EPERM";
+  }
+}
