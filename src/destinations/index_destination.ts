@@ -25,7 +25,11 @@ export interface IndexSession {
   after(key: string, limit: number): IndexedEntity[];
   put(entity: IndexedEntity): void;
   remove(key: string): void;
-  /** Commits what has been written, in one transaction that does nothing else. */
+  /**
+   * Commits what has been written, in one transaction that does nothing else.
+   *
+   * @throws {DestinationLockedError} where nothing is lost: the same again may succeed
+   */
   flush(): void;
   /** Commits what still can be, and lets go. Never throws: what is lost, the next run finds again. */
   close(): void;
@@ -44,11 +48,16 @@ export interface IndexDestination {
 
 /** A failure of the destination whose code and message are meant for people. */
 export class DestinationError extends Error {
-  override readonly name = "DestinationError";
+  override readonly name: string = "DestinationError";
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
+}
+
+/** Somebody else holds a lock on it, for a moment perhaps. */
+export class DestinationLockedError extends DestinationError {
+  override readonly name = "DestinationLockedError";
 }

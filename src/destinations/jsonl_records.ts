@@ -19,7 +19,7 @@ import { DestinationError } from "./index_destination.ts";
 import { isTorn, jsonlLine, parseJsonlLine } from "./jsonl_line.ts";
 import { type RecordChange, RecordChanges, type RecordStore } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+import { inWords, openStore, ORIGIN_TABLE, placeOf, waitLittle, waitLong } from "./sqlite_store.ts";
 
 /** "STjx" */
 const APPLICATION_ID = 0x53546a78;
@@ -30,6 +30,7 @@ const MIGRATIONS = [
    ${ORIGIN_TABLE}`,
 ];
 const WHAT = "the record file";
+const WHAT_INDEX = "the index of the record file";
 /** So many of the last bytes that the index covers are compared, to know the file again. */
 const TAIL_BYTES = 4096;
 /** Read at once when the file is gone through. */
@@ -65,7 +66,7 @@ export class JsonlRecords implements RecordDestination {
       const db = openStore(this.#index, {
         applicationId: APPLICATION_ID,
         migrations: MIGRATIONS,
-        what: "the index of the record file",
+        what: WHAT_INDEX,
         source,
       });
       return new RecordChanges(new JsonlStore(path, file, db));
@@ -82,6 +83,7 @@ class JsonlStore implements RecordStore {
   readonly #db: DatabaseSync;
   readonly #hashes: HashTable;
   readonly #cover: ReturnType<DatabaseSync["prepare"]>;
+  readonly #checks: readonly (() => void)[];
   readonly #repairing: Iterator<void>;
   #repaired = false;
   /** How far the index reaches, which is the end of the file once that is repaired. */
@@ -93,12 +95,15 @@ class JsonlStore implements RecordStore {
     this.#db = db;
     this.#hashes = new HashTable(db);
     this.#cover = db.prepare("UPDATE covered SET bytes = ?, tail = ?");
+    this.#checks = [placeOf(WHAT, path), placeOf(WHAT_INDEX, `${path}.index`)];
     this.#repairing = this.#repair();
   }
 
   *repair(): Generator<void, void, void> {
     while (!this.#repaired) {
+      waitLong(this.#db); // it cannot be broken off and gone on with
       this.#inWords(() => this.#repaired = this.#repairing.next().done === true);
+      waitLittle(this.#db);
       yield;
     }
   }
@@ -116,14 +121,21 @@ class JsonlStore implements RecordStore {
         throw this.#fault("destination_changed", "somebody else has written to it meanwhile");
       }
       const bytes = Buffer.from(changes.map(jsonlLine).join(""));
-      try {
-        for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
-      } catch (cause) {
-        ftruncateSync(this.#file, this.#covered);
-        throw cause;
-      }
-      this.#index(changes, this.#covered + bytes.length);
+      this.#index(changes, this.#covered + bytes.length, () => this.#append(bytes));
     });
+  }
+
+  check(): void {
+    for (const check of this.#checks) check();
+  }
+
+  #append(bytes: Uint8Array): void {
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+    } catch (cause) {
+      ftruncateSync(this.#file, this.#covered);
+      throw cause;
+    }
   }
 
   close(): void {
@@ -174,8 +186,10 @@ class JsonlStore implements RecordStore {
     return change;
   }
 
-  #index(changes: readonly RecordChange[], covered: number): void {
+  /** @param first what is done once nobody else has the index locked */
+  #index(changes: readonly RecordChange[], covered: number, first = () => {}): void {
     transaction(this.#db, () => {
+      first();
       for (const change of changes) this.#hashes.apply(change);
       this.#cover.run(covered, this.#tail(covered) ?? "");
     });

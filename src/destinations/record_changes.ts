@@ -1,4 +1,5 @@
 /** Tells new records from known ones, and gathers what has changed to be written together. */
+import { DestinationLockedError } from "./index_destination.ts";
 import type { RecordOutcome, RecordSession, SyncRecord } from "./record_destination.ts";
 
 /** Changes written at once: a few milliseconds' work. */
@@ -19,6 +20,8 @@ export interface RecordStore {
   hashOf(type: string, key: string): string | undefined;
   /** Writes all of them, in this order, or none. Never called with none. */
   write(changes: readonly RecordChange[]): void;
+  /** Throws where what was written is not to be found at its path any more. */
+  check?(): void;
   close(): void;
 }
 
@@ -29,6 +32,8 @@ export class RecordChanges implements RecordSession {
   /** Hashes of what is not written yet, undefined for what is to be deleted. */
   readonly #hashes = new Map<string, string | undefined>();
   #payload = 0;
+  /** Somebody else has it locked: whoever can wait for him calls flush. */
+  #locked = false;
 
   constructor(store: RecordStore) {
     this.#store = store;
@@ -56,12 +61,8 @@ export class RecordChanges implements RecordSession {
   }
 
   flush(): void {
-    if (this.#changes.length === 0) return;
-    const changes = this.#changes;
-    this.#changes = [];
-    this.#hashes.clear();
-    this.#payload = 0;
-    this.#store.write(changes);
+    if (this.#changes.length > 0) this.#write();
+    this.#store.check?.();
   }
 
   close(): void {
@@ -80,7 +81,31 @@ export class RecordChanges implements RecordSession {
 
   #add(change: RecordChange): void {
     this.#changes.push(change);
-    if (this.#changes.length >= CHANGES_MAX || this.#payload >= PAYLOAD_MAX) this.flush();
+    const many = this.#changes.length >= CHANGES_MAX || this.#payload >= PAYLOAD_MAX;
+    if (!many || this.#locked) return;
+    try {
+      this.#write();
+    } catch (cause) {
+      if (!this.#locked) throw cause;
+    }
+  }
+
+  #write(): void {
+    try {
+      this.#store.write(this.#changes);
+      this.#locked = false;
+    } catch (cause) {
+      this.#locked = cause instanceof DestinationLockedError;
+      throw cause;
+    } finally {
+      if (!this.#locked) this.#forget();
+    }
+  }
+
+  #forget(): void {
+    this.#changes = [];
+    this.#hashes.clear();
+    this.#payload = 0;
   }
 }
 

@@ -30,7 +30,11 @@ export interface RecordSession {
   put(record: SyncRecord): RecordOutcome;
   /** Removes a record; false when there was none. */
   remove(type: string, key: string): boolean;
-  /** Totals that count what was put are told after this only. */
+  /**
+   * Totals that count what was put are told after this only.
+   *
+   * @throws {DestinationLockedError} where nothing is lost: the same again may succeed
+   */
   flush(): void;
   /** Commits what still can be, and lets go. Never throws. */
   close(): void;

@@ -1,8 +1,13 @@
 /** The index in one SQLite file, which anybody may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
 import { transaction } from "../log/transaction.ts";
-import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
-import { inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+import {
+  DestinationLockedError,
+  type IndexDestination,
+  type IndexedEntity,
+  type IndexSession,
+} from "./index_destination.ts";
+import { inWords, openStore, ORIGIN_TABLE, placeOf } from "./sqlite_store.ts";
 
 /** "STix" */
 const APPLICATION_ID = 0x53546978;
@@ -55,8 +60,12 @@ class SqliteIndexSession implements IndexSession {
   readonly #remove: ReturnType<DatabaseSync["prepare"]>;
   /** Rows to write and keys to remove, kept until a transaction can be as short as it may be. */
   #pending: (IndexedEntity | string)[] = [];
+  /** Somebody else has it locked: whoever can wait for him calls flush. */
+  #locked = false;
+  readonly #check: () => void;
 
   constructor(db: DatabaseSync, path: string) {
+    this.#check = placeOf(WHAT, path);
     this.#db = db;
     this.#path = path;
     this.#after = db.prepare("SELECT * FROM entities WHERE key > ? ORDER BY key LIMIT ?");
@@ -85,14 +94,8 @@ class SqliteIndexSession implements IndexSession {
   }
 
   flush(): void {
-    if (this.#pending.length === 0) return;
-    const rows = this.#pending;
-    this.#pending = [];
-    inWords(WHAT, this.#path, () => {
-      transaction(this.#db, () => {
-        for (const row of rows) this.#apply(row);
-      });
-    });
+    if (this.#pending.length > 0) this.#commit();
+    this.#check();
   }
 
   close(): void {
@@ -106,7 +109,29 @@ class SqliteIndexSession implements IndexSession {
 
   #write(row: IndexedEntity | string): void {
     this.#pending.push(row);
-    if (this.#pending.length >= ROWS_MAX) this.flush();
+    if (this.#pending.length < ROWS_MAX || this.#locked) return;
+    try {
+      this.#commit();
+    } catch (cause) {
+      if (!this.#locked) throw cause;
+    }
+  }
+
+  #commit(): void {
+    const rows = this.#pending;
+    try {
+      inWords(WHAT, this.#path, () => {
+        transaction(this.#db, () => {
+          for (const row of rows) this.#apply(row);
+        });
+      });
+      this.#locked = false;
+    } catch (cause) {
+      this.#locked = cause instanceof DestinationLockedError;
+      throw cause;
+    } finally {
+      if (!this.#locked) this.#pending = [];
+    }
   }
 
   #apply(row: IndexedEntity | string): void {

@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { transaction } from "../log/transaction.ts";
 import { type RecordChange, RecordChanges } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { inWords, openStore, ORIGIN_TABLE } from "./sqlite_store.ts";
+import { inWords, openStore, ORIGIN_TABLE, placeOf } from "./sqlite_store.ts";
 
 /** "STrc" */
 const APPLICATION_ID = 0x53547263;
@@ -54,6 +54,7 @@ export class SqliteRecords implements RecordDestination {
         return row && String(row.hash);
       },
       write: (changes) => inWords(WHAT, path, () => transaction(db, () => changes.forEach(apply))),
+      check: placeOf(WHAT, path),
       close: () => db.close(),
     });
   }

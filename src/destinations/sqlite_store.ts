@@ -1,5 +1,5 @@
 /** What the destinations in SQLite files share: opening, owning, and words for faults. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import {
@@ -9,12 +9,17 @@ import {
   StoreVersionError,
   type VersionedSchema,
 } from "../log/migrate.ts";
-import { lacksRoom } from "../log/sqlite_faults.ts";
+import { isLocked, lacksRoom } from "../log/sqlite_faults.ts";
 import { reasonOf } from "../reason.ts";
-import { DestinationError } from "./index_destination.ts";
+import { DestinationError, DestinationLockedError } from "./index_destination.ts";
 
 /** Holds whose file it is; part of the first schema of each. */
 export const ORIGIN_TABLE = "CREATE TABLE origin (source TEXT NOT NULL);";
+
+/** How long a statement waits for somebody else's lock, in milliseconds: all others wait with it. */
+const BUSY_MS = 10;
+/** And one that cannot be tried again. */
+const BUSY_LONG_MS = 5_000;
 
 export interface StoreOptions extends VersionedSchema {
   /** Whose it is to be: the first source to come owns it. */
@@ -36,6 +41,7 @@ export function openStore(path: string, options: StoreOptions): DatabaseSync {
       db.exec("PRAGMA synchronous = NORMAL");
       options.opened?.(db);
       claim(db, path, options);
+      waitLittle(db);
       return db;
     });
   } catch (cause) {
@@ -44,12 +50,44 @@ export function openStore(path: string, options: StoreOptions): DatabaseSync {
   }
 }
 
+/** Has statements give up at a lock that lasts. */
+export function waitLittle(db: DatabaseSync): void {
+  db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+}
+
+/** Has statements wait for a lock that lasts. */
+export function waitLong(db: DatabaseSync): void {
+  db.exec(`PRAGMA busy_timeout = ${BUSY_LONG_MS}`);
+}
+
+/**
+ * Remembers which file lies at the path. A call of the answer throws where it does not lie there any
+ * more: what is written into it then, nobody finds.
+ */
+export function placeOf(what: string, path: string): () => void {
+  const inode = () => statSync(path, { throwIfNoEntry: false })?.ino;
+  const opened = inWords(what, path, inode);
+  return () => {
+    const found = inWords(what, path, inode);
+    if (found === opened) return;
+    const reason = found === undefined ? "it was removed" : "another file has taken its place";
+    throw new DestinationError(
+      "destination_changed",
+      `Cannot use ${what} "${path}": ${reason} while the sync ran`,
+    );
+  };
+}
+
 /** Runs it, with the errors of SQLite and of the file system put into words for people. */
 export function inWords<T>(what: string, path: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof DestinationError) throw cause;
+    if (isLocked(cause)) {
+      const message = `Cannot use ${what} "${path}": another program has locked it`;
+      throw new DestinationLockedError("destination_unwritable", message, { cause });
+    }
     const full = lacksRoom(cause, path);
     const reason = full ? "the disk is full" : reasonOf(cause);
     throw new DestinationError(

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { backUp } from "./migration_copy.ts";
-import { lacksRoom } from "./sqlite_faults.ts";
+import { isLocked, lacksRoom } from "./sqlite_faults.ts";
 
 /** How long a statement waits for another process's lock, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -127,9 +127,7 @@ function switchToWal(db: DatabaseSync): void {
       db.exec("PRAGMA journal_mode = WAL");
       return;
     } catch (error) {
-      // The runtimes share the message, not the property that holds SQLite's code.
-      const locked = error instanceof Error && error.message.includes("locked");
-      if (!locked || tries === WAL_TRIES_MAX) throw error;
+      if (!isLocked(error) || tries === WAL_TRIES_MAX) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS);
     }
   }

@@ -10,6 +10,11 @@ export function isDatabaseError(cause: unknown): cause is Error {
   return cause instanceof Error && "code" in cause && cause.code === "ERR_SQLITE_ERROR";
 }
 
+/** Whether another connection has it locked: the runtimes share the message, not where SQLite's code is. */
+export function isLocked(cause: unknown): boolean {
+  return cause instanceof Error && /^database (?:table )?is locked/.test(cause.message);
+}
+
 /** Whether the disk, or the pages that a file may have, are used up. */
 export function isDiskFull(cause: unknown): boolean {
   return cause instanceof Error && cause.message.includes("disk is full");

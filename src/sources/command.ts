@@ -18,6 +18,7 @@ import {
 } from "./source.ts";
 import { commandStopMs } from "./command_stop.ts";
 import { TimeSlice } from "./time_slice.ts";
+import { writeOut } from "./write_out.ts";
 
 export interface CommandOptions {
   /** The program and its arguments; no shell sees them. */
@@ -157,18 +158,24 @@ class CommandRun {
   }
 
   /** Totals are told when what they count has been written. */
-  *#release(): Generator<SourceEvent, void, void> {
+  async *#release(): AsyncGenerator<SourceEvent, void, void> {
     if (!this.#held) return;
-    this.#session?.flush();
+    await this.#writeOut();
     yield this.#held;
     this.#held = undefined;
   }
 
-  *#end({ exit, killed, leftOthers }: ProgramEnd): Generator<SourceEvent, void, void> {
+  async #writeOut(): Promise<void> {
+    if (this.#session) await writeOut(this.#session, this.#run);
+  }
+
+  async *#end(
+    { exit, killed, leftOthers }: ProgramEnd,
+  ): AsyncGenerator<SourceEvent, void, void> {
     const { format, stopGraceMs, stallMs = 0 } = this.#options;
     const name = JSON.stringify(this.#options.command[0]);
     const verdict = this.#reader.end(exit);
-    this.#session?.flush();
+    await this.#writeOut();
     const warnings: SourceEvent[] = [];
     if (leftOthers) {
       warnings.push(line("warning", `${name} ended and left processes behind, which were killed`));

@@ -11,6 +11,7 @@ import { Seen } from "./seen.ts";
 import { SourceError, type SourceEvent, type SourceProgress } from "./source.ts";
 import { entityType, Tally } from "./tally.ts";
 import { TimeSlice } from "./time_slice.ts";
+import { writeOut } from "./write_out.ts";
 import { before, NO_UTF8, type Step, walkSteps } from "./walk.ts";
 
 export interface DirectoryRunOptions {
@@ -75,25 +76,25 @@ export class DirectoryRun {
     for (const _ of this.#work()) {
       yield* this.#lines.take();
       if (this.#pace || clock.monotonic() - toldAtMs >= TELL_MS) {
-        yield this.#written();
+        yield await this.#written();
         toldAtMs = clock.monotonic();
       }
       await this.#pace?.wait(signal);
       await this.#slice.turn();
       if (signal.aborted) break;
     }
-    if (signal.aborted) return yield this.#written();
+    if (signal.aborted) return yield await this.#written();
     this.#current = undefined;
     // The tree may have changed since it was counted.
     this.#total = this.#tally.done;
     this.#bytesTotal = this.#tally.bytes;
     yield* this.#lines.take();
-    yield this.#written();
+    yield await this.#written();
   }
 
   /** Totals are told once what they count is written. */
-  #written(): SourceProgress {
-    this.#options.session.flush();
+  async #written(): Promise<SourceProgress> {
+    await writeOut(this.#options.session, this.#options);
     return this.#progress();
   }
 

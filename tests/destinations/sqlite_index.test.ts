@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -114,6 +114,42 @@ test("IndexSession.flush() on a full disk says storage_full, and close() does no
   session.put(row("more".padEnd(100_000, "x")));
   assert.doesNotThrow(() => session.close());
   assert.equal(count(), 0);
+});
+
+test("IndexSession keeps what it cannot write while another program has it locked", (t) => {
+  const { file, count } = bench(t);
+  const session = new SqliteIndex(file).open(SOURCE);
+  const other = new DatabaseSync(file);
+  other.exec("BEGIN IMMEDIATE");
+
+  for (let n = 0; n < 700; n++) session.put(row(`k${n}`));
+  assert.throws(() => session.flush(), {
+    name: "DestinationLockedError",
+    code: "destination_unwritable",
+    message: `Cannot use the index "${file}": another program has locked it`,
+  });
+  other.exec("ROLLBACK");
+  other.close();
+  session.flush();
+
+  assert.equal(count(), 700);
+  session.close();
+});
+
+test("IndexSession.flush() fails where the index was removed, or is another file", (t) => {
+  const { file } = bench(t);
+  const session = new SqliteIndex(file).open(SOURCE);
+  session.put(row("a"));
+  renameSync(file, `${file}.away`);
+
+  const code = "destination_changed";
+  assert.throws(() => session.flush(), {
+    code,
+    message: `Cannot use the index "${file}": it was removed while the sync ran`,
+  });
+  writeFileSync(file, "");
+  assert.throws(() => session.flush(), { code });
+  session.close();
 });
 
 test("SqliteIndex.open() sets what its commits cost: a WAL, and no fsync at each", (t) => {

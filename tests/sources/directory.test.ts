@@ -516,6 +516,46 @@ test("directorySource() fails, and deletes nothing, when the tree cannot be list
   assert.deepEqual(keys(), ["a"]);
 });
 
+test("directorySource() waits for who has locked its index, and holds nobody up meanwhile", async (t) => {
+  const { run, write, index, keys } = bench(t);
+  await run();
+  for (const key of ["a", "b"]) write(key, key);
+  const other = new DatabaseSync(index);
+  other.exec("BEGIN IMMEDIATE");
+  let pauses = 0;
+  const clock: Clock = {
+    ...systemClock,
+    after(ms, fire) {
+      if (++pauses === 3) other.exec("ROLLBACK");
+      return systemClock.after(ms, fire);
+    },
+  };
+
+  const { counts } = await run({ clock });
+
+  other.close();
+  assert.deepEqual(counts, { ...none, inserted: 2 });
+  assert.deepEqual(keys(), ["a", "b"]);
+});
+
+test("directorySource() fails where its index stays locked", async (t) => {
+  const { run, write, index } = bench(t);
+  await run();
+  write("a", "x");
+  const other = new DatabaseSync(index);
+  other.exec("BEGIN IMMEDIATE");
+  const clock = new FakeClock();
+  const after = clock.after.bind(clock);
+  clock.after = (ms, fire) => {
+    queueMicrotask(() => clock.advance(ms));
+    return after(ms, fire);
+  };
+
+  await assert.rejects(run({ clock }), { code: "destination_unwritable" });
+  other.close();
+  assert.ok(clock.monotonic() >= 5_000);
+});
+
 test("directorySource() fails with storage_full rather than blaming the files", async (t) => {
   const { run, write, index } = bench(t);
   for (let n = 0; n < 200; n++) write(`${n}`.padEnd(250, "x"), "x");

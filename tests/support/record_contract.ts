@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { renameSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { DestinationError } from "../../src/destinations/index_destination.ts";
 import type {
@@ -145,6 +147,40 @@ export function recordContract(
       "users 2": { name: "b" },
       "users 3": { name: "a" },
     });
+  });
+
+  test(`${kind}: put() and flush() lose nothing while another program has it locked`, (t) => {
+    const { open, path } = bench(t, kind);
+    const session = open();
+    session.put(record("0", "a"));
+    session.flush();
+    const other = new DatabaseSync(kind === "jsonl" ? `${path}.index` : path);
+    other.exec("BEGIN IMMEDIATE");
+
+    for (let n = 1; n < 700; n++) assert.equal(session.put(record(`${n}`, "a")), "inserted");
+    assert.throws(() => session.flush(), { name: "DestinationLockedError" });
+    assert.equal(session.put(record("1", "a")), "kept");
+    other.exec("ROLLBACK");
+    other.close();
+    session.flush();
+    session.close();
+
+    assert.equal(Object.keys(held(path)).length, 700);
+  });
+
+  test(`${kind}: flush() fails where its file was removed meanwhile`, (t) => {
+    const { open, path } = bench(t, kind);
+    const session = open();
+    session.put(record("1", "a"));
+    renameSync(path, `${path}.away`);
+
+    assert.throws(
+      () => session.flush(),
+      (cause) =>
+        cause instanceof DestinationError && cause.code === "destination_changed" &&
+        cause.message.endsWith("it was removed while the sync ran"),
+    );
+    session.close();
   });
 
   test(`${kind}: open() refuses the records of another source`, (t) => {
