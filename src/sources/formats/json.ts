@@ -13,8 +13,8 @@ declare global {
   }
 }
 
-/** A number of so many digits may be none that JavaScript has. */
-const LONG = /[\d.]{16}/;
+/** A number of so many digits, or with so long an exponent, may be none that JavaScript has. */
+const LONG = /[\d.]{16}|\d[eE][+-]?\d{3}/;
 /** Any of so many is. */
 const DIGITS_EXACT = 15;
 
@@ -27,7 +27,9 @@ function exactly(_name: string, value: unknown, context?: { readonly source: str
   if (typeof value !== "number" || !context || String(value) === context.source) return value;
   const { source } = context;
   const digits = source.replace(/[eE].*/, "").replace(/\D/g, "").replace(/^0+/, "");
-  return digits.length > DIGITS_EXACT ? JSON.rawJSON(source) : value;
+  const lost = digits.length > DIGITS_EXACT || !Number.isFinite(value) ||
+    (value === 0 && digits !== "");
+  return lost ? JSON.rawJSON(source) : value;
 }
 
 /** The JSON object in a line; undefined when it is something else, or cut off. */

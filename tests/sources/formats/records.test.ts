@@ -161,20 +161,22 @@ test("numbers keep their digits: as keys, in what is compared and in what is sto
     '{"id":12345678901234567890,"at":[-0.12345678901234567890,1.50],"text":"12345678901234567890"}',
     '{"id":12345678901234567891,"__proto__":{"b":9007199254740993}}',
     '{"id":1234567890123456,"x":0.30000000000000004,"y":1.0,"z":1e2}',
+    '{"id":1e999,"x":[-2E+400,3e-400,0e999,1e100]}',
   ];
 
   const first = feed(singer.reader({ ...RUN, records }), tap(rows), done);
   const again = feed(singer.reader({ ...RUN, records }), tap(rows), done);
   const other = feed(airbyte.reader({ ...RUN, records }), source(rows), done);
 
-  assert.deepEqual(first.counts, { ...none, inserted: 3 });
-  assert.deepEqual(again.counts, { ...none, kept: 3 });
-  assert.deepEqual(other.counts, { ...none, inserted: 3 });
-  assert.deepEqual(put.slice(0, 3), [
+  assert.deepEqual(first.counts, { ...none, inserted: 4 });
+  assert.deepEqual(again.counts, { ...none, kept: 4 });
+  assert.deepEqual(other.counts, { ...none, inserted: 4 });
+  assert.deepEqual(put.slice(0, 4), [
     '[12345678901234567890] {"at":[-0.12345678901234567890,1.5],"id":12345678901234567890,' +
     '"text":"12345678901234567890"}',
     '[12345678901234567891] {"__proto__":{"b":9007199254740993},"id":12345678901234567891}',
     '[1234567890123456] {"id":1234567890123456,"x":0.30000000000000004,"y":1,"z":100}',
+    '[1e999] {"id":1e999,"x":[-2E+400,3e-400,0,1e+100]}',
   ]);
 });
 
