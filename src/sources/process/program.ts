@@ -71,17 +71,23 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const [out, err] = [stdout, stderr].map((channel) =>
     channel === "pipe" ? left.shift() : undefined
   );
-  let child: ChildProcess;
-  let exit: Promise<Exit>;
+  const stdio = [stdin, out?.inner ?? stdout, err?.inner ?? stderr];
+  const begun = (file: string, words: readonly string[]) =>
+    started(spawn(file, words, { cwd, env, detached: ownGroup, stdio }));
+  let begin: Begun;
   try {
-    const stdio = [stdin, out?.inner ?? stdout, err?.inner ?? stderr];
-    child = spawn(path, args, { cwd, env, detached: ownGroup, stdio });
-    exit = exitOf(child);
-    await started(child);
+    try {
+      begin = await begun(path, args);
+    } catch (cause) {
+      // As every shell and execvp do with a script that does not say by whom it is read.
+      if (codeOf(cause) !== "ENOEXEC") throw cause;
+      begin = await begun("/bin/sh", [path, ...args]);
+    }
   } catch (cause) {
     closeEnds(pipes);
     throw new SourceError("program_unstartable", unstartable(name, cause), { cause });
   }
+  const { child, exit } = begin;
   const relays = { stdout: out && relay(out.outer), stderr: err && relay(err.outer) };
   const outputs = {
     stdout: relays.stdout ? relays.stdout.stream : child.stdout,
@@ -110,16 +116,26 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   };
 }
 
-function started(child: ChildProcess): Promise<void> {
+interface Begun {
+  readonly child: ChildProcess;
+  readonly exit: Promise<Exit>;
+}
+
+function started(child: ChildProcess): Promise<Begun> {
+  const exit = exitOf(child);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("spawn", () => {
       child.off("error", reject);
       // Only kill() and send() of the child fail later, and nobody calls these.
       child.on("error", () => {});
-      resolve();
+      resolve({ child, exit });
     });
   });
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
 }
 
 /** @returns whether there was anybody to send it to */
@@ -136,7 +152,6 @@ function send(target: number, signal: Signal | 0): boolean {
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "the interpreter that its first line names is not there",
   EACCES: "this server's user may not execute it",
-  ENOEXEC: "it is no program: it lacks a first line like #!/bin/sh",
   E2BIG: "its arguments and environment are too long",
   EAGAIN: "there are too many processes",
   ENOMEM: "there is no memory left",
@@ -144,7 +159,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function unstartable(name: string, cause: unknown): string {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+  const code = codeOf(cause);
   const reason = (code && (REASONS[code] ?? code)) ?? String(cause);
   return `Cannot run ${JSON.stringify(name)}: ${reason}`;
 }

@@ -55,6 +55,16 @@ test("startProgram() tells the signal that ended a program", async (t) => {
   assert.deepEqual(await program.exit, { code: null, signal: "SIGKILL" });
 });
 
+test("startProgram() has a script without a first line read by the shell, as shells do", async (t) => {
+  const dir = temp(t);
+  writeFileSync(join(dir, "script"), 'echo "script $1"; exit 3\n', { mode: 0o755 });
+
+  const program = await start(t, { command: ["./script", "a b"], cwd: dir });
+
+  assert.equal(await textOf(program.stdout), "script a b\n");
+  assert.deepEqual(await program.exit, { code: 3, signal: null });
+});
+
 test("startProgram() hands arguments over as they are: no shell reads them", async (t) => {
   const program = await start(t, { command: ["printf", "%s|", "$HOME; echo x", "*", ""] });
 
