@@ -3,7 +3,7 @@
  *
  * @see https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ProgramFormat, ReaderOptions } from "./format.ts";
 import { AirbyteReader } from "./airbyte_reader.ts";
@@ -28,7 +28,9 @@ function catalogOf(
     : command.find((arg) => arg.startsWith("--catalog="))?.slice("--catalog=".length);
   if (path === undefined) return undefined;
   try {
-    return objectIn(readFileSync(resolve(cwd, path), "utf8"));
+    const file = resolve(cwd, path);
+    // A pipe has it for one reader only, and may let that one wait.
+    return statSync(file).isFile() ? objectIn(readFileSync(file, "utf8")) : undefined;
   } catch {
     return undefined; // in a container, perhaps: each stream without a key is told of
   }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -227,6 +228,22 @@ test("airbyte: an error trace is the reason, also where the exit code is 0", () 
     code: "program_failed",
     message: "The program ended with exit code 0, but told of an error: It broke",
   });
+});
+
+test("airbyte: a catalog in a pipe is left to the program", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const pipe = join(path, "catalog");
+  execFileSync("mkfifo", [pipe]);
+  const catalog = '{"streams":[{"stream":{"name":"users"},"primary_key":[["id"]]}]}';
+  const writer = spawn("sh", ["-c", `printf %s '${catalog}' > ${pipe}`]);
+  t.after(() => void writer.kill("SIGKILL"));
+  const records = memoryRecords();
+
+  const command = ["source-shop", "read", "--catalog", pipe];
+  feed(airbyte.reader({ ...RUN, command, records }), [row({ id: 1 })], done);
+
+  assert.ok(!records.held.has("users [1]"));
 });
 
 test("airbyte: the configured catalog of the command has the chosen keys", (t) => {
