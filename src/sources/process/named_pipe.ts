@@ -23,14 +23,17 @@ export interface NamedPipe {
 /** So many pipes; undefined where the system cannot make any (no mkfifo, no room). */
 export async function namedPipes(count: number): Promise<readonly NamedPipe[] | undefined> {
   let directory: string | undefined;
+  const pipes: NamedPipe[] = [];
   try {
     const made = directory = mkdtempSync(join(tmpdir(), "synctail-"));
     const paths = Array.from({ length: count }, (_, at) => join(made, `${at}`));
     await new Promise<void>((resolve, reject) => {
       execFile("mkfifo", ["-m", "600", ...paths], (fault) => fault ? reject(fault) : resolve());
     });
-    return paths.map(opened);
+    for (const path of paths) pipes.push(opened(path));
+    return pipes;
   } catch {
+    closeEnds(pipes);
     return undefined; // The runtime's own will do for nearly all programs.
   } finally {
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
@@ -66,11 +69,13 @@ export function closeEnds(pipes: readonly NamedPipe[]): void {
 function opened(path: string): NamedPipe {
   // Either end alone would wait for the other.
   const both = openSync(path, constants.O_RDWR);
+  let outer: number | undefined;
   try {
-    return {
-      outer: openSync(path, constants.O_RDONLY),
-      inner: openSync(path, constants.O_WRONLY),
-    };
+    outer = openSync(path, constants.O_RDONLY);
+    return { outer, inner: openSync(path, constants.O_WRONLY) };
+  } catch (cause) {
+    if (outer !== undefined) closeSync(outer);
+    throw cause;
   } finally {
     closeSync(both);
   }
