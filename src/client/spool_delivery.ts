@@ -11,8 +11,19 @@ const LIFE_MS = { watched: 2_000, unwatched: 8_000, over: 60_000 };
 const LIVES_A_LEASE = 3;
 /** Bytes that are worth a request at once. */
 const FULL_BYTES = 64 * 1024;
-/** How long after a key was refused it is tried again: it may have been made or given back, in milliseconds. */
+/** When to try again after we were not let in: a key may have been made since, in milliseconds. */
 const SHUT_OUT_MS = 60_000;
+/** Problems of what was sent, which would come again; others may pass, or are another server's. */
+const OF_WHAT_WAS_SENT = [
+  "invalid-request",
+  "job-exists",
+  "job-ended",
+  "not-outside",
+  "producer-fenced",
+  "producer-out-of-order",
+  "counter-went-back",
+  "body-too-large",
+];
 /** Why there is no server is said by whoever looks for it. */
 const NOWHERE: Unanswered = { kind: "unanswered", waitMs: 0, reason: "" };
 /** How often progress is worth telling as long as no server has said so, in milliseconds. */
@@ -57,7 +68,7 @@ export class SpoolDelivery {
   #sentMs = -Infinity;
   #failures = 0;
   #reason = "";
-  /** What was said last of a key that is refused. */
+  /** What was said last of why we are not let in. */
   #shutOut = "";
   /** What is being waited for. */
   #waiting: "life" | "other" = "other";
@@ -148,8 +159,12 @@ export class SpoolDelivery {
     this.#reason = "";
     if (answer.kind === "refused") {
       const { status, problem } = answer;
-      if (status !== 401 && status !== 403) return this.#refused(status, problem, request);
-      return await this.#isShutOut(wordsOf(status, problem), signal);
+      const code = codeOf(problem);
+      // Only a job that was there can be gone: where none can be created is no server.
+      const final = OF_WHAT_WAS_SENT.includes(code) || (code === "not-found" && spool.created);
+      if (final) return this.#refused(status, problem, request);
+      const at = status === 404 ? ` at ${server?.server}${path}` : "";
+      return await this.#isShutOut(wordsOf(status, problem, at), signal);
     }
     this.#shutOut = "";
     if (!spool.created) {
@@ -172,7 +187,7 @@ export class SpoolDelivery {
     return undefined;
   }
 
-  /** What there is to tell stays: for whoever comes with another key, where this one stays refused. */
+  /** What there is to tell stays, for a server or a key that lets us in. */
   async #isShutOut(words: string, signal: AbortSignal) {
     const { spool, triesMax } = this.#options;
     if (this.#shutOut !== words) this.#fault(words);
@@ -200,8 +215,8 @@ export class SpoolDelivery {
   /** What comes of a refusal that would come again. */
   #refused(status: number, problem: unknown, request: SpooledRequest | undefined) {
     const { spool, onCancel } = this.#options;
-    const { type, job_status: ended, expected_seq: expected } = membersOf(problem);
-    const is = (code: string) => String(type ?? "").endsWith(`/${code}`);
+    const { job_status: ended, expected_seq: expected } = membersOf(problem);
+    const is = (code: string) => codeOf(problem) === code;
     if (is("job-ended")) {
       // Our end has been kept beside the job, where the job had been given up.
       if (request?.last) return "delivered";
@@ -248,9 +263,14 @@ export class SpoolDelivery {
   }
 }
 
-function wordsOf(status: number, problem: unknown): string {
+function wordsOf(status: number, problem: unknown, at = ""): string {
   const { detail } = membersOf(problem);
-  return `it answers ${status}${typeof detail === "string" ? `: ${detail}` : ""}`;
+  return `it answers ${status}${at}${typeof detail === "string" ? `: ${detail}` : ""}`;
+}
+
+/** The last part of a problem's type; "" where it is none of a synctail server. */
+function codeOf(problem: unknown): string {
+  return /\/problems\/([a-z-]+)$/.exec(String(membersOf(problem).type))?.[1] ?? "";
 }
 
 function membersOf(problem: unknown): { readonly [name: string]: unknown } {

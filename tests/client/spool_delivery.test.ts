@@ -250,8 +250,10 @@ test("SpoolDelivery follows a server that has lost its last moments", async () =
   );
 });
 
-test("SpoolDelivery that is answered 404 ends as refused", async () => {
-  const { clock, spool, faults, run } = bench(() => problem(404, "no"));
+test("SpoolDelivery whose job is gone ends as refused", async () => {
+  const { clock, spool, faults, run } = bench(({ path }) =>
+    path === EVENTS ? problem(404, "not-found") : taken()
+  );
   spool.append("log", '"a"');
   await passes(clock, 0);
 
@@ -259,7 +261,38 @@ test("SpoolDelivery that is answered 404 ends as refused", async () => {
   assert.match(faults[0], /it answers 404/);
 });
 
-for (const status of [401, 403]) {
+test("SpoolDelivery at an address where jobs are not created leaves all that there is to tell", async () => {
+  const { clock, spool, faults, run } = bench(() => problem(404, "not-found"));
+  spool.append("log", '"a"');
+  spool.append("end", END);
+  await passes(clock, 0);
+
+  assert.equal(await run, "left");
+  assert.deepEqual([spool.created, spool.ended], [false, true]);
+  assert.deepEqual(faults, [
+    `Cannot tell the server of job ${ID}: it answers 404 at http://s/v1/sync/job: not-found`,
+  ]);
+});
+
+test("SpoolDelivery is not misled by a gateway that answers in the server's place", async () => {
+  let lost = true;
+  const { clock, spool, faults, requests, run } = bench(() =>
+    lost ? Response.json({ message: "no Route matched" }, { status: 404 }) : taken()
+  );
+  spool.append("log", '"a"');
+  await passes(clock, 0);
+  assert.deepEqual(faults, [
+    `Cannot tell the server of job ${ID}: it answers 404 at http://s/v1/sync/job`,
+  ]);
+  lost = false;
+  spool.append("end", END);
+  await passes(clock, 60_000);
+
+  assert.equal(await run, "delivered");
+  assert.equal(requests.at(-1)?.body, `["a",${END}]`);
+});
+
+for (const status of [401, 403, 405, 421]) {
   test(`SpoolDelivery that is answered ${status} leaves all that there is to tell, the end too`, async () => {
     const { clock, spool, delivery, requests, faults, run } = bench(() => problem(status, "no"));
     spool.append("log", '"a"');
