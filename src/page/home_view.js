@@ -239,9 +239,9 @@ function firstSteps() {
     "p",
     { class: "empty", hidden: true },
     "Nothing has run yet. ",
-    h("code", {}, "synctail demo"),
-    " runs a sync of real files; ",
     h("code", {}, "synctail run SYNC"),
-    " one of yours.",
+    " runs a sync of the configuration; ",
+    h("code", {}, "synctail exec NAME -- PROGRAM"),
+    " shows any program.",
   );
 }

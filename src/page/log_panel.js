@@ -84,7 +84,8 @@ function logRow() {
     show(/** @type {Numbered} */ { line }) {
       setText(time, TIME.format(Date.parse(line.time)));
       setText(level, line.level);
-      setText(text, line.source === undefined ? line.message : `[${line.source}] ${line.message}`);
+      const words = line.message.replaceAll("\n", " ↵ "); // a row is one line high
+      setText(text, line.source === undefined ? words : `[${line.source}] ${words}`);
       setAttribute(node, "data-level", line.level);
     },
   };

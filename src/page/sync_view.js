@@ -207,6 +207,7 @@ function runsStrip() {
         bar.show(job, (tookMs(job) ?? 0) / longest);
         if (node.children[index] !== bar.node) {
           node.insertBefore(bar.node, node.children[index] ?? null);
+          node.scrollLeft = node.scrollWidth; // to the newest, where not all of them have room
         }
       }
     },

@@ -441,7 +441,9 @@ test("every view keeps to the rules of accessibility, light and dark, on a phone
       await page.picture(`${selector.replace(/\W+/g, "")}-${name}`);
       // A phone in the dark has the colours of the one and the layout of the other.
       const breaches = name === "phone-dark" ? [] : await axe(page, name === "desk-dark");
-      const wide = await page.run("document.documentElement.scrollWidth > innerWidth");
+      const wide = await page.run(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth",
+      );
       if (wide) breaches.push("it is wider than the window");
       found.push(...breaches.map((breach) => `/${path} ${name}: ${breach}`));
     }

@@ -79,6 +79,40 @@ test("the list shows of a failure's reason what fits in two lines, and all of it
   assert.ok(phone.share > 0.85, `${phone.share}`);
 });
 
+test("a log line of several lines shows that there are more, and whole below", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "crm", total: 100 });
+  await job.tell({ type: "log", level: "error", message: "Traceback:\n  File a\nKeyError: 7" });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const row = `document.querySelector(".line-text")`;
+
+  await page.until(`${row}?.innerText === "Traceback: ↵   File a ↵ KeyError: 7"`);
+  await page.run(`document.querySelector(".line").click()`);
+  await page.until(
+    `document.querySelector(".lines-whole").innerText.endsWith("\\nTraceback:\\n  File a\\nKeyError: 7")`,
+  );
+});
+
+test("thirty runs of a sync fit on a phone, the newest in sight", async (t) => {
+  const server = await testServer(t);
+  for (let n = 0; n < 30; n++) {
+    const job = await workersJob(server, { sync: "users", total: 100 });
+    await job.tell({ type: "end", status: n === 29 ? "failed" : "completed" });
+  }
+  const page = await signedInPage(t, server);
+  await page.look({ width: 390, phone: true });
+  await page.open(`${server.url}/sync/users`);
+  await page.until(`document.querySelectorAll(".strip a").length === 30`);
+
+  // Not innerWidth: on a phone that grows with what is wider.
+  const { wide, newest } = await page.run<{ wide: boolean; newest: boolean }>(`(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    const { right } = document.querySelector(".strip li:last-child").getBoundingClientRect();
+    return { wide: scrollWidth > clientWidth, newest: right <= clientWidth };
+  })()`);
+  assert.deepEqual({ wide, newest }, { wide: false, newest: true });
+});
+
 test("a job that completed with warnings is marked so, in the list and on its page", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "backup" });
