@@ -2,13 +2,28 @@
 import process from "node:process";
 import { systemClock } from "../clock.ts";
 import { outlookText } from "../jobs/schedules/slots.ts";
+import { readSecret, readTicketKeys } from "./auth_config.ts";
 import { readConfig } from "./config_file.ts";
 import { ExitCode } from "./exit.ts";
+import { readKeysFile, tlsOf } from "./open_auth.ts";
+import { resolveSettings } from "./resolve_settings.ts";
 import { CONFIG_FILE } from "./settings.ts";
 
-/** @throws {ConfigError} with a line for each fault */
-export function checkConfig(file: string = CONFIG_FILE): number {
-  const { syncs, notify } = readConfig(file);
+/**
+ * As `serve` would take it, with the files that it names.
+ *
+ * @throws {ConfigError} with a line for each fault; {KeyFileError}
+ */
+export async function checkConfig(given: string | undefined): Promise<number> {
+  const { env } = process;
+  const file = given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
+  const { syncs, notify, server, auth } = readConfig(file);
+  const { settings } = resolveSettings({ flags: {}, env, file: server });
+  const { keysFile, ticketSecretFile } = settings;
+  if (keysFile !== undefined) readKeysFile(keysFile);
+  if (ticketSecretFile !== undefined) readSecret(ticketSecretFile);
+  tlsOf(settings);
+  await readTicketKeys(auth.ticketKeys);
   const names = syncs.map(({ name }) => name).join(", ");
   const told = notify().map(({ name }) => name).join(", ");
   process.stdout.write(

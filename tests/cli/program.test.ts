@@ -184,6 +184,31 @@ test("serve with a wrong configuration does not start and names every fault", as
   assert.ok(!existsSync(data));
 });
 
+test("check refuses what serve would: files that are not there, half of a pair; SYNCTAIL_CONFIG is read", async (t) => {
+  const { path, config } = configured(t);
+  const ticketKey = { kid: "shop", tenant: "default", algorithm: "HS256", key_file: "shop.secret" };
+  const faults: [object, RegExp][] = [
+    [{ auth: { ticket_keys: [ticketKey] } }, /shop\.secret: there is no such file/],
+    [{ server: { keys_file: "keys" } }, /keys: there is no such file/],
+    [{ server: { ticket_secret_file: "secret" } }, /secret: there is no such file/],
+    [{ server: { tls_cert: "chain.pem" } }, /--tls-key: got nothing/],
+  ];
+
+  for (const [written, words] of faults) {
+    writeFileSync(config, JSON.stringify({ syncs: [], ...written }));
+    const { code, stdout, stderr } = await startProgram.toEnd(t, {
+      args: ["check"],
+      env: { SYNCTAIL_CONFIG: config },
+    });
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, words);
+  }
+  writeFileSync(join(path, "shop.secret"), "x".repeat(32));
+  writeFileSync(config, JSON.stringify({ syncs: [], ...faults[0][0] }));
+  const { code, stdout } = await startProgram.toEnd(t, { args: ["check", config] });
+  assert.deepEqual([code, stdout], [0, `${config} is right: 0 syncs\n`]);
+});
+
 test("SIGTERM ends a running job as cancelled by the server, within its promise", async (t) => {
   const { config, data } = configured(t);
   const secret = await key(t, data);
