@@ -20,7 +20,6 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   const root = new Command("synctail")
     .description("tail -f for sync jobs: see live what a running sync is doing.")
     .version(VERSION)
-    .showHelpAfterError("(synctail --help shows what there is)")
     .exitOverride()
     .addHelpText(
       "after",
@@ -161,8 +160,11 @@ export async function commandLine(args: readonly string[]): Promise<number> {
       does(async (file: string | undefined) => (await import("./check.ts")).checkConfig(file)),
     );
 
+  nameHelp(root);
   try {
-    refuseUnknown(own[0], [...root.commands.map((command) => command.name()), "help"]);
+    const known = [...root.commands.map((command) => command.name()), "help"];
+    refuseUnknown(own[0], known);
+    if (own[0] === "help") refuseUnknown(own[1], known);
     await root.parseAsync(own, { from: "user" });
     return code;
   } catch (cause) {
@@ -170,6 +172,14 @@ export async function commandLine(args: readonly string[]): Promise<number> {
     // Commander has printed its own words: help and version are no failures.
     return cause.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   }
+}
+
+/** What is wrong with a command's words is followed by where its help is. */
+function nameHelp(command: Command, name = "synctail"): void {
+  const help = `${name} --help shows what there is`;
+  const exec = command.name() === "exec";
+  command.showHelpAfterError(`(${exec ? `the program stands after --; ${help}` : help})`);
+  for (const inner of command.commands) nameHelp(inner, `${name} ${inner.name()}`);
 }
 
 /** What stands after `--` is the program's, whatever it looks like. */

@@ -136,6 +136,7 @@ test("a command that there is not is said to be none, with what may be meant; fl
   const flag = await asked("--port", "nonsense");
   const version = await asked("--version");
   const help = await asked("help", "watch");
+  const noHelp = await asked("help", "wacth");
 
   assert.deepEqual([slip.code, slip.stdout], [2, ""]);
   assert.equal(slip.stderr, 'synctail: unknown command "sevre", did you mean "serve"?\n');
@@ -144,6 +145,21 @@ test("a command that there is not is said to be none, with what may be meant; fl
   assert.equal(flag.code, 2);
   assert.match(flag.stderr, /--port: got "nonsense"/);
   assert.deepEqual([version.code, help.code], [0, 0]);
+  assert.deepEqual([noHelp.code, noHelp.stdout], [2, ""]);
+  assert.match(noHelp.stderr, /^synctail: unknown command "wacth", did you mean "watch"\?\n$/);
+});
+
+test("words that a command does not take are followed by where its help is", async (t) => {
+  const asked = (...args: string[]) => startProgram.toEnd(t, { args });
+
+  const option = await asked("watch", "--tial", "x");
+  const inner = await asked("keys", "revoke");
+  const program = await asked("exec", "mirror", "rsync", "-a", "here", "there");
+
+  assert.deepEqual([option.code, inner.code, program.code], [2, 2, 2]);
+  assert.match(option.stderr, /\n\(synctail watch --help shows what there is\)\n$/);
+  assert.match(inner.stderr, /\n\(synctail keys revoke --help shows what there is\)\n$/);
+  assert.match(program.stderr, /\n\(the program stands after --; synctail exec --help shows/);
 });
 
 test("serve refuses a data directory that another server has, and names it", async (t) => {
