@@ -206,7 +206,9 @@ function collected(value: string, before: readonly string[] = []): readonly stri
 function withSettings(command: Command): Command {
   for (const { flag, env, kind, help, fallback } of SETTING_ROWS) {
     const value = kind === "boolean" ? "" : " <value>";
-    const shown = fallback === undefined || fallback === false ? "" : ` (default: ${fallback})`;
+    const shown = fallback === undefined || fallback === false || fallback === ""
+      ? ""
+      : ` (default: ${fallback})`;
     command.addOption(new Option(`--${flag}${value}`, `${help}${shown} [${env}]`));
   }
   return command;

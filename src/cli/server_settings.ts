@@ -23,6 +23,7 @@ export interface Setting<T = unknown> {
 const PUBLIC_URL = "expected a URL without ? and #, such as https://example.com/synctail";
 const CIDRS = "expected addresses or networks with commas between, such as 10.0.0.0/8,::1";
 const METRICS_LISTEN = "expected HOST:PORT, such as 127.0.0.1:9017";
+const HOSTS = "expected * or names without ports, with commas between, such as nas.home,sync.lan";
 const ORIGINS = "expected * or origins with commas between, such as https://app.example.com";
 
 /** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
@@ -188,7 +189,7 @@ export const SETTINGS = {
   allowedHosts: row(
     "allowedHosts",
     "text",
-    textOf(() => true, "expected a string"),
+    textOf((list) => listOf(list).every(isHost), HOSTS),
     "",
     "Names that it answers to beside localhost, addresses and the public URL's; * for any",
   ),
@@ -241,6 +242,11 @@ function isPublicUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, search, hash, username } = new URL(text);
   return /^https?:$/.test(protocol) && search === "" && hash === "" && username === "";
+}
+
+/** As browsers send it, but for the port; an address is answered to anyway. */
+function isHost(text: string): boolean {
+  return /^(\*|[a-z\d_]([\w.-]*\w)?\.?|\[?([\da-f]*:){2,}[\da-f.]*\]?)$/i.test(text);
 }
 
 function isOrigin(text: string): boolean {

@@ -151,10 +151,18 @@ test("SETTINGS names flag, variable and file key alike, under the key that comma
   assert.deepEqual(SETTING_ROWS.map((row) => row.key), Object.keys(SETTINGS));
 });
 
-test("SETTINGS takes a public URL and origins in the form that they are used in, and no other", () => {
+test("SETTINGS takes a public URL, hosts and origins in the form that they are used in, and no other", () => {
   const taken = (rule: { takes(value: unknown): boolean }, values: readonly string[]) =>
     values.filter((value) => rule.takes(value));
   const urls = ["https://example.com", "http://10.0.0.1:8017/synctail/"];
+  const hosts = [
+    "",
+    "*",
+    "nas.home, sync_1",
+    "xn--bcher-kva.example.",
+    "10.0.0.1",
+    "[::1],fe80::1",
+  ];
   const origins = ["*", "https://app.example.com", "https://a.example, http://b.example:8080"];
 
   assert.deepEqual(
@@ -167,6 +175,18 @@ test("SETTINGS takes a public URL and origins in the form that they are used in,
       "https://example.com/#a",
     ]),
     urls,
+  );
+  assert.deepEqual(
+    taken(SETTINGS.allowedHosts.rule, [
+      ...hosts,
+      "nas.home:8017",
+      "https://nas.home",
+      "nas.home/synctail",
+      "*.example.com",
+      "nas.home sync.lan",
+      "bücher.example",
+    ]),
+    hosts,
   );
   assert.deepEqual(
     taken(SETTINGS.corsOrigins.rule, [
