@@ -36,7 +36,12 @@ export async function backUpLog(log: string, file: string): Promise<void> {
   if (basename(file) === "") throw new BackupError(`${cannot}expected the name of a new file`);
   const unfinished = `${file}.unfinished`;
   try {
-    if (existsSync(file)) throw new BackupError(`${cannot}there is a file already`);
+    const there = statSync(file, { throwIfNoEntry: false });
+    if (there?.isDirectory()) throw new BackupError(`${cannot}it is a directory, not a new file`);
+    if (there) throw new BackupError(`${cannot}there is a file already`);
+    if (!statSync(dirname(file), { throwIfNoEntry: false })) {
+      throw new BackupError(`${cannot}there is no directory "${dirname(file)}"`);
+    }
     rmSync(unfinished, { force: true });
     closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
   } catch (cause) {

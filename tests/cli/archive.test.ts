@@ -61,8 +61,13 @@ test("a backup taken while serving is restored, and cursors from before are told
   assert.deepEqual([again.code, busy.code], [2, 2]);
   assert.match(again.stderr, /there is a file already/);
   const nowhere = await startProgram.toEnd(t, { args: ["backup", "/nowhere/x", ...data] });
+  const directory = await startProgram.toEnd(t, { args: ["backup", server.data, ...data] });
   assert.deepEqual(nowhere.code, 2);
-  assert.match(nowhere.stderr, /Cannot back up to "\/nowhere\/x": ENOENT/);
+  assert.match(
+    nowhere.stderr,
+    /Cannot back up to "\/nowhere\/x": there is no directory "\/nowhere"/,
+  );
+  assert.match(directory.stderr, /Cannot back up to ".*": it is a directory, not a new file/);
   assert.match(busy.stderr, /another synctail has it/);
   assert.deepEqual([restored.code, JSON.parse(restored.stdout)], [0, { jobs: 1 }]);
   assert.deepEqual([connected.data.resume, end.data.status], ["gap", "completed"]);
