@@ -53,8 +53,16 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
   }
   const { client, close } = await connected("export", flags);
   try {
-    if (id) await exportOne(client, await jobOf(client, id));
-    else for await (const each of jobsOf(client, filterOf(flags))) await exportOne(client, each);
+    if (id) {
+      await exportOne(client, await jobOf(client, id));
+      return ExitCode.ok;
+    }
+    let exported = 0;
+    for await (const each of jobsOf(client, filterOf(flags))) {
+      await exportOne(client, each);
+      exported++;
+    }
+    if (exported === 0) process.stderr.write("No job matches.\n");
     return ExitCode.ok;
   } finally {
     await close();

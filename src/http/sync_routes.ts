@@ -79,7 +79,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
   });
 
   app.openapi(runRoute, async (context) => {
-    const sync = syncFor(context, services);
+    const sync = await syncFor(context, services);
     const { tags, meta } = (context.req.valid("json") ?? {}) as {
       tags?: string[];
       meta?: Record<string, unknown>;
@@ -110,9 +110,20 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
   });
 }
 
-function syncFor(context: Context<HttpEnv>, { syncs }: Services): ConfiguredSync {
-  const sync = syncs.find(context.get("principal").tenant, context.req.param("sync") ?? "");
-  if (!sync) throw notFound();
+async function syncFor(
+  context: Context<HttpEnv>,
+  { syncs, log }: Services,
+): Promise<ConfiguredSync> {
+  const { tenant } = context.get("principal");
+  const asked = context.req.param("sync") ?? "";
+  const sync = syncs.find(tenant, asked);
+  const known = sync ??
+    (await log.registeredSyncs(tenant)).find(({ id, name }) => id === asked || name === asked);
+  if (!known) throw notFound();
   requireScope(context, "run");
-  return sync;
+  if (sync) return sync;
+  const detail =
+    `Cannot run sync "${known.name}": its workers do so elsewhere. A sync that is to ` +
+    "run here stands in the server's configuration, read at its start and at SIGHUP";
+  throw new Problem("not-runnable", detail);
 }

@@ -150,7 +150,7 @@ test("export prints jobs with their logs, beside a server and without one", asyn
       ["progress", 3],
     ]);
   }
-  assert.deepEqual([none.code, none.stdout], [0, ""]);
+  assert.deepEqual([none.code, none.stdout, none.stderr], [0, "", "No job matches.\n"]);
 });
 
 test("no command without a server removes what only the server's own settings keep", async (t) => {

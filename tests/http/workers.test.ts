@@ -100,6 +100,21 @@ test("a worker's job is created, told about, watched live, and ends", async (t) 
   assert.deepEqual(listed.items.map(({ id }: Json) => id), [created.id]);
 });
 
+test("a sync that only workers have named is said to run elsewhere, by name and by id", async (t) => {
+  const server = await testServer(t);
+  const { created, send } = await worker(server, { sync: "nightly-users" });
+
+  const byName = await send("/v1/sync/nightly-users/run");
+  const byId = await send(`/v1/sync/${created.sync_id}/run`);
+  const nobodys = await send("/v1/sync/nightly-user/run");
+
+  for (const problem of [byName, byId]) {
+    assert.deepEqual([problem.status, problem.type], [409, "/problems/not-runnable"]);
+    assert.match(problem.detail, /^Cannot run sync "nightly-users": its workers do so elsewhere/);
+  }
+  assert.equal(nobodys.status, 404);
+});
+
 test("creating the same job again answers 200 and changes nothing", async (t) => {
   const server = await testServer(t);
   const { created, send } = await worker(server, { sync: "nightly" });
