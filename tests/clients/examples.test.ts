@@ -53,3 +53,36 @@ for (
     );
   });
 }
+
+if ("Bun" in globalThis) {
+  test("the TypeScript client becomes one file that Node runs", async (t) => {
+    const server = await testServer(t);
+    const built = join(server.temp, "synctail.js");
+    const args = block(DOC, "sh").trim().split(" ");
+    assert.deepEqual([args.slice(0, 4), args.at(-1)], [
+      ["npx", "-y", "bun", "build"],
+      "synctail.js",
+    ]);
+    const worker = `
+      import { runJob } from "./synctail.js";
+      const { SYNCTAIL_SERVER: server, SYNCTAIL_KEY: key } = process.env;
+      await runJob({ server, key, sync: "users", total: 1 }, (job) => job.inserted());
+    `;
+    writeFileSync(join(server.temp, "worker.mjs"), worker);
+
+    const run = async (program: string, ...rest: string[]) => {
+      const child = spawn(program, rest, {
+        cwd: new URL("../..", import.meta.url),
+        env: { ...process.env, SYNCTAIL_SERVER: server.url, SYNCTAIL_KEY: server.key() },
+      });
+      let said = "";
+      child.stderr.on("data", (chunk) => said += chunk);
+      assert.equal(await new Promise((resolve) => child.on("close", resolve)), 0, said);
+    };
+    await run(process.execPath, ...args.slice(3, -1), built);
+    await run("node", join(server.temp, "worker.mjs"));
+
+    const { items: [job] } = await (await server.ask("/v1/sync/jobs")).json();
+    assert.deepEqual([job.status, job.entities_inserted], ["completed", 1]);
+  });
+}
