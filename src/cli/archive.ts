@@ -3,7 +3,7 @@ import process from "node:process";
 import { logToStderr } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
 import { parseJobId } from "../sync/ids.ts";
-import { durationMs, DURATIONS, isAmount } from "../jobs/amounts.ts";
+import { durationMs, DURATIONS, strictFormOf } from "../jobs/amounts.ts";
 import { NO_AUTH } from "./auth_config.ts";
 import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
 import {
@@ -22,9 +22,10 @@ import { dataFrom } from "./settings.ts";
 /** Removes jobs that are over for longer than `--older-than`. */
 export async function prune(flags: Flags): Promise<number> {
   const age = String(flags.olderThan);
-  if (!isAmount(age, DURATIONS)) {
+  if (!strictFormOf(DURATIONS).test(age)) {
     throw new UsageError(
-      `--older-than: got "${clean(age)}": expected a duration such as 30d or 12h`,
+      `--older-than: got "${clean(age)}": expected a duration with its unit, such as 30d or 12h; ` +
+        "0 for all",
     );
   }
   const beforeMs = Date.now() - durationMs(age);

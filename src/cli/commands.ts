@@ -126,7 +126,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
     .description("Remove jobs that are over; the server does so by itself, by --retention-...")
     .requiredOption(
       "--older-than <age>",
-      "for how long they are over: 30d, 12h, 90 (seconds); 0 for all",
+      "for how long they are over: 30d, 12h, 90s; 0 for all",
     )
     .option("--dry-run", "only say how many there are")
     .action(does(async (flags: Flags) => (await import("./archive.ts")).prune(flags)));

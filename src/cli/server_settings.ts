@@ -1,7 +1,7 @@
 /** The server's own settings: one table for flags, environment, file and defaults. */
 import { isCidr } from "../http/public_origin.ts";
 import { SERVER_LOG_LEVELS } from "../logger.ts";
-import { DURATIONS, formOf, SIZES } from "../jobs/amounts.ts";
+import { DURATIONS, formOf, SIZES, strictFormOf } from "../jobs/amounts.ts";
 import { BOOLEAN, choice, NOT_EMPTY, type Rule, textLike, textOf, whole } from "./setting_rules.ts";
 
 /** One row of the table: where the setting may be given, and what it may be. */
@@ -161,7 +161,10 @@ export const SETTINGS = {
   retentionAge: row(
     "retentionAge",
     "text",
-    textLike(formOf(DURATIONS), "expected a duration such as 30d, 12h, 15m or 90s; 0 for no limit"),
+    textLike(
+      strictFormOf(DURATIONS),
+      "expected a duration with its unit, such as 30d, 12h, 15m or 90s; 0 for no limit",
+    ),
     "30d",
     "How long an ended job is kept",
   ),

@@ -31,6 +31,12 @@ export function formOf(units: Units): RegExp {
   return new RegExp(`^\\d{1,12}(${names})?$`);
 }
 
+/** The same, but only 0 stands alone: for ages at which things go, as 7 may mean days to somebody. */
+export function strictFormOf(units: Units): RegExp {
+  const names = Object.keys(units).filter((name) => name !== "").join("|");
+  return new RegExp(`^(0+|\\d{1,12}(${names}))$`);
+}
+
 /** What an amount of that form is worth; `Infinity` for 0, which is no limit. */
 export function worth(text: string, units: Units): number {
   const [, digits, unit] = /^(\d+)(.*)$/.exec(text) ?? [];

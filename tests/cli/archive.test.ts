@@ -187,6 +187,7 @@ test("prune removes jobs that are over for long enough, and only says so when as
   const before = await left();
   const all = await prune("--older-than", "0");
   const wrong = await prune("--older-than", "soon");
+  const bare = await prune("--older-than", "7");
 
   assert.deepEqual([young.code, young.stdout], [0, ""]);
   assert.deepEqual(lines(dry.stdout).map((job) => job.id), [id]);
@@ -194,6 +195,11 @@ test("prune removes jobs that are over for long enough, and only says so when as
   assert.deepEqual(lines(all.stdout).map((job) => job.id), [id]);
   assert.deepEqual(await left(), [running.id]);
   assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
+  assert.equal(bare.code, 2);
+  assert.match(
+    bare.stderr,
+    /--older-than: got "7": expected a duration with its unit, such as 30d/,
+  );
 });
 
 test("--data beats SYNCTAIL_SERVER: nothing is asked of the server that the variable names", async (t) => {

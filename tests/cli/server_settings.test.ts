@@ -200,6 +200,14 @@ test("SETTINGS takes a public URL, hosts and origins in the form that they are u
   );
 });
 
+test("an age at which jobs go has a unit: a bare number may mean days to somebody", () => {
+  const ages = ["0", "30d", "12h", "15m", "90s", "7", "d", "1w", ""];
+  assert.deepEqual(
+    ages.filter((age) => SETTINGS.retentionAge.rule.takes(age)),
+    ["0", "30d", "12h", "15m", "90s"],
+  );
+});
+
 test("amounts are read with their unit, and 0 is no limit", () => {
   const read = ["30d", "12h", "15m", "90s", "90", "0"].map((text) => worth(text, DURATIONS));
   const sizes = ["5GB", "500kB", "7"].map((text) => worth(text, SIZES));
