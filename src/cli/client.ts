@@ -1,5 +1,5 @@
 /** Talking to a server's API. */
-import { unreached } from "../client/unreached.ts";
+import { ledAstray, unreached } from "../client/unreached.ts";
 import { RefusedError } from "./exit.ts";
 import { reasonOf } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
@@ -82,7 +82,7 @@ export function sendTo(
     const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
     if (!response.ok) {
       const { status } = response;
-      const reason = await reasonOf(response).catch(cannot);
+      const reason = ledAstray(server, response) ?? await reasonOf(response).catch(cannot);
       const words = reason.startsWith("Cannot ") ? reason : `Cannot ${what}: ${reason}`;
       throw new RefusedError(words, { status });
     }

@@ -1,7 +1,7 @@
 /** Follows a job over the public stream, as any client would. */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Clock, sleep } from "../clock.ts";
-import { unreached } from "../client/unreached.ts";
+import { ledAstray, unreached } from "../client/unreached.ts";
 import { RefusedError } from "./exit.ts";
 import { fetchFrom } from "./fetch_from.ts";
 
@@ -106,7 +106,7 @@ async function connect(
   const response = await fetchFrom(url, { headers, signal }, fingerprint);
   if (response.status === 204) return undefined;
   if (response.ok && response.body) return response.body;
-  const reason = await reasonOf(response);
+  const reason = ledAstray(server, response) ?? await reasonOf(response);
   if (response.status >= 400 && response.status < 500 && response.status !== 429) {
     throw new RefusedError(`Cannot watch job "${job}" at ${server}: ${reason}`);
   }

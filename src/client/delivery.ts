@@ -1,6 +1,6 @@
 /** One request to the server, again and again until it is answered. */
 import { type Clock, sleep } from "../clock.ts";
-import { unreached } from "./unreached.ts";
+import { ledAstray, unreached } from "./unreached.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
 export const BACKOFF_MS = { first: 200, last: 10_000 };
@@ -117,6 +117,8 @@ export async function attempt(
       const waitMs = seconds > 0 ? seconds * 1000 : 0;
       return { kind: "unanswered", waitMs, reason: `${server} answers ${status}` };
     }
+    const astray = ledAstray(server, response);
+    if (astray !== undefined) return { kind: "unanswered", waitMs: 0, reason: astray };
     const json = JSON.parse(text || "null");
     return response.ok ? { kind: "done", json } : { kind: "refused", status, problem: json };
   } catch (cause) {

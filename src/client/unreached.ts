@@ -126,3 +126,11 @@ function plain(chain: readonly Said[]): string {
   const message = chain.at(-1)?.message.replace(ADVICE, "").trim();
   return message ? message : "the request failed";
 }
+
+/**
+ * Why a refusal says nothing of what was asked: it was led elsewhere, and there without its key and
+ * as another method. Undefined where it was not.
+ */
+export function ledAstray(server: string, { ok, redirected, url }: Response): string | undefined {
+  return redirected && !ok ? `${server} leads to ${new URL(url).origin}: name that one` : undefined;
+}

@@ -61,6 +61,27 @@ test("watch says why there is no connection, and that there was none yet", async
   }
 });
 
+test("watch, export and exec name where an address leads that is only a redirection", async (t) => {
+  const { path, key } = await execBench(t);
+  const real = await startProgram(t, { args: ["serve"] });
+  const moved = await peer(t, (socket) =>
+    void socket.end(
+      `HTTP/1.1 301 Moved\r\nLocation: ${real.url}/v1/sync/job\r\nContent-Length: 0\r\n\r\n`,
+    ));
+  const words = `${moved} leads to ${real.url}: name that one`;
+  const of = ["--server", moved, "--key", key];
+
+  const watched = await startProgram.toEnd(t, { args: ["watch", JOB, ...of] });
+  const exported = await startProgram.toEnd(t, { args: ["export", ...of] });
+  const env = { SYNCTAIL_SERVER: moved, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+  const run = startExec(t, { own: ["n"], program: ["true"], env });
+  await run.ended;
+
+  assert.equal(watched.stderr, `synctail: Cannot watch job "${JOB}" at ${moved}: ${words}\n`);
+  assert.equal(exported.stderr, `synctail: Cannot list jobs: ${words}\n`);
+  assert.ok(run.stderr().includes(`told of everything: ${words}; the rest is kept`), run.stderr());
+});
+
 test("export says in plain words that the connection was closed", async (t) => {
   const rude = await peer(
     t,
