@@ -17,11 +17,13 @@ import { isoTime } from "../sync/iso_time.ts";
 /** Needs no server. @throws {UsageError} when there is no such target; {ConfigError} */
 export async function testTargets(name: string | undefined, flags: Flags): Promise<number> {
   const { notify, file } = await settingsFrom(flags);
-  const targets = notify().filter((target) => name === undefined || target.name === name);
+  const all = notify();
+  const targets = all.filter((target) => name === undefined || target.name === name);
   if (targets.length === 0) {
-    const where = file === undefined ? "there is no configuration file" : `${file} has none`;
+    const there = all.length === 0 ? "none" : all.map((target) => target.name).join(", ");
+    const where = file === undefined ? "there is no configuration file" : `${file} has ${there}`;
     const which = name === undefined ? "targets" : `target "${clean(name)}"`;
-    throw new UsageError(`Cannot test ${which}: ${where}${name === undefined ? "" : " such"}`);
+    throw new UsageError(`Cannot test ${which}: ${where}`);
   }
   const { signal } = untilStopped();
   let code: number = ExitCode.ok;
