@@ -1,9 +1,13 @@
 /** Reading bodies as they arrive, with a limit on time and on memory. */
+import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import { Problem } from "./problem.ts";
 
 /** Most bytes of a JSON body, and of one line of NDJSON. */
 export const BODY_BYTES_MAX = 1024 * 1024;
+
+/** Chunks that are read in one turn of the event loop: there may be many of a few bytes. */
+const CHUNKS_A_TURN = 64;
 
 const LF = 10;
 /** A name that objects do not take as any other: zod and copies leave it out. */
@@ -31,19 +35,26 @@ export async function* linesOf(
   body: ReadableStream<Uint8Array>,
   options: BodyOptions,
 ): AsyncGenerator<Uint8Array[], void, void> {
-  let rest: Uint8Array = new Uint8Array(0);
+  const rest = new Gathered(); // without a line end
   const deadline = new Deadline(options);
   for await (const chunk of chunksOf(body, deadline)) {
-    const bytes = rest.length === 0 ? chunk : concat(rest, chunk);
-    // What was left has no line end in it, so the search goes on behind it.
-    let end = bytes.indexOf(LF, rest.length);
-    let start = 0;
     const lines: Uint8Array[] = [];
-    for (; end >= 0; end = bytes.indexOf(LF, start)) {
-      lines.push(bytes.subarray(start, end));
-      start = end + 1;
+    const first = chunk.indexOf(LF);
+    if (first < 0) rest.add(chunk);
+    else {
+      let end = rest.length + first;
+      let bytes = chunk;
+      if (rest.length > 0) {
+        rest.add(chunk);
+        bytes = rest.take();
+      }
+      let start = 0;
+      for (; end >= 0; end = bytes.indexOf(LF, start)) {
+        lines.push(bytes.subarray(start, end));
+        start = end + 1;
+      }
+      rest.add(bytes.subarray(start));
     }
-    rest = bytes.slice(start);
     if (rest.length > BODY_BYTES_MAX || lines.some((line) => line.length > BODY_BYTES_MAX)) {
       throw new Problem("body-too-large", `A line may have at most ${BODY_BYTES_MAX} bytes`);
     }
@@ -52,7 +63,7 @@ export async function* linesOf(
     yield lines;
     deadline.putOff();
   }
-  if (rest.length > 0) yield [rest];
+  if (rest.length > 0) yield [rest.take()];
 }
 
 /**
@@ -66,25 +77,17 @@ export async function wholeBody(
   options: BodyOptions,
   instead = "",
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const whole = new Gathered();
   for await (const chunk of chunksOf(body, new Deadline(options))) {
-    length += chunk.length;
-    if (length > BODY_BYTES_MAX) {
+    if (whole.length + chunk.length > BODY_BYTES_MAX) {
       throw new Problem(
         "body-too-large",
         `A body may have at most ${BODY_BYTES_MAX} bytes${instead}`,
       );
     }
-    chunks.push(chunk);
+    whole.add(chunk);
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return whole.take();
 }
 
 /** @throws {RangeError} with the reason when the bytes are not UTF-8 or not JSON (RFC 8259), or not kept whole */
@@ -184,7 +187,8 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
   const reader = body.getReader();
   let over = false;
   try {
-    for (;;) {
+    for (let chunks = 1;; chunks++) {
+      if (chunks % CHUNKS_A_TURN === 0) await new Promise(setImmediate);
       const { done, value } = await deadline.before(
         reader.read().catch((cause) => {
           throw bodyCutOff(cause);
@@ -201,9 +205,32 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
   }
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
+/** Bytes that come in parts, in one piece that doubles: a thousand parts cost no more than one. */
+class Gathered {
+  #bytes = new Uint8Array(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Copies the part. */
+  add(part: Uint8Array): void {
+    const length = this.#length + part.length;
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * this.#bytes.length));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(part, this.#length);
+    this.#length = length;
+  }
+
+  /** All of it, which is the caller's from then on. */
+  take(): Uint8Array {
+    const all = this.#bytes.subarray(0, this.#length);
+    this.#bytes = new Uint8Array(0);
+    this.#length = 0;
+    return all;
+  }
 }

@@ -66,6 +66,35 @@ test("linesOf() refuses a line that is too long, also one without an end", async
   assert.equal((await lines(bodyOf([long, long, "\n"]))).length, 1);
 });
 
+test("linesOf() copies a long line a few times, however small the chunks are", async () => {
+  const set = Uint8Array.prototype.set;
+  let copied = 0;
+  Uint8Array.prototype.set = function (part, at) {
+    copied += part.length;
+    set.call(this, part, at);
+  };
+
+  const found = await lines(bodyOf(["x".repeat(500_000), ..."y".repeat(500), "\n"]))
+    .finally(() => Uint8Array.prototype.set = set);
+
+  assert.equal(found[0].length, 500_500);
+  assert.ok(copied < 2_000_000, `${copied} bytes were copied`);
+});
+
+test("a body of many small chunks lets others work in between", async () => {
+  let over = false;
+  let turns = 0;
+  const count = () => {
+    turns++;
+    if (!over) setImmediate(count);
+  };
+  setImmediate(count);
+
+  await lines(bodyOf(Array<string>(1_000).fill("x"))).finally(() => over = true);
+
+  assert.ok(turns >= 10, `${turns} turns`);
+});
+
 test("linesOf() gives a body up in which no whole line arrives, however it trickles", async () => {
   const clock = new FakeClock();
   const trickle = new ReadableStream<Uint8Array>({
