@@ -20,12 +20,13 @@ import {
 } from "../sync/ids.ts";
 import type { Job, LateEnd, SyncRef } from "../sync/job.ts";
 import { type Counters, newProducer, type Producer } from "../sync/producer.ts";
-import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
+import { NO_PROGRESS } from "../sync/progress.ts";
 import { isTerminal, type Status } from "../sync/status.ts";
 import { wasGivenUp } from "./changes.ts";
 import { settled } from "./meter.ts";
 import { admit, type Stamp, withRequest } from "./producers.ts";
 import type { Syncs } from "./syncs.ts";
+import { TypeCounts } from "./type_counts.ts";
 import { counted, summed } from "./worker_totals.ts";
 
 /** How long a worker may be silent when it does not say, in milliseconds. */
@@ -38,8 +39,7 @@ export const WORKER_LEASE_MS = 15 * 60_000;
  */
 const PROGRESS_LENGTH_MAX = 1024 * 1024;
 
-/** What a type's count and the numbers of an entry take. */
-const PER_TYPE = 10;
+/** What the numbers of an entry take. */
 const PER_PROGRESS = 300;
 
 const UNSAID: JobError = {
@@ -254,9 +254,13 @@ function afterEnd(
 
 function factsOf(job: Job, events: readonly WorkerEvent[], producer: Producer, nowMs: number) {
   const facts: Fact[] = [];
-  const length = new ProgressLength();
+  const types = {
+    own: new TypeCounts(producer.counters.encountered),
+    all: new TypeCounts(job.progress.encountered),
+  };
+  let length = 0;
   let newest = -1;
-  let { counters } = producer;
+  let counters: Omit<Counters, "encountered"> = producer.counters;
   let state: Pick<Job, "progress" | "startedAtMs" | "updatedAtMs"> = job;
   const status: Status = job.status === "cancelling" ? "cancelling" : "in_progress";
   for (const event of events) {
@@ -267,30 +271,17 @@ function factsOf(job: Job, events: readonly WorkerEvent[], producer: Producer, n
       const error = event.error ?? (event.status === "failed" ? UNSAID : undefined);
       facts.push({ kind: "progress", status: event.status, progress, error });
     } else {
-      const after = counted(counters, event);
-      const progress = summed(state, { before: counters, after, event, nowMs });
+      if (length > PROGRESS_LENGTH_MAX) {
+        facts.splice(newest, 1);
+        types.all.release();
+      }
+      const after = counted(counters, event, types);
+      const progress = summed(state, { before: counters, after, event, types, nowMs });
       counters = after;
       state = { progress, startedAtMs: state.startedAtMs ?? nowMs, updatedAtMs: nowMs };
-      if (length.add(progress) > PROGRESS_LENGTH_MAX && newest >= 0) facts.splice(newest, 1);
+      length += PER_PROGRESS + types.all.length;
       newest = facts.push({ kind: "progress", status, progress }) - 1;
     }
   }
-  return { facts, counters };
-}
-
-/** How many characters some progress takes, about. */
-class ProgressLength {
-  #sum = 0;
-  #types: Progress["encountered"] | undefined;
-  #typesLength = 0;
-
-  /** @returns the sum of all so far */
-  add({ encountered }: Progress): number {
-    if (encountered !== this.#types) {
-      this.#types = encountered;
-      this.#typesLength = 0;
-      for (const type in encountered) this.#typesLength += type.length + PER_TYPE;
-    }
-    return this.#sum += PER_PROGRESS + this.#typesLength;
-  }
+  return { facts, counters: { ...counters, encountered: types.own.share() } };
 }

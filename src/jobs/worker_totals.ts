@@ -4,12 +4,19 @@ import { TYPES_MAX } from "../sync/event_limits.ts";
 import type { Job } from "../sync/job.ts";
 import type { Counters } from "../sync/producer.ts";
 import { entitiesDone, type Progress } from "../sync/progress.ts";
+import type { TypeCounts } from "./type_counts.ts";
 
 /** Rates are means that forget what is older than about this many milliseconds. */
 const MEMORY_MS = 10_000;
 
 /** Counters that are one number. */
-type NumberName = Exclude<keyof Counters, "encountered">;
+type Numbers = Omit<Counters, "encountered">;
+
+/** Entities by type as one producer, and as all of the job have counted them: changed in place. */
+export interface Types {
+  readonly own: TypeCounts;
+  readonly all: TypeCounts;
+}
 
 /** A running total below the one before. */
 export class CounterWentBackError extends Error {
@@ -44,9 +51,13 @@ export class CounterTooLargeError extends Error {
 /**
  * A producer's counters after its event.
  *
- * @throws {CounterWentBackError | CounterTooLargeError}
+ * @throws {CounterWentBackError | CounterTooLargeError | TooManyTypesError}
  */
-export function counted(before: Counters, { counters, delta }: ProgressEvent): Counters {
+export function counted(
+  before: Numbers,
+  { counters, delta }: ProgressEvent,
+  { own, all }: Types,
+): Numbers {
   const next = (name: string, last: number, given: number | undefined): number => {
     if (given === undefined) return last;
     const total = delta ? last + given : given;
@@ -54,8 +65,16 @@ export function counted(before: Counters, { counters, delta }: ProgressEvent): C
     if (!Number.isSafeInteger(total)) throw new CounterTooLargeError(name);
     return total;
   };
+  for (const [type, given] of Object.entries(counters.encountered ?? {})) {
+    const name = `encountered "${type}"`;
+    const last = own.of(type);
+    const total = next(name, last, given);
+    own.set(type, total);
+    all.set(type, added(name, all.of(type), last, total));
+    if (all.size > TYPES_MAX) throw new TooManyTypesError();
+  }
   // Written out: it runs for every event, and a loop over names takes ten times as long.
-  const numbers = {
+  return {
     inserted: next("inserted", before.inserted, counters.inserted),
     updated: next("updated", before.updated, counters.updated),
     deleted: next("deleted", before.deleted, counters.deleted),
@@ -64,44 +83,26 @@ export function counted(before: Counters, { counters, delta }: ProgressEvent): C
     warnings: next("warnings", before.warnings, counters.warnings),
     bytes: next("bytes", before.bytes, counters.bytes),
   };
-  if (!counters.encountered) return { ...numbers, encountered: before.encountered };
-  const encountered: Record<string, number> = { ...before.encountered };
-  for (const [type, given] of Object.entries(counters.encountered)) {
-    encountered[type] = next(`encountered "${type}"`, own(before.encountered, type), given);
-  }
-  return { ...numbers, encountered };
 }
 
 /**
  * The job's totals after one of its producers went from `before` to `after`.
  *
- * @throws {CounterTooLargeError | TooManyTypesError}
+ * @param types with what the event has counted
+ * @throws {CounterTooLargeError}
  */
 export function summed(
   job: Pick<Job, "progress" | "startedAtMs" | "updatedAtMs">,
-  { before, after, event, nowMs }: {
-    readonly before: Counters;
-    readonly after: Counters;
+  { before, after, event, types, nowMs }: {
+    readonly before: Numbers;
+    readonly after: Numbers;
     readonly event: ProgressEvent;
+    readonly types: Types;
     readonly nowMs: number;
   },
 ): Progress {
   const { progress: was } = job;
-  const add = (name: string, total: number, from: number, to: number) => {
-    if (!Number.isSafeInteger(total + to - from)) throw new CounterTooLargeError(name);
-    return total + to - from;
-  };
-  const sum = (name: NumberName, total: number) => add(name, total, before[name], after[name]);
-  let { encountered } = was;
-  if (after.encountered !== before.encountered) {
-    const types: Record<string, number> = { ...was.encountered };
-    for (const [type, count] of Object.entries(after.encountered)) {
-      const name = `encountered "${type}"`;
-      types[type] = add(name, own(types, type), own(before.encountered, type), count);
-    }
-    if (Object.keys(types).length > TYPES_MAX) throw new TooManyTypesError();
-    encountered = types;
-  }
+  const sum = (name: keyof Numbers, total: number) => added(name, total, before[name], after[name]);
   const counts = {
     inserted: sum("inserted", was.inserted),
     updated: sum("updated", was.updated),
@@ -121,7 +122,7 @@ export function summed(
     : rate(was.bytesPerS, bytesDone - (was.bytesDone ?? 0), span);
   const measured = {
     ...counts,
-    encountered,
+    encountered: types.all.share(),
     total: event.total ?? was.total,
     bytesDone,
     bytesTotal: event.bytesTotal ?? was.bytesTotal,
@@ -190,6 +191,8 @@ function etaOf(
   return left === undefined ? undefined : Math.max(0, Math.round(left));
 }
 
-function own(counts: Readonly<Record<string, number>>, type: string): number {
-  return Object.hasOwn(counts, type) ? counts[type] : 0;
+/** The total once a part of it went from one number to another. @throws {CounterTooLargeError} */
+function added(name: string, total: number, from: number, to: number): number {
+  if (!Number.isSafeInteger(total + to - from)) throw new CounterTooLargeError(name);
+  return total + to - from;
 }

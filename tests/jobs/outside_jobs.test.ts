@@ -166,6 +166,28 @@ test("post() refuses more entity types than every entry can carry", async () => 
   assert.equal((await log.get(job))?.seq, 2);
 });
 
+test("post() tells of each event the types as they stood then, also of those beyond its limit", async () => {
+  const { job, post, log } = await bench();
+  const names = Array.from({ length: 1_000 }, (_, n) => `type ${n}`);
+  await post(job, [at({ encountered: Object.fromEntries(names.map((name) => [name, 0])) })]);
+  const events = Array.from({ length: 3_000 }, (_, n) => [
+    add({ encountered: { [names[n % 1_000]]: 1 } }),
+    add({ inserted: 1 }),
+  ]);
+
+  await post(job, events.flat());
+
+  const { entries } = await log.read(job, { after: 1, limit: 1_000 });
+  const told = entries.filter((entry) => entry.kind === "progress").map(({ progress }) => progress);
+  const sum = (counts: Readonly<Record<string, number>>) =>
+    Object.values(counts).reduce((all, count) => all + count, 0);
+  assert.ok(told.length > 10 && told.length < 200, `${told.length} entries`);
+  for (const [n, { inserted, encountered }] of told.slice(0, -1).entries()) {
+    assert.deepEqual([sum(encountered), inserted], [Math.floor(n / 2) + 1, Math.ceil(n / 2)]);
+  }
+  assert.deepEqual([sum(told.at(-1)?.encountered ?? {}), told.at(-1)?.inserted], [3_000, 3_000]);
+});
+
 test("post() of a request that was posted before answers its seqs and appends nothing", async () => {
   const { post, job, log } = await bench();
   const stamp = { id: "w", number: 0 };
