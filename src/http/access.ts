@@ -135,6 +135,22 @@ export async function jobFor(
   return job;
 }
 
+/**
+ * For a request that takes long: whether the right that it began with still holds.
+ *
+ * @throws {Problem} unauthenticated
+ */
+export function requireRight(principal: Principal, authenticator: Authenticator): void {
+  const lapse = authenticator.lapse(principal);
+  if (lapse) refuse(`The key, token or session of this request ${ENDED[lapse]} meanwhile`);
+}
+
+const ENDED: Readonly<Record<Lapse, string>> = {
+  expired: "has expired",
+  revoked: "was revoked",
+  signed_out: "was signed out",
+};
+
 /** For a stream that outlives its request: what to tell its viewer once its right has ended. */
 export function rightOf(principal: Principal, authenticator: Authenticator): Right {
   const { keyId, sessionId, expiresAtMs } = principal;

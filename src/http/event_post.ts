@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { Posted } from "../jobs/outside_jobs.ts";
 import { NO_STAMP, type Stamp } from "../jobs/producers.ts";
 import type { Epoch, JobKey } from "../sync/ids.ts";
+import { requireRight } from "./access.ts";
 import { linesOf, mayNameProto, parseJson } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
@@ -34,8 +35,12 @@ export async function postEvents(
   if (json) await post.whole(json.value);
   else if (type === "application/x-ndjson" && context.req.raw.body) {
     context.env.keepOpen(); // the runtime's limit on quiet connections is not ours
-    const { clock, bodyIdleMs: idleMs, stopping } = services;
-    await post.lines(linesOf(context.req.raw.body, { clock, idleMs, stopping }));
+    const { clock, bodyIdleMs: idleMs, stopping, authenticator } = services;
+    const principal = context.get("principal");
+    await post.lines(
+      linesOf(context.req.raw.body, { clock, idleMs, stopping }),
+      () => requireRight(principal, authenticator),
+    );
   }
   return await post.answer();
 }
@@ -76,11 +81,12 @@ class Post {
     await this.#append(events);
   }
 
-  /** One event a line; what stands before a fault is kept. */
-  async lines(batches: AsyncIterable<Uint8Array[]>): Promise<void> {
+  /** One event a line; what stands before a fault is kept. @param check may refuse what follows */
+  async lines(batches: AsyncIterable<Uint8Array[]>, check: () => void): Promise<void> {
     let line = 0;
     try {
       for await (const batch of batches) {
+        check();
         let events: WireEvent[] = [];
         try {
           const texts = textsOf(batch);

@@ -44,11 +44,17 @@ async function worker(server: TestServer, asked: Json = {}, key = server.key()) 
 }
 
 /** An upload of events that has been begun, and goes on as long as the test says. */
-function upload(t: Cleanup, server: TestServer, path: string, type = "application/x-ndjson") {
+function upload(
+  t: Cleanup,
+  server: TestServer,
+  path: string,
+  type = "application/x-ndjson",
+  key = server.key(),
+) {
   const socket = connect(server.port, "127.0.0.1");
   t.after(() => void socket.destroy());
   socket.write(
-    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
+    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\n` +
       `Content-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`,
   );
   return {
@@ -193,6 +199,26 @@ test("an upload that is under way when the server stops is answered with what is
   assert.equal(type, "/problems/stopping");
   assert.deepEqual([accepted, first_seq, last_seq], [2, 1, 2]);
   assert.equal(loggedEntries(join(server.temp, "data"), String(created.id)).length, 2);
+});
+
+test("an upload does not go on once its key is revoked", async (t) => {
+  const server = await testServer(t);
+  const key = server.key();
+  const { path, job } = await worker(server);
+  const line = '{"type": "log", "message": "x"}\n';
+  const { socket, chunk, answered } = upload(t, server, path, "application/x-ndjson", key);
+  chunk(line);
+  await until(async () => (await job()).seq === 1);
+
+  server.keys.revoke(key.split("_")[1]);
+  chunk(line);
+  socket.write("0\r\n\r\n");
+  const answer = await answered;
+
+  assert.match(answer, /^HTTP\/1.1 401 /);
+  const { detail, accepted } = JSON.parse(answer.split("\r\n\r\n")[1]);
+  assert.match(detail, /was revoked meanwhile/);
+  assert.deepEqual([accepted, (await job()).seq], [1, 1]);
 });
 
 test("an upload does not go on into another job that has taken the id", async (t) => {
