@@ -43,7 +43,8 @@ export function addTicketRoute(app: OpenAPIHono<HttpEnv>, services: Services): v
     const path = binding.jobId === undefined ? "jobs" : `job/${job.id}`;
     const query = binding.syncId !== undefined
       ? `sync=${binding.syncId}&`
-      : binding.tag !== undefined
+      // No URL can hold half a surrogate pair; the ticket itself is narrow enough.
+      : binding.tag?.isWellFormed()
       ? `tag=${encodeURIComponent(binding.tag)}&`
       : "";
     const base = origin.of(context.req.raw, context.env) + origin.prefix;

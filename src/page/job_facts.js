@@ -48,7 +48,7 @@ export function factsPanel() {
     setText(rows.origin.value, origin === "source" ? "this server" : "a worker elsewhere");
     rows.tags.value.replaceChildren(
       ...tags.map((tag) =>
-        h("a", { class: "tag", href: `./?tag=${encodeURIComponent(tag)}` }, tag)
+        h("a", { class: "tag", href: `./?${new URLSearchParams({ tag })}` }, tag)
       ),
     );
     setHidden(rows.tags.node, tags.length === 0);
@@ -123,16 +123,21 @@ export async function attemptsOf(job) {
   for (let first = job; first.retry_of !== null && all.length < ATTEMPTS_MAX;) {
     /** @type {Job | undefined} */
     const before = await ask("GET", `v1/sync/job/${first.retry_of}`).catch(() => undefined); // it may be removed
-    if (!before) break;
+    if (!before || isIn(all, before)) break;
     all.unshift(first = before);
   }
   if (job.sync_id === null) return all;
   /** @type {Jobs} */
   const { items } = await ask("GET", `v1/sync/jobs?sync=${job.sync_id}&limit=${NEWER_MAX}`);
   for (let last = job; all.length < ATTEMPTS_MAX;) {
-    const after = items.find(({ retry_of }) => retry_of === last.id);
+    const after = items.find((one) => one.retry_of === last.id && !isIn(all, one));
     if (!after) break;
     all.push(last = after);
   }
   return all;
+}
+
+/** Workers may say of any two jobs that each tries the other again. @param {readonly Job[]} jobs @param {Job} job */
+function isIn(jobs, { id }) {
+  return jobs.some((one) => one.id === id);
 }

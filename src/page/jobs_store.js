@@ -182,7 +182,8 @@ function matcher({ status, sync, tag, text }) {
   return (/** @type {Listed} */ job) => {
     if (statuses && !statuses.includes(job.status)) return false;
     if (sync !== "" && job.sync_id !== sync && job.sync !== sync) return false;
-    if (tag !== "" && !job.tags.includes(tag)) return false;
+    // No address can hold half a surrogate pair.
+    if (tag !== "" && !job.tags.some((one) => one.toWellFormed() === tag)) return false;
     if (words.length === 0) return true;
     const all = [job.sync, job.name, job.id, ...job.tags].join("\n").toLowerCase();
     return words.every((word) => all.includes(word));

@@ -354,6 +354,21 @@ test("attempts are shown together, each a link but the one that is open", async 
   assert.match(text, /no route/);
 });
 
+test("a job is shown whatever its tags are, and whichever job it says that it tries again", async (t) => {
+  const server = await testServer(t);
+  const id = crypto.randomUUID();
+  await workersJob(server, { sync: "users", id, retry_of: id, tags: ["half \ud800"] });
+  const page = await signedInPage(t, server, `job/${id}`);
+
+  await page.until(`document.querySelector("dd .tag") && ${STATUS} === "In progress"`);
+  await page.run(`document.querySelector("dd .tag").click()`);
+  await page.until(`document.querySelectorAll(".job-row").length === 1`);
+  await page.run(`document.querySelector(".job-row a").click()`);
+  await page.until(`document.querySelector(".attempts")?.children.length === 1`);
+
+  assert.deepEqual(page.complaints, []);
+});
+
 test("a stalled job is told as stalled until it is heard of again", async (t) => {
   const server = await testServer(t, { stallAfterMs: 500, heartbeatMs: 50 });
   const job = await workersJob(server);

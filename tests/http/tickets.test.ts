@@ -109,6 +109,19 @@ test("a ticket for a sync, a tag or the tenant opens that much and never more", 
   assert.deepEqual(await shown(server, `ticket=${tenant}&job=${elsewhere}`), []);
 });
 
+test("a ticket is made for a tag that no URL can hold, and is as narrow", async (t) => {
+  const server = await testServer(t);
+  const ask = asker(server);
+  const tag = "half \ud800";
+  const id = await ended(ask, { tags: [tag] });
+  await ended(ask, { tags: ["half"] });
+
+  const made = await ask("POST", `/v1/sync/job/${id}/ticket`, { for: "tag", tag });
+
+  assert.equal(made.status, 201);
+  assert.deepEqual(await shown(server, new URL(made.json.url).search.slice(1)), [id]);
+});
+
 test("POST ticket refuses what the job does not have, and more than a day", async (t) => {
   const server = await testServer(t);
   const ask = asker(server);
