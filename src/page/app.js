@@ -104,6 +104,8 @@ async function signOut() {
     await ask("DELETE", "v1/session");
     signedOut("You are signed out.");
   } catch (cause) {
+    // The session is over, or was signed out in another tab.
+    if (cause instanceof Refused && cause.status === 401) return signedOut("You are signed out.");
     notice(`Cannot sign out: ${reasonOf(cause)}`);
   }
 }
@@ -115,13 +117,19 @@ function takeLink() {
   return secret;
 }
 
-async function begin() {
-  const secret = takeLink();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let retry;
+
+/** @param {string} [secret] of a link that could not be used yet */
+async function begin(secret) {
+  clearTimeout(retry);
+  secret = takeLink() ?? secret;
   let refusal = "";
   if (secret !== undefined) {
     try {
       return signedIn(await ask("POST", "v1/session", { link: secret }));
     } catch (cause) {
+      if (!(cause instanceof Refused) || cause.status >= 500) return later(cause, secret);
       refusal = reasonOf(cause);
     }
   }
@@ -131,17 +139,27 @@ async function begin() {
     if (refusal !== "") notice(refusal);
   } catch (cause) {
     if (cause instanceof Refused && cause.status === 401) return signedOut(refusal);
-    root.replaceChildren(
-      h("p", { class: "lone", role: "status" }, `${reasonOf(cause)}. Trying again.`),
-    );
-    setTimeout(begin, RETRY_MS);
+    later(cause);
   }
+}
+
+/** @param {unknown} cause @param {string} [secret] of a link, which is still good */
+function later(cause, secret) {
+  view?.leave();
+  view = undefined;
+  root.replaceChildren(
+    h("p", { class: "lone", role: "status" }, `${reasonOf(cause)}. Trying again.`),
+  );
+  retry = setTimeout(begin, RETRY_MS, secret);
 }
 
 async function renew() {
   if (!session) return;
   try {
-    await ask("GET", "v1/session");
+    /** @type {Session} */
+    const given = await ask("GET", "v1/session");
+    // The browser may have signed in as somebody else in another tab.
+    if (session && String(Object.values(given)) !== String(Object.values(session))) signedIn(given);
   } catch (cause) {
     if (cause instanceof Refused && cause.status === 401) signedOut(cause.message);
     // Otherwise the server is away, which the view's own stream tells.

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Look } from "../support/chromium.ts";
 import { axe, closeBrowser, freshPage, post, signedInPage, workersJob } from "../support/page.ts";
+import { LINK_SCOPES } from "../../src/auth/scopes.ts";
+import { signInUrl } from "../../src/cli/link.ts";
+import { TENANT } from "../support/log_contract.ts";
 import { testServer } from "../support/server.ts";
 
 after(closeBrowser);
@@ -185,6 +188,50 @@ test("a page is signed in by a link once, by a key always, and the link leaves t
   assert.match(words, /The sign-in link has expired or was used before/);
   assert.equal(await other.run("document.cookie"), "");
   assert.equal(await other.run("localStorage.length + sessionStorage.length"), 0);
+});
+
+test("a link that is opened while the server is away signs in when it is back", async (t) => {
+  const server = await testServer(t);
+  const page = await freshPage(t);
+  await page.open(server.url);
+  await page.until(`document.querySelector("#key")`);
+  const link = new URL(signInUrl(server.url, server, TENANT, LINK_SCOPES, ""));
+
+  await page.offline(true);
+  await page.run(`location.hash = ${JSON.stringify(link.hash)}, 0`);
+  await page.until(`document.body.innerText.includes("does not answer. Trying again")`);
+  await page.offline(false);
+
+  await page.until(`document.querySelector("#jobs-title")`);
+  assert.doesNotMatch(await page.run<string>("location.href"), /link/);
+});
+
+test("a tab that is looked at again shows whom the browser has signed in as meanwhile", async (t) => {
+  const server = await testServer(t);
+  await workersJob(server);
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelectorAll(".job-row").length === 1`);
+
+  await page.run(`fetch("/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: ${JSON.stringify(JSON.stringify({ key: server.key(["read"], "acme") }))},
+  }).then(() => document.dispatchEvent(new Event("visibilitychange")), 0)`);
+
+  await page.until(`document.querySelector(".who").textContent === "acme"`);
+  await page.until(`document.body.innerText.includes("Nothing has run yet")`);
+  assert.equal(await page.run(`document.querySelectorAll(".job-row").length`), 0);
+});
+
+test("signing out of a session that is over is no fault", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server);
+
+  await page.run(`Promise.resolve().then(() => fetch("/v1/session", { method: "DELETE" }))
+    .then(() => document.querySelector("#top button").click())`);
+
+  await page.until(`document.querySelector("#key")`);
+  await page.until(`document.body.innerText.includes("You are signed out.")`);
 });
 
 test("a key that is revoked ends what is shown, with words", async (t) => {
