@@ -2,6 +2,9 @@
 import type { ZodError } from "zod";
 import { type Invalid, Problem, type ProblemExtras } from "./problem.ts";
 
+/** Most of them that an answer names: a body of 1 MiB can hold 100,000. */
+const ERRORS_MAX = 100;
+
 /** @param errors at least one */
 export function invalid(errors: readonly Invalid[], extras: ProblemExtras = {}): Problem {
   const [first] = errors;
@@ -10,7 +13,10 @@ export function invalid(errors: readonly Invalid[], extras: ProblemExtras = {}):
   const line = extras.line === undefined ? "" : `line ${extras.line}: `;
   const place = where === "" ? "the value" : where;
   const detail = `${line}${place}: ${first.detail}${more}`;
-  return new Problem("invalid-request", detail, { errors, ...extras });
+  return new Problem("invalid-request", detail, {
+    errors: errors.slice(0, ERRORS_MAX),
+    ...extras,
+  });
 }
 
 /** @param path of the checked value in the body */

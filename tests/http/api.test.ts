@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { setImmediate } from "node:timers";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { framesOf } from "../support/stream_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -229,6 +231,31 @@ for (
     }
   });
 }
+
+test("a list of many syncs lets others work in between", async (t) => {
+  const server = await testServer(t);
+  for (let n = 0; n < 100; n++) {
+    await server.ask("/v1/sync/job", {
+      method: "POST",
+      body: JSON.stringify({ sync: `sync ${n}` }),
+      headers: { "Authorization": `Bearer ${server.key()}`, "Content-Type": "application/json" },
+    });
+  }
+  const { list } = SqliteLog.prototype;
+  let inTurn = 0;
+  let most = 0;
+  t.after(() => SqliteLog.prototype.list = list);
+  SqliteLog.prototype.list = function (query) {
+    if (inTurn++ === 0) setImmediate(() => inTurn = 0);
+    most = Math.max(most, inTurn);
+    return list.call(this, query);
+  };
+
+  const { items } = await (await server.ask("/v1/sync")).json();
+
+  assert.equal(items.length, 102);
+  assert.ok(most < 100, `${most} look-ups in one turn`);
+});
 
 test("a revoked key is refused", async (t) => {
   const server = await testServer(t);

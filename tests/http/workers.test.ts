@@ -392,6 +392,17 @@ test("bodies that are no UTF-8, no JSON or of another type are refused", async (
   assert.match(String(await post("x".repeat(1024 * 1024 + 1), "application/x-ndjson")), /^413,/);
 });
 
+test("of a body in which much is wrong the first hundred faults are named, and all counted", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const names = Array.from({ length: 300 }, (_, n) => [`k${n}`, 1]);
+
+  const { errors, detail } = await post({ type: "progress", ...Object.fromEntries(names) });
+
+  assert.deepEqual([errors.length, errors[99].pointer], [100, "/k99"]);
+  assert.match(detail, /\(and 299 more\)/);
+});
+
 test("posting needs the scope write, and a job of one's own", async (t) => {
   const server = await testServer(t);
   const { created, path, send } = await worker(server);
