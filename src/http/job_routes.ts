@@ -53,7 +53,7 @@ const clearRoute = createRoute({
     "`Synctail-Tenant` names. Needs the scope `write`; the tenant's keys stay.",
   security: SECURITY,
   responses: {
-    200: json(z.object({ removed: z.int() }), "How many jobs there were"),
+    200: json(z.object({ removed: z.int() }), "How many jobs it has removed"),
     ...problems("forbidden"),
   },
 });
@@ -92,9 +92,10 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     return context.json(jobJson(job, services), 200);
   });
 
+  /** @returns whether it was there: another may have removed it meanwhile */
   const remove = async (key: JobKey, requestId: string) => {
     await dispatcher.halt(key, requestId);
-    await log.remove(key);
+    return await log.remove(key);
   };
 
   app.openapi(deleteRoute, async (context) => {
@@ -109,8 +110,9 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     let cursor: string | undefined;
     do { // from the newest on, so that jobs that come meanwhile do not make it endless
       const page = await log.list({ tenant, limit: LIST_LIMIT_MAX, cursor });
-      for (const job of page.items) await remove(keyOf(job), context.get("requestId"));
-      removed += page.items.length;
+      for (const job of page.items) {
+        if (await remove(keyOf(job), context.get("requestId"))) removed++;
+      }
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
     await log.forgetSyncs(tenant);

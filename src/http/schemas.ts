@@ -248,7 +248,9 @@ const secret = z.string().min(1).max(200);
 export const SessionBodySchema = z.union([
   z.strictObject({ key: secret }),
   z.strictObject({ link: secret }),
-]).openapi("SignIn");
+], { error: 'expected {"key": "…"} or {"link": "…"}, of at most 200 characters' }).openapi(
+  "SignIn",
+);
 
 export const SessionSchema = z.object({
   tenant: z.string(),

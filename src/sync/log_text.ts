@@ -3,8 +3,9 @@ import type { LogEntry, LogFact } from "./entry.ts";
 import { isoTime } from "./iso_time.ts";
 import { spacedJson } from "./spaced_json.ts";
 
-/** The farthest from 1970 that a Date can be, in milliseconds (ECMA-262, Time Values). */
-const TIME_MAX = 8.64e15;
+/** The years 0000 to 9999, in milliseconds since 1970: RFC 3339 knows no others. */
+const TIME_MIN = -62_167_219_200_000;
+const TIME_MAX = 253_402_300_799_999;
 
 /** What a log line says. */
 export interface LogWords {
@@ -17,7 +18,8 @@ export interface LogWords {
 
 /** Its words as members of a JSON object, spaced, without the braces. */
 export function logText({ message, source, fields, timeMs }: LogFact, atMs: number): string {
-  const ms = Math.abs(timeMs ?? NaN) <= TIME_MAX ? timeMs as number : atMs; // NaN is never less
+  const said = timeMs ?? NaN; // which is neither less nor more
+  const ms = said >= TIME_MIN && said <= TIME_MAX ? said : atMs;
   return `"message": ${JSON.stringify(message)}` +
     (source === undefined ? "" : `, "source": ${JSON.stringify(source)}`) +
     (fields === undefined ? "" : `, "fields": ${spacedJson(fields)}`) +

@@ -80,16 +80,21 @@ test("POST /v1/session says in clear words what is wrong with what it was given"
     assert.equal(answer.headers["set-cookie"], undefined);
     details.push(answer.json.detail);
   }
-  const statuses = [];
+  const refused = [];
   for (const body of [{}, { key: server.key(), link: "x" }, { key: 7 }, "nonsense"]) {
-    statuses.push((await signIn(server, body)).status);
+    const { status, json } = await signIn(server, body);
+    refused.push(`${status} ${json.detail}`);
   }
 
   assert.deepEqual(details, [
     "The API key is not known here, or it was revoked",
     "The sign-in link has expired or was used before; `synctail link` prints another",
   ]);
-  assert.deepEqual(statuses, [400, 400, 400, 400]);
+  const words = 'the value: expected {"key": "…"} or {"link": "…"}, of at most 200 characters';
+  assert.deepEqual(refused, [
+    ...Array(3).fill(`400 ${words}`),
+    "400 The body cannot be read: it is not JSON",
+  ]);
 });
 
 test("nobody is signed in by a page elsewhere", async (t) => {

@@ -523,6 +523,34 @@ test("DELETE removes a job, ends its streams, and all jobs of a tenant", async (
   assert.deepEqual(items.map(({ name }: Json) => name), ["docs", "slow"]);
 });
 
+test("a log line whose time RFC 3339 cannot tell has that of its append", async (t) => {
+  const server = await testServer(t);
+  const { post, path } = await worker(server);
+  const line = { type: "log", message: "x" };
+
+  await post([
+    { ...line, time: "9999-12-31T23:59:59-14:00" },
+    { ...line, time: "0000-01-01T00:00:00+14:00" },
+    { ...line, time: "0000-01-01T00:00:00Z" },
+  ]);
+
+  const { items } = await (await server.ask(`${path}/logs`)).json();
+  const times = items.map(({ time }: { time: string }) => time);
+  const year = String(new Date().getUTCFullYear());
+  assert.deepEqual(times.map((time: string) => time.slice(0, 4)), [year, year, "0000"]);
+});
+
+test("two DELETEs of a tenant at once count each job once", async (t) => {
+  const server = await testServer(t);
+  for (let n = 0; n < 50; n++) await worker(server);
+
+  const removed = await Promise.all([1, 2].map(async () => {
+    return (await (await server.ask("/v1/tenant", { method: "DELETE" })).json()).removed;
+  }));
+
+  assert.equal(removed[0] + removed[1], 50);
+});
+
 test("DELETE of a tenant removes all of its jobs, however many there are", async (t) => {
   const server = await testServer(t);
   const { send } = await worker(server);
