@@ -90,7 +90,12 @@ function jobRow(stallAfterMs) {
         setAttribute(state, "title", warned || undefined);
         if (warned) state.append(h("span", { class: "unseen" }, `, ${warned}`), icon("warning"));
         const id = job.sync === null && job.name === null ? undefined : shortId(job.id);
-        name.replaceChildren(title(job), " ", id === undefined ? "" : h("small", {}, id));
+        // A name may turn the direction of writing: of itself, not of the id.
+        name.replaceChildren(
+          h("bdi", {}, title(job)),
+          " ",
+          id === undefined ? "" : h("small", {}, id),
+        );
         tags.replaceChildren(
           ...job.tags.slice(0, 4).map((tag) => h("span", { class: "tag" }, tag)),
         );

@@ -416,6 +416,29 @@ test("a job is shown whatever its tags are, and whichever job it says that it tr
   assert.deepEqual(page.complaints, []);
 });
 
+test("a name that turns the direction of writing turns no more than itself", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server, { sync: "users \u202e gpj.exe" });
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelectorAll(".job-row small").length === 1`);
+  const left = (at: number) =>
+    page.run<number>(`(() => {
+      const range = document.createRange();
+      const text = document.querySelector(".job-row small").firstChild;
+      range.setStart(text, ${at});
+      range.setEnd(text, ${at + 1});
+      return range.getBoundingClientRect().left;
+    })()`);
+
+  const [first, last] = [await left(0), await left(7)];
+
+  assert.equal(
+    await page.run(`document.querySelector(".job-row small").textContent`),
+    id.slice(0, 8),
+  );
+  assert.ok(first < last, `${first} ${last}`);
+});
+
 test("a stalled job is told as stalled until it is heard of again", async (t) => {
   const server = await testServer(t, { stallAfterMs: 500, heartbeatMs: 50 });
   const job = await workersJob(server);
