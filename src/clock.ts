@@ -10,13 +10,20 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
+/** A timer of the runtime that is to wait longer (24.8 days) does not wait at all, in milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** The machine's own time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
+    const timer = (leftMs: number): ReturnType<typeof setTimeout> =>
+      leftMs <= TIMER_MS_MAX
+        ? setTimeout(run, leftMs)
+        : setTimeout(() => set = timer(leftMs - TIMER_MS_MAX), TIMER_MS_MAX);
+    let set = timer(ms);
+    return () => clearTimeout(set);
   },
 };
 
