@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { SignJWT } from "jose";
 import { authBench, SECRET } from "../support/auth.ts";
@@ -53,6 +55,17 @@ test("signIn() takes a link once, within a quarter of an hour, while its key is 
   assert.equal(authenticator.signIn({ link: "" }), undefined);
 });
 
+test("createLink() keeps no text that opens a session, for whoever reads its file", (t) => {
+  const { signIns, signInFile, key } = authBench(t);
+
+  const link = signIns.createLink(key().id);
+
+  const folder = dirname(signInFile);
+  const kept = readdirSync(folder).map((name) => readFileSync(join(folder, name), "latin1")).join();
+  assert.ok(kept.includes("links"));
+  assert.equal(kept.includes(link), false);
+});
+
 test("signIn() draws a new session each time: nobody can know it before", (t) => {
   const { authenticator, key } = authBench(t);
   const { key: text } = key();
@@ -83,6 +96,38 @@ test("a cookie holds for 12 hours unless it is renewed, and never beyond 30 days
   assert.equal(after, undefined);
   assert.notEqual(last, undefined);
   assert.equal(await authenticator.session(await sessions.cookie(session)), undefined);
+});
+
+test("a cookie that is renewed by its last one ends 30 days after the sign-in, too", async (t) => {
+  const { authenticator, sessions, key, clock } = authBench(t);
+  const session = authenticator.signIn({ key: key().key });
+  assert.ok(session);
+  let cookie = await sessions.cookie(session);
+
+  let hours = 0;
+  for (let found = await authenticator.session(cookie); found && hours < 1_000; hours += 6) {
+    cookie = await sessions.cookie(found.session);
+    clock.advance(6 * HOUR_MS);
+    found = await authenticator.session(cookie);
+  }
+
+  assert.equal(hours, 30 * 24);
+});
+
+test("end() of another session, or of the same once more, gives no ended one back", async (t) => {
+  const { authenticator, sessions, openSignIns, key, clock } = authBench(t);
+  const text = key().key;
+  const [session, other] = [1, 2].map(() => authenticator.signIn({ key: text }));
+  assert.ok(session && other);
+  const cookie = await sessions.cookie(session);
+
+  sessions.end(session);
+  sessions.end(session);
+  clock.advance(12 * HOUR_MS - 1_000);
+  sessions.end(other);
+
+  assert.equal(await authenticator.session(cookie), undefined);
+  assert.equal(openSignIns().hasEnded(session.id), true);
 });
 
 test("end() ends a session and all its cookies for good, also across a restart, and forgets it later", async (t) => {

@@ -45,6 +45,23 @@ test("sign() makes a ticket that opens streams and reads only, until it ends", a
   assert.equal(first && authenticator.lapse(first), "expired");
 });
 
+test("sign() makes no ticket that is good for longer than it is made for", async (t) => {
+  const { tickets, authenticator, key, clock } = authBench(t);
+  const { id, tenant } = key();
+  const expiresAtMs = clock.now() + 60_999;
+  const ticket = await tickets.sign({ tenant, keyId: id, binding: {}, expiresAtMs });
+
+  assert.equal((await authenticator.ticket(ticket))?.expiresAtMs, 1_060_000);
+});
+
+test("verify() takes a backend's ticket for a day, also where its clock is a minute ahead", async (t) => {
+  const { authenticator } = authBench(t, [backend]);
+
+  const found = await authenticator.ticket(await signed({ exp: 1_000 + 86_400 + 60 }));
+
+  assert.equal(found?.expiresAtMs, 87_460_000);
+});
+
 test("a ticket ends with the key that made it", async (t) => {
   const { tickets, authenticator, keys, key, clock } = authBench(t);
   const { id, tenant } = key();
@@ -153,6 +170,7 @@ test("verify() refuses tickets that somebody else has signed, and signatures tha
       await signed({}, { key: SECRET }),
       // A backend that poses as the server.
       await signed({ tenant: "other" }, { kid: "synctail" }),
+      await signed({}, { alg: "HS512" }), // its key is for another algorithm
       await signed({}, { alg: "HS512", key: new Uint8Array(64).fill(9) }),
       "",
       "a.b.c",

@@ -36,6 +36,7 @@ export function authBench(t: Cleanup, registered: readonly TicketKey[] = []) {
   return {
     ...parts,
     authenticator: new Authenticator(parts),
+    signInFile,
     /** The file of sign-ins as another process opens it. */
     openSignIns,
     key: (scopes: Scope[] = ["read"], tenant: TenantId = TENANT) => keys.create({ tenant, scopes }),
