@@ -34,6 +34,16 @@ test("openInTurns() opens so many streams in a turn of the loop, the others in t
   assert.deepEqual([...perTurn.values()], [OPENED_A_TURN, OPENED_A_TURN, 5]);
 });
 
+test("openInTurns() lets no stream that comes later pass those that wait", async () => {
+  const { get, seen } = app();
+  const first = Array.from({ length: MANY }, (_, n) => get(`/v1/sync/jobs/subscribe?${n}`));
+  await new Promise(setImmediate); // the second turn, in which some of them still wait
+
+  await Promise.all([...first, get("/v1/sync/jobs/subscribe?late")]);
+
+  assert.equal(seen.at(-1)?.path, "/v1/sync/jobs/subscribe?late");
+});
+
 test("openInTurns() lets all other requests pass those that wait", async () => {
   const { get, seen } = app();
   const waiting = Array.from({ length: MANY }, (_, n) => get(`/v1/sync/jobs/subscribe?${n}`));

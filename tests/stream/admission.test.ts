@@ -36,6 +36,37 @@ for (const kind of ["job", "key"] as const) {
   });
 }
 
+test("admit() counts jobs of the same id in two tenants apart, and a job as no key", () => {
+  const admission = new Admission({ ...NO_LIMITS, tenant: 1, job: 1, key: 1 });
+
+  const answers = [
+    { ...applicant("acme"), key: "acme" },
+    { ...applicant("other"), key: "other" },
+  ].map((each) => admission.admit(each));
+
+  assert.deepEqual(answers, [undefined, undefined]);
+});
+
+test("admit() counts who watches no one job, or has no key, with nobody else of that kind", () => {
+  const admission = new Admission({ ...NO_LIMITS, job: 1, key: 1 });
+
+  const answers = [1, 2].map(() =>
+    admission.admit({ tenant: "acme", job: undefined, key: undefined })
+  );
+
+  assert.deepEqual(answers, [undefined, undefined]);
+});
+
+test("leave() gives one place back, and no other", () => {
+  const admission = new Admission({ ...NO_LIMITS, tenant: 2 });
+  for (let viewers = 0; viewers < 2; viewers++) admission.admit(applicant("acme"));
+
+  admission.leave(applicant("acme"));
+  const answers = [1, 2].map(() => admission.admit(applicant("acme")));
+
+  assert.deepEqual(answers, [undefined, "tenant"]);
+});
+
 test("a viewer without a place is asked to come back, and another tenant's is let in", async () => {
   const limits = { ...NO_LIMITS, tenant: 1 };
   const { job, open, viewers } = streamBench({ limits });

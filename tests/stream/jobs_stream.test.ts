@@ -124,6 +124,28 @@ test("subscribeToJobs() tells of new jobs, of progress and of ends, each change 
   assert.equal(clock.waiting, 0);
 });
 
+test("subscribeToJobs() follows on also for who comes when all others have left", async () => {
+  const { job, add, openJobs, tell, clock } = quietBench();
+  const first = openJobs();
+  await snapshot(first);
+  const running = await job();
+  await tell();
+  await first.next();
+
+  await first.cancel();
+  await add(running, progress("in_progress", 1));
+  await turns(5);
+  const idle = clock.waiting;
+  const later = openJobs();
+  await snapshot(later);
+  await add(running, progress("in_progress", 2));
+  await tell();
+
+  assert.equal(idle, 0); // nobody watches, so nobody looks at what changes
+  assert.deepEqual(told(await later.next(), [running.id]), ["0 in_progress 2"]);
+  await later.cancel();
+});
+
 test("subscribeToJobs() tells of a job that was in the filter to its end, and of no other", async () => {
   const { job, add, openJobs, tell } = quietBench();
   const [shown, other] = [await job(), await job()];
