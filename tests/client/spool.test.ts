@@ -4,7 +4,15 @@ import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { Spool, SpoolBrokenError } from "../../src/client/spool.ts";
-import type { SpooledJob } from "../../src/client/spool_file.ts";
+import {
+  copyToMemory,
+  fillSpoolFile,
+  openSpoolFile,
+  readSpoolFile,
+  type SpooledJob,
+  type SpoolState,
+  writeSpoolState,
+} from "../../src/client/spool_file.ts";
 import type { Cleanup } from "../support/program.ts";
 import { RUN } from "../support/runtime.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -246,6 +254,55 @@ test("Spool says once of what was dropped, counts on, and is empty when all was 
 
   assert.deepEqual([first.length, second.length], [1, 0]);
   assert.deepEqual([spool.bytes, spool.empty, spool.take()], [0, true, undefined]);
+});
+
+test("Spool that is taken over counts its requests on, and tells what was dropped", (t) => {
+  const path = place(t);
+  const spool = Spool.create(path, JOB, 1_000);
+  spool.append("log", log("first"));
+  const first = spool.take();
+  assert.ok(first);
+  spool.delivered(first);
+  for (let n = 1; n <= 3; n++) {
+    spool.append("progress", progress(n));
+    for (let line = 0; line < 10; line++) spool.append("log", log("x".repeat(100)));
+  }
+  spool.close();
+
+  const other = reopened(path);
+  const next = other.take();
+  other.close();
+
+  const [{ message }] = JSON.parse(next?.body ?? "");
+  assert.equal(next?.number, 1);
+  assert.match(message, /^2\d log lines and 2 progress updates left out: /);
+});
+
+test("a spool's copy in memory holds all of it: events with their kinds, and how far it has come", (t) => {
+  const path = place(t);
+  const db = openSpoolFile(path, 0);
+  t.after(() => db.close());
+  const state: SpoolState = {
+    created: 1,
+    number: 7,
+    sending: 2,
+    linesDropped: 3,
+    progressDropped: 4,
+    over: 0,
+  };
+  fillSpoolFile(db, JOB);
+  for (const kind of ["progress", "log", "end"]) {
+    db.prepare("INSERT INTO event (kind, bytes, body) VALUES (?, 2, '{}')").run(kind);
+  }
+  writeSpoolState(db, state);
+
+  const copy = copyToMemory(db, JOB, state);
+  t.after(() => copy.close());
+
+  const events = "SELECT * FROM event ORDER BY n";
+  assert.deepEqual(readSpoolFile(db), { job: JOB, state });
+  assert.deepEqual(readSpoolFile(copy), { job: JOB, state });
+  assert.deepEqual(copy.prepare(events).all(), db.prepare(events).all());
 });
 
 test("Spool.onlyEnd() leaves the end alone, without a word of what was dropped", (t) => {

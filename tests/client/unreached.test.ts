@@ -102,6 +102,21 @@ test("unreached() has words for what is no URL that can be asked", () => {
   }
 });
 
+test("unreached() names the port that a URL leaves out", () => {
+  const [plain, secure] = ["http://host/v1", "https://host/v1"].map((url) =>
+    unreached(url, undefined)
+  );
+
+  assert.deepEqual([plain.at, secure.at], ["http://host:80", "https://host:443"]);
+});
+
+test("unreached() ends with an error that is its own cause", () => {
+  const cause: Error = new Error("round");
+  cause.cause = cause;
+
+  assert.equal(unreached("http://host/", cause).reason, "round");
+});
+
 for (
   const [what, cause, kind, reason] of [
     [
@@ -147,6 +162,52 @@ for (
       ),
       "other",
       "Odd.",
+    ],
+    [
+      "a certificate that is not good yet (Deno)",
+      new TypeError("fetch failed", {
+        cause: new Error("invalid peer certificate: certificate not valid yet: verification time"),
+      }),
+      "certificate",
+      "its certificate is out of date",
+    ],
+    [
+      "a certificate that is not good yet (Bun)",
+      Object.assign(new Error("self-signed"), { code: "CERT_NOT_YET_VALID" }),
+      "certificate",
+      "its certificate is out of date",
+    ],
+    [
+      "a host to which no network leads (Deno)",
+      new TypeError("error sending request", {
+        cause: new Error("client error (Connect): No route to host (os error 113)"),
+      }),
+      "route",
+      "no network leads there",
+    ],
+    [
+      "a host to which no network leads (node:net)",
+      Object.assign(new Error("connect"), { code: "ENETUNREACH" }),
+      "route",
+      "no network leads there",
+    ],
+    [
+      "an answer that was called off",
+      new DOMException("The operation was aborted", "AbortError"),
+      "late",
+      "no answer in time",
+    ],
+    [
+      "another certificate than that of the data directory's server",
+      new Error("https://h has another certificate than the server of the data directory"),
+      "certificate",
+      "it has another certificate than the server of the data directory",
+    ],
+    [
+      "the innermost of several that nobody has words for",
+      new TypeError("fetch failed", { cause: new Error("odd", { cause: "odder" }) }),
+      "other",
+      "odder",
     ],
     ["what is no error", undefined, "other", "the request failed"],
   ] as const
