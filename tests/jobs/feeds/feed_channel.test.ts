@@ -70,6 +70,7 @@ test("a job that a worker counts itself is left alone, its end too, and that is 
   assert.deepEqual(feed.refused, [
     `p:${id}: Cannot count what the feed says of job "${id}": a worker posts its totals`,
   ]);
+  assert.equal(feed.clock.waiting, 0); // nor is it tried again
 });
 
 for (const type of ["constructor", "toString", "__proto__", "", "x".repeat(201)]) {
@@ -223,6 +224,20 @@ test("stop() waits two seconds for what cannot be stored, and says of how many c
 
   assert.equal(await stopped, 1);
   assert.equal(feed.clock.waiting, 0);
+});
+
+test("stop() waits for no other try of what is being stored, and cannot be", async () => {
+  const feed = feedBench();
+  const full = Promise.withResolvers<never>();
+  feed.log.append = () => full.promise;
+  await feed.say("p:a", { inserted: 5, status: "done" });
+
+  const stopped = feed.stop();
+  feed.clock.advance(2_000);
+  await setImmediate();
+  full.reject(new StorageFullError());
+
+  assert.deepEqual([await stopped, feed.clock.waiting], [1, 0]);
 });
 
 test("of many ends that wait the last thousand are kept", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RedisBridge } from "../../../src/jobs/feeds/redis_bridge.ts";
+import { StorageFullError } from "../../../src/log/event_log.ts";
 import { OutsideJobs } from "../../../src/jobs/outside_jobs.ts";
 import { configuredSyncs, SYNC_SCHEMA } from "../../../src/jobs/sync_config.ts";
 import { Syncs } from "../../../src/jobs/syncs.ts";
@@ -129,8 +130,8 @@ for (
   });
 }
 
-test("a Redis that breaks off again and again is tried less and less often, until one lasts", async (t) => {
-  const feed = await redis(t);
+/** A bridge alone, in a time of the test's; each wait that it begins is noted. */
+function alone(t: Cleanup, url: string) {
   const clock = new FakeClock();
   const log = new MemoryLog(clock);
   const pauses: number[] = [];
@@ -139,7 +140,7 @@ test("a Redis that breaks off again and again is tried less and less often, unti
     pauses.push(ms);
     return after(ms, run);
   };
-  const source = { type: "redis_pubsub", url: feed.url, pattern: "p:*" };
+  const source = { type: "redis_pubsub", url, pattern: "p:*" };
   const { syncs } = configuredSyncs([SYNC_SCHEMA.parse({ name: "legacy", source })], "/");
   const [sync] = syncs;
   assert.ok(sync.source.type === "redis_pubsub");
@@ -147,10 +148,17 @@ test("a Redis that breaks off again and again is tried less and less often, unti
   const onFault = assert.ifError;
   const bridge = new RedisBridge({ sync, source: sync.source, outside, log, clock, onFault });
   t.after(() => bridge.stop());
+  return { clock, log, pauses, bridge, listens: () => until(() => pauses.at(-1) === 15_000) };
+}
+
+test("a Redis that breaks off again and again is tried less and less often, until one lasts", async (t) => {
+  const lines = await serverLog(t, "bridge");
+  const feed = await redis(t);
+  const { clock, pauses, bridge, listens } = alone(t, feed.url);
 
   bridge.start();
   for (const pauseMs of [100, 200, 400, 100]) {
-    await until(() => pauses.at(-1) === 15_000); // it listens
+    await listens();
     if (pauses.includes(400)) clock.advance(5_000);
     await feed.command("CLIENT", "KILL", "TYPE", "pubsub");
     await until(() => pauses.at(-1) === pauseMs);
@@ -158,6 +166,53 @@ test("a Redis that breaks off again and again is tried less and less often, unti
   }
 
   assert.deepEqual(pauses.filter((ms) => ms < 5_000), [100, 200, 400, 100]);
+  // Each time anew, as it had been listened to meanwhile.
+  assert.equal(lines.filter((line) => line.includes("cannot be listened to")).length, 4);
+});
+
+test("a Redis that has lasted and lets nobody in any more is tried less and less often, too", async (t) => {
+  const lines = await serverLog(t, "bridge");
+  const feed = await redis(t);
+  await feed.command("ACL", "SETUSER", "syn", "on", "+@all", "allchannels", ">pw");
+  const { clock, pauses, bridge, listens } = alone(t, feed.url.replace("//", "//syn:pw@"));
+  bridge.start();
+  await listens();
+  clock.advance(5_000);
+
+  await feed.command("ACL", "SETUSER", "syn", "resetpass");
+  await feed.command("CLIENT", "KILL", "TYPE", "pubsub");
+
+  for (const pauseMs of [100, 200, 400]) {
+    await until(() => pauses.at(-1) === pauseMs);
+    clock.advance(pauseMs);
+  }
+  const [broken, ...refused] = lines;
+  assert.match(broken, /cannot be listened to/);
+  assert.deepEqual(refused.map((line) => /\((\w+) /.exec(line)?.[1]), ["WRONGPASS"]);
+});
+
+test("stop() says of how many channels the last words could not be stored", async (t) => {
+  const lines = await serverLog(t, "bridge");
+  const feed = await redis(t);
+  const { clock, log, bridge, listens } = alone(t, feed.url);
+  let tries = 0;
+  log.append = () => {
+    tries++;
+    return Promise.reject(new StorageFullError());
+  };
+  bridge.start();
+  await listens();
+  await feed.publish("p:users", { inserted: 5, status: "done" });
+  await until(() => tries > 0);
+
+  const stopped = bridge.stop();
+  clock.advance(2_000);
+  await stopped;
+
+  assert.equal(
+    lines.at(-1),
+    "error: sync legacy: what was heard last on 1 channels could not be stored",
+  );
 });
 
 test("a changed configuration takes over what is on its way, and the bridge before is gone", async (t) => {
@@ -189,12 +244,14 @@ test("a server of one run does not listen to feeds", async (t) => {
 });
 
 test("messages that are nothing do not stop the feed, and a UUID's job is not begun again", async (t) => {
+  const lines = await serverLog(t, "bridge");
   const { feed, until, jobs } = await bench(t);
   const id = newJobId();
 
   for (const message of ["", "{", "[]", "7", { inserted: "x" }]) {
     await feed.publish(`progress:${id}`, message);
   }
+  await feed.publish(`progress:\n${"x".repeat(300)}`, "{");
   await feed.publish(`progress:${id}`, { inserted: 1, is_complete: true });
   await until(([job]) => job?.status === "completed");
   await feed.publish(`progress:${id}`, { inserted: 5 });
@@ -203,6 +260,11 @@ test("messages that are nothing do not stop the feed, and a UUID's job is not be
 
   const [, job] = await jobs();
   assert.deepEqual([job.id, job.entities_inserted, job.status], [id, 1, "completed"]);
+  assert.deepEqual(lines, [
+    `warning: a message on progress:${id} is no JSON object; such ones are left out`,
+    lines[1],
+  ]);
+  assert.match(lines[1], /^warning: a message on progress:[^\n]{150,250} is no JSON object; /);
 });
 
 test("a sync whose workers are elsewhere cannot be run, and is listed as what it is", async (t) => {
