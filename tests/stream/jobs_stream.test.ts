@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EventLog } from "../../src/log/event_log.ts";
+import { type EventLog, LIST_LIMIT_MAX } from "../../src/log/event_log.ts";
 import { CHANGES_MAX } from "../../src/stream/job_feed.ts";
 import type { JobId, TenantId } from "../../src/sync/ids.ts";
 import { isTerminal, type Status } from "../../src/sync/status.ts";
@@ -169,6 +169,51 @@ test("subscribeToJobs() tells of a job that was in the filter to its end, and of
   assert.deepEqual(told(opening, ids), ["connected", "0 in_progress 1", "heartbeat"]);
   assert.deepEqual([told(left, ids), told(ended, ids)], [["0 cancelling 2"], ["0 cancelled 2"]]);
   assert.deepEqual(told(await reader.next(), [back.id]), ["0 in_progress 9"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() tells no more than it may show, whatever changes", async () => {
+  const { job, add, openJobs, tell } = quietBench();
+  const [ours, theirs] = [await job({ tags: ["ours"] }), await job({ tags: ["theirs"] })];
+  const reader = openJobs({ matches: ({ tags }) => tags.includes("ours") });
+  const opening = await snapshot(reader);
+
+  await add(theirs, progress("in_progress", 1));
+  await add(ours, progress("in_progress", 2));
+  await job({ tags: ["theirs"] });
+  await tell();
+
+  const ids = [ours.id, theirs.id];
+  assert.deepEqual(told(opening, ids), ["connected", "0 pending 0", "heartbeat"]);
+  assert.deepEqual(told(await reader.next(), ids), ["0 in_progress 2"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() tells of a job that has come into the filter to its end, too", async () => {
+  const { job, add, openJobs, tell } = quietBench();
+  const reader = openJobs({ statuses: ["in_progress"] });
+  await snapshot(reader);
+  const started = await job();
+  const seen: string[][] = [];
+
+  for (const status of ["in_progress", "cancelling", "cancelled"] as const) {
+    await add(started, progress(status, 1));
+    await tell();
+    seen.push(told(await reader.next(), [started.id]));
+  }
+
+  assert.deepEqual(seen, [["0 in_progress 1"], ["0 cancelling 1"], ["0 cancelled 1"]]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() shows as many jobs that are over as are asked for, on several pages", async () => {
+  const { job, add, openJobs } = quietBench();
+  for (let n = 0; n < 2 * LIST_LIMIT_MAX; n++) await add(await job(), progress("completed", n));
+  const reader = openJobs({ endedMax: LIST_LIMIT_MAX + 1 });
+
+  const frames = await snapshot(reader);
+
+  assert.equal(frames.filter(({ data }) => data.type === "progress").length, LIST_LIMIT_MAX + 1);
   await reader.cancel();
 });
 
