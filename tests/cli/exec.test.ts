@@ -305,6 +305,51 @@ test("exec() forwards SIGTERM, and the job was stopped, not failed", async (t) =
   assert.deepEqual([job.status, job.error.code], ["cancelled", "interrupted"]);
 });
 
+test("a program that makes light of SIGTERM and succeeds has completed; a cancelled one has not", async (t) => {
+  const { own, jobs, server } = await served(t);
+  const script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+  const start = async (name: string) => {
+    const run = startExec(t, {
+      own: [...own, name, "--quiet", "--lease", "3s"],
+      program: ["sh", "-c", script],
+    });
+    await run.until(() => run.stdout().includes("ready"));
+    return run;
+  };
+
+  const first = await start("asked");
+  first.signal("SIGTERM");
+  const firstCode = await first.ended;
+  const second = await start("cancelled");
+  let [job] = await jobs();
+  while (job.sync !== "cancelled") [job] = await jobs();
+  await server.ask(`/v1/sync/job/${job.id}/cancel`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+  const secondCode = await second.ended;
+
+  assert.deepEqual([firstCode, secondCode], [0, 0]);
+  assert.deepEqual(
+    (await jobs()).map(({ sync, status, error }: Record<string, unknown>) => [sync, status, error]),
+    [["cancelled", "cancelled", null], ["asked", "completed", null]],
+  );
+});
+
+test("a run whose spool cannot be kept is told of all the same, and says that it is not kept", async (t) => {
+  const { own, jobs, path } = await served(t);
+  writeFileSync(join(path, "file"), "");
+  const data = own.indexOf("--data");
+  const elsewhere = own.with(data + 1, join(path, "file", "state"));
+
+  const run = startExec(t, { own: [...elsewhere, "n"], program: ["sh", "-c", "exit 5"] });
+
+  assert.equal(await run.ended, 5);
+  assert.match(run.stderr(), /^synctail: what the server cannot be told of is not kept: .+\n/);
+  const [job] = await jobs();
+  assert.deepEqual([job.sync, job.status], ["n", "failed"]);
+});
+
 test("exec() leaves ignored signals ignored, as nohup wants it", async (t) => {
   const { own } = await served(t);
   const [runner, ...before] = OWN;

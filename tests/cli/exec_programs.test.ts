@@ -40,7 +40,11 @@ async function bench(t: Cleanup) {
       readdirSync(place).sort().map((name) => [name, readFileSync(join(place, name), "utf8")]);
     assert.deepEqual(read(to), read(from));
   };
-  return { path, from, to, run, change, same };
+  const logs = async (id: string): Promise<{ message: string }[]> => {
+    const answer = await server.ask(`/v1/sync/job/${id}/logs`);
+    return (await answer.json()).items;
+  };
+  return { path, from, to, run, logs, change, same };
 }
 
 for (
@@ -86,6 +90,21 @@ test("exec() counts what restic saves, and its repository holds it", async (t) =
   assert.ok(first.job.meta.command.includes(password), "a file's name is no secret");
 });
 
+test("exec() says which flags it has added, and adds none with --no-flags", async (t) => {
+  const { from, to, run, logs } = await bench(t);
+  const rsync = ["rsync", "-a", `${from}/`, `${to}/`];
+
+  const { job: added } = await run("added", rsync);
+  const { job: plain, started } = await run("plain", rsync, ["--no-flags"]);
+
+  const { command, added_flags } = added.meta;
+  const words = (await logs(added.id)).map(({ message }) => message);
+  assert.ok(words.includes(`Added to the command: ${added_flags.join(" ")}`), `${words}`);
+  assert.ok(added_flags.every((flag: string) => command.includes(flag)));
+  assert.deepEqual([plain.meta.command, plain.meta.added_flags], [rsync, undefined]);
+  assert.equal(started.stdout().toString(), "");
+});
+
 test("exec() remembers a tap's records by the name of the sync", async (t) => {
   const { run } = await bench(t);
   const record = (id: number, name: string) =>
@@ -96,6 +115,7 @@ test("exec() remembers a tap's records by the name of the sync", async (t) => {
     return ["printf", "%s\\n", ...lines];
   };
 
+  await run("others", tap("x", "y", "z"), ["--format", "singer"]);
   const first = await run("users", tap("a", "b"), ["--format", "singer"]);
   const second = await run("users", tap("a", "changed", "new"), ["--format", "singer"]);
 

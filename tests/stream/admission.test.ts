@@ -36,12 +36,12 @@ for (const kind of ["job", "key"] as const) {
   });
 }
 
-test("admit() counts jobs of the same id in two tenants apart, and a job as no key", () => {
+test("admit() counts jobs of the same id in two tenants apart, and no key as a tenant", () => {
   const admission = new Admission({ ...NO_LIMITS, tenant: 1, job: 1, key: 1 });
 
   const answers = [
-    { ...applicant("acme"), key: "acme" },
-    { ...applicant("other"), key: "other" },
+    { ...applicant("acme"), key: "other" },
+    { ...applicant("other"), key: "acme" },
   ].map((each) => admission.admit(each));
 
   assert.deepEqual(answers, [undefined, undefined]);
