@@ -408,6 +408,28 @@ test("a program that does not stop is killed after the grace", async (t) => {
   assert.equal((await jobs())[0].status, "cancelled");
 });
 
+test("exec does not end before what a cancelled program has left behind is killed", async (t) => {
+  const { own, jobs, server } = await served(t);
+  const deaf = "trap '' TERM; echo child $$; exec sleep 1000 > /dev/null 2>&1";
+  const run = startExec(t, {
+    own: [...own, "n", "--quiet", "--lease", "3s", "--stop-grace", "1s"],
+    program: ["sh", "-c", "sh -c \"$0\" & trap 'exit 3' TERM; while :; do sleep 0.05; done", deaf],
+  });
+  await run.until(() => /child \d+\n/.test(run.stdout().toString()));
+  const child = Number(/child (\d+)/.exec(run.stdout().toString())?.[1]);
+  let [job] = await jobs();
+  while (!job) [job] = await jobs();
+
+  await server.ask(`/v1/sync/job/${job.id}/cancel`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+  await run.ended;
+
+  assert.equal(await runs(child), false);
+  assert.equal((await jobs())[0].status, "cancelled");
+});
+
 test("exec({--percent}) shows how far a program is by what it prints", async (t) => {
   const { own, jobs } = await served(t);
   const wrong = startExec(t, { own: [...own, "p", "--percent", "("], program: ["true"] });

@@ -188,6 +188,54 @@ test("each run whose totals go back has its own line of that, once", async () =>
   assert.deepEqual(await feed.shown(), ["a completed 6", "a completed 7"]);
 });
 
+for (
+  const [what, first, second] of [
+    ["a count", { inserted: 5 }, { inserted: 4 }],
+    ["bytes", { bytes_done: 5 }, { bytes_done: 4 }],
+    ["an entity type", { encountered: { user: 5 } }, { encountered: { user: 4 } }],
+  ] as const
+) {
+  test(`totals of which ${what} alone goes back stay the highest, with a line of that`, async () => {
+    const feed = feedBench();
+
+    await feed.say("p:a", first);
+    const [{ progress: before }] = await feed.jobs();
+    await feed.say("p:a", second);
+
+    const [job] = await feed.jobs();
+    const lines = { after: 0, limit: 10, logs: "debug", only: "logs" } as const;
+    const { entries } = await feed.log.read(job, lines);
+    assert.equal(entries.length, 1);
+    const totals = ({ inserted, bytesDone, encountered }: typeof before) => [
+      inserted,
+      bytesDone,
+      encountered,
+    ];
+    assert.deepEqual(totals(job.progress), totals(before));
+  });
+}
+
+for (
+  const [what, counters] of [
+    ["bytes", { bytes: 5 }],
+    ["entity types", { encountered: { user: 5 } }],
+  ] as const
+) {
+  test(`a job of which a worker counts no more than ${what} is left alone, too`, async () => {
+    const feed = feedBench();
+    const id = newJobId();
+    const key = { tenant: TENANT, id };
+    await feed.outside.create({ ...key, sync: "legacy" });
+    const stamp = { id: "", epoch: 0, number: undefined };
+    const event = { type: "progress", delta: false, counters } as const;
+    await feed.outside.post(key, { stamp, offset: 0, events: [event] });
+
+    await feed.say(`p:${id}`, { inserted: 9 });
+
+    assert.deepEqual([await feed.shown(), feed.refused.length], [["null in_progress 0"], 1]);
+  });
+}
+
 test("what cannot be stored is tried until it can, a run that begins with its end too", async () => {
   const feed = feedBench();
   await feed.say("p:a", { inserted: 1 });

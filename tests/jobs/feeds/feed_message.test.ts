@@ -26,13 +26,25 @@ test("a feed with our names needs no mapping, long or short", () => {
 test("names are mapped by dotted paths, which may lead nowhere", () => {
   const fields = { entities_inserted: "stats.new", status: "state.name", phase: "a.b.c" } as const;
 
-  const message = read({ stats: { new: 5 }, state: { name: "Done" }, a: 1 }, fields);
+  const message = read({ stats: { new: 5 }, state: { name: "Done" }, a: 1, phase: "x" }, fields);
+  const other = read({ inserted: 7, entities_inserted: 8, status: "done" }, fields);
 
   assert.deepEqual([message?.counters.inserted, message?.end?.status, message?.measures.phase], [
     5,
     "completed",
     undefined,
   ]);
+  assert.deepEqual([other?.counters.inserted, other?.end], [undefined, undefined]);
+});
+
+test("words are cut to what a job can have", () => {
+  const long = "x".repeat(100_000);
+
+  const message = read({ phase: long, current: long, status: "failed", error: long });
+
+  const { measures: { phase, current } = {}, end } = message ?? {};
+  const lengths = [phase, current, end?.error?.message].map((words) => words?.length);
+  assert.deepEqual(lengths, [1_000, 1_000, 65_536]);
 });
 
 for (

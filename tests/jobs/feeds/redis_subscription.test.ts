@@ -77,3 +77,17 @@ test("subscribed() resolves when it is to hang up, also while nobody answers", a
 
   await until(() => sockets[0].closed);
 });
+
+test("subscribed() leaves nothing behind that waits, neither of its start nor of its end", async (t) => {
+  const feed = await redis(t);
+  const { clock, stop, listening, over } = bench(t, feed.url);
+  await listening;
+  await until(() => clock.waiting > 0);
+  const asksNext = clock.waiting;
+
+  stop.abort();
+  await over;
+  await until(() => clock.waiting === 0);
+
+  assert.equal(asksNext, 1); // the next PING, and no limit of an answer that has come
+});
