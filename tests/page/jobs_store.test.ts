@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { pageFile } from "../support/page_file.ts";
+
+const { JobsStore, JOBS_MAX } = await pageFile("jobs_store.js");
+
+interface Shown {
+  readonly job: { readonly id: string; readonly status: string };
+}
+
+/** The frame of a job that was created at that second. */
+const frame = (id: string, status: string, second: number, more = {}) => ({
+  type: "progress",
+  job_id: id,
+  status,
+  created_at: new Date(second * 1_000).toISOString(),
+  sync: "docs",
+  sync_id: "s1",
+  name: null,
+  tags: [],
+  ...more,
+});
+const CONNECTED = { type: "connected" };
+const COMPLETE = { type: "heartbeat", snapshot_complete: true };
+const FILTER = { status: "", sync: "", tag: "", text: "" };
+
+/** A store that was told of these in a snapshot. */
+function told(endedMax: number, ...frames: unknown[]) {
+  const store = new JobsStore(endedMax);
+  for (const each of [CONNECTED, ...frames, COMPLETE]) store.take(each);
+  return store;
+}
+
+const ids = (store: { shown: readonly Shown[] }) => store.shown.map(({ job }) => job.id);
+
+/** Answers what the page asks the server for; each asking is noted. */
+function answering(t: TestContext, answer: (query: URLSearchParams) => unknown): string[] {
+  const asked: string[] = [];
+  const { fetch } = globalThis;
+  t.after(() => {
+    globalThis.fetch = fetch;
+    Reflect.deleteProperty(globalThis, "document");
+  });
+  Object.assign(globalThis, { document: { baseURI: "http://test/" } });
+  globalThis.fetch = (input) => {
+    const { search, searchParams } = new URL(String(input));
+    asked.push(search);
+    return Promise.resolve(Response.json(answer(searchParams)));
+  };
+  return asked;
+}
+
+test("JobsStore shows what is on its way first, then the newest, whatever comes when", () => {
+  const store = told(
+    10,
+    frame("a", "completed", 3),
+    frame("b", "in_progress", 1),
+    frame("c", "failed", 4),
+    frame("d", "pending", 2),
+  );
+  const before = ids(store);
+
+  store.take(frame("d", "completed", 2));
+  store.take(frame("e", "pending", 5));
+
+  assert.deepEqual(before, ["d", "b", "c", "a"]);
+  assert.deepEqual(ids(store), ["e", "b", "c", "a", "d"]);
+  assert.equal(store.size, 5);
+});
+
+test("take() says what has happened: a snapshot, and an end once, but not one of a snapshot", () => {
+  const store = new JobsStore(10);
+
+  const said = [
+    CONNECTED,
+    frame("a", "completed", 1),
+    frame("b", "in_progress", 2),
+    COMPLETE,
+    frame("b", "in_progress", 2),
+    frame("b", "failed", 2),
+    frame("b", "failed", 2),
+  ].map((each) => store.take(each));
+
+  assert.deepEqual(said, [
+    undefined,
+    undefined,
+    undefined,
+    "snapshot",
+    undefined,
+    "ended",
+    undefined,
+  ]);
+});
+
+test("a snapshot takes away what is gone, and nothing that it does not reach", () => {
+  const store = told(
+    2,
+    frame("running", "in_progress", 9),
+    frame("new", "completed", 8),
+    frame("old", "completed", 3),
+  );
+  store.take(frame("older", "completed", 2));
+
+  store.take(CONNECTED);
+  const meanwhile = ids(store);
+  store.take(frame("newest", "completed", 10));
+  store.take(frame("old", "completed", 3));
+  store.take(COMPLETE);
+
+  // Of the ends it has told two, as many as it may: what is older than both may be there still.
+  assert.deepEqual(meanwhile, ["running", "new", "old", "older"]);
+  assert.deepEqual(ids(store), ["newest", "old", "older"]);
+  assert.equal(store.more, true);
+});
+
+test("a snapshot that has told all ends takes away every other", () => {
+  const store = told(2, frame("a", "completed", 3), frame("b", "completed", 2));
+  assert.deepEqual(ids(store), ["a", "b"]);
+
+  for (const each of [CONNECTED, frame("a", "completed", 3), COMPLETE]) store.take(each);
+
+  assert.deepEqual(ids(store), ["a"]);
+});
+
+test("a snapshot takes nothing away that only an earlier one has reached", () => {
+  const store = told(2, frame("a", "completed", 3), frame("b", "completed", 2));
+
+  for (const each of [CONNECTED, frame("d", "failed", 9), frame("c", "failed", 8), COMPLETE]) {
+    store.take(each);
+  }
+
+  assert.deepEqual(ids(store), ["d", "c", "a", "b"]);
+});
+
+test("a job that was removed is gone, and a fault of the stream takes none away", () => {
+  const store = told(10, frame("a", "completed", 1), frame("b", "completed", 2));
+  assert.deepEqual(ids(store), ["b", "a"]);
+
+  store.take({ type: "error", job_id: "a", code: "job_deleted" });
+  store.take({ type: "error", code: "stream_fault" });
+
+  assert.deepEqual(ids(store), ["b"]);
+});
+
+test("a filter takes all of its parts, words in any order and case", () => {
+  const store = told(
+    10,
+    frame("a", "completed", 1, { tags: ["nightly"], name: "Users of Berlin" }),
+    frame("b", "in_progress", 2, { tags: ["nightly"], sync: "other", sync_id: "s2" }),
+    frame("c", "failed", 3),
+  );
+  const shown = (filter: object) => {
+    store.filter = { ...FILTER, ...filter };
+    return ids(store);
+  };
+
+  assert.deepEqual(shown({}), ["b", "c", "a"]);
+  assert.deepEqual(shown({ status: "ended" }), ["c", "a"]);
+  assert.deepEqual(shown({ status: "active" }), ["b"]);
+  assert.deepEqual(shown({ status: "failed" }), ["c"]);
+  assert.deepEqual(shown({ sync: "s1" }), ["c", "a"]);
+  assert.deepEqual(shown({ sync: "other" }), ["b"]);
+  assert.deepEqual(shown({ tag: "nightly" }), ["b", "a"]);
+  assert.deepEqual(shown({ tag: "night" }), []);
+  assert.deepEqual(shown({ text: "berlin USERS" }), ["a"]);
+  assert.deepEqual(shown({ text: "berlin elsewhere" }), []);
+  assert.deepEqual(shown({ tag: "nightly", sync: "s1", status: "completed" }), ["a"]);
+});
+
+test("older() asks page by page for what is older, and says when there is no more", async (t) => {
+  const store = told(1, frame("a", "completed", 9));
+  const asked = answering(t, (query) => ({
+    items: [frame("", "failed", 1, { id: query.get("cursor") ?? "first", error: null }), {
+      ...frame("", "completed", 9, { name: "as it was" }),
+      id: "a",
+    }],
+    next_cursor: query.get("cursor") === null ? "second" : null,
+  }));
+  const before = store.more;
+
+  await store.older();
+
+  const ended = "?limit=200&status=completed%2Cfailed%2Ccancelled";
+  assert.deepEqual(asked, [ended, `${ended}&cursor=second`]);
+  assert.deepEqual(ids(store), ["a", "second", "first"]);
+  assert.equal(store.shown[0].job.name, null); // what the stream has told is newer
+  assert.deepEqual([before, store.more], [true, false]);
+});
+
+test("older() brings a thousand jobs, and goes on from there", async (t) => {
+  const store = told(1, frame("a", "completed", 9));
+  const asked = answering(t, (query) => {
+    const from = Number(query.get("cursor"));
+    const items = Array.from({ length: 200 }, (_, n) => ({
+      ...frame("", "completed", 1),
+      id: `${from + n}`,
+      error: null,
+    }));
+    return { items, next_cursor: `${from + 200}` };
+  });
+
+  await store.older();
+  const first = [store.size, store.more, asked.length];
+  await store.older();
+
+  assert.deepEqual(first, [1_001, true, 5]);
+  assert.deepEqual([store.size, asked.length], [2_001, 10]);
+  assert.match(asked[5], /&cursor=1000$/);
+});
+
+test("older() asks for what the filter shows, and for nothing where that is on its way", async (t) => {
+  const store = told(1, frame("a", "completed", 9));
+  const asked = answering(t, () => ({ items: [], next_cursor: null }));
+
+  store.filter = { ...FILTER, status: "active" };
+  await store.older();
+  store.filter = { ...FILTER, status: "failed", sync: "docs" };
+  await store.older();
+
+  assert.deepEqual(asked, ["?limit=200&status=failed&sync=docs"]);
+});
+
+test("older() begins anew when the filter is another", async (t) => {
+  const store = told(1, frame("a", "completed", 9));
+  const asked = answering(t, () => {
+    const items = Array.from({ length: 1_000 }, (_, n) => ({
+      ...frame("", "completed", 1),
+      id: `${asked.length} ${n}`,
+      error: null,
+    }));
+    return { items, next_cursor: "more" };
+  });
+  await store.older();
+
+  store.filter = { ...FILTER, status: "failed" };
+  await store.older();
+
+  assert.equal(asked[1], "?limit=200&status=failed");
+});
+
+test("what comes of an asking when the filter is another is left out", async (t) => {
+  const store = told(1, frame("a", "completed", 9));
+  answering(t, () => {
+    store.filter = { ...FILTER, status: "failed" };
+    return { items: [{ ...frame("", "completed", 1), id: "late", error: null }], next_cursor: "c" };
+  });
+
+  await store.older();
+
+  store.filter = FILTER;
+  assert.deepEqual(ids(store), ["a"]);
+});
+
+test("of too many jobs the oldest that are over are let go, and none that is on its way", () => {
+  const store = told(10, frame("running", "in_progress", 1));
+
+  for (let n = 0; n < JOBS_MAX; n++) store.take(frame(`${n}`, "completed", 2 + n));
+
+  assert.ok(store.size <= JOBS_MAX && store.size > JOBS_MAX * 0.9, `${store.size}`);
+  const shown = ids(store);
+  assert.deepEqual(shown.slice(0, 2), ["running", `${JOBS_MAX - 1}`]);
+  assert.equal(shown.includes("0"), false);
+});
