@@ -45,7 +45,11 @@ test("an unreachable server changes nothing for the program; the next exec tells
   const url = `http://127.0.0.1:${port}`;
   const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
 
-  const away = startExec(t, { own: ["away"], program: ["sh", "-c", "seq 1 20; exit 5"], env });
+  const away = startExec(t, {
+    own: ["away", "--server", url],
+    program: ["sh", "-c", "seq 1 20; exit 5"],
+    env,
+  });
   const code = await away.ended;
   const left = spooled(path).length;
   await serveOn(t, data, port);
@@ -59,6 +63,7 @@ test("an unreachable server changes nothing for the program; the next exec tells
     Array.from({ length: 20 }, (_, n) => `${n + 1}\n`).join(""),
   );
   assert.match(away.stderr(), /could not be told of everything/);
+  assert.ok(away.stderr().includes(`\`synctail exec --flush --server ${url}\``), away.stderr());
   assert.equal(left, 1);
   assert.deepEqual(spooled(path), []);
   const { items } = await ask(url, key, "/v1/sync/jobs");
