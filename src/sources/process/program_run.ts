@@ -95,7 +95,9 @@ export class ProgramRun {
     const asked = this.#asked;
     if (!asked) this.#killAfter(LINGER_MS);
     await Promise.race([this.#lines.ended, this.#kill.opened]);
-    for (let ms = 0; program.alive && !this.#graceOver && ms < LINGER_MS; ms += LOOK_MS) {
+    // Whoever has let go of the outputs still has the grace.
+    const restMs = asked ? Infinity : LINGER_MS;
+    for (let ms = 0; program.alive && !this.#graceOver && ms < restMs; ms += LOOK_MS) {
       await this.#wait(LOOK_MS);
     }
     this.#callOffKill?.();
