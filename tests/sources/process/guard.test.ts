@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
 import { test } from "node:test";
 import { runs } from "../../support/processes.ts";
@@ -46,6 +46,19 @@ test("guard() kills the program and what it has started when its process is kill
   process.kill(child.pid ?? 0, "SIGKILL");
 
   await end;
+});
+
+test("guard() has a session of its own, so that Ctrl-C at a terminal leaves it on guard", async (t) => {
+  const { child } = await guarding(t);
+  const sessions = (...selection: string[]) =>
+    spawnSync("ps", ["-o", "sid=", ...selection], { encoding: "utf8" }).stdout.trim().split(/\s+/);
+
+  const [own] = sessions("-p", `${child.pid}`);
+  const started = sessions("--ppid", `${child.pid}`);
+
+  // The program's and the guard's.
+  assert.equal(new Set(started).size, 2);
+  assert.equal(started.includes(own), false);
 });
 
 test("guard() that was called off kills nobody", async (t) => {

@@ -15,6 +15,7 @@ test("LineSplitter.push() gives whole lines only, wherever chunks end", () => {
   assert.deepEqual(split(["one\ntw", "o\n", "\nthree"]), [["one"], ["two"], [""], ["three"]]);
   assert.deepEqual(split(["a\r\nb\r", "\nc\n"]), [["a", "b"], ["c"], []]);
   assert.deepEqual(split([""]), [[], []]);
+  assert.deepEqual(split(["a\r", "", "\nb\n"]), [["a"], [], ["b"], []]);
 });
 
 test("LineSplitter.push() keeps a character together that two chunks share", () => {

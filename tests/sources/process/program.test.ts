@@ -8,6 +8,7 @@ import { type ProgramOptions, startProgram } from "../../../src/sources/process/
 import { SourceError } from "../../../src/sources/source.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { tempDirectory } from "../../support/temp.ts";
+import { until } from "../../support/until.ts";
 
 const env = { PATH: process.env.PATH ?? "" };
 
@@ -126,6 +127,21 @@ test("Program.signal() reaches a grandchild after its parent's end, and then nob
 
   assert.equal(await textOf(program.stdout), "");
   program.signal("SIGKILL");
+});
+
+test("Program.letGo() ends the outputs for their reader, whoever keeps them open", async (t) => {
+  const program = await start(t, { command: ["sh", "-c", "echo up; sleep 600 & exit 0"] });
+  let text = "";
+  const read = (async () => {
+    for await (const chunk of program.stdout ?? []) text += String(chunk);
+  })().catch(() => {}); // that it was let go of may be told as a fault
+  await program.exit;
+  await until(() => text === "up\n");
+
+  program.letGo();
+
+  await read;
+  assert.equal(program.alive, true);
 });
 
 test("startProgram() without a group of its own leaves the program in ours", async (t) => {
