@@ -48,7 +48,10 @@ test("LineSplitter.push() cuts a long line at the limit, once, and loses no othe
 });
 
 test("LineSplitter.push() cuts no character in two", () => {
-  assert.deepEqual(split(["ab\u{1f600}cd\n"], 4), [["ab (cut)"], []]);
+  for (const most of [3, 4, 5]) {
+    assert.deepEqual(split(["ab\u{1f600}cd\n"], most), [["ab (cut)"], []]);
+  }
+  assert.deepEqual(split(["ab\u{1f600}cd\n"], 6), [["ab\u{1f600} (cut)"], []]);
   assert.deepEqual(split(["\u00fc\u00fc\u00fc\n"], 4), [["\u00fc\u00fc (cut)"], []]);
 });
 
