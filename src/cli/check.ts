@@ -3,7 +3,7 @@ import process from "node:process";
 import { systemClock } from "../clock.ts";
 import { outlookText } from "../jobs/schedules/slots.ts";
 import { readSecret, readTicketKeys } from "./auth_config.ts";
-import { readConfig } from "./config_file.ts";
+import { readConfig, requireApart } from "./config_file.ts";
 import { ExitCode } from "./exit.ts";
 import { readKeysFile, tlsOf } from "./open_auth.ts";
 import { resolveSettings } from "./resolve_settings.ts";
@@ -19,6 +19,7 @@ export async function checkConfig(given: string | undefined): Promise<number> {
   const file = given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
   const { syncs, notify, server, auth } = readConfig(file);
   const { settings } = resolveSettings({ flags: {}, env, file: server });
+  requireApart(file, syncs, settings.data);
   const { keysFile, ticketSecretFile } = settings;
   if (keysFile !== undefined) readKeysFile(keysFile);
   if (ticketSecretFile !== undefined) readSecret(ticketSecretFile);

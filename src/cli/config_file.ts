@@ -10,6 +10,7 @@ import {
   type ConfigIssue,
   type ConfiguredSync,
   configuredSyncs,
+  ownFileIssues,
   SYNC_SCHEMA,
 } from "../jobs/sync_config.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
@@ -54,6 +55,18 @@ export interface Config {
 /** @throws {ConfigError} when the file cannot be read, or with a line for each fault in it */
 export function readConfig(path: string): Config {
   return parseConfig(read(path), path);
+}
+
+/**
+ * Refuses destinations that a server writes to by itself.
+ *
+ * @param path of the file that the syncs are from
+ * @param data the server's data directory
+ * @throws {ConfigError} with a line for each fault
+ */
+export function requireApart(path: string, syncs: readonly ConfiguredSync[], data: string): void {
+  const issues = ownFileIssues(syncs, data);
+  if (issues.length > 0) throw wrong(path, issues);
 }
 
 /**

@@ -113,8 +113,9 @@ function reloadOnHangup(
       logger.info("SIGHUP: there is no file to read again");
     }
     await again(file, async (path) => {
-      const { readConfig } = await import("./config_file.ts");
+      const { readConfig, requireApart } = await import("./config_file.ts");
       const { syncs, notify } = readConfig(path);
+      requireApart(path, syncs, server.directory.path);
       server.reload(syncs, notify());
       const count = syncs.length;
       const noun = count === 1 ? "sync" : "syncs";

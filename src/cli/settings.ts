@@ -4,7 +4,6 @@ import process from "node:process";
 import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
-import type { Config } from "./config_file.ts";
 import type { Flags } from "./flags.ts";
 import { printError } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
@@ -31,10 +30,14 @@ export async function settingsFrom(flags: Flags): Promise<Resolved> {
   for (const warning of first.warnings) printError(`synctail: ${warning}\n`);
   const named = first.settings.config;
   const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
-  const config: Config = file === undefined
-    ? { syncs: [], notify: () => [], server: {}, auth: NO_AUTH }
-    : (await import("./config_file.ts")).readConfig(file);
+  if (file === undefined) {
+    const { settings } = first;
+    return { settings, syncs: [], auth: NO_AUTH, notify: () => [], file };
+  }
+  const { readConfig, requireApart } = await import("./config_file.ts");
+  const config = readConfig(file);
   const { settings } = resolveSettings({ flags, env, file: config.server });
+  requireApart(file, config.syncs, settings.data);
   return { settings, syncs: config.syncs, auth: config.auth, notify: config.notify, file };
 }
 

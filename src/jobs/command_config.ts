@@ -31,6 +31,8 @@ const NUL = "expected no NUL character";
 
 const text = z.string()
   .refine(noNul, NUL);
+/** A path in the file. */
+export const pathText = text.min(1, "expected a path");
 const program = z.string("expected a program").min(1, "expected a program")
   .refine(noNul, NUL);
 const argument = text.describe("As it is: no shell reads it");
@@ -44,7 +46,7 @@ export const commandSource = z.strictObject({
     .describe("How what it prints is understood; by the program's name, else lines"),
   command: z.tuple([program], argument, "expected a list of strings")
     .describe("The program and its arguments; no shell reads them"),
-  cwd: z.string().min(1, "expected a path").default(".")
+  cwd: pathText.default(".")
     .describe("Where it runs: relative to this file, or absolute"),
   env: z.array(variable).default([])
     .describe(`The server's variables that it is given, beside ${ENV_ALWAYS.join(", ")}`),

@@ -8,15 +8,16 @@ import { commandSource } from "../sources/command.ts";
 import { directorySource } from "../sources/directory.ts";
 import type { FileSystem } from "../sources/file_system.ts";
 import { formatOf } from "../sources/formats/formats.ts";
-import type { JobSource } from "../sources/source.ts";
+import { type JobSource, SourceError } from "../sources/source.ts";
 import type { CommandSourceConfig } from "./command_config.ts";
 import type { DestinationConfig, SqliteDestinationConfig } from "./destination_config.ts";
 import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
+import { marksOf, ownFilesIn } from "./written_files.ts";
 
 /** What a directory source reads by, and what it may not enter. */
 export interface Around {
   readonly files: FileSystem;
-  /** Paths of our own data. */
+  /** Our own data directory. */
   readonly excluded: readonly string[];
   /** Every sync: what they write is no source's. */
   readonly all: readonly ConfiguredSync[];
@@ -61,6 +62,32 @@ function recordsOf(destination: DestinationConfig): RecordDestination {
       return new JsonlRecords(destination.path);
     case "none":
       return new NoRecords();
+  }
+}
+
+/**
+ * Links may have been made since the configuration was read. To open and close another's SQLite file
+ * would let go of this process's locks on it (POSIX), and so lose what is being written there.
+ *
+ * @param origin what names the sync: `tenant/name`
+ * @throws {SourceError} destination_of_other_source, destination_foreign
+ */
+export function requireOwnFiles(
+  destination: DestinationConfig,
+  origin: string,
+  { excluded, all }: Pick<Around, "excluded" | "all">,
+): void {
+  if (destination.type === "none") return;
+  const cannot = `Cannot write "${origin}" into "${destination.path}": `;
+  if (excluded.some((data) => ownFilesIn(data)(destination))) {
+    throw new SourceError("destination_foreign", `${cannot}it is a file of the server's own`);
+  }
+  const marks = new Set(marksOf(destination));
+  for (const { tenant, name, destination: other } of all) {
+    if (!other || `${tenant}/${name}` === origin) continue;
+    if (!marksOf(other).some((mark) => marks.has(mark))) continue;
+    const reason = `it is a file of "${tenant}/${name}"`;
+    throw new SourceError("destination_of_other_source", cannot + reason);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Where a sync writes to, in a configuration file, and which source takes which. */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { commandSource, formatName } from "./command_config.ts";
+import { commandSource, formatName, pathText } from "./command_config.ts";
 import { formatOf } from "../sources/formats/formats.ts";
 
 /** Writes into a SQLite file. */
@@ -28,7 +28,7 @@ export type DestinationConfig =
   | JsonlDestinationConfig
   | NoDestinationConfig;
 
-const path = z.string().min(1, "expected a path").describe("Relative to this file, or absolute");
+const path = pathText.describe("Relative to this file, or absolute");
 
 const sqlite = z.strictObject({ type: z.literal("sqlite"), path })
   .describe("Writes into a SQLite file, which no other sync may write to");

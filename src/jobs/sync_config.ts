@@ -2,7 +2,12 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { whole } from "./amount_schemas.ts";
-import { commandConfig, commandSource, type CommandSourceConfig } from "./command_config.ts";
+import {
+  commandConfig,
+  commandSource,
+  type CommandSourceConfig,
+  pathText,
+} from "./command_config.ts";
 import {
   destination,
   type DestinationConfig,
@@ -23,6 +28,7 @@ import {
   type SyncId,
   type TenantId,
 } from "../sync/ids.ts";
+import { inTheWay, marksOf, ownFilesIn } from "./written_files.ts";
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
 /** How often a source of ours may log its totals, in milliseconds, unless a sync says otherwise. */
@@ -69,12 +75,12 @@ export interface ConfigIssue {
   readonly reason: string;
 }
 
-const path = z.string().min(1, "expected a path").describe("Relative to this file, or absolute");
+const OWN_FILE = "expected a file that the server does not keep for itself in its data directory";
 const atLeastOne = "expected a whole number of at least 1";
 
 const directorySource = z.strictObject({
   type: z.literal("directory"),
-  path,
+  path: pathText.describe("Relative to this file, or absolute"),
   max_per_s: z.number().positive().optional().describe("Entities a second at most"),
   max_file_bytes: z.int(atLeastOne).min(1, atLeastOne).optional()
     .describe("Larger files are skipped"),
@@ -138,6 +144,16 @@ export function configuredSyncs(
   return { syncs: configured, issues: clashes(configured) };
 }
 
+/** What is wrong between the syncs and a server with that data directory, which has files of its own. */
+export function ownFileIssues(syncs: readonly ConfiguredSync[], data: string): ConfigIssue[] {
+  const isOwn = ownFilesIn(data);
+  return syncs.flatMap(({ destination }, index) => {
+    if (!destination || destination.type === "none" || !isOwn(destination)) return [];
+    const path = ["syncs", index, "destination", "path"];
+    return [{ path, given: destination.path, reason: OWN_FILE }];
+  });
+}
+
 function sourceOf(
   source: z.output<typeof SYNC_SCHEMA>["source"],
   directory: string,
@@ -168,6 +184,7 @@ function checked<T>(parse: (text: string) => T | undefined, reason: string) {
 function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   const taken = new Map<string, number>();
+  const written = new Map<string, number>();
   const claim = (key: string, index: number, field: readonly string[], given: string) => {
     const other = taken.get(key);
     if (other === undefined) taken.set(key, index);
@@ -179,7 +196,14 @@ function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
     const fresh = claim(`name ${tenant}/${name}`, index, ["name"], name);
     if (fresh) claim(`id ${tenant}/${id}`, index, ["id"], id);
     if (destination && destination.type !== "none") {
-      claim(`path ${destination.path}`, index, ["destination", "path"], destination.path);
+      const place = { path: ["syncs", index, "destination", "path"], given: destination.path };
+      const there = inTheWay(destination.path);
+      if (there) issues.push({ ...place, reason: `expected a file, and it is ${there}` });
+      const marks = marksOf(destination);
+      const other = marks.map((mark) => written.get(mark)).find((writer) => writer !== undefined);
+      if (other !== undefined) {
+        issues.push({ ...place, reason: `expected a file that syncs[${other}] does not write to` });
+      } else for (const mark of marks) written.set(mark, index);
     }
     if (source.type === "redis_pubsub") {
       const { url, pattern } = source;
@@ -190,7 +214,6 @@ function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
 }
 
 function reasonFor(field: readonly string[], other: number): string {
-  if (field[0] === "destination") return `expected a file that syncs[${other}] does not write to`;
   if (field[0] === "source") return `expected one that syncs[${other}] does not listen to`;
   return `expected another ${field[0]} than that of syncs[${other}], which has the same tenant`;
 }

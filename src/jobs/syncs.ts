@@ -50,21 +50,23 @@ export class Syncs {
   }
 
   #source({ source, destination, tenant, name }: ConfiguredSync): (() => JobSource) | undefined {
+    const origin = `${tenant}/${name}`;
+    const around = () => ({ excluded: this.#excluded, all: this.#all, files: this.#files });
     switch (source.type) {
       case "directory":
         if (destination?.type !== "sqlite") return undefined;
-        return () => {
-          const around = { excluded: this.#excluded, all: this.#all, files: this.#files };
-          return late(async () => {
-            const { directoryOf } = await import("./configured_sources.ts");
-            return directoryOf(source, destination, around);
+        return () =>
+          late(async () => {
+            const { directoryOf, requireOwnFiles } = await import("./configured_sources.ts");
+            requireOwnFiles(destination, origin, around());
+            return directoryOf(source, destination, around());
           });
-        };
       case "command":
         return () =>
           late(async () => {
-            const { commandOf } = await import("./configured_sources.ts");
-            return commandOf(source, destination, `${tenant}/${name}`);
+            const { commandOf, requireOwnFiles } = await import("./configured_sources.ts");
+            if (destination) requireOwnFiles(destination, origin, around());
+            return commandOf(source, destination, origin);
           }, commandStopMs(source.stopGraceMs));
       case "redis_pubsub":
       case "outside":

@@ -8,6 +8,9 @@ import { reasonOf } from "../reason.ts";
 export const LOG_FILE = "log.db";
 const LOCK_FILE = "lock.db";
 const SERVER_FILE = "server.json";
+/** The databases there; a copy of one, its WAL and the room kept for it begin with its name. */
+const DATABASES = [LOG_FILE, LOCK_FILE, "keys.db", "sign_in.db", "notify.db"];
+const OTHERS = [SERVER_FILE, "schedules.json"];
 
 /** What the server of a data directory says of itself to the commands beside it. */
 export interface ServerNote {
@@ -33,6 +36,16 @@ export class DataDirectoryTakenError extends Error {
     super(`Cannot use the data directory "${path}": another synctail has it${who}`);
     this.server = server;
   }
+}
+
+/** Whether a file of that name in a data directory is the server's own. */
+export function ownsName(name: string): boolean {
+  return OTHERS.includes(name) || DATABASES.some((own) => name.startsWith(own));
+}
+
+/** The databases of a data directory; not all need exist. */
+export function ownDatabases(directory: string): string[] {
+  return DATABASES.map((name) => join(directory, name));
 }
 
 /** Creates the directory where it is missing, for its owner alone; the answer is its real path. */

@@ -200,14 +200,20 @@ test("serve with a wrong configuration does not start and names every fault", as
   assert.ok(!existsSync(data));
 });
 
-test("check refuses what serve would: files that are not there, half of a pair; SYNCTAIL_CONFIG is read", async (t) => {
+test("check refuses what serve would: files that are not there, half of a pair, the server's own; SYNCTAIL_CONFIG is read", async (t) => {
   const { path, config } = configured(t);
+  const intoLog = {
+    name: "docs",
+    source: { type: "directory", path: "." },
+    destination: { type: "sqlite", path: "data/log.db" },
+  };
   const ticketKey = { kid: "shop", tenant: "default", algorithm: "HS256", key_file: "shop.secret" };
   const faults: [object, RegExp][] = [
     [{ auth: { ticket_keys: [ticketKey] } }, /shop\.secret: there is no such file/],
     [{ server: { keys_file: "keys" } }, /keys: there is no such file/],
     [{ server: { ticket_secret_file: "secret" } }, /secret: there is no such file/],
     [{ server: { tls_cert: "chain.pem" } }, /--tls-key: got nothing/],
+    [{ server: { data: "data" }, syncs: [intoLog] }, /path: got ".*": .* server does not keep/],
   ];
 
   for (const [written, words] of faults) {

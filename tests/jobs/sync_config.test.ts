@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { configuredSyncs, ownFileIssues, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 function sync(fields: Record<string, unknown> = {}) {
   return SYNC_SCHEMA.parse({
@@ -99,6 +102,90 @@ test("configuredSyncs() tells names, ids and destinations that occur twice", () 
       reason: "expected a file that syncs[0] does not write to",
     },
   ]);
+});
+
+/** A sync of records into that destination. */
+function tap(name: string, type: string, path: string) {
+  const source = { type: "command", format: "singer", command: ["tap"] };
+  return sync({ name, source, destination: { type, path } });
+}
+
+test("configuredSyncs() knows a file by its other names, and what is written beside it", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "real"));
+  symlinkSync("real", join(path, "link"));
+  for (const name of ["hard.db", "x.db"]) writeFileSync(join(path, "real", name), "");
+  linkSync(join(path, "real/hard.db"), join(path, "other.db"));
+  symlinkSync("real/x.db", join(path, "x.db"));
+
+  for (
+    const [one, other] of [
+      [tap("a", "sqlite", "real/new/a.db"), tap("b", "sqlite", "link/new/a.db")],
+      [tap("a", "sqlite", "real/hard.db"), tap("b", "jsonl", "other.db")],
+      [tap("a", "sqlite", "x.db"), tap("b", "jsonl", "link/x.db-wal")],
+      [tap("a", "sqlite", "a.db-shm"), tap("b", "sqlite", "a.db")],
+      [tap("a", "jsonl", "x.jsonl"), tap("b", "sqlite", "x.jsonl.index")],
+      [tap("a", "jsonl", "x.jsonl.index-journal"), tap("b", "jsonl", "x.jsonl")],
+    ]
+  ) {
+    const { issues } = configuredSyncs([one, other], path);
+
+    const given = other.destination?.type !== "none" && join(path, other.destination?.path ?? "");
+    const reason = "expected a file that syncs[0] does not write to";
+    assert.deepEqual(issues, [{ path: ["syncs", 1, "destination", "path"], given, reason }]);
+  }
+  const apart = [tap("a", "sqlite", "real/y.db"), tap("b", "jsonl", "y.db")];
+  assert.deepEqual(configuredSyncs(apart, path).issues, []);
+});
+
+test("configuredSyncs() refuses what is there and is no file", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "a.db"));
+
+  const { issues } = configuredSyncs([tap("a", "sqlite", "a.db")], path);
+
+  assert.deepEqual(issues, [{
+    path: ["syncs", 0, "destination", "path"],
+    given: join(path, "a.db"),
+    reason: "expected a file, and it is a directory",
+  }]);
+});
+
+test("SYNC_SCHEMA refuses a NUL in each path", () => {
+  for (
+    const fields of [
+      { destination: { type: "sqlite", path: "a\0.db" } },
+      { source: { type: "directory", path: "a\0" } },
+      { source: { type: "command", command: ["x"], cwd: "a\0" } },
+    ]
+  ) assert.throws(() => sync(fields), /expected no NUL character/);
+});
+
+test("ownFileIssues() tells of what the server keeps in its data directory", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "data"));
+  writeFileSync(join(path, "elsewhere.db"), "");
+  symlinkSync("../elsewhere.db", join(path, "data/log.db"));
+  symlinkSync("data", join(path, "link"));
+  const own = [
+    "data/keys.db",
+    "link/notify.db",
+    "data/lock.db-journal",
+    "data/log.db.v2.bak",
+    "data/server.json",
+    "elsewhere.db",
+    "elsewhere.db-wal",
+  ];
+  const given = [...own, "data/docs.db", "data/below/log.db", "log.db"];
+  const { syncs } = configuredSyncs(given.map((at, index) => tap(`s${index}`, "jsonl", at)), path);
+
+  const issues = ownFileIssues(syncs, join(path, "data"));
+
+  assert.deepEqual(issues.map(({ given }) => given), own.map((at) => join(path, at)));
+  assert.deepEqual(issues[0].path, ["syncs", 0, "destination", "path"]);
 });
 
 test("configuredSyncs() lets two tenants use one name and one id", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
@@ -33,4 +33,41 @@ test("no source enters a file that any sync writes to", async (t) => {
   }
 
   assert.equal(inserted, 1);
+});
+
+test("a run writes to no file of another sync or of the server, whatever links were made", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "data"));
+  for (const name of ["docs.db", "data/log.db"]) writeFileSync(join(path, name), name);
+  const tap = (name: string, type: string, at: string) =>
+    SYNC_SCHEMA.parse({
+      name,
+      source: { type: "command", format: "singer", command: ["touch", "ran"] },
+      destination: { type, path: at },
+    });
+  const { syncs, issues } = configuredSyncs(
+    [tap("docs", "sqlite", "docs.db"), tap("a", "jsonl", "a"), tap("b", "sqlite", "b")],
+    path,
+  );
+  assert.deepEqual(issues, []);
+  symlinkSync("docs.db", join(path, "a"));
+  symlinkSync("data/log.db", join(path, "b"));
+  const all = new Syncs(syncs, [join(path, "data")]);
+  const { signal } = new AbortController();
+  const run = async (index: number) => {
+    const source = all.runnable(syncs[index])?.source();
+    for await (const _ of source?.run({ signal, clock: new FakeClock() }) ?? []);
+  };
+
+  await assert.rejects(run(1), {
+    code: "destination_of_other_source",
+    message: `Cannot write "default/a" into "${join(path, "a")}": it is a file of "default/docs"`,
+  });
+  await assert.rejects(run(2), {
+    code: "destination_foreign",
+    message: `Cannot write "default/b" into "${join(path, "b")}": it is a file of the server's own`,
+  });
+  assert.equal(readFileSync(join(path, "docs.db"), "utf8"), "docs.db");
+  assert.ok(!existsSync(join(path, "ran")));
 });
