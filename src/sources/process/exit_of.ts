@@ -1,5 +1,5 @@
 /** The end of a child, also by a signal that the runtime has no name for. */
-import type { ChildProcess } from "node:child_process";
+import { ChildProcess } from "node:child_process";
 import process from "node:process";
 import type { Exit } from "../formats/format.ts";
 
@@ -10,6 +10,10 @@ import type { Exit } from "../formats/format.ts";
 const NAMELESS = /^Invalid signal: (\d+)$/;
 /** A child that is gone for so long, in milliseconds, without having told how, does not tell it. */
 const UNTOLD_MS = 100;
+
+/** Bun tells of the same death as of exit code 0; the process beneath its ChildProcess knows better. */
+const BENEATH = Object.getOwnPropertySymbols(ChildProcess.prototype)
+  .find(({ description }) => description === "kHandle");
 
 /** Children that have not told of their end. */
 const untold = new Map<ChildProcess, (exit: Exit) => void>();
@@ -22,10 +26,21 @@ export function exitOf(child: ChildProcess): Promise<Exit> {
     untold.set(child, resolve);
     child.once("exit", (code, signal) => {
       untold.delete(child);
-      resolve({ code, signal });
+      const nameless = code === 0 ? namelessOf(child) : undefined;
+      resolve(nameless === undefined ? { code, signal } : { code: null, signal: nameless });
     });
     child.once("error", () => untold.delete(child));
   });
+}
+
+function namelessOf(child: ChildProcess): string | undefined {
+  const beneath: unknown = BENEATH && Reflect.get(child, BENEATH);
+  const { signalCode } = Object(beneath) as { signalCode?: unknown };
+  return typeof signalCode === "number" ? nameOf(signalCode) : undefined;
+}
+
+function nameOf(signal: number | string): string {
+  return `signal ${signal}`;
 }
 
 function listen(): void {
@@ -36,7 +51,7 @@ function listen(): void {
     const [, signal] = NAMELESS.exec(reason instanceof Error ? reason.message : "") ?? [];
     if (signal === undefined) return;
     event.preventDefault();
-    setTimeout(() => settleGone({ code: null, signal: `signal ${signal}` }), UNTOLD_MS);
+    setTimeout(() => settleGone({ code: null, signal: nameOf(signal) }), UNTOLD_MS);
   });
 }
 
