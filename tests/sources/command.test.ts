@@ -127,7 +127,7 @@ test("commandSource() says what keeps it from starting", async () => {
     await error({ passEnv: ["RCLONE_CONFIG"], environment: {} }),
     "env_unknown: Cannot pass on the variable RCLONE_CONFIG: this server's environment lacks it",
   );
-  assert.match(await error({ command: ["rclonee"] }), /^program_not_found: .*"rclonee".*PATH \(/);
+  assert.match(await error({ command: ["rclonee"] }), /^program_not_found: .*"rclonee".* in PATH$/);
   assert.match(await error({ cwd: "/no/such" }), /^cwd_not_found: .*\/no\/such/);
 });
 

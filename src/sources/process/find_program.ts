@@ -1,6 +1,7 @@
 /** Where a program lies, or why it cannot be started, before anything is. */
-import { statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { errorCode } from "../file_system.ts";
 import { SourceError } from "../source.ts";
 
 /** From where it is looked for. */
@@ -18,9 +19,9 @@ export interface ProgramPlace {
  */
 export function findProgram(name: string, { cwd, env }: ProgramPlace): string {
   const cannot = `Cannot run ${JSON.stringify(name)}: `;
-  if (cwd !== undefined && kindOf(cwd) !== "directory") {
-    const reason = kindOf(cwd) === undefined ? "there is no such directory" : "it is no directory";
-    throw new SourceError("cwd_not_found", `${cannot}its working directory is ${cwd}: ${reason}`);
+  const unusable = cwd === undefined ? undefined : whyUnusable(cwd);
+  if (unusable !== undefined) {
+    throw new SourceError("cwd_not_found", `${cannot}its working directory is ${cwd}: ${unusable}`);
   }
   const candidates = name.includes("/")
     ? [resolve(cwd ?? "", name)]
@@ -35,12 +36,32 @@ export function findProgram(name: string, { cwd, env }: ProgramPlace): string {
   if (name.includes("/") && kindOf(candidates[0]) === "directory") {
     throw new SourceError("program_not_executable", `${cannot}${candidates[0]} is a directory`);
   }
-  const path = env.PATH ? `in PATH (${env.PATH})` : "and PATH is not set";
+  // Not which: whoever may see the job would see what of the machine is in it.
+  const path = env.PATH ? "in PATH" : "and PATH is not set";
   const reason = name.includes("/")
     ? `there is no file ${candidates[0]}`
     : `there is no such program ${path}`;
   throw new SourceError("program_not_found", `${cannot}${reason}`);
 }
+
+/** Undefined for a directory that a program can run in. */
+function whyUnusable(cwd: string): string | undefined {
+  try {
+    if (!statSync(cwd).isDirectory()) return "it is no directory";
+    // Only who may enter it can look for a name in it, whether there is one or not.
+    lstatSync(join(cwd, "name"), { throwIfNoEntry: false });
+    return undefined;
+  } catch (cause) {
+    const code = errorCode(cause) ?? String(cause);
+    return WHY_UNUSABLE[code] ?? code;
+  }
+}
+
+const WHY_UNUSABLE: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such directory",
+  ENOTDIR: "there is no such directory",
+  EACCES: "this server's user may not enter it",
+};
 
 function kindOf(path: string): "file" | "directory" | "other" | undefined {
   try {

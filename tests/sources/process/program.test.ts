@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -174,7 +174,7 @@ test("startProgram() says why a program cannot be started", async (t) => {
 
   assert.equal(
     await of("rclonee", { env: { PATH: "/usr/bin:/bin" } }),
-    'program_not_found: Cannot run "rclonee": there is no such program in PATH (/usr/bin:/bin)',
+    'program_not_found: Cannot run "rclonee": there is no such program in PATH',
   );
   assert.equal(
     await of("rclone", { env: {} }),
@@ -207,4 +207,22 @@ test("startProgram() says why a program cannot be started", async (t) => {
     await of("sh", { cwd: join(dir, "plain") }),
     `cwd_not_found: Cannot run "sh": its working directory is ${dir}/plain: it is no directory`,
   );
+});
+
+test("startProgram() names the working directory that may not be entered", async (t) => {
+  const dir = join(temp(t), "closed");
+  mkdirSync(join(dir, "below"), { recursive: true });
+  chmodSync(dir, 0o600);
+  try {
+    if (existsSync(join(dir, "below"))) return; // root may enter any
+    for (const cwd of [dir, join(dir, "below")]) {
+      assert.equal(
+        await refusal({ command: ["true"], cwd }),
+        `cwd_not_found: Cannot run "true": its working directory is ${cwd}: this server's user ` +
+          "may not enter it",
+      );
+    }
+  } finally {
+    chmodSync(dir, 0o700);
+  }
 });
