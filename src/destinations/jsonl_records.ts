@@ -19,7 +19,7 @@ import { DestinationError } from "./index_destination.ts";
 import { isTorn, jsonlLine, parseJsonlLine } from "./jsonl_line.ts";
 import { type RecordChange, RecordChanges, type RecordStore } from "./record_changes.ts";
 import type { RecordDestination, RecordSession } from "./record_destination.ts";
-import { inWords, openStore, ORIGIN_TABLE, placeOf, waitLittle, waitLong } from "./sqlite_store.ts";
+import { inWords, openStore, ORIGIN_TABLE, placeOf } from "./sqlite_store.ts";
 
 /** "STjx" */
 const APPLICATION_ID = 0x53546a78;
@@ -84,7 +84,7 @@ class JsonlStore implements RecordStore {
   readonly #hashes: HashTable;
   readonly #cover: ReturnType<DatabaseSync["prepare"]>;
   readonly #checks: readonly (() => void)[];
-  readonly #repairing: Iterator<void>;
+  #repairing: Iterator<void>;
   #repaired = false;
   /** How far the index reaches, which is the end of the file once that is repaired. */
   #covered = 0;
@@ -99,12 +99,14 @@ class JsonlStore implements RecordStore {
     this.#repairing = this.#repair();
   }
 
-  *repair(): Generator<void, void, void> {
-    while (!this.#repaired) {
-      waitLong(this.#db); // it cannot be broken off and gone on with
-      this.#inWords(() => this.#repaired = this.#repairing.next().done === true);
-      waitLittle(this.#db);
-      yield;
+  repair(): boolean {
+    if (this.#repaired) return false;
+    try {
+      this.#repaired = this.#inWords(() => this.#repairing.next().done === true);
+      return !this.#repaired;
+    } catch (cause) {
+      this.#repairing = this.#repair(); // begins where the index ends
+      throw cause;
     }
   }
 
@@ -149,7 +151,7 @@ class JsonlStore implements RecordStore {
   }
 
   #finishRepair(): void {
-    if (!this.#repaired) { for (const _ of this.repair()); }
+    while (this.repair());
   }
 
   /** Reads what the index does not cover, and takes a line away that was not written to its end. */

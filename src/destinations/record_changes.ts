@@ -15,7 +15,7 @@ export type RecordChange =
 /** What keeps the records. */
 export interface RecordStore {
   /** As RecordSession has it. */
-  repair?(): Iterable<void>;
+  repair?(): boolean;
   /** The hash of a record that has been written; undefined when there is none. */
   hashOf(type: string, key: string): string | undefined;
   /** Writes all of them, in this order, or none. Never called with none. */
@@ -39,8 +39,8 @@ export class RecordChanges implements RecordSession {
     this.#store = store;
   }
 
-  repair(): Iterable<void> {
-    return this.#store.repair?.() ?? [];
+  repair(): boolean {
+    return this.#store.repair?.() ?? false;
   }
 
   put(record: SyncRecord): RecordOutcome {

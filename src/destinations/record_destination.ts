@@ -23,10 +23,13 @@ export type RecordOutcome = "inserted" | "updated" | "kept";
  */
 export interface RecordSession {
   /**
-   * Repairs what a crash has left, in steps of a few milliseconds. Whoever must not block goes
-   * through them before the first `put`, which does otherwise what is left of it at once.
+   * Repairs what a crash has left: one step of a few milliseconds. Whoever must not block calls it
+   * until all is done, before the first `put`, which does otherwise what is left of it at once.
+   *
+   * @returns whether there may be more to do
+   * @throws {DestinationLockedError} where nothing is lost: the same again may succeed
    */
-  repair?(): Iterable<void>;
+  repair?(): boolean;
   put(record: SyncRecord): RecordOutcome;
   /** Removes a record; false when there was none. */
   remove(type: string, key: string): boolean;

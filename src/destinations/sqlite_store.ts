@@ -16,10 +16,11 @@ import { DestinationError, DestinationLockedError } from "./index_destination.ts
 /** Holds whose file it is; part of the first schema of each. */
 export const ORIGIN_TABLE = "CREATE TABLE origin (source TEXT NOT NULL);";
 
-/** How long a statement waits for somebody else's lock, in milliseconds: all others wait with it. */
+/**
+ * How long a statement waits for somebody else's lock, in milliseconds: all others wait with it. Each
+ * can be tried again.
+ */
 const BUSY_MS = 10;
-/** And one that cannot be tried again. */
-const BUSY_LONG_MS = 5_000;
 
 export interface StoreOptions extends VersionedSchema {
   /** Whose it is to be: the first source to come owns it. */
@@ -41,23 +42,13 @@ export function openStore(path: string, options: StoreOptions): DatabaseSync {
       db.exec("PRAGMA synchronous = NORMAL");
       options.opened?.(db);
       claim(db, path, options);
-      waitLittle(db);
+      db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
       return db;
     });
   } catch (cause) {
     db.close();
     throw cause;
   }
-}
-
-/** Has statements give up at a lock that lasts. */
-export function waitLittle(db: DatabaseSync): void {
-  db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
-}
-
-/** Has statements wait for a lock that lasts. */
-export function waitLong(db: DatabaseSync): void {
-  db.exec(`PRAGMA busy_timeout = ${BUSY_LONG_MS}`);
 }
 
 /**

@@ -18,7 +18,7 @@ import {
 } from "./source.ts";
 import { commandStopMs } from "./command_stop.ts";
 import { TimeSlice } from "./time_slice.ts";
-import { writeOut } from "./write_out.ts";
+import { unlocked, writeOut } from "./write_out.ts";
 
 export interface CommandOptions {
   /** The program and its arguments; no shell sees them. */
@@ -98,7 +98,7 @@ class CommandRun {
     const { signal, clock } = this.#run;
     const { command, added } = this.#prepared;
     if (added.length > 0) yield line("info", `Added to the command: ${added.join(" ")}`);
-    for (const _ of this.#session?.repair?.() ?? []) {
+    while (await unlocked(() => this.#session?.repair?.() ?? false, this.#run)) {
       if (this.#slice.over) await this.#slice.turn();
       if (signal.aborted) return;
     }

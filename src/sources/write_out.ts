@@ -7,15 +7,22 @@ const LOCKED_MS_MAX = 5_000;
 const STOPPING_MS_MAX = 500;
 const PAUSE_MS = 50;
 
-/** Flushes the session. @throws {DestinationError} also where it is locked for longer than that */
-export async function writeOut(
-  session: { flush(): void },
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<void> {
+interface Waiting {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Flushes the session. @throws as unlocked */
+export function writeOut(session: { flush(): void }, run: Waiting): Promise<void> {
+  return unlocked(() => session.flush(), run);
+}
+
+/** Tries until it is not locked. @throws {DestinationError} also where it is for longer than that */
+export async function unlocked<T>(attempt: () => T, { clock, signal }: Waiting): Promise<T> {
   const startMs = clock.monotonic();
   for (;;) {
     try {
-      return session.flush();
+      return attempt();
     } catch (cause) {
       const maxMs = signal.aborted ? STOPPING_MS_MAX : LOCKED_MS_MAX;
       const late = clock.monotonic() - startMs >= maxMs;

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { systemClock } from "../../src/clock.ts";
-import { DestinationError } from "../../src/destinations/index_destination.ts";
+import {
+  DestinationError,
+  DestinationLockedError,
+} from "../../src/destinations/index_destination.ts";
 import type {
   RecordDestination,
   RecordSession,
@@ -234,9 +237,9 @@ function noting(breakAt?: string) {
     if (what === breakAt) throw new DestinationError("storage_full", "The disk is full");
   };
   const session: RecordSession = {
-    *repair() {
+    repair() {
       note("repair");
-      yield;
+      return false;
     },
     put({ type, key }) {
       note(`put ${type} ${key}`);
@@ -273,6 +276,31 @@ test("commandSource() tells no totals before what they count is written", async 
     assert.equal(puts(done.lastIndexOf("flush", at)).length, Number(what.slice(5)));
   }
   assert.ok(done.includes("told 3"));
+});
+
+test("commandSource() holds nobody up while what a crash has left is locked", async () => {
+  const { done, destination } = noting();
+  const locked = new DestinationLockedError("destination_unwritable", "It is locked");
+  let told = false;
+  const records = {
+    ...destination.records,
+    open(origin: string) {
+      const repair = () => {
+        if (told) return false;
+        setTimeout(() => told = true); // nobody else has a turn while it is waited for in vain
+        throw locked;
+      };
+      return { ...destination.records.open(origin), repair };
+    },
+  };
+
+  const { error } = await said(TAP, {
+    format: formatOf("singer"),
+    destination: { ...destination, records },
+  });
+
+  assert.equal(error, "");
+  assert.ok(done.includes("put users [1]"));
 });
 
 test("commandSource() stops the program when the destination breaks", async () => {

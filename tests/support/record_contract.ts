@@ -225,7 +225,7 @@ export function recordContract(
     }
 
     const session = open();
-    for (const _ of session.repair?.() ?? []);
+    while (session.repair?.());
     const counts = { inserted: 0, updated: 0, kept: 0 };
     for (let n = 0; n < told; n++) counts[session.put(record(`${n}`, "round 2"))]++;
     const rest = session.put(record("beyond", "round 2"));
