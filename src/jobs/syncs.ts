@@ -11,6 +11,8 @@ export class Syncs {
   readonly #excluded: readonly string[];
   readonly #files: FileSystem;
   #all: readonly ConfiguredSync[] = [];
+  /** Those with a run on its way: it goes on writing where the configuration has changed since. */
+  readonly #running = new Set<ConfiguredSync>();
 
   /** @param excluded paths that no source may enter: our own data directory */
   constructor(
@@ -49,21 +51,25 @@ export class Syncs {
     return source && { id, name, tenant, progressIntervalMs, source };
   }
 
-  #source({ source, destination, tenant, name }: ConfiguredSync): (() => JobSource) | undefined {
+  #source(sync: ConfiguredSync): (() => JobSource) | undefined {
+    const { source, destination, tenant, name } = sync;
     const origin = `${tenant}/${name}`;
-    const around = () => ({ excluded: this.#excluded, all: this.#all, files: this.#files });
+    const around = () => {
+      const all = [...this.#all, ...this.#running];
+      return { excluded: this.#excluded, all, files: this.#files };
+    };
     switch (source.type) {
       case "directory":
         if (destination?.type !== "sqlite") return undefined;
         return () =>
-          late(async () => {
+          this.#late(sync, async () => {
             const { directoryOf, requireOwnFiles } = await import("./configured_sources.ts");
             requireOwnFiles(destination, origin, around());
             return directoryOf(source, destination, around());
           });
       case "command":
         return () =>
-          late(async () => {
+          this.#late(sync, async () => {
             const { commandOf, requireOwnFiles } = await import("./configured_sources.ts");
             if (destination) requireOwnFiles(destination, origin, around());
             return commandOf(source, destination, origin);
@@ -75,14 +81,21 @@ export class Syncs {
         source satisfies never;
     }
   }
-}
 
-/** A source whose modules are loaded when it runs: a server may never run one. */
-function late(load: () => Promise<JobSource>, stopMs?: number): JobSource {
-  return {
-    stopMs,
-    async *run(run) {
-      yield* (await load()).run(run);
-    },
-  };
+  /** A source whose modules are loaded when it runs: a server may never run one. */
+  #late(sync: ConfiguredSync, load: () => Promise<JobSource>, stopMs?: number): JobSource {
+    const running = this.#running;
+    return {
+      stopMs,
+      async *run(run) {
+        const source = await load();
+        running.add(sync);
+        try {
+          yield* source.run(run);
+        } finally {
+          running.delete(sync);
+        }
+      },
+    };
+  }
 }

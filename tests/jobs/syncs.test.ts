@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -70,4 +70,29 @@ test("a run writes to no file of another sync or of the server, whatever links w
   });
   assert.equal(readFileSync(join(path, "docs.db"), "utf8"), "docs.db");
   assert.ok(!existsSync(join(path, "ran")));
+});
+
+test("a run writes to no file of a run on its way, whatever the configuration has become", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "tree"));
+  const named = (name: string) => {
+    const source = { type: "directory", path: "tree" };
+    const destination = { type: "sqlite", path: "index.db" };
+    return configuredSyncs([SYNC_SCHEMA.parse({ name, source, destination })], path).syncs[0];
+  };
+  const all = new Syncs([named("before")], []);
+  const { signal } = new AbortController();
+  const run = (sync: ConfiguredSync) =>
+    all.runnable(sync)?.source().run({ signal, clock: new FakeClock() });
+  const before = run(all.all[0]);
+  await before?.next();
+
+  all.replace([named("after")]);
+
+  await assert.rejects(async () => await run(all.all[0])?.next(), {
+    code: "destination_of_other_source",
+  });
+  await before?.return();
+  assert.equal((await run(all.all[0])?.next())?.done, false);
 });
