@@ -66,6 +66,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
     .option("--stop-grace <duration>", "from a cancel to SIGKILL; 0 for never (default: 10s)")
     .option("--quiet", "say nothing of our own")
     .option("--flush", "run nothing; tell the server what earlier runs could not")
+    .option("--from <url>", "with --flush: tell it also what was for the server of that URL")
     .action(
       does(async (name: string | undefined, flags: Flags) =>
         (await import("./exec/exec.ts")).exec(name, command, flags)

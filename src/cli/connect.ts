@@ -98,14 +98,15 @@ export function variablesFor(flags: Flags): Variables {
 /** The URL of --server or SYNCTAIL_SERVER, without a slash at its end. @throws {UsageError} */
 export function namedServer(flags: Flags, env: Variables = process.env): string | undefined {
   const named = text(flags.server) ?? text(env.SYNCTAIL_SERVER);
-  if (named !== undefined && !/^https?:$/.test(URL.parse(named)?.protocol ?? "")) {
-    throw new UsageError(
-      `--server: got "${
-        clean(named)
-      }": expected an http or https URL, such as http://127.0.0.1:8017`,
-    );
-  }
-  return named?.replace(/\/+$/, "");
+  return named === undefined ? undefined : serverUrl("--server", named);
+}
+
+/** The URL as servers are named by it: without a slash at its end. @throws {UsageError} */
+export function serverUrl(flag: string, given: string): string {
+  if (/^https?:$/.test(URL.parse(given)?.protocol ?? "")) return given.replace(/\/+$/, "");
+  throw new UsageError(
+    `${flag}: got "${clean(given)}": expected an http or https URL, such as http://127.0.0.1:8017`,
+  );
 }
 
 /**

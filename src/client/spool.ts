@@ -49,9 +49,9 @@ export class SpoolBrokenError extends Error {
  */
 export class Spool {
   readonly path: string;
-  readonly job: SpooledJob;
   readonly #bytesMax: number;
   readonly #store: SpoolStore;
+  #job: SpooledJob;
   #state: SpoolState;
   #bytes: number;
   /** Events up to this one are sent one by one. */
@@ -104,12 +104,16 @@ export class Spool {
     readonly takenOver: boolean;
   }) {
     this.path = parts.path;
-    this.job = parts.job;
+    this.#job = parts.job;
     this.#state = parts.state;
     this.#bytesMax = parts.bytesMax;
-    const kept = () => ({ job: this.job, state: this.#state });
+    const kept = () => ({ job: this.#job, state: this.#state });
     this.#store = new SpoolStore(parts.path, parts.db, parts.takenOver ? undefined : kept);
     this.#bytes = this.#store.number("SELECT coalesce(sum(bytes), 0) AS n FROM event") ?? 0;
+  }
+
+  get job(): SpooledJob {
+    return this.#job;
   }
 
   /** Whether the server knows the job. */
@@ -205,6 +209,17 @@ export class Spool {
   /** The server counts requests otherwise. */
   renumber(number: number): void {
     this.#save({ number });
+  }
+
+  /** It is another server's from now on, which may know nothing of the job. @throws {Error} */
+  moveTo(server: string | null): void {
+    const state = { ...this.#state, created: 0 };
+    this.#store.change((db) => {
+      db.prepare("UPDATE job SET server = ?").run(server);
+      writeSpoolState(db, state);
+    });
+    this.#job = { ...this.#job, server };
+    this.#state = state;
   }
 
   /** Leaves out all that can be done without, on disk too. */

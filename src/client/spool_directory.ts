@@ -31,6 +31,8 @@ const KILLED = JSON.stringify({
 export interface FlushOptions {
   /** As in SpooledJob. */
   readonly server: string | null;
+  /** What was for this server goes to the one above too, and stays its own. */
+  readonly from?: string;
   /** Only what this key was to tell; undefined for all of the server's. */
   readonly keyPrint?: string | null;
   readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
@@ -39,11 +41,12 @@ export interface FlushOptions {
   readonly onFault: (message: string) => void;
 }
 
-/** How many jobs were told of to the end, and how many stay, some of them for other servers. */
+/** How many jobs were told of to the end, and how many stay. */
 export interface Flushed {
   readonly sent: number;
   readonly left: number;
-  readonly others: number;
+  /** How many stay for others, by `server`. */
+  readonly others: ReadonlyMap<string | null, number>;
   /** In words, why the server has not answered; undefined where it has, or there is none. */
   readonly reason: string | undefined;
 }
@@ -72,8 +75,9 @@ export class SpoolDirectory {
 
   /** Tells the server of the jobs whose process has left them, oldest first. Never rejects. */
   async flush(options: FlushOptions): Promise<Flushed> {
-    const { server, keyPrint, signal, onFault } = options;
-    let [sent, left, others] = [0, 0, 0];
+    const { server, from, keyPrint, signal, onFault } = options;
+    let [sent, left] = [0, 0];
+    const others = new Map<string | null, number>();
     let reachable = true;
     let reason: string | undefined;
     for (const path of this.#files()) {
@@ -81,17 +85,13 @@ export class SpoolDirectory {
       const spool = this.#opened(path);
       if (!spool) continue;
       const { job } = spool;
-      if (job.server !== server || (keyPrint !== undefined && job.keyPrint !== keyPrint)) {
-        others++;
+      const wanted = job.server === server || (from !== undefined && job.server === from);
+      if (!wanted || (keyPrint !== undefined && job.keyPrint !== keyPrint)) {
+        others.set(job.server, (others.get(job.server) ?? 0) + 1);
         spool.close();
         continue;
       }
-      if (!reachable) {
-        left++;
-        spool.close();
-        continue;
-      }
-      if (!this.#ended(spool)) {
+      if (!this.#is(spool, server) || !reachable || !this.#ended(spool)) {
         left++;
         spool.close();
         continue;
@@ -106,6 +106,17 @@ export class SpoolDirectory {
       spool.close();
     }
     return { sent, left, others, reason };
+  }
+
+  /** Whether it is the server's, as it is made to be; the disk may take no change, which is told. */
+  #is(spool: Spool, server: string | null): boolean {
+    try {
+      if (spool.job.server !== server) spool.moveTo(server);
+      return true;
+    } catch (cause) {
+      this.#onFault(`Cannot change whose the spool "${spool.path}" is: ${reasonOf(cause)}`);
+      return false;
+    }
   }
 
   /** Whether it has an end, ours where its process was killed; the disk may take none, which is told. */

@@ -140,6 +140,7 @@ test("exec() gives wrong usage 2 before anything is started", async (t) => {
     ["n", "--nonsense"],
     [],
     ["--flush"],
+    ["n", "--from", "http://127.0.0.1:9"],
   ];
 
   for (const own of wrong) {

@@ -97,6 +97,7 @@ test("exec --flush tells what was left, and says what stays", async (t) => {
     sent: 0,
     left: 1,
     others: 1,
+    other_servers: [{ server: "http://127.0.0.1:9", jobs: 1 }],
     reason: `cannot reach ${url}: connection refused`,
   }]);
   assert.deepEqual([late.code, JSON.parse(late.stderr)], [0, {
@@ -104,12 +105,39 @@ test("exec --flush tells what was left, and says what stays", async (t) => {
     sent: 1,
     left: 0,
     others: 1,
+    other_servers: [{ server: "http://127.0.0.1:9", jobs: 1 }],
     reason: null,
   }]);
   const { items } = await ask(url, key, "/v1/sync/jobs");
   assert.deepEqual(items.map(({ sync, status }: Record<string, string>) => [sync, status]), [
     ["a", "completed"],
   ]);
+});
+
+test("exec --flush says for whom the others are, and tells them with --from", async (t) => {
+  const { data, key, path } = await execBench(t);
+  const url = `http://127.0.0.1:${await freePort()}`;
+  await serveOn(t, data, Number(new URL(url).port));
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+  const own = ["a", "--quiet", "--server", `${url}/v1`];
+  await startExec(t, { own, program: ["true"], env }).ended;
+  const flush = (...args: string[]) =>
+    startProgram.toEnd(t, { args: ["exec", "--flush", ...args], env });
+
+  const plain = await flush();
+  const moved = await flush("--from", `${url}/v1/`);
+
+  assert.deepEqual([plain.code, plain.stderr], [
+    0,
+    "synctail: jobs that were left behind: 0 sent, 0 left; " +
+    `others stay: 1 for ${url}/v1; to tell this server of them add --from URL\n`,
+  ]);
+  assert.deepEqual([moved.code, moved.stderr], [
+    0,
+    "synctail: jobs that were left behind: 1 sent, 0 left\n",
+  ]);
+  const { items } = await ask(url, key, "/v1/sync/jobs");
+  assert.deepEqual(items.map(({ status }: Record<string, string>) => status), ["completed"]);
 });
 
 test("what had to go on in memory is said to be lost when nobody could be told of it", async (t) => {

@@ -95,7 +95,7 @@ class Noting extends SpoolDirectory {
   override async flush(options: FlushOptions) {
     this.asked.push(options);
     await new Promise<void>((resolve) => this.answer = resolve);
-    return { sent: 0, left: 0, others: 0, reason: undefined };
+    return { sent: 0, left: 0, others: new Map<string | null, number>(), reason: undefined };
   }
 }
 

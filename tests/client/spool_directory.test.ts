@@ -81,13 +81,65 @@ test("flush() tells a server of its own jobs alone, of all of the key's, and eac
   const first = await flush();
   const again = await flush();
 
-  assert.deepEqual([first.sent, first.left, first.others], [1, 0, 3]);
-  assert.deepEqual([again.sent, again.left, again.others], [0, 0, 3]);
+  const others = new Map([[OURS, 1], ["http://theirs", 1], [null, 1]]);
+  assert.deepEqual([first.sent, first.left, first.others], [1, 0, others]);
+  assert.deepEqual([again.sent, again.left, again.others], [0, 0, others]);
   assert.equal(bodies.length, 2);
   assert.equal(bodies[0], "/v1/sync/job {}");
   const [said, end] = JSON.parse(bodies[1].replace(`/v1/sync/job/${ours}/events `, ""));
   assert.deepEqual([said, end.status, end.error.code], ["a line", "failed", "exec_killed"]);
   assert.deepEqual([readdirSync(path).filter((name) => name.includes(ours)), faults], [[], []]);
+});
+
+test("flush() tells another server what it is told to, from the job's making on", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const spools = new SpoolDirectory(path, assert.fail);
+  const job = { id: newJobId(), producer: "p", keyPrint: "k1" };
+  const begun = spools.create({ ...job, body: "{}", server: "http://typo" }, 1);
+  begun.wasCreated();
+  begun.append("log", '"told there"');
+  begun.delivered(begun.take() ?? assert.fail());
+  begun.append("end", '"the end"');
+  begun.close();
+  const clock = new FakeClock();
+  const requests: string[] = [];
+  let away = true;
+  const fetch = (url: string, { body = "", headers }: Posted) => {
+    if (away) return Promise.resolve(new Response(null, { status: 503 }));
+    const number = headers["Producer-Seq"] ?? "";
+    requests.push(`${url.slice(OURS.length).replace(job.id, "ID")} ${number} ${body}`);
+    const type = "https://s/problems/producer-out-of-order";
+    const answer = { type, expected_seq: 0 };
+    return Promise.resolve(Response.json(answer, { status: number === "1" ? 409 : 200 }));
+  };
+  const flush = async (from?: string) => {
+    let over = false;
+    const done = spools.flush({
+      server: OURS,
+      from,
+      endpoint: () => Promise.resolve({ server: OURS, key: "k", fetch, clock }),
+      clock,
+      signal: new AbortController().signal,
+      onFault: assert.fail,
+    }).finally(() => over = true);
+    while (!over) {
+      clock.advance(1_000);
+      await setImmediate();
+    }
+    const { sent, left, others } = await done;
+    return [sent, left, [...others]];
+  };
+
+  assert.deepEqual(await flush(), [0, 0, [["http://typo", 1]]]);
+  assert.deepEqual(await flush("http://typo"), [0, 1, []]);
+  away = false;
+  assert.deepEqual(await flush(), [1, 0, []]);
+  assert.deepEqual(requests, [
+    "/v1/sync/job  {}",
+    '/v1/sync/job/ID/events 1 ["the end"]',
+    '/v1/sync/job/ID/events 0 ["the end"]',
+  ]);
 });
 
 /** Tells a server, with as much time passing as that takes. */

@@ -1,7 +1,7 @@
 /** `exec`: runs a program as it would run without us, and shows it as a job. */
 import process from "node:process";
 import { sleep, systemClock } from "../../clock.ts";
-import { givenKey } from "../connect.ts";
+import { givenKey, serverUrl } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 import type { Flags } from "../flags.ts";
 import { type ExecOptions, execOptions, syncName } from "./exec_options.ts";
@@ -30,13 +30,17 @@ export async function exec(
   const options = execOptions(flags);
   const json = flags.json === true;
   const say = sayer({ json, quiet: flags.quiet === true });
+  const from = typeof flags.from === "string" ? serverUrl("--from", flags.from) : undefined;
+  if (from !== undefined && flags.flush !== true) {
+    throw new UsageError("--from: expected only with --flush");
+  }
   if (flags.flush === true) {
     if (name !== undefined || command.length > 0) {
       throw new UsageError("--flush: expected no name and no program beside it");
     }
     const target = targetOf(options, flags, say);
     try {
-      return await flush(options.spools, target, say);
+      return await flush(options.spools, { target, from }, say);
     } finally {
       await target.close();
     }

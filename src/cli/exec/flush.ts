@@ -1,35 +1,54 @@
 /** `exec --flush`: tells what earlier runs have left. */
 import { systemClock } from "../../clock.ts";
-import { SpoolDirectory } from "../../client/spool_directory.ts";
+import { type Flushed, SpoolDirectory } from "../../client/spool_directory.ts";
+import { clean } from "../../sync/clean.ts";
 import { ExitCode } from "../exit.ts";
 import { untilStopped } from "../signals.ts";
 import type { Say } from "./say.ts";
 import type { Target } from "./target.ts";
 
-/** @returns 0 when all that was for this server was told */
-export async function flush(path: string, target: Target, say: Say): Promise<number> {
+/**
+ * @param from what was for the server of this URL is told to the target too
+ * @returns 0 when all that was for this server was told
+ */
+export async function flush(
+  path: string,
+  { target, from }: { readonly target: Target; readonly from: string | undefined },
+  say: Say,
+): Promise<number> {
   const onFault = (message: string) => say(message, { type: "fault", message });
   const { signal } = untilStopped();
   const directory = new SpoolDirectory(path, onFault);
   const { server, endpoint } = target;
   const { sent, left, others, reason } = await directory.flush({
     server,
+    from,
     endpoint,
     clock: systemClock,
     signal,
     onFault,
   });
-  const parts = [
-    `${sent} sent`,
-    `${left} left`,
-    ...others > 0 ? [`${others} for other servers`] : [],
-  ];
-  say(`jobs that were left behind: ${parts.join(", ")}${reason ? ` (${reason})` : ""}`, {
+  const words = `jobs that were left behind: ${sent} sent, ${left} left`;
+  say([words + (reason ? ` (${reason})` : ""), ...othersWords(others)].join("; "), {
     type: "flushed",
     sent,
     left,
-    others,
+    others: [...others.values()].reduce((sum, jobs) => sum + jobs, 0),
+    other_servers: [...others].map(([server, jobs]) => ({ server, jobs })),
     reason: reason ?? null,
   });
   return left === 0 && !signal.aborted ? ExitCode.ok : ExitCode.failed;
+}
+
+/** Whose the others are, and how they get here. */
+function othersWords(others: Flushed["others"]): readonly string[] {
+  if (others.size === 0) return [];
+  const named = [...others].map(([server, jobs]) =>
+    `${jobs} for ${server === null ? "the server of the data directory" : clean(server)}`
+  );
+  const urls = [...others.keys()].some((server) => server !== null);
+  return [
+    `others stay: ${named.join(", ")}`,
+    ...urls ? ["to tell this server of them add --from URL"] : [],
+  ];
 }
