@@ -77,7 +77,8 @@ export function openNotifications(
     onFault,
     show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
     linkOf: (jobId) => {
-      const base = pages();
+      // One that ends with its command is gone before anybody follows a link to it.
+      const base = options.resident ? pages() : options.publicUrl;
       return base && pageUrl(base, `job/${jobId}`);
     },
   });

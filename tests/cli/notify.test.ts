@@ -100,6 +100,23 @@ test("a run without a server tells the targets too, and notify list shows it", a
   assert.deepEqual([json.tenant, json.status], ["default", "delivered"]);
 });
 
+test("a run without a server names no page in its messages, unless people reach one", async (t) => {
+  const to = await receiver(t);
+  const { config, data, env } = configured(t, to, { on: ["completed"] });
+  const run = (more = {}) =>
+    startProgram.toEnd(t, {
+      args: ["run", "docs", "--data", data],
+      env: { ...env, SYNCTAIL_CONFIG: config, ...more },
+    });
+
+  await run();
+  await run({ SYNCTAIL_PUBLIC_URL: "https://sync.example" });
+
+  const [unreached, reached] = to.taken.map(({ body }) => JSON.parse(body));
+  assert.equal(unreached.link, undefined);
+  assert.equal(reached.link, `https://sync.example/job/${reached.data.id}`);
+});
+
 test("a server that is killed while it tells sends the same again when it is back", async (t) => {
   const to = await receiver(t);
   const { config, data, env } = configured(t, to, { on: ["completed"] });
