@@ -30,6 +30,7 @@ import math
 import operator
 import os
 import random
+import re
 import threading
 import time
 import uuid
@@ -94,6 +95,20 @@ _WIRE_NAMES = {
 _COUNTER_OF = {wire: name for name, wire in _WIRE_NAMES.items()}
 _TERMINAL = ("completed", "failed", "cancelled")
 _TRY_AGAIN = (408, 429, 500, 502, 503, 504, 507)
+# Refusals that would come again: of what was sent, and of the key. Others may pass, or are not of a
+# synctail server. Only a job that was there can be gone: where none can be created is no server.
+_FINAL = (
+    "invalid-request",
+    "job-exists",
+    "job-ended",
+    "not-outside",
+    "producer-fenced",
+    "producer-out-of-order",
+    "counter-went-back",
+    "body-too-large",
+    "unauthenticated",
+    "forbidden",
+)
 
 
 class Cancelled(Exception):
@@ -965,7 +980,9 @@ class _Sender:
         wire = self._wire
         assert wire is not None  # without one it has been over from the start
         try:
-            status, retry_after, answer = wire.post(request.path, request.body, headers)
+            status, retry_after, location, answer = wire.post(
+                request.path, request.body, headers
+            )
         except (OSError, http.client.HTTPException) as fault:
             wire.close()
             self._again(f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__)
@@ -974,8 +991,17 @@ class _Sender:
             self._answered(request, answer)
         elif status in _TRY_AGAIN or status in (200, 201):
             self._again(f"it answered {status}", _seconds(retry_after, self._clock))
+        elif 300 <= status < 400:
+            self._again(_led_to(location) or f"it answered {status}")
         else:
-            self._refused(request, status, answer if isinstance(answer, dict) else {})
+            problem = answer if isinstance(answer, dict) else {}
+            code = _code_of(problem)
+            if code in _FINAL or (code == "not-found" and not request.creates):
+                self._refused(request, status, code, problem)
+            else:
+                detail = problem.get("detail")
+                words = f": {_clip(detail, 500)}" if isinstance(detail, str) else ""
+                self._again(f"it answered {status}{words}")
 
     def _answered(self, request: _Request, answer: Dict[str, Any]) -> None:
         ended = None
@@ -1029,8 +1055,9 @@ class _Sender:
             _log.warning("Job %s: cannot deliver to %s (%s); it is tried again until that works",
                          self._job_id, where, reason)
 
-    def _refused(self, request: _Request, status: int, problem: Dict[str, Any]) -> None:
-        code = str(problem.get("type", "")).rsplit("/", 1)[-1]
+    def _refused(
+        self, request: _Request, status: int, code: str, problem: Dict[str, Any]
+    ) -> None:
         expected = problem.get("expected_seq")
         if status == 409 and code == "producer-out-of-order" and self._renumber(request, expected):
             return
@@ -1099,6 +1126,13 @@ class _Sender:
         _log.warning(f"Job %s: nothing more is sent: {reason}", self._job_id, *args)
 
 
+class _Answer(NamedTuple):
+    status: int
+    retry_after: Optional[str]
+    location: Optional[str]
+    json: Any  # None where it is no JSON
+
+
 class _Wire:
     """HTTP to one server, over one connection that is kept."""
 
@@ -1124,8 +1158,8 @@ class _Wire:
 
     def post(
         self, path: str, body: bytes, headers: Dict[str, str]
-    ) -> Tuple[int, Optional[str], Any]:
-        """Status, Retry-After and JSON of the answer. Raises OSError or HTTPException."""
+    ) -> "_Answer":
+        """Raises OSError or HTTPException."""
         headers = {**self._headers, **headers}
         if body:
             headers["Content-Type"] = "application/json"
@@ -1143,7 +1177,7 @@ class _Wire:
 
     def _exchange(
         self, path: str, body: bytes, headers: Dict[str, str]
-    ) -> Tuple[int, Optional[str], Any]:
+    ) -> "_Answer":
         if self._connection is None:
             self._connection = self._connect()
         self._connection.request("POST", self._prefix + path, body, headers)
@@ -1156,7 +1190,8 @@ class _Wire:
             answer = json.loads(text.decode("utf-8"))
         except ValueError:
             answer = None
-        return response.status, response.getheader("Retry-After"), answer
+        retry_after, location = response.getheader("Retry-After"), response.getheader("Location")
+        return _Answer(response.status, retry_after, location, answer)
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._secure:
@@ -1176,6 +1211,23 @@ def _interval_s(interval_ms: Any, before_s: float) -> float:
     if type(interval_ms) not in (int, float) or not interval_ms > 0:
         return before_s
     return min(max(interval_ms / 1000, 0.05), 60.0)
+
+
+def _code_of(problem: Dict[str, Any]) -> str:
+    """The last part of a problem's type; "" where it is none of a synctail server."""
+    found = re.search(r"/problems/([a-z-]+)\Z", _text(problem.get("type", "")))
+    return found.group(1) if found else ""
+
+
+def _led_to(location: Optional[str]) -> Optional[str]:
+    """Where a redirection leads, in words; None where it names no other server."""
+    try:
+        parts = urlsplit(location or "")
+    except ValueError:
+        return None
+    if not parts.scheme or not parts.netloc:
+        return None
+    return f"it leads to {parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}: name that one"
 
 
 def _seconds(retry_after: Optional[str], clock: Any) -> Optional[float]:

@@ -833,15 +833,14 @@ class Ending(Bench):
         self.assertEqual(self.said, [f"Job {JOB}: nothing more is sent: it has ended as completed"])
 
     def test_a_refusal_stops_the_delivery_not_the_sync_and_is_said_once(self):
-        for status, code in (
-            (400, ""),
-            (401, "unauthenticated"),
-            (403, "forbidden"),
-            (404, "not-found"),
-            (409, "job-exists"),
-            (301, ""),
+        for status, code, *when in (
+            (400, "invalid-request", False),
+            (401, "unauthenticated", False, True),
+            (403, "forbidden", False, True),
+            (404, "not-found", True),
+            (409, "job-exists", False, True),
         ):
-            for created in (False, True):
+            for created in when:
                 with self.subTest(status=status, created=created):
                     self.said.clear()
                     job = self.job()
@@ -858,6 +857,34 @@ class Ending(Bench):
                     words = f"nothing more is sent: the server answered {status} Because."
                     self.assertEqual(self.said, [f"Job {JOB}: {words}"])
                     self.assertNotIn(KEY, self.said[0])
+
+    def test_what_is_no_refusal_of_a_synctail_server_is_tried_again(self):
+        elsewhere = {"Location": "https://other.example/v1/sync/job"}
+        for reaction, words in (
+            (answer(404, {"message": "no Route matched"}), "it answered 404"),
+            (answer(403, {"error": "forbidden"}), "it answered 403"),
+            (problem(404, "not-found", detail="No."), "it answered 404: No."),
+            (problem(421, "misdirected"), "it answered 421"),
+            (answer(301, {}, elsewhere), "it leads to https://other.example: name that one"),
+            (answer(308, {}, {"Location": "/v1/"}), "it answered 308"),
+        ):
+            with self.subTest(words=words):
+                self.said.clear()
+                self.server.seen.clear()
+                job = self.job()
+                self.server.reactions = [reaction] * 4
+                job.inserted(3)
+
+                wait_s = self.settle(job)
+                for _ in range(4):
+                    wait_s = self.advance(job, wait_s)
+                self.finish(job)
+
+                down, up = self.said
+                self.assertIn(f"({words}); it is tried again until that works", down)
+                self.assertIn("answers again", up)
+                self.assertEqual(self.server.posts[-1].events[-1]["status"], "completed")
+                self.assertTrue(job.close(0))
 
     def refusing(self, *bad):
         """The server takes no request with one of these texts in it."""

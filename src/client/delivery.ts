@@ -8,6 +8,21 @@ export const BACKOFF_MS = { first: 200, last: 10_000 };
 const TOLD_TRIES = 3;
 /** A request without an answer is given up after so many milliseconds, and sent again. */
 const ANSWER_MS = 30_000;
+/** Where jobs are created. */
+export const JOBS_PATH = "/v1/sync/job";
+/** Problems of what was sent, which would come again; others may pass, or are another server's. */
+const OF_WHAT_WAS_SENT = [
+  "invalid-request",
+  "job-exists",
+  "job-ended",
+  "not-outside",
+  "producer-fenced",
+  "producer-out-of-order",
+  "counter-went-back",
+  "body-too-large",
+];
+/** Problems of the key, which a worker that goes on has for good. */
+const OF_THE_KEY = ["unauthenticated", "forbidden"];
 
 /** A request as it is handed to `fetch`. */
 export interface Posted {
@@ -56,8 +71,8 @@ export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): str
 }
 
 /**
- * Posts the body. No answer, 408, 429 and 5xx mean: the same once more, after `Retry-After` or a
- * growing wait.
+ * Posts the body. No answer, 408, 429, 5xx and what no synctail server there has said mean: the same
+ * once more, after `Retry-After` or a growing wait.
  *
  * @param given ends the tries when it fires
  * @param onSilence called once after some tries, with the reason in words
@@ -75,11 +90,45 @@ export async function deliver(
   for (let tries = 1;; tries++) {
     if (given.aborted) return { kind: "abandoned" };
     const answer = await attempt(endpoint, path, body, headers);
-    if (answer.kind !== "unanswered") return answer;
-    if (tries === TOLD_TRIES) onSilence(answer.reason);
-    await sleep(clock, answer.waitMs || waitMs * (0.5 + Math.random() / 2), given);
+    if (answer.kind === "done") return answer;
+    if (answer.kind === "refused" && isFinal(answer.problem, path)) return answer;
+    const { reason, waitMs: afterMs } = answer.kind === "unanswered"
+      ? answer
+      : { reason: `${endpoint.server} answers ${wordsOf(answer)}`, waitMs: 0 };
+    if (tries === TOLD_TRIES) onSilence(reason);
+    await sleep(clock, afterMs || waitMs * (0.5 + Math.random() / 2), given);
     waitMs = Math.min(waitMs * 2, BACKOFF_MS.last);
   }
+}
+
+function isFinal(problem: unknown, path: string): boolean {
+  return OF_THE_KEY.includes(codeOf(problem)) || isOfWhatWasSent(problem, path !== JOBS_PATH);
+}
+
+function wordsOf({ status, problem }: { readonly status: number; readonly problem: unknown }) {
+  const { detail } = membersOf(problem);
+  return `${status}${typeof detail === "string" ? `: ${detail}` : ""}`;
+}
+
+/**
+ * Whether the same would be refused again.
+ *
+ * @param created whether it was of a job that was there: only that can be gone, and where none can be
+ *   created is no server
+ */
+export function isOfWhatWasSent(problem: unknown, created: boolean): boolean {
+  const code = codeOf(problem);
+  return OF_WHAT_WAS_SENT.includes(code) || (code === "not-found" && created);
+}
+
+/** The last part of a problem's type; "" where it is none of a synctail server. */
+export function codeOf(problem: unknown): string {
+  return /\/problems\/([a-z-]+)$/.exec(String(membersOf(problem).type))?.[1] ?? "";
+}
+
+/** What JSON has inside; nothing where it is no object. */
+export function membersOf(problem: unknown): { readonly [name: string]: unknown } {
+  return typeof problem === "object" && problem !== null ? { ...problem } : {};
 }
 
 /**

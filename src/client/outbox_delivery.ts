@@ -1,5 +1,5 @@
 /** Tells the server what an outbox holds, until the end of the job. */
-import { type Answer, deliver, type Endpoint, unusable } from "./delivery.ts";
+import { type Answer, codeOf, deliver, type Endpoint, JOBS_PATH, unusable } from "./delivery.ts";
 import type { NewJob } from "./new_job.ts";
 import type { Outbox, WireEvent } from "./outbox.ts";
 
@@ -131,7 +131,7 @@ export class OutboxDelivery {
   }
 
   async #create(body: string): Promise<boolean> {
-    const answer = await this.#post("/v1/sync/job", body, {});
+    const answer = await this.#post(JOBS_PATH, body, {});
     return answer.kind === "done" || this.#giveUp(answer);
   }
 
@@ -140,7 +140,7 @@ export class OutboxDelivery {
    * one that it does not take is found by halves and left out; the end never is.
    */
   async #tell(events: readonly WireEvent[]): Promise<boolean> {
-    const path = `/v1/sync/job/${this.#options.jobId}/events`;
+    const path = `${JOBS_PATH}/${this.#options.jobId}/events`;
     // A sign of life appends nothing, so it needs no number.
     const stamp: Record<string, string> = events.length === 0
       ? {}
@@ -205,9 +205,9 @@ export class OutboxDelivery {
 
   #giveUp(answer: Answer): false {
     if (answer.kind !== "refused") return false;
-    const type = String(answer.problem?.type ?? "");
-    if (type.endsWith("/job-ended")) this.#options.onStop("ended");
-    if (type.endsWith("/producer-fenced")) this.#options.onStop("fenced");
+    const code = codeOf(answer.problem);
+    if (code === "job-ended") this.#options.onStop("ended");
+    if (code === "producer-fenced") this.#options.onStop("fenced");
     const { jobId } = this.#options;
     this.#options.onFault(`Cannot tell the server of job ${jobId} any more: ${wordsOf(answer)}`);
     return false;
@@ -220,7 +220,7 @@ type Refusal = Extract<Answer, { readonly kind: "refused" }>;
 /** Whether it is about an event, so that others may be taken. */
 function isOfEvents(answer: Answer): answer is Refusal {
   return answer.kind === "refused" &&
-    /\/(invalid-request|body-too-large)$/.test(String(answer.problem?.type ?? ""));
+    ["invalid-request", "body-too-large"].includes(codeOf(answer.problem));
 }
 
 function wordsOf({ problem, status }: Refusal): string {

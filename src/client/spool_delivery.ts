@@ -1,6 +1,15 @@
 /** Tells the server what a spool holds, until the end of the job or of our patience. */
 import { type Clock, sleep } from "../clock.ts";
-import { attempt, BACKOFF_MS, type Endpoint, type Unanswered } from "./delivery.ts";
+import {
+  attempt,
+  BACKOFF_MS,
+  codeOf,
+  type Endpoint,
+  isOfWhatWasSent,
+  JOBS_PATH,
+  membersOf,
+  type Unanswered,
+} from "./delivery.ts";
 import type { Spool, SpooledRequest } from "./spool.ts";
 
 /** How long events wait at most for others to come along, in milliseconds. */
@@ -13,17 +22,6 @@ const LIVES_A_LEASE = 3;
 const FULL_BYTES = 64 * 1024;
 /** When to try again after we were not let in: a key may have been made since, in milliseconds. */
 const SHUT_OUT_MS = 60_000;
-/** Problems of what was sent, which would come again; others may pass, or are another server's. */
-const OF_WHAT_WAS_SENT = [
-  "invalid-request",
-  "job-exists",
-  "job-ended",
-  "not-outside",
-  "producer-fenced",
-  "producer-out-of-order",
-  "counter-went-back",
-  "body-too-large",
-];
 /** Why there is no server is said by whoever looks for it. */
 const NOWHERE: Unanswered = { kind: "unanswered", waitMs: 0, reason: "" };
 /** How often progress is worth telling as long as no server has said so, in milliseconds. */
@@ -145,7 +143,7 @@ export class SpoolDelivery {
     const { job } = spool;
     const server = await endpoint(this.#failures > 0);
     const request = spool.created ? spool.take() : undefined;
-    const path = spool.created ? `/v1/sync/job/${job.id}/events` : "/v1/sync/job";
+    const path = spool.created ? `${JOBS_PATH}/${job.id}/events` : JOBS_PATH;
     // A sign of life appends nothing, so it needs no number.
     const stamp: Record<string, string> = request
       ? { "Producer-Id": job.producer, "Producer-Seq": `${request.number}` }
@@ -159,9 +157,7 @@ export class SpoolDelivery {
     this.#reason = "";
     if (answer.kind === "refused") {
       const { status, problem } = answer;
-      const code = codeOf(problem);
-      // Only a job that was there can be gone: where none can be created is no server.
-      const final = OF_WHAT_WAS_SENT.includes(code) || (code === "not-found" && spool.created);
+      const final = isOfWhatWasSent(problem, spool.created);
       if (final) return this.#refused(status, problem, request);
       const at = status === 404 ? ` at ${server?.server}${path}` : "";
       return await this.#isShutOut(wordsOf(status, problem, at), signal);
@@ -266,13 +262,4 @@ export class SpoolDelivery {
 function wordsOf(status: number, problem: unknown, at = ""): string {
   const { detail } = membersOf(problem);
   return `it answers ${status}${at}${typeof detail === "string" ? `: ${detail}` : ""}`;
-}
-
-/** The last part of a problem's type; "" where it is none of a synctail server. */
-function codeOf(problem: unknown): string {
-  return /\/problems\/([a-z-]+)$/.exec(String(membersOf(problem).type))?.[1] ?? "";
-}
-
-function membersOf(problem: unknown): { readonly [name: string]: unknown } {
-  return typeof problem === "object" && problem !== null ? { ...problem } : {};
 }

@@ -137,7 +137,8 @@ test("a worker that attaches waits half a minute for its job to be created, and 
     fetch: () => {
       asked++;
       const detail = "There is nothing here under this id or path for this key";
-      return Promise.resolve(Response.json({ detail }, { status: 404 }));
+      const type = "/problems/not-found";
+      return Promise.resolve(Response.json({ type, detail }, { status: 404 }));
     },
   });
   const passes = async (ms: number) => {
@@ -305,6 +306,45 @@ test("a refusal ends the delivery, is told once, and never thrown", async () => 
   assert.deepEqual([delivered, requests.length, faults.length], [false, 1, 1]);
   assert.match(faults[0], /not known here/);
 });
+
+for (
+  const [who, status, body, words] of [
+    ["a gateway's JSON", 404, { message: "no Route matched" }, "404"],
+    ["a gateway that lets nobody in", 403, { error: "forbidden" }, "403"],
+    [
+      "a server under another path",
+      404,
+      { type: "/problems/not-found", detail: "No." },
+      "404: No.",
+    ],
+    ["a server of another name", 421, { type: "/problems/misdirected" }, "421"],
+  ] as const
+) {
+  test(`a job is kept where ${who} answers instead`, async () => {
+    let lost = true;
+    const { clock, requests, faults, job } = bench(() =>
+      lost ? Response.json(body, { status }) : taken()
+    );
+    const passes = async (seconds: number) => {
+      for (let spent = 0; spent < seconds; spent++) {
+        clock.advance(1_000);
+        await turns();
+      }
+    };
+
+    job.inserted(3);
+    await passes(5);
+    const said = [...faults];
+    lost = false;
+    const ended = job.end();
+    await passes(20);
+
+    assert.equal(said.length, 1);
+    assert.ok(said[0].endsWith(`answers ${words}; it is tried again until that works`), said[0]);
+    assert.equal(await ended, true);
+    assert.match(requests.at(-1)?.body ?? "", /"inserted":3.*"completed"/);
+  });
+}
 
 test("a producer whose name another has taken stops its work", async () => {
   const fenced = { type: "/problems/producer-fenced", detail: "Another has posted" };

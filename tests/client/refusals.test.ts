@@ -116,8 +116,9 @@ test("an end that the server does not take is told, and is the end of the delive
 });
 
 test("a refusal that is not about an event ends the delivery at once", async () => {
+  const problem = { type: "/problems/not-outside", detail: "no" };
   const { requests, faults, job } = bench(({ path }) =>
-    path.endsWith("/events") ? Response.json({ message: "no" }, { status: 400 }) : taken()
+    path.endsWith("/events") ? Response.json(problem, { status: 409 }) : taken()
   );
 
   job.inserted();
