@@ -20,6 +20,9 @@ const FILL = 50;
 /** Syncs are asked for again at most this often, in milliseconds. */
 const SYNCS_MS = 2_000;
 
+/** What a filter by status can be, in words. @type {Readonly<Record<string, string>>} */
+const STATUS_FILTERS = { active: "On the way", ended: "Over", ...STATUS_WORDS };
+
 /** Kept while other views are shown, so that coming back shows the list at once. */
 const store = new JobsStore(ENDED_MAX);
 
@@ -42,8 +45,10 @@ export function homeView(place, query) {
   );
   const none = h("p", { class: "empty", hidden: true }, "No job matches.");
   const nothing = firstSteps();
+  const status = query.get("status") ?? "";
+  const isStatus = status === "" || Object.hasOwn(STATUS_FILTERS, status);
   store.filter = {
-    status: query.get("status") ?? "",
+    status: isStatus ? status : "",
     sync: query.get("sync") ?? "",
     tag: query.get("tag") ?? "",
     text: query.get("q") ?? "",
@@ -64,6 +69,10 @@ export function homeView(place, query) {
   );
 
   const frames = inFrames(draw);
+  if (!isStatus) {
+    changeFilter(store.filter); // the address says what is shown
+    notice(`There is no status "${status}": jobs of any status are shown.`);
+  }
   const stream = listStream(place, store, (frame, news) => {
     const known = frame.type !== "progress" || cards.take(listedOf(frame));
     if (news !== undefined || (store.complete && !known)) askSyncs();
@@ -174,9 +183,7 @@ function filterBar(filter, onChange) {
     "select",
     { id: "filter-status", onchange: tell },
     h("option", { value: "" }, "Any status"),
-    h("option", { value: "active" }, "On the way"),
-    h("option", { value: "ended" }, "Over"),
-    ...Object.entries(STATUS_WORDS).map(([value, words]) => h("option", { value }, words)),
+    ...Object.entries(STATUS_FILTERS).map(([value, words]) => h("option", { value }, words)),
   );
   const sync = h(
     "select",

@@ -79,6 +79,20 @@ test("the list shows of a failure's reason what fits in two lines, and all of it
   assert.ok(phone.share > 0.85, `${phone.share}`);
 });
 
+test("a status that there is not filters nothing, and is said", async (t) => {
+  const server = await testServer(t);
+  await workersJob(server);
+  const page = await signedInPage(t, server, "?status=foo&sync=users");
+  await page.until(`document.querySelector(".job-row")`);
+
+  const shown = await page.run(`document.querySelector("#filter-status").selectedOptions[0].text`);
+  const address = await page.run("location.search");
+  const said = await page.text();
+
+  assert.deepEqual([shown, address], ["Any status", "?sync=users"]);
+  assert.match(said, /There is no status "foo": jobs of any status are shown\./);
+});
+
 test("a log line of several lines shows that there are more, and whole below", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "crm", total: 100 });
