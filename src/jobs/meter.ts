@@ -1,5 +1,6 @@
 /** From a source's running totals to what viewers are shown: percent, rates and time left. */
 import type { SourceProgress } from "../sources/source.ts";
+import { secondsLeft } from "./time_left.ts";
 import { entitiesDone, type Progress } from "../sync/progress.ts";
 
 /** Rates are means over this many milliseconds. */
@@ -45,7 +46,7 @@ export class Meter {
       bytesTotal: totals.bytesTotal,
       ratePerS: tenth(ratePerS),
       bytesPerS: bytesPerS === undefined ? undefined : Math.round(bytesPerS),
-      etaS: etaS(totals, done, ratePerS, bytesPerS),
+      etaS: secondsLeft({ ...totals, ratePerS, bytesPerS }, done, spanMs),
       phase: totals.phase,
       current: totals.current,
       warnings: totals.warnings,
@@ -81,20 +82,6 @@ export class Meter {
 export function settled(progress: Progress, completed: boolean): Progress {
   const { ratePerS: _, bytesPerS: _b, etaS: _e, current: _c, ...rest } = progress;
   return completed && rest.percent !== undefined ? { ...rest, percent: 100 } : rest;
-}
-
-function etaS(
-  totals: SourceProgress,
-  done: number,
-  ratePerS: number | undefined,
-  bytesPerS: number | undefined,
-): number | undefined {
-  const left = totals.bytesTotal && bytesPerS
-    ? (totals.bytesTotal - (totals.bytesDone ?? 0)) / bytesPerS
-    : totals.total && ratePerS
-    ? (totals.total - done) / ratePerS
-    : undefined;
-  return left === undefined ? undefined : Math.max(0, Math.round(left));
 }
 
 function tenth(value: number | undefined): number | undefined {

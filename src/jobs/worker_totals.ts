@@ -4,6 +4,7 @@ import { TYPES_MAX } from "../sync/event_limits.ts";
 import type { Job } from "../sync/job.ts";
 import type { Counters } from "../sync/producer.ts";
 import { entitiesDone, type Progress } from "../sync/progress.ts";
+import { secondsLeft } from "./time_left.ts";
 import type { TypeCounts } from "./type_counts.ts";
 
 /** Rates are means that forget what is older than about this many milliseconds. */
@@ -135,7 +136,7 @@ export function summed(
   return {
     ...measured,
     percent: percentOf(measured, done, { last: was.percent, told: event.percent }),
-    etaS: etaOf(measured, done),
+    etaS: secondsLeft(measured, done, nowMs - (job.startedAtMs ?? nowMs)),
   };
 }
 
@@ -177,18 +178,6 @@ function percentOf(
     : told / 100;
   if (share === undefined) return last;
   return Math.max(last ?? 0, Math.min(100, Math.floor(share * 1000) / 10));
-}
-
-function etaOf(
-  p: Pick<Progress, "total" | "bytesDone" | "bytesTotal" | "ratePerS" | "bytesPerS">,
-  done: number,
-): number | undefined {
-  const left = p.bytesTotal && p.bytesPerS
-    ? (p.bytesTotal - (p.bytesDone ?? 0)) / p.bytesPerS
-    : p.total && p.ratePerS
-    ? (p.total - done) / p.ratePerS
-    : undefined;
-  return left === undefined ? undefined : Math.max(0, Math.round(left));
 }
 
 /** The total once a part of it went from one number to another. @throws {CounterTooLargeError} */

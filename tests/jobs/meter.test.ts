@@ -63,6 +63,19 @@ test("Meter tells rates over the last seconds and the time left at that rate", (
   assert.deepEqual([fast.ratePerS, fast.bytesPerS, fast.etaS], [50, 500, 8]);
 });
 
+test("Meter tells no time left in the first three seconds, nor beyond the total", () => {
+  const meter = new Meter();
+  const left = (inserted: number, atMs: number) =>
+    meter.read(at({ inserted, total: 4_000 }), atMs).etaS;
+
+  assert.deepEqual([left(0, 0), left(1, 1_000), left(200, 2_999)], [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual([left(2_000, 4_000), left(4_000, 8_000), left(4_001, 8_500)], [4, 0, undefined]);
+});
+
 test("settled() takes away what no longer holds, and ends a completed job at 100 percent", () => {
   const running = {
     ...NO_PROGRESS,

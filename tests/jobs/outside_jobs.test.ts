@@ -364,6 +364,21 @@ test("rate, percent and time left follow from what is posted", async () => {
   assert.ok(etaS && Math.abs(etaS - 30) <= 1, `${etaS}`);
 });
 
+test("no time left is told in a job's first three seconds, nor beyond its total", async () => {
+  const { post, job, clock } = await bench();
+  const left = async (inserted: number, ms: number) => {
+    clock.advance(ms);
+    return (await post(job, [at({ inserted }, { total: 4_000 })])).job.progress.etaS;
+  };
+
+  const early = [await left(1, 0), await left(2, 1_000), await left(200, 1_999)];
+  const told = await left(2_000, 1_001);
+  const beyond = await left(4_001, 4_000);
+
+  assert.deepEqual([early, beyond], [[undefined, undefined, undefined], undefined]);
+  assert.ok(told !== undefined && told > 0, `${told}`);
+});
+
 test("percent is what its worker says where no total is known, and never goes back", async () => {
   const { post, job } = await bench();
   const percent = async (event: WorkerEvent) => (await post(job, [event])).job.progress.percent;
