@@ -4,7 +4,7 @@ import process from "node:process";
 import type { Clock } from "../clock.ts";
 import { isTerminalPayload, type Payload } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
-import { countsText, summaryText } from "./words.ts";
+import { countsText, shareOf, summaryText } from "./words.ts";
 
 /** What cli-progress, which ships no types, gives a format function. */
 interface BarChars {
@@ -120,8 +120,7 @@ class BarDisplay implements Display {
       return this.say(summaryText(payload));
     }
     this.#bar ??= started();
-    const percent = typeof payload.percent === "number" ? payload.percent : 0;
-    this.#bar.update(percent, payload);
+    this.#bar.update(shareOf(payload) ?? 0, payload);
   }
 
   say(text: string): void {
@@ -140,7 +139,7 @@ class BarDisplay implements Display {
 function started(): SingleBar {
   const bar = new SingleBar({
     format: (options: BarChars, { progress, value }: BarState, payload: Payload) => {
-      const known = typeof payload.percent === "number";
+      const known = shareOf(payload) !== undefined;
       const columns = process.stdout.columns || COLUMNS;
       const size = Math.max(10, Math.min(30, columns - 50));
       const filled = Math.round(size * progress);
@@ -188,9 +187,8 @@ function ofBytes({ percent, bytes_done, bytes_total }: Payload): string {
 }
 
 function progressLine(payload: Payload, percentShown = false): string {
-  const percent = !percentShown && typeof payload.percent === "number"
-    ? `${payload.percent.toFixed(1)} %${ofBytes(payload)}`
-    : undefined;
+  const share = percentShown ? undefined : shareOf(payload);
+  const percent = share === undefined ? undefined : `${share.toFixed(1)} %${ofBytes(payload)}`;
   const rate = typeof payload.rate_per_s === "number"
     ? `${Math.round(payload.rate_per_s)}/s${payload.paced ? " (paced)" : ""}`
     : payload.paced

@@ -10,6 +10,21 @@ export function countsText(payload: Payload): string {
   return parts.length > 0 ? parts.join(", ") : "nothing yet";
 }
 
+/**
+ * The percent; undefined also where more is done than there was to be: it says 100, and nobody knows
+ * how much is left.
+ */
+export function shareOf(payload: Payload): number | undefined {
+  const { status, percent, total, bytes_done: bytesDone, bytes_total: bytesTotal } = payload;
+  if (typeof percent !== "number") return undefined;
+  const entities = ENTITY_COUNTS.filter((name) => name !== "deleted")
+    .reduce((sum, name) => sum + Number(payload[name] ?? 0), 0);
+  const beyond = bytesTotal
+    ? Number(bytesDone) > Number(bytesTotal)
+    : typeof total === "number" && entities > total;
+  return percent === 100 && beyond && status !== "completed" ? undefined : percent;
+}
+
 /** How a job ended, in one line. */
 export function summaryText(payload: Payload): string {
   const counts = ENTITY_COUNTS.map((name) => `${Number(payload[name] ?? 0)} ${name}`).join(", ");

@@ -11,6 +11,7 @@ import {
   isQuiet,
   percent,
   rate,
+  shareOf,
   shortId,
   STATUS_WORDS,
   title,
@@ -102,9 +103,10 @@ function jobRow(stallAfterMs) {
       }
       setText(what, whatOf(job, stalled));
       setAttribute(what, "title", job.error ?? undefined);
-      setHidden(bar, job.percent === undefined);
-      if (job.percent !== undefined) fill.style.transform = `scaleX(${job.percent / 100})`;
-      setText(share, job.percent === undefined ? "" : percent(job.percent));
+      const part = shareOf(job);
+      setHidden(bar, part === undefined);
+      if (part !== undefined) fill.style.transform = `scaleX(${part / 100})`;
+      setText(share, part === undefined ? "" : percent(part));
       setAttribute(share, "title", isOfBytes(job) ? "of bytes" : undefined);
       setText(tally, counts(job));
       setText(pace, over ? tookOf(job) : paceOf(job));

@@ -2,7 +2,17 @@
 /** How far a job has come: bar, counts, entity types. */
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { duration } from "./time.js";
-import { bytes, COUNTS, isEnded, isOfBytes, number, percent, rate } from "./words.js";
+import {
+  bytes,
+  COUNTS,
+  doneOf,
+  isEnded,
+  isOfBytes,
+  number,
+  percent,
+  rate,
+  shareOf,
+} from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Totals} Totals */
 
@@ -38,7 +48,8 @@ export function progressPanel() {
     /** @param {Totals} totals @param {boolean} quiet whether a rate would be an old one */
     show(totals, quiet) {
       const over = isEnded(totals.status);
-      setText(share, totals.percent === undefined ? undefined : percent(totals.percent));
+      const known = shareOf(totals);
+      setText(share, known === undefined ? undefined : percent(known));
       if (!over && isOfBytes(totals)) share.append(h("small", {}, " of bytes"));
       setText(amount, amountOf(totals));
       setText(pace, over || quiet ? undefined : paceOf(totals));
@@ -48,11 +59,11 @@ export function progressPanel() {
           ? undefined
           : `${duration(totals.eta_s * 1000)} left`,
       );
-      setHidden(bar, totals.percent === undefined);
-      if (totals.percent !== undefined) {
-        fill.style.transform = `scaleX(${totals.percent / 100})`;
-        setAttribute(bar, "aria-valuenow", totals.percent);
-        setAttribute(bar, "aria-valuetext", percent(totals.percent));
+      setHidden(bar, known === undefined);
+      if (known !== undefined) {
+        fill.style.transform = `scaleX(${known / 100})`;
+        setAttribute(bar, "aria-valuenow", known);
+        setAttribute(bar, "aria-valuetext", percent(known));
       }
       setText(phase, over ? undefined : totals.phase);
       setText(current, over ? undefined : totals.current);
@@ -64,8 +75,7 @@ export function progressPanel() {
 
 /** `18,821 of 46,810, 1.2 GiB of 3.0 GiB` @param {Totals} totals */
 function amountOf(totals) {
-  const done = totals.entities_inserted + totals.entities_updated + totals.entities_kept +
-    totals.entities_skipped;
+  const done = doneOf(totals);
   const parts = [];
   if (totals.total !== undefined) parts.push(`${number(done)} of ${number(totals.total)} entities`);
   else if (done > 0) parts.push(done === 1 ? "1 entity" : `${number(done)} entities`);

@@ -13,7 +13,7 @@ import { RateChart } from "./rate_chart.js";
 import { mayRun } from "./runs.js";
 import { Stream } from "./stream.js";
 import { everySecond, now } from "./time.js";
-import { isEnded, isQuiet, percent, STATUS_WORDS } from "./words.js";
+import { isEnded, isQuiet, percent, shareOf, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Frame} Frame */
@@ -198,9 +198,10 @@ function liveJob(place, first, gone) {
   }
 
   function draw() {
-    const share = isEnded(job.status) || job.percent === undefined
+    const part = shareOf(job);
+    const share = isEnded(job.status) || part === undefined
       ? STATUS_WORDS[job.status]
-      : percent(job.percent);
+      : percent(part);
     document.title = `${share} - ${head.name} - synctail`;
     setAttribute(place.root, "data-status", isStalled() ? "stalled" : job.status);
     showStall();

@@ -5,7 +5,7 @@ import { icon } from "./icons.js";
 import { listedFrom } from "./jobs_store.js";
 import { mayRun, runSync } from "./runs.js";
 import { known, showTime } from "./time.js";
-import { isEnded, many, percent, STATUS_WORDS, warningsOf } from "./words.js";
+import { isEnded, many, percent, shareOf, STATUS_WORDS, warningsOf } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
@@ -123,9 +123,8 @@ function syncCard(place, first) {
   /** @param {Listed} given */
   function wordsOf(given) {
     const word = isStalled(given) ? "Stalled" : STATUS_WORDS[given.status];
-    return given.percent === undefined || isEnded(given.status)
-      ? word
-      : `${word}, ${percent(given.percent)}`;
+    const part = shareOf(given);
+    return part === undefined || isEnded(given.status) ? word : `${word}, ${percent(part)}`;
   }
 
   return {

@@ -40,8 +40,28 @@ export function percent(value) {
   return `${value.toFixed(1)} %`;
 }
 
+/**
+ * The percent; undefined also where more is done than there was to be: it says 100, and nobody knows
+ * how much is left.
+ *
+ * @param {Totals} totals
+ */
+export function shareOf(totals) {
+  const { status, percent, total = Infinity, bytes_done = 0, bytes_total } = totals;
+  const beyond = bytes_total ? bytes_done > bytes_total : doneOf(totals) > total;
+  return percent === 100 && beyond && status !== "completed" ? undefined : percent;
+}
+
+/** Entities dealt with; those that were deleted were not in the source. @param {Totals} totals */
+export function doneOf(totals) {
+  return totals.entities_inserted + totals.entities_updated + totals.entities_kept +
+    totals.entities_skipped;
+}
+
 /** Whether the percent is a share of bytes, and not of the entities beside it. @param {Totals} totals */
-export function isOfBytes({ percent, bytes_done = 0, bytes_total }) {
+export function isOfBytes(totals) {
+  const { bytes_done = 0, bytes_total } = totals;
+  const percent = shareOf(totals);
   if (percent === undefined || !bytes_total) return false;
   return Math.abs((bytes_done / bytes_total) * 100 - percent) < 0.11; // it is cut to tenths
 }

@@ -151,6 +151,29 @@ test("a job that completed with warnings is marked so, in the list and on its pa
   assert.equal(status, "Completed, 1 warning");
 });
 
+test("beyond a total there is no percent, on the job's page and in the list", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "more", total: 100 });
+  await job.tell({ type: "progress", entities_inserted: 290 });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const text = await page.until<string>(
+    `document.body.innerText.includes("290 of 100 entities") && document.body.innerText`,
+  );
+  const bar = await page.run(`document.querySelector("[role=progressbar]").hidden`);
+  const title = await page.run("document.title");
+  await page.picture("beyond");
+  await page.open(server.url);
+  const row = await page.until<string>(`document.querySelector(".job-row")?.innerText`);
+  await page.until(`[...document.querySelectorAll(".sync-state")].some((node) =>
+    node.innerText === "In progress")`);
+  await page.open(`${server.url}/job/${job.id}`);
+  await job.tell({ type: "end", status: "completed" });
+  await page.until(`document.querySelector(".share")?.textContent === "100.0 %"`);
+
+  assert.doesNotMatch(text + row, /%| left/);
+  assert.deepEqual([bar, title], [true, "In progress - more - synctail"]);
+});
+
 test("a percent of bytes says so, and nothing done is no amount and no entity type", async (t) => {
   const server = await testServer(t);
   const sized = await workersJob(server, { sync: "sized", total: 100 });
