@@ -9,6 +9,8 @@ import { isEnded, shortId, STATUS_WORDS } from "./words.js";
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").List<Job>} Jobs */
 
+/** Characters of another attempt's reason; all of it is on its own page. */
+const REASON_MAX = 100;
 /** How far back and forth attempts are looked for. */
 const ATTEMPTS_MAX = 10;
 /** Newer jobs of the sync among which later attempts are looked for. */
@@ -100,11 +102,16 @@ export function factsPanel() {
           here
             ? h("span", { "aria-current": "page" }, ...words, " (this one)")
             : h("a", { href: `job/${one.id}` }, ...words, ` ${shortId(one.id)}`),
-          one.error && h("span", { class: "hint" }, ` ${one.error.message}`),
+          one.error && h("span", { class: "hint" }, ` ${shortened(one.error.message)}`),
         );
       }));
     },
   };
+}
+
+/** @param {string} text */
+function shortened(text) {
+  return text.length <= REASON_MAX ? text : `${text.slice(0, REASON_MAX - 1)}\u2026`;
 }
 
 /** @param {string | HTMLElement} name @param {HTMLElement} value */

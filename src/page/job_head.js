@@ -18,7 +18,7 @@ export function jobHead(place, first) {
   const state = h("span", { class: "status" });
   const said = h("span", { class: "unseen", role: "status" });
   const stall = h("p", { class: "stall", role: "status", hidden: true });
-  const error = h("div", { class: "error-box", role: "alert", hidden: true });
+  const error = errorBox();
   const button = (/** @type {string} */ words, /** @type {() => void} */ onclick, kind = "") =>
     h("button", { type: "button", class: kind, onclick }, words);
   const cancel = button("Cancel", () => cancelJob(place, id, name));
@@ -48,7 +48,7 @@ export function jobHead(place, first) {
         h("div", { class: "actions" }, readOnly, curl, again, cancel),
       ),
       stall,
-      error,
+      error.node,
     ],
     /** @param {Job} job @param {{ stalled: boolean, runnable: boolean }} known */
     show(job, { stalled, runnable }) {
@@ -64,12 +64,7 @@ export function jobHead(place, first) {
         told = job.status;
         setText(said, `${name}: ${STATUS_WORDS[job.status]}`);
       }
-      setHidden(error, job.error === null || !over);
-      if (job.error && over && error.childElementCount === 0) {
-        const { code, message } = job.error;
-        error.append(icon("failed"), h("p", {}, message));
-        if (code !== undefined) error.append(h("code", {}, code));
-      }
+      error.show(over ? job.error : null);
       setHidden(cancel, !may || over);
       cancel.disabled = job.status === "cancelling";
       setHidden(again, !may || !over || !runnable);
@@ -79,6 +74,40 @@ export function jobHead(place, first) {
       const silence = heardMs === undefined ? "" : duration(known() - heardMs);
       const words = `Nothing has been heard of this job for ${silence}: it may be stuck.`;
       setText(stall, heardMs === undefined ? undefined : words);
+    },
+  };
+}
+
+/** Why it has failed; of a long reason the first lines, and a button for the rest. */
+function errorBox() {
+  const said = h("div", { class: "error-said", role: "alert" });
+  const words = h("p", { class: "folded" });
+  // Outside of what is read aloud by itself: unfolding says nothing again.
+  const unfold = h("button", { type: "button", class: "small", hidden: true, onclick: turn });
+  const node = h("div", { class: "error-box", hidden: true }, said, unfold);
+  // What does not fit depends on the width.
+  new ResizeObserver(measure).observe(words);
+
+  function turn() {
+    words.classList.toggle("folded");
+    measure();
+  }
+
+  function measure() {
+    const folded = words.classList.contains("folded");
+    setText(unfold, folded ? "Show all of it" : "Show less");
+    setHidden(unfold, folded && words.scrollHeight <= words.clientHeight + 1);
+  }
+
+  return {
+    node,
+    /** @param {import("./wire.d.ts").JobError | null} error */
+    show(error) {
+      setHidden(node, error === null);
+      if (error === null || said.childElementCount > 0) return;
+      words.textContent = error.message;
+      said.append(icon("failed"), words);
+      if (error.code !== undefined) said.append(h("code", {}, error.code));
     },
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
-import { closeBrowser, post, signedInPage, workersJob } from "../support/page.ts";
+import { axe, closeBrowser, post, signedInPage, workersJob } from "../support/page.ts";
 import { testServer } from "../support/server.ts";
 
 after(closeBrowser);
@@ -77,6 +77,53 @@ test("the list shows of a failure's reason what fits in two lines, and all of it
   assert.ok(desk.share > 0.25, `${desk.share}`);
   assert.equal(desk.title, message);
   assert.ok(phone.share > 0.85, `${phone.share}`);
+});
+
+test("a long reason of a failure is folded, and unfolded by the keyboard", async (t) => {
+  const server = await testServer(t);
+  const message = "a line of what went wrong, with some words to it\n".repeat(80) + "the last";
+  const ended = async (message: string, more = {}) => {
+    const job = await workersJob(server, { sync: "users", total: 100, ...more });
+    await job.tell({ type: "end", status: "failed", error: { code: "x", message } });
+    return { id: job.id, url: `${server.url}/job/${job.id}` };
+  };
+  const long = await ended(message);
+  const short = await ended("no route", { retry_of: long.id });
+  const page = await signedInPage(t, server);
+  const FOLD = `document.querySelector(".error-box button")`;
+  const box = `document.querySelector(".error-box")`;
+
+  await page.open(long.url);
+  const word = await page.until<string>(`!${FOLD}?.hidden && ${FOLD}?.textContent`);
+  const folded: number[] = [];
+  for (const [name, width, dark] of [["desk", 1280, false], ["phone", 360, true]] as const) {
+    await page.look({ width, phone: width < 500, dark });
+    folded.push(await page.run<number>(`${box}.clientHeight`));
+    await page.picture(`reason-${name}`);
+  }
+  const breaches = await axe(page);
+  await page.run(`${FOLD}.focus()`);
+  await page.press("Enter");
+  await page.until(`${FOLD}.textContent === "Show less"`);
+  const open = await page.run<number>(`${box}.clientHeight`);
+  const all = await page.run<string>(`document.querySelector(".error-box p").innerText`);
+  await page.press("Enter");
+  await page.until(`${FOLD}.textContent === "Show all of it"`);
+  await page.open(short.url);
+  await page.until(`document.querySelector(".error-box p")?.textContent === "no route"`);
+  const none = await page.run<boolean>(`${FOLD}.hidden`);
+  const before = await page.until<number>(
+    `document.querySelector(".attempts .hint")?.offsetHeight`,
+  );
+  await page.picture("reason-before");
+
+  assert.equal(word, "Show all of it");
+  assert.ok(Math.max(...folded) < 320, `${folded}`);
+  assert.ok(open > 1_000, `${open}`);
+  assert.equal(all, message);
+  assert.equal(none, true);
+  assert.ok(before < 70, `${before}`);
+  assert.deepEqual(breaches, []);
 });
 
 test("a status that there is not filters nothing, and is said", async (t) => {
