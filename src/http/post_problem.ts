@@ -1,5 +1,5 @@
 /** What jobs and the log refuse, as problems. */
-import { NotOutsideError } from "../jobs/outside_jobs.ts";
+import { NotOutsideError } from "../jobs/batch.ts";
 import { ProducerFencedError, ProducerOrderError } from "../jobs/producers.ts";
 import {
   CounterTooLargeError,

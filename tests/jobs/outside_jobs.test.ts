@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NotOutsideError } from "../../src/jobs/batch.ts";
 import { end, WORKER_LOST } from "../../src/jobs/changes.ts";
-import {
-  JobExistsError,
-  NotOutsideError,
-  OutsideJobs,
-  WORKER_LEASE_MS,
-} from "../../src/jobs/outside_jobs.ts";
+import { JobExistsError, OutsideJobs, WORKER_LEASE_MS } from "../../src/jobs/outside_jobs.ts";
 import { NO_STAMP, ProducerFencedError, ProducerOrderError } from "../../src/jobs/producers.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
 import { CounterWentBackError, TooManyTypesError } from "../../src/jobs/worker_totals.ts";
