@@ -19,9 +19,14 @@ export interface LogDownloadOptions {
   readonly lineOf: (entry: Entry) => string;
   /** Cuts those off that leave what they are sent. */
   readonly deadline: WriteDeadline;
+  /** Whether who takes it has lost the right to it. */
+  readonly lapsed: () => boolean;
 }
 
-/** One line an entry. Breaks off when the job is removed meanwhile: the lines would be another's. */
+/**
+ * One line an entry. Breaks off when the job is removed meanwhile, as the lines would be another's, and
+ * when the right to it ends.
+ */
 export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading {
   readonly #options: LogDownloadOptions;
   readonly #utf8 = new TextEncoder();
@@ -48,7 +53,8 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     this.#pulled = true;
-    const { job, through, lineOf } = this.#options;
+    const { job, through, lineOf, lapsed } = this.#options;
+    if (lapsed()) return this.abort();
     while (this.#left > 0) {
       const page = await this.#page();
       if (page.job.epoch !== job.epoch) throw this.#gone(new UnknownJobError("It was removed"));

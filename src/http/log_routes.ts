@@ -56,7 +56,9 @@ const eventsRoute = createRoute({
 });
 
 /** The log lines of a job, and its whole log. */
-export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log, downloads }: Services): void {
+export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
+  const { log, downloads, authenticator } = services;
+
   app.openapi(logsRoute, async (context): Promise<Answer> => {
     const job = await jobFor(context, log, "read");
     const { level = "debug", after = 0, until = job.seq, tail, limit } = context.req.valid("query");
@@ -74,6 +76,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log, downloads }: Serv
     if (type !== JSON_TYPE) {
       const line = type === TEXT ? textLine : (entry: LogEntry) => JSON.stringify(lineJson(entry));
       context.env.keepOpen(); // who takes it may pause
+      const principal = context.get("principal");
       const lines = new LogDownload({
         log,
         job,
@@ -82,6 +85,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log, downloads }: Serv
         limit: limit ?? tail,
         lineOf: (entry) => entry.kind === "log" ? line(entry) : "",
         deadline: downloads,
+        lapsed: () => authenticator.lapse(principal) !== undefined,
       });
       return new Response(lines.stream(), {
         headers: {
@@ -107,6 +111,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log, downloads }: Serv
     const job = await jobFor(context, log, "read");
     const { after = 0 } = context.req.valid("query");
     context.env.keepOpen();
+    const principal = context.get("principal");
     const lines = new LogDownload({
       log,
       job,
@@ -117,6 +122,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, { log, downloads }: Serv
         return `{"id": "${eventId(job.epoch, entry.seq)}", ${text.slice(1)}`;
       },
       deadline: downloads,
+      lapsed: () => authenticator.lapse(principal) !== undefined,
     });
     return new Response(lines.stream(), { headers: { "Content-Type": NDJSON } }) as Answer;
   });

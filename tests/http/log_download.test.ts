@@ -23,6 +23,7 @@ async function bench(options: Partial<LogDownloadOptions> = {}) {
     through: LINES,
     lineOf: ({ seq }) => `${seq}`,
     deadline,
+    lapsed: () => false,
     ...options,
   }).stream();
   return { clock, log, job, deadline, body };
@@ -57,6 +58,18 @@ test("LogDownload breaks off when its job is removed, also when another takes it
     await assert.rejects(reader.read(), UnknownJobError);
     assert.equal(clock.waiting, 0);
   }
+});
+
+test("LogDownload breaks off when the right to it ends", async () => {
+  let lapsed = false;
+  const { body, clock } = await bench({ lapsed: () => lapsed });
+  const reader = body.getReader();
+  await reader.read();
+
+  lapsed = true;
+
+  await assert.rejects(reader.read());
+  assert.equal(clock.waiting, 0);
 });
 
 test("LogDownload of who leaves is done with, and none that was cut off", async () => {

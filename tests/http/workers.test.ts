@@ -221,6 +221,31 @@ test("an upload does not go on once its key is revoked", async (t) => {
   assert.deepEqual([accepted, (await job()).seq], [1, 1]);
 });
 
+test("a download does not go on once its key is revoked", async (t) => {
+  const server = await testServer(t);
+  const { path } = await worker(server);
+  const line = JSON.stringify({ type: "log", message: "x".repeat(10_000) });
+  const headers = {
+    Authorization: `Bearer ${server.key()}`,
+    "Content-Type": "application/x-ndjson",
+  };
+  // More than all buffers between the two hold.
+  const body = `${line}\n`.repeat(3_000);
+  assert.equal((await server.ask(`${path}/events`, { method: "POST", headers, body })).status, 200);
+
+  for (const [part, accept] of [["events", "*/*"], ["logs", "text/plain"]]) {
+    const key = server.key(["read"]);
+    const asked = { headers: { Authorization: `Bearer ${key}`, Accept: accept } };
+    const reader = (await server.ask(`${path}/${part}`, asked)).body!.getReader();
+    await reader.read();
+    server.keys.revoke(key.split("_")[1]);
+
+    await assert.rejects(async () => {
+      while (!(await reader.read()).done);
+    });
+  }
+});
+
 test("an upload does not go on into another job that has taken the id", async (t) => {
   const server = await testServer(t);
   const { created, path, send } = await worker(server);
