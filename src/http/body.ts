@@ -1,6 +1,6 @@
 /** Reading bodies as they arrive, with a limit on time and on memory. */
-import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
+import { turn } from "../event_loop.ts";
 import { Problem } from "./problem.ts";
 
 /** Most bytes of a JSON body, and of one line of NDJSON. */
@@ -188,7 +188,7 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
   let over = false;
   try {
     for (let chunks = 1;; chunks++) {
-      if (chunks % CHUNKS_A_TURN === 0) await new Promise(setImmediate);
+      if (chunks % CHUNKS_A_TURN === 0) await turn();
       const { done, value } = await deadline.before(
         reader.read().catch((cause) => {
           throw bodyCutOff(cause);

@@ -1,7 +1,7 @@
 /** Configured syncs: what there is, and running them. */
-import { setImmediate } from "node:timers";
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { turn } from "../event_loop.ts";
 import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { isoTime } from "../sync/iso_time.ts";
@@ -64,7 +64,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
       .map((ref) => ({ ref, sync: undefined }));
     const items: z.output<typeof SyncSchema>[] = [];
     for (const { ref, sync } of [...configured, ...registered]) {
-      if (items.length % SYNCS_A_TURN === SYNCS_A_TURN - 1) await new Promise(setImmediate);
+      if (items.length % SYNCS_A_TURN === SYNCS_A_TURN - 1) await turn();
       const ofSync = { tenant, syncId: ref.id, limit: 1 };
       const { items: [last] } = await log.list(ofSync);
       const { items: [success] } = await log.list({ ...ofSync, statuses: ["completed"] });

@@ -1,6 +1,6 @@
 /** Work in slices, so that heartbeats and fan-out never wait for it. */
-import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
+import { turn } from "../event_loop.ts";
 
 /** Work is handed back to the event loop after this many milliseconds. */
 const SLICE_MS = 8;
@@ -22,7 +22,7 @@ export class TimeSlice {
 
   /** Lets the event loop turn once, and starts the next slice. */
   async turn(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
     this.#startMs = this.#clock.monotonic();
   }
 }

@@ -843,8 +843,9 @@ test("directorySource({maxPerS}) spends the time that the pace asks for, and say
   for (let done = false; !done;) {
     const turn = new Promise<"turn">((resolve) => setImmediate(() => resolve("turn")));
     const result = await Promise.race([next, turn]);
-    if (result === "turn") clock.advance(50);
-    else {
+    if (result === "turn") {
+      if (clock.waiting > 0) clock.advance(50); // else it is at work
+    } else {
       done = result.done === true;
       if (!done && result.value?.type === "progress") progress.push(result.value);
       next = events.next();
