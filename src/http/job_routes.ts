@@ -9,6 +9,7 @@ import type { HttpEnv } from "./env.ts";
 import { jobJson } from "./job_json.ts";
 import { Problem } from "./problem.ts";
 import { JobListQuerySchema, JobListSchema, JobSchema } from "./schemas.ts";
+import { removeAll } from "../jobs/removals.ts";
 import type { Syncs } from "../jobs/syncs.ts";
 import type { Services } from "./services.ts";
 
@@ -110,9 +111,8 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     let cursor: string | undefined;
     do { // from the newest on, so that jobs that come meanwhile do not make it endless
       const page = await log.list({ tenant, limit: LIST_LIMIT_MAX, cursor });
-      for (const job of page.items) {
-        if (await remove(keyOf(job), context.get("requestId"))) removed++;
-      }
+      const requestId = context.get("requestId");
+      removed += await removeAll(page.items.map(keyOf), (key) => remove(key, requestId));
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
     await log.forgetSyncs(tenant);

@@ -1,7 +1,9 @@
 /** Keeps the log from growing without end. */
 import type { Clock } from "../clock.ts";
+import { turn } from "../event_loop.ts";
 import { type EventLog, StorageFullError, UnknownJobError } from "../log/event_log.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
+import { removeAll } from "./removals.ts";
 
 /** How often the log is looked at, in milliseconds. */
 const EVERY_MS = 60_000;
@@ -52,10 +54,11 @@ export class Retention {
   async run(): Promise<void> {
     const { log, clock, ageMs, entriesMax, bytesMax } = this.#options;
     await log.collect();
-    await this.#each(
-      () => log.prunable({ endedBeforeMs: clock.now() - ageMs }),
-      (key) => log.remove(key),
-    );
+    while (!this.#stopped) {
+      const old = await log.prunable({ endedBeforeMs: clock.now() - ageMs });
+      if (old.length === 0) break;
+      await removeAll(old, (key) => log.remove(key));
+    }
     await this.#each(
       () => log.prunable({ untrimmed: true }),
       (key) => this.#trim(key, { entriesMax, progressMax: PROGRESS_MAX }),
@@ -96,7 +99,7 @@ export class Retention {
 
   async #trim(key: JobKey, limits: Parameters<EventLog["trim"]>[1]): Promise<void> {
     try {
-      while (!this.#stopped && await this.#options.log.trim(key, limits));
+      while (!this.#stopped && await this.#options.log.trim(key, limits)) await turn();
     } catch (cause) {
       if (!(cause instanceof UnknownJobError)) throw cause; // removed meanwhile
     }

@@ -1,6 +1,7 @@
 /** The EventLog in one SQLite file: what survives kill -9. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
+import { turn } from "../event_loop.ts";
 import type { LogLevel, Seq } from "../sync/entry.ts";
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
@@ -71,6 +72,9 @@ export class SqliteLog implements EventLog {
   readonly #fresh = new FreshEntries<JobRow>();
   /** Whether entries may have been removed that the WAL still holds: also by a process that was killed. */
   #overwritten = true;
+  #collecting: Promise<void> | undefined;
+  /** Follows the one that is under way. */
+  #collectNext: Promise<void> | undefined;
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this schema's to open */
   constructor(options: SqliteLogOptions) {
@@ -238,11 +242,9 @@ export class SqliteLog implements EventLog {
     return removed;
   }
 
-  async collect(): Promise<void> {
-    while (await this.#commits.run(() => this.#retention.collect(), true)) this.#overwritten = true;
-    if (!this.#overwritten) return;
-    // The pages that were overwritten may be in the WAL still as they were.
-    this.#overwritten = !await this.#checkpoints.truncate();
+  /** Once for all who ask meanwhile: what was removed before is gone then. */
+  collect(): Promise<void> {
+    return this.#collectNext ??= this.#collectAfter(this.#collecting);
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
@@ -265,6 +267,19 @@ export class SqliteLog implements EventLog {
     await this.#commits.close();
     await this.#checkpoints.close();
     this.#db.close();
+  }
+
+  async #collectAfter(before: Promise<void> | undefined): Promise<void> {
+    await before?.catch(() => {}); // its own callers are told
+    this.#collecting = this.#collectNext;
+    this.#collectNext = undefined;
+    while (await this.#commits.run(() => this.#retention.collect(), true)) {
+      this.#overwritten = true;
+      await turn();
+    }
+    if (!this.#overwritten) return;
+    // The pages that were overwritten may be in the WAL still as they were.
+    this.#overwritten = !await this.#checkpoints.truncate();
   }
 
   #row(key: JobKey) {

@@ -10,6 +10,8 @@ import { NO_LOGS } from "./sqlite_entry_rows.ts";
 const SLICE = 2_000;
 /** And most bytes of their bodies: what is removed passes through the WAL, also on a full disk. */
 const SLICE_BYTES = 256 * 1024;
+/** What a removed job counts for beside them: the page that its entries lie on. */
+const PER_JOB_BYTES = 4 * 1024;
 
 /** Every method is to be called inside a commit. */
 export class SqliteRetention {
@@ -51,16 +53,29 @@ export class SqliteRetention {
 
   /** A slice of the entries of removed jobs; true when there is more to do. */
   collect(): boolean {
-    const found = this.#sql("SELECT job FROM removed LIMIT 1").get();
-    if (!found) return false;
-    const rows = this.#sql(
-      `SELECT seq, length(body) AS size FROM entries WHERE job = ? ORDER BY seq LIMIT ${SLICE}`,
-    ).all(found.job) as unknown as { seq: number; size: number }[]; // own table
-    let size = 0;
-    const last = rows.find((row) => (size += row.size) > SLICE_BYTES) ?? rows.at(-1);
-    if (last) this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(found.job, last.seq);
-    else this.#sql("DELETE FROM removed WHERE job = ?").run(found.job);
+    const room = { entries: SLICE, bytes: SLICE_BYTES };
+    while (room.entries > 0 && room.bytes > 0) {
+      const found = this.#sql("SELECT job FROM removed LIMIT 1").get();
+      if (!found) return room.bytes < SLICE_BYTES;
+      this.#collectOf(found.job as number, room); // its own column
+    }
     return true;
+  }
+
+  /** As many of the job's entries as there is room for, at least one; the job with the last of them. */
+  #collectOf(job: number, room: { entries: number; bytes: number }): void {
+    const rows = this.#sql(
+      "SELECT seq, length(body) AS size FROM entries WHERE job = ? ORDER BY seq LIMIT ?",
+    ).all(job, room.entries) as unknown as { seq: number; size: number }[]; // own table
+    const all = rows.length < room.entries;
+    room.bytes -= PER_JOB_BYTES;
+    const last = rows.findIndex(({ size }) => (room.bytes -= size) <= 0);
+    room.entries -= rows.length;
+    const end = last < 0 ? rows.length - 1 : last;
+    if (end >= 0) {
+      this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(job, rows[end].seq);
+    }
+    if (all && end === rows.length - 1) this.#sql("DELETE FROM removed WHERE job = ?").run(job);
   }
 
   /** Leaves the last of the superseded progress entries in each of `most` stretches of the log. */

@@ -412,3 +412,27 @@ test("SqliteLog collect() comes back to what a reader of the file has kept in th
 
   assert.deepEqual([removed, beside, held()], [true, [false, true], [false, false]]);
 });
+
+test("SqliteLog remove() of many at once empties the WAL once for all of them", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const jobs = [];
+  for (let n = 0; n < 50; n++) {
+    const { job } = await log.create(newJob());
+    await log.append(job, () => ({ facts: [line("a secret"), line("x".repeat(10_000))] }));
+    jobs.push(job);
+  }
+  const { prepare } = DatabaseSync.prototype;
+  t.after(() => void (DatabaseSync.prototype.prepare = prepare));
+  let emptied = 0;
+  DatabaseSync.prototype.prepare = function (text) {
+    if (text.includes("TRUNCATE")) emptied++;
+    return prepare.call(this, text);
+  };
+
+  const removed = await Promise.all(jobs.map((job) => log.remove(job)));
+  const held = ["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret"));
+
+  assert.ok(removed.every(Boolean));
+  assert.deepEqual([held, emptied], [[false, false], 1]);
+});

@@ -1,0 +1,32 @@
+/** Removing many jobs. */
+import { turn } from "../event_loop.ts";
+import { StorageFullError } from "../log/event_log.ts";
+import type { JobKey } from "../sync/ids.ts";
+
+/** Jobs that one commit removes: what they held is overwritten together, and others wait no longer. */
+const AT_ONCE = 50;
+
+/**
+ * Removes the jobs, and lets others work in between.
+ *
+ * @param remove whether there was one, as EventLog.remove
+ * @returns how many there were
+ */
+export async function removeAll(
+  keys: readonly JobKey[],
+  remove: (key: JobKey) => Promise<boolean>,
+): Promise<number> {
+  let removed = 0;
+  for (let at = 0; at < keys.length; at += AT_ONCE) {
+    const part = keys.slice(at, at + AT_ONCE);
+    const outcomes = await Promise.allSettled(part.map(remove));
+    for (const [n, outcome] of outcomes.entries()) {
+      if (outcome.status === "fulfilled") removed += Number(outcome.value);
+      // On a full disk there may be room for each where there is none for all of them.
+      else if (outcome.reason instanceof StorageFullError) removed += Number(await remove(part[n]));
+      else throw outcome.reason;
+    }
+    await turn();
+  }
+  return removed;
+}
