@@ -3,6 +3,8 @@ import type { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Posted } from "../jobs/outside_jobs.ts";
 import { NO_STAMP, type Stamp } from "../jobs/producers.ts";
+import { TimeSlice } from "../sources/time_slice.ts";
+import { EVENTS_MAX } from "../sync/event_limits.ts";
 import type { Epoch, JobKey } from "../sync/ids.ts";
 import { requireRight } from "./access.ts";
 import { linesOf, mayNameProto, parseJson } from "./body.ts";
@@ -71,9 +73,18 @@ class Post {
   /** One event or an array of events: all or nothing. */
   async whole(value: unknown): Promise<void> {
     const many = Array.isArray(value);
-    const events = (many ? value : [value]).map((each, index) =>
-      this.#event(each, many ? [index] : [], {})
-    );
+    const values = many ? value : [value];
+    if (values.length > EVENTS_MAX) {
+      const detail = `An array may have at most ${EVENTS_MAX} events, and this one has ` +
+        `${values.length}; one event a line (application/x-ndjson) may be any number`;
+      throw new Problem("body-too-large", detail);
+    }
+    const slice = new TimeSlice(this.#services.clock);
+    const events: WireEvent[] = [];
+    for (const [index, each] of values.entries()) {
+      if (slice.over) await slice.turn();
+      events.push(this.#event(each, many ? [index] : [], {}));
+    }
     const end = events.findIndex(({ type }) => type === "end");
     if (end >= 0 && end < events.length - 1) {
       throw invalid([{ pointer: `/${end + 1}`, detail: "nothing may follow the end" }]);

@@ -130,9 +130,21 @@ function depthAtMost(value: unknown, levels: number): boolean {
 }
 
 export const tags = z.array(z.string().min(1).max(TAG_MAX)).max(TAGS_MAX);
-/** Any JSON object that is not nested without end. */
-export const anyObject = z.record(z.string().max(MEMBER_MAX), z.unknown())
-  .refine((value) => depthAtMost(value, DEPTH_MAX), `expected at most ${DEPTH_MAX} levels`);
+/** Any JSON object that is not nested without end. A record of zod's takes 3 us a member. */
+export const anyObject = z.custom<Record<string, unknown>>().superRefine((value, context) => {
+  const message = faultOf(value);
+  if (message) context.addIssue({ code: "custom", message });
+}).openapi({ type: "object", additionalProperties: {} });
+
+function faultOf(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return "expected an object";
+  }
+  if (Object.keys(value).some((name) => name.length > MEMBER_MAX)) {
+    return `expected members with names of at most ${MEMBER_MAX} characters`;
+  }
+  return depthAtMost(value, DEPTH_MAX) ? undefined : `expected at most ${DEPTH_MAX} levels`;
+}
 
 /** In a URL, as EventSource can send no headers. */
 const ticket = z.string().max(4_000).openapi({

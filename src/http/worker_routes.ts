@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { JobExistsError } from "../jobs/outside_jobs.ts";
 import { TooManyJobsError } from "../log/event_log.ts";
+import { EVENTS_MAX } from "../sync/event_limits.ts";
 import type { JobId } from "../sync/ids.ts";
 import { keyOf } from "../sync/job.ts";
 import { actingFor, jobFor, requireScope } from "./access.ts";
@@ -52,7 +53,9 @@ const eventsRoute = createRoute({
     body: {
       required: false,
       content: {
-        "application/json": { schema: z.union([EventSchema, z.array(EventSchema)]) },
+        "application/json": {
+          schema: z.union([EventSchema, z.array(EventSchema).max(EVENTS_MAX)]),
+        },
         "application/x-ndjson": { schema: z.string() },
       },
     },

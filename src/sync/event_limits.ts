@@ -13,6 +13,8 @@ export const LEASE_S_MAX = 7 * 24 * 3600;
 export const MEMBER_MAX = 100;
 export const DEPTH_MAX = 20;
 
+/** Events of an array, which one commit takes whole. */
+export const EVENTS_MAX = 10_000;
 /** Characters of a log line, and of what is said of an end. */
 export const MESSAGE_MAX = 64 * 1024;
 /** Characters of the code of an error. */

@@ -363,6 +363,12 @@ for (
     ["an unknown field", { type: "progress", "a/b": 1 }, "/a~1b"],
     ["a level that is none", { type: "log", level: "loud", message: "x" }, "/level"],
     ["no message", { type: "log" }, "/message"],
+    ["fields that are none", { type: "log", message: "x", fields: ["x"] }, "/fields"],
+    [
+      "a field of a long name",
+      { type: "log", message: "x", fields: { ["x".repeat(101)]: 1 } },
+      "/fields",
+    ],
     ["a time that is none", { type: "log", message: "x", time: "now" }, "/time"],
     ["a status that ends nothing", { type: "end", status: "pending" }, "/status"],
     [
@@ -415,6 +421,20 @@ test("bodies that are no UTF-8, no JSON or of another type are refused", async (
     /^413,.*x-ndjson/,
   );
   assert.match(String(await post("x".repeat(1024 * 1024 + 1), "application/x-ndjson")), /^413,/);
+});
+
+test("an array has at most 10,000 events, and is taken whole or not at all", async (t) => {
+  const server = await testServer(t);
+  const { post, job } = await worker(server);
+  const events = Array.from({ length: 10_001 }, () => ({ type: "log", message: "x" }));
+
+  const refused = await post(events);
+  const before = await job();
+  const taken = await post(events.slice(1));
+
+  assert.equal(refused.status, 413);
+  assert.match(refused.detail, /at most 10000 events, and this one has 10001; .*x-ndjson/);
+  assert.deepEqual([before.seq, taken.first_seq, taken.last_seq], [0, 1, 10_000]);
 });
 
 test("of a body in which much is wrong the first hundred faults are named, and all counted", async (t) => {
