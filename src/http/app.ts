@@ -8,6 +8,7 @@ import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
 import { UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
+import { clean } from "../sync/clean.ts";
 import { authenticate, requireScope } from "./access.ts";
 import { metricsAnswer } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
@@ -109,6 +110,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     // A runtime may show an empty stream where a request has no body; its headers tell.
     const length = req.header("Content-Length") ?? "0";
     if (length === "0" && req.header("Transfer-Encoding") === undefined) return await next();
+    const encoding = req.header("Content-Encoding") ?? "identity";
+    if (encoding.toLowerCase() !== "identity") {
+      const detail = `The body has Content-Encoding "${clean(encoding)}"; send it as it is`;
+      throw new Problem("unsupported-media-type", detail, {}, { "Accept-Encoding": "identity" });
+    }
     const events = EVENTS_PATH.test(req.path);
     if (events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "")) return await next();
     if (/^application\/json\s*(;|$)/i.test(type ?? "")) {

@@ -104,8 +104,10 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     anywhere: "every request with a body",
   },
   "unsupported-media-type": {
-    meaning: "The body's `Content-Type` is none that is read here, or it has none.",
-    remedy: "Send `Content-Type: application/json`; events may also be `application/x-ndjson`.",
+    meaning: "The body's `Content-Type` is none that is read here, or it has none; or it has a " +
+      "`Content-Encoding`, such as gzip.",
+    remedy: "Send `Content-Type: application/json`; events may also be `application/x-ndjson`. " +
+      "Send no `Content-Encoding`.",
     anywhere: "every request with a body",
   },
   "too-many-requests": {

@@ -7,9 +7,11 @@ import type { Problem } from "./problem.ts";
 
 const ID_MAX = 100;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** The producer as the headers name it; undefined when they do not. @throws {Problem} */
 export function stampOf(context: Context<HttpEnv>): Stamp | undefined {
-  const id = context.req.header("Producer-Id");
+  const id = textOf(context.req.header("Producer-Id"));
   const epoch = numberFrom(context, "Producer-Epoch");
   const number = numberFrom(context, "Producer-Seq");
   if (id === undefined) {
@@ -20,6 +22,16 @@ export function stampOf(context: Context<HttpEnv>): Stamp | undefined {
     throw wrong("Producer-Id", `expected 1 to ${ID_MAX} characters`);
   }
   return { id, epoch: epoch ?? 0, number };
+}
+
+/** A header's bytes come one a character: UTF-8 is the same name as in an event. @throws {Problem} */
+function textOf(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  try {
+    return utf8.decode(Uint8Array.from(value, (byte) => byte.charCodeAt(0)));
+  } catch {
+    throw wrong("Producer-Id", "expected UTF-8");
+  }
 }
 
 function numberFrom(context: Context<HttpEnv>, name: string): number | undefined {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { loggedEntries } from "../support/log_file.ts";
 import type { Cleanup } from "../support/program.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
@@ -317,6 +318,20 @@ test("a repeated request is answered as before, by headers or by fields", async 
   assert.deepEqual([late.type, late.expected_seq], ["/problems/producer-out-of-order", 1]);
 });
 
+test("a producer is the same by its header and by its events, in any letters", async (t) => {
+  const server = await testServer(t);
+  const { post, job } = await worker(server);
+  const header = (bytes: Uint8Array) => ({ "Producer-Id": String.fromCharCode(...bytes) });
+  const name = "\u00e9\u{1f600}";
+
+  await post({ type: "progress", inserted: 2, producer_id: name });
+  await post({ type: "progress", inserted: 3 }, header(new TextEncoder().encode(name)));
+  const refused = await post({ type: "progress", inserted: 9 }, header(Uint8Array.of(0xe9)));
+
+  assert.deepEqual([(await job()).entities_inserted, refused.status], [3, 400]);
+  assert.equal(refused.detail, "header Producer-Id: expected UTF-8");
+});
+
 test("cancelling reaches the worker by its next answer", async (t) => {
   const server = await testServer(t);
   const { post, send, path, job } = await worker(server);
@@ -401,11 +416,11 @@ for (
 test("bodies that are no UTF-8, no JSON or of another type are refused", async (t) => {
   const server = await testServer(t);
   const { path } = await worker(server);
-  const post = async (body: Uint8Array | string, type: string) => {
+  const post = async (body: Uint8Array | string, type: string, headers = {}) => {
     const answer = await server.ask(`${path}/events`, {
       method: "POST",
       body: body as BodyInit,
-      headers: { Authorization: `Bearer ${server.key()}`, "Content-Type": type },
+      headers: { Authorization: `Bearer ${server.key()}`, "Content-Type": type, ...headers },
     });
     return [answer.status, (await answer.json()).detail];
   };
@@ -416,6 +431,12 @@ test("bodies that are no UTF-8, no JSON or of another type are refused", async (
   assert.match(String(await post("{", "application/json")), /^400,.*not JSON/);
   assert.match(String(await post("[".repeat(100_000), "application/json")), /^400,/);
   assert.match(String(await post("x", "text/plain")), /^415,.*x-ndjson/);
+  for (const type of ["application/json", "application/x-ndjson"]) {
+    const packed = await post(gzipSync("{}"), type, { "Content-Encoding": "gzip" });
+    const plain = await post('{"type": "progress"}', type, { "Content-Encoding": "identity" });
+    assert.deepEqual(packed, [415, 'The body has Content-Encoding "gzip"; send it as it is']);
+    assert.equal(plain[0], 200);
+  }
   assert.match(
     String(await post("x".repeat(1024 * 1024 + 1), "application/json")),
     /^413,.*x-ndjson/,
