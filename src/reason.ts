@@ -4,3 +4,11 @@
 export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
+
+/** Why a file could not be read, without its path. */
+export function whyUnreadable(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a directory, not a file";
+  return `it cannot be read (${code ?? reasonOf(cause)})`;
+}

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type { IdentityProvider } from "../auth/identity_providers.ts";
 import type { TicketKey } from "../auth/tickets.ts";
 import { nodeCrypto } from "../node_crypto.ts";
+import { whyUnreadable } from "../reason.ts";
 import { ConfigError } from "./config_error.ts";
 
 const SECRET_BYTES_MIN = 32;
@@ -53,9 +54,7 @@ function readBytes(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    const reason = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-    throw new ConfigError([`${path}: ${reason}`], { cause });
+    throw new ConfigError([`${path}: ${whyUnreadable(cause)}`], { cause });
   }
 }
 

@@ -34,11 +34,11 @@ export function check<S extends z.ZodType>(
 }
 
 /** `synctail.json: syncs[0].source.path: got 42: expected a string` */
-export function issueLine(origin: string, { path, given, reason }: ConfigIssue): string {
+export function issueLine(origin: string, { path, given, open, reason }: ConfigIssue): string {
   const place = pathText(path);
   const secret = path.some((part) => SECRET_NAME.test(String(part))) ||
     (path[0] === "notify" && HIDDEN_OF_TARGETS.test(String(path[2])));
-  const shown = secret && given !== undefined ? "a secret" : valueText(given);
+  const shown = secret && !open && given !== undefined ? "a secret" : valueText(given);
   return `${origin}: ${place === "" ? "" : `${place}: `}got ${shown}: ${reason}`;
 }
 

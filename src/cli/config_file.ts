@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { z } from "zod";
-import { reasonOf } from "../reason.ts";
+import { reasonOf, whyUnreadable } from "../reason.ts";
 import type { Target } from "../jobs/notify/target.ts";
 import { configuredTargets, TARGET_SCHEMA } from "../jobs/notify/target_config.ts";
 import {
@@ -154,12 +154,4 @@ function parseJson(text: string, path: string): unknown {
   } catch (cause) {
     throw new ConfigError([`${path}: not JSON: ${reasonOf(cause)}`], { cause });
   }
-}
-
-function whyUnreadable(cause: unknown): string {
-  if (!(cause instanceof Error)) return `cannot be read: ${String(cause)}`;
-  const code = "code" in cause ? cause.code : undefined;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EISDIR") return "it is a directory, not a file";
-  return `cannot be read: ${cause.message}`;
 }

@@ -5,7 +5,7 @@ import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
 import { systemClock } from "../clock.ts";
 import { DataDirectoryTakenError, type ServerNote, serverOf } from "../log/data_directory.ts";
-import { reasonOf } from "../reason.ts";
+import { whyUnreadable } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { cliKey } from "./cli_key.ts";
@@ -123,7 +123,7 @@ export function givenKey(flags: Flags, env: Variables = process.env): string | u
     const key = readFileSync(file, "utf8").trim();
     if (key !== "") return key;
   } catch (cause) {
-    const reason = reasonOf(cause);
+    const reason = whyUnreadable(cause);
     throw new UsageError(`Cannot read the key from "${clean(file)}": ${reason}`, { cause });
   }
   throw new UsageError(`Cannot read the key from "${clean(file)}": it is empty`);

@@ -71,6 +71,8 @@ export interface ConfigIssue {
   /** Names and positions that lead there. */
   readonly path: readonly PropertyKey[];
   readonly given: unknown;
+  /** Whether `given` is no secret, though what stands there often is one. */
+  readonly open?: boolean;
   /** Follows "got ...:", without a full stop. */
   readonly reason: string;
 }

@@ -168,6 +168,9 @@ test("the targets' secrets and URLs are not shown where they are wrong", () => {
         { ...target, url: `htps://hooks.test/${canary}` },
         { ...target, name: "b", url_env: canary },
         { ...target, name: "c", url_file: canary },
+        { ...target, name: "f", url_env: "NO_SUCH_HOOK" },
+        { ...target, name: "g", url_file: "/none/such" },
+        { ...target, name: "h", url_file: "../none/such" },
         { name: "d", type: "webhook", url: "https://x.test", secret: canary },
         {
           name: "e",
@@ -187,9 +190,12 @@ test("the targets' secrets and URLs are not shown where they are wrong", () => {
       "synctail.json: notify[0].url: got a secret: expected a URL, http:// or https://",
       "synctail.json: notify[1].url_env: got a secret: there is no such environment variable",
       "synctail.json: notify[2].url_file: got a secret: the file cannot be read",
-      "synctail.json: notify[3].secret: got a secret: expected whsec_ and base64 of 24 to 64 bytes",
-      "synctail.json: notify[4].headers.Host: got a secret: expected a header that may be set",
-      "synctail.json: notify[4].body: got a secret: expected JSON once the placeholders are filled in",
+      'synctail.json: notify[3].url_env: got "NO_SUCH_HOOK": there is no such environment variable',
+      'synctail.json: notify[4].url_file: got "/none/such": there is no such file',
+      'synctail.json: notify[5].url_file: got "../none/such": there is no such file',
+      "synctail.json: notify[6].secret: got a secret: expected whsec_ and base64 of 24 to 64 bytes",
+      "synctail.json: notify[7].headers.Host: got a secret: expected a header that may be set",
+      "synctail.json: notify[7].body: got a secret: expected JSON once the placeholders are filled in",
     ]);
     return true;
   });

@@ -255,7 +255,7 @@ test("a key that is missing or wrong keeps no program from running; the spool wa
 
   assert.equal(none.stdout().toString(), "done\n");
   assert.match(none.stderr(), /no key was given/);
-  assert.match(file.stderr(), /Cannot read the key/);
+  assert.match(file.stderr(), /Cannot read the key from "\S+nowhere": there is no such file/);
   assert.equal(code, 0);
   const { items } = await ask(url, key, "/v1/sync/jobs");
   assert.deepEqual(

@@ -70,7 +70,7 @@ test("notify test sends a real message by the file alone, and says what came bac
   assert.equal(unset.code, 2);
   assert.match(
     unset.stderr,
-    /notify\[0\]\.secret_env: got a secret: there is no such environment variable/,
+    /notify\[0\]\.secret_env: got "OPS_SECRET": there is no such environment variable/,
   );
   assert.deepEqual(typesOf(to), ["sync.job.test", "sync.job.test", "sync.job.test"]);
 });

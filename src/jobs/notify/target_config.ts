@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
+import { whyUnreadable } from "../../reason.ts";
 import { parseTenantId, type TenantId } from "../../sync/ids.ts";
 import { type OccurrenceKind, OCCURRENCES } from "../occurrence.ts";
 import type { ConfigIssue } from "../sync_config.ts";
@@ -92,8 +93,8 @@ export function configuredTargets(
   const issues: ConfigIssue[] = [];
   const names = new Set<string>();
   const made = targets.flatMap((written, index) => {
-    const issue = (field: readonly PropertyKey[], given: unknown, reason: string) => {
-      issues.push({ path: ["notify", index, ...field], given, reason });
+    const issue: Refuse = (field, given, reason, open) => {
+      issues.push({ path: ["notify", index, ...field], given, reason, open });
       return undefined;
     };
     if (names.has(written.name)) {
@@ -105,7 +106,17 @@ export function configuredTargets(
   return { targets: made, issues };
 }
 
-type Refuse = (field: readonly PropertyKey[], given: unknown, reason: string) => undefined;
+/** @param open whether what is given is no secret */
+type Refuse = (
+  field: readonly PropertyKey[],
+  given: unknown,
+  reason: string,
+  open?: boolean,
+) => undefined;
+
+/** Names of variables and files that are plainly no secret that somebody has put in their place. */
+const PLAIN_VARIABLE = /^[A-Z][A-Z0-9]{0,11}(_[A-Z0-9]{1,16})*$/;
+const PLAIN_PATH = /^\.{0,2}\//;
 
 function targetOf(written: Written, outside: Outside, refuse: Refuse): Target | undefined {
   const place = placeOf(written, outside, refuse);
@@ -185,21 +196,20 @@ function valueOf(
   }
   if (typeof plain === "string") return plain;
   if (typeof name === "string") {
-    return env[name] || refuse([`${field}_env`], name, "there is no such environment variable");
+    const reason = env[name] === "" ? "it is empty" : "there is no such environment variable";
+    return env[name] || refuse([`${field}_env`], name, reason, PLAIN_VARIABLE.test(name));
   }
-  if (typeof path === "string") return readText(resolve(directory, path), field, refuse);
+  if (typeof path === "string") {
+    const open = PLAIN_PATH.test(path);
+    const wrong = (reason: string) => refuse([`${field}_file`], path, reason, open);
+    try {
+      return readFileSync(resolve(directory, path), "utf8").trim() || wrong("it is empty");
+    } catch (cause) {
+      return wrong(open ? whyUnreadable(cause) : "the file cannot be read");
+    }
+  }
   if (field === "secret" && written.type !== "webhook") return "";
   return refuse([field], undefined, `expected ${field}, ${field}_file or ${field}_env`);
-}
-
-function readText(path: string, field: string, refuse: Refuse): string | undefined {
-  try {
-    const text = readFileSync(path, "utf8").trim();
-    return text || refuse([`${field}_file`], path, "the file is empty");
-  } catch {
-    // Which fault it is can be seen by looking; the value may be the secret itself, put in here.
-    return refuse([`${field}_file`], path, "the file cannot be read");
-  }
 }
 
 /** The bytes of a secret as Standard Webhooks writes it. */
