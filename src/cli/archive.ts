@@ -15,6 +15,7 @@ import {
 } from "./connect.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
+import { nearest } from "./nearest.ts";
 import type { Flags } from "./flags.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { dataFrom } from "./settings.ts";
@@ -38,6 +39,7 @@ export async function prune(flags: Flags): Promise<number> {
       removed++;
       if (flags.json) print({ id: job.id, status: job.status, ended_at: job.ended_at });
     }
+    if (removed === 0) await requireSync(client, flags, "prune");
     const done = flags.dryRun ? "would be removed" : "removed";
     process.stderr.write(`${removed === 1 ? "1 job" : `${removed} jobs`} ${done}\n`);
     return ExitCode.ok;
@@ -63,11 +65,38 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
       await exportOne(client, each);
       exported++;
     }
-    if (exported === 0) process.stderr.write("No job matches.\n");
+    if (exported === 0) {
+      await requireSync(client, flags, "export");
+      process.stderr.write("No job matches.\n");
+    }
     return ExitCode.ok;
   } finally {
     await close();
   }
+}
+
+/**
+ * For when no job was found: whether the name of --sync is one at all.
+ *
+ * @throws {UsageError} where it is none
+ */
+async function requireSync(client: Client, { sync }: Flags, what: string): Promise<void> {
+  if (typeof sync !== "string") return;
+  // A sync that is configured no more still has its jobs.
+  for await (const _job of jobsOf(client, { sync })) return;
+  const { items }: { items: { id: string; name: string }[] } = await sendTo(
+    client,
+    "GET",
+    "/v1/sync",
+    "list syncs",
+  ).json();
+  const names = items.map(({ name }) => name);
+  if (names.includes(sync) || items.some(({ id }) => id === sync.toLowerCase())) return;
+  const meant = nearest(sync, names);
+  const hint = meant === undefined ? "" : `; did you mean "${clean(meant)}"?`;
+  throw new UsageError(
+    `Cannot ${what} jobs of sync "${clean(sync)}": no sync or job of that name is known${hint}`,
+  );
 }
 
 function jobOf(client: Client, id: string): Promise<JobAnswer> {

@@ -138,7 +138,7 @@ test("export prints jobs with their logs, beside a server and without one", asyn
   const beside = await startProgram.toEnd(t, { args });
   await server.stop("SIGTERM");
   const one = await startProgram.toEnd(t, { args: [...args, id] });
-  const none = await startProgram.toEnd(t, { args: [...args, "--sync", "other"] });
+  const none = await startProgram.toEnd(t, { args: [...args, "--status", "failed"] });
 
   for (const { code, stdout } of [beside, one]) {
     assert.equal(code, 0);
@@ -200,6 +200,29 @@ test("prune removes jobs that are over for long enough, and only says so when as
     bare.stderr,
     /--older-than: got "7": expected a duration with its unit, such as 30d/,
   );
+});
+
+test("prune and export of a sync that nobody knows end with 2, and with 0 of one without jobs", async (t) => {
+  const { server, post } = await served(t);
+  await post("/v1/sync/job", { sync: "weekly" }); // on its way
+  const prune = (...sync: string[]) =>
+    startProgram.toEnd(t, {
+      args: ["prune", "--older-than", "0", "--data", server.data, "--sync", ...sync],
+    });
+
+  const [slip, known] = [await prune("wekly"), await prune("weekly")];
+  await server.stop("SIGTERM");
+  const exported = await startProgram.toEnd(t, {
+    args: ["export", "--data", server.data, "--sync", "other"],
+  });
+
+  assert.deepEqual([slip.code, known.code, exported.code], [2, 0, 2]);
+  assert.match(
+    slip.stderr,
+    /Cannot prune jobs of sync "wekly": no sync .* is known; did you mean "weekly"\?/,
+  );
+  assert.equal(known.stderr, "0 jobs removed\n");
+  assert.match(exported.stderr, /Cannot export jobs of sync "other": no sync .* is known\n/);
 });
 
 test("--data beats SYNCTAIL_SERVER: nothing is asked of the server that the variable names", async (t) => {
