@@ -40,6 +40,9 @@ import { addWorkerRoutes } from "./worker_routes.ts";
 /** Where bodies of any length are read line by line. */
 const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
 
+/** What may stand for another path: it is looked at more closely. */
+const DOTS = /\/(\.|%2e)|\\/i;
+
 /** What a runtime leaves a quiet connection, in milliseconds. */
 const RUNTIME_IDLE_MS = 30_000;
 
@@ -61,7 +64,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   const { authenticator, origin, corsOrigins, metrics } = services;
   const app = new OpenAPIHono<HttpEnv>({
     router: new RememberingRouter(),
-    getPath: (request) => origin.pathOf(getPath(request)),
+    getPath: (request) => origin.pathOf(getPath(resolved(request))),
     defaultHook: (result) => {
       if (result.success) return;
       const error = result.error as ZodError; // the validators of this app are zod's
@@ -191,6 +194,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     return new Problem("internal-fault", detail).response(origin.prefix);
   });
   return app;
+}
+
+/** With `.` and `..` in its path resolved, as Bun has it at once; under Deno they stand there as sent. */
+function resolved(request: Request): Request {
+  return DOTS.test(request.url) ? new Request(new URL(request.url)) : request;
 }
 
 /**

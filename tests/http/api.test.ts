@@ -449,3 +449,20 @@ test("requests that name no host are answered as any other", async (t) => {
 
   assert.deepEqual(await Promise.all(answers), [200, 200, 200, 200, 200, 200, 404, 404]);
 });
+
+test("dots in a path are resolved, in whatever way they are written", async (t) => {
+  const server = await testServer(t);
+  const ask = async (path: string) => {
+    const socket = connect(server.port, "127.0.0.1");
+    t.after(() => void socket.destroy());
+    const head = `Host: localhost\r\nAuthorization: Bearer ${server.key()}\r\nConnection: close`;
+    socket.write(`GET ${path} HTTP/1.1\r\n${head}\r\n\r\n`);
+    let answer = "";
+    for await (const part of socket) answer += part;
+    return answer.slice(9, 12);
+  };
+
+  const dots = ["/v1/sync/x/../jobs", "/v1/sync/%2e%2E/sync/./jobs?limit=1", "/v1\\sync\\jobs"];
+  assert.deepEqual(await Promise.all(dots.map(ask)), ["200", "200", "200"]);
+  assert.deepEqual(await Promise.all(["/v1/../v1/none", "/.."].map(ask)), ["404", "200"]);
+});
