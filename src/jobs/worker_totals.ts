@@ -9,6 +9,8 @@ import type { TypeCounts } from "./type_counts.ts";
 
 /** Rates are means that forget what is older than about this many milliseconds. */
 const MEMORY_MS = 10_000;
+/** And as over at least so many milliseconds: two posts of one moment are no rate. */
+const SPAN_MS_MIN = 1_000;
 
 /** Counters that are one number. */
 type Numbers = Omit<Counters, "encountered">;
@@ -154,7 +156,7 @@ function rate(
 ): number | undefined {
   if (job.startedAtMs === null || nowMs <= job.startedAtMs) return undefined;
   const weight = (untilMs: number) =>
-    1 - Math.exp(-Math.max(0, untilMs - (job.startedAtMs ?? untilMs)) / MEMORY_MS);
+    1 - Math.exp(-Math.max(SPAN_MS_MIN, untilMs - (job.startedAtMs ?? untilMs)) / MEMORY_MS);
   const spanMs = Math.max(0, nowMs - job.updatedAtMs);
   const kept = Math.exp(-spanMs / MEMORY_MS);
   // What was added came evenly over the span, so a part of it is a little forgotten already.

@@ -360,6 +360,22 @@ test("rate, percent and time left follow from what is posted", async () => {
   assert.ok(etaS && Math.abs(etaS - 30) <= 1, `${etaS}`);
 });
 
+test("two posts of one moment are no rate of thousands, and a steady rate is told soon", async () => {
+  const { post, job, clock } = await bench();
+  const rate = async (inserted: number, ms: number) => {
+    clock.advance(ms);
+    return (await post(job, [at({ inserted })])).job.progress.ratePerS;
+  };
+
+  await rate(0, 0);
+  const moment = await rate(280, 4) ?? 0;
+  for (let tenth = 1; tenth < 30; tenth++) await rate(280 + tenth * 20, 100);
+  const steady = await rate(880, 100) ?? 0;
+
+  assert.ok(moment > 270 && moment < 300, `${moment}`);
+  assert.ok(steady > 250 && steady < 310, `${steady}`); // 880 in three seconds
+});
+
 test("no time left is told in a job's first three seconds, nor beyond its total", async () => {
   const { post, job, clock } = await bench();
   const left = async (inserted: number, ms: number) => {
