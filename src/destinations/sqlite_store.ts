@@ -6,6 +6,7 @@ import {
   openVersioned,
   StoreForeignError,
   StoreFullError,
+  StoreLockedError,
   StoreVersionError,
   type VersionedSchema,
 } from "../log/migrate.ts";
@@ -33,6 +34,7 @@ export interface StoreOptions extends VersionedSchema {
  * Opens or creates the file at `path`, with its directory.
  *
  * @throws {DestinationError} also when it is another source's
+ * @throws {DestinationLockedError} where the same again may succeed
  */
 export function openStore(path: string, options: StoreOptions): DatabaseSync {
   const db = database(path, options);
@@ -42,7 +44,6 @@ export function openStore(path: string, options: StoreOptions): DatabaseSync {
       db.exec("PRAGMA synchronous = NORMAL");
       options.opened?.(db);
       claim(db, path, options);
-      db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
       return db;
     });
   } catch (cause) {
@@ -92,8 +93,11 @@ export function inWords<T>(what: string, path: string, run: () => T): T {
 function database(path: string, schema: VersionedSchema): DatabaseSync {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return openVersioned(path, schema);
+    return openVersioned(path, { ...schema, busyMs: BUSY_MS });
   } catch (cause) {
+    if (cause instanceof StoreLockedError) {
+      throw new DestinationLockedError("destination_unwritable", cause.message, { cause });
+    }
     const code = cause instanceof StoreForeignError
       ? "destination_foreign"
       : cause instanceof StoreVersionError

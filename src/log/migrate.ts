@@ -5,10 +5,9 @@ import { reasonOf } from "../reason.ts";
 import { backUp } from "./migration_copy.ts";
 import { isLocked, lacksRoom } from "./sqlite_faults.ts";
 
-/** How long a statement waits for another process's lock, in milliseconds. */
-const BUSY_TIMEOUT_MS = 5_000;
-/** Tries to switch a file to WAL: SQLite does not wait by itself when two processes do so at once. */
-const WAL_TRIES_MAX = 250;
+/** How long a statement waits for another process's lock, in milliseconds, unless it is said otherwise. */
+const BUSY_MS = 5_000;
+/** Between two tries to switch a file to WAL: SQLite does not wait by itself when two processes do so at once. */
 const WAL_PAUSE_MS = 20;
 /** Tries to copy a file that other processes may be opening and closing. */
 const COPY_TRIES_MAX = 5;
@@ -25,6 +24,8 @@ export interface VersionedSchema {
   readonly what: string;
   /** The file that errors name, where that at `path` is a copy of it; an empty one is refused then. */
   readonly copyOf?: string;
+  /** How long a statement waits for another process's lock, in milliseconds. */
+  readonly busyMs?: number;
 }
 
 /** The file was written by a newer synctail: opening it could lose what this one does not know. */
@@ -35,6 +36,11 @@ export class StoreVersionError extends Error {
 /** The file is no database, or another application's. It was not changed. */
 export class StoreForeignError extends Error {
   override readonly name = "StoreForeignError";
+}
+
+/** Another process has locked the file for longer than was waited for. */
+export class StoreLockedError extends Error {
+  override readonly name = "StoreLockedError";
 }
 
 /** The file's disk has no room left to open it. */
@@ -53,15 +59,16 @@ export class StoreFullError extends Error {
  * @throws {StoreVersionError} when the file was written by a newer synctail
  * @throws {StoreForeignError} when it is not this store's
  * @throws {StoreFullError} when its disk has no room to open it
+ * @throws {StoreLockedError}
  * @throws {Error} when the file cannot be read or written, or a step fails; see its `cause`
  */
 export function openVersioned(path: string, schema: VersionedSchema): DatabaseSync {
-  const { what } = schema;
+  const { what, busyMs = BUSY_MS } = schema;
   const cannot = `Cannot open ${what} "${schema.copyOf ?? path}": `;
   let db: DatabaseSync | undefined;
   try {
     if (!looksLikeSqlite(path)) throw new StoreForeignError(`${cannot}it is not a SQLite database`);
-    db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    db = new DatabaseSync(path, { timeout: busyMs });
     // Looked at before WAL is switched on: a file that is not ours stays as it is, byte for byte.
     let found = recognise(db, schema, cannot);
     if (found === 0 && schema.copyOf !== undefined) {
@@ -70,14 +77,14 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
     for (let tries = 1; found > 0 && found < schema.migrations.length; tries++) {
       db.close();
       const fault = backUp(path, found);
-      db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      db = new DatabaseSync(path, { timeout: busyMs });
       const before = found;
       found = recognise(db, schema, cannot);
       if (!fault) break;
       // Else another process takes the steps, and has made the copy.
       if (found === before && tries === COPY_TRIES_MAX) throw fault;
     }
-    switchToWal(db);
+    switchToWal(db, busyMs);
     for (let step = found; step < schema.migrations.length; step++) migrate(db, schema, step);
     return db;
   } catch (error) {
@@ -86,7 +93,9 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
     if (lacksRoom(error, path)) {
       throw new StoreFullError(`${cannot}there is no room left on its disk`, { cause: error });
     }
-    throw new Error(`${cannot}${reasonOf(error)}`, { cause: error });
+    const message = `${cannot}${reasonOf(error)}`;
+    if (isLocked(error)) throw new StoreLockedError(message, { cause: error });
+    throw new Error(message, { cause: error });
   }
 }
 
@@ -121,13 +130,13 @@ function recognise(db: DatabaseSync, schema: VersionedSchema, cannot: string): n
   throw new StoreForeignError(`${cannot}it is the database of another application or store`);
 }
 
-function switchToWal(db: DatabaseSync): void {
-  for (let tries = 1;; tries++) {
+function switchToWal(db: DatabaseSync, busyMs: number): void {
+  for (let waitedMs = 0;; waitedMs += WAL_PAUSE_MS) {
     try {
       db.exec("PRAGMA journal_mode = WAL");
       return;
     } catch (error) {
-      if (!isLocked(error) || tries === WAL_TRIES_MAX) throw error;
+      if (!isLocked(error) || waitedMs >= busyMs) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS);
     }
   }

@@ -59,7 +59,7 @@ async function* commandRun(
   const { destination } = options;
   let session: RecordSession | undefined;
   try {
-    session = destination?.records.open(destination.origin);
+    session = await unlocked(() => destination?.records.open(destination.origin), run);
     yield* new CommandRun(options, run, session).events();
   } catch (cause) {
     if (!(cause instanceof DestinationError)) throw cause;

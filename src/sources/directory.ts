@@ -8,6 +8,7 @@ import {
 import { DirectoryRun } from "./directory_run.ts";
 import { errorCode, type FileSystem, fileSystem } from "./file_system.ts";
 import { type JobSource, SourceError, type SourceEvent, type SourceRun } from "./source.ts";
+import { unlocked } from "./write_out.ts";
 
 /** Larger files are skipped unless it is said otherwise. */
 export const FILE_BYTES_MAX = 1024 ** 3;
@@ -44,7 +45,7 @@ async function* directoryRun(
   const root = rootOf(files, options.path);
   let session: IndexSession | undefined;
   try {
-    session = destination.open(root || "/");
+    session = await unlocked(() => destination.open(root || "/"), run);
     const excluded = new Set(
       [...options.exclude ?? [], ...destination.paths].map((path) => realPath(files, path)),
     );

@@ -516,26 +516,42 @@ test("directorySource() fails, and deletes nothing, when the tree cannot be list
   assert.deepEqual(keys(), ["a"]);
 });
 
-test("directorySource() waits for who has locked its index, and holds nobody up meanwhile", async (t) => {
-  const { run, write, index, keys } = bench(t);
-  await run();
-  for (const key of ["a", "b"]) write(key, key);
-  const other = new DatabaseSync(index);
-  other.exec("BEGIN IMMEDIATE");
+/** Lets go of a lock while it is waited for. */
+function unlocking(other: DatabaseSync): Clock {
   let pauses = 0;
-  const clock: Clock = {
+  return {
     ...systemClock,
     after(ms, fire) {
       if (++pauses === 3) other.exec("ROLLBACK");
       return systemClock.after(ms, fire);
     },
   };
+}
 
-  const { counts } = await run({ clock });
+test("directorySource() waits for who has locked its index, and holds nobody up meanwhile", async (t) => {
+  const { run, write, index, keys } = bench(t);
+  await run();
+  for (const key of ["a", "b"]) write(key, key);
+  const other = new DatabaseSync(index);
+  other.exec("BEGIN IMMEDIATE");
+
+  const { counts } = await run({ clock: unlocking(other) });
 
   other.close();
   assert.deepEqual(counts, { ...none, inserted: 2 });
   assert.deepEqual(keys(), ["a", "b"]);
+});
+
+test("directorySource() waits in the same way for an index that it cannot even open", async (t) => {
+  const { run, write, index, keys } = bench(t);
+  write("a", "x");
+  const other = new DatabaseSync(index);
+  other.exec("BEGIN EXCLUSIVE");
+
+  await run({ clock: unlocking(other) });
+
+  other.close();
+  assert.deepEqual(keys(), ["a"]);
 });
 
 test("directorySource() fails where its index stays locked", async (t) => {
