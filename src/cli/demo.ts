@@ -23,7 +23,7 @@ import { pagesOf } from "./pages.ts";
 import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
-import { untilStopped } from "./signals.ts";
+import { untilLeft } from "./until_left.ts";
 
 const TENANT = "default" as TenantId; // a literal of the form that parseTenantId takes
 const SYNC = "demo";
@@ -40,7 +40,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
     (settings.json ? process.stderr : process.stdout).write(`${text}\n`);
   say("synctail demo: a server on this machine, and a sync of real files to watch.");
   logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
-  const { signal, stopped } = untilStopped();
+  const { signal, stopped } = untilLeft();
   const data = makeDataDirectory(settings.data);
   const tree = treeFrom(folder, data);
   const sync = await demoSync(tree, data, signal, flags.fullSpeed === true);

@@ -1,6 +1,6 @@
 /** SIGHUP to a server: read the files again, or the terminal is gone. */
+import { fstatSync, statSync } from "node:fs";
 import process from "node:process";
-import { isatty } from "node:tty";
 import { endAsBySignal } from "./output.ts";
 
 const STANDARD = [0, 1, 2];
@@ -17,9 +17,8 @@ let act: (() => void) | undefined;
 export function hearHangup(): void {
   if (heard) return;
   heard = true;
-  const inTerminal = STANDARD.some(isatty);
   process.on("SIGHUP", () => {
-    if (inTerminal && !STANDARD.some(isatty)) endAsBySignal();
+    if (lostTerminal()) endAsBySignal();
     else if (act) act();
     else missed = true;
   });
@@ -31,4 +30,19 @@ export function atHangup(then: () => void): void {
   act = then;
   if (missed) then();
   missed = false;
+}
+
+/** Whether something of ours was a terminal that is none any more: its file stays what it was. */
+function lostTerminal(): boolean {
+  const device = (fd: number) => {
+    try {
+      const stat = fstatSync(fd);
+      return stat.isCharacterDevice() && stat.rdev !== statSync("/dev/null").rdev;
+    } catch {
+      return false; // it was closed
+    }
+  };
+  // Not before it is needed: it brings Node's streams with it, which a start has no use for.
+  const { isatty } = process.getBuiltinModule("node:tty");
+  return STANDARD.some(device) && !STANDARD.some((fd) => isatty(fd));
 }

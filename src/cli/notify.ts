@@ -11,7 +11,7 @@ import { clean } from "../sync/clean.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { dataFrom, settingsFrom } from "./settings.ts";
-import { untilStopped } from "./signals.ts";
+import { untilLeft } from "./until_left.ts";
 import { isoTime } from "../sync/iso_time.ts";
 
 /** Needs no server. @throws {UsageError} when there is no such target; {ConfigError} */
@@ -25,7 +25,7 @@ export async function testTargets(name: string | undefined, flags: Flags): Promi
     const which = name === undefined ? "targets" : `target "${clean(name)}"`;
     throw new UsageError(`Cannot test ${which}: ${where}`);
   }
-  const { signal } = untilStopped();
+  const { signal } = untilLeft();
   let code: number = ExitCode.ok;
   for (const target of targets) {
     const { kind, result, answer } = await tryTarget(target, systemClock, signal);

@@ -16,7 +16,7 @@ import type { Flags } from "./flags.ts";
 import { pageUrl } from "./pages.ts";
 import { CONFIG_FILE, type Resolved, settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
-import { untilStopped } from "./signals.ts";
+import { untilLeft } from "./until_left.ts";
 
 /** Names that are listed at most. */
 const NAMES_MAX = 20;
@@ -35,7 +35,7 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   // A server that runs there has a configuration of its own.
   if (missing && serverOf(settings.data) === undefined) throw missing;
   logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
-  const { stopped } = untilStopped();
+  const { stopped } = untilLeft();
   const { client, own, close } = await localServer(resolved, tenant);
   try {
     if (missing && own) throw missing;

@@ -28,7 +28,7 @@ export async function serve(flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify, file } = await settingsFrom(flags);
   logToStderr(settings.logLevel);
   for (const words of openSecretFiles(settings)) loggerOf("config").warning("{words}", { words });
-  const { stopped } = untilStopped({ hangup: false });
+  const { stopped } = untilStopped();
   let first = false;
   const server = await startServer({
     ...settings,

@@ -8,7 +8,7 @@ import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { show } from "./show.ts";
-import { untilStopped } from "./signals.ts";
+import { untilLeft } from "./until_left.ts";
 
 /** Ends with the job's own end; Ctrl-C stops watching, not the job, whose end is not known then. */
 export async function watch(job: string, flags: Flags): Promise<number> {
@@ -19,7 +19,7 @@ export async function watch(job: string, flags: Flags): Promise<number> {
     throw new UsageError(`--logs: got "${clean(logs)}": expected one of ${LOG_LEVELS.join(", ")}`);
   }
   const client = await runningServer("watch", flags);
-  const { signal } = untilStopped();
+  const { signal } = untilLeft();
   const display = displayFor({ json: flags.json === true, clock: systemClock });
   const status = await show(client, id, { display, signal, clock: systemClock, logs });
   if (status !== undefined) return exitCodeOf(status);

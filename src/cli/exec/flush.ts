@@ -3,7 +3,7 @@ import { systemClock } from "../../clock.ts";
 import { type Flushed, SpoolDirectory } from "../../client/spool_directory.ts";
 import { clean } from "../../sync/clean.ts";
 import { ExitCode } from "../exit.ts";
-import { untilStopped } from "../signals.ts";
+import { untilLeft } from "../until_left.ts";
 import type { Say } from "./say.ts";
 import type { Target } from "./target.ts";
 
@@ -17,7 +17,7 @@ export async function flush(
   say: Say,
 ): Promise<number> {
   const onFault = (message: string) => say(message, { type: "fault", message });
-  const { signal } = untilStopped();
+  const { signal } = untilLeft();
   const directory = new SpoolDirectory(path, onFault);
   const { server, endpoint } = target;
   const { sent, left, others, reason } = await directory.flush({
