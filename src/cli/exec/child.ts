@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
-import { reasonOf } from "../../reason.ts";
+import { codeOf, reasonOf } from "../../reason.ts";
 import type { Exit, Output } from "../../sources/formats/format.ts";
 import { exitOf } from "../../sources/process/exit_of.ts";
 import { findProgram } from "../../sources/process/find_program.ts";
@@ -171,10 +171,6 @@ function placeOf(env: Readonly<Record<string, string | undefined>>) {
 /** The reason alone: runtimes put a code before it and the call behind. */
 function wordsOf(cause: unknown): string {
   return codeOf(cause) === "ENOSPC" ? "no space left on device" : reasonOf(cause);
-}
-
-function codeOf(cause: unknown): string | undefined {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
 }
 
 function unstarted(

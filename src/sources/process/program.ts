@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import type { Readable } from "node:stream";
+import { codeOf } from "../../reason.ts";
 import type { Exit } from "../formats/format.ts";
 import { SourceError } from "../source.ts";
 import { exitOf } from "./exit_of.ts";
@@ -132,10 +133,6 @@ function started(child: ChildProcess): Promise<Begun> {
       resolve({ child, exit });
     });
   });
-}
-
-function codeOf(cause: unknown): string | undefined {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
 }
 
 /** @returns whether there was anybody to send it to */
