@@ -26,7 +26,7 @@ export interface BodyOptions {
 export type Stopping = Pick<AbortSignal, "aborted" | "addEventListener" | "removeEventListener">;
 
 /**
- * The lines of a body, as many at a time as have arrived, without their ends and never none.
+ * The lines of a body, as many at a time as have arrived: in one piece, without the last one's end.
  *
  * @throws {Problem} body-timeout; stopping; body-too-large for a line over BODY_BYTES_MAX;
  *   invalid-request when the sender goes away
@@ -34,36 +34,46 @@ export type Stopping = Pick<AbortSignal, "aborted" | "addEventListener" | "remov
 export async function* linesOf(
   body: ReadableStream<Uint8Array>,
   options: BodyOptions,
-): AsyncGenerator<Uint8Array[], void, void> {
+): AsyncGenerator<Uint8Array, void, void> {
   const rest = new Gathered(); // without a line end
   const deadline = new Deadline(options);
   for await (const chunk of chunksOf(body, deadline)) {
-    const lines: Uint8Array[] = [];
-    const first = chunk.indexOf(LF);
-    if (first < 0) rest.add(chunk);
-    else {
-      let end = rest.length + first;
-      let bytes = chunk;
+    const end = chunk.lastIndexOf(LF);
+    let piece: Uint8Array | undefined;
+    if (end >= 0) {
+      piece = chunk.subarray(0, end);
       if (rest.length > 0) {
-        rest.add(chunk);
-        bytes = rest.take();
+        rest.add(piece);
+        piece = rest.take();
       }
-      let start = 0;
-      for (; end >= 0; end = bytes.indexOf(LF, start)) {
-        lines.push(bytes.subarray(start, end));
-        start = end + 1;
-      }
-      rest.add(bytes.subarray(start));
     }
-    if (rest.length > BODY_BYTES_MAX || lines.some((line) => line.length > BODY_BYTES_MAX)) {
+    rest.add(chunk.subarray(end + 1));
+    if (rest.length > BODY_BYTES_MAX || (piece && hasLongLine(piece))) {
       throw new Problem("body-too-large", `A line may have at most ${BODY_BYTES_MAX} bytes`);
     }
-    if (lines.length === 0) continue;
+    if (!piece) continue;
     deadline.putOff();
-    yield lines;
+    yield piece;
     deadline.putOff();
   }
-  if (rest.length > 0) yield [rest.take()];
+  if (rest.length > 0) yield rest.take();
+}
+
+/** The lines of one piece, without their ends. */
+export function splitLines(piece: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  let start = 0;
+  for (let end = piece.indexOf(LF); end >= 0; end = piece.indexOf(LF, start)) {
+    lines.push(piece.subarray(start, end));
+    start = end + 1;
+  }
+  lines.push(piece.subarray(start));
+  return lines;
+}
+
+function hasLongLine(piece: Uint8Array): boolean {
+  return piece.length > BODY_BYTES_MAX &&
+    splitLines(piece).some(({ length }) => length > BODY_BYTES_MAX);
 }
 
 /**

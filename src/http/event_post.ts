@@ -7,7 +7,7 @@ import { TimeSlice } from "../sources/time_slice.ts";
 import { EVENTS_MAX } from "../sync/event_limits.ts";
 import type { Epoch, JobKey } from "../sync/ids.ts";
 import { requireRight } from "./access.ts";
-import { linesOf, mayNameProto, parseJson } from "./body.ts";
+import { linesOf, mayNameProto, parseJson, splitLines } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
 import { invalid, invalidJson, pointerOf } from "./invalid.ts";
@@ -22,7 +22,14 @@ const BATCH_MAX = 1_000;
 /** How often progress is worth posting, in milliseconds: while somebody watches, and while nobody does. */
 const INTERVAL_MS = { watched: 250, unwatched: 5_000 };
 
+/** A line of NDJSON; in bytes where they are perhaps not UTF-8. */
+type Line = string | Uint8Array;
+
+const BLANK = /^[ \t\r]*$/;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+const lenient = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** @throws {Problem} */
 export async function postEvents(
@@ -93,19 +100,17 @@ class Post {
   }
 
   /** One event a line; what stands before a fault is kept. @param check may refuse what follows */
-  async lines(batches: AsyncIterable<Uint8Array[]>, check: () => void): Promise<void> {
-    let line = 0;
+  async lines(pieces: AsyncIterable<Uint8Array>, check: () => void): Promise<void> {
+    let number = 0;
     try {
-      for await (const batch of batches) {
+      for await (const piece of pieces) {
         check();
         let events: WireEvent[] = [];
         try {
-          const texts = textsOf(batch);
-          for (let at = 0; at < batch.length; at++) {
-            line++;
-            if (blank(batch[at])) continue;
-            const value = (texts && quickly(texts, at)) ?? parsed(batch[at], line);
-            events.push(this.#event(value, [], { line }));
+          for (const line of linesIn(piece)) {
+            number++;
+            if (isBlank(line)) continue;
+            events.push(this.#event(parsed(line, number), [], { line: number }));
             if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
             const full = events;
             events = [];
@@ -193,52 +198,33 @@ class Post {
   }
 }
 
-/** Lines, and whether one of them has to be looked at more closely. */
-interface Texts {
-  readonly lines: readonly string[];
-  readonly mayNameProto: boolean;
-}
-
-/**
- * The texts of lines that lie one behind the other in memory, decoded at once: one by one that
- * takes as long as to parse them. Undefined where that cannot be.
- */
-function textsOf(lines: readonly Uint8Array[]): Texts | undefined {
-  const { buffer, byteOffset } = lines[0];
-  const last = lines[lines.length - 1];
-  if (last.buffer !== buffer) return undefined;
-  const length = last.byteOffset + last.length - byteOffset;
+/** They are decoded at once where that can be: one by one it takes as long as to parse them. */
+function linesIn(piece: Uint8Array): readonly Line[] {
   try {
-    const whole = utf8.decode(new Uint8Array(buffer, byteOffset, length));
-    const texts = whole.split("\n");
-    if (texts.length !== lines.length) return undefined;
-    return { lines: texts, mayNameProto: mayNameProto(whole) };
+    return utf8.decode(piece).split("\n");
   } catch {
-    return undefined; // Which line it is comes out when they are read one by one.
+    return splitLines(piece); // Which line it is comes out when they are read one by one.
   }
 }
 
-/** The object that the line is; undefined for anything else. */
-function quickly(texts: Texts, at: number): object | undefined {
-  const text = texts.lines[at];
-  if (texts.mayNameProto && mayNameProto(text)) return undefined;
-  try {
-    const value = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined; // It is parsed again from its bytes, which says what is wrong.
-  }
+function isBlank(line: Line): boolean {
+  const text = typeof line === "string" ? line : lenient.decode(line);
+  return !text.startsWith("{") && BLANK.test(text);
 }
 
-function parsed(bytes: Uint8Array, line: number): unknown {
+/** @param number of the line */
+function parsed(line: Line, number: number): unknown {
+  const isText = typeof line === "string";
   try {
-    return parseJson(bytes);
+    if (isText && !mayNameProto(line)) return JSON.parse(line);
+  } catch {
+    // It is parsed again from its bytes, which says what is wrong.
+  }
+  try {
+    return parseJson(isText ? encoder.encode(line) : line);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new Problem("invalid-request", `Line ${line} cannot be read: ${cause.message}`, { line });
+    const detail = `Line ${number} cannot be read: ${cause.message}`;
+    throw new Problem("invalid-request", detail, { line: number });
   }
-}
-
-function blank(line: Uint8Array): boolean {
-  return line.every((byte) => byte === 32 || byte === 9 || byte === 13);
 }
