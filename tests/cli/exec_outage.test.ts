@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask, execBench, startExec } from "../support/exec.ts";
+import { freePort } from "../support/free_port.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -12,15 +12,6 @@ async function linesOf(url: string, key: string, id: string): Promise<string[]> 
   const headers = { Authorization: `Bearer ${key}`, Accept: "application/x-ndjson" };
   const text = await (await fetch(`${url}/v1/sync/job/${id}/logs`, { headers })).text();
   return text.split("\n").filter(Boolean).map((line) => JSON.parse(line).message);
-}
-
-/** A port of this machine on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
 }
 
 /** Starts a server on a given port, and waits until it serves. */

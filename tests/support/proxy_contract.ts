@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { type Certificate, certificate } from "./certificate.ts";
 import { type Curl, curl, curled } from "./curl.ts";
 import type { Cleanup } from "./program.ts";
-import { freePort } from "./redis.ts";
+import { freePort } from "./free_port.ts";
 import { testServer } from "./server.ts";
 import { tempDirectory } from "./temp.ts";
 import { until } from "./until.ts";

@@ -1,7 +1,7 @@
 /** A real Redis on a free port. */
 import { createClient } from "@redis/client";
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { freePort } from "./free_port.ts";
 import type { Cleanup } from "./program.ts";
 
 export interface Redis {
@@ -61,15 +61,4 @@ function ended(child: ChildProcess): Promise<void> {
     child.on("close", () => resolve());
     child.kill("SIGKILL");
   });
-}
-
-/** A port that nobody listens on, a moment ago. */
-export function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) =>
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    })
-  );
 }

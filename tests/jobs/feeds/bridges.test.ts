@@ -9,7 +9,8 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import { TENANT } from "../../support/log_contract.ts";
 import { MemoryLog } from "../../support/memory_log.ts";
 import type { Cleanup } from "../../support/program.ts";
-import { freePort, redis } from "../../support/redis.ts";
+import { freePort } from "../../support/free_port.ts";
+import { redis } from "../../support/redis.ts";
 import { until } from "../../support/until.ts";
 
 /** Bridges of a feed over a log in memory, and the log's own look at what is on its way. */

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { attempt } from "../../../src/jobs/notify/attempt.ts";
@@ -16,6 +15,7 @@ import type { Message } from "../../../src/jobs/notify/message.ts";
 import { loggerOf } from "../../../src/logger.ts";
 import { newJobId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { freePort } from "../../support/free_port.ts";
 import { TENANT } from "../../support/log_contract.ts";
 import {
   begun,
@@ -253,7 +253,7 @@ test("of an answer without end the beginning is read, and the connection is clos
 });
 
 test("a target that nobody answers for is told of in words, and asked less and less", async (t) => {
-  const { clock, start } = await bench(t, [], { url: `http://127.0.0.1:${await closedPort()}/` });
+  const { clock, start } = await bench(t, [], { url: `http://127.0.0.1:${await freePort()}/` });
   const { run, tried, deliveries } = await start();
 
   await run(jobOf("docs"), FAILED);
@@ -628,15 +628,6 @@ test("what a reader of the queue's file kept in its WAL is gone a minute after h
 
   assert.deepEqual([kept, holds(), clock.waiting], [true, false, 0]);
 });
-
-/** A port that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A store with the target `ops`, and messages for it. */
 function storeBench(t: Cleanup) {
