@@ -22,7 +22,10 @@ export interface VersionedSchema {
   readonly migrations: readonly string[];
   /** What the file is called in errors, with its article: "the event log". */
   readonly what: string;
-  /** The file that errors name, where that at `path` is a copy of it; an empty one is refused then. */
+  /**
+   * The file that errors name, where that at `path` is a copy of it: no further one is made, and an
+   * empty one is refused.
+   */
   readonly copyOf?: string;
   /** How long a statement waits for another process's lock, in milliseconds. */
   readonly busyMs?: number;
@@ -74,7 +77,8 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
     if (found === 0 && schema.copyOf !== undefined) {
       throw new StoreForeignError(`${cannot}there is nothing in it`);
     }
-    for (let tries = 1; found > 0 && found < schema.migrations.length; tries++) {
+    const older = found > 0 && found < schema.migrations.length;
+    for (let tries = 1; older && schema.copyOf === undefined; tries++) {
       db.close();
       const fault = backUp(path, found);
       db = new DatabaseSync(path, { timeout: busyMs });

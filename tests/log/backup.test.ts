@@ -21,6 +21,7 @@ import { DataDirectory } from "../../src/log/data_directory.ts";
 import { StoreForeignError } from "../../src/log/migrate.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { line, newJob, stillClock } from "../support/log_contract.ts";
+import { schemaOneLog } from "../support/schema_one.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 /** A data directory with a log of some hundred pages, and a place for backups. */
@@ -96,6 +97,19 @@ test("restoreLog() puts all aside that a killed server has left, what is in its 
   ]);
   assert.equal(await restored.get(job), undefined);
   await Promise.all([old.close(), restored.close()]);
+});
+
+test("restoreLog() brings an older backup up to date, which stays, and makes no copy more", async (t) => {
+  const { directory, backup } = await bench(t);
+  schemaOneLog(backup);
+  const older = readFileSync(backup);
+  const before = readdirSync(directory.path);
+
+  const { jobs } = restoreLog(directory, backup);
+
+  assert.equal(jobs, 1);
+  assert.deepEqual(readFileSync(backup), older);
+  assert.deepEqual(readdirSync(directory.path).sort(), [...before, "log.db.replaced"].sort());
 });
 
 test("restoreLog() refuses what holds nothing, and leaves the log and nothing else", async (t) => {
