@@ -1,5 +1,4 @@
 /** `prune` and `export`: jobs taken away and taken out, at a server or without one. */
-import process from "node:process";
 import { logToStderr } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
 import { parseJobId } from "../sync/ids.ts";
@@ -17,6 +16,7 @@ import { ExitCode, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import type { Flags } from "./flags.ts";
+import { print, printed, printError, printJson } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { dataFrom } from "./settings.ts";
 
@@ -37,11 +37,11 @@ export async function prune(flags: Flags): Promise<number> {
       if (job.ended_at === null || Date.parse(job.ended_at) > beforeMs) continue;
       if (!flags.dryRun) await removeJob(client, job.id);
       removed++;
-      if (flags.json) print({ id: job.id, status: job.status, ended_at: job.ended_at });
+      if (flags.json) printJson({ id: job.id, status: job.status, ended_at: job.ended_at });
     }
     if (removed === 0) await requireSync(client, flags, "prune");
     const done = flags.dryRun ? "would be removed" : "removed";
-    process.stderr.write(`${removed === 1 ? "1 job" : `${removed} jobs`} ${done}\n`);
+    printError(`${removed === 1 ? "1 job" : `${removed} jobs`} ${done}\n`);
     return ExitCode.ok;
   } finally {
     await close();
@@ -67,7 +67,7 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
     }
     if (exported === 0) {
       await requireSync(client, flags, "export");
-      process.stderr.write("No job matches.\n");
+      printError("No job matches.\n");
     }
     return ExitCode.ok;
   } finally {
@@ -104,13 +104,11 @@ function jobOf(client: Client, id: string): Promise<JobAnswer> {
 }
 
 async function exportOne(client: Client, job: JobAnswer): Promise<void> {
-  print({ type: "job", ...job });
+  printJson({ type: "job", ...job });
   const { body } = sendTo(client, "GET", `/v1/sync/job/${job.id}/events`, "export jobs");
   for await (const chunk of body()) {
     // A pipe that is slow holds the reading up, not the memory.
-    if (!process.stdout.write(chunk)) {
-      await new Promise((resolve) => process.stdout.once("drain", resolve));
-    }
+    if (!print(chunk)) await printed();
   }
 }
 
@@ -131,8 +129,4 @@ function filterOf({ sync, status }: Flags): Readonly<Record<string, string>> {
     ...(typeof sync === "string" && { sync }),
     ...(typeof status === "string" && { status }),
   };
-}
-
-function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
 }

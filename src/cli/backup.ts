@@ -1,10 +1,10 @@
 /** `backup` and `restore`: the log of a data directory as one file. */
 import { join } from "node:path";
-import process from "node:process";
 import { backUpLog, restoreLog } from "../log/backup.ts";
 import { DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { print } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
 /** Also while a server runs. @throws {BackupError} */
@@ -28,5 +28,5 @@ export async function restore(file: string, flags: Flags): Promise<number> {
 }
 
 function say(flags: Flags, json: object, words: string): void {
-  process.stdout.write(`${flags.json ? JSON.stringify(json) : words}\n`);
+  print(`${flags.json ? JSON.stringify(json) : words}\n`);
 }

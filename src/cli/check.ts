@@ -1,11 +1,11 @@
 /** `check`: says whether a configuration file is right, and when its syncs run by themselves. */
-import process from "node:process";
 import { systemClock } from "../clock.ts";
 import { outlookText } from "../jobs/schedules/slots.ts";
 import { readSecret, readTicketKeys } from "./auth_config.ts";
 import { readConfig, requireApart } from "./config_file.ts";
 import { ExitCode } from "./exit.ts";
 import { readKeysFile, tlsOf } from "./open_auth.ts";
+import { print } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { CONFIG_FILE } from "./settings.ts";
 
@@ -27,7 +27,7 @@ export async function checkConfig(given: string | undefined): Promise<number> {
   await readTicketKeys(auth.ticketKeys);
   const names = syncs.map(({ name }) => name).join(", ");
   const told = notify().map(({ name }) => name).join(", ");
-  process.stdout.write(
+  print(
     `${file} is right: ${syncs.length} sync${syncs.length === 1 ? "" : "s"}${
       names && ` (${names})`
     }` +
@@ -35,7 +35,7 @@ export async function checkConfig(given: string | undefined): Promise<number> {
   );
   for (const { name, schedule } of syncs) {
     if (!schedule) continue;
-    process.stdout.write(`${name}: ${outlookText(schedule, systemClock.now())}\n`);
+    print(`${name}: ${outlookText(schedule, systemClock.now())}\n`);
   }
   return ExitCode.ok;
 }

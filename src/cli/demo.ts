@@ -19,6 +19,7 @@ import { displayFor } from "./display.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { signInUrl } from "./link.ts";
+import { print, printError, printJson } from "./output.ts";
 import { pagesOf } from "./pages.ts";
 import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
@@ -36,8 +37,7 @@ const PORT_FILE = "demo-port";
 /** Serves on after the run, until Ctrl-C. @throws {UsageError} for a folder that cannot be indexed */
 export async function demo(folder: string | undefined, flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify } = await settingsFrom(flags);
-  const say = (text: string) =>
-    (settings.json ? process.stderr : process.stdout).write(`${text}\n`);
+  const say = (text: string) => settings.json ? printError(`${text}\n`) : print(`${text}\n`);
   say("synctail demo: a server on this machine, and a sync of real files to watch.");
   logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
   const { signal, stopped } = untilLeft();
@@ -63,7 +63,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
     server.directory.announce(note);
     const job = await runSync(client, SYNC);
     const path = `${server.url}/v1/sync/job/${job.id}/subscribe`;
-    if (settings.json) print({ type: "listening", url: server.url });
+    if (settings.json) printJson({ type: "listening", url: server.url });
     say(`\nOpen ${signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES, `job/${job.id}`)}`);
     say(`\nIndexing ${tree} into ${sync.destination.path}`);
     const { maxPerS } = sync.source;
@@ -149,8 +149,4 @@ function portBefore(file: string): number | undefined {
   if (!existsSync(file)) return undefined;
   const port = Number(readFileSync(file, "utf8"));
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
-}
-
-function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
 }

@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Clock } from "../clock.ts";
 import { isTerminalPayload, type Payload } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
+import { print, printError, printJson } from "./output.ts";
 import { countsText, shareOf, summaryText } from "./words.ts";
 
 /** What cli-progress, which ships no types, gives a format function. */
@@ -70,11 +71,11 @@ export function failureOnce(display: Display): Display {
 /** One JSON object a line on stdout, words on stderr. */
 class JsonDisplay implements Display {
   show(payload: Payload): void {
-    process.stdout.write(`${JSON.stringify(payload)}\n`);
+    printJson(payload);
   }
 
   say(text: string): void {
-    process.stderr.write(`${text}\n`);
+    printError(`${text}\n`);
   }
 
   end(): void {}
@@ -101,7 +102,7 @@ class LineDisplay implements Display {
   }
 
   say(text: string): void {
-    process.stdout.write(`${text}\n`);
+    print(`${text}\n`);
   }
 
   end(): void {}
@@ -126,7 +127,7 @@ class BarDisplay implements Display {
   say(text: string): void {
     const bar = this.#bar;
     this.end();
-    process.stdout.write(`${text}\n`);
+    print(`${text}\n`);
     if (bar) this.#bar = started();
   }
 

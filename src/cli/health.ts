@@ -1,11 +1,11 @@
 /** `health`: whether a server lives, for images that have no curl. */
-import process from "node:process";
 import { unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
 import { namedServer, variablesFor } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { fetchFrom } from "./fetch_from.ts";
+import { print, printError } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
 /** How long an answer may take, in milliseconds. */
@@ -18,12 +18,12 @@ export async function health(flags: Flags): Promise<number> {
   const server = named === undefined ? serverOf(data) : { url: named };
   const fault = server ? await faultOf(server) : `no server runs on "${data}"`;
   if (flags.json) {
-    process.stdout.write(
+    print(
       `${JSON.stringify({ healthy: fault === undefined, url: server?.url ?? null })}\n`,
     );
   }
   if (fault === undefined) return ExitCode.ok;
-  process.stderr.write(`synctail: not healthy: ${fault}\n`);
+  printError(`synctail: not healthy: ${fault}\n`);
   return ExitCode.failed;
 }
 

@@ -1,6 +1,5 @@
 /** `keys`: create, list and revoke, also beside a running server. */
 import { join } from "node:path";
-import process from "node:process";
 import { formatApiKey, KEY_START, newApiKey } from "../auth/api_key.ts";
 import { KeyStore } from "../auth/key_store.ts";
 import type { KeyInfo } from "../auth/key_row.ts";
@@ -11,6 +10,7 @@ import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { print, printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 import { clean } from "../sync/clean.ts";
 
@@ -20,7 +20,7 @@ export async function createKey(flags: Flags): Promise<number> {
   const scopes = scopesFrom(String(flags.scopes));
   const name = typeof flags.name === "string" ? flags.name : undefined;
   if (flags.unsaved) {
-    process.stdout.write(
+    print(
       `${[formatApiKey(newApiKey()), tenant, scopes.join(","), name].join(" ").trim()}\n`,
     );
     return ExitCode.ok;
@@ -28,9 +28,9 @@ export async function createKey(flags: Flags): Promise<number> {
   return await withKeys(flags, (keys) => {
     const created = keys.create({ tenant, scopes, name });
     const { id, key } = created;
-    if (flags.json) print({ id, key, tenant, scopes });
-    else process.stdout.write(`${key}\n`);
-    if (!flags.json) process.stderr.write("Keep it: it is not shown again.\n");
+    if (flags.json) printJson({ id, key, tenant, scopes });
+    else print(`${key}\n`);
+    if (!flags.json) printError("Keep it: it is not shown again.\n");
     return ExitCode.ok;
   });
 }
@@ -39,8 +39,8 @@ export async function createKey(flags: Flags): Promise<number> {
 export async function listKeys(flags: Flags): Promise<number> {
   return await withKeys(flags, (keys) => {
     for (const key of keys.list()) {
-      if (flags.json) print(keyJson(key));
-      else process.stdout.write(`${words(key)}\n`);
+      if (flags.json) printJson(keyJson(key));
+      else print(`${words(key)}\n`);
     }
     return ExitCode.ok;
   });
@@ -58,8 +58,8 @@ export async function revokeKey(given: string, flags: Flags): Promise<number> {
     if (!revoked) {
       throw new UsageError(`Cannot revoke key "${clean(id)}": there is none of that id`);
     }
-    if (flags.json) print(keyJson(revoked));
-    else process.stdout.write(`${words(revoked)}\n`);
+    if (flags.json) printJson(keyJson(revoked));
+    else print(`${words(revoked)}\n`);
     return ExitCode.ok;
   });
 }
@@ -110,8 +110,4 @@ function words(key: KeyInfo): string {
   return `${key.id}  ${key.tenant}  ${key.scopes.join(",")}  ${
     isoTime(key.createdAtMs)
   }  ${state}${name}`;
-}
-
-function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
 }

@@ -1,6 +1,5 @@
 /** `link`: a URL that signs a browser in, once. */
 import { join } from "node:path";
-import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
 import type { Scope } from "../auth/scopes.ts";
 import { LINK_MS, SignInStore } from "../auth/sign_in_store.ts";
@@ -12,6 +11,7 @@ import type { Flags } from "./flags.ts";
 import { faultOf } from "./health.ts";
 import { scopesFrom, tenantFrom } from "./keys.ts";
 import { SIGN_IN_FILE } from "./open_auth.ts";
+import { print, printError, printJson } from "./output.ts";
 import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
 
@@ -41,9 +41,9 @@ export async function link(flags: Flags): Promise<number> {
   try {
     const url = signInUrl(base, { keys, signIns }, tenant, scopes);
     if (flags.json) {
-      process.stdout.write(`${JSON.stringify({ url, expires_in_s: LINK_MS / 1000 })}\n`);
-    } else process.stdout.write(`${url}\n`);
-    process.stderr.write(`It signs one browser in, once, within ${LINK_MS / 60_000} minutes.\n`);
+      printJson({ url, expires_in_s: LINK_MS / 1000 });
+    } else print(`${url}\n`);
+    printError(`It signs one browser in, once, within ${LINK_MS / 60_000} minutes.\n`);
     return ExitCode.ok;
   } finally {
     signIns.close();

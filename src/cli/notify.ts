@@ -1,7 +1,6 @@
 /** `notify`: a test message to the configured targets, and the last deliveries. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { systemClock } from "../clock.ts";
 import { deliveryJson } from "../http/notify_routes.ts";
 import type { DeliveryInfo } from "../jobs/notify/delivery_row.ts";
@@ -10,6 +9,7 @@ import { tryTarget } from "../jobs/notify/try_target.ts";
 import { clean } from "../sync/clean.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { print, printError, printJson } from "./output.ts";
 import { dataFrom, settingsFrom } from "./settings.ts";
 import { untilLeft } from "./until_left.ts";
 import { isoTime } from "../sync/iso_time.ts";
@@ -32,11 +32,11 @@ export async function testTargets(name: string | undefined, flags: Flags): Promi
     const delivered = kind === "delivered";
     if (!delivered) code = ExitCode.failed;
     if (flags.json) {
-      print({ target: target.name, type: target.type, delivered, result, answer });
+      printJson({ target: target.name, type: target.type, delivered, result, answer });
     } else {
       const said = clean(answer.replace(/\s+/g, " ")).trim();
       const words = `${target.name}: ${delivered ? "told" : "not told"}: ${result}`;
-      process.stdout.write(`${words}${said === "" ? "" : `: ${said}`}\n`);
+      print(`${words}${said === "" ? "" : `: ${said}`}\n`);
     }
   }
   return code;
@@ -55,10 +55,10 @@ export async function listDeliveries(flags: Flags): Promise<number> {
   const path = join(await dataFrom(flags), "notify.db");
   const items = existsSync(path) ? lastOf(path, limit) : [];
   for (const delivery of items) {
-    if (flags.json) print({ tenant: delivery.tenant, ...deliveryJson(delivery) });
-    else process.stdout.write(`${words(delivery)}\n`);
+    if (flags.json) printJson({ tenant: delivery.tenant, ...deliveryJson(delivery) });
+    else print(`${words(delivery)}\n`);
   }
-  if (items.length === 0) process.stderr.write("Nobody was told of anything yet.\n");
+  if (items.length === 0) printError("Nobody was told of anything yet.\n");
   return ExitCode.ok;
 }
 
@@ -78,8 +78,4 @@ function words(delivery: DeliveryInfo): string {
   const at = isoTime(atMs);
   return `${at}  ${target}  ${kind}  ${about}  ${state.replace("_", " ")} (${tried})` +
     (result === null ? "" : `: ${result}`);
-}
-
-function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
 }

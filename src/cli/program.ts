@@ -9,7 +9,7 @@ import { PortTakenError } from "../runtime/serve.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, RefusedError, UsageError } from "./exit.ts";
 import { hearHangup } from "./hangup.ts";
-import { printError, surviveClosedOutput } from "./output.ts";
+import { printed, printError, surviveClosedOutput } from "./output.ts";
 import { serveFlags } from "./serve_flags.ts";
 
 /** @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
@@ -19,7 +19,10 @@ export async function program(args: readonly string[]): Promise<number> {
     if (flags) hearHangup(); // before all that serve needs is loaded
     if (flags) return await (await import("./serve.ts")).serve(flags);
     surviveClosedOutput();
-    return await (await import("./commands.ts")).commandLine(args);
+    const code = await (await import("./commands.ts")).commandLine(args);
+    // Whoever is interrupted waits for no reader.
+    if (code !== ExitCode.interrupted) await printed();
+    return code;
   } catch (cause) {
     return told(cause);
   }

@@ -1,5 +1,4 @@
 /** `run`: one run of a configured sync, at the server of the data directory or without one. */
-import process from "node:process";
 import { systemClock } from "../clock.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import { serverOf } from "../log/data_directory.ts";
@@ -13,6 +12,7 @@ import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf, RefusedError, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import type { Flags } from "./flags.ts";
+import { printError } from "./output.ts";
 import { pageUrl } from "./pages.ts";
 import { CONFIG_FILE, type Resolved, settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
@@ -45,7 +45,7 @@ export async function run(sync: string, flags: Flags): Promise<number> {
         : cause;
     });
     const page = pageUrl(client.pages ?? client.server, `job/${job.id}`);
-    process.stderr.write(`Job ${job.id}, shown at ${page}\n`);
+    printError(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
     const left = new AbortController();
     stopped.then(() => cancelJob(client, job.id)).catch((cause) => {

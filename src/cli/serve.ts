@@ -13,7 +13,7 @@ import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { atHangup } from "./hangup.ts";
 import { readKeysFile } from "./open_auth.ts";
-import { print, printError } from "./output.ts";
+import { announce, printError } from "./output.ts";
 import { pagesOf } from "./pages.ts";
 import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -54,11 +54,11 @@ export async function serve(flags: Flags): Promise<number> {
     : listeningWords(note, settings.hostname);
   // Whoever has read the line may send a signal the next moment.
   reloadOnHangup(server, file, settings.keysFile);
-  print(`${line}\n`);
+  announce(`${line}\n`);
   if (first && !settings.json && process.stdout.isTTY) {
     const { signInUrl } = await import("./link.ts");
     const open = signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES);
-    print(
+    announce(
       `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
     );
   }
@@ -72,7 +72,7 @@ export async function serve(flags: Flags): Promise<number> {
 function tellFirstKey({ keys }: RunningServer, json: boolean): void {
   const { key } = keys.create({ tenant: TENANT, scopes: ["read", "run", "write"], name: "first" });
   const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
-  (json ? printError : print)(words);
+  (json ? printError : announce)(words);
 }
 
 /** What it listens on, and where people reach it when that is something else. */

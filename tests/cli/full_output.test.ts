@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { serverOf } from "../../src/log/data_directory.ts";
+import { type Cleanup, OWN, startProgram } from "../support/program.ts";
+import { schemaOneLog } from "../support/schema_one.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { until } from "../support/until.ts";
+
+const NO_ROOM = "synctail: Cannot write to stdout: there is no room left on its disk\n";
+
+/** A command whose output is on a disk that is full. */
+function full(output: ">" | "2>"): readonly string[] {
+  return ["sh", "-c", `exec "$@" ${output} /dev/full`, "sh", ...OWN];
+}
+
+function temp(t: Cleanup): string {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  return path;
+}
+
+test("a command whose output its disk does not take has failed, and says why", async (t) => {
+  const data = temp(t);
+  const { id } = schemaOneLog(join(data, "log.db"));
+  const server = await startProgram(t, { args: ["serve"], data });
+  const commands = [
+    ["keys", "create"],
+    ["keys", "list", "--json"],
+    ["link"],
+    ["export"],
+    ["watch", id],
+    ["watch", id, "--json"],
+    ["backup", join(temp(t), "log")],
+  ];
+
+  for (const args of commands) {
+    const { code, stderr } = await startProgram.toEnd(t, {
+      command: full(">"),
+      args: [...args, "--data", server.data],
+    });
+
+    assert.deepEqual([args[0], code, stderr.slice(-NO_ROOM.length)], [args[0], 1, NO_ROOM]);
+  }
+});
+
+test("a command that cannot write its words does what it was asked for", async (t) => {
+  const { code, stdout } = await startProgram.toEnd(t, {
+    command: full("2>"),
+    args: ["keys", "create", "--data", temp(t)],
+  });
+
+  assert.equal(code, 0);
+  assert.match(stdout, /^st_\S+\n$/);
+});
+
+test("a server whose output its disk does not take serves", async (t) => {
+  const data = temp(t);
+  const server = startProgram.raw(t, {
+    command: full(">"),
+    args: ["serve", "--port", "0", "--json", "--data", data],
+  });
+  await until(() => server.stderr().includes(NO_ROOM));
+
+  const answer = await fetch(`${serverOf(data)?.url}/healthz`);
+
+  assert.equal(answer.status, 200);
+  assert.equal(await server.stop("SIGTERM"), 0);
+});
