@@ -18,6 +18,7 @@ const LOOKS: Readonly<Record<string, Look>> = {
 
 const STATUS = `document.querySelector(".status")?.textContent`;
 const PILL = `document.querySelector(".link-pill").dataset.link`;
+const WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
 const BAR = `document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")`;
 
 test("a job is called by its sync and its own name, and an old rate is not shown", async (t) => {
@@ -528,12 +529,12 @@ test("every view keeps to the rules of accessibility, light and dark, on a phone
       await page.picture(`${selector.replace(/\W+/g, "")}-${name}`);
       // A phone in the dark has the colours of the one and the layout of the other.
       const breaches = name === "phone-dark" ? [] : await axe(page, name === "desk-dark");
-      const wide = await page.run(
-        "document.documentElement.scrollWidth > document.documentElement.clientWidth",
-      );
-      if (wide) breaches.push("it is wider than the window");
+      if (await page.run(WIDER)) breaches.push("it is wider than the window");
       found.push(...breaches.map((breach) => `/${path} ${name}: ${breach}`));
     }
+    // What is left of a desk at 400 %.
+    await page.look({ width: 320, height: 640 });
+    if (await page.run(WIDER)) found.push(`/${path}: it is wider than 320 pixels`);
   }
   await signedOut.open(server.url);
   await signedOut.until(`document.querySelector("#key")`);
