@@ -55,7 +55,7 @@ export async function serve(flags: Flags): Promise<number> {
   // Whoever has read the line may send a signal the next moment.
   reloadOnHangup(server, file, settings.keysFile);
   announce(`${line}\n`);
-  if (first && !settings.json && process.stdout.isTTY) {
+  if (first && !settings.json && atTerminal()) {
     const { signInUrl } = await import("./link.ts");
     const open = signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES);
     announce(
@@ -66,6 +66,11 @@ export async function serve(flags: Flags): Promise<number> {
   loggerOf("server").info("stopping: a second signal ends it at once");
   await server.stop();
   return ExitCode.ok;
+}
+
+/** Deno's `process.stdout` throws where the terminal has closed meanwhile. */
+function atTerminal(): boolean {
+  return process.getBuiltinModule("node:tty").isatty(1);
 }
 
 /** Not before the server listens: a start that fails would have shown the only key there is. */
