@@ -18,7 +18,8 @@ async function closedTerminal(
     command: ["python3", TERMINAL, shown, ""],
     args: command,
   });
-  return stdout.trimEnd().split("\n").at(-1);
+  // A bar that was being drawn may stand before it.
+  return /ended -?\d+$/.exec(stdout.trimEnd())?.[0];
 }
 
 /** A `run` of a sync that is that shell script. */
