@@ -98,12 +98,20 @@ export function variablesFor(flags: Flags): Variables {
 /** The URL of --server or SYNCTAIL_SERVER, without a slash at its end. @throws {UsageError} */
 export function namedServer(flags: Flags, env: Variables = process.env): string | undefined {
   const named = text(flags.server) ?? text(env.SYNCTAIL_SERVER);
-  return named === undefined ? undefined : serverUrl("--server", named);
+  if (named === undefined) return undefined;
+  const server = serverUrl("--server", named);
+  const [address] = server.split(/[?#]/, 1);
+  if (address === server) return server;
+  // Paths would be added to that, and ask for the page each time. Behind # a link has its secret.
+  throw new UsageError(
+    `--server: got "${clean(address)}${server[address.length]}...": expected a server's URL, ` +
+      "which has no query and no fragment",
+  );
 }
 
 /** The URL as servers are named by it: without a slash at its end. @throws {UsageError} */
 export function serverUrl(flag: string, given: string): string {
-  if (/^https?:$/.test(URL.parse(given)?.protocol ?? "")) return given.replace(/\/+$/, "");
+  if (/^https?:$/.test(URL.parse(given)?.protocol ?? "")) return given.trim().replace(/\/+$/, "");
   throw new UsageError(
     `${flag}: got "${clean(given)}": expected an http or https URL, such as http://127.0.0.1:8017`,
   );

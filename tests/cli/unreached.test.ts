@@ -125,6 +125,25 @@ test("exec says once why the server was not told, and so does --flush", async (t
   }));
 });
 
+test("a page's URL is no server's, whose page would answer that it is healthy", async (t) => {
+  const { url } = await startProgram(t, { args: ["serve"] });
+  const health = (server: string) =>
+    startProgram.toEnd(t, { args: ["health", "--server", server] });
+
+  const answers = [];
+  for (const rest of ["/?status=failed", "/job/x#link=secret", "#", "/ "]) {
+    const { code, stderr } = await health(url + rest);
+    answers.push([code, stderr]);
+  }
+
+  const refused = (shown: string) => [
+    2,
+    `synctail: --server: got "${url}${shown}...": expected a server's URL, which has no query ` +
+    "and no fragment\n",
+  ];
+  assert.deepEqual(answers, [refused("/?"), refused("/job/x#"), refused("#"), [0, ""]]);
+});
+
 test("a server's URL is one of http or https, else nothing is started", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
