@@ -8,7 +8,7 @@ const TRY_MS = 10_000;
 /** Bytes of an answer that are read. */
 const ANSWER_BYTES_MAX = 4 * 1024;
 /** The longest wait that a receiver may ask for, in milliseconds. */
-const RETRY_AFTER_MAX_MS = 3_600_000;
+export const RETRY_AFTER_MAX_MS = 3_600_000;
 
 /**
  * - `delivered`: 2xx

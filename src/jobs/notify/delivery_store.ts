@@ -76,17 +76,20 @@ export class DeliveryStore {
     this.#db.exec("PRAGMA secure_delete = ON");
   }
 
-  /** All that happened before that moment has been queued; undefined when nothing ever was. */
+  /**
+   * All that happened before that moment has been queued; undefined when nothing ever was. Never
+   * ahead of a clock that was put back: what happens from now on is not queued yet.
+   */
   get position(): number | undefined {
     const row = this.#db.prepare("SELECT at_ms FROM position").get();
-    return row && Number(row.at_ms);
+    return row && Math.min(Number(row.at_ms), this.#clock.now());
   }
 
-  /** Moves the position on, and lets go of what is done with and too old to be listed. */
+  /** Moves the position, and lets go of what is done with and too old to be listed. */
   moveOn(atMs: number): void {
     this.#db.prepare(
       `INSERT INTO position (id, at_ms) VALUES (1, ?)
-       ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)`,
+       ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms`,
     ).run(atMs);
     // What happened after the position may be told again after a crash: its rows tell that it was.
     this.#db.prepare(
@@ -123,8 +126,9 @@ export class DeliveryStore {
   }
 
   /**
-   * Queues the message for each of the targets that was there when it happened, once and for all
-   * times. Above WAITING_MAX the target's oldest are given up.
+   * Queues the message for each of the targets that was there when it happened (or has come by a
+   * clock that was put back since), once and for all times. Above WAITING_MAX the target's oldest
+   * are given up.
    *
    * @returns how many were given up
    */
@@ -140,7 +144,7 @@ export class DeliveryStore {
           `INSERT OR IGNORE INTO deliveries (id, target, kind, tenant, subject, occasion, job, sync,
              at_ms, created_at_ms, message, state, tries, next_at_ms)
            SELECT ?, ?2, ?, ?, ?, ?, ?, ?, ?9, ?10, ?, 'waiting', 0, ?10
-           FROM targets WHERE name = ?2 AND since_ms <= ?9`,
+           FROM targets WHERE name = ?2 AND (since_ms <= ?9 OR since_ms > ?10)`,
         ).run(
           `msg_${nodeCrypto().randomBytes(18).toString("base64url")}`,
           name,

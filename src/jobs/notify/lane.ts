@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import { attempt } from "./attempt.ts";
+import { attempt, RETRY_AFTER_MAX_MS } from "./attempt.ts";
 import type { DeliveryRow } from "./delivery_row.ts";
 import type { DeliveryStore } from "./delivery_store.ts";
 import { type Message, unpacked } from "./message.ts";
@@ -33,6 +33,7 @@ export class Lane {
   readonly #stopping = new AbortController();
   #woken = false;
   #failures = 0;
+  /** By the clock that only goes forward. */
   #restUntilMs = 0;
   #callOff: (() => void) | undefined;
   #sending: Promise<void> | undefined;
@@ -57,7 +58,7 @@ export class Lane {
     if (this.#sending || this.#stopping.signal.aborted) return;
     this.#callOff?.();
     this.#callOff = undefined;
-    const restMs = this.#restUntilMs - this.#options.clock.now();
+    const restMs = this.#restMs();
     if (restMs > 0) return this.#wait(restMs); // whatever there is, the store need not be asked
     this.#sending = this.#send().catch((cause) => {
       this.#options.onFault(cause);
@@ -87,7 +88,7 @@ export class Lane {
       giveUpOld(store, logger);
       const row = store.next(target.name);
       if (!row) return;
-      const waitMs = Math.max(row.dueAtMs, this.#restUntilMs) - clock.now();
+      const waitMs = Math.max(dueInMs(row, clock.now()), this.#restMs());
       if (waitMs > 0) return this.#wait(waitMs);
       await this.#try(row);
     }
@@ -114,7 +115,8 @@ export class Lane {
       case "failed": {
         const jitter = 1 + random() / 4;
         this.#failures++;
-        this.#restUntilMs = clock.now() + (retryAfterMs ?? backoffMs(this.#failures) * jitter);
+        const restMs = retryAfterMs ?? backoffMs(this.#failures) * jitter;
+        this.#restUntilMs = clock.monotonic() + restMs;
         store.tried(row.pk, result, this.#againAtMs(row, jitter));
         const words = "{target} could not be told ({kind}, {id}): {result}; it is tried again";
         return logger.warning(words, about);
@@ -125,13 +127,18 @@ export class Lane {
   }
 
   #againAtMs({ tries }: DeliveryRow, jitter: number): number {
-    const atMs = this.#options.clock.now() + backoffMs(tries + 1) * jitter;
-    return Math.round(Math.max(atMs, this.#restUntilMs));
+    const waitMs = Math.max(backoffMs(tries + 1) * jitter, this.#restMs());
+    return Math.round(this.#options.clock.now() + waitMs);
+  }
+
+  /** How long the target is left alone. */
+  #restMs(): number {
+    return this.#restUntilMs - this.#options.clock.monotonic();
   }
 
   #wait(ms: number): void {
     if (this.#stopping.signal.aborted) return;
-    // A clock that was set back must not make it wait for ever.
+    // A clock may be set meanwhile.
     const waitMs = Math.min(ms, 2 * BACKOFF_MS.last);
     this.#callOff = this.#options.clock.after(waitMs, () => this.wake());
   }
@@ -141,6 +148,12 @@ export class Lane {
 export function giveUpOld(store: DeliveryStore, logger: Logger): void {
   const count = store.expire();
   if (count > 0) logger.error("{count} notifications waited for too long: given up", { count });
+}
+
+/** No wait is longer than the longest: one that is comes of a clock that was put back since. */
+function dueInMs({ dueAtMs }: DeliveryRow, nowMs: number): number {
+  const waitMs = dueAtMs - nowMs;
+  return waitMs > RETRY_AFTER_MAX_MS ? 0 : waitMs;
 }
 
 function backoffMs(failures: number): number {

@@ -194,7 +194,7 @@ export class Notifications {
   }
 
   #caughtUp(atMs: number): void {
-    if (atMs - this.#writtenMs < POSITION_MS) return;
+    if (Math.abs(atMs - this.#writtenMs) < POSITION_MS) return; // back where the clock was put back
     this.#writtenMs = atMs;
     try {
       this.#store?.moveOn(atMs);

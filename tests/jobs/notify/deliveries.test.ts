@@ -796,3 +796,66 @@ test("list() goes on where a page ended, and shows a tenant its own alone", (t) 
   assert.deepEqual(second.items.map(({ job }) => job), [ids[0]]);
   assert.deepEqual([second.nextCursor, other.items], [null, []]);
 });
+
+const DAY_MS = 24 * 3_600_000;
+
+test("a clock that is put back keeps no target waiting for the day that it was ahead", async (t) => {
+  const { to, clock, start } = await bench(t, [500]);
+  const { run, tried, done } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+
+  clock.set(clock.now() - DAY_MS);
+  clock.advance(5_000);
+  await done(1);
+  await run(jobOf("mail"), FAILED);
+  await done(2);
+
+  assert.equal(to.taken.length, 3);
+});
+
+test("a target that came by a clock that was ahead is told as soon as that is put back", async (t) => {
+  const { clock, start } = await bench(t);
+  clock.set(clock.now() + DAY_MS);
+  const { run, done, deliveries } = await start();
+
+  clock.set(clock.now() - DAY_MS);
+  await run(jobOf("docs"), FAILED);
+  await done(1);
+
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+});
+
+test("what ended while no server ran is told, also where the clock was put back meanwhile", async (t) => {
+  const { clock, memory, start } = await bench(t);
+  clock.set(clock.now() + DAY_MS);
+  const before = await start();
+  const job = jobOf("docs");
+  await begun(before.log, job);
+  await before.stop();
+
+  clock.set(clock.now() - DAY_MS);
+  await ended(memory, job, FAILED);
+  const { done, deliveries } = await start();
+  await done(1);
+
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+});
+
+test("what ended after a kill is told, also where the clock was put back before it", async (t) => {
+  const { clock, memory, start } = await bench(t);
+  clock.set(clock.now() + DAY_MS);
+  const before = await start();
+  clock.set(clock.now() - DAY_MS);
+  const job = jobOf("docs");
+  await begun(before.log, job);
+  await turns();
+  await before.stop();
+
+  await ended(memory, job, FAILED);
+  clock.advance(5_000);
+  const { done, deliveries } = await start();
+  await done(1);
+
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+});
