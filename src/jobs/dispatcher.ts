@@ -16,9 +16,11 @@ import { JobRunner, LEASE_MS } from "./job_runner.ts";
 
 /** How often leases are looked at, in milliseconds. */
 const SWEEP_MS = 1_000;
+/** A sweep that comes so late follows a time without a server, in milliseconds. */
+const LATE_MS = 1_000;
 /**
- * What a worker gets when a server starts, or all of its lease where that is shorter: it could not
- * reach anyone before.
+ * What a worker gets after a time without a server, or all of its lease where that is shorter: it
+ * could not reach anyone.
  */
 const RETURN_MS = 60_000;
 
@@ -83,7 +85,7 @@ export class Dispatcher {
 
   /**
    * Ends what a process that is gone has left behind, then looks after leases until `stop`.
-   * Workers are not to blame for the time without a server: their leases go on from now.
+   * Workers are not to blame for a time without a server: their leases go on from its end.
    * Only for a log that no other process writes.
    */
   async open(): Promise<void> {
@@ -94,11 +96,7 @@ export class Dispatcher {
       if (left.length === 0) break;
       await this.#appendToAll(left, end({ status: "failed", error: SERVER_KILLED }));
     }
-    await this.#sweep(now + RETURN_MS, (job, producerOf) => {
-      if (job.leaseMs === null || job.status === "cancelling") return giveUp(now)(job, producerOf);
-      const untilMs = now + Math.min(job.leaseMs, RETURN_MS);
-      return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
-    });
+    await this.#awaitBack(now);
     this.#sweepLater();
   }
 
@@ -209,11 +207,27 @@ export class Dispatcher {
   }
 
   #sweepLater(): void {
-    this.#callOffSweep = this.#options.clock.after(SWEEP_MS, () => {
-      const now = this.#options.clock.now();
-      this.#sweep(now, giveUp(now)).catch(this.#options.onFault).finally(() => {
-        if (!this.#stopping) this.#sweepLater();
-      });
+    const { clock } = this.#options;
+    const dueMs = clock.now() + SWEEP_MS;
+    this.#callOffSweep = clock.after(SWEEP_MS, () => {
+      const now = clock.now();
+      // The machine slept, the process was halted, or the clock was set.
+      const away = now - dueMs >= LATE_MS;
+      (away ? this.#awaitBack(now) : this.#sweep(now, giveUp(now))).catch(this.#options.onFault)
+        .finally(() => {
+          if (!this.#stopping) this.#sweepLater();
+        });
+    });
+  }
+
+  /** Gives workers their time to come back. */
+  #awaitBack(nowMs: number): Promise<void> {
+    return this.#sweep(nowMs + RETURN_MS, (job, producerOf) => {
+      if (job.leaseMs === null || job.status === "cancelling") {
+        return giveUp(nowMs)(job, producerOf);
+      }
+      const untilMs = nowMs + Math.min(job.leaseMs, RETURN_MS);
+      return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
     });
   }
 

@@ -261,7 +261,7 @@ test("open() gives every worker its time to come back, however many there are", 
 test("the sweep ends a job whose lease has lapsed, and none that runs here", async () => {
   const { dispatcher, log, clock, ended, entries } = bench();
   await dispatcher.open();
-  const lease = { owner: null, leaseUntilMs: clock.now() + 60_000 };
+  const lease = { owner: null, leaseMs: 60_000, leaseUntilMs: clock.now() + 60_000 };
   const { job: silent } = await log.create(newJob({ ...lease, origin: "worker", sync: null }));
   const { job: running } = await dispatcher.start(endless);
   await until(async () => (await entries(running)).length >= 2);
@@ -278,6 +278,34 @@ test("the sweep ends a job whose lease has lapsed, and none that runs here", asy
   await dispatcher.cancel(running);
   assert.equal((await ended(running)).status, "cancelled");
   await dispatcher.stop();
+});
+
+test("a worker that could reach nobody while the machine slept has its time to come back", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const from = (leaseMs: number) => ({ leaseMs, leaseUntilMs: clock.now() + leaseMs });
+  const worker = { origin: "worker", owner: null, sync: null } as const;
+  const { job: short } = await log.create(newJob({ ...worker, ...from(20_000) }));
+  const { job: long } = await log.create(newJob({ ...worker, ...from(900_000) }));
+  const { job: cancelled } = await log.create(newJob({ ...worker, ...from(900_000) }));
+  await dispatcher.cancel(cancelled);
+  const pass = async (ms: number) => {
+    clock.advance(ms);
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  clock.set(clock.now() + 3_600_000);
+  await pass(1_000);
+  const awake = clock.now();
+  const leases = await Promise.all([short, long].map(async (job) => await log.get(job)));
+  for (let passed = 0; passed <= 20_000; passed += 1_000) await pass(1_000);
+  await dispatcher.stop();
+
+  assert.deepEqual(leases.map((job) => job?.leaseUntilMs), [awake + 20_000, awake + 60_000]);
+  assert.deepEqual(
+    await Promise.all([short, long, cancelled].map(async (job) => (await log.get(job))?.status)),
+    ["failed", "pending", "cancelled"],
+  );
 });
 
 test("a running job's lease is renewed while its source says nothing", async () => {

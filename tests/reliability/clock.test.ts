@@ -8,7 +8,7 @@ import { ViewerModel } from "../support/viewer_model.ts";
 
 const HOUR_MS = 3_600_000;
 
-for (const [what, jumpMs] of [["back an hour", -HOUR_MS], ["ahead a minute", 60_000]] as const) {
+for (const [what, jumpMs] of [["back an hour", -HOUR_MS], ["ahead an hour", HOUR_MS]] as const) {
   test(`a clock that jumps ${what} costs no job its life, and no viewer an entry`, async (t) => {
     let setMs = 0;
     const clock: Clock = { ...systemClock, now: () => Date.now() + setMs };
