@@ -9,6 +9,8 @@ import { isTerminal } from "../sync/status.ts";
 const WATCHED_MAX = 100_000;
 /** Least time between two looks at all jobs, in milliseconds. */
 const LOOK_MS = 250;
+/** A look that comes so late follows a halt of the process, in milliseconds. */
+const LATE_MS = 1_000;
 
 /** What a job's state says: it has been silent for too long, it speaks again, or nothing new. */
 export type Heard = "silent" | "again" | undefined;
@@ -16,7 +18,7 @@ export type Heard = "silent" | "again" | undefined;
 interface Watched {
   readonly key: JobKey;
   seq: Seq;
-  /** When its silence began, as far as this process can tell. */
+  /** When its silence began, as far as this process can tell; by the clock that only goes forward. */
   sinceMs: number;
   /** The seq after which a silence was told that goes on. */
   toldSeq: Seq | undefined;
@@ -24,7 +26,7 @@ interface Watched {
 
 /**
  * A job that was there before this process is given all its time anew: nobody could be heard while
- * there was no server.
+ * there was no server. So is every job after a halt of the process.
  */
 export class Silences {
   readonly #clock: Clock;
@@ -52,15 +54,14 @@ export class Silences {
     const { seq, sinceMs, toldSeq } = this.#of(job);
     // That somebody wants it cancelled is no word of the job's.
     if (job.seq > seq && toldSeq !== undefined && job.status !== "cancelling") return "again";
-    const silentMs = this.#clock.now() - (job.seq > seq ? job.heardAtMs : sinceMs);
-    const silent = toldSeq === undefined && !isTerminal(job.status) && silentMs >= this.#afterMs;
-    return silent ? "silent" : undefined;
+    if (job.seq > seq || toldSeq !== undefined || isTerminal(job.status)) return undefined;
+    return this.#clock.monotonic() - sinceMs >= this.#afterMs ? "silent" : undefined;
   }
 
   /** Takes the state in, once what it came to has been told. */
   note(job: Job, heard: Heard): void {
     const watched = this.#of(job);
-    if (job.seq > watched.seq) watched.sinceMs = job.heardAtMs;
+    if (job.seq > watched.seq) watched.sinceMs = this.#clock.monotonic();
     watched.seq = job.seq;
     if (heard === "silent") watched.toldSeq = job.seq;
     if (heard === "again") watched.toldSeq = undefined;
@@ -79,7 +80,7 @@ export class Silences {
 
   #of(job: Job): Watched {
     return this.#watched.get(keyText(job)) ??
-      { key: keyOf(job), seq: job.seq, sinceMs: this.#clock.now(), toldSeq: undefined };
+      { key: keyOf(job), seq: job.seq, sinceMs: this.#clock.monotonic(), toldSeq: undefined };
   }
 
   #dueMs({ sinceMs }: Watched): number {
@@ -88,16 +89,19 @@ export class Silences {
 
   #lookAt(atMs: number): void {
     if (this.#stopped) return;
-    const waitMs = Math.max(LOOK_MS, atMs - this.#clock.now());
-    this.#callOff = this.#clock.after(waitMs, () => this.#lookAtAll());
+    const now = this.#clock.monotonic();
+    const lookMs = Math.max(now + LOOK_MS, atMs);
+    this.#callOff = this.#clock.after(Math.ceil(lookMs - now), () => this.#lookAtAll(lookMs));
   }
 
-  #lookAtAll(): void {
+  #lookAtAll(lookMs: number): void {
     this.#callOff = undefined;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
+    const halted = now - lookMs >= LATE_MS;
     let nextMs = Infinity;
     for (const watched of this.#watched.values()) {
       if (watched.toldSeq !== undefined) continue;
+      if (halted) watched.sinceMs = now;
       const dueMs = this.#dueMs(watched);
       if (dueMs <= now) this.#onDue(watched.key);
       else nextMs = Math.min(nextMs, dueMs);

@@ -4,6 +4,7 @@ import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
 import type { Occurrence } from "../../src/jobs/occurrence.ts";
 import { Occurrences, type OccurrencesOptions } from "../../src/jobs/occurrences.ts";
+import { Silences } from "../../src/jobs/silences.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import type { JobKey } from "../../src/sync/ids.ts";
 import { keyOf } from "../../src/sync/job.ts";
@@ -125,6 +126,47 @@ test("a job that says nothing for long is told as stalled, once a silence, and a
     ["docs failed"],
   ]);
   assert.equal(clock.waiting, 0, "nothing is on its way, and no timer is left");
+});
+
+test("a clock that is set makes no job fall silent, and hides no silence", async (t) => {
+  const { log, clock, start, kinds, pass } = bench(t);
+  await start();
+  const first = await begun(log, jobOf("first"));
+  await pass(STALL_AFTER_MS / 2);
+  await begun(log, jobOf("second"));
+  await kinds();
+
+  clock.set(clock.now() + 3_600_000);
+  await log.append(first, () => ({ facts: [line("here")] }));
+  await pass(STALL_AFTER_MS / 2);
+  const ahead = await kinds();
+  clock.set(clock.now() - 7_200_000);
+  await pass(STALL_AFTER_MS / 2 + 250);
+
+  assert.deepEqual([ahead, await kinds()], [[], ["first stalled", "second stalled"]]);
+});
+
+test("a job whose server was halted has all its time anew before it counts as silent", async () => {
+  let [nowMs, due] = [0, () => {}];
+  const clock = {
+    now: () => nowMs,
+    monotonic: () => nowMs,
+    after(_ms: number, run: () => void) {
+      due = run;
+      return () => {};
+    },
+  };
+  const memory = new MemoryLog(clock);
+  const job = await begun(memory, jobOf("docs"));
+  const looked: number[] = [];
+  const silences = new Silences(clock, STALL_AFTER_MS, () => {
+    if (silences.heard(job) === "silent") looked.push(nowMs);
+  });
+  silences.note(job, undefined);
+
+  for (nowMs of [3_600_000, 3_600_000 + STALL_AFTER_MS]) due();
+
+  assert.deepEqual(looked, [3_600_000 + STALL_AFTER_MS]);
 });
 
 test("a thousand jobs are watched with one timer", async (t) => {
