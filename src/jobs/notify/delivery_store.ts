@@ -32,6 +32,8 @@ export const NEXT_SQL =
       WHERE before.tenant = row.tenant AND before.job = row.job AND before.pk < row.pk
       AND before.target = ?1 AND before.state = 'waiting')
    ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`;
+const NEXT_IN_ORDER_SQL =
+  "SELECT * FROM deliveries WHERE state = 'waiting' AND target = ? ORDER BY pk LIMIT 1";
 
 /** What makes an occurrence one and the same, whenever it is told. */
 export interface Occasion {
@@ -173,9 +175,13 @@ export class DeliveryStore {
   /**
    * What to send to the target next: of what is due what was tried least, else what falls due
    * first. What was told of a job earlier comes before what was told of it later.
+   *
+   * @param inOrder what was queued first goes first, whatever it is of
    */
-  next(target: string): DeliveryRow | undefined {
-    const row = this.#db.prepare(NEXT_SQL).get(target, this.#clock.now());
+  next(target: string, inOrder = false): DeliveryRow | undefined {
+    const row = inOrder
+      ? this.#db.prepare(NEXT_IN_ORDER_SQL).get(target)
+      : this.#db.prepare(NEXT_SQL).get(target, this.#clock.now());
     return row && deliveryRowOf(row);
   }
 

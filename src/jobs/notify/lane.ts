@@ -86,7 +86,8 @@ export class Lane {
     while (!this.#stopping.signal.aborted) {
       this.#woken = false;
       giveUpOld(store, logger);
-      const row = store.next(target.name);
+      // A check is as the last ping says: that has to be the one of what happened last.
+      const row = store.next(target.name, target.type === "healthchecks");
       if (!row) return;
       const waitMs = Math.max(dueInMs(row, clock.now()), this.#restMs());
       if (waitMs > 0) return this.#wait(waitMs);

@@ -300,6 +300,33 @@ test("a message over which the target fails stands in no other's way, but for it
   ]);
 });
 
+test("a check is pinged in the order in which things happened, also after it was down", async (t) => {
+  const to = await receiver(t);
+  to.answer = (_, response) => {
+    response.statusCode = to.taken.length === 1 ? 500 : 200;
+    response.end();
+  };
+  const check = { name: "check", type: "healthchecks", url: `${to.url}/check` };
+  const { clock, start } = notifyBench(t, [check]);
+  const { run, tried, done } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+  await run(jobOf("docs"), { status: "completed" });
+  await turns();
+
+  clock.advance(5_000);
+  await done(4);
+
+  const paths = to.taken.map(({ path }) => path.replace(/\?.*/, ""));
+  assert.deepEqual(paths, [
+    "/check/start",
+    "/check/start",
+    "/check/fail",
+    "/check/start",
+    "/check",
+  ]);
+});
+
 test("what was not sent is sent by the next process, under the id it had", async (t) => {
   const { to, clock, start } = await bench(t, [500]);
   const first = await start();
