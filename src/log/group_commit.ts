@@ -129,10 +129,12 @@ export class GroupCommit {
     } catch (cause) {
       this.#rollBack();
       const full = isDiskFull(cause);
-      if (full && this.#fullSinceMs === undefined) {
-        this.#full();
-        this.#reserve.release();
-        return this.#commitUrgent(writes, new StorageFullError({ cause }));
+      if (full) {
+        const news = this.#fullSinceMs === undefined;
+        if (news) this.#full();
+        // It is there still where the disk only counted as full, and others have filled it since.
+        const room = this.#reserve.release();
+        if (news || room) return this.#commitUrgent(writes, new StorageFullError({ cause }));
       }
       const told = full
         ? new StorageFullError({ cause })

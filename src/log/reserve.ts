@@ -1,5 +1,5 @@
 /** Room on the disk that is kept for what has to be written when there is none left. */
-import { rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { nodeCrypto } from "../node_crypto.ts";
 import { freeBytes } from "./free_bytes.ts";
@@ -39,8 +39,10 @@ export class Reserve {
     if (this.#free() < RESERVE_BYTES) this.release();
   }
 
-  /** Gives the room to whoever writes next. */
-  release(): void {
+  /** Gives the room to whoever writes next. @returns false where there was none */
+  release(): boolean {
+    const held = existsSync(this.#path);
     rmSync(this.#path, { force: true });
+    return held;
   }
 }

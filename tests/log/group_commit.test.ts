@@ -12,7 +12,7 @@ function bench(t: { after(run: () => void): void }) {
   const db = new DatabaseSync(":memory:");
   t.after(() => db.close());
   const clock = new FakeClock();
-  const disk = { fault: undefined as string | undefined, cramped: false, room: true };
+  const disk = { fault: undefined as string | undefined, cramped: false, room: true, held: true };
   const asked: string[] = [];
   const checkpoints = {
     backlog: undefined as Promise<void> | undefined,
@@ -33,7 +33,10 @@ function bench(t: { after(run: () => void): void }) {
     hold: () => disk.room,
     release() {
       asked.push("the reserve");
-      disk.fault = undefined;
+      if (disk.held) disk.fault = undefined;
+      const { held } = disk;
+      disk.held = false;
+      return held;
     },
   };
   const commits = new GroupCommit({
@@ -115,6 +118,21 @@ test("on a full disk what is urgent is written, all else refused, and room looke
     "the WAL anew, with 524288",
     "the WAL anew, with 524288",
   ]);
+});
+
+test("the reserve is let go of where others fill a disk that counted as full already", async (t) => {
+  const { commits, checkpoints, disk, asked } = bench(t);
+  const end = () => commits.run(() => {}, true).then(() => true, () => false);
+  checkpoints.committed = () => true;
+  await commits.run(() => {});
+
+  disk.fault = "database or disk is full";
+  const first = await end();
+  disk.fault = "database or disk is full";
+  const second = await end();
+
+  assert.deepEqual([first, second], [true, false]);
+  assert.equal(asked.filter((words) => words === "the reserve").length, 2);
 });
 
 test("a disk that fails fails what is written then, as a fault of storage, and nothing later", async (t) => {
