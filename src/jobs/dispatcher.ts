@@ -1,6 +1,12 @@
 /** Starts, cancels and stops the jobs of this process, and ends the ones that were lost. */
 import type { Clock } from "../clock.ts";
-import type { Decide, EventLog, LapsedPage } from "../log/event_log.ts";
+import {
+  type Decide,
+  type EventLog,
+  type LapsedPage,
+  StorageFaultError,
+  StorageFullError,
+} from "../log/event_log.ts";
 import type { JobSource } from "../sources/source.ts";
 import {
   type JobId,
@@ -77,6 +83,8 @@ export class Dispatcher {
   readonly #running = new Map<JobKeyText, JobRunner>();
   readonly #listeners = new Set<(sync: Runnable) => void>();
   #callOffSweep: (() => void) | undefined;
+  /** The last sweep was refused, as all were who wanted to renew a lease. */
+  #refused = false;
   #stopping = false;
 
   constructor(options: DispatcherOptions) {
@@ -211,12 +219,13 @@ export class Dispatcher {
     const dueMs = clock.now() + SWEEP_MS;
     this.#callOffSweep = clock.after(SWEEP_MS, () => {
       const now = clock.now();
-      // The machine slept, the process was halted, or the clock was set.
-      const away = now - dueMs >= LATE_MS;
-      (away ? this.#awaitBack(now) : this.#sweep(now, giveUp(now))).catch(this.#options.onFault)
-        .finally(() => {
-          if (!this.#stopping) this.#sweepLater();
-        });
+      // Or the machine slept, the process was halted, the clock was set.
+      const away = this.#refused || now - dueMs >= LATE_MS;
+      (away ? this.#awaitBack(now) : this.#sweep(now, giveUp(now))).catch((cause) => {
+        if (!(cause instanceof StorageFullError)) this.#options.onFault(cause); // who appends tells
+      }).finally(() => {
+        if (!this.#stopping) this.#sweepLater();
+      });
     });
   }
 
@@ -231,13 +240,28 @@ export class Dispatcher {
     });
   }
 
-  /** Does that to every job whose lease ends before, a page of them in one commit. */
+  /**
+   * Does that to every job whose lease ends before, a page of them in one commit. On a full disk only
+   * to those that are being cancelled: the workers of the others may have been refused.
+   */
   async #sweep(beforeMs: number, decide: Decide): Promise<void> {
     const { log } = this.#options;
+    this.#refused = false;
+    const change = async (key: JobKey) => {
+      try {
+        await log.append(key, decide);
+      } catch (cause) {
+        const full = cause instanceof StorageFullError;
+        this.#refused ||= full || cause instanceof StorageFaultError;
+        if (!full) throw cause;
+        if ((await log.get(key))?.status !== "cancelling") return;
+        await log.append(key, decide, { urgent: true });
+      }
+    };
     for (let after: number | null = 0; after !== null;) {
       const { items, next }: LapsedPage = await log.lapsed(beforeMs, after);
       // A machine that slept wakes up with lapsed leases of jobs that are running here.
-      await this.#appendToAll(items.filter((key) => !this.#running.has(keyText(key))), decide);
+      await Promise.all(items.filter((key) => !this.#running.has(keyText(key))).map(change));
       after = next;
     }
   }

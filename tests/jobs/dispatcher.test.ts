@@ -3,7 +3,11 @@ import { test } from "node:test";
 import { end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
-import { type AppendOptions, StorageFullError } from "../../src/log/event_log.ts";
+import {
+  type AppendOptions,
+  StorageFaultError,
+  StorageFullError,
+} from "../../src/log/event_log.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import {
   type JobSource,
@@ -307,6 +311,49 @@ test("a worker that could reach nobody while the machine slept has its time to c
     ["failed", "pending", "cancelled"],
   );
 });
+
+for (const Refusal of [StorageFullError, StorageFaultError]) {
+  test(`a worker that is refused for a ${Refusal.name} has its time to come back after it`, async () => {
+    const { dispatcher, log, clock, faults } = bench();
+    await dispatcher.open();
+    const worker = { origin: "worker", owner: null, sync: null } as const;
+    const lease = { leaseMs: 120_000, leaseUntilMs: clock.now() + 120_000 };
+    const { job } = await log.create(newJob({ ...worker, ...lease }));
+    const { job: cancelled } = await log.create(newJob({ ...worker, ...lease }));
+    await dispatcher.cancel(cancelled);
+    const append = log.append.bind(log);
+    let refused = true;
+    log.append = (key, decide, options: AppendOptions = {}) => {
+      const full = Refusal === StorageFullError;
+      return refused && !(full && options.urgent)
+        ? Promise.reject(
+          full ? new StorageFullError() : new StorageFaultError(new Error("disk I/O error")),
+        )
+        : append(key, decide);
+    };
+    const pass = async (seconds: number) => {
+      for (let passed = 0; passed < seconds; passed++) {
+        clock.advance(1_000);
+        for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+
+    await pass(300);
+    const during = await Promise.all([job, cancelled].map((each) => log.get(each)));
+    refused = false;
+    await pass(1);
+    const back = await log.get(job);
+    const until = clock.now() + 60_000;
+    await pass(62);
+    await dispatcher.stop();
+
+    const ended = Refusal === StorageFullError ? "cancelled" : "cancelling";
+    assert.deepEqual(during.map((each) => each?.status), ["pending", ended]);
+    assert.deepEqual([back?.status, back?.leaseUntilMs], ["pending", until]);
+    assert.equal((await log.get(job))?.error?.code, "worker_lost");
+    assert.ok(faults.every((fault) => fault instanceof StorageFaultError));
+  });
+}
 
 test("a running job's lease is renewed while its source says nothing", async () => {
   const { dispatcher, log, clock } = bench();
