@@ -17,6 +17,8 @@ import { filterText, type Target } from "./target.ts";
 export const WAITING_MAX = 1_000;
 /** A message that nobody took for so long is given up, in milliseconds. */
 export const AGE_MAX_MS = 24 * 3_600_000;
+/** A clock that is off by so much has been set, or the machine slept; in milliseconds. */
+const SET_MS = 60_000;
 /** Messages that are done with and still listed. */
 export const DONE_MAX = 1_000;
 /** Deliveries that one list may ask for. */
@@ -65,6 +67,10 @@ export interface DeliveryPage {
 export class DeliveryStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
+  /** What was queued before this process, whose age only the clock on the wall knows. */
+  readonly #before: number;
+  /** How far the clock on the wall was ahead of the one that only goes forward at the last look. */
+  #aheadMs: number;
   /** Something has been removed that may be in the WAL still. */
   #unwiped = false;
 
@@ -76,6 +82,8 @@ export class DeliveryStore {
     waitLittle(this.#db);
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
+    this.#before = Number(this.#db.prepare("SELECT max(pk) AS pk FROM deliveries").get()?.pk ?? 0);
+    this.#aheadMs = clock.now() - clock.monotonic();
   }
 
   /**
@@ -136,6 +144,7 @@ export class DeliveryStore {
    */
   add(occasion: Occasion, message: Message, targets: readonly Target[]): number {
     const { kind, tenant, subject } = occasion;
+    this.#noteClock();
     const now = this.#clock.now();
     const text = packed(message);
     const job = message.job ? String(message.job.id) : null;
@@ -202,6 +211,7 @@ export class DeliveryStore {
 
   /** Gives up what has waited for too long, whoever it is for. @returns how many those were */
   expire(): number {
+    this.#noteClock();
     const now = this.#clock.now();
     const { changes } = this.#db.prepare(
       `UPDATE deliveries SET state = 'given_up', done_at_ms = ?1, message = '',
@@ -262,5 +272,17 @@ export class DeliveryStore {
 
   close(): void {
     this.#db.close();
+  }
+
+  /** What waits is no older for a clock that is set: one without a battery may start days behind. */
+  #noteClock(): void {
+    const aheadMs = this.#clock.now() - this.#clock.monotonic();
+    const setMs = Math.round(aheadMs - this.#aheadMs);
+    if (Math.abs(setMs) < SET_MS) return;
+    this.#db.prepare(
+      `UPDATE deliveries SET created_at_ms = created_at_ms + ?
+       WHERE state = 'waiting' AND pk > ?`,
+    ).run(setMs, this.#before);
+    this.#aheadMs = aheadMs;
   }
 }

@@ -853,6 +853,20 @@ test("a target that came by a clock that was ahead is told as soon as that is pu
   assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
 });
 
+test("a clock that is set ahead makes nothing that waits too old to be sent", async (t) => {
+  const { clock, start } = await bench(t, [503]);
+  const { run, tried, done, deliveries } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+
+  clock.set(clock.now() + 3 * DAY_MS);
+  await run(jobOf("mail"), FAILED);
+  clock.advance(5_000);
+  await done(2);
+
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200", "failed delivered HTTP 200"]);
+});
+
 test("what ended while no server ran is told, also where the clock was put back meanwhile", async (t) => {
   const { clock, memory, start } = await bench(t);
   clock.set(clock.now() + DAY_MS);
