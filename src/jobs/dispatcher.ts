@@ -219,9 +219,10 @@ export class Dispatcher {
     const dueMs = clock.now() + SWEEP_MS;
     this.#callOffSweep = clock.after(SWEEP_MS, () => {
       const now = clock.now();
-      // Or the machine slept, the process was halted, the clock was set.
-      const away = this.#refused || now - dueMs >= LATE_MS;
-      (away ? this.#awaitBack(now) : this.#sweep(now, giveUp(now))).catch((cause) => {
+      // The machine slept, the process was halted, or the clock was set.
+      const lateMs = now - dueMs;
+      const awayMs = this.#refused ? RETURN_MS : lateMs >= LATE_MS ? lateMs : 0;
+      (awayMs > 0 ? this.#awaitBack(now, awayMs) : this.#sweep(now, giveUp(now))).catch((cause) => {
         if (!(cause instanceof StorageFullError)) this.#options.onFault(cause); // who appends tells
       }).finally(() => {
         if (!this.#stopping) this.#sweepLater();
@@ -229,13 +230,14 @@ export class Dispatcher {
     });
   }
 
-  /** Gives workers their time to come back. */
-  #awaitBack(nowMs: number): Promise<void> {
-    return this.#sweep(nowMs + RETURN_MS, (job, producerOf) => {
+  /** Gives workers their time to come back: as long as nobody could be reached, or RETURN_MS. */
+  #awaitBack(nowMs: number, awayMs = RETURN_MS): Promise<void> {
+    const returnMs = Math.min(awayMs, RETURN_MS);
+    return this.#sweep(nowMs + returnMs, (job, producerOf) => {
       if (job.leaseMs === null || job.status === "cancelling") {
         return giveUp(nowMs)(job, producerOf);
       }
-      const untilMs = nowMs + Math.min(job.leaseMs, RETURN_MS);
+      const untilMs = nowMs + Math.min(job.leaseMs, returnMs);
       return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
     });
   }

@@ -312,6 +312,26 @@ test("a worker that could reach nobody while the machine slept has its time to c
   );
 });
 
+test("sweeps that come late now and then put off no lost job's end for long", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() };
+  const { job } = await log.create(newJob({ origin: "worker", owner: null, sync: null, ...lease }));
+  const sweep = async () => {
+    clock.advance(1_000);
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  clock.set(clock.now() + 1_500);
+  await sweep();
+  const late = (await log.get(job))?.status;
+  await sweep();
+  await sweep();
+  await dispatcher.stop();
+
+  assert.deepEqual([late, (await log.get(job))?.error?.code], ["pending", "worker_lost"]);
+});
+
 for (const Refusal of [StorageFullError, StorageFaultError]) {
   test(`a worker that is refused for a ${Refusal.name} has its time to come back after it`, async () => {
     const { dispatcher, log, clock, faults } = bench();
