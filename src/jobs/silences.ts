@@ -26,7 +26,7 @@ interface Watched {
 
 /**
  * A job that was there before this process is given all its time anew: nobody could be heard while
- * there was no server. So is every job after a halt of the process.
+ * there was no server. After a halt of the process jobs have as long to be heard, up to all of it.
  */
 export class Silences {
   readonly #clock: Clock;
@@ -97,11 +97,14 @@ export class Silences {
   #lookAtAll(lookMs: number): void {
     this.#callOff = undefined;
     const now = this.#clock.monotonic();
-    const halted = now - lookMs >= LATE_MS;
+    const lateMs = now - lookMs;
+    const graceMs = lateMs >= LATE_MS ? Math.min(lateMs, this.#afterMs) : 0;
     let nextMs = Infinity;
     for (const watched of this.#watched.values()) {
       if (watched.toldSeq !== undefined) continue;
-      if (halted) watched.sinceMs = now;
+      if (graceMs > 0) {
+        watched.sinceMs = Math.max(watched.sinceMs, now - this.#afterMs + graceMs);
+      }
       const dueMs = this.#dueMs(watched);
       if (dueMs <= now) this.#onDue(watched.key);
       else nextMs = Math.min(nextMs, dueMs);
