@@ -1,6 +1,6 @@
 /** Tells new records from known ones, and gathers what has changed to be written together. */
-import { DestinationLockedError } from "./index_destination.ts";
 import type { RecordOutcome, RecordSession, SyncRecord } from "./record_destination.ts";
+import { Unwritten } from "./unwritten.ts";
 
 /** Changes written at once: a few milliseconds' work. */
 const CHANGES_MAX = 500;
@@ -28,15 +28,14 @@ export interface RecordStore {
 /** A session over a store. */
 export class RecordChanges implements RecordSession {
   readonly #store: RecordStore;
-  #changes: RecordChange[] = [];
+  readonly #changes: Unwritten<RecordChange>;
   /** Hashes of what is not written yet, undefined for what is to be deleted. */
   readonly #hashes = new Map<string, string | undefined>();
   #payload = 0;
-  /** Somebody else has it locked: whoever can wait for him calls flush. */
-  #locked = false;
 
   constructor(store: RecordStore) {
     this.#store = store;
+    this.#changes = new Unwritten((changes) => store.write(changes), () => this.#forget());
   }
 
   repair(): boolean {
@@ -61,7 +60,7 @@ export class RecordChanges implements RecordSession {
   }
 
   flush(): void {
-    if (this.#changes.length > 0) this.#write();
+    this.#changes.flush();
     this.#store.check?.();
   }
 
@@ -80,30 +79,12 @@ export class RecordChanges implements RecordSession {
   }
 
   #add(change: RecordChange): void {
-    this.#changes.push(change);
-    const many = this.#changes.length >= CHANGES_MAX || this.#payload >= PAYLOAD_MAX;
-    if (!many || this.#locked) return;
-    try {
-      this.#write();
-    } catch (cause) {
-      if (!this.#locked) throw cause;
-    }
-  }
-
-  #write(): void {
-    try {
-      this.#store.write(this.#changes);
-      this.#locked = false;
-    } catch (cause) {
-      this.#locked = cause instanceof DestinationLockedError;
-      throw cause;
-    } finally {
-      if (!this.#locked) this.#forget();
-    }
+    this.#changes.add(change);
+    const many = this.#changes.count >= CHANGES_MAX || this.#payload >= PAYLOAD_MAX;
+    if (many) this.#changes.relieve();
   }
 
   #forget(): void {
-    this.#changes = [];
     this.#hashes.clear();
     this.#payload = 0;
   }

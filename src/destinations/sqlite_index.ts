@@ -1,13 +1,9 @@
 /** The index in one SQLite file, which anybody may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
 import { transaction } from "../log/transaction.ts";
-import {
-  DestinationLockedError,
-  type IndexDestination,
-  type IndexedEntity,
-  type IndexSession,
-} from "./index_destination.ts";
+import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
 import { inWords, openStore, ORIGIN_TABLE, placeOf } from "./sqlite_store.ts";
+import { Unwritten } from "./unwritten.ts";
 
 /** "STix" */
 const APPLICATION_ID = 0x53546978;
@@ -59,9 +55,7 @@ class SqliteIndexSession implements IndexSession {
   readonly #put: ReturnType<DatabaseSync["prepare"]>;
   readonly #remove: ReturnType<DatabaseSync["prepare"]>;
   /** Rows to write and keys to remove, kept until a transaction can be as short as it may be. */
-  #pending: (IndexedEntity | string)[] = [];
-  /** Somebody else has it locked: whoever can wait for him calls flush. */
-  #locked = false;
+  readonly #unwritten = new Unwritten<IndexedEntity | string>((rows) => this.#commit(rows));
   readonly #check: () => void;
 
   constructor(db: DatabaseSync, path: string) {
@@ -94,7 +88,7 @@ class SqliteIndexSession implements IndexSession {
   }
 
   flush(): void {
-    if (this.#pending.length > 0) this.#commit();
+    this.#unwritten.flush();
     this.#check();
   }
 
@@ -108,30 +102,16 @@ class SqliteIndexSession implements IndexSession {
   }
 
   #write(row: IndexedEntity | string): void {
-    this.#pending.push(row);
-    if (this.#pending.length < ROWS_MAX || this.#locked) return;
-    try {
-      this.#commit();
-    } catch (cause) {
-      if (!this.#locked) throw cause;
-    }
+    this.#unwritten.add(row);
+    if (this.#unwritten.count >= ROWS_MAX) this.#unwritten.relieve();
   }
 
-  #commit(): void {
-    const rows = this.#pending;
-    try {
-      inWords(WHAT, this.#path, () => {
-        transaction(this.#db, () => {
-          for (const row of rows) this.#apply(row);
-        });
+  #commit(rows: readonly (IndexedEntity | string)[]): void {
+    inWords(WHAT, this.#path, () => {
+      transaction(this.#db, () => {
+        for (const row of rows) this.#apply(row);
       });
-      this.#locked = false;
-    } catch (cause) {
-      this.#locked = cause instanceof DestinationLockedError;
-      throw cause;
-    } finally {
-      if (!this.#locked) this.#pending = [];
-    }
+    });
   }
 
   #apply(row: IndexedEntity | string): void {
