@@ -1,7 +1,8 @@
 /** The files that destinations write: which are one file by two names, and which are no sync's to write. */
-import { realpathSync, type Stats, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { type Stats, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { ownDatabases, ownsName } from "../log/data_directory.ts";
+import { realPathOf } from "../sources/file_system.ts";
 import type { DestinationConfig } from "./destination_config.ts";
 
 /** What SQLite writes beside a file of its own. */
@@ -17,7 +18,7 @@ export function marksOf(destination: DestinationConfig): string[] {
       return sqliteMarks(destination.path);
     case "jsonl":
       return [
-        ...fileMarks(realPath(destination.path)),
+        ...fileMarks(realPathOf(destination.path)),
         ...sqliteMarks(`${destination.path}.index`),
       ];
     case "none":
@@ -27,12 +28,12 @@ export function marksOf(destination: DestinationConfig): string[] {
 
 /** Tells which destinations would write what a server keeps in its data directory, or beside that. */
 export function ownFilesIn(data: string): (destination: DestinationConfig) => boolean {
-  const directory = realPath(data);
+  const directory = realPathOf(data);
   // A log may be a link to another disk.
   const own = new Set(ownDatabases(directory).flatMap(sqliteMarks));
   return (destination) => {
     if (destination.type === "none") return false;
-    const file = realPath(destination.path);
+    const file = realPathOf(destination.path);
     if (dirname(file) === directory && ownsName(basename(file))) return true;
     return marksOf(destination).some((mark) => own.has(mark));
   };
@@ -46,7 +47,7 @@ export function inTheWay(path: string): string | undefined {
 }
 
 function sqliteMarks(path: string): string[] {
-  const file = realPath(path); // SQLite follows a link and puts the companions beside what it names
+  const file = realPathOf(path); // SQLite follows a link and puts the companions beside what it names
   return [...fileMarks(file), ...COMPANIONS.map((suffix) => file + suffix)];
 }
 
@@ -60,15 +61,5 @@ function statOf(path: string): Stats | undefined {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined; // what may not be looked at, a run will say
-  }
-}
-
-/** The path without links on its way, as far as it exists. */
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    const above = dirname(path);
-    return above === path ? path : join(realPath(above), basename(path));
   }
 }

@@ -1,12 +1,11 @@
 /** A directory tree as a source: one entity a file, brought into an index by comparison. */
-import { basename, dirname, join, resolve } from "node:path";
 import {
   DestinationError,
   type IndexDestination,
   type IndexSession,
 } from "../destinations/index_destination.ts";
 import { DirectoryRun } from "./directory_run.ts";
-import { errorCode, type FileSystem, fileSystem } from "./file_system.ts";
+import { errorCode, type FileSystem, fileSystem, realPathOf } from "./file_system.ts";
 import { type JobSource, SourceError, type SourceEvent, type SourceRun } from "./source.ts";
 import { unlocked } from "./write_out.ts";
 
@@ -47,7 +46,7 @@ async function* directoryRun(
   try {
     session = await unlocked(() => destination.open(root || "/"), run);
     const excluded = new Set(
-      [...options.exclude ?? [], ...destination.paths].map((path) => realPath(files, path)),
+      [...options.exclude ?? [], ...destination.paths].map((path) => realPathOf(path, files)),
     );
     const { maxPerS, maxFileBytes = FILE_BYTES_MAX } = options;
     yield* new DirectoryRun({ ...run, files, root, excluded, session, maxPerS, maxFileBytes })
@@ -57,20 +56,6 @@ async function* directoryRun(
     throw new SourceError(cause.code, cause.message, { cause });
   } finally {
     session?.close();
-  }
-}
-
-/** The path without links on its way; the last part of it need not exist. */
-function realPath(files: FileSystem, path: string): string {
-  try {
-    return files.realPath(path);
-  } catch {
-    // SQLite's companions of a database come and go.
-  }
-  try {
-    return join(files.realPath(dirname(path)), basename(path));
-  } catch {
-    return resolve(path); // Where there is no directory, nothing will be met.
   }
 }
 

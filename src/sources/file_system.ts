@@ -9,6 +9,7 @@ import {
   readSync,
   realpathSync,
 } from "node:fs";
+import { basename, dirname, join } from "node:path";
 
 /** What is known of a file without reading it. */
 export interface FileStat {
@@ -60,6 +61,16 @@ export const fileSystem: FileSystem = {
   read: (file, buffer) => readSync(file, buffer, 0, buffer.byteLength, null),
   close: (file) => closeSync(file),
 };
+
+/** The path without links on its way, as far as it exists. */
+export function realPathOf(path: string, files: FileSystem = fileSystem): string {
+  try {
+    return files.realPath(path);
+  } catch {
+    const above = dirname(path);
+    return above === path ? path : join(realPathOf(above, files), basename(path));
+  }
+}
 
 /** Whether both stand for the same state of the same file. */
 export function sameStamp(one: Stamp, other: Stamp): boolean {
