@@ -9,41 +9,21 @@ import { exitOf } from "./exit_of.ts";
 import { closeEnds, namedPipes, PIPES_ARE_SOCKETS, relay } from "./named_pipe.ts";
 import { findProgram, type ProgramPlace } from "./find_program.ts";
 
-/** Where an input or output of the program leads. */
-export type Channel = "pipe" | "inherit" | "ignore";
-
 export interface ProgramOptions extends ProgramPlace {
   /** The program and its arguments; no shell sees them. */
   readonly command: readonly string[];
-  /** Closed when left out: whoever reads it finds its end. */
-  readonly stdin?: Channel;
-  /** Pipes when left out. */
-  readonly stdout?: Channel;
-  readonly stderr?: Channel;
-  /**
-   * Whether it leads a session and process group of its own, which signals then reach as a whole.
-   * True when left out. What needs the terminal must stay in the terminal's group.
-   */
-  readonly ownGroup?: boolean;
 }
 
 /** The signals that are sent here. */
-export type Signal =
-  | "SIGTERM"
-  | "SIGINT"
-  | "SIGKILL"
-  | "SIGCONT"
-  | "SIGHUP"
-  | "SIGQUIT"
-  | "SIGWINCH";
+export type Signal = "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGCONT";
 
-/** A program that has been started. */
+/** A program that has been started; its input is closed: whoever reads it finds its end. */
 export interface Program {
-  /** Also the number of its group, where it has its own. */
+  /** Also the number of the session and group that it leads. */
   readonly pid: number;
   /**
-   * Null where it is no pipe. Whoever asked for a pipe has to read it, and begins with it before
-   * anything else happens: what nobody reads is thrown away at the program's end.
+   * To be read, beginning before anything else happens: what nobody reads is thrown away at the
+   * program's end. Null where the system gave none.
    */
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
@@ -51,7 +31,7 @@ export interface Program {
   letGo(): void;
   /** The end of the program itself, whoever of its children lives on. Never rejects. */
   readonly exit: Promise<Exit>;
-  /** To the whole group, also when its leader has ended; to the program alone without one. */
+  /** To the whole group, also when its leader has ended. */
   signal(name: Signal): void;
   /** Whether anybody of it is left, be it one that nobody has waited for yet (a zombie). */
   readonly alive: boolean;
@@ -63,18 +43,13 @@ export interface Program {
  * @throws {SourceError} the codes of findProgram; program_unstartable for all else
  */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
-  const { command: [name, ...args], cwd, env, ownGroup = true } = options;
+  const { command: [name, ...args], cwd, env } = options;
   const path = findProgram(name, options);
-  const { stdin = "ignore", stdout = "pipe", stderr = "pipe" } = options;
-  const piped = [stdout, stderr].filter((channel) => channel === "pipe").length;
-  const pipes = PIPES_ARE_SOCKETS && piped > 0 ? await namedPipes(piped) ?? [] : [];
-  const left = [...pipes];
-  const [out, err] = [stdout, stderr].map((channel) =>
-    channel === "pipe" ? left.shift() : undefined
-  );
-  const stdio = [stdin, out?.inner ?? stdout, err?.inner ?? stderr];
+  const pipes = PIPES_ARE_SOCKETS ? await namedPipes(2) ?? [] : [];
+  const [out, err] = pipes;
+  const stdio = ["ignore" as const, out?.inner ?? "pipe", err?.inner ?? "pipe"];
   const begun = (file: string, words: readonly string[]) =>
-    started(spawn(file, words, { cwd, env, detached: ownGroup, stdio }));
+    started(spawn(file, words, { cwd, env, detached: true, stdio }));
   let begin: Begun;
   try {
     try {
@@ -89,30 +64,24 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     throw new SourceError("program_unstartable", unstartable(name, cause), { cause });
   }
   const { child, exit } = begin;
-  const relays = { stdout: out && relay(out.outer), stderr: err && relay(err.outer) };
-  const outputs = {
-    stdout: relays.stdout ? relays.stdout.stream : child.stdout,
-    stderr: relays.stderr ? relays.stderr.stream : child.stderr,
-  };
+  const relays = pipes.map(({ outer }) => relay(outer));
+  const [stdout, stderr] = relays.length > 0
+    ? relays.map(({ stream }) => stream)
+    : [child.stdout, child.stderr];
   closeEnds(pipes);
   const pid = child.pid ?? 0;
-  const target = ownGroup ? -pid : pid;
-  let over = false;
-  exit.then(() => over = true);
   return {
     pid,
-    ...outputs,
+    stdout,
+    stderr,
     letGo() {
-      for (const stream of Object.values(outputs)) stream?.destroy();
-      for (const each of Object.values(relays)) each?.stop();
+      for (const stream of [stdout, stderr]) stream?.destroy();
+      for (const each of relays) each.stop();
     },
     exit,
-    signal(name) {
-      // Without a group the number may be another process's by now.
-      if (ownGroup || !over) send(target, name);
-    },
+    signal: (name) => void send(-pid, name),
     get alive() {
-      return ownGroup ? send(target, 0) : !over;
+      return send(-pid, 0);
     },
   };
 }

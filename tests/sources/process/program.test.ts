@@ -99,14 +99,6 @@ test("startProgram() gives outputs that a program can open again by name", async
   assert.deepEqual(texts, ["a\nc\n", "b\nc\n"]);
 });
 
-test("startProgram() leaves an output alone that is no pipe", async (t) => {
-  const script = "echo a; echo b >&2";
-  const program = await start(t, { command: ["sh", "-c", script], stdout: "ignore" });
-
-  assert.equal(program.stdout, null);
-  assert.equal(await textOf(program.stderr), "b\n");
-});
-
 test("Program.signal() reaches what the program has started", async (t) => {
   const program = await start(t, { command: ["sh", "-c", "sleep 600 & echo up; wait"] });
   if (program.stdout) await once(program.stdout, "data");
@@ -142,23 +134,6 @@ test("Program.letGo() ends the outputs for their reader, whoever keeps them open
 
   await read;
   assert.equal(program.alive, true);
-});
-
-test("startProgram() without a group of its own leaves the program in ours", async (t) => {
-  const command = ["sh", "-c", "ps -o pgid= -p $$; ps -o pgid= -p $PPID; exec sleep 600"];
-  const program = await start(t, { command, ownGroup: false });
-  let text = "";
-  for await (const chunk of program.stdout ?? []) {
-    text += String(chunk);
-    if (text.split("\n").length > 2) break;
-  }
-  const [own, parents] = text.split("\n").map(Number);
-
-  assert.equal(own, parents);
-  assert.equal(program.alive, true);
-  program.signal("SIGKILL");
-  assert.equal((await program.exit).signal, "SIGKILL");
-  assert.equal(program.alive, false);
 });
 
 test("startProgram() says why a program cannot be started", async (t) => {
