@@ -1,10 +1,9 @@
 /** The program: started with our own terminal, environment and directory; its output passed on. */
-import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { codeOf, reasonOf } from "../../reason.ts";
 import type { Exit, Output } from "../../sources/formats/format.ts";
-import { exitOf } from "../../sources/process/exit_of.ts";
+import { begin } from "../../sources/process/begin.ts";
 import { findProgram } from "../../sources/process/find_program.ts";
 import {
   closeEnds,
@@ -48,21 +47,14 @@ export interface Child {
 /** @throws {SourceError} program_not_found, program_not_executable, program_unstartable */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { command, env, reads } = options;
-  const [name, ...args] = command;
+  const [name] = command;
   const pipes = PIPES_ARE_SOCKETS && reads.length > 0 ? await namedPipes(reads.length) ?? [] : [];
-  const channel = (output: Output) =>
+  const channel = (output: Output): "inherit" | "pipe" | number =>
     reads.includes(output) ? pipes[reads.indexOf(output)]?.inner ?? "pipe" : "inherit";
-  const stdio = ["inherit", channel("stdout"), channel("stderr")] as const;
+  const stdio = ["inherit" as const, channel("stdout"), channel("stderr")];
   try {
-    let child: ChildProcess;
-    try {
-      child = await started(...ignoring(options), stdio);
-    } catch (cause) {
-      // As every shell and execvp do with a script that does not say by whom it is read.
-      if (codeOf(cause) !== "ENOEXEC") throw cause;
-      child = await started("/bin/sh", [findProgram(name, placeOf(env)), ...args], stdio);
-    }
-    const exit = exitOf(child);
+    const find = () => findProgram(name, placeOf(env));
+    const { child, exit } = await begin(...ignoring(options), { stdio }, find);
     const streams = { stdout: child.stdout, stderr: child.stderr };
     const outputs = reads.map((from, at) => {
       const pipe = pipes[at];
@@ -88,21 +80,6 @@ function ignoring(
   const names = ignored.map((each) => each.replace("SIG", "")).join(" ");
   const path = findProgram(name, placeOf(env));
   return ["/bin/sh", ["-c", `trap '' ${names}; exec "$@"`, "sh", path, ...args]];
-}
-
-function started(
-  name: string,
-  args: readonly string[],
-  stdio: readonly ("inherit" | "pipe" | number)[],
-): Promise<ChildProcess> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(name, args, { stdio: [...stdio] });
-    child.once("error", reject);
-    child.once("spawn", () => {
-      child.off("error", reject);
-      resolve(child);
-    });
-  });
 }
 
 interface Passed {

@@ -1,11 +1,10 @@
 /** A program started as a child: its outputs, its end, and signals to all that it starts. */
-import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import type { Readable } from "node:stream";
 import { codeOf } from "../../reason.ts";
 import type { Exit } from "../formats/format.ts";
 import { SourceError } from "../source.ts";
-import { exitOf } from "./exit_of.ts";
+import { begin, type Begun } from "./begin.ts";
 import { closeEnds, namedPipes, PIPES_ARE_SOCKETS, relay } from "./named_pipe.ts";
 import { findProgram, type ProgramPlace } from "./find_program.ts";
 
@@ -48,22 +47,14 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const pipes = PIPES_ARE_SOCKETS ? await namedPipes(2) ?? [] : [];
   const [out, err] = pipes;
   const stdio = ["ignore" as const, out?.inner ?? "pipe", err?.inner ?? "pipe"];
-  const begun = (file: string, words: readonly string[]) =>
-    started(spawn(file, words, { cwd, env, detached: true, stdio }));
-  let begin: Begun;
+  let begun: Begun;
   try {
-    try {
-      begin = await begun(path, args);
-    } catch (cause) {
-      // As every shell and execvp do with a script that does not say by whom it is read.
-      if (codeOf(cause) !== "ENOEXEC") throw cause;
-      begin = await begun("/bin/sh", [path, ...args]);
-    }
+    begun = await begin(path, args, { cwd, env, detached: true, stdio });
   } catch (cause) {
     closeEnds(pipes);
     throw new SourceError("program_unstartable", unstartable(name, cause), { cause });
   }
-  const { child, exit } = begin;
+  const { child, exit } = begun;
   const relays = pipes.map(({ outer }) => relay(outer));
   const [stdout, stderr] = relays.length > 0
     ? relays.map(({ stream }) => stream)
@@ -84,24 +75,6 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
       return send(-pid, 0);
     },
   };
-}
-
-interface Begun {
-  readonly child: ChildProcess;
-  readonly exit: Promise<Exit>;
-}
-
-function started(child: ChildProcess): Promise<Begun> {
-  const exit = exitOf(child);
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("spawn", () => {
-      child.off("error", reject);
-      // Only kill() and send() of the child fail later, and nobody calls these.
-      child.on("error", () => {});
-      resolve({ child, exit });
-    });
-  });
 }
 
 /** @returns whether there was anybody to send it to */
