@@ -7,7 +7,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 
 /** Lower numbers are below; imports go downwards or stay within a layer, without a circle. */
 const LAYERS = [
-  ["clock", "event_loop", "logger", "node_crypto", "page", "reason"],
+  ["clock", "event_loop", "logger", "node_crypto", "page", "reason", "time_slice"],
   ["sync"],
   ["client"],
   ["log"],

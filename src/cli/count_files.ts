@@ -1,8 +1,8 @@
 /** Counts what a demo will meet, to know how much it has to be held back. */
 import type { Clock } from "../clock.ts";
 import type { FileSystem } from "../sources/file_system.ts";
-import { TimeSlice } from "../sources/time_slice.ts";
 import { walkSteps } from "../sources/walk.ts";
+import { TimeSlice } from "../time_slice.ts";
 
 /** No more than this are counted: a tree of so many takes long enough by itself. */
 const COUNT_MAX = 200_000;

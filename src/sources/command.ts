@@ -1,6 +1,7 @@
 /** A program as a source: it is run, and what it prints is what its job shows. */
 import { DestinationError } from "../destinations/index_destination.ts";
 import type { RecordDestination, RecordSession } from "../destinations/record_destination.ts";
+import { TimeSlice } from "../time_slice.ts";
 import type { LineReader, Prepared, ProgramFormat } from "./formats/format.ts";
 import { LongLines } from "./formats/long_lines.ts";
 import { guard } from "./process/guard.ts";
@@ -17,7 +18,6 @@ import {
   type SourceRun,
 } from "./source.ts";
 import { commandStopMs } from "./command_stop.ts";
-import { TimeSlice } from "./time_slice.ts";
 import { unlocked, writeOut } from "./write_out.ts";
 
 export interface CommandOptions {

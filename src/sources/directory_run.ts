@@ -1,6 +1,7 @@
 /** One run over a directory tree: walk and index side by side, both in the order of their keys. */
 import type { Clock } from "../clock.ts";
 import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+import { TimeSlice } from "../time_slice.ts";
 import { EntitySync, GONE } from "./entity_sync.ts";
 import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
 import { IndexReader } from "./index_reader.ts";
@@ -10,7 +11,6 @@ import { Pace } from "./pace.ts";
 import { Seen } from "./seen.ts";
 import { SourceError, type SourceEvent, type SourceProgress } from "./source.ts";
 import { entityType, Tally } from "./tally.ts";
-import { TimeSlice } from "./time_slice.ts";
 import { writeOut } from "./write_out.ts";
 import { before, NO_UTF8, type Step, walkSteps } from "./walk.ts";
 

@@ -1,11 +1,11 @@
 /** What becomes of one file: compared with what the index knows of it, read if need be, written. */
 import type { Clock } from "../clock.ts";
 import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+import type { TimeSlice } from "../time_slice.ts";
 import { type Hashed, hashFile, hashSmall } from "./file_hash.ts";
 import { errorCode, type FileStat, type FileSystem, sameStamp } from "./file_system.ts";
 import type { LogLines } from "./log_lines.ts";
 import { entityType, type Tally } from "./tally.ts";
-import type { TimeSlice } from "./time_slice.ts";
 import { maybeNoUtf8, NO_UTF8 } from "./walk.ts";
 
 export interface EntitySyncOptions {

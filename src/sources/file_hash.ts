@@ -1,8 +1,8 @@
 /** The content hash of a file, read in slices. */
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
+import type { TimeSlice } from "../time_slice.ts";
 import { type FileStat, type FileSystem, sameStamp } from "./file_system.ts";
-import type { TimeSlice } from "./time_slice.ts";
 
 /** Bytes read at a time. */
 const CHUNK_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** Work in slices, so that heartbeats and fan-out never wait for it. */
-import type { Clock } from "../clock.ts";
-import { turn } from "../event_loop.ts";
+import type { Clock } from "./clock.ts";
+import { turn } from "./event_loop.ts";
 
 /** Work is handed back to the event loop after this many milliseconds. */
 const SLICE_MS = 8;
