@@ -7,7 +7,7 @@ import { requireScope, rightOf } from "./access.ts";
 import { problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { syncIdOf } from "./job_routes.ts";
-import { JobsSubscribeQuerySchema } from "./schemas.ts";
+import { JobsSubscribeQuerySchema } from "./query_schemas.ts";
 import type { Services } from "./services.ts";
 import { streamAnswer } from "./subscribe_route.ts";
 

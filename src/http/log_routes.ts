@@ -11,7 +11,8 @@ import { jobFor } from "./access.ts";
 import { JobParams, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { LogDownload } from "./log_download.ts";
-import { EventsQuerySchema, LogListSchema, LogsQuerySchema } from "./schemas.ts";
+import { EventsQuerySchema, LogsQuerySchema } from "./query_schemas.ts";
+import { LogListSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
 /** Lines of a JSON answer that names no limit. */

@@ -1,14 +1,10 @@
-/** The shapes of the API, defined once: they validate, and they are the OpenAPI document. */
+/** The shapes of bodies, defined once: they validate, and they are the OpenAPI document. */
 import { z } from "@hono/zod-openapi";
 import { SCOPES } from "../auth/scopes.ts";
 import { TICKET_MAX_S } from "../auth/tickets.ts";
-import { LIST_LIMIT_MAX, READ_LIMIT_MAX } from "../log/event_log.ts";
 import { LOG_LEVELS } from "../sync/entry.ts";
 import { DEPTH_MAX, MEMBER_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.ts";
-import { type Status, STATUSES } from "../sync/status.ts";
-
-/** Most log lines that a stream starts with. */
-const TAIL_MAX = 1_000;
+import { STATUSES } from "../sync/status.ts";
 
 const count = z.int().nonnegative();
 const uuid = z.uuid();
@@ -146,98 +142,16 @@ function faultOf(value: unknown): string | undefined {
   return depthAtMost(value, DEPTH_MAX) ? undefined : `expected at most ${DEPTH_MAX} levels`;
 }
 
-/** In a URL, as EventSource can send no headers. */
-const ticket = z.string().max(4_000).openapi({
-  description: "A ticket instead of a key; POST .../ticket makes one",
-});
-
 /** Optional words about a run; callers can only run what is configured. */
 export const RunBodySchema = z.strictObject({
   tags: tags.optional(),
   meta: anyObject.optional(),
 }).openapi("RunRequest");
 
-/** A whole number in a query. */
-const whole = z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number);
-
-/** One status, or several with commas between. */
-const statuses = z.string().transform((text, context): Status[] => {
-  const names = text.split(",");
-  const known = names.flatMap((name) => STATUSES.filter((status) => status === name));
-  if (known.length === names.length) return known;
-  const message = `expected some of ${STATUSES.join(", ")}, with commas between`;
-  context.addIssue({ code: "custom", message });
-  return z.NEVER;
-}).optional().openapi({
-  type: "string",
-  description: "One status or several, separated by commas",
-  example: "pending,in_progress",
-});
-
-export const JobListQuerySchema = z.strictObject({
-  status: statuses,
-  sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
-  limit: whole.pipe(z.int().min(1).max(LIST_LIMIT_MAX)).optional().openapi({
-    type: "integer",
-    description: "50 by default",
-  }),
-  cursor: z.string().min(1).max(100).optional(),
-});
-
-/** Asked again and again, this is never an error for more names than it knows: EventSource gives up. */
-export const JobsSubscribeQuerySchema = z.object({
-  status: statuses,
-  sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
-  job: z.uuid().optional().openapi({ description: "One job" }),
-  tag: z.string().min(1).max(100).optional(),
-  ended: whole.pipe(z.int().max(10_000)).optional().openapi({
-    type: "integer",
-    description: "At most so many jobs that are over come in the snapshot, the newest; all when " +
-      "left out",
-  }),
-  ticket: ticket.optional(),
-});
-
-const level = z.enum(LOG_LEVELS);
-
-/** Given twice, the last counts: a cursor is never an error, as EventSource gives up on those. */
-const cursor = z.union([z.string(), z.array(z.string())])
-  .transform((given) => [given].flat().at(-1)).optional();
-
-export const SubscribeQuerySchema = z.object({
-  ticket: ticket.optional(),
-  logs: level.optional().openapi({
-    description: "Adds log lines of at least this level to the stream",
-  }),
-  tail: whole.pipe(z.int().max(TAIL_MAX)).optional().openapi({
-    type: "integer",
-    description: "With ?logs and without a cursor: so many of the last log lines come first",
-  }),
-  last_event_id: cursor.openapi({
-    type: "string",
-    description: "As the header Last-Event-ID, which wins",
-  }),
-  lastEventId: cursor.openapi({ type: "string" }),
-});
-
-export const LogsQuerySchema = z.strictObject({
-  level: level.optional().openapi({ description: "The least level; debug by default" }),
-  after: whole.optional().openapi({ type: "integer", description: "Only lines after this seq" }),
-  until: whole.optional().openapi({ type: "integer", description: "Only lines up to this seq" }),
-  tail: whole.pipe(z.int().max(READ_LIMIT_MAX)).optional().openapi({
-    type: "integer",
-    description: "Only so many of the last lines",
-  }),
-  limit: whole.pipe(z.int().min(1).max(READ_LIMIT_MAX)).optional().openapi({
-    type: "integer",
-    description: "1,000 by default for JSON; NDJSON and text have all lines without it",
-  }),
-});
-
 const LogLineSchema = z.object({
   seq: count,
   time,
-  level,
+  level: z.enum(LOG_LEVELS),
   message: z.string(),
   source: z.string().optional(),
   fields: z.record(z.string(), z.unknown()).optional(),
@@ -249,10 +163,6 @@ export const LogListSchema = z.object({
     description: "Asks for the next page as ?after=; null at the end",
   }),
 }).openapi("LogList");
-
-export const EventsQuerySchema = z.strictObject({
-  after: whole.optional().openapi({ type: "integer", description: "Only entries after this seq" }),
-});
 
 const secret = z.string().min(1).max(200);
 

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { jobFor, rightOf } from "./access.ts";
 import { JobParams, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
-import { SubscribeQuerySchema } from "./schemas.ts";
+import { SubscribeQuerySchema } from "./query_schemas.ts";
 import type { Services } from "./services.ts";
 
 /** The headers of the contract. */
