@@ -5,7 +5,8 @@ import process from "node:process";
 import { z } from "zod";
 import { reasonOf, whyUnreadable } from "../reason.ts";
 import type { Target } from "../jobs/notify/target.ts";
-import { configuredTargets, TARGET_SCHEMA } from "../jobs/notify/target_config.ts";
+import { configuredTargets } from "../jobs/notify/target_config.ts";
+import { TARGET_SCHEMA } from "../jobs/notify/target_schema.ts";
 import {
   type ConfigIssue,
   type ConfiguredSync,

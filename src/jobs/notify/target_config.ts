@@ -1,82 +1,19 @@
-/** The targets of a configuration file: their form, and what becomes of it. */
+/** What becomes of the targets of a configuration file. */
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { z } from "zod";
 import { whyUnreadable } from "../../reason.ts";
-import { parseTenantId, type TenantId } from "../../sync/ids.ts";
-import { type OccurrenceKind, OCCURRENCES } from "../occurrence.ts";
+import type { TenantId } from "../../sync/ids.ts";
 import type { ConfigIssue } from "../sync_config.ts";
 import { filled, unknownNamesIn } from "./placeholders.ts";
 import type { Target } from "./target.ts";
+import { occurrencesOf, type WrittenTarget } from "./target_schema.ts";
 
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
 /** Bytes that a key which signs has at least and at most. */
 const KEY_BYTES = { min: 24, max: 64 };
-const ON: readonly OccurrenceKind[] = ["failed", "warning", "stalled", "overdue", "recovered"];
-const PINGS_ON: readonly OccurrenceKind[] = ["started", "completed", "failed"];
-const VARIABLE = /^(?!SYNCTAIL_)[A-Za-z_][A-Za-z0-9_]*$/;
 const HEADER = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 /** Headers that are the connection's own. */
 const OWN_HEADERS = ["host", "content-length", "connection", "transfer-encoding"];
-
-const file = z.string().min(1, "expected a path").describe("A file that holds it");
-const variable = z.string()
-  .regex(VARIABLE, "expected the name of a variable that does not start with SYNCTAIL_")
-  .describe("An environment variable that holds it");
-
-const common = {
-  name: z.string()
-    .regex(NAME, "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit")
-    .describe("Unique; what lists and logs show of a target"),
-  url: z.string().optional().describe("Where to send to; http or https"),
-  url_file: file.optional(),
-  url_env: variable.optional(),
-  on: z.array(z.enum(OCCURRENCES)).min(1, "expected at least one").optional()
-    .describe(
-      `What it is told of; ${ON.join(", ")} when left out (healthchecks: ${PINGS_ON.join(", ")})`,
-    ),
-  syncs: z.array(z.string().min(1)).optional().describe("Names or ids; all when left out"),
-  tenant: z.string()
-    .refine((text) => parseTenantId(text) !== undefined, "expected a tenant's name").optional()
-    .describe("Whose jobs; those of all tenants when left out"),
-};
-const secret = {
-  secret: z.string().optional(),
-  secret_file: file.optional(),
-  secret_env: variable.optional(),
-};
-
-const webhook = z.strictObject({ type: z.literal("webhook"), ...common, ...secret })
-  .describe("Posts JSON, signed as of Standard Webhooks; the secret is whsec_ and base64");
-const ntfy = z.strictObject({ type: z.literal("ntfy"), ...common, ...secret })
-  .describe("A topic of ntfy.sh or of a server of one's own; the secret is an access token");
-const healthchecks = z.strictObject({ type: z.literal("healthchecks"), ...common })
-  .describe("A ping URL of healthchecks.io or its kin");
-const slack = z.strictObject({ type: z.literal("slack"), ...common })
-  .describe("An incoming webhook of Slack or Mattermost");
-const discord = z.strictObject({ type: z.literal("discord"), ...common })
-  .describe("A webhook of a Discord channel");
-const template = z.strictObject({
-  type: z.literal("template"),
-  ...common,
-  ...secret,
-  method: z.enum(["POST", "PUT", "PATCH"]).default("POST"),
-  headers: z.record(z.string(), z.string().max(2_000)).default({}),
-  body: z.string().max(20_000).describe("With placeholders such as {{job.status}}"),
-}).describe("Any other HTTP API");
-
-/** A target as the file has it; `configuredTargets` makes the rest of it. */
-export const TARGET_SCHEMA = z.discriminatedUnion("type", [
-  webhook,
-  ntfy,
-  healthchecks,
-  slack,
-  discord,
-  template,
-]);
-
-type Written = z.output<typeof TARGET_SCHEMA>;
 
 /** Where values lie that are not in the file itself. */
 export interface Outside {
@@ -87,7 +24,7 @@ export interface Outside {
 
 /** Reads secrets and URLs from where they are, and says all that is wrong. */
 export function configuredTargets(
-  targets: readonly Written[],
+  targets: readonly WrittenTarget[],
   outside: Outside,
 ): { readonly targets: readonly Target[]; readonly issues: readonly ConfigIssue[] } {
   const issues: ConfigIssue[] = [];
@@ -118,12 +55,12 @@ type Refuse = (
 const PLAIN_VARIABLE = /^[A-Z][A-Z0-9]{0,11}(_[A-Z0-9]{1,16})*$/;
 const PLAIN_PATH = /^\.{0,2}\//;
 
-function targetOf(written: Written, outside: Outside, refuse: Refuse): Target | undefined {
+function targetOf(written: WrittenTarget, outside: Outside, refuse: Refuse): Target | undefined {
   const place = placeOf(written, outside, refuse);
   const secret = valueOf(written, "secret", outside, refuse);
   if (place === undefined || secret === undefined) return undefined;
   const { name, type, syncs } = written;
-  const on = written.on ?? (type === "healthchecks" ? PINGS_ON : ON);
+  const on = occurrencesOf(written);
   const tenant = written.tenant as TenantId | undefined; // the schema has parsed it
   const common = { name, on, syncs, tenant, ...place };
   switch (type) {
@@ -153,7 +90,7 @@ function targetOf(written: Written, outside: Outside, refuse: Refuse): Target | 
 }
 
 /** The URL; user and password in it are for the header, as fetch takes no URL with those. */
-function placeOf(written: Written, outside: Outside, refuse: Refuse) {
+function placeOf(written: WrittenTarget, outside: Outside, refuse: Refuse) {
   const text = valueOf(written, "url", outside, refuse);
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -183,7 +120,7 @@ function plain(part: string): string {
 
 /** What stands in the file, in another file, or in the environment; "" where it may be left out. */
 function valueOf(
-  written: Written,
+  written: WrittenTarget,
   field: "url" | "secret",
   { directory, env }: Outside,
   refuse: Refuse,
@@ -221,7 +158,7 @@ function keyFrom(secret: string): Uint8Array | undefined {
 }
 
 function soundTemplate(
-  { headers, body }: Extract<Written, { type: "template" }>,
+  { headers, body }: Extract<WrittenTarget, { type: "template" }>,
   refuse: Refuse,
 ): boolean {
   const counted = refusals(refuse);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { configuredTargets, TARGET_SCHEMA } from "../../../src/jobs/notify/target_config.ts";
+import { configuredTargets } from "../../../src/jobs/notify/target_config.ts";
+import { TARGET_SCHEMA } from "../../../src/jobs/notify/target_schema.ts";
 import { targetsOf } from "../../support/notify_bench.ts";
 import { tempDirectory } from "../../support/temp.ts";
 
