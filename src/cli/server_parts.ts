@@ -24,10 +24,10 @@ import { files } from "../runtime/files.ts";
 import { RUNTIME } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
 import { WriteDeadline } from "../stream/write_deadline.ts";
+import { listOf } from "./address_rules.ts";
 import type { Opened } from "./opened.ts";
 import { pageUrl } from "./pages.ts";
 import type { ServerOptions } from "./server_options.ts";
-import { listOf } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
 /** How long what is due gets to be sent to its targets; the rest waits for the next start. */

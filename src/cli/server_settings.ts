@@ -1,8 +1,8 @@
 /** The server's own settings: one table for flags, environment, file and defaults. */
-import { isCidr } from "../http/public_origin.ts";
 import { SERVER_LOG_LEVELS } from "../logger.ts";
 import { DURATIONS, formOf, SIZES, strictFormOf } from "../jobs/amounts.ts";
-import { BOOLEAN, choice, NOT_EMPTY, type Rule, textLike, textOf, whole } from "./setting_rules.ts";
+import { HOST_PORT, HOSTS, NETWORKS, ORIGINS, PUBLIC_URL } from "./address_rules.ts";
+import { BOOLEAN, choice, NOT_EMPTY, type Rule, textLike, whole } from "./setting_rules.ts";
 
 /** One row of the table: where the setting may be given, and what it may be. */
 export interface Setting<T = unknown> {
@@ -19,12 +19,6 @@ export interface Setting<T = unknown> {
   /** One line for `--help`, without the default. */
   readonly help: string;
 }
-
-const PUBLIC_URL = "expected a URL without ? and #, such as https://example.com/synctail";
-const CIDRS = "expected addresses or networks with commas between, such as 10.0.0.0/8,::1";
-const METRICS_LISTEN = "expected HOST:PORT, such as 127.0.0.1:9017";
-const HOSTS = "expected * or names without ports, with commas between, such as nas.home,sync.lan";
-const ORIGINS = "expected * or origins with commas between, such as https://app.example.com";
 
 /** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
 export const SETTINGS = {
@@ -154,7 +148,7 @@ export const SETTINGS = {
   metricsListen: row(
     "metricsListen",
     "text",
-    textLike(/^(\[[\da-f:]+\]|[^:\s]+):\d{1,5}$/i, METRICS_LISTEN),
+    HOST_PORT,
     undefined,
     "HOST:PORT for /metrics without a key; without it they need one of the scope metrics",
   ),
@@ -185,28 +179,28 @@ export const SETTINGS = {
   publicUrl: row(
     "publicUrl",
     "text",
-    textOf(isPublicUrl, PUBLIC_URL),
+    PUBLIC_URL,
     undefined,
     "Where people reach it behind a proxy, such as https://example.com/synctail",
   ),
   allowedHosts: row(
     "allowedHosts",
     "text",
-    textOf((list) => listOf(list).every(isHost), HOSTS),
+    HOSTS,
     "",
     "Names that it answers to beside localhost, addresses and the public URL's; * for any",
   ),
   trustProxy: row(
     "trustProxy",
     "text",
-    textOf((list) => listOf(list).every(isCidr), CIDRS),
+    NETWORKS,
     "",
     "Addresses of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8,::1",
   ),
   corsOrigins: row(
     "corsOrigins",
     "text",
-    textOf((list) => listOf(list).every(isOrigin), ORIGINS),
+    ORIGINS,
     "",
     "Origins of pages elsewhere that may ask here, such as https://app.example.com",
   ),
@@ -235,26 +229,6 @@ export const SETTINGS = {
     "Least level that is logged",
   ),
 };
-
-/** The parts of a text with commas between. */
-export function listOf(text: string): string[] {
-  return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
-}
-
-function isPublicUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, search, hash, username } = new URL(text);
-  return /^https?:$/.test(protocol) && search === "" && hash === "" && username === "";
-}
-
-/** As browsers send it, but for the port; an address is answered to anyway. */
-function isHost(text: string): boolean {
-  return /^(\*|[a-z\d_]([\w.-]*\w)?\.?|\[?([\da-f]*:){2,}[\da-f.]*\]?)$/i.test(text);
-}
-
-function isOrigin(text: string): boolean {
-  return text === "*" || (URL.canParse(text) && new URL(text).origin === text);
-}
 
 /** What the server runs with; units are in the names. */
 export type ServerSettings = {

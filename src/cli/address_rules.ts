@@ -1,0 +1,49 @@
+/** What a setting that names addresses may be. */
+import { isCidr } from "../http/public_origin.ts";
+import { type Rule, textLike, textOf } from "./setting_rules.ts";
+
+export const PUBLIC_URL = textOf(
+  isPublicUrl,
+  "expected a URL without ? and #, such as https://example.com/synctail",
+);
+export const HOST_PORT = textLike(
+  /^(\[[\da-f:]+\]|[^:\s]+):\d{1,5}$/i,
+  "expected HOST:PORT, such as 127.0.0.1:9017",
+);
+export const HOSTS = eachOf(
+  isHost,
+  "expected * or names without ports, with commas between, such as nas.home,sync.lan",
+);
+export const NETWORKS = eachOf(
+  isCidr,
+  "expected addresses or networks with commas between, such as 10.0.0.0/8,::1",
+);
+export const ORIGINS = eachOf(
+  isOrigin,
+  "expected * or origins with commas between, such as https://app.example.com",
+);
+
+/** The parts of a text with commas between. */
+export function listOf(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+}
+
+/** A text whose parts are sound. */
+function eachOf(sound: (part: string) => boolean, expected: string): Rule<string> {
+  return textOf((text) => listOf(text).every(sound), expected);
+}
+
+function isPublicUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash, username } = new URL(text);
+  return /^https?:$/.test(protocol) && search === "" && hash === "" && username === "";
+}
+
+/** As browsers send it, but for the port; an address is answered to anyway. */
+function isHost(text: string): boolean {
+  return /^(\*|[a-z\d_]([\w.-]*\w)?\.?|\[?([\da-f]*:){2,}[\da-f.]*\]?)$/i.test(text);
+}
+
+function isOrigin(text: string): boolean {
+  return text === "*" || (URL.canParse(text) && new URL(text).origin === text);
+}
