@@ -1,33 +1,24 @@
 /** All open streams of this process: opens them, beats for them, sends them away. */
-import { type Clock, sleep } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Hub } from "../hub/hub.ts";
 import { Tails } from "../hub/tails.ts";
 import type { EventLog } from "../log/event_log.ts";
-import type { LogEntry, LogLevel } from "../sync/entry.ts";
+import type { LogLevel } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { Admission, type Applicant, NO_LIMITS, type ViewerLimits } from "./admission.ts";
 import { type Beginning, openAt } from "./cursor.ts";
-import { comeBackBytes, entryEncoder, openingBytes } from "./frames.ts";
+import { entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
 import { JobsStream, type JobsWish } from "./jobs_stream.ts";
-import { type LiveStream, PARTING_MS } from "./live_stream.ts";
+import { lastLines } from "./last_lines.ts";
+import type { LiveStream } from "./live_stream.ts";
 import { ReplayPages } from "./replay_pages.ts";
 import { type Right, Rights } from "./rights.ts";
+import { sendAway, turnedAway } from "./send_away.ts";
 import { Subscription, type SubscriptionOptions } from "./subscription.ts";
 import { WriteDeadline } from "./write_deadline.ts";
-
-/** Viewers that are sent away come back spread over so many milliseconds for each of them. */
-const SPREAD_MS = 2;
-/** The longest that they are spread over. */
-const SPREAD_MS_MAX = 60_000;
-/** Viewers that are sent away in one go, and the pause before the next ones. */
-const STAGGER = 250;
-const STAGGER_MS = 20;
-
-/** The last lines that a viewer starts with hold at most so many characters: they are one chunk. */
-const LINES_LENGTH_MAX = 1024 * 1024;
 
 export interface ViewersOptions {
   readonly log: EventLog;
@@ -140,15 +131,19 @@ export class Viewers {
   }
 
   async #openingBytes(job: Job, wish: Wish, opening: Beginning): Promise<Uint8Array> {
+    const { log, retryMs } = this.#options;
     const gap = opening.resume === "gap";
-    const firstSeq = gap && job.seq > 0 ? await this.#options.log.firstSeq(job) : undefined;
-    const lines = opening.snapshot ? await this.#lastLines(job, wish) : [];
+    const firstSeq = gap && job.seq > 0 ? await log.firstSeq(job) : undefined;
+    const { logs, tail = 0 } = wish;
+    const lines = opening.snapshot && logs !== undefined && tail > 0
+      ? await lastLines(log, job, logs, tail)
+      : [];
     return openingBytes(job, {
       ...opening,
       requested: wish.cursor,
       firstSeq,
       lines,
-      retryMs: this.#options.retryMs,
+      retryMs,
     });
   }
 
@@ -170,7 +165,7 @@ export class Viewers {
 
   /** A stream that asks its viewer to come back, and breaks off. */
   turnAway(): ReadableStream<Uint8Array> {
-    return once(comeBackBytes(this.#comeBackMs()));
+    return turnedAway(this.#options.retryMs, this.#open.size);
   }
 
   #admit(applicant: Applicant): boolean {
@@ -199,29 +194,6 @@ export class Viewers {
     this.#deadline.watch(stream);
     this.#opened[how] = (this.#opened[how] ?? 0) + 1;
     return stream.stream();
-  }
-
-  /** The last log lines that the viewer asks for, up to the job's present end. */
-  async #lastLines(job: Job, { logs, tail = 0 }: Wish): Promise<LogEntry[]> {
-    const lines: LogEntry[] = [];
-    if (logs === undefined || tail === 0) return lines;
-    const { log } = this.#options;
-    let length = 0;
-    let after = await log.beforeLastLogs(job, logs, tail);
-    for (let more = true; more;) {
-      const page = await log.read(job, { after, limit: tail, logs, only: "logs" });
-      for (const entry of page.entries) {
-        if (entry.kind !== "log" || entry.seq > job.seq) continue;
-        lines.push(entry);
-        length += entry.text.length;
-        while (length > LINES_LENGTH_MAX && lines.length > 1) {
-          length -= lines.shift()?.text.length ?? 0;
-        }
-      }
-      after = page.through;
-      more = page.more && after < job.seq;
-    }
-    return lines.slice(-tail);
   }
 
   /** How many watch the job. */
@@ -261,21 +233,14 @@ export class Viewers {
   async drain(graceMs: number): Promise<void> {
     this.closeDoors();
     if (this.#open.size === 0) return;
-    const { clock } = this.#options;
+    const { clock, retryMs } = this.#options;
     const gone = new Promise<void>((resolve) => this.#onEmpty = resolve);
     const over = new AbortController();
     const callOff = clock.after(graceMs, () => {
       over.abort();
       for (const stream of [...this.#open.keys()]) stream.abort();
     });
-    const spreadMs = this.#spreadMs();
-    const streams = [...this.#open.keys()];
-    for (let at = 0; at < streams.length && !over.signal.aborted; at += STAGGER) {
-      if (at > 0) await sleep(clock, STAGGER_MS, over.signal);
-      for (const stream of streams.slice(at, at + STAGGER)) {
-        stream.sendAway(this.#comeBackMs(spreadMs));
-      }
-    }
+    await sendAway([...this.#open.keys()], retryMs, clock, over.signal);
     if (this.#open.size > 0) await gone;
     callOff();
   }
@@ -290,27 +255,4 @@ export class Viewers {
     if (place.right !== undefined) this.#rights.release(stream, place.right);
     if (this.#open.size === 0) this.#onEmpty();
   }
-
-  /** From retryMs on, spread so that those who are sent away together come back apart. */
-  #comeBackMs(spreadMs = this.#spreadMs()): number {
-    return Math.round(this.#options.retryMs + Math.random() * spreadMs);
-  }
-
-  #spreadMs(): number {
-    const { retryMs } = this.#options;
-    return Math.max(retryMs, Math.min(SPREAD_MS_MAX, this.#open.size * SPREAD_MS));
-  }
-}
-
-/** One chunk, and then the connection breaks off. */
-function once(chunk: Uint8Array): ReadableStream<Uint8Array> {
-  let sent = false;
-  return new ReadableStream({
-    pull(controller) {
-      if (!sent) {
-        sent = true;
-        controller.enqueue(chunk);
-      } else setTimeout(() => controller.error(), PARTING_MS); // without a reason, as in LiveStream
-    },
-  }, { highWaterMark: 0 });
 }
