@@ -1,7 +1,6 @@
 /** The EventLog in one SQLite file: what survives kill -9. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
-import { turn } from "../event_loop.ts";
 import type { LogLevel, Seq } from "../sync/entry.ts";
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
@@ -34,12 +33,14 @@ import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
+import { Collection } from "./sqlite_collection.ts";
 import { EntryTable } from "./sqlite_entry_table.ts";
 import { jobOf } from "./sqlite_job_columns.ts";
 import { JobQueries } from "./sqlite_job_queries.ts";
 import { type JobRow, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
+import { SyncRows } from "./sqlite_sync_rows.ts";
 import { wanted } from "./wanted.ts";
 
 /** `normal` survives a killed process, `full` also waits until the disk has it (fsync). */
@@ -63,6 +64,7 @@ export class SqliteLog implements EventLog {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #jobs: JobRows;
+  readonly #syncs: SyncRows;
   readonly #queries: JobQueries;
   readonly #entries: EntryTable;
   readonly #checkpoints: Checkpoints;
@@ -70,11 +72,7 @@ export class SqliteLog implements EventLog {
   readonly #retention: SqliteRetention;
   /** By the job's row in memory: one whose commit failed is never seen again. */
   readonly #fresh = new FreshEntries<JobRow>();
-  /** Whether entries may have been removed that the WAL still holds: also by a process that was killed. */
-  #overwritten = true;
-  #collecting: Promise<void> | undefined;
-  /** Follows the one that is under way. */
-  #collectNext: Promise<void> | undefined;
+  readonly #collection: Collection;
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this schema's to open */
   constructor(options: SqliteLogOptions) {
@@ -91,6 +89,7 @@ export class SqliteLog implements EventLog {
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
     this.#jobs = new JobRows(this.#db);
+    this.#syncs = new SyncRows(this.#db);
     this.#queries = new JobQueries(this.#db);
     this.#entries = new EntryTable(this.#db);
     this.#checkpoints = new Checkpoints({ db: this.#db, path: options.path });
@@ -102,6 +101,11 @@ export class SqliteLog implements EventLog {
       clock: options.clock,
     });
     this.#retention = new SqliteRetention(this.#db, this.#jobs);
+    this.#collection = new Collection({
+      commits: this.#commits,
+      retention: this.#retention,
+      checkpoints: this.#checkpoints,
+    });
   }
 
   create(job: NewJob, options: CreateOptions = {}): Promise<Created> {
@@ -118,10 +122,7 @@ export class SqliteLog implements EventLog {
       }
       const fresh = freshJob(job, options.progress);
       this.#jobs.insert(fresh);
-      if (job.sync && job.origin === "worker") {
-        this.#db.prepare("INSERT OR IGNORE INTO syncs (tenant, id, name) VALUES (?, ?, ?)")
-          .run(job.tenant, job.sync.id, job.sync.name);
-      }
+      this.#syncs.register(fresh);
       return { outcome: "created", job: fresh };
     });
   }
@@ -197,18 +198,11 @@ export class SqliteLog implements EventLog {
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
   async registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
-    const rows = this.#db.prepare("SELECT id, name FROM syncs WHERE tenant = ? ORDER BY name, id")
-      .all(tenant) as unknown as SyncRef[]; // written by `create` alone
-    return rows.map(({ id, name }) => ({ id, name }));
+    return this.#syncs.of(tenant);
   }
 
   forgetSyncs(tenant: TenantId): Promise<void> {
-    return this.#commits.run(() => {
-      this.#db.prepare(
-        `DELETE FROM syncs WHERE tenant = ?
-         AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant = syncs.tenant AND sync_id = syncs.id)`,
-      ).run(tenant);
-    }, true);
+    return this.#commits.run(() => this.#syncs.forget(tenant), true);
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
@@ -242,9 +236,8 @@ export class SqliteLog implements EventLog {
     return removed;
   }
 
-  /** Once for all who ask meanwhile: what was removed before is gone then. */
   collect(): Promise<void> {
-    return this.#collectNext ??= this.#collectAfter(this.#collecting);
+    return this.#collection.collect();
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
@@ -267,19 +260,6 @@ export class SqliteLog implements EventLog {
     await this.#commits.close();
     await this.#checkpoints.close();
     this.#db.close();
-  }
-
-  async #collectAfter(before: Promise<void> | undefined): Promise<void> {
-    await before?.catch(() => {}); // its own callers are told
-    this.#collecting = this.#collectNext;
-    this.#collectNext = undefined;
-    while (await this.#commits.run(() => this.#retention.collect(), true)) {
-      this.#overwritten = true;
-      await turn();
-    }
-    if (!this.#overwritten) return;
-    // The pages that were overwritten may be in the WAL still as they were.
-    this.#overwritten = !await this.#checkpoints.truncate();
   }
 
   #row(key: JobKey) {

@@ -1,0 +1,44 @@
+/** Finishes removals from the SQLite event log, a slice a commit, up to the last trace in the WAL. */
+import { turn } from "../event_loop.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+import type { GroupCommit } from "./group_commit.ts";
+import type { SqliteRetention } from "./sqlite_retention.ts";
+
+export interface CollectionOptions {
+  readonly commits: GroupCommit;
+  readonly retention: SqliteRetention;
+  readonly checkpoints: Checkpoints;
+}
+
+/** One collection at a time. */
+export class Collection {
+  readonly #options: CollectionOptions;
+  /** Whether entries may have been removed that the WAL still holds: also by a process that was killed. */
+  #overwritten = true;
+  #underWay: Promise<void> | undefined;
+  /** Follows the one that is under way. */
+  #next: Promise<void> | undefined;
+
+  constructor(options: CollectionOptions) {
+    this.#options = options;
+  }
+
+  /** Once for all who ask meanwhile: what was removed before is gone then. */
+  collect(): Promise<void> {
+    return this.#next ??= this.#collectAfter(this.#underWay);
+  }
+
+  async #collectAfter(before: Promise<void> | undefined): Promise<void> {
+    await before?.catch(() => {}); // its own callers are told
+    this.#underWay = this.#next;
+    this.#next = undefined;
+    const { commits, retention, checkpoints } = this.#options;
+    while (await commits.run(() => retention.collect(), true)) {
+      this.#overwritten = true;
+      await turn();
+    }
+    if (!this.#overwritten) return;
+    // The pages that were overwritten may be in the WAL still as they were.
+    this.#overwritten = !await checkpoints.truncate();
+  }
+}
