@@ -9,9 +9,8 @@ import {
   readSpoolFile,
   type SpooledJob,
   type SpoolState,
-  writeSpoolState,
 } from "./spool_file.ts";
-import { SpoolStore } from "./spool_store.ts";
+import { type SpooledKind, SpoolStore } from "./spool_store.ts";
 
 /** Bytes of events that a spool holds when nothing else is said. */
 const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
@@ -20,11 +19,10 @@ const ROOM_SHARE = 0.9;
 /** Events of one request, and their bytes. */
 const BATCH_MAX = 500;
 const BATCH_BYTES_MAX = 256 * 1024;
+/** Of the state, once it is told what went for want of room. */
+const NOTHING_DROPPED = { linesDropped: 0, progressDropped: 0 };
 /** How long a new one waits for somebody who looks at it, in milliseconds. */
 const LOOK_MS = 2_000;
-
-/** What an event says, which is how much it is worth when there is no room. */
-export type SpooledKind = "progress" | "log" | "end";
 
 /** A request that is to be sent until it is answered, each time with the same number and body. */
 export interface SpooledRequest {
@@ -49,11 +47,8 @@ export class SpoolBrokenError extends Error {
  */
 export class Spool {
   readonly path: string;
-  readonly #bytesMax: number;
   readonly #store: SpoolStore;
-  #job: SpooledJob;
-  #state: SpoolState;
-  #bytes: number;
+  readonly #bytesMax: number;
   /** Events up to this one are sent one by one. */
   #apartThrough = -1;
 
@@ -64,7 +59,8 @@ export class Spool {
     const db = openSpoolFile(path, LOOK_MS);
     try {
       fillSpoolFile(db, job);
-      return new Spool({ path, db, job, state: NEW_STATE, bytesMax, takenOver: false });
+      const store = new SpoolStore({ path, db, job, state: NEW_STATE, takenOver: false });
+      return new Spool(path, store, bytesMax);
     } catch (cause) {
       db.close();
       throw cause;
@@ -84,7 +80,7 @@ export class Spool {
       db = openSpoolFile(path, 0);
       const held = readSpoolFile(db);
       if (held && held.state.over === 0) {
-        return new Spool({ path, db, bytesMax, ...held, takenOver: true });
+        return new Spool(path, new SpoolStore({ path, db, ...held, takenOver: true }), bytesMax);
       }
       db.close();
       return "empty";
@@ -95,40 +91,29 @@ export class Spool {
     }
   }
 
-  private constructor(parts: {
-    readonly path: string;
-    readonly db: DatabaseSync;
-    readonly job: SpooledJob;
-    readonly state: SpoolState;
-    readonly bytesMax: number;
-    readonly takenOver: boolean;
-  }) {
-    this.path = parts.path;
-    this.#job = parts.job;
-    this.#state = parts.state;
-    this.#bytesMax = parts.bytesMax;
-    const kept = () => ({ job: this.#job, state: this.#state });
-    this.#store = new SpoolStore(parts.path, parts.db, parts.takenOver ? undefined : kept);
-    this.#bytes = this.#store.number("SELECT coalesce(sum(bytes), 0) AS n FROM event") ?? 0;
+  private constructor(path: string, store: SpoolStore, bytesMax: number) {
+    this.path = path;
+    this.#store = store;
+    this.#bytesMax = bytesMax;
   }
 
   get job(): SpooledJob {
-    return this.#job;
+    return this.#store.job;
   }
 
   /** Whether the server knows the job. */
   get created(): boolean {
-    return this.#state.created === 1;
+    return this.#store.state.created === 1;
   }
 
   /** Bytes of events that wait. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#store.bytes;
   }
 
   /** Whether there is nothing to tell. */
   get empty(): boolean {
-    return this.#bytes === 0;
+    return this.#store.bytes === 0;
   }
 
   /** Whether the end of the job is in it. */
@@ -139,7 +124,7 @@ export class Spool {
   /** Whether what waits is sent one by one, as `apart` has said. */
   get singly(): boolean {
     if (this.#apartThrough < 0) return false;
-    const first = this.#store.number("SELECT min(n) AS n FROM event");
+    const { first } = this.#store;
     return first !== undefined && first <= this.#apartThrough;
   }
 
@@ -151,75 +136,61 @@ export class Spool {
   /** Keeps an event, on disk when this returns. @throws {Error} when nothing takes it */
   append(kind: SpooledKind, body: string): void {
     const bytes = Buffer.byteLength(body);
-    if (this.#bytes + bytes > this.#bytesMax) this.#makeRoom(bytes, this.#bytesMax);
-    this.#store.change((db) =>
-      void db.prepare("INSERT INTO event (kind, bytes, body) VALUES (?, ?, ?)")
-        .run(kind, bytes, body)
-    );
-    this.#bytes += bytes;
+    if (this.bytes + bytes > this.#bytesMax) this.#makeRoom(bytes, this.#bytesMax);
+    this.#store.append(kind, body);
   }
 
   /** What is to be sent next, and is until `delivered` or `refused`; undefined when nothing is. */
   take(): SpooledRequest | undefined {
     if (this.empty) return undefined;
-    if (this.#state.sending === null) this.#choose();
+    if (this.#store.state.sending === null) this.#choose();
+    const { sending, number } = this.#store.state;
     const sql = "SELECT kind, body FROM event WHERE n <= ? ORDER BY n";
-    const rows = this.#store.rows(sql, this.#state.sending ?? 0);
-    const last = rows.some(({ kind }) => kind === "end");
+    const rows = this.#store.rows(sql, sending ?? 0);
     return {
-      number: this.#state.number,
+      number,
       body: `[${rows.map(({ body }) => body).join(",")}]`,
       events: rows.length,
-      last,
+      last: rows.some(({ kind }) => kind === "end"),
     };
   }
 
   /** The server has the job. */
   wasCreated(): void {
-    this.#save({ created: 1 });
+    this.#store.save({ created: 1 });
   }
 
   /** The server has what was taken. */
   delivered({ last }: SpooledRequest): void {
-    const { sending, number } = this.#state;
-    this.#forget("n <= ?", [sending ?? 0], {
-      sending: null,
-      number: number + 1,
-      over: last ? 1 : 0,
-    });
+    const { sending, number } = this.#store.state;
+    const over = last ? 1 : 0;
+    this.#store.forget("n <= ?", [sending ?? 0], { sending: null, number: number + 1, over });
   }
 
   /** The server would never take what was taken, as a whole: each event of it is sent by itself. */
   apart(): void {
-    this.#apartThrough = this.#state.sending ?? -1;
-    this.#save({ sending: null });
+    this.#apartThrough = this.#store.state.sending ?? -1;
+    this.#store.save({ sending: null });
   }
 
   /** The server would never take what was taken: it goes. */
   refused(): void {
-    this.#forget("n <= ?", [this.#state.sending ?? 0], { sending: null });
+    this.#store.forget("n <= ?", [this.#store.state.sending ?? 0], { sending: null });
   }
 
   /** Only the end of the job can still be told. */
   onlyEnd(): void {
-    const nothingDropped = { linesDropped: 0, progressDropped: 0 };
-    this.#forget("kind <> ?", ["end"], { sending: null, ...nothingDropped });
+    this.#store.forget("kind <> ?", ["end"], { sending: null, ...NOTHING_DROPPED });
   }
 
   /** The server counts requests otherwise. */
   renumber(number: number): void {
-    this.#save({ number });
+    this.#store.save({ number });
   }
 
   /** It is another server's from now on, which may know nothing of the job. @throws {Error} */
   moveTo(server: string | null): void {
-    const state = { ...this.#state, created: 0 };
-    this.#store.change((db) => {
-      db.prepare("UPDATE job SET server = ?").run(server);
-      writeSpoolState(db, state);
-    });
-    this.#job = { ...this.#job, server };
-    this.#state = state;
+    this.#store.moveTo(server, { created: 0 });
   }
 
   /** Leaves out all that can be done without, on disk too. */
@@ -236,7 +207,7 @@ export class Spool {
   /** Nothing is left to tell. */
   remove(): void {
     try {
-      this.#save({ over: 1 });
+      this.#store.save({ over: 1 });
     } catch {
       // A full disk: all the more the file goes. Who has it open already tells the server twice.
     }
@@ -256,24 +227,15 @@ export class Spool {
       bytes += Number(row.bytes);
       sending = Number(row.n);
     }
-    this.#save({ sending });
+    this.#store.save({ sending });
   }
 
   #tellDropped(): void {
-    const { linesDropped, progressDropped } = this.#state;
-    const message = droppedWords(linesDropped, progressDropped);
+    const message = droppedWords(this.#store.state);
     if (message === undefined) return;
     const body = JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
-    const bytes = Buffer.byteLength(body);
-    // Before all others: what went was the oldest. Rows count from 1 upwards, so there is room.
-    const first = (this.#store.number("SELECT min(n) AS n FROM event") ?? 1) - 1;
-    this.#store.change((db) => {
-      db.prepare("INSERT INTO event (n, kind, bytes, body) VALUES (?, 'log', ?, ?)")
-        .run(first, bytes, body);
-      writeSpoolState(db, { ...this.#state, linesDropped: 0, progressDropped: 0 });
-    });
-    this.#state = { ...this.#state, linesDropped: 0, progressDropped: 0 };
-    this.#bytes += bytes;
+    // Before all others: what went was the oldest.
+    this.#store.prepend("log", body, NOTHING_DROPPED);
   }
 
   #makeRoom(bytes: number, bytesMax: number): void {
@@ -285,9 +247,9 @@ export class Spool {
 
   /** Drops the oldest of a kind before a row, until there are no more bytes than wanted. */
   #drop(kind: "progress" | "log", wanted: number, before: number): void {
-    let over = this.#bytes - wanted;
+    let over = this.bytes - wanted;
     if (over <= 0) return;
-    const from = this.#state.sending ?? -1;
+    const from = this.#store.state.sending ?? -1;
     const sql = "SELECT n, bytes FROM event WHERE kind = ? AND n > ? AND n < ? ORDER BY n";
     const rows = this.#store.rows(sql, kind, from, before);
     let upTo: number | undefined;
@@ -300,36 +262,16 @@ export class Spool {
     }
     if (upTo === undefined) return;
     const dropped = kind === "log" ? "linesDropped" : "progressDropped";
-    this.#forget("kind = ? AND n > ? AND n <= ?", [kind, from, upTo], {
-      [dropped]: this.#state[dropped] + count,
+    this.#store.forget("kind = ? AND n > ? AND n <= ?", [kind, from, upTo], {
+      [dropped]: this.#store.state[dropped] + count,
     });
-  }
-
-  #forget(
-    where: string,
-    values: readonly (string | number)[],
-    changed: Partial<SpoolState>,
-  ): void {
-    const sum = `SELECT coalesce(sum(bytes), 0) AS n FROM event WHERE ${where}`;
-    const bytes = this.#store.number(sum, ...values) ?? 0;
-    const state = { ...this.#state, ...changed };
-    this.#store.change((db) => {
-      db.prepare(`DELETE FROM event WHERE ${where}`).run(...values);
-      writeSpoolState(db, state);
-    });
-    this.#bytes -= bytes;
-    this.#state = state;
-  }
-
-  #save(changed: Partial<SpoolState>): void {
-    const state = { ...this.#state, ...changed };
-    this.#store.change((db) => writeSpoolState(db, state));
-    this.#state = state;
   }
 }
 
 /** What went for want of room, in words; undefined for nothing. */
-function droppedWords(lines: number, progress: number): string | undefined {
+function droppedWords(
+  { linesDropped: lines, progressDropped: progress }: SpoolState,
+): string | undefined {
   const parts = [
     lines === 0 ? [] : lines === 1 ? "1 log line" : `${lines} log lines`,
     progress === 0 ? [] : progress === 1 ? "1 progress update" : `${progress} progress updates`,

@@ -1,36 +1,75 @@
 /** The database of a spool, on disk as long as the disk takes it. */
 import { rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import { copyToMemory, MEMORY, type SpooledJob, type SpoolState } from "./spool_file.ts";
+import {
+  copyToMemory,
+  MEMORY,
+  type SpooledJob,
+  type SpoolState,
+  writeSpoolState,
+} from "./spool_file.ts";
 
 type Value = string | number;
 
+/** What an event says, which is how much it is worth when there is no room. */
+export type SpooledKind = "progress" | "log" | "end";
+
+export interface SpoolStoreOptions {
+  readonly path: string;
+  readonly db: DatabaseSync;
+  /** What its tables hold. */
+  readonly job: SpooledJob;
+  readonly state: SpoolState;
+  /** Whether another process has made it. */
+  readonly takenOver: boolean;
+}
+
 /**
- * Changes are made as a whole or not at all. Where the disk takes nothing more of a new one, the rest
- * goes on in memory, and the file is taken away: what it holds must not be told again by somebody
- * else. One that was taken over stays on disk as it is.
+ * The job, how far telling of it has come, and the events. Changes are made as a whole or not at all.
+ * Where the disk takes nothing more of a new one, the rest goes on in memory, and the file is taken
+ * away: what it holds must not be told again by somebody else. One that was taken over stays on disk
+ * as it is.
  */
 export class SpoolStore {
   readonly #path: string;
-  readonly #kept: (() => { readonly job: SpooledJob; readonly state: SpoolState }) | undefined;
+  readonly #takenOver: boolean;
   #db: DatabaseSync;
+  #job: SpooledJob;
+  #state: SpoolState;
+  #bytes: number;
   #onDisk: boolean;
 
-  /** @param kept what the job table holds; undefined for one that was taken over */
-  constructor(
-    path: string,
-    db: DatabaseSync,
-    kept: (() => { readonly job: SpooledJob; readonly state: SpoolState }) | undefined,
-  ) {
+  constructor({ path, db, job, state, takenOver }: SpoolStoreOptions) {
     this.#path = path;
+    this.#takenOver = takenOver;
     this.#db = db;
-    this.#kept = kept;
+    this.#job = job;
+    this.#state = state;
+    this.#bytes = this.number("SELECT coalesce(sum(bytes), 0) AS n FROM event") ?? 0;
     this.#onDisk = path !== MEMORY;
+  }
+
+  get job(): SpooledJob {
+    return this.#job;
+  }
+
+  get state(): SpoolState {
+    return this.#state;
+  }
+
+  /** Bytes of all events. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Whether it outlives this process. */
   get onDisk(): boolean {
     return this.#onDisk;
+  }
+
+  /** The number of the first event; undefined where there is none. */
+  get first(): number | undefined {
+    return this.number("SELECT min(n) AS n FROM event");
   }
 
   rows(sql: string, ...values: readonly Value[]) {
@@ -43,19 +82,34 @@ export class SpoolStore {
     return n === undefined || n === null ? undefined : Number(n);
   }
 
-  /** @throws when it cannot be made, and not in memory either */
-  change(act: (db: DatabaseSync) => void): void {
-    try {
-      this.#transact(act);
-    } catch (cause) {
-      if (!this.#onDisk || !this.#kept) throw cause;
-      const { job, state } = this.#kept();
-      const db = copyToMemory(this.#db, job, state);
-      this.remove();
-      this.#db = db;
-      this.#onDisk = false;
-      this.#transact(act);
-    }
+  /** Adds an event behind all others. @throws as `save` */
+  append(kind: SpooledKind, body: string): void {
+    this.#add(null, kind, body);
+  }
+
+  /** Adds an event before all others. @throws as `save` */
+  prepend(kind: SpooledKind, body: string, changed: Partial<SpoolState>): void {
+    // Rows count from 1 upwards, so there is room.
+    this.#add((this.first ?? 1) - 1, kind, body, changed);
+  }
+
+  /** Removes the events of that condition. @throws as `save` */
+  forget(where: string, values: readonly Value[], changed: Partial<SpoolState>): void {
+    const sum = `SELECT coalesce(sum(bytes), 0) AS n FROM event WHERE ${where}`;
+    const bytes = this.number(sum, ...values) ?? 0;
+    this.#change(changed, (db) => db.prepare(`DELETE FROM event WHERE ${where}`).run(...values));
+    this.#bytes -= bytes;
+  }
+
+  /** @throws {Error} when it cannot be kept, and not in memory either */
+  save(changed: Partial<SpoolState>): void {
+    this.#change(changed, () => {});
+  }
+
+  /** The job is that server's from now on. @throws as `save` */
+  moveTo(server: string | null, changed: Partial<SpoolState>): void {
+    this.#change(changed, (db) => db.prepare("UPDATE job SET server = ?").run(server));
+    this.#job = { ...this.#job, server };
   }
 
   /** Gives back what the disk no longer has to hold. */
@@ -72,6 +126,32 @@ export class SpoolStore {
     if (this.#onDisk) rmSync(this.#path, { force: true });
     this.#db.close();
     if (this.#onDisk) rmSync(`${this.#path}-wal`, { force: true });
+  }
+
+  #add(n: number | null, kind: SpooledKind, body: string, changed?: Partial<SpoolState>): void {
+    const bytes = Buffer.byteLength(body);
+    const sql = "INSERT INTO event (n, kind, bytes, body) VALUES (?, ?, ?, ?)";
+    this.#change(changed, (db) => db.prepare(sql).run(n, kind, bytes, body));
+    this.#bytes += bytes;
+  }
+
+  #change(changed: Partial<SpoolState> | undefined, act: (db: DatabaseSync) => void): void {
+    const state = { ...this.#state, ...changed };
+    const acts = (db: DatabaseSync) => {
+      act(db);
+      if (changed) writeSpoolState(db, state);
+    };
+    try {
+      this.#transact(acts);
+    } catch (cause) {
+      if (!this.#onDisk || this.#takenOver) throw cause;
+      const db = copyToMemory(this.#db, this.#job, this.#state);
+      this.remove();
+      this.#db = db;
+      this.#onDisk = false;
+      this.#transact(acts);
+    }
+    this.#state = state;
   }
 
   #transact(act: (db: DatabaseSync) => void): void {
