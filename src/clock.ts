@@ -27,6 +27,17 @@ export const systemClock: Clock = {
   },
 };
 
+/**
+ * How long to wait after so many failures in a row, in milliseconds: twice as long each time, from
+ * the first wait to the last.
+ */
+export function backoffMs(
+  failures: number,
+  { first, last }: { readonly first: number; readonly last: number },
+): number {
+  return Math.min(first * 2 ** (failures - 1), last);
+}
+
 /** Resolves after `ms`, or at once when the signal fires; never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted || ms <= 0) return Promise.resolve();

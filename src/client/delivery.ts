@@ -1,9 +1,9 @@
 /** One request to the server, again and again until it is answered. */
-import { type Clock, sleep } from "../clock.ts";
+import { backoffMs, type Clock, sleep } from "../clock.ts";
 import { ledAstray, unreached } from "./unreached.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
-export const BACKOFF_MS = { first: 200, last: 10_000 };
+const BACKOFF_MS = { first: 200, last: 10_000 };
 /** Tries of a request after which it is told that nobody answers: some pass by themselves. */
 const TOLD_TRIES = 3;
 /** A request without an answer is given up after so many milliseconds, and sent again. */
@@ -86,7 +86,6 @@ export async function deliver(
   onSilence: (reason: string) => void,
 ): Promise<Answer> {
   const { clock } = endpoint;
-  let waitMs = BACKOFF_MS.first;
   for (let tries = 1;; tries++) {
     if (given.aborted) return { kind: "abandoned" };
     const answer = await attempt(endpoint, path, body, headers);
@@ -96,9 +95,13 @@ export async function deliver(
       ? answer
       : { reason: `${endpoint.server} answers ${wordsOf(answer)}`, waitMs: 0 };
     if (tries === TOLD_TRIES) onSilence(reason);
-    await sleep(clock, afterMs || waitMs * (0.5 + Math.random() / 2), given);
-    waitMs = Math.min(waitMs * 2, BACKOFF_MS.last);
+    await sleep(clock, afterMs || pauseMs(tries), given);
   }
+}
+
+/** How long to wait after so many failures in a row, each somewhat otherwise. */
+export function pauseMs(failures: number): number {
+  return backoffMs(failures, BACKOFF_MS) * (0.5 + Math.random() / 2);
 }
 
 function isFinal(problem: unknown, path: string): boolean {

@@ -2,12 +2,12 @@
 import { type Clock, sleep } from "../clock.ts";
 import {
   attempt,
-  BACKOFF_MS,
   codeOf,
   type Endpoint,
   isOfWhatWasSent,
   JOBS_PATH,
   membersOf,
+  pauseMs,
   type Unanswered,
 } from "./delivery.ts";
 import type { Spool, SpooledRequest } from "./spool.ts";
@@ -177,8 +177,7 @@ export class SpoolDelivery {
     const { triesMax = Infinity } = this.#options;
     this.#reason = reason;
     if (++this.#failures >= triesMax) return "left" as const;
-    const waitMs = Math.min(BACKOFF_MS.first * 2 ** (this.#failures - 1), BACKOFF_MS.last);
-    await this.#wait(afterMs || waitMs * (0.5 + Math.random() / 2), signal);
+    await this.#wait(afterMs || pauseMs(this.#failures), signal);
     this.#sentMs = -Infinity;
     return undefined;
   }

@@ -1,6 +1,6 @@
 /** The way to one target: one message at a time, tried again until it is there or given up. */
 import { isDeepStrictEqual } from "node:util";
-import type { Clock } from "../../clock.ts";
+import { backoffMs, type Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { attempt, RETRY_AFTER_MAX_MS } from "./attempt.ts";
 import type { DeliveryRow } from "./delivery_row.ts";
@@ -116,7 +116,7 @@ export class Lane {
       case "failed": {
         const jitter = 1 + random() / 4;
         this.#failures++;
-        const restMs = retryAfterMs ?? backoffMs(this.#failures) * jitter;
+        const restMs = retryAfterMs ?? backoffMs(this.#failures, BACKOFF_MS) * jitter;
         this.#restUntilMs = clock.monotonic() + restMs;
         store.tried(row.pk, result, this.#againAtMs(row, jitter));
         const words = "{target} could not be told ({kind}, {id}): {result}; it is tried again";
@@ -128,7 +128,7 @@ export class Lane {
   }
 
   #againAtMs({ tries }: DeliveryRow, jitter: number): number {
-    const waitMs = Math.max(backoffMs(tries + 1) * jitter, this.#restMs());
+    const waitMs = Math.max(backoffMs(tries + 1, BACKOFF_MS) * jitter, this.#restMs());
     return Math.round(this.#options.clock.now() + waitMs);
   }
 
@@ -155,8 +155,4 @@ export function giveUpOld(store: DeliveryStore, logger: Logger): void {
 function dueInMs({ dueAtMs }: DeliveryRow, nowMs: number): number {
   const waitMs = dueAtMs - nowMs;
   return waitMs > RETRY_AFTER_MAX_MS ? 0 : waitMs;
-}
-
-function backoffMs(failures: number): number {
-  return Math.min(BACKOFF_MS.first * 2 ** (failures - 1), BACKOFF_MS.last);
 }

@@ -1,4 +1,5 @@
 /** When a run that failed, or went with its server, is tried again: told by the sync's last job alone, so a restart forgets none. */
+import { backoffMs } from "../../clock.ts";
 import type { Job } from "../../sync/job.ts";
 import { SERVER_STOPPED } from "../changes.ts";
 import type { Retries } from "./timing.ts";
@@ -15,7 +16,7 @@ export function retryAt(
 ): number | undefined {
   if (!last || !retries || last.origin !== "source" || !wantsTry(last)) return undefined;
   if (last.attempt > retries.max || last.endedAtMs === null) return undefined;
-  const waitMs = Math.min(retries.backoffMs * 2 ** (last.attempt - 1), retries.backoffMaxMs);
+  const waitMs = backoffMs(last.attempt, { first: retries.backoffMs, last: retries.backoffMaxMs });
   // An end that lies far ahead is from before the clock was put back: enough time has passed.
   return last.endedAtMs - nowMs > waitMs ? nowMs : last.endedAtMs + waitMs;
 }
