@@ -1,5 +1,5 @@
 /** Tells the server what a spool holds, until the end of the job or of our patience. */
-import { type Clock, sleep } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import {
   attempt,
   codeOf,
@@ -10,6 +10,7 @@ import {
   pauseMs,
   type Unanswered,
 } from "./delivery.ts";
+import { Pause } from "./pause.ts";
 import type { Spool, SpooledRequest } from "./spool.ts";
 
 /** How long events wait at most for others to come along, in milliseconds. */
@@ -59,8 +60,7 @@ export interface SpoolDeliveryOptions {
 /** One request after the other, each until it is answered. */
 export class SpoolDelivery {
   readonly #options: SpoolDeliveryOptions;
-  /** Fires to cut a wait short; renewed after each. */
-  #hurry = new AbortController();
+  readonly #pause: Pause;
   #intervalMs = INTERVAL_MS;
   #watched = false;
   #sentMs = -Infinity;
@@ -75,6 +75,7 @@ export class SpoolDelivery {
 
   constructor(options: SpoolDeliveryOptions) {
     this.#options = options;
+    this.#pause = new Pause(options.clock);
   }
 
   /** In words, why the server has not answered last; undefined where it has, or there is none. */
@@ -86,13 +87,13 @@ export class SpoolDelivery {
   nudge(): void {
     const { spool } = this.#options;
     if (this.#failures === 0 && (spool.bytes >= FULL_BYTES || this.#waiting === "life")) {
-      this.#hurry.abort();
+      this.#pause.cutShort();
     }
   }
 
   /** What is there is to be told now, even if the last try has failed a moment ago. */
   hurry(): void {
-    this.#hurry.abort();
+    this.#pause.cutShort();
   }
 
   /** Ends with the job's end, or soon after the signal. Never rejects. */
@@ -122,7 +123,7 @@ export class SpoolDelivery {
       const waitMs = this.#sentMs + restMs - clock.monotonic();
       if (waitMs <= 0) return;
       this.#waiting = spool.empty ? "life" : "other";
-      await this.#wait(waitMs, signal);
+      await this.#pause.take(waitMs, signal);
       this.#waiting = "other";
       if (signal.aborted) return;
     }
@@ -177,7 +178,7 @@ export class SpoolDelivery {
     const { triesMax = Infinity } = this.#options;
     this.#reason = reason;
     if (++this.#failures >= triesMax) return "left" as const;
-    await this.#wait(afterMs || pauseMs(this.#failures), signal);
+    await this.#pause.take(afterMs || pauseMs(this.#failures), signal);
     this.#sentMs = -Infinity;
     return undefined;
   }
@@ -189,7 +190,7 @@ export class SpoolDelivery {
     this.#shutOut = this.#reason = words;
     if (triesMax !== undefined || spool.ended) return "left" as const;
     this.#failures = 1;
-    await this.#wait(SHUT_OUT_MS, signal);
+    await this.#pause.take(SHUT_OUT_MS, signal);
     this.#sentMs = -Infinity;
     return undefined;
   }
@@ -241,20 +242,6 @@ export class SpoolDelivery {
   #fault(words: string): void {
     const { onFault, spool } = this.#options;
     onFault?.(`Cannot tell the server of job ${spool.job.id}: ${words}`);
-  }
-
-  async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const { clock } = this.#options;
-    const hurry = this.#hurry;
-    const leave = () => hurry.abort();
-    signal.addEventListener("abort", leave);
-    try {
-      await sleep(clock, ms, hurry.signal);
-    } finally {
-      signal.removeEventListener("abort", leave);
-      if (hurry.signal.aborted) this.#hurry = new AbortController();
-    }
   }
 }
 
