@@ -5,8 +5,9 @@ import {
   type IndexSession,
 } from "../destinations/index_destination.ts";
 import { DirectoryRun } from "./directory_run.ts";
-import { errorCode, type FileSystem, fileSystem, realPathOf } from "./file_system.ts";
+import { type FileSystem, fileSystem, realPathOf } from "./file_system.ts";
 import { type JobSource, SourceError, type SourceEvent, type SourceRun } from "./source.ts";
+import { rootOf } from "./tree_root.ts";
 import { unlocked } from "./write_out.ts";
 
 /** Larger files are skipped unless it is said otherwise. */
@@ -56,28 +57,5 @@ async function* directoryRun(
     throw new SourceError(cause.code, cause.message, { cause });
   } finally {
     session?.close();
-  }
-}
-
-/**
- * The directory's real path, empty for `/`. It must be there: a tree that is gone is not an empty one.
- *
- * @throws {SourceError} source_unreadable
- */
-export function rootOf(files: FileSystem, path: string): string {
-  try {
-    const root = files.realPath(path);
-    files.list(root);
-    return root === "/" ? "" : root;
-  } catch (cause) {
-    const code = errorCode(cause);
-    const reason = code === "ENOENT"
-      ? "there is no such directory"
-      : code === "ENOTDIR"
-      ? "it is not a directory"
-      : code ?? String(cause);
-    throw new SourceError("source_unreadable", `Cannot read the directory "${path}": ${reason}`, {
-      cause,
-    });
   }
 }

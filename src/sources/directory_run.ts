@@ -9,8 +9,9 @@ import { ListedNames } from "./listed_names.ts";
 import { LogLines } from "./log_lines.ts";
 import { Pace } from "./pace.ts";
 import { Seen } from "./seen.ts";
-import { SourceError, type SourceEvent, type SourceProgress } from "./source.ts";
+import type { SourceEvent, SourceProgress } from "./source.ts";
 import { entityType, Tally } from "./tally.ts";
+import { TreeRoot } from "./tree_root.ts";
 import { writeOut } from "./write_out.ts";
 import { before, NO_UTF8, type Step, walkSteps } from "./walk.ts";
 
@@ -45,7 +46,7 @@ export class DirectoryRun {
   readonly #entities: EntitySync;
   readonly #pace: Pace | undefined;
   readonly #names: ListedNames;
-  readonly #rootInode: number;
+  readonly #root: TreeRoot;
   #phase = "counting";
   #current: string | undefined;
   #total: number | undefined;
@@ -61,11 +62,11 @@ export class DirectoryRun {
       slice: this.#slice,
       tally: this.#tally,
       lines: this.#lines,
-      checkRoot: () => this.#checkRoot(),
+      checkRoot: () => this.#root.check(),
     });
     this.#pace = maxPerS === undefined ? undefined : new Pace(clock, maxPerS);
     this.#names = new ListedNames(files, root);
-    this.#rootInode = files.stat(root || "/").inode;
+    this.#root = new TreeRoot(files, root);
   }
 
   /** Counts, then syncs. Returns early, with the index in order, when the signal has fired. */
@@ -148,7 +149,7 @@ export class DirectoryRun {
   }
 
   #checkListed(step: Step): void {
-    if (step.kind === "unlisted" && step.key === "") throw this.#gone(step.reason);
+    if (step.kind === "unlisted" && step.key === "") throw this.#root.gone(step.reason);
   }
 
   /** Removes what the index has before the key and the tree has not, whatever the walk has met. */
@@ -168,7 +169,7 @@ export class DirectoryRun {
       this.#pace?.spend();
       return this.#entities.sync(known.key, known, undefined);
     }
-    this.#checkRoot();
+    this.#root.check();
     this.#options.session.remove(known.key);
     this.#tally.deleted++;
   }
@@ -196,7 +197,7 @@ export class DirectoryRun {
         return;
       case "vanished":
         // The rows below it are removed by the merge.
-        this.#checkRoot();
+        this.#root.check();
         return;
       case "unnamed":
         this.#tally.skip(entityType(step.key));
@@ -228,23 +229,6 @@ export class DirectoryRun {
     this.#lines.warn(
       `Cannot list "${key}": ${reason}; the ${left} known below it are left as they are`,
     );
-  }
-
-  /** When the tree itself has gone, nothing in it has been deleted. */
-  #checkRoot(): void {
-    const { files, root } = this.#options;
-    let inode: number;
-    try {
-      inode = files.stat(root || "/").inode;
-    } catch (cause) {
-      throw this.#gone("it has vanished", cause);
-    }
-    if (inode !== this.#rootInode) throw this.#gone("another directory has taken its place");
-  }
-
-  #gone(reason: string, cause?: unknown): SourceError {
-    const message = `Cannot read the directory "${this.#options.root || "/"}" any more: ${reason}`;
-    return new SourceError("source_unreadable", message, { cause });
   }
 
   #progress(): SourceProgress {

@@ -1,0 +1,57 @@
+/** The directory whose tree is synced. It must be there: a tree that is gone is not an empty one. */
+import { errorCode, type FileSystem } from "./file_system.ts";
+import { SourceError } from "./source.ts";
+
+/**
+ * The directory's real path, empty for `/`.
+ *
+ * @throws {SourceError} source_unreadable
+ */
+export function rootOf(files: FileSystem, path: string): string {
+  try {
+    const root = files.realPath(path);
+    files.list(root);
+    return root === "/" ? "" : root;
+  } catch (cause) {
+    const code = errorCode(cause);
+    const reason = code === "ENOENT"
+      ? "there is no such directory"
+      : code === "ENOTDIR"
+      ? "it is not a directory"
+      : code ?? String(cause);
+    throw new SourceError("source_unreadable", `Cannot read the directory "${path}": ${reason}`, {
+      cause,
+    });
+  }
+}
+
+/** Knows whether it is still the same directory. */
+export class TreeRoot {
+  readonly #files: FileSystem;
+  readonly #path: string;
+  readonly #inode: number;
+
+  /** @param root as `rootOf` gives it */
+  constructor(files: FileSystem, root: string) {
+    this.#files = files;
+    this.#path = root || "/";
+    this.#inode = files.stat(this.#path).inode;
+  }
+
+  /** When the tree itself has gone, nothing in it has been deleted. @throws {SourceError} */
+  check(): void {
+    let inode: number;
+    try {
+      inode = this.#files.stat(this.#path).inode;
+    } catch (cause) {
+      throw this.gone("it has vanished", cause);
+    }
+    if (inode !== this.#inode) throw this.gone("another directory has taken its place");
+  }
+
+  /** What a run fails by then. */
+  gone(reason: string, cause?: unknown): SourceError {
+    const message = `Cannot read the directory "${this.#path}" any more: ${reason}`;
+    return new SourceError("source_unreadable", message, { cause });
+  }
+}
