@@ -1,7 +1,7 @@
 /** `prune` and `export`: jobs taken away and taken out, at a server or without one. */
 import { logToStderr } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
-import { parseJobId } from "../sync/ids.ts";
+import { DEFAULT_TENANT, parseJobId } from "../sync/ids.ts";
 import { durationMs, DURATIONS, strictFormOf } from "../jobs/amounts.ts";
 import { NO_AUTH } from "./auth_config.ts";
 import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
@@ -121,7 +121,7 @@ async function connected(what: string, flags: Flags): Promise<Connection> {
   const data = await dataFrom(flags);
   const { settings } = resolveSettings({ flags: { data }, env: {}, file: {} });
   const local = { settings, syncs: [], auth: NO_AUTH };
-  return await localServer(local, tenantFrom(flags.tenant ?? "default"));
+  return await localServer(local, tenantFrom(flags.tenant ?? DEFAULT_TENANT));
 }
 
 function filterOf({ sync, status }: Flags): Readonly<Record<string, string>> {

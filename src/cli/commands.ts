@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { LINK_SCOPES } from "../auth/scopes.ts";
 import { clean } from "../sync/clean.ts";
+import { DEFAULT_TENANT } from "../sync/ids.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { nearest } from "./nearest.ts";
@@ -42,7 +43,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   withSettings(root.command("run"))
     .description("Run a configured sync and show its progress; needs no server, uses one that runs")
     .argument("<sync>", "its name or id")
-    .option("--tenant <name>", "whose sync it is", "default")
+    .option("--tenant <name>", "whose sync it is", DEFAULT_TENANT)
     .action(
       does(async (sync: string, flags: Flags) => (await import("./run.ts")).run(sync, flags)),
     );
@@ -84,7 +85,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   const keys = root.command("keys").description("Create, list and revoke API keys");
   withData(keys.command("create"))
     .description("Create a key and print it; it is never shown again")
-    .option("--tenant <name>", "whose jobs the key is for", "default")
+    .option("--tenant <name>", "whose jobs the key is for", DEFAULT_TENANT)
     .option(
       "--scopes <list>",
       "of read, run, write, metrics, tenants; separated by commas",
@@ -105,7 +106,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
 
   withData(root.command("link"))
     .description("Print a URL that signs a browser in, once")
-    .option("--tenant <name>", "whose jobs it shows", "default")
+    .option("--tenant <name>", "whose jobs it shows", DEFAULT_TENANT)
     .option("--scopes <list>", "what the browser may do", LINK_SCOPES.join(","))
     .action(does(async (flags: Flags) => (await import("./link.ts")).link(flags)));
   const notify = root.command("notify").description("Test and list notifications");
@@ -238,7 +239,7 @@ function withClient(command: Command, json = JSON_HELP): Command {
 
 function withFilter(command: Command): Command {
   return withClient(command)
-    .option("--tenant <name>", "whose jobs, where no --key says it", "default")
+    .option("--tenant <name>", "whose jobs, where no --key says it", DEFAULT_TENANT)
     .option("--sync <name>", "only those of this sync")
     .option("--status <status>", "only those of this status");
 }

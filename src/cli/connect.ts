@@ -7,7 +7,7 @@ import { systemClock } from "../clock.ts";
 import { DataDirectoryTakenError, type ServerNote, serverOf } from "../log/data_directory.ts";
 import { whyUnreadable } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
-import type { TenantId } from "../sync/ids.ts";
+import { DEFAULT_TENANT, type TenantId } from "../sync/ids.ts";
 import { cliKey } from "./cli_key.ts";
 import type { Client } from "./client.ts";
 import { UsageError } from "./exit.ts";
@@ -136,9 +136,6 @@ export function givenKey(flags: Flags, env: Variables = process.env): string | u
   }
   throw new UsageError(`Cannot read the key from "${clean(file)}": it is empty`);
 }
-
-/** The tenant of commands that name none: the name that every first start uses. */
-export const DEFAULT_TENANT = "default" as TenantId;
 
 /** A client with the key of commands on this machine, for a server that runs on the directory. */
 export function withCliKey(

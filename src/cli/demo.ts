@@ -11,7 +11,7 @@ import { PortTakenError } from "../runtime/serve.ts";
 import { fileSystem } from "../sources/file_system.ts";
 import { SourceError } from "../sources/source.ts";
 import { rootOf } from "../sources/tree_root.ts";
-import { deriveSyncId, type TenantId } from "../sync/ids.ts";
+import { DEFAULT_TENANT, deriveSyncId } from "../sync/ids.ts";
 import { cliKey } from "./cli_key.ts";
 import { runSync } from "./client.ts";
 import { countFiles } from "./count_files.ts";
@@ -26,7 +26,6 @@ import { settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
 import { untilLeft } from "./until_left.ts";
 
-const TENANT = "default" as TenantId; // a literal of the form that parseTenantId takes
 const SYNC = "demo";
 /** A run takes at least about this many seconds, so that a person can watch it. */
 const WATCH_S = 10;
@@ -57,14 +56,14 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
     { fixed: flags.port !== undefined || process.env.SYNCTAIL_PORT !== undefined, data, say },
   );
   try {
-    const key = cliKey(server.keys, data, TENANT);
+    const key = cliKey(server.keys, data, DEFAULT_TENANT);
     const { url, note } = server;
     const client = { server: url, key, fingerprint: note.fingerprint };
     server.directory.announce(note);
     const job = await runSync(client, SYNC);
     const path = `${server.url}/v1/sync/job/${job.id}/subscribe`;
     if (settings.json) printJson({ type: "listening", url: server.url });
-    say(`\nOpen ${signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES, `job/${job.id}`)}`);
+    say(`\nOpen ${signInUrl(pagesOf(note), server, DEFAULT_TENANT, LINK_SCOPES, `job/${job.id}`)}`);
     say(`\nIndexing ${tree} into ${sync.destination.path}`);
     const { maxPerS } = sync.source;
     if (maxPerS !== undefined) {
@@ -111,14 +110,14 @@ function realPathOf(tree: string): string {
 
 /** Each tree has an index of its own, so that a run of another one does not empty the first. */
 async function demoSync(tree: string, data: string, signal: AbortSignal, fullSpeed: boolean) {
-  const id = deriveSyncId(TENANT, `${SYNC}:${tree}`);
+  const id = deriveSyncId(DEFAULT_TENANT, `${SYNC}:${tree}`);
   const counting = { excluded: new Set([data]), signal, clock: systemClock };
   const root = tree === "/" ? "" : tree;
   const files = fullSpeed ? undefined : await countFiles(fileSystem, root, counting);
   const maxPerS = files === undefined ? undefined : Math.max(1, Math.ceil(files / WATCH_S));
   return {
-    id: deriveSyncId(TENANT, SYNC),
-    tenant: TENANT,
+    id: deriveSyncId(DEFAULT_TENANT, SYNC),
+    tenant: DEFAULT_TENANT,
     name: SYNC,
     source: { type: "directory", path: tree, maxPerS },
     destination: { type: "sqlite", path: `${data}/demo-${id.slice(0, 8)}.db` },

@@ -7,7 +7,7 @@ import { systemClock } from "../clock.ts";
 import type { ServerNote } from "../log/data_directory.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
-import type { TenantId } from "../sync/ids.ts";
+import { DEFAULT_TENANT } from "../sync/ids.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
@@ -20,7 +20,6 @@ import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
 
-const TENANT = "default" as TenantId; // the name that every first start uses
 const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** @throws what startServer throws; {UsageError} when it would be open to others without a key */
@@ -57,7 +56,7 @@ export async function serve(flags: Flags): Promise<number> {
   announce(`${line}\n`);
   if (first && !settings.json && atTerminal()) {
     const { signInUrl } = await import("./link.ts");
-    const open = signInUrl(pagesOf(note), server, TENANT, LINK_SCOPES);
+    const open = signInUrl(pagesOf(note), server, DEFAULT_TENANT, LINK_SCOPES);
     announce(
       `Open ${open}\n(once, within ${LINK_MS / 60_000} minutes; synctail link prints another)\n`,
     );
@@ -75,7 +74,11 @@ function atTerminal(): boolean {
 
 /** Not before the server listens: a start that fails would have shown the only key there is. */
 function tellFirstKey({ keys }: RunningServer, json: boolean): void {
-  const { key } = keys.create({ tenant: TENANT, scopes: ["read", "run", "write"], name: "first" });
+  const { key } = keys.create({
+    tenant: DEFAULT_TENANT,
+    scopes: ["read", "run", "write"],
+    name: "first",
+  });
   const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
   (json ? printError : announce)(words);
 }

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { maySee } from "../auth/principal.ts";
 import type { Job } from "../sync/job.ts";
-import type { JobId } from "../sync/ids.ts";
+import { type JobId, parseJobId } from "../sync/ids.ts";
 import { requireScope, rightOf } from "./access.ts";
 import { problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -41,7 +41,7 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
     const { tenant, only } = principal;
     const { status, sync, job, tag, ended } = context.req.valid("query");
     const syncId = sync === undefined ? only?.syncId : syncIdOf(syncs, tenant, sync);
-    const jobId = job?.toLowerCase() as JobId | undefined; // zod has seen that it is a UUID
+    const jobId = parseJobId(job ?? "");
     const matches = (found: Job) =>
       maySee(principal, found) &&
       (syncId === undefined || found.sync?.id === syncId) &&

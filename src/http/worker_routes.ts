@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { JobExistsError } from "../jobs/outside_jobs.ts";
 import { TooManyJobsError } from "../log/event_log.ts";
 import { EVENTS_MAX } from "../sync/event_limits.ts";
-import type { JobId } from "../sync/ids.ts";
+import { parseJobId } from "../sync/ids.ts";
 import { keyOf } from "../sync/job.ts";
 import { actingFor, jobFor, requireScope } from "./access.ts";
 import { JobParams, json, problems, SECURITY } from "./describe.ts";
@@ -91,9 +91,8 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
     const { tenant } = actingFor(context.get("principal"), asked.tenant);
     const { created, job } = await outside.create({
       tenant,
-      // zod has seen that these are UUIDs
-      id: asked.id?.toLowerCase() as JobId | undefined,
-      retryOf: asked.retry_of?.toLowerCase() as JobId | undefined,
+      id: parseJobId(asked.id ?? ""),
+      retryOf: parseJobId(asked.retry_of ?? ""),
       sync: asked.sync,
       name: asked.name,
       tags: asked.tags,

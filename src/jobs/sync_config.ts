@@ -21,6 +21,7 @@ import {
 } from "./feeds/redis_config.ts";
 import { onlyWhereItRuns, type Timing, TIMING_FIELDS, timingOf } from "./schedules/timing.ts";
 import {
+  DEFAULT_TENANT,
   deriveSyncId,
   parseSyncId,
   parseTenantId,
@@ -102,7 +103,7 @@ export const SYNC_SCHEMA = z.strictObject({
   tenant: checked(
     parseTenantId,
     "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
-  ).prefault("default")
+  ).prefault(DEFAULT_TENANT)
     .describe("Whose sync it is: 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit"),
   source: z.discriminatedUnion("type", [
     directorySource,

@@ -8,9 +8,8 @@ import type { Exit, Outcome, Output, ProgramFormat } from "../../sources/formats
 import { detectFormat, formatOf } from "../../sources/formats/formats.ts";
 import { SourceError, type SourceEvent } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
-import { deriveSyncId } from "../../sync/ids.ts";
+import { DEFAULT_TENANT, deriveSyncId } from "../../sync/ids.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
-import { DEFAULT_TENANT } from "../connect.ts";
 import { ExitCode } from "../exit.ts";
 import { type Child, startChild } from "./child.ts";
 import { ExecJob } from "./exec_job.ts";

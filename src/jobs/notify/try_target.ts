@@ -5,6 +5,7 @@ import { attempt, type Outcome } from "./attempt.ts";
 import type { Message } from "./message.ts";
 import { requestFor } from "./request.ts";
 import type { Target } from "./target.ts";
+import { DEFAULT_TENANT } from "../../sync/ids.ts";
 import { isoTime } from "../../sync/iso_time.ts";
 
 /** Characters of an answer that are shown. */
@@ -56,7 +57,7 @@ function sample(nowMs: number): Message {
     late_end: null,
   };
   const detail = "This is a test of synctail.";
-  return { kind: "test", atMs: nowMs, tenant: "default", sync, job, detail };
+  return { kind: "test", atMs: nowMs, tenant: DEFAULT_TENANT, sync, job, detail };
 }
 
 /** A receiver may send back what it was sent. */
