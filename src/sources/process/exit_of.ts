@@ -2,6 +2,7 @@
 import { ChildProcess } from "node:child_process";
 import process from "node:process";
 import type { Exit } from "../formats/format.ts";
+import { sendSignal } from "./send_signal.ts";
 
 /**
  * Where a signal of real time (SIGRTMIN on) has ended a child, Deno tells nobody of it but by a
@@ -57,17 +58,8 @@ function listen(): void {
 
 function settleGone(exit: Exit): void {
   for (const [child, resolve] of untold) {
-    if (child.pid === undefined || isThere(child.pid)) continue;
+    if (child.pid === undefined || sendSignal(child.pid, 0)) continue;
     untold.delete(child);
     resolve(exit);
-  }
-}
-
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (cause) {
-    return cause instanceof Error && "code" in cause && cause.code === "EPERM";
   }
 }

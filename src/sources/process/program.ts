@@ -1,5 +1,4 @@
 /** A program started as a child: its outputs, its end, and signals to all that it starts. */
-import process from "node:process";
 import type { Readable } from "node:stream";
 import { codeOf } from "../../reason.ts";
 import type { Exit } from "../formats/format.ts";
@@ -7,14 +6,12 @@ import { SourceError } from "../source.ts";
 import { begin, type Begun } from "./begin.ts";
 import { closeEnds, namedPipes, PIPES_ARE_SOCKETS, relay } from "./named_pipe.ts";
 import { findProgram, type ProgramPlace } from "./find_program.ts";
+import { sendSignal, type Signal } from "./send_signal.ts";
 
 export interface ProgramOptions extends ProgramPlace {
   /** The program and its arguments; no shell sees them. */
   readonly command: readonly string[];
 }
-
-/** The signals that are sent here. */
-export type Signal = "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGCONT";
 
 /** A program that has been started; its input is closed: whoever reads it finds its end. */
 export interface Program {
@@ -70,22 +67,11 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
       for (const each of relays) each.stop();
     },
     exit,
-    signal: (name) => void send(-pid, name),
+    signal: (name) => void sendSignal(-pid, name),
     get alive() {
-      return send(-pid, 0);
+      return sendSignal(-pid, 0);
     },
   };
-}
-
-/** @returns whether there was anybody to send it to */
-function send(target: number, signal: Signal | 0): boolean {
-  try {
-    process.kill(target, signal);
-    return true;
-  } catch (cause) {
-    // Somebody of another user (sudo) is there, and cannot be reached.
-    return cause instanceof Error && "code" in cause && cause.code === "EPERM";
-  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -2,7 +2,8 @@
 import type { Clock } from "../../clock.ts";
 import type { Exit } from "../formats/format.ts";
 import { type OutputChunk, OutputLines } from "./output_lines.ts";
-import type { Program, Signal } from "./program.ts";
+import type { Program } from "./program.ts";
+import type { Signal } from "./send_signal.ts";
 
 /** What a program has started may outlive it by this, in milliseconds, when it ends by itself. */
 const LINGER_MS = 1_000;
