@@ -1,34 +1,23 @@
 /** A home-made Redis pub/sub feed as jobs: listens to a pattern, one job a channel. */
-import { type Clock, sleep } from "../../clock.ts";
-import type { EventLog } from "../../log/event_log.ts";
+import { backoffMs, sleep } from "../../clock.ts";
 import { loggerOf } from "../../logger.ts";
-import { reasonOf } from "../../reason.ts";
+import { codeOf, reasonOf } from "../../reason.ts";
 import { clean } from "../../sync/clean.ts";
 import { cut } from "../../sync/cut.ts";
-import type { OutsideJobs } from "../outside_jobs.ts";
-import type { ConfiguredSync } from "../sync_config.ts";
-import { FeedChannels } from "./feed_channels.ts";
+import { type ChannelsOptions, FeedChannels } from "./feed_channels.ts";
 import { readFeedMessage } from "./feed_message.ts";
 import { CountedElsewhereError } from "./feed_totals.ts";
-import type { RedisPubsubSourceConfig } from "./redis_config.ts";
 import { subscribed } from "./redis_subscription.ts";
 
 /** The first and the longest wait between two tries to reach Redis, in milliseconds. */
-const RETRY_MS = 100;
-const RETRY_MS_MAX = 5_000;
+const RETRY_MS = { first: 100, last: 5_000 };
 /** Channels whose messages were found to be no JSON. */
 const UNREAD_MAX = 10_000;
 /** Characters of a channel that the server's log tells. */
 const SHOWN_MAX = 200;
 
-export interface BridgeOptions {
-  readonly sync: ConfiguredSync;
-  readonly source: RedisPubsubSourceConfig;
-  readonly outside: OutsideJobs;
-  readonly log: EventLog;
-  readonly clock: Clock;
-  readonly onFault: (cause: unknown) => void;
-}
+/** What the bridge and its channels go by. */
+export type BridgeOptions = Omit<ChannelsOptions, "onRefused">;
 
 /** Listens from `start` to `stop`. What is published while nobody listens is lost: that is Redis. */
 export class RedisBridge {
@@ -74,7 +63,7 @@ export class RedisBridge {
       pattern: source.pattern,
       place: new URL(source.url).host, // not its user and password
     };
-    let waitMs = RETRY_MS;
+    let failures = 0;
     let sinceMs = Infinity;
     const onListening = () => {
       sinceMs = clock.monotonic();
@@ -100,10 +89,9 @@ export class RedisBridge {
         this.#told.add(reason);
       }
       // One that lets in and breaks off at once is tried no more often than one that is not there.
-      if (clock.monotonic() - sinceMs >= RETRY_MS_MAX) waitMs = RETRY_MS;
+      if (clock.monotonic() - sinceMs >= RETRY_MS.last) failures = 0;
       sinceMs = Infinity;
-      await sleep(clock, waitMs, signal);
-      waitMs = Math.min(2 * waitMs, RETRY_MS_MAX);
+      await sleep(clock, backoffMs(++failures, RETRY_MS), signal);
     }
   }
 
@@ -125,5 +113,5 @@ function shown(channel: string): string {
 
 /** Of several addresses that were tried there is a code alone. */
 function wordsOf(cause: unknown): string {
-  return reasonOf(cause) || (cause instanceof Error && "code" in cause ? String(cause.code) : "?");
+  return reasonOf(cause) || (codeOf(cause) ?? "?");
 }
