@@ -8,19 +8,15 @@ import {
   openSpoolFile,
   readSpoolFile,
   type SpooledJob,
-  type SpoolState,
 } from "./spool_file.ts";
+import { makeRoom, NOTHING_DROPPED, tellDropped } from "./spool_room.ts";
 import { type SpooledKind, SpoolStore } from "./spool_store.ts";
 
 /** Bytes of events that a spool holds when nothing else is said. */
 const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
-/** Making room goes down to this share of the limit, so that it is seldom done. */
-const ROOM_SHARE = 0.9;
 /** Events of one request, and their bytes. */
 const BATCH_MAX = 500;
 const BATCH_BYTES_MAX = 256 * 1024;
-/** Of the state, once it is told what went for want of room. */
-const NOTHING_DROPPED = { linesDropped: 0, progressDropped: 0 };
 /** How long a new one waits for somebody who looks at it, in milliseconds. */
 const LOOK_MS = 2_000;
 
@@ -41,8 +37,7 @@ export class SpoolBrokenError extends Error {
 /**
  * One job's events in the order in which they were told.
  *
- * Where there is no room the oldest progress goes first (never the newest), then the oldest log
- * lines, never the end and never what is being sent; how much went is told in the next request.
+ * Where there is no room, what is worth least goes, and how much went is told in the next request.
  * When the disk takes nothing more a new one goes on in memory, and is gone with the process.
  */
 export class Spool {
@@ -136,7 +131,7 @@ export class Spool {
   /** Keeps an event, on disk when this returns. @throws {Error} when nothing takes it */
   append(kind: SpooledKind, body: string): void {
     const bytes = Buffer.byteLength(body);
-    if (this.bytes + bytes > this.#bytesMax) this.#makeRoom(bytes, this.#bytesMax);
+    if (this.bytes + bytes > this.#bytesMax) makeRoom(this.#store, bytes, this.#bytesMax);
     this.#store.append(kind, body);
   }
 
@@ -195,7 +190,7 @@ export class Spool {
 
   /** Leaves out all that can be done without, on disk too. */
   shrink(): void {
-    this.#makeRoom(0, 0);
+    makeRoom(this.#store, 0, 0);
     this.#store.compact();
   }
 
@@ -217,7 +212,7 @@ export class Spool {
 
   /** Chooses what the next request holds, the word on what was dropped first. */
   #choose(): void {
-    this.#tellDropped();
+    tellDropped(this.#store);
     const most = this.singly ? 1 : BATCH_MAX;
     const rows = this.#store.rows("SELECT n, bytes FROM event ORDER BY n LIMIT ?", most);
     let sending = 0;
@@ -229,53 +224,4 @@ export class Spool {
     }
     this.#store.save({ sending });
   }
-
-  #tellDropped(): void {
-    const message = droppedWords(this.#store.state);
-    if (message === undefined) return;
-    const body = JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
-    // Before all others: what went was the oldest.
-    this.#store.prepend("log", body, NOTHING_DROPPED);
-  }
-
-  #makeRoom(bytes: number, bytesMax: number): void {
-    const wanted = Math.max(0, bytesMax * ROOM_SHARE - bytes);
-    const newest = this.#store.number("SELECT max(n) AS n FROM event WHERE kind = 'progress'") ?? 0;
-    this.#drop("progress", wanted, newest);
-    this.#drop("log", wanted, Number.MAX_SAFE_INTEGER);
-  }
-
-  /** Drops the oldest of a kind before a row, until there are no more bytes than wanted. */
-  #drop(kind: "progress" | "log", wanted: number, before: number): void {
-    let over = this.bytes - wanted;
-    if (over <= 0) return;
-    const from = this.#store.state.sending ?? -1;
-    const sql = "SELECT n, bytes FROM event WHERE kind = ? AND n > ? AND n < ? ORDER BY n";
-    const rows = this.#store.rows(sql, kind, from, before);
-    let upTo: number | undefined;
-    let count = 0;
-    for (const row of rows) {
-      if (over <= 0) break;
-      upTo = Number(row.n);
-      over -= Number(row.bytes);
-      count++;
-    }
-    if (upTo === undefined) return;
-    const dropped = kind === "log" ? "linesDropped" : "progressDropped";
-    this.#store.forget("kind = ? AND n > ? AND n <= ?", [kind, from, upTo], {
-      [dropped]: this.#store.state[dropped] + count,
-    });
-  }
-}
-
-/** What went for want of room, in words; undefined for nothing. */
-function droppedWords(
-  { linesDropped: lines, progressDropped: progress }: SpoolState,
-): string | undefined {
-  const parts = [
-    lines === 0 ? [] : lines === 1 ? "1 log line" : `${lines} log lines`,
-    progress === 0 ? [] : progress === 1 ? "1 progress update" : `${progress} progress updates`,
-  ].flat();
-  if (parts.length === 0) return undefined;
-  return `${parts.join(" and ")} left out: the server could not be told of them in time`;
 }
