@@ -10,7 +10,7 @@ import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
-import { print, printError, printJson } from "./output.ts";
+import { print, printed, printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 import { clean } from "../sync/clean.ts";
 
@@ -25,11 +25,16 @@ export async function createKey(flags: Flags): Promise<number> {
     );
     return ExitCode.ok;
   }
-  return await withKeys(flags, (keys) => {
-    const created = keys.create({ tenant, scopes, name });
-    const { id, key } = created;
-    if (flags.json) printJson({ id, key, tenant, scopes });
-    else print(`${key}\n`);
+  return await withKeys(flags, async (keys) => {
+    const { id, key } = keys.create({ tenant, scopes, name });
+    try {
+      if (flags.json) printJson({ id, key, tenant, scopes });
+      else print(`${key}\n`);
+      await printed();
+    } catch (cause) {
+      keys.revoke(id); // nobody has seen it
+      throw cause;
+    }
     if (!flags.json) printError("Keep it: it is not shown again.\n");
     return ExitCode.ok;
   });
@@ -82,11 +87,14 @@ export function scopesFrom(text: string) {
   }
 }
 
-async function withKeys(flags: Flags, act: (keys: KeyStore) => number): Promise<number> {
+async function withKeys(
+  flags: Flags,
+  act: (keys: KeyStore) => number | Promise<number>,
+): Promise<number> {
   const data = await dataFrom(flags);
   const keys = new KeyStore(join(makeDataDirectory(data), "keys.db"), systemClock);
   try {
-    return act(keys);
+    return await act(keys);
   } finally {
     keys.close();
   }

@@ -44,6 +44,21 @@ test("a command whose output its disk does not take has failed, and says why", a
   }
 });
 
+test("keys create revokes a key that could not be printed, and says of none to keep it", async (t) => {
+  const data = temp(t);
+
+  const { stderr } = await startProgram.toEnd(t, {
+    command: full(">"),
+    args: ["keys", "create", "--data", data],
+  });
+  const { stdout } = await startProgram.toEnd(t, {
+    args: ["keys", "list", "--json", "--data", data],
+  });
+
+  assert.equal(stderr, NO_ROOM);
+  assert.equal(typeof JSON.parse(stdout).revoked_at, "string");
+});
+
 test("a command that cannot write its words does what it was asked for", async (t) => {
   const { code, stdout } = await startProgram.toEnd(t, {
     command: full("2>"),
