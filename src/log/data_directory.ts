@@ -1,5 +1,15 @@
 /** The directory that holds everything a server keeps, and the lock that makes it one server's. */
-import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
@@ -100,6 +110,8 @@ export class DataDirectory {
 
 function opened(file: string): DatabaseSync {
   try {
+    // Who may read it may also hold a lock on it, which would keep every server out.
+    if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
     return new DatabaseSync(file, { timeout: 0 });
   } catch (cause) {
     const reason = reasonOf(cause);

@@ -85,7 +85,9 @@ test("serve prints a key once, at the first start, and keeps its data to its own
   assert.equal(code, 0);
   assert.doesNotMatch(second.stderr() + second.stdout(), /\bst_/);
   assert.equal(statSync(first.data).mode & 0o777, 0o700);
-  assert.equal(statSync(join(first.data, "keys.db")).mode & 0o777, 0o600);
+  for (const name of ["keys.db", "log.db", "lock.db"]) {
+    assert.equal(statSync(join(first.data, name)).mode & 0o777, 0o600, name);
+  }
   assert.doesNotMatch(
     readFileSync(join(first.data, "keys.db"), "latin1"),
     new RegExp(printed.slice(20)),
