@@ -349,6 +349,28 @@ test("a run whose spool cannot be kept is told of all the same, and says that it
   assert.deepEqual([job.sync, job.status], ["n", "failed"]);
 });
 
+// Deno itself does not start there.
+test("exec() runs in a directory that was removed", { skip: !("Bun" in globalThis) }, async (t) => {
+  const { own, jobs } = await served(t);
+  const gone = `mkdir gone && cd gone && rmdir ../gone && exec "$@"`;
+  const [runner, ...before] = OWN;
+  const ends = async (flags: readonly string[]) => {
+    const { code, stdout, stderr } = await startProgram.toEnd(t, {
+      command: ["sh", "-c", gone, "sh", runner],
+      args: [...before, "exec", ...flags, "n", "--", "sh", "-c", "echo ran; exit 5"],
+    });
+    return { ended: [code, stdout], stderr };
+  };
+
+  const told = await ends(own);
+  const untold = await ends([]);
+
+  assert.deepEqual(told.ended, [5, "ran\n"]);
+  assert.deepEqual((await jobs()).map(({ status }: { status: string }) => status), ["failed"]);
+  assert.deepEqual(untold.ended, [5, "ran\n"]);
+  assert.match(untold.stderr, /no server can be had: .*\n(.*\n)*.* is not kept/);
+});
+
 test("exec() leaves ignored signals ignored, as nohup wants it", async (t) => {
   const { own } = await served(t);
   const [runner, ...before] = OWN;

@@ -10,6 +10,7 @@ import { DURATIONS, isAmount, worth } from "../../jobs/amounts.ts";
 import { namedServer } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 import type { Flags } from "../flags.ts";
+import { presentDirectory } from "../present_directory.ts";
 import { resolveSettings } from "../resolve_settings.ts";
 import type { ServerSettings } from "../server_settings.ts";
 
@@ -75,7 +76,9 @@ function stateDirectory(
   { data }: ServerSettings,
   { chosen, server }: { readonly chosen: unknown; readonly server: string | undefined },
 ): string {
-  if (server === undefined || (typeof chosen === "string" && chosen !== "")) return resolve(data);
+  if (server === undefined || (typeof chosen === "string" && chosen !== "")) {
+    return resolve(presentDirectory(), data);
+  }
   const { XDG_STATE_HOME, HOME } = process.env;
   return join(XDG_STATE_HOME || join(HOME || homedir(), ".local", "state"), "synctail");
 }

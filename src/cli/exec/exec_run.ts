@@ -1,6 +1,5 @@
 /** One run of a program, from its start to the end of its job. */
 import { join } from "node:path";
-import process from "node:process";
 import { isatty } from "node:tty";
 import { systemClock } from "../../clock.ts";
 import { SqliteRecords } from "../../destinations/sqlite_records.ts";
@@ -11,6 +10,7 @@ import type { JobError } from "../../sync/entry.ts";
 import { DEFAULT_TENANT, deriveSyncId } from "../../sync/ids.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 import { ExitCode } from "../exit.ts";
+import { presentDirectory } from "../present_directory.ts";
 import { type Child, startChild } from "./child.ts";
 import { ExecJob } from "./exec_job.ts";
 import type { ExecOptions } from "./exec_options.ts";
@@ -66,9 +66,10 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
     return stopper.ended();
   });
   const job = jobOf(pid, () => stopper.stop());
+  const cwd = presentDirectory();
   const records = () => new SqliteRecords(recordsFile(given)).open(given.sync);
   const emit = (event: SourceEvent) => job.event(event);
-  const reading = new Reading({ format, command, cwd: process.cwd(), env, records, emit });
+  const reading = new Reading({ format, command, cwd, env, records, emit });
   const unwritten = await child.passOn((from, bytes) => reading.chunk(from, bytes));
   await over;
   const exit = await child.exit;
