@@ -117,10 +117,10 @@ export function summed(
   const bytesDone = tellsBytes ? sum("bytes", was.bytesDone ?? 0) : undefined;
   const span = { job, nowMs };
   // Of what counts no entities there is no rate.
-  const ratePerS = done > 0 ? rate(was.ratePerS, done - entitiesDone(was), span) : undefined;
+  const ratePerS = done > 0 ? rate(was.ratePerS, done, done - entitiesDone(was), span) : undefined;
   const bytesPerS = bytesDone === undefined
     ? undefined
-    : rate(was.bytesPerS, bytesDone - (was.bytesDone ?? 0), span);
+    : rate(was.bytesPerS, bytesDone, bytesDone - (was.bytesDone ?? 0), span);
   const measured = {
     total: event.total ?? was.total,
     bytesDone,
@@ -155,6 +155,7 @@ export function summed(
  */
 function rate(
   mean: number | undefined,
+  done: number,
   added: number,
   { job, nowMs }: {
     readonly job: Pick<Job, "startedAtMs" | "updatedAtMs">;
@@ -169,7 +170,8 @@ function rate(
   // What was added came evenly over the span, so a part of it is a little forgotten already.
   const fresh = spanMs === 0 ? 1 : (1 - kept) / (spanMs / MEMORY_MS);
   const sum = (mean ?? 0) * weight(job.updatedAtMs) * kept + (added * fresh) / (MEMORY_MS / 1000);
-  return sum / weight(nowMs);
+  // What is newest weighs most, which alone would be more in the first second than all there is.
+  return Math.min(sum / weight(nowMs), done / (SPAN_MS_MIN / 1000));
 }
 
 /** By bytes where they are known, else by the total, else as the worker says; never goes back. */

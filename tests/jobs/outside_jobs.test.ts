@@ -376,6 +376,20 @@ test("two posts of one moment are no rate of thousands, and a steady rate is tol
   assert.ok(steady > 250 && steady < 310, `${steady}`); // 880 in three seconds
 });
 
+test("no rate is above all that has been counted, a second", async () => {
+  const { post, job, clock } = await bench();
+  await post(job, [at({ inserted: 0, bytes: 0 })]);
+
+  for (let tenth = 1; tenth <= 12; tenth++) {
+    clock.advance(100);
+    const counted = { inserted: tenth * 100, bytes: tenth * 1_000 };
+    const { ratePerS, bytesPerS } = (await post(job, [at(counted)])).job.progress;
+
+    assert.ok(ratePerS && ratePerS <= counted.inserted, `${ratePerS} of ${counted.inserted}`);
+    assert.ok(bytesPerS && bytesPerS <= counted.bytes, `${bytesPerS} of ${counted.bytes}`);
+  }
+});
+
 test("no time left is told in a job's first three seconds, nor beyond its total", async () => {
   const { post, job, clock } = await bench();
   const left = async (inserted: number, ms: number) => {
