@@ -27,6 +27,17 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Names side by side: each may turn the direction of writing, of itself alone.
+ *
+ * @param {readonly string[]} names
+ * @param {string} between
+ * @returns {readonly (Node | string)[]}
+ */
+export function apart(names, between) {
+  return names.flatMap((name, at) => [...(at > 0 ? [between] : []), h("bdi", {}, name)]);
+}
+
+/**
  * Sets or removes an attribute, where that changes something.
  *
  * @param {Element} node

@@ -1,10 +1,10 @@
 // @ts-check
 /** The upper part of a job's page: what it is called, how it stands, and what can be done. */
-import { h, setHidden, setText } from "./dom.js";
+import { apart, h, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { cancelJob, copyCurl, mayRun, runSync } from "./runs.js";
 import { duration, known } from "./time.js";
-import { isEnded, shortId, STATUS_WORDS, title, warningsOf } from "./words.js";
+import { BETWEEN, isEnded, shortId, STATUS_WORDS, title, titleParts, warningsOf } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Place} Place */
@@ -41,7 +41,7 @@ export function jobHead(place, first) {
       h(
         "div",
         { class: "job-head" },
-        h("h1", {}, name),
+        h("h1", {}, ...apart(titleParts(first), BETWEEN)),
         state,
         said,
         h("span", { class: "grow" }),

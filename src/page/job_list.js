@@ -1,10 +1,11 @@
 // @ts-check
 /** Rows of jobs, each a link to its job. */
-import { h, setAttribute, setHidden, setText } from "./dom.js";
+import { apart, h, setAttribute, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { duration, fullTime, known, relative } from "./time.js";
 import { VirtualList } from "./virtual_list.js";
 import {
+  BETWEEN,
   counts,
   isEnded,
   isOfBytes,
@@ -14,7 +15,7 @@ import {
   shareOf,
   shortId,
   STATUS_WORDS,
-  title,
+  titleParts,
   warningsOf,
 } from "./words.js";
 
@@ -91,9 +92,8 @@ function jobRow(stallAfterMs) {
         setAttribute(state, "title", warned || undefined);
         if (warned) state.append(h("span", { class: "unseen" }, `, ${warned}`), icon("warning"));
         const id = job.sync === null && job.name === null ? undefined : shortId(job.id);
-        // A name may turn the direction of writing: of itself, not of the id.
         name.replaceChildren(
-          h("bdi", {}, title(job)),
+          ...apart(titleParts(job), BETWEEN),
           " ",
           id === undefined ? "" : h("small", {}, id),
         );

@@ -96,8 +96,20 @@ export function counts(totals) {
  * @param {{ readonly sync: string | null, readonly name: string | null, readonly id: string }} job
  */
 export function title(job) {
+  return titleParts(job).join(BETWEEN);
+}
+
+/** Between the parts of what a job is called. */
+export const BETWEEN = " \u00b7 ";
+
+/**
+ * What a job is called, by whoever has named a part of it.
+ *
+ * @param {{ readonly sync: string | null, readonly name: string | null, readonly id: string }} job
+ */
+export function titleParts(job) {
   const parts = [job.sync, job.name].filter((part) => part !== null);
-  return parts.length > 0 ? parts.join(" \u00b7 ") : `Job ${shortId(job.id)}`;
+  return parts.length > 0 ? parts : [`Job ${shortId(job.id)}`];
 }
 
 /** After so many milliseconds without a word a rate, and the time left by it, are those of then. */

@@ -442,6 +442,33 @@ test("a name that turns the direction of writing turns no more than itself", asy
   assert.ok(first < last, `${first} ${last}`);
 });
 
+test("a sync's name that turns the direction of writing does not turn its job's name", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server, { sync: "users \u202e gpj.exe", name: "Tuesday" });
+  const page = await signedInPage(t, server);
+  const names = (place: string) =>
+    page.run<number[]>(`(() => {
+      const walk = document.createTreeWalker(document.querySelector("${place}"), NodeFilter.SHOW_TEXT);
+      let text;
+      do text = walk.nextNode(); while (!text.data.includes("Tuesday"));
+      const range = document.createRange();
+      return [text.data.indexOf("T"), text.data.indexOf("y")].map((at) => {
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect().left;
+      });
+    })()`);
+
+  await page.until(`document.querySelector(".job-row small")`);
+  const [inList, inListEnd] = await names(".job-name");
+  await page.run(`document.querySelector(".job-row a").click()`);
+  await page.until(`location.pathname.endsWith("${id}") && document.querySelector("h1")`);
+  const [inHead, inHeadEnd] = await names("h1");
+
+  assert.ok(inList < inListEnd, `${inList} ${inListEnd}`);
+  assert.ok(inHead < inHeadEnd, `${inHead} ${inHeadEnd}`);
+});
+
 test("a stalled job is told as stalled until it is heard of again", async (t) => {
   const server = await testServer(t, { stallAfterMs: 500, heartbeatMs: 50 });
   const job = await workersJob(server);
