@@ -1,13 +1,17 @@
 /** `check`: says whether a configuration file is right, and when its syncs run by themselves. */
+import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
 import { outlookText } from "../jobs/schedules/slots.ts";
 import { readSecret, readTicketKeys } from "./auth_config.ts";
-import { readConfig, requireApart } from "./config_file.ts";
+import { parseConfig, readConfig, requireApart } from "./config_file.ts";
 import { ExitCode } from "./exit.ts";
 import { readKeysFile, tlsOf } from "./open_auth.ts";
 import { print } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { CONFIG_FILE } from "./settings.ts";
+
+/** Stdin. Deno opens it by no name unless it may do everything. */
+const STDIN = ["-", "/dev/stdin"];
 
 /**
  * As `serve` would take it, with the files that it names.
@@ -16,8 +20,11 @@ import { CONFIG_FILE } from "./settings.ts";
  */
 export async function checkConfig(given: string | undefined): Promise<number> {
   const { env } = process;
-  const file = given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
-  const { syncs, notify, server, auth } = readConfig(file);
+  const stdin = given !== undefined && STDIN.includes(given);
+  const file = stdin ? "stdin" : given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
+  const { syncs, notify, server, auth } = stdin
+    ? parseConfig(readFileSync(0, "utf8"), file)
+    : readConfig(file);
   const { settings } = resolveSettings({ flags: {}, env, file: server });
   requireApart(file, syncs, settings.data);
   const { keysFile, ticketSecretFile } = settings;

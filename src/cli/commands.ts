@@ -157,7 +157,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
 
   root.command("check")
     .description("Say whether a configuration file is right, and what is wrong with it")
-    .argument("[file]", "synctail.json when left out [SYNCTAIL_CONFIG]")
+    .argument("[file]", "synctail.json when left out, stdin for - [SYNCTAIL_CONFIG]")
     .action(
       does(async (file: string | undefined) => (await import("./check.ts")).checkConfig(file)),
     );

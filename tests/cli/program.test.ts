@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { type Cleanup, startProgram } from "../support/program.ts";
+import { type Cleanup, OWN, startProgram } from "../support/program.ts";
 import { framesOf, type Seen } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { until as waitUntil } from "../support/until.ts";
@@ -200,6 +207,29 @@ test("serve with a wrong configuration does not start and names every fault", as
   assert.match(served.stderr, /syncs\[0\]\.destination\.path/);
   assert.equal(served.stderr.replace(/^synctail: /, ""), checked.stderr.replace(/^synctail: /, ""));
   assert.ok(!existsSync(data));
+});
+
+test("check reads stdin by both of its names", async (t) => {
+  const { config, write } = configured(t);
+  const docs = { type: "directory", path: "docs" };
+  write({ name: "docs", source: docs, destination: { type: "sqlite", path: "docs.db" } });
+  const checked = (name: string, how: string) =>
+    startProgram.toEnd(t, {
+      command: ["sh", "-c", how, config, ...OWN],
+      args: ["check", name],
+    });
+
+  for (const name of ["-", "/dev/stdin"]) {
+    const fromFile = await checked(name, `exec "$@" < "$0"`);
+    const fromPipe = await checked(name, `cat "$0" | "$@"`);
+    const wrong = await checked(name, `echo '{"syncs": 1}' | "$@"`);
+
+    for (const { code, stdout } of [fromFile, fromPipe]) {
+      assert.deepEqual([code, stdout], [0, "stdin is right: 1 sync (docs)\n"]);
+    }
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /^synctail: stdin: syncs: got 1: /);
+  }
 });
 
 test("check refuses what serve would: files that are not there, half of a pair, the server's own; SYNCTAIL_CONFIG is read", async (t) => {
