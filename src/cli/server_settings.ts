@@ -2,7 +2,15 @@
 import { SERVER_LOG_LEVELS } from "../logger.ts";
 import { DURATIONS, formOf, SIZES, strictFormOf } from "../jobs/amounts.ts";
 import { HOST_PORT, HOSTS, NETWORKS, ORIGINS, PUBLIC_URL } from "./address_rules.ts";
-import { BOOLEAN, choice, NOT_EMPTY, type Rule, textLike, whole } from "./setting_rules.ts";
+import {
+  BOOLEAN,
+  choice,
+  NOT_EMPTY,
+  type Rule,
+  textLike,
+  UTF_8_PATH,
+  whole,
+} from "./setting_rules.ts";
 
 /** One row of the table: where the setting may be given, and what it may be. */
 export interface Setting<T = unknown> {
@@ -24,7 +32,7 @@ export interface Setting<T = unknown> {
 export const SETTINGS = {
   hostname: row("hostname", "text", NOT_EMPTY, "127.0.0.1", "Address to listen on"),
   port: row("port", "number", whole(0, 65_535), 8017, "Port to listen on; 0 picks a free one"),
-  data: row("data", "text", NOT_EMPTY, "./.synctail", "Directory for logs and keys"),
+  data: row("data", "text", UTF_8_PATH, "./.synctail", "Directory for logs and keys"),
   config: row("config", "text", NOT_EMPTY, undefined, "File that configures syncs", false),
   durability: row(
     "durability",

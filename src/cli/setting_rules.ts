@@ -43,6 +43,12 @@ export const NOT_EMPTY: Rule<string> = {
   form: { type: "text", least: 1 },
 };
 
+/** Bytes that are no UTF-8 come as U+FFFD, which would be another path. */
+export const UTF_8_PATH: Rule<string> = textLike(
+  /^[^\ufffd]+$/,
+  "expected a path of at least one character, all of it UTF-8",
+);
+
 /** One of several texts. */
 export function choice<const T extends string>(values: readonly T[]): Rule<T> {
   return {

@@ -3,6 +3,7 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
@@ -230,6 +231,19 @@ test("check reads stdin by both of its names", async (t) => {
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /^synctail: stdin: syncs: got 1: /);
   }
+});
+
+test("a data directory whose name is no UTF-8 is refused, not made under another name", async (t) => {
+  const { path } = configured(t);
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    command: ["sh", "-c", `exec "$@" --data "$0/$(printf '\\377')"`, path, ...OWN],
+    args: ["keys", "list"],
+  });
+
+  assert.equal(code, 2);
+  assert.match(stderr, /--data: got ".*\/\ufffd": expected a path .*UTF-8/);
+  assert.deepEqual(readdirSync(path).sort(), ["synctail.json", "tree"]);
 });
 
 test("check refuses what serve would: files that are not there, half of a pair, the server's own; SYNCTAIL_CONFIG is read", async (t) => {
