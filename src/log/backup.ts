@@ -18,6 +18,9 @@ import { copyWithWal } from "./migration_copy.ts";
 import { lacksRoom } from "./sqlite_faults.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 
+/** What SQLite says where it may not make or change what it keeps beside a file, or the file. */
+const UNWRITABLE = /unable to open database file|attempt to write a readonly database/;
+
 /** There is no log there, or a file cannot be read or written. */
 export class BackupError extends Error {
   override readonly name = "BackupError";
@@ -34,6 +37,8 @@ export async function backUpLog(log: string, file: string): Promise<void> {
   if (!existsSync(log)) throw new BackupError(`Cannot back up "${log}": there is no log`);
   const cannot = `Cannot back up to "${file}": `;
   if (basename(file) === "") throw new BackupError(`${cannot}expected the name of a new file`);
+  // Such bytes come as U+FFFD: it would be a file of another name.
+  if (file.includes("\ufffd")) throw new BackupError(`${cannot}its name is no UTF-8`);
   const unfinished = `${file}.unfinished`;
   try {
     const there = statSync(file, { throwIfNoEntry: false });
@@ -70,7 +75,13 @@ function atThisMoment(log: string): DatabaseSync {
     return db;
   } catch (cause) {
     db?.close();
-    throw refusal(`Cannot back up "${log}": `, cause, log);
+    const cannot = `Cannot back up "${log}": `;
+    if (!UNWRITABLE.test(reasonOf(cause))) throw refusal(cannot, cause, log);
+    const instead = `copy it as it is, with ${LOG_FILE}-wal beside it: restore takes that`;
+    throw new BackupError(
+      `${cannot}SQLite cannot write beside it, which it must to read it; ${instead}`,
+      { cause },
+    );
   }
 }
 
@@ -149,7 +160,7 @@ function refusal(cannot: string, cause: unknown, path: string): Error {
   const full = cause instanceof StoreFullError || lacksRoom(cause, path);
   const reason = full
     ? `there is no room left in "${dirname(path)}"`
-    : reasonOf(cause).replace("unable to open database file", "SQLite cannot write beside it");
+    : reasonOf(cause).replace(UNWRITABLE, "SQLite cannot write beside it");
   return new BackupError(`${cannot}${reason}`, { cause });
 }
 

@@ -201,7 +201,19 @@ test("restoreLog() and backUpLog() say what they cannot read or write", async (t
     new BackupError(`Cannot back up to "": expected the name of a new file`),
   );
   await assert.rejects(
+    backUpLog(file, "b\ufffd"),
+    new BackupError(`Cannot back up to "b\ufffd": its name is no UTF-8`),
+  );
+  await assert.rejects(
     backUpLog(backup, join(directory.path, "x")),
     new BackupError(`Cannot back up "${backup}": file is not a database`),
+  );
+  mkdirSync(`${file}-wal`);
+  await assert.rejects(
+    backUpLog(file, join(directory.path, "x")),
+    new BackupError(
+      `Cannot back up "${file}": SQLite cannot write beside it, which it must to read it; ` +
+        "copy it as it is, with log.db-wal beside it: restore takes that",
+    ),
   );
 });
