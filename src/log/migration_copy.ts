@@ -1,7 +1,17 @@
 /** Copies of SQLite files: the one that is made before a migration changes it. */
-import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
+import { codeOf } from "../reason.ts";
 
 /** The file and what was committed last; SQLite makes its index of that anew. */
 const SUFFIXES = ["", "-wal"];
@@ -19,6 +29,7 @@ const SUFFIXES = ["", "-wal"];
 export function backUp(path: string, version: number): Error | undefined {
   const unfinished = `${path}.v${version}.${process.pid}.tmp`;
   try {
+    removeLeft(path);
     copyWithWal(path, unfinished);
     requireWhole(unfinished, version);
     renameSync(unfinished, `${path}.v${version}.bak`);
@@ -27,6 +38,27 @@ export function backUp(path: string, version: number): Error | undefined {
     return cause instanceof Error ? cause : new Error(String(cause));
   } finally {
     for (const suffix of [...SUFFIXES, "-shm"]) rmSync(unfinished + suffix, { force: true });
+  }
+}
+
+/** What of the name of a file's copy follows the file's own, while its process makes it. */
+const UNFINISHED = /^\.v\d+\.(\d+)\.tmp(-wal|-shm)?$/;
+
+/** Removes what processes that were killed have left of copies; each may be as large as the file. */
+function removeLeft(path: string): void {
+  const own = basename(path);
+  for (const name of readdirSync(dirname(path))) {
+    const pid = name.startsWith(own) ? UNFINISHED.exec(name.slice(own.length))?.[1] : undefined;
+    if (pid === undefined || (Number(pid) !== process.pid && lives(Number(pid)))) continue;
+    rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (cause) {
+    return codeOf(cause) !== "ESRCH";
   }
 }
 

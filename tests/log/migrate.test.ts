@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -69,6 +77,22 @@ test("openVersioned() copies an older file, then runs the missing steps alone", 
   const copy = openVersioned(`${path}.v1.bak`, schema(1));
   assert.deepEqual(boats(copy), [{ name: "Vega" }, { name: "Lyra" }]);
   copy.close();
+});
+
+test("openVersioned() removes what killed processes have left of a copy, and no other file", async (t) => {
+  const directory = emptyDirectory(t);
+  const path = join(directory, "old.db");
+  openVersioned(path, schema(1)).close();
+  const gone = spawn("true");
+  await once(gone, "exit");
+  const left = [`v1.${gone.pid}.tmp`, `v1.${gone.pid}.tmp-wal`, `v1.${process.pid}.tmp-wal`];
+  const kept = [`v1.${process.ppid}.tmp`, "v1.old", `v1.${gone.pid}.tmp.gz`];
+  for (const name of [...left, ...kept]) writeFileSync(`${path}.${name}`, "x");
+
+  openVersioned(path, schema(3)).close();
+
+  const names = ["v1.bak", ...kept].map((name) => `old.db.${name}`);
+  assert.deepEqual(readdirSync(directory).sort(), ["old.db", ...names].sort());
 });
 
 test("openVersioned() stays at the last step that worked", (t) => {
