@@ -17,6 +17,7 @@ import { OutsideJobs } from "../jobs/outside_jobs.ts";
 import { Retention } from "../jobs/retention.ts";
 import { Remembered } from "../jobs/schedules/remembered.ts";
 import { Scheduler } from "../jobs/schedules/scheduler.ts";
+import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import { type DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { SqliteLog } from "../log/sqlite_log.ts";
@@ -118,7 +119,8 @@ export async function openJobs(
     clock,
     openMax: options.jobsPerTenant || Infinity,
   });
-  const bridges = new Bridges({ outside, log, clock, onFault });
+  const unheard = (sync: ConfiguredSync) => dispatcher.unheard(sync);
+  const bridges = new Bridges({ outside, log, clock, onFault, unheard });
   if (options.resident) bridges.replace(options.syncs);
   opened.push(() => bridges.stop());
   const remembered = new Remembered(directory.file("schedules.json"), onFault);

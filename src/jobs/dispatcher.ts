@@ -68,6 +68,11 @@ export interface Dispatched {
   readonly job: Job;
 }
 
+/** From when on nobody hears of a sync's jobs, by the clock that only goes forward. */
+interface Unheard extends Pick<Runnable, "tenant" | "id"> {
+  readonly sinceMs: number;
+}
+
 /** Nothing is started any more. */
 export class StoppingError extends Error {
   override readonly name = "StoppingError";
@@ -82,6 +87,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #running = new Map<JobKeyText, JobRunner>();
   readonly #listeners = new Set<(sync: Runnable) => void>();
+  readonly #unheard = new Set<Unheard>();
   #callOffSweep: (() => void) | undefined;
   /** The last sweep was refused, as all were who wanted to renew a lease. */
   #refused = false;
@@ -204,6 +210,21 @@ export class Dispatcher {
     return () => void this.#listeners.delete(listener);
   }
 
+  /**
+   * Loses no job of the sync from now on, as nobody could hear of one, until the answer is called;
+   * then they have their time to come back.
+   */
+  unheard({ tenant, id }: Pick<Runnable, "tenant" | "id">): () => void {
+    const { clock, onFault } = this.#options;
+    const span: Unheard = { tenant, id, sinceMs: clock.monotonic() };
+    this.#unheard.add(span);
+    return () => {
+      const awayMs = clock.monotonic() - span.sinceMs;
+      const back = this.#stopping || this.#awaitBack(clock.now(), awayMs, span);
+      Promise.resolve(back).catch(onFault).finally(() => this.#unheard.delete(span));
+    };
+  }
+
   /** How many jobs run in this process. */
   get size(): number {
     return this.#running.size;
@@ -222,7 +243,8 @@ export class Dispatcher {
       // The machine slept, the process was halted, or the clock was set.
       const lateMs = now - dueMs;
       const awayMs = this.#refused ? RETURN_MS : lateMs >= LATE_MS ? lateMs : 0;
-      (awayMs > 0 ? this.#awaitBack(now, awayMs) : this.#sweep(now, giveUp(now))).catch((cause) => {
+      this.#refused = false;
+      (awayMs > 0 ? this.#awaitBack(now, awayMs) : this.#giveUp(now)).catch((cause) => {
         if (!(cause instanceof StorageFullError)) this.#options.onFault(cause); // who appends tells
       }).finally(() => {
         if (!this.#stopping) this.#sweepLater();
@@ -230,15 +252,25 @@ export class Dispatcher {
     });
   }
 
-  /** Gives workers their time to come back: as long as nobody could be reached, or RETURN_MS. */
-  #awaitBack(nowMs: number, awayMs = RETURN_MS): Promise<void> {
-    const returnMs = Math.min(awayMs, RETURN_MS);
-    return this.#sweep(nowMs + returnMs, (job, producerOf) => {
-      if (job.leaseMs === null || job.status === "cancelling") {
-        return giveUp(nowMs)(job, producerOf);
-      }
-      const untilMs = nowMs + Math.min(job.leaseMs, returnMs);
-      return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
+  /** Ends whose lease has run out, but for those of whom nobody could hear. */
+  #giveUp(nowMs: number): Promise<void> {
+    return this.#sweep(nowMs, (job, producerOf) => {
+      const span = [...this.#unheard].find((span) => isOf(job, span));
+      if (!span) return giveUp(nowMs)(job, producerOf);
+      const awayMs = this.#options.clock.monotonic() - span.sinceMs;
+      return comeBack(nowMs, Math.max(SWEEP_MS, awayMs))(job, producerOf);
+    });
+  }
+
+  /**
+   * Gives workers their time to come back: as long as nobody could be reached, or RETURN_MS.
+   *
+   * @param of those of that sync; all when left out
+   */
+  #awaitBack(nowMs: number, awayMs = RETURN_MS, of?: Unheard): Promise<void> {
+    const decide = comeBack(nowMs, awayMs);
+    return this.#sweep(nowMs + Math.min(awayMs, RETURN_MS), (job, producerOf) => {
+      return of && !isOf(job, of) ? { facts: [] } : decide(job, producerOf);
     });
   }
 
@@ -248,7 +280,6 @@ export class Dispatcher {
    */
   async #sweep(beforeMs: number, decide: Decide): Promise<void> {
     const { log } = this.#options;
-    this.#refused = false;
     const change = async (key: JobKey) => {
       try {
         await log.append(key, decide);
@@ -273,4 +304,19 @@ export class Dispatcher {
     const { log } = this.#options;
     await Promise.all(keys.map((key) => log.append(key, decide, { urgent: true })));
   }
+}
+
+/** A worker's lease goes on for as long as he could not be heard, up to all of it and RETURN_MS. */
+function comeBack(nowMs: number, awayMs: number): Decide {
+  return (job, producerOf) => {
+    if (job.leaseMs === null || job.status === "cancelling") {
+      return giveUp(nowMs)(job, producerOf);
+    }
+    const untilMs = nowMs + Math.min(job.leaseMs, awayMs, RETURN_MS);
+    return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
+  };
+}
+
+function isOf({ tenant, sync }: Job, of: Unheard): boolean {
+  return tenant === of.tenant && sync?.id === of.id;
 }

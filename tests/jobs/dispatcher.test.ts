@@ -375,6 +375,44 @@ for (const Refusal of [StorageFullError, StorageFaultError]) {
   });
 }
 
+test("a sync that nobody hears of loses no job, and then its workers have their time to come back", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const at = (name: string) => ({ id: deriveSyncId(TENANT, name), name });
+  const create = async (name: string, leaseMs: number) => {
+    const lease = { leaseMs, leaseUntilMs: clock.now() + leaseMs };
+    const worker = { origin: "worker", owner: null } as const;
+    return (await log.create(newJob({ ...worker, ...lease, sync: at(name) }))).job;
+  };
+  const jobs = [
+    await create("feed", 20_000),
+    await create("feed", 320_000),
+    await create("feed", 20_000),
+    await create("other", 20_000),
+  ];
+  const pass = async (seconds: number) => {
+    for (let passed = 0; passed < seconds; passed++) {
+      clock.advance(1_000);
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return await Promise.all(jobs.map(async (job) => (await log.get(job))?.status));
+  };
+
+  const heard = dispatcher.unheard({ tenant: TENANT, ...at("feed") });
+  await dispatcher.cancel(jobs[2]);
+  const during = await pass(300);
+  heard();
+  const back = await pass(18);
+  const after = await pass(5);
+  const late = await pass(45);
+  await dispatcher.stop();
+
+  assert.deepEqual(during, ["pending", "pending", "cancelled", "failed"]);
+  assert.deepEqual(back.slice(0, 2), ["pending", "pending"]);
+  assert.deepEqual(after.slice(0, 2), ["failed", "pending"]);
+  assert.deepEqual(late.slice(0, 2), ["failed", "failed"]);
+});
+
 test("a running job's lease is renewed while its source says nothing", async () => {
   const { dispatcher, log, clock } = bench();
   const { job } = await dispatcher.start(endless);

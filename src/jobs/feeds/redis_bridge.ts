@@ -4,6 +4,7 @@ import { loggerOf } from "../../logger.ts";
 import { codeOf, reasonOf } from "../../reason.ts";
 import { clean } from "../../sync/clean.ts";
 import { cut } from "../../sync/cut.ts";
+import type { ConfiguredSync } from "../sync_config.ts";
 import { type ChannelsOptions, FeedChannels } from "./feed_channels.ts";
 import { readFeedMessage } from "./feed_message.ts";
 import { CountedElsewhereError } from "./feed_totals.ts";
@@ -17,7 +18,10 @@ const UNREAD_MAX = 10_000;
 const SHOWN_MAX = 200;
 
 /** What the bridge and its channels go by. */
-export type BridgeOptions = Omit<ChannelsOptions, "onRefused">;
+export interface BridgeOptions extends Omit<ChannelsOptions, "onRefused"> {
+  /** Told when nobody hears of the sync's jobs; the answer is called once somebody does. */
+  readonly unheard: (sync: ConfiguredSync) => () => void;
+}
 
 /** Listens from `start` to `stop`. What is published while nobody listens is lost: that is Redis. */
 export class RedisBridge {
@@ -28,6 +32,8 @@ export class RedisBridge {
   readonly #stop = new AbortController();
   /** Why nothing is heard, as far as it was told. */
   readonly #told = new Set<string>();
+  /** To be called once something is heard. */
+  #heard: (() => void) | undefined;
 
   constructor(options: BridgeOptions) {
     this.#options = options;
@@ -56,7 +62,7 @@ export class RedisBridge {
   }
 
   async #listen(): Promise<void> {
-    const { sync, source, clock } = this.#options;
+    const { sync, source, clock, unheard } = this.#options;
     const { signal } = this.#stop;
     const facts = {
       sync: sync.name,
@@ -67,12 +73,14 @@ export class RedisBridge {
     let sinceMs = Infinity;
     const onListening = () => {
       sinceMs = clock.monotonic();
+      this.#hears();
       if (this.#told.size === 0) return;
       this.#told.clear();
       this.#logger.warning("sync {sync}: {pattern} at Redis {place} is listened to again", facts);
     };
     const onMessage = (channel: string, text: string) => this.#take(channel, text);
     let found = false;
+    this.#heard = unheard(sync);
     while (!signal.aborted) {
       try {
         if (!found) await this.#channels.find();
@@ -88,11 +96,18 @@ export class RedisBridge {
         }
         this.#told.add(reason);
       }
+      this.#heard ??= unheard(sync);
       // One that lets in and breaks off at once is tried no more often than one that is not there.
       if (clock.monotonic() - sinceMs >= RETRY_MS.last) failures = 0;
       sinceMs = Infinity;
       await sleep(clock, backoffMs(++failures, RETRY_MS), signal);
     }
+    this.#hears();
+  }
+
+  #hears(): void {
+    this.#heard?.();
+    this.#heard = undefined;
   }
 
   #take(channel: string, text: string): void {

@@ -28,7 +28,8 @@ function bench(t: Cleanup, url: string) {
   const named = (name: string) =>
     configuredSyncs([SYNC_SCHEMA.parse({ name, source })], "/").syncs[0];
   const outside = new OutsideJobs({ log, syncs: new Syncs([named("a")], []), clock });
-  const bridges = new Bridges({ outside, log, clock, onFault: assert.ifError });
+  const unheard = () => () => {};
+  const bridges = new Bridges({ outside, log, clock, onFault: assert.ifError, unheard });
   t.after(() => bridges.stop());
   return { log, list, named, bridges, begun: () => begun };
 }

@@ -146,9 +146,22 @@ function alone(t: Cleanup, url: string) {
   assert.ok(sync.source.type === "redis_pubsub");
   const outside = new OutsideJobs({ log, syncs: new Syncs(syncs, []), clock });
   const onFault = assert.ifError;
-  const bridge = new RedisBridge({ sync, source: sync.source, outside, log, clock, onFault });
+  const spans: string[] = [];
+  const unheard = ({ name }: { readonly name: string }) => {
+    spans.push(`${name} unheard`);
+    return () => void spans.push(`${name} heard`);
+  };
+  const { source: from } = sync;
+  const bridge = new RedisBridge({ sync, source: from, outside, log, clock, onFault, unheard });
   t.after(() => bridge.stop());
-  return { clock, log, pauses, bridge, listens: () => until(() => pauses.at(-1) === 15_000) };
+  return {
+    clock,
+    log,
+    pauses,
+    spans,
+    bridge,
+    listens: () => until(() => pauses.at(-1) === 15_000),
+  };
 }
 
 test("a Redis that breaks off again and again is tried less and less often, until one lasts", async (t) => {
@@ -189,6 +202,29 @@ test("a Redis that has lasted and lets nobody in any more is tried less and less
   const [broken, ...refused] = lines;
   assert.match(broken, /cannot be listened to/);
   assert.deepEqual(refused.map((line) => /\((\w+) /.exec(line)?.[1]), ["WRONGPASS"]);
+});
+
+test("nobody hears of a feed's jobs until Redis listens, nor from its loss until it does again", async (t) => {
+  await serverLog(t, "bridge");
+  const feed = await redis(t);
+  const { clock, pauses, spans, bridge, listens } = alone(t, feed.url);
+  bridge.start();
+  await listens();
+  const listening = [...spans];
+
+  await feed.command("CLIENT", "KILL", "TYPE", "pubsub");
+  await until(() => pauses.at(-1) === 100);
+  clock.advance(100);
+  await listens();
+  const again = spans.slice(listening.length);
+  await feed.command("CLIENT", "KILL", "TYPE", "pubsub");
+  await until(() => pauses.at(-1) === 200);
+  await bridge.stop();
+  await until(() => spans.length === 6);
+
+  assert.deepEqual(listening, ["legacy unheard", "legacy heard"]);
+  assert.deepEqual(again, ["legacy unheard", "legacy heard"]);
+  assert.deepEqual(spans.slice(4), ["legacy unheard", "legacy heard"]);
 });
 
 test("stop() says of how many channels the last words could not be stored", async (t) => {
