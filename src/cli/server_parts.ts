@@ -118,6 +118,7 @@ export async function openJobs(
     syncs,
     clock,
     openMax: options.jobsPerTenant || Infinity,
+    onRefused: () => dispatcher.refused(),
   });
   const unheard = (sync: ConfiguredSync) => dispatcher.unheard(sync);
   const bridges = new Bridges({ outside, log, clock, onFault, unheard });

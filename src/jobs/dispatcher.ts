@@ -89,7 +89,7 @@ export class Dispatcher {
   readonly #listeners = new Set<(sync: Runnable) => void>();
   readonly #unheard = new Set<Unheard>();
   #callOffSweep: (() => void) | undefined;
-  /** The last sweep was refused, as all were who wanted to renew a lease. */
+  /** Since the last sweep the disk has refused who wanted to renew a lease. */
   #refused = false;
   #stopping = false;
 
@@ -223,6 +223,11 @@ export class Dispatcher {
       const back = this.#stopping || this.#awaitBack(clock.now(), awayMs, span);
       Promise.resolve(back).catch(onFault).finally(() => this.#unheard.delete(span));
     };
+  }
+
+  /** Says that there was no room for what a worker said: he has his time to come back. */
+  refused(): void {
+    this.#refused = true;
   }
 
   /** How many jobs run in this process. */

@@ -1,6 +1,13 @@
 /** Jobs whose work is done elsewhere: created and told about by workers. */
 import type { Clock } from "../clock.ts";
-import { type EventLog, JobEndedError } from "../log/event_log.ts";
+import {
+  type Appended,
+  type AppendOptions,
+  type Decide,
+  type EventLog,
+  JobEndedError,
+  StorageFullError,
+} from "../log/event_log.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import {
   deriveSyncId,
@@ -53,18 +60,22 @@ export class OutsideJobs {
   readonly #syncs: Syncs;
   readonly #clock: Clock;
   readonly #openMax: number;
+  readonly #onRefused: () => void;
 
-  constructor({ log, syncs, clock, openMax = Infinity }: {
+  constructor({ log, syncs, clock, openMax = Infinity, onRefused = () => {} }: {
     readonly log: EventLog;
     readonly syncs: Syncs;
     readonly clock: Clock;
     /** Most jobs of a tenant that may be on their way when another is to be created. */
     readonly openMax?: number;
+    /** Told when there was no room for what a worker said. */
+    readonly onRefused?: () => void;
   }) {
     this.#openMax = openMax;
     this.#log = log;
     this.#syncs = syncs;
     this.#clock = clock;
+    this.#onRefused = onRefused;
   }
 
   /**
@@ -111,7 +122,7 @@ export class OutsideJobs {
    */
   async post(key: JobKey, batch: Batch, requestId?: string): Promise<Posted> {
     const decide = decided(batch, this.#clock.now());
-    const { job, firstSeq, lastSeq, producer } = await this.#log.append(
+    const { job, firstSeq, lastSeq, producer } = await this.#append(
       key,
       decide,
       { urgent: batch.events.some(({ type }) => type === "end"), requestId },
@@ -138,13 +149,22 @@ export class OutsideJobs {
     { urgent }: { readonly urgent: boolean },
   ): Promise<Job> {
     const nowMs = this.#clock.now();
-    const { job } = await this.#log.append(key, (job, producerOf) => {
+    const { job } = await this.#append(key, (job, producerOf) => {
       const { id, epoch, counters } = producerOf(producerId) ?? newProducer(producerId, 0);
       const events = eventsOf(job, counters);
       const stamp = { id, epoch, number: undefined };
       return decided({ stamp, offset: 0, events }, nowMs)(job, producerOf);
     }, { urgent });
     return job;
+  }
+
+  async #append(key: JobKey, decide: Decide, options: AppendOptions): Promise<Appended> {
+    try {
+      return await this.#log.append(key, decide, options);
+    } catch (cause) {
+      if (cause instanceof StorageFullError) this.#onRefused();
+      throw cause;
+    }
   }
 
   /** A configured or registered sync, or the one that the name stands for from now on. */

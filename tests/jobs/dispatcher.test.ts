@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
+import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
+import { Syncs } from "../../src/jobs/syncs.ts";
 import {
   type AppendOptions,
   StorageFaultError,
@@ -374,6 +376,34 @@ for (const Refusal of [StorageFullError, StorageFaultError]) {
     assert.ok(faults.every((fault) => fault instanceof StorageFaultError));
   });
 }
+
+test("a worker that was refused has his time, also where no sweep met his lease on the full disk", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const outside = new OutsideJobs({
+    log,
+    clock,
+    syncs: new Syncs([], []),
+    onRefused: () => dispatcher.refused(),
+  });
+  const { job } = await outside.create({ tenant: TENANT, leaseMs: 20_000 });
+  const { append } = log;
+  log.append = () => Promise.reject(new StorageFullError());
+  const stamp = { id: "w", epoch: 0, number: undefined };
+  await assert.rejects(outside.post(job, { stamp, offset: 0, events: [] }), StorageFullError);
+  clock.advance(20_000 - 1);
+  await until(() => clock.waiting === 1);
+
+  log.append = append;
+  for (let passed = 0; passed < 3; passed++) {
+    clock.advance(1_000);
+    await until(() => clock.waiting === 1);
+  }
+  const back = await log.get(job);
+  await dispatcher.stop();
+
+  assert.deepEqual([back?.status, back?.error], ["pending", null]);
+});
 
 test("a sync that nobody hears of loses no job, and then its workers have their time to come back", async () => {
   const { dispatcher, log, clock } = bench();
