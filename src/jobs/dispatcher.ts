@@ -68,6 +68,13 @@ export interface Dispatched {
   readonly job: Job;
 }
 
+/** A time in which workers could not be heard. */
+interface Away {
+  readonly awayMs: number;
+  /** What those get at most after it who are to stop; none where their ends were heard. */
+  readonly graceMs?: number;
+}
+
 /** From when on nobody hears of a sync's jobs, by the clock that only goes forward. */
 interface Unheard extends Pick<Runnable, "tenant" | "id"> {
   readonly sinceMs: number;
@@ -103,14 +110,14 @@ export class Dispatcher {
    * Only for a log that no other process writes.
    */
   async open(): Promise<void> {
-    const { log, owner, clock } = this.#options;
+    const { log, owner, clock, cancelGraceMs } = this.#options;
     const now = clock.now();
     for (;;) {
       const left = await log.ownedByOthers(owner);
       if (left.length === 0) break;
       await this.#appendToAll(left, end({ status: "failed", error: SERVER_KILLED }));
     }
-    await this.#awaitBack(now);
+    await this.#awaitBack(now, { awayMs: RETURN_MS, graceMs: cancelGraceMs });
     this.#sweepLater();
   }
 
@@ -220,7 +227,7 @@ export class Dispatcher {
     this.#unheard.add(span);
     return () => {
       const awayMs = clock.monotonic() - span.sinceMs;
-      const back = this.#stopping || this.#awaitBack(clock.now(), awayMs, span);
+      const back = this.#stopping || this.#awaitBack(clock.now(), { awayMs, of: span });
       Promise.resolve(back).catch(onFault).finally(() => this.#unheard.delete(span));
     };
   }
@@ -241,15 +248,18 @@ export class Dispatcher {
   }
 
   #sweepLater(): void {
-    const { clock } = this.#options;
+    const { clock, cancelGraceMs } = this.#options;
     const dueMs = clock.now() + SWEEP_MS;
     this.#callOffSweep = clock.after(SWEEP_MS, () => {
       const now = clock.now();
       // The machine slept, the process was halted, or the clock was set.
-      const lateMs = now - dueMs;
-      const awayMs = this.#refused ? RETURN_MS : lateMs >= LATE_MS ? lateMs : 0;
+      const lateMs = now - dueMs >= LATE_MS ? now - dueMs : 0;
+      const awayMs = this.#refused ? RETURN_MS : lateMs;
+      // On a full disk ends are heard.
+      const graceMs = lateMs > 0 ? cancelGraceMs : 0;
       this.#refused = false;
-      (awayMs > 0 ? this.#awaitBack(now, awayMs) : this.#giveUp(now)).catch((cause) => {
+      const swept = awayMs > 0 ? this.#awaitBack(now, { awayMs, graceMs }) : this.#giveUp(now);
+      swept.catch((cause) => {
         if (!(cause instanceof StorageFullError)) this.#options.onFault(cause); // who appends tells
       }).finally(() => {
         if (!this.#stopping) this.#sweepLater();
@@ -263,18 +273,14 @@ export class Dispatcher {
       const span = [...this.#unheard].find((span) => isOf(job, span));
       if (!span) return giveUp(nowMs)(job, producerOf);
       const awayMs = this.#options.clock.monotonic() - span.sinceMs;
-      return comeBack(nowMs, Math.max(SWEEP_MS, awayMs))(job, producerOf);
+      return comeBack(nowMs, { awayMs: Math.max(SWEEP_MS, awayMs) })(job, producerOf);
     });
   }
 
-  /**
-   * Gives workers their time to come back: as long as nobody could be reached, or RETURN_MS.
-   *
-   * @param of those of that sync; all when left out
-   */
-  #awaitBack(nowMs: number, awayMs = RETURN_MS, of?: Unheard): Promise<void> {
-    const decide = comeBack(nowMs, awayMs);
-    return this.#sweep(nowMs + Math.min(awayMs, RETURN_MS), (job, producerOf) => {
+  /** Gives workers their time to come back, those of one sync or all. */
+  #awaitBack(nowMs: number, { of, ...away }: Away & { readonly of?: Unheard }): Promise<void> {
+    const decide = comeBack(nowMs, away);
+    return this.#sweep(nowMs + Math.min(away.awayMs, RETURN_MS), (job, producerOf) => {
       return of && !isOf(job, of) ? { facts: [] } : decide(job, producerOf);
     });
   }
@@ -312,12 +318,11 @@ export class Dispatcher {
 }
 
 /** A worker's lease goes on for as long as he could not be heard, up to all of it and RETURN_MS. */
-function comeBack(nowMs: number, awayMs: number): Decide {
+function comeBack(nowMs: number, { awayMs, graceMs = 0 }: Away): Decide {
   return (job, producerOf) => {
-    if (job.leaseMs === null || job.status === "cancelling") {
-      return giveUp(nowMs)(job, producerOf);
-    }
-    const untilMs = nowMs + Math.min(job.leaseMs, awayMs, RETURN_MS);
+    const mostMs = job.status === "cancelling" ? graceMs : job.leaseMs;
+    if (job.leaseMs === null || !mostMs) return giveUp(nowMs)(job, producerOf);
+    const untilMs = nowMs + Math.min(mostMs, awayMs, RETURN_MS);
     return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
   };
 }

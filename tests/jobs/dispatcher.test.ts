@@ -264,6 +264,21 @@ test("open() gives every worker its time to come back, however many there are", 
   assert.deepEqual(left, jobs.map((_, n) => wanted[n % 3]));
 });
 
+test("open() gives a worker that is to stop its grace to say that it has", async () => {
+  const { dispatcher, log, clock } = bench();
+  const worker = { origin: "worker", owner: null, sync: null } as const;
+  const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() + 900_000 };
+  const { job } = await log.create(newJob({ ...worker, ...lease }));
+  await dispatcher.cancel(job);
+  clock.advance(3_600_000);
+
+  await dispatcher.open();
+  const back = await log.get(job);
+  await dispatcher.stop();
+
+  assert.deepEqual([back?.status, back?.leaseUntilMs], ["cancelling", clock.now() + 30_000]);
+});
+
 test("the sweep ends a job whose lease has lapsed, and none that runs here", async () => {
   const { dispatcher, log, clock, ended, entries } = bench();
   await dispatcher.open();
@@ -303,11 +318,12 @@ test("a worker that could reach nobody while the machine slept has its time to c
   clock.set(clock.now() + 3_600_000);
   await pass(1_000);
   const awake = clock.now();
-  const leases = await Promise.all([short, long].map(async (job) => await log.get(job)));
-  for (let passed = 0; passed <= 20_000; passed += 1_000) await pass(1_000);
+  const leases = await Promise.all([short, long, cancelled].map((job) => log.get(job)));
+  for (let passed = 0; passed <= 30_000; passed += 1_000) await pass(1_000);
   await dispatcher.stop();
 
-  assert.deepEqual(leases.map((job) => job?.leaseUntilMs), [awake + 20_000, awake + 60_000]);
+  const until = [20_000, 60_000, 30_000].map((ms) => awake + ms);
+  assert.deepEqual(leases.map((job) => job?.leaseUntilMs), until);
   assert.deepEqual(
     await Promise.all([short, long, cancelled].map(async (job) => (await log.get(job))?.status)),
     ["failed", "pending", "cancelled"],
