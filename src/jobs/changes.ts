@@ -1,5 +1,5 @@
 /** What can be done to a job, as decisions on its state at the moment of the append. */
-import type { Change, Decide } from "../log/event_log.ts";
+import { type Change, type Decide, RESTORED } from "../log/event_log.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import type { Progress } from "../sync/progress.ts";
@@ -13,7 +13,7 @@ export const WORKER_LOST: JobError = {
   message: "Whoever ran this job has not been heard of for longer than its lease.",
 };
 /** A job of the server's own, which goes with its process: no lease has run out. */
-export const SERVER_KILLED: JobError = {
+const SERVER_KILLED: JobError = {
   code: WORKER_LOST.code,
   message: "The server was killed while it ran this job.",
 };
@@ -21,6 +21,11 @@ export const SERVER_KILLED: JobError = {
 export const SERVER_STOPPED: JobError = {
   code: "server_stopped",
   message: "The server was stopped while this job was running.",
+};
+/** A job of the server's own that may have run to its end: no failure to tell, nothing to try again. */
+const LOG_RESTORED: JobError = {
+  code: "log_restored",
+  message: "The log was restored from a backup that was made while this job ran.",
 };
 const CANCEL_OVERDUE: JobError = {
   code: "cancel_overdue",
@@ -62,6 +67,14 @@ export function end(ending: Ending): Decide {
     return { facts: [{ kind: "progress", status, progress, error }] };
   };
 }
+
+/** Ends what a process that is gone had on its way. */
+export const endLeft: Decide = (job, producerOf) => {
+  const ending: Ending = job.owner === RESTORED
+    ? { status: "cancelled", error: LOG_RESTORED }
+    : { status: "failed", error: SERVER_KILLED };
+  return end(ending)(job, producerOf);
+};
 
 /**
  * Viewers see `cancelling` at once; a job of this server that nobody has begun is over with it.

@@ -17,7 +17,7 @@ import {
   type TenantId,
 } from "../sync/ids.ts";
 import { type Job, keyOf, type SyncRef } from "../sync/job.ts";
-import { cancel, end, giveUp, renew, SERVER_KILLED, SERVER_STOPPED } from "./changes.ts";
+import { cancel, endLeft, giveUp, renew, SERVER_STOPPED } from "./changes.ts";
 import { JobRunner, LEASE_MS } from "./job_runner.ts";
 
 /** How often leases are looked at, in milliseconds. */
@@ -115,7 +115,7 @@ export class Dispatcher {
     for (;;) {
       const left = await log.ownedByOthers(owner);
       if (left.length === 0) break;
-      await this.#appendToAll(left, end({ status: "failed", error: SERVER_KILLED }));
+      await this.#appendToAll(left, endLeft);
     }
     await this.#awaitBack(now, { awayMs: RETURN_MS, graceMs: cancelGraceMs });
     this.#sweepLater();

@@ -13,9 +13,11 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { newEpoch } from "../sync/ids.ts";
 import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
+import { RESTORED } from "./event_log.ts";
 import { openVersioned, StoreForeignError, StoreFullError, StoreVersionError } from "./migrate.ts";
 import { copyWithWal } from "./migration_copy.ts";
 import { lacksRoom } from "./sqlite_faults.ts";
+import { ACTIVE } from "./sqlite_job_columns.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 
 /** What SQLite says where it may not make or change what it keeps beside a file, or the file. */
@@ -88,7 +90,8 @@ function atThisMoment(log: string): DatabaseSync {
 /**
  * Puts a backup in the log's place; what was there stays beside it as `log.db.replaced`, or with a
  * number where there is one of that name. Every job gets a new epoch, so that viewers who have seen
- * more than the backup holds are told of a gap. A backup of an older schema is brought up to
+ * more than the backup holds are told of a gap, and those that a server ran are marked: how they ended
+ * is not in it. A backup of an older schema is brought up to
  * today's. What a killed server has left in the WAL beside the file is part of it.
  *
  * @param directory held, so that no server has it
@@ -110,7 +113,7 @@ export function restoreLog(
     removeDatabase(fresh);
     copyWithWal(file, fresh);
     const db = openVersioned(fresh, { ...LOG_SCHEMA, what: "the backup", copyOf: file });
-    const jobs = freshEpochs(db, cannot);
+    const jobs = madeFresh(db, cannot);
     db.close(); // takes the WAL in
     const replaced = existsSync(log) ? freeName(`${log}.replaced`) : undefined;
     if (replaced !== undefined) {
@@ -136,7 +139,7 @@ function requireFile(file: string, cannot: string): void {
   }
 }
 
-function freshEpochs(db: DatabaseSync, cannot: string): number {
+function madeFresh(db: DatabaseSync, cannot: string): number {
   try {
     const [{ quick_check: verdict }] = db.prepare("PRAGMA quick_check(1)").all();
     if (verdict !== "ok") throw new BackupError(`${cannot}it is damaged (${verdict})`);
@@ -144,6 +147,7 @@ function freshEpochs(db: DatabaseSync, cannot: string): number {
     const update = db.prepare("UPDATE jobs SET epoch = ? WHERE pk = ?");
     db.exec("BEGIN");
     for (const { pk } of jobs) update.run(newEpoch(), pk);
+    db.prepare(`UPDATE jobs SET owner = ? WHERE owner IS NOT NULL AND ${ACTIVE}`).run(RESTORED);
     db.exec("COMMIT");
     return jobs.length;
   } catch (cause) {

@@ -146,6 +146,9 @@ export interface RecentPage {
   readonly next: number | null;
 }
 
+/** The owner of what a process had on its way when a backup was made of it. */
+export const RESTORED = "restored";
+
 /** Jobs that one page of `recent` looks at. */
 export const RECENT_STRETCH = 5_000;
 

@@ -16,11 +16,13 @@ import {
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { Dispatcher } from "../../src/jobs/dispatcher.ts";
 import { BackupError, backUpLog, restoreLog } from "../../src/log/backup.ts";
 import { DataDirectory } from "../../src/log/data_directory.ts";
 import { StoreForeignError } from "../../src/log/migrate.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
-import { line, newJob, stillClock } from "../support/log_contract.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { line, newJob, progress, stillClock, TENANT } from "../support/log_contract.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -152,6 +154,35 @@ test("restoreLog() takes what a killed server has left in the WAL beside the fil
     left.map(([, b]) => b),
   );
   await restored.close();
+});
+
+test("restoreLog() marks what a server ran, which is cancelled at the next start, and nothing else", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  const opened = () => new SqliteLog({ path: backup, durability: "normal", clock: stillClock() });
+  const before = opened();
+  const over = newJob({ sync: null });
+  const worker = newJob({ sync: null, origin: "worker", owner: null, leaseMs: 30_000 });
+  for (const job of [over, worker]) await before.create(job);
+  await before.append(over, () => ({ facts: [progress("completed", 1)] }));
+  const { items: [, , running] } = await before.list({ tenant: TENANT, limit: 3 });
+  await before.close();
+
+  restoreLog(directory, backup);
+
+  const clock = new FakeClock();
+  const log = new SqliteLog({ path: file, durability: "normal", clock });
+  const options = { log, clock, owner: "process-b", cancelGraceMs: 0, onFault: assert.ifError };
+  const dispatcher = new Dispatcher(options);
+  await dispatcher.open();
+  const jobs = await Promise.all([running, over, worker].map((job) => log.get(job)));
+  await dispatcher.stop();
+  await log.close();
+
+  assert.deepEqual(
+    jobs.map((job) => [job?.status, job?.error?.code]),
+    [["cancelled", "log_restored"], ["completed", undefined], ["pending", undefined]],
+  );
 });
 
 test("restoreLog() keeps every log that it has put aside", async (t) => {
