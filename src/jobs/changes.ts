@@ -68,12 +68,12 @@ export function end(ending: Ending): Decide {
   };
 }
 
-/** Ends what a process that is gone had on its way. */
+/** Ends what a process that is gone had on its way; somebody may have cancelled it before. */
 export const endLeft: Decide = (job, producerOf) => {
-  const ending: Ending = job.owner === RESTORED
-    ? { status: "cancelled", error: LOG_RESTORED }
-    : { status: "failed", error: SERVER_KILLED };
-  return end(ending)(job, producerOf);
+  const restored = job.owner === RESTORED;
+  const status = restored || job.status === "cancelling" ? "cancelled" : "failed";
+  const error = restored ? LOG_RESTORED : SERVER_KILLED;
+  return end({ status, error })(job, producerOf);
 };
 
 /**

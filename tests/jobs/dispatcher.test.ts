@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { end, renew } from "../../src/jobs/changes.ts";
+import { begin, cancel, end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
@@ -242,6 +242,19 @@ test("open() ends jobs that a process before has left behind, once, and leaves w
   const { status, leaseUntilMs } = await log.get(workers) ?? {};
   // Its lease had lapsed while there was no server to renew it at.
   assert.deepEqual([status, leaseUntilMs], ["pending", clock.now() + 60_000]);
+});
+
+test("open() ends as cancelled what was to stop when its server was killed", async () => {
+  const { dispatcher, log } = bench();
+  const { job } = await log.create(newJob({ owner: "process-before" }));
+  await log.append(job, begin);
+  await log.append(job, cancel(0));
+
+  await dispatcher.open();
+  const over = await log.get(job);
+  await dispatcher.stop();
+
+  assert.deepEqual([over?.status, over?.error?.code], ["cancelled", "worker_lost"]);
 });
 
 test("open() gives every worker its time to come back, however many there are", async () => {
