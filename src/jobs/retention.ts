@@ -2,11 +2,17 @@
 import type { Clock } from "../clock.ts";
 import { turn } from "../event_loop.ts";
 import { type EventLog, StorageFullError, UnknownJobError } from "../log/event_log.ts";
+import { loggerOf } from "../logger.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { removeAll } from "./removals.ts";
 
 /** How often the log is looked at, in milliseconds. */
 const EVERY_MS = 60_000;
+/**
+ * A clock that has jumped by so much, or by all of the age, is not believed for as long, in
+ * milliseconds: somebody may put it right.
+ */
+const DOUBT_MS = 24 * 3_600_000;
 /** Superseded progress entries that stay of a job that is over: enough for a picture of it. */
 const PROGRESS_MAX = 1_000;
 
@@ -28,9 +34,15 @@ export class Retention {
   #callOff: (() => void) | undefined;
   #stopped = false;
   #round: Promise<void> | undefined;
+  /** How far the wall clock was ahead of the one that only goes forward. */
+  #aheadMs: number;
+  /** By the clock that only goes forward. */
+  #doubtUntilMs = -Infinity;
 
   constructor(options: RetentionOptions) {
+    const { clock } = options;
     this.#options = options;
+    this.#aheadMs = clock.now() - clock.monotonic();
   }
 
   /** Looks at the log now, and from then on every minute. */
@@ -54,7 +66,7 @@ export class Retention {
   async run(): Promise<void> {
     const { log, clock, ageMs, entriesMax, bytesMax } = this.#options;
     await log.collect();
-    while (!this.#stopped) {
+    while (!this.#stopped && !this.#doubtful()) {
       const old = await log.prunable({ endedBeforeMs: clock.now() - ageMs });
       if (old.length === 0) break;
       await removeAll(old, (key) => log.remove(key));
@@ -82,6 +94,23 @@ export class Retention {
     }
   }
 
+  /** Whether the wall clock was set ahead, or the machine slept: then no age is believed. */
+  #doubtful(): boolean {
+    const { clock, ageMs } = this.#options;
+    const nowMs = clock.monotonic();
+    const jumpedMs = clock.now() - nowMs - this.#aheadMs;
+    this.#aheadMs += jumpedMs;
+    const mostMs = Math.max(EVERY_MS, Math.min(ageMs, DOUBT_MS));
+    if (jumpedMs >= mostMs) {
+      this.#doubtUntilMs = nowMs + mostMs;
+      loggerOf("retention").warning(
+        "the clock is {jumped} h further than it was: no job goes by its age for {doubt} h",
+        { jumped: hours(jumpedMs), doubt: hours(mostMs) },
+      );
+    } else if (jumpedMs <= -mostMs) this.#doubtUntilMs = -Infinity;
+    return nowMs < this.#doubtUntilMs;
+  }
+
   /** Until none is left. */
   async #each(
     find: () => Promise<readonly JobKey[]>,
@@ -104,4 +133,8 @@ export class Retention {
       if (!(cause instanceof UnknownJobError)) throw cause; // removed meanwhile
     }
   }
+}
+
+function hours(ms: number): number {
+  return Math.round(ms / 360_000) / 10;
 }

@@ -4,6 +4,7 @@ import { Retention } from "../../src/jobs/retention.ts";
 import { StorageFullError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { serverLog } from "../support/server_log.ts";
 import { line, newJob, progress, TENANT } from "../support/log_contract.ts";
 
 const UNLIMITED = {
@@ -43,6 +44,34 @@ test("jobs go when they are over for too long, and none that is on its way", asy
   await retention.run();
 
   assert.deepEqual(await left(), [fresh.id, running.id]);
+});
+
+test("a clock that is set ahead takes no job by its age for a day, and none once it is put right", async (t) => {
+  const lines = await serverLog(t, "retention");
+  const dayMs = 24 * 3_600_000;
+  const { retention, clock, job, left } = bench({ ageMs: 30 * dayMs });
+  await job(1, true);
+  const counts: number[] = [];
+  const look = async () => {
+    await retention.run();
+    counts.push((await left()).length);
+  };
+
+  clock.set(clock.now() + 365 * dayMs);
+  await look();
+  clock.advance(dayMs - 1);
+  await look();
+  clock.set(clock.now() - 365 * dayMs);
+  clock.advance(28 * dayMs);
+  await look();
+  clock.set(clock.now() + 365 * dayMs);
+  await look();
+  clock.advance(dayMs);
+  await look();
+
+  assert.deepEqual(counts, [1, 1, 1, 1, 0]);
+  const words = "the clock is 8760 h further than it was: no job goes by its age for 24 h";
+  assert.deepEqual(lines, Array(2).fill(`warning: ${words}`));
 });
 
 test("a job is cut to its limit while it runs and after its end", async () => {
