@@ -214,6 +214,25 @@ test("stop() ends running jobs as cancelled by the server, and starts no more", 
   assert.equal(clock.waiting, 0);
 });
 
+test("a run that somebody has cancelled is no run that the server stopped, though it stops meanwhile", async () => {
+  const { dispatcher, log } = bench();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const slow = sync(async function* () {
+    yield at(1);
+    await promise;
+  });
+  const { job } = await dispatcher.start(slow);
+  await until(async () => (await log.get(job))?.status === "in_progress");
+
+  await dispatcher.cancel(job);
+  const stopped = dispatcher.stop();
+  resolve();
+  await stopped;
+
+  const over = await log.get(job);
+  assert.deepEqual([over?.status, over?.error], ["cancelled", null]);
+});
+
 test("a job that is being created when the server stops ends as cancelled by it", async () => {
   const { dispatcher, log, clock } = bench();
 
