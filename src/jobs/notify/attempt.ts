@@ -7,13 +7,15 @@ import type { TargetRequest } from "./request.ts";
 const TRY_MS = 10_000;
 /** Bytes of an answer that are read. */
 const ANSWER_BYTES_MAX = 4 * 1024;
+/** What a proxy answers that lets nobody through, and a receiver that has too much to do. */
+const PASSING: ReadonlySet<number> = new Set([407, 408, 429]);
 /** The longest wait that a receiver may ask for, in milliseconds. */
 export const RETRY_AFTER_MAX_MS = 3_600_000;
 
 /**
  * - `delivered`: 2xx
  * - `refused`: it would come to the same again
- * - `failed`: 429, 5xx or no answer; another try may do better, after `retryAfterMs` if that is said
+ * - `failed`: 407, 408, 429, 5xx or no answer; another try may do better, after `retryAfterMs` if that is said
  * - `called-off`: the signal fired
  */
 export interface Outcome {
@@ -67,7 +69,7 @@ function outcomeOf({ status, headers }: Response, nowMs: number): Omit<Outcome, 
   if (status >= 300 && status < 400) {
     return { kind: "refused", result: `${result}: redirects are not followed` };
   }
-  if (status !== 429 && status < 500) return { kind: "refused", result };
+  if (!PASSING.has(status) && status < 500) return { kind: "refused", result };
   return { kind: "failed", result, retryAfterMs: waitFrom(headers.get("Retry-After"), nowMs) };
 }
 

@@ -185,6 +185,20 @@ test("while a target rests the queue is not asked, whatever happens meanwhile", 
   assert.deepEqual([resting, to.taken.length], [[0, 3, 1], 4]);
 });
 
+for (const status of [407, 408]) {
+  test(`HTTP ${status} comes of the way to the target or of its load, and is tried again`, async (t) => {
+    const { clock, start } = await bench(t, [status]);
+    const { run, tried, done, deliveries } = await start();
+
+    await run(jobOf("docs"), FAILED);
+    await tried(1);
+    clock.advance(5_000);
+    await done(1);
+
+    assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+  });
+}
+
 for (const status of [400, 401, 404, 410]) {
   test(`HTTP ${status} is final, and others are sent`, async (t) => {
     const { start } = await bench(t, [status]);
