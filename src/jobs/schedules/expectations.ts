@@ -26,10 +26,14 @@ export interface Sight {
   readonly nowMs: number;
 }
 
-/** The note, with the start of the sync's newest job in it. */
+/**
+ * The note, with the start of the sync's newest job in it. One that began before the last start is
+ * known of since a later one was removed, or a backup without it restored: that has begun all the same.
+ */
 export function withStart(note: SyncNote, last: Job | undefined, nowMs: number): SyncNote {
   if (last === undefined || last.id === note.lastJob) return note;
   const lastStartMs = Math.min(last.createdAtMs, nowMs);
+  if (note.lastStartMs !== undefined && lastStartMs < note.lastStartMs) return note;
   return { ...note, lastJob: last.id, lastStartMs, excusedMs: undefined };
 }
 

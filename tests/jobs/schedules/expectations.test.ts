@@ -189,6 +189,23 @@ test("a last start that retention has removed still counts", async (t) => {
   assert.deepEqual(bench.occurrences, []);
 });
 
+test("a last start counts on when its job is removed, or a backup without it is restored", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const { standing, stop } = await bench.boot();
+  await bench.workerStarts();
+  await bench.pass("20h");
+  const last = await bench.workerStarts();
+  await bench.pass("10h");
+
+  await bench.log.remove(last);
+  await bench.pass("1m");
+  const { overdue, expectedAtMs } = standing();
+  await stop();
+
+  assert.deepEqual(bench.occurrences, []);
+  assert.deepEqual([overdue, expectedAtMs], [false, last.createdAtMs + 24 * 3_600_000]);
+});
+
 test("a scheduled sync is not overdue at a start that makes up for its run", async (t) => {
   const bench = schedulerBench(t, {
     schedule: { every: "24h" },
