@@ -27,13 +27,17 @@ export interface Sight {
 }
 
 /**
- * The note, with the start of the sync's newest job in it. One that began before the last start is
- * known of since a later one was removed, or a backup without it restored: that has begun all the same.
+ * Whether the sync's newest job is one that another has followed: that was removed since, or is not
+ * in the backup that was restored.
  */
+export function isFollowed({ lastJob, lastStartMs = 0 }: SyncNote, last: Job): boolean {
+  return last.id !== lastJob && last.createdAtMs < lastStartMs;
+}
+
+/** The note, with the start of the sync's newest job in it. */
 export function withStart(note: SyncNote, last: Job | undefined, nowMs: number): SyncNote {
-  if (last === undefined || last.id === note.lastJob) return note;
+  if (last === undefined || last.id === note.lastJob || isFollowed(note, last)) return note;
   const lastStartMs = Math.min(last.createdAtMs, nowMs);
-  if (note.lastStartMs !== undefined && lastStartMs < note.lastStartMs) return note;
   return { ...note, lastJob: last.id, lastStartMs, excusedMs: undefined };
 }
 

@@ -5,7 +5,7 @@ import type { Job, SyncRef } from "../../sync/job.ts";
 import { StoppingError } from "../dispatcher.ts";
 import type { OnOccurrence } from "../occurrence.ts";
 import type { ConfiguredSync } from "../sync_config.ts";
-import { expected, told, withStart } from "./expectations.ts";
+import { expected, isFollowed, told, withStart } from "./expectations.ts";
 import { notAhead, placeOf, type SyncPlace } from "./remembered.ts";
 import { retryAt } from "./retry.ts";
 import { type Skip, SlotRuns, type SlotRunsOptions } from "./slot_runs.ts";
@@ -98,10 +98,10 @@ export class Scheduler {
   standing(sync: ConfiguredSync, last = this.#last.get(placeOf(sync))): Standing {
     const { clock, remembered } = this.#options;
     const now = clock.now();
-    const { schedule, retries, expect } = sync;
+    const { schedule, expect } = sync;
     const note = remembered.get(placeOf(sync));
     const slot = schedule && note && firstSlot(schedule, { ...note, sinceMs: note.sinceMs ?? now });
-    const runs = [slot, retryAt(last, retries, now)].filter((each) => each !== undefined);
+    const runs = [slot, this.#retryAt(sync, last)].filter((each) => each !== undefined);
     const expectation = expect && note && expected(expect, withStart(note, last, now), now);
     const skips = this.#slots.skipsOf(sync);
     return {
@@ -170,17 +170,29 @@ export class Scheduler {
     this.#last.set(place, last);
     const { nextRunAtMs, overdue } = this.standing(sync, last);
     const note = remembered.get(place);
-    if (!expect || !note) return nextRunAtMs ?? Infinity;
+    if (!note) return nextRunAtMs ?? Infinity;
+    if (!expect) {
+      if (retries) remembered.put(place, withStart(note, last, clock.now()));
+      return nextRunAtMs ?? Infinity;
+    }
     const seen = told(sync, { expect, note, last, nowMs: clock.now() }, onOccurrence);
     remembered.put(place, seen.note);
     const seenAgainMs = overdue ? clock.now() + OVERDUE_LOOK_MS : seen.overdueAtMs;
     return Math.min(nextRunAtMs ?? Infinity, seenAgainMs);
   }
 
+  /** When the sync's newest job is to be tried again; undefined when it is not. */
+  #retryAt(sync: ConfiguredSync, last: Job | undefined): number | undefined {
+    const { clock, remembered } = this.#options;
+    const note = remembered.get(placeOf(sync));
+    if (last && note && isFollowed(note, last)) return undefined;
+    return retryAt(last, sync.retries, clock.now());
+  }
+
   /** @returns whether a run was asked for */
   async #tryAgain(sync: ConfiguredSync, last: Job | undefined): Promise<boolean> {
     const { clock, syncs, dispatcher } = this.#options;
-    const atMs = retryAt(last, sync.retries, clock.now());
+    const atMs = this.#retryAt(sync, last);
     const runnable = syncs.runnable(sync);
     if (!last || atMs === undefined || atMs > clock.now() || !runnable) return false;
     const { started, job } = await dispatcher.start(runnable, {

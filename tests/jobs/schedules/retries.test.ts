@@ -155,3 +155,22 @@ test("retryAt() waits twice as long each time, up to the longest wait", async (t
   // The clock was put back a day: it does not take a day more.
   assert.equal(waits(1, bench.clock.now() - 86_400_000), -86_400_000);
 });
+
+test("a failed run is not tried again when the run that has followed it is removed", async (t) => {
+  const bench = schedulerBench(t, RETRIES);
+  const { standing, runByHand, stop } = await bench.boot();
+  bench.work = "fails";
+  const failed = await runByHand();
+  bench.work = "completes";
+  await bench.pass("1h");
+  const [, followed] = await bench.jobs();
+
+  await bench.log.remove(followed);
+  await bench.pass("1h");
+  const { nextRunAtMs } = standing();
+  await stop();
+
+  assert.notEqual(followed.id, failed.id);
+  assert.deepEqual((await bench.jobs()).map(({ id }) => id), [failed.id]);
+  assert.equal(nextRunAtMs, null);
+});
