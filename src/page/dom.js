@@ -69,26 +69,39 @@ export function setHidden(node, hidden) {
   if (node.hidden !== hidden) node.hidden = hidden;
 }
 
+/** A tab that nobody looks at gets no frames, but its title is seen, in milliseconds. */
+const HIDDEN_MS = 1_000;
+
 /**
- * Calls `draw` in the next animation frame, however often it is asked to until then.
+ * Calls `draw` in the next animation frame, however often it is asked to until then; in a tab behind
+ * others after a second.
  *
  * @param {() => void} draw
  * @returns {{ soon: () => void, stop: () => void }}
  */
 export function inFrames(draw) {
-  let asked = 0;
+  let frame = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let late;
   let over = false;
+  const callOff = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(late);
+    frame = 0;
+  };
+  const now = () => {
+    callOff();
+    draw();
+  };
   return {
     soon() {
-      if (over) return;
-      asked ||= requestAnimationFrame(() => {
-        asked = 0;
-        draw();
-      });
+      if (over || frame) return;
+      frame = requestAnimationFrame(now);
+      late = setTimeout(now, HIDDEN_MS);
     },
     stop() {
       over = true;
-      cancelAnimationFrame(asked);
+      callOff();
     },
   };
 }

@@ -148,6 +148,24 @@ test("offline is told at once, and online again the page goes on where it was", 
   assert.match(frames, /"resume": "resumed"/);
 });
 
+test("a tab that nobody looks at says in its title how the job stands", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users", total: 100 });
+  const page = await signedInPage(t, server);
+  const behind = await page.sibling();
+  t.after(() => behind.close());
+  await behind.open(`${server.url}/job/${job.id}`);
+  await behind.until(`document.title === "10.0 % - users - synctail"`);
+
+  await behind.hide();
+  await job.tell({ type: "progress", entities_inserted: 30 });
+  await behind.until(`document.hidden && document.title === "30.0 % - users - synctail"`);
+  await job.tell({ type: "end", status: "failed" });
+  await behind.until(`document.title === "Failed - users - synctail"`);
+
+  assert.deepEqual(behind.complaints, []);
+});
+
 test("two tabs show the same, and signing out in one ends both", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);

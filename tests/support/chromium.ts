@@ -61,6 +61,8 @@ export interface Page {
   type(text: string): Promise<void>;
   look(look: Look): Promise<void>;
   offline(offline: boolean): Promise<void>;
+  /** As a tab behind another one, from there on. */
+  hide(): Promise<void>;
   /** Writes a picture to the directory that SYNCTAIL_SCREENSHOTS names; nothing without it. */
   picture(name: string, whole?: boolean): Promise<void>;
   /** What the page's own code has complained about: exceptions, console errors, breaches of policy. */
@@ -256,6 +258,11 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
           { name: "prefers-reduced-motion", value: reducedMotion ? "reduce" : "no-preference" },
         ],
       });
+    },
+    async hide() {
+      // The first hides the page, and the second leaves it hidden.
+      await call("Page.setWebLifecycleState", { state: "frozen" });
+      await call("Page.setWebLifecycleState", { state: "active" });
     },
     offline: (offline) =>
       call("Network.emulateNetworkConditions", {
