@@ -276,6 +276,19 @@ test("open() ends as cancelled what was to stop when its server was killed", asy
   assert.deepEqual([over?.status, over?.error?.code], ["cancelled", "worker_lost"]);
 });
 
+test("open() ends all that a process before has left behind, however many those are", async () => {
+  const { dispatcher, log } = bench();
+  const left = await Promise.all(
+    Array.from({ length: 250 }, () => log.create(newJob({ owner: "process-before" }))),
+  );
+
+  await dispatcher.open();
+  await dispatcher.stop();
+
+  const jobs = await Promise.all(left.map(({ job }) => log.get(job)));
+  assert.deepEqual(new Set(jobs.map((job) => job?.error?.code)), new Set(["worker_lost"]));
+});
+
 test("open() gives every worker its time to come back, however many there are", async () => {
   const { dispatcher, log, clock } = bench();
   const worker = { origin: "worker", owner: null, sync: null, leaseMs: 20_000 } as const;
@@ -489,6 +502,51 @@ test("a sync that nobody hears of loses no job, and then its workers have their 
   assert.deepEqual(back.slice(0, 2), ["pending", "pending"]);
   assert.deepEqual(after.slice(0, 2), ["failed", "pending"]);
   assert.deepEqual(late.slice(0, 2), ["failed", "failed"]);
+});
+
+test("a sweep that has no room for an end that is asked for tells nobody: who appends does", async () => {
+  const { dispatcher, log, clock, faults } = bench();
+  await dispatcher.open();
+  const lease = { leaseMs: 120_000, leaseUntilMs: clock.now() + 120_000 };
+  const { job } = await log.create(newJob({ origin: "worker", owner: null, sync: null, ...lease }));
+  await dispatcher.cancel(job);
+  const append = log.append.bind(log);
+  let tries = 0;
+  log.append = () => {
+    tries++;
+    return Promise.reject(new StorageFullError());
+  };
+  const pass = async (ms: number) => {
+    clock.advance(ms);
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  for (let passed = 0; passed < 40_000; passed += 1_000) await pass(1_000);
+  const during = tries;
+  log.append = append;
+  await pass(1_000);
+  await dispatcher.stop();
+
+  assert.ok(during > 1, `it was tried ${during} times`);
+  assert.deepEqual([(await log.get(job))?.status, faults], ["cancelled", []]);
+});
+
+test("a sweep that is under way when the server stops is the last one", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const lapsed = log.lapsed.bind(log);
+  const sweeping = Promise.withResolvers<void>();
+  log.lapsed = async (...query) => {
+    await sweeping.promise;
+    return await lapsed(...query);
+  };
+  clock.advance(1_000);
+
+  await dispatcher.stop();
+  sweeping.resolve();
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+
+  assert.equal(clock.waiting, 0);
 });
 
 test("a running job's lease is renewed while its source says nothing", async () => {
@@ -719,7 +777,7 @@ test("stop() lets running jobs go on for its grace, and starts none meanwhile", 
   finish.resolve();
   await stopped;
 
-  assert.equal((await log.get(job))?.status, "completed");
+  assert.deepEqual([(await log.get(job))?.status, clock.waiting], ["completed", 0]);
 });
 
 test("stop() ends what is still running when its grace is over", async () => {

@@ -6,8 +6,8 @@ import type { Occurrence } from "../../src/jobs/occurrence.ts";
 import { Occurrences, type OccurrencesOptions } from "../../src/jobs/occurrences.ts";
 import { Silences } from "../../src/jobs/silences.ts";
 import { MemoryLog } from "../support/memory_log.ts";
-import type { JobKey } from "../../src/sync/ids.ts";
-import { keyOf } from "../../src/sync/job.ts";
+import { type JobKey, type JobKeyText, keyText } from "../../src/sync/ids.ts";
+import { type Job, keyOf } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { line, progress } from "../support/log_contract.ts";
 import { begun, ended, jobOf, turns } from "../support/notify_bench.ts";
@@ -146,32 +146,93 @@ test("a clock that is set makes no job fall silent, and hides no silence", async
   assert.deepEqual([ahead, await kinds()], [[], ["first stalled", "second stalled"]]);
 });
 
+/** Silences by a clock whose timers come as late as a test likes. */
+function lateBench() {
+  let [nowMs, due] = [0, () => {}];
+  let timers = 0;
+  const clock = {
+    now: () => nowMs,
+    monotonic: () => nowMs,
+    after(_ms: number, run: () => void) {
+      due = run;
+      timers++;
+      return () => void timers--;
+    },
+  };
+  const jobs = new Map<JobKeyText, Job>();
+  const looked: JobKeyText[] = [];
+  const silences = new Silences(clock, STALL_AFTER_MS, (key) => {
+    looked.push(keyText(key));
+    const job = jobs.get(keyText(key));
+    if (job) silences.note(job, silences.heard(job));
+  });
+  const memory = new MemoryLog(clock);
+  return {
+    silences,
+    /** A job that speaks at that moment. */
+    async speaks(atMs: number): Promise<JobKeyText> {
+      nowMs = atMs;
+      const job = await begun(memory, jobOf("docs"));
+      jobs.set(keyText(job), job);
+      silences.note(job, undefined);
+      return keyText(job);
+    },
+    /** Those that are looked at when the timer comes at that moment. */
+    look(atMs: number): JobKeyText[] {
+      nowMs = atMs;
+      timers--;
+      due();
+      return looked.splice(0);
+    },
+    timers: () => timers,
+  };
+}
+
 for (
   const [haltMs, graceMs] of [[3_600_000, STALL_AFTER_MS], [STALL_AFTER_MS + 1_500, 1_500]] as const
 ) {
   test(`a job whose server was halted up to ${haltMs} ms has ${graceMs} to be heard`, async () => {
-    let [nowMs, due] = [0, () => {}];
-    const clock = {
-      now: () => nowMs,
-      monotonic: () => nowMs,
-      after(_ms: number, run: () => void) {
-        due = run;
-        return () => {};
-      },
-    };
-    const memory = new MemoryLog(clock);
-    const job = await begun(memory, jobOf("docs"));
-    const looked: number[] = [];
-    const silences = new Silences(clock, STALL_AFTER_MS, () => {
-      if (silences.heard(job) === "silent") looked.push(nowMs);
-    });
-    silences.note(job, undefined);
+    const { speaks, look } = lateBench();
+    const job = await speaks(0);
 
-    for (nowMs of [haltMs, haltMs + graceMs]) due();
-
-    assert.deepEqual(looked, [haltMs + graceMs]);
+    assert.deepEqual([look(haltMs), look(haltMs + graceMs)], [[], [job]]);
   });
 }
+
+test("a halt of the server brings nobody's silence nearer", async () => {
+  const { speaks, look } = lateBench();
+  const long = await speaks(0);
+  const short = await speaks(STALL_AFTER_MS - 100);
+
+  look(STALL_AFTER_MS + 1_500);
+  const first = look(STALL_AFTER_MS + 3_000);
+
+  assert.deepEqual([first, look(2 * STALL_AFTER_MS - 100)], [[long], [short]]);
+});
+
+test("a look that comes a little late puts no silence off", async () => {
+  const { speaks, look } = lateBench();
+  const job = await speaks(0);
+
+  assert.deepEqual(look(STALL_AFTER_MS + 999), [job]);
+});
+
+test("a job that is forgotten is not looked at", async () => {
+  const { silences, speaks, look } = lateBench();
+  silences.forget(await speaks(0));
+
+  assert.deepEqual(look(STALL_AFTER_MS), []);
+});
+
+test("no timer for silences is left after a stop", async () => {
+  const { silences, speaks, timers } = lateBench();
+  await speaks(0);
+  const before = timers();
+
+  silences.stop();
+
+  assert.deepEqual([before, timers()], [1, 0]);
+});
 
 test("a thousand jobs are watched with one timer", async (t) => {
   const { log, clock, start, kinds } = bench(t);

@@ -881,6 +881,50 @@ test("a clock that is set ahead makes nothing that waits too old to be sent", as
   assert.deepEqual(deliveries(), ["failed delivered HTTP 200", "failed delivered HTTP 200"]);
 });
 
+for (const setMs of [3 * DAY_MS, -DAY_MS]) {
+  test(`what waits is a day old after a day, also where the clock was set by ${setMs} ms`, (t) => {
+    const { clock, store, add } = storeBench(t);
+    add();
+    clock.set(clock.now() + setMs);
+    add();
+    store.expire();
+
+    clock.advance(AGE_MAX_MS);
+    const early = store.expire();
+    clock.advance(1);
+
+    assert.deepEqual([early, store.expire()], [0, 2]);
+  });
+}
+
+test("a clock that is set leaves alone when something was queued that is done with", (t) => {
+  const { clock, store, add } = storeBench(t);
+  const queuedAtMs = clock.now();
+  add();
+  store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200", true);
+
+  clock.set(clock.now() + DAY_MS);
+  store.expire();
+
+  assert.equal(store.list({ limit: 1 }).items[0].createdAtMs, queuedAtMs);
+});
+
+test("what an earlier process has queued is as old as the clock says", (t) => {
+  const { clock, store, add, path } = storeBench(t);
+  add();
+  add();
+  const next = new DeliveryStore(path, clock, "normal");
+  t.after(() => next.close());
+  add();
+
+  clock.set(clock.now() + AGE_MAX_MS + 1);
+
+  assert.deepEqual([next.expire(), store.list({ limit: 9 }).items.map(({ state }) => state)], [
+    2,
+    ["waiting", "given_up", "given_up"],
+  ]);
+});
+
 test("what ended while no server ran is told, also where the clock was put back meanwhile", async (t) => {
   const { clock, memory, start } = await bench(t);
   clock.set(clock.now() + DAY_MS);
