@@ -100,3 +100,16 @@ test("Ring keeps at most its number of bytes, and always the newest frame", () =
   assert.deepEqual([before, ring.before], [1, 3]);
   assert.equal(ring.chunkAfter(3, undefined)?.bytes?.byteLength, RING_BYTES_MAX * 2);
 });
+
+test("Ring.restart() forgets all frames, and what they took", () => {
+  const ring = new Ring(0);
+  ring.push(1, undefined, new Uint8Array(RING_BYTES_MAX));
+
+  ring.restart(10);
+  const empty = [ring.before, ring.last, ring.chunkAfter(10, undefined)];
+  ring.push(11, undefined, bytes("a"));
+  ring.push(12, undefined, bytes("b"));
+
+  assert.deepEqual(empty, [10, 10, undefined]);
+  assert.deepEqual([ring.before, text(ring.chunkAfter(10, undefined))], [10, "ab"]);
+});

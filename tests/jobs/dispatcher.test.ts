@@ -277,9 +277,10 @@ test("open() ends as cancelled what was to stop when its server was killed", asy
 });
 
 test("open() ends all that a process before has left behind, however many those are", async () => {
-  const { dispatcher, log } = bench();
+  const { dispatcher, log, clock } = bench();
+  const lease = { owner: "process-before", leaseUntilMs: clock.now() + 900_000 };
   const left = await Promise.all(
-    Array.from({ length: 250 }, () => log.create(newJob({ owner: "process-before" }))),
+    Array.from({ length: 250 }, () => log.create(newJob(lease))),
   );
 
   await dispatcher.open();

@@ -223,6 +223,11 @@ test("commits wait only for a WAL that is far too long, and until the thread is 
   await backlog;
 
   assert.equal(checkpoints.backlog, undefined);
+  write(60);
+  checkpoints.committed(16);
+  assert.equal(checkpoints.backlog, undefined);
+  void step();
+  await checkpoints.settled();
 });
 
 test("truncate() waits for the thread and leaves nothing in the WAL", async (t) => {
@@ -267,6 +272,42 @@ test("a disk counts as full while there is still room to move the WAL, which is 
   // What is deleted is room inside the file.
   db.exec("DELETE FROM rows");
   assert.equal(checkpoints.cramped(), false);
+});
+
+test("a disk of which nobody can say how full it is counts as one with room", (t) => {
+  const free = () => {
+    throw new Error("ENOSYS: function not implemented");
+  };
+  const { checkpoints, write } = arranged(t, { pages: 4_000, free });
+  write(300);
+
+  assert.deepEqual([checkpoints.committed(16), checkpoints.cramped()], [false, false]);
+});
+
+test("the disk is asked for its room however little is written at a time", (t) => {
+  const { checkpoints, write, step } = stepped(t, { pages: 4_000, free: () => 0 });
+  const cramped: boolean[] = [];
+  for (let n = 0; n < 30; n++) {
+    write(20);
+    cramped.push(checkpoints.committed(16));
+  }
+  void step();
+
+  assert.ok(cramped.includes(true));
+  assert.ok(cramped.indexOf(true) < 15, `after ${cramped.indexOf(true)} times 20 pages`);
+});
+
+test("the disk is asked for its room also once the WAL is used again from its start", async (t) => {
+  let free = 1e12;
+  const { checkpoints, db, write } = arranged(t, { pages: 4_000, free: () => free });
+  write(1_000);
+  const before = checkpoints.committed(16);
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  free = 0;
+  write(10);
+
+  assert.deepEqual([before, checkpoints.committed(16)], [false, true]);
+  await checkpoints.settled();
 });
 
 test("restart() has the WAL used again, unless the file would have to grow by more than it may", (t) => {

@@ -42,6 +42,18 @@ test("a reserve that was left unfinished is taken in full", (t) => {
   assert.deepEqual([held, statSync(`${log}.reserve`).size], [true, RESERVE_BYTES]);
 });
 
+test("a reserve is let go of once, and can be taken again", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const reserve = new Reserve(join(path, "log.db"));
+  reserve.hold();
+
+  const released = [reserve.release(), reserve.release()];
+  reserve.hold();
+
+  assert.deepEqual([released, reserve.release()], [[true, false], true]);
+});
+
 test("a disk that fails is told from one that is full by the room on it", () => {
   const none = () => 0;
   const much = () => 1e9;

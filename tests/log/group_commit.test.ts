@@ -85,6 +85,32 @@ test("a commit takes no more than two thousand writes, and the next turn the oth
   assert.deepEqual(taken, [2_000, 2_001]);
 });
 
+test("close() writes all that waits, however much that is", async (t) => {
+  const { commits } = bench(t);
+  let written = 0;
+  const writes = Array.from({ length: 4_001 }, () => commits.run(() => ++written));
+
+  await commits.close();
+  assert.equal(written, 4_001);
+
+  const settled = await Promise.allSettled(writes);
+  assert.ok(settled.every(({ status }) => status === "fulfilled"));
+  await assert.rejects(commits.run(() => ++written), /it is closed/);
+  assert.equal(written, 4_001);
+});
+
+test("an end for which there is room without what stood beside it is written, also without a reserve", async (t) => {
+  const { commits, disk } = bench(t);
+  disk.held = false;
+  const end = () => commits.run(() => void (disk.fault = undefined), true);
+  const large = () => commits.run(() => void (disk.fault = "database or disk is full"));
+
+  const [ended, refused] = await Promise.allSettled([end(), large()]);
+
+  assert.equal(ended.status, "fulfilled");
+  assert.equal(refused.status === "rejected" && refused.reason.name, "StorageFullError");
+});
+
 test("on a full disk what is urgent is written, all else refused, and room looked for once a second", async (t) => {
   const { commits, clock, disk, asked } = bench(t);
   const written: string[] = [];
@@ -118,6 +144,19 @@ test("on a full disk what is urgent is written, all else refused, and room looke
     "the WAL anew, with 524288",
     "the WAL anew, with 524288",
   ]);
+});
+
+test("a disk with little room left counts as full from the commit that finds it so", async (t) => {
+  const { commits, checkpoints, disk, asked } = bench(t);
+  checkpoints.committed = () => true;
+  disk.cramped = true;
+  const last = await commits.run(() => "last");
+
+  const line = await commits.run(() => "line").catch((cause) => cause.name);
+  const end = await commits.run(() => "end", true);
+
+  assert.deepEqual([last, line, end], ["last", "StorageFullError", "end"]);
+  assert.ok(!asked.includes("the reserve"), "it is for when there is no room at all");
 });
 
 test("the reserve is let go of where others fill a disk that counted as full already", async (t) => {

@@ -6,7 +6,10 @@ import { test } from "node:test";
 import { type EventLog, StorageFullError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import type { LogFact } from "../../src/sync/entry.ts";
+import { deriveSyncId } from "../../src/sync/ids.ts";
+import type { NewJob } from "../../src/sync/job.ts";
 import { logWords } from "../../src/sync/log_text.ts";
+import { newProducer } from "../../src/sync/producer.ts";
 import {
   allLapsed,
   line,
@@ -14,6 +17,7 @@ import {
   newJob,
   progress,
   stillClock,
+  TENANT,
 } from "../support/log_contract.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -289,6 +293,25 @@ test("SqliteLog that finds no room for its reserve writes ends alone until there
   assert.equal(outcome, "created");
 });
 
+test("SqliteLog takes away on a full disk too: entries, jobs and the names of syncs", async (t) => {
+  const { file, log } = opened(t);
+  const worker = { origin: "worker", sync: { id: deriveSyncId(TENANT, "gone"), name: "gone" } };
+  const { job } = await log.create(newJob(worker as Partial<NewJob>));
+  await log.append(job, () => ({ facts: [line("a"), line("b"), line("c")] }));
+  await log.close();
+  rmSync(`${file}.reserve`);
+  symlinkSync("nowhere/at/all", `${file}.reserve`);
+  const full = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  t.after(() => full.close());
+
+  const more = await full.trim(job, { entriesMax: 1 });
+  const held = (await full.get(job))?.held;
+  await full.remove(job);
+  await full.forgetSyncs(TENANT);
+
+  assert.deepEqual([more, held, await full.registeredSyncs(TENANT)], [false, 1, []]);
+});
+
 /** The column as another connection reads it. */
 function storedLease(file: string): unknown {
   const db = new DatabaseSync(file, { readOnly: true });
@@ -411,6 +434,58 @@ test("SqliteLog collect() comes back to what a reader of the file has kept in th
   await log.collect();
 
   assert.deepEqual([removed, beside, held()], [true, [false, true], [false, false]]);
+});
+
+test("SqliteLog remove() leaves nothing of a second job either, nor of what it was told in that turn", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const producer = { ...newProducer("a secret", 0), requests: [] };
+  const held: boolean[][] = [];
+  for (let n = 0; n < 2; n++) {
+    const { job } = await log.create(newJob());
+    await log.append(job, () => ({ facts: [line("a secret")] }));
+    const last = log.append(job, () => ({ facts: [line("x")], producer }));
+    await log.remove(job);
+    await last;
+    held.push(["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret")));
+  }
+
+  assert.deepEqual(held, [[false, false], [false, false]]);
+});
+
+test("SqliteLog remove() takes all of a log, of however many and however long entries", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const jobs = [];
+  for (const [count, length] of [[4_500, 1], [100, 20_000], [0, 0]]) {
+    const { job } = await log.create(newJob());
+    const facts = Array.from({ length: count }, () => line("x".repeat(length)));
+    const producer = { ...newProducer("w1", 0), requests: [] };
+    await log.append(job, () => ({ facts, producer }));
+    jobs.push(job);
+  }
+
+  await Promise.all(jobs.map((job) => log.remove(job)));
+
+  const db = new DatabaseSync(file, { readOnly: true });
+  const left = ["jobs", "entries", "producers", "removed"]
+    .map((table) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
+  db.close();
+  assert.deepEqual(left, [0, 0, 0, 0]);
+});
+
+test("SqliteLog is smaller by what was removed, though its file is not", async (t) => {
+  const { log } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  const empty = await log.bytes();
+  await log.append(job, () => ({ facts: [line("x".repeat(100_000))] }));
+  const full = await log.bytes();
+
+  await log.remove(job);
+
+  assert.ok(full > empty + 100_000, `${full} bytes`);
+  assert.ok(await log.bytes() <= empty + 4_096, `${await log.bytes()} bytes are left of ${full}`);
 });
 
 test("SqliteLog remove() of many at once empties the WAL once for all of them", async (t) => {

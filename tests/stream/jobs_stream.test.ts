@@ -146,6 +146,24 @@ test("subscribeToJobs() follows on also for who comes when all others have left"
   await later.cancel();
 });
 
+test("subscribeToJobs() tells of a removal also who comes when all others have left", async () => {
+  const { job, log, openJobs, tell } = quietBench();
+  const first = openJobs();
+  await snapshot(first);
+  const running = await job();
+  await tell();
+  await first.next();
+  await first.cancel();
+
+  const later = openJobs();
+  await snapshot(later);
+  await log.remove(running);
+  await tell();
+
+  assert.deepEqual(told(await later.next(), [running.id]), ["0 job_deleted"]);
+  await later.cancel();
+});
+
 test("subscribeToJobs() tells of a job that was in the filter to its end, and of no other", async () => {
   const { job, add, openJobs, tell } = quietBench();
   const [shown, other] = [await job(), await job()];
@@ -284,6 +302,69 @@ test("subscribeToJobs() tells of a job that was removed and made anew under its 
 
   assert.deepEqual(told(await reader.next(), [first.id]), ["0 in_progress 1"]);
   await reader.cancel();
+});
+
+test("subscribeToJobs() tells of a job that was made anew between two looks, however much it says", async () => {
+  const { job, log, add, openJobs, tell } = quietBench();
+  const reader = openJobs();
+  await snapshot(reader);
+  const first = await job();
+  await add(first, progress("in_progress", 1));
+  await tell();
+  await reader.next();
+
+  await log.remove(first);
+  await add(await job({ id: first.id }), progress("in_progress", 5));
+  await tell();
+
+  assert.deepEqual(told(await reader.next(), [first.id]), ["0 in_progress 5"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() tells who waits what is for him at once, also behind what is not", async () => {
+  const { job, openJobs, tell } = quietBench();
+  const reader = openJobs({ matches: ({ tags }) => tags.includes("mine") });
+  await snapshot(reader);
+  const waiting = reader.next();
+  await job({ tags: ["theirs"] });
+  await tell();
+
+  const mine = await job({ tags: ["mine"] });
+  await tell();
+
+  assert.deepEqual(told(await waiting, [mine.id]), ["0 pending 0"]);
+  await reader.cancel();
+});
+
+test("subscribeToJobs() shows one job that is asked for by its id once, where its status is", async () => {
+  const { job, add, openJobs } = quietBench();
+  const [running, over] = [await job(), await job()];
+  await add(over, progress("failed", 1));
+  await turns(5);
+  const shown = [];
+  for (const { id: jobId } of [running, over]) {
+    for (const statuses of [undefined, ["pending"], ["failed"]] as const) {
+      const reader = openJobs({ jobId, statuses, matches: ({ id }) => id === jobId });
+      shown.push(told(await snapshot(reader), [running.id, over.id]).slice(1, -1));
+      await reader.cancel();
+    }
+  }
+
+  const [first, second] = ["0 pending 0", "1 failed 1"];
+  assert.deepEqual(shown, [[first], [first], [], [second], [], [second]]);
+});
+
+test("a viewer of many jobs that leaves while they are listed is no fault", async () => {
+  const { job, openJobs, faults, viewers } = quietBench();
+  await job();
+  const reader = openJobs();
+  await reader.next();
+
+  const listed = reader.next();
+  await reader.cancel();
+  await turns(10);
+
+  assert.deepEqual([await listed, faults, viewers.size], [[], [], 0]);
 });
 
 test("subscribeToJobs() never shows an older state after a newer one, nor an end twice", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { line, newJob, progress } from "../support/log_contract.ts";
-import { type Seen, streamBench, type StreamReader } from "../support/stream_bench.ts";
+import { type Seen, streamBench, type StreamReader, turns } from "../support/stream_bench.ts";
 
 /** No heartbeat falls into the tests: it would have to be read too. */
 const OPTIONS = { heartbeatMs: 1e12 };
@@ -49,6 +49,66 @@ test("log lines that are removed before anybody was sent them are told as a gap"
   assert.equal((await back.next())[0].data.resume, "gap");
   await Promise.all([reader.cancel().catch(() => {}), blind.cancel(), back.cancel()]);
   assert.equal(viewers.size, 0);
+});
+
+test("log lines that are removed before anybody was sent them are told as a gap, also where nothing is left", async () => {
+  const { job, open, add, log } = streamBench(OPTIONS);
+  const running = await job();
+  const reader = await open(running, "0", "debug");
+  await reader.next();
+  const wait = until(reader, ({ retry }) => retry !== undefined);
+
+  await add(running, line("x"), line("y"));
+  await log.trim(running, { entriesMax: 0 });
+  const told = await wait;
+
+  assert.equal(typeof told.at(-1)?.retry, "number");
+  assert.deepEqual(told.filter(({ id }) => id !== undefined), []);
+});
+
+test("an end that is written while a viewer's opening is read reaches it", async () => {
+  const { job, open, add, log } = streamBench(OPTIONS);
+  const running = await job();
+  await add(running, progress("in_progress", 1));
+  const firstSeq = log.firstSeq.bind(log);
+  log.firstSeq = async (key) => {
+    const first = await firstSeq(key);
+    await add(running, progress("completed", 2));
+    await turns(5); // whoever follows by then is woken
+    return first;
+  };
+
+  const viewer = await open(running, "of-another-log");
+  const frames = await viewer.rest();
+
+  assert.deepEqual(frames.map(({ data }) => [data.type, data.status]), [
+    ["connected", undefined],
+    ["progress", "in_progress"],
+    ["progress", "completed"],
+  ]);
+});
+
+test("an end that is written while what was before is read reaches who follows", async () => {
+  const { job, open, add, log } = streamBench(OPTIONS);
+  const running = await job();
+  const viewer = await open(running);
+  await viewer.next();
+  const read = log.read.bind(log);
+  let ends = true;
+  log.read = async (...query) => {
+    const page = await read(...query);
+    if (ends && page.entries.length > 0) {
+      ends = false;
+      await add(running, progress("completed", 2));
+      await turns(5); // whoever follows is woken
+    }
+    return page;
+  };
+
+  await add(running, progress("in_progress", 1));
+  const frames = await viewer.rest();
+
+  assert.deepEqual(frames.map(({ data }) => data.status), ["in_progress", "completed"]);
 });
 
 test("a job that is removed and created again is told as removed to those who follow the first", async () => {

@@ -113,6 +113,36 @@ test("subscribe() tells a cancelled job's end as neither complete nor failed", a
   assert.deepEqual([status, is_complete, is_failed, error], ["cancelled", false, false, null]);
 });
 
+test("subscribe() tells why a job was cancelled in its terminal frame alone", async () => {
+  const { job, open, add } = streamBench();
+  const over = await job();
+  const error = { code: "server_stopped", message: "The server was stopped." };
+  await add(over, { ...progress("cancelled", 1), error } as Fact);
+
+  const frames = [await open(over), await open(over, "0")].map((reader) => reader.rest());
+  const told = (await Promise.all(frames)).map((each) =>
+    each.map(({ data }) => [data.type, data.error])
+  );
+
+  const each = [["connected", undefined], ["progress", error.message]];
+  assert.deepEqual(told, [each, each]);
+});
+
+test("subscribe() shows a late viewer when the totals of now were counted", async () => {
+  const { job, open, add, clock } = streamBench();
+  const running = await job();
+  clock.advance(60_000);
+  await add(running, progress("in_progress", 1));
+  clock.advance(60_000);
+  await add(running, line("says no total"));
+
+  const reader = await open(running);
+  const [, snapshot] = await reader.next();
+  await reader.cancel();
+
+  assert.equal(snapshot.data.last_update_timestamp, new Date(1_060_000).toISOString());
+});
+
 test("subscribe() resumes behind the id without a gap and without a repetition", async () => {
   const { job, open, add } = streamBench();
   const running = await job();
@@ -124,7 +154,8 @@ test("subscribe() resumes behind the id without a gap and without a repetition",
   await add(running, progress("completed", 5));
   const rest = await reader.rest();
 
-  assert.deepEqual([opening[0].data.resume, opening.length], ["resumed", 1]);
+  const connected = { type: "connected", job_id: running.id, resume: "resumed" };
+  assert.deepEqual(opening.map(({ data }) => data), [connected]);
   assert.deepEqual(counts(missed), [3, 4]);
   assert.deepEqual(counts(rest), [5]);
 });
@@ -211,6 +242,23 @@ test("subscribe() leaves superseded progress out only for a viewer too far behin
   assert.deepEqual(await seqs(near), [9, 10, 11, 12, 13]);
 });
 
+test("subscribe() leaves out what is superseded by the time that a viewer reads, also where it came in later", async () => {
+  const { job, add, open } = streamBench({ mergeAfter: 100, heartbeatMs: 1e12 });
+  const running = await job();
+  const viewer = await open(running);
+  for (let inserted = 0; inserted < 1_200; inserted += 100) {
+    await add(
+      running,
+      ...Array.from({ length: 100 }, (_, n) => progress("in_progress", inserted + n)),
+    );
+  }
+  await add(running, progress("completed", 1_200));
+  await turns(10); // that is more than is kept for who follows
+  const frames = (await viewer.rest()).map(({ data }) => data);
+
+  assert.deepEqual(frames.map(({ seq }) => seq), [undefined, 1, 1_201]);
+});
+
 test("subscribe() sends a viewer that did not read everything unseen in one chunk", async () => {
   const { job, open, add } = streamBench();
   const running = await job();
@@ -268,6 +316,37 @@ test("an idle viewer gets its first heartbeat within an interval, later ones an 
   ]);
   await reader.cancel();
   assert.equal(clock.waiting, 0);
+});
+
+test("heartbeats do not pile up for a viewer that does not read", async () => {
+  const { job, open, add, clock } = streamBench();
+  const running = await job();
+  const reader = await open(running);
+  await reader.next();
+  const waiting = reader.next();
+
+  for (let beats = 0; beats < 5; beats++) clock.advance(30_000);
+  await add(running, progress("in_progress", 1));
+  await turns(5);
+  const told = [await waiting, await reader.next(), await reader.next()];
+  await reader.cancel();
+
+  assert.deepEqual(told.map(types), [["heartbeat"], ["heartbeat"], ["progress"]]);
+});
+
+test("a viewer that asks for no log lines has progress at once behind them", async () => {
+  const { job, open, add } = streamBench({ heartbeatMs: 1e12 });
+  const running = await job();
+  const reader = await open(running);
+  await reader.next();
+  const waiting = reader.next();
+  await add(running, line("not for this one"));
+  await turns(5);
+
+  await add(running, progress("in_progress", 1));
+
+  assert.deepEqual(counts(await waiting), [1]);
+  await reader.cancel();
 });
 
 test("a busy viewer gets its heartbeats between the progress", async () => {
@@ -479,7 +558,9 @@ test("who comes after a fault follows the job, though somebody is there still wh
 
   assert.deepEqual([types(opening), counts(next)], [["connected", "progress"], [2]]);
   assert.equal((await still.next())[0].data.code, "stream_fault");
-  await Promise.all([still.cancel(), later.cancel()]);
+  await still.cancel();
+  assert.deepEqual([viewers.of(running), viewers.followed], [1, 1]);
+  await later.cancel();
   assert.equal(viewers.size, 0);
 });
 

@@ -160,6 +160,17 @@ export function logContract(
     assert.deepEqual(outcomes, ["exists", "created", "created"]);
   });
 
+  check("create({oneActive}) knows of an end that is written at the same moment", async (log) => {
+    const first = await log.create(newJob(), { oneActive: true });
+
+    const [, after] = await Promise.all([
+      log.append(first.job, () => ({ facts: [progress("failed", 0)] })),
+      log.create(newJob(), { oneActive: true }),
+    ]);
+
+    assert.equal(after.outcome, "created");
+  });
+
   check("create({oneActive}) lets one of many that ask at once through", async (log) => {
     const asked = Array.from({ length: 10 }, () => log.create(newJob(), { oneActive: true }));
 
@@ -503,6 +514,20 @@ export function logContract(
     assert.deepEqual(await log.registeredSyncs(other), [ref("a")]);
   });
 
+  check("append() keeps a producer of which nothing else is told", async (log) => {
+    const { job } = await log.create(newJob());
+    const producer = { ...newProducer("w1", 2), requests: [] };
+    await log.append(job, () => ({ facts: [], producer }));
+    const seen: unknown[] = [];
+
+    await log.append(job, (_, producerOf) => {
+      seen.push(producerOf("w1"));
+      return { facts: [] };
+    });
+
+    assert.deepEqual(seen, [producer]);
+  });
+
   check(
     "append() keeps producers with their job and shows them to the next decision",
     async (log) => {
@@ -601,6 +626,17 @@ export function logContract(
       assert.equal((await log.get(job))?.seq, 8);
     },
   );
+
+  check("trim() takes no more lines than it has to beside superseded progress", async (log) => {
+    const { job } = await log.create(newJob());
+    const facts = [progress("in_progress", 1), line("2"), progress("in_progress", 3), line("4")];
+    await log.append(job, () => ({ facts: [...facts, line("5"), progress("in_progress", 6)] }));
+
+    while (await log.trim(job, { entriesMax: 4 }));
+
+    const { entries } = await log.read(job, { after: 0, limit: 99, logs: "debug" });
+    assert.deepEqual(entries.map(({ seq }) => seq), [1, 4, 5, 6]);
+  });
 
   check("trim({progressMax}) spreads what stays of the superseded progress", async (log) => {
     const { job } = await log.create(newJob());
