@@ -64,6 +64,8 @@ test("linesOf() refuses a line that is too long, also one without an end", async
   await assert.rejects(lines(bodyOf([long, long, "y\n"])), { code: "body-too-large" });
   await assert.rejects(lines(bodyOf([long, long, "y"])), { code: "body-too-large" });
   assert.equal((await lines(bodyOf([long, long, "\n"]))).length, 1);
+  assert.equal((await lines(bodyOf([`${long}${long}\ny\n`]))).length, 2);
+  await assert.rejects(lines(bodyOf([`${long}${long}y\ny\n`])), { code: "body-too-large" });
 });
 
 test("linesOf() copies a long line a few times, however small the chunks are", async () => {
@@ -122,6 +124,23 @@ test("linesOf() puts the deadline off with every line", async () => {
   }, { highWaterMark: 0 });
 
   assert.equal((await lines(steady, clock)).length, 20);
+});
+
+test("the time that a line takes to be stored is not its sender's", async () => {
+  const clock = new FakeClock();
+  const pieces = linesOf(bodyOf(["a\n", "b\n"], false), { clock, idleMs: IDLE_MS });
+  await pieces.next();
+  clock.advance(10 * IDLE_MS);
+
+  const { value } = await pieces.next();
+  const third = pieces.next();
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(IDLE_MS - 1);
+  assert.equal(clock.waiting, 1);
+  clock.advance(1);
+
+  assert.equal(new TextDecoder().decode(value as Uint8Array), "b");
+  await assert.rejects(third, { code: "body-timeout" });
 });
 
 test("a body that is under way when the server stops is given up, and lets go of its signal", async () => {

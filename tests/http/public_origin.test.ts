@@ -58,6 +58,11 @@ test("accepts() takes the names that were given and the public URL's, and any wh
     accepts(origin({ hostname: "0.0.0.0", allowedHosts: ["sync.example"] }), "other.example"),
     false,
   );
+  assert.equal(
+    accepts(origin({ hostname: "nas.lan", allowedHosts: ["sync.example"] }), "nas.lan:8017"),
+    true,
+  );
+  assert.equal(accepts(named, "[2001:db8::1]:8017"), true);
   assert.equal(origin().accepts(request(), PEER), true); // HTTP/1.0 may have no Host
 });
 
@@ -95,6 +100,14 @@ for (
     assert.equal(own.accepts(evil, { remote }), !trusted);
   });
 }
+
+test("of() takes nothing of a proxy that is no origin", () => {
+  const own = origin({ trustedProxies: ["10.0.0.0/8"] });
+  const of = (headers: Record<string, string>) => own.of(request(headers), { remote: "10.0.0.1" });
+
+  assert.equal(of({ Host: "a.example", "X-Forwarded-Proto": "ws" }), "http://a.example");
+  assert.equal(of({ Host: "a.example", "X-Forwarded-Host": "a b" }), "http://127.0.0.1:8017");
+});
 
 test("of() is the public URL's origin wherever there is one", () => {
   const own = origin({ publicUrl: "https://public.example/sync/", trustedProxies: ["10.0.0.0/8"] });

@@ -5,7 +5,11 @@ import { end, WORKER_LOST } from "../../src/jobs/changes.ts";
 import { JobExistsError, OutsideJobs, WORKER_LEASE_MS } from "../../src/jobs/outside_jobs.ts";
 import { NO_STAMP, ProducerFencedError, ProducerOrderError } from "../../src/jobs/producers.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
-import { CounterWentBackError, TooManyTypesError } from "../../src/jobs/worker_totals.ts";
+import {
+  CounterTooLargeError,
+  CounterWentBackError,
+  TooManyTypesError,
+} from "../../src/jobs/worker_totals.ts";
 import { JobEndedError } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import type { ProgressEvent, WorkerEvent } from "../../src/sync/event.ts";
@@ -423,6 +427,73 @@ test("percent is by bytes where they are known, and never goes back", async () =
   assert.equal(await percent(at({ bytes: 700 }, { bytesTotal: 1_000 })), 70);
   assert.equal(await percent(at({}, { bytesTotal: 10_000 })), 70);
   assert.equal((await post(job, [done])).job.progress.percent, 100);
+});
+
+test("percent is 100 only of what is done, never above, and deleting is no part of it", async () => {
+  const { post, job } = await bench();
+  const percent = async (event: WorkerEvent) => (await post(job, [event])).job.progress.percent;
+
+  assert.equal(await percent(at({ deleted: 5_000 }, { total: 10_000 })), 0);
+  assert.equal(await percent(at({ inserted: 9_999 })), 99.9);
+  assert.equal(await percent(at({ updated: 1 })), 100);
+  assert.equal(await percent(at({ skipped: 500 })), 100);
+});
+
+test("nothing is left where all is done, and bytes that are done are left no more", async () => {
+  const { post, job, clock } = await bench();
+  const left = async (event: WorkerEvent) => {
+    clock.advance(4_000);
+    return (await post(job, [event])).job.progress.etaS;
+  };
+
+  await left(at({ inserted: 0 }, { total: 100 }));
+  assert.equal(await left(at({ inserted: 100 })), 0);
+  await left(at({ bytes: 500 }, { bytesTotal: 1_000 }));
+  const half = await left(at({ bytes: 900 })) ?? 0;
+  const all = await left(at({ bytes: 1_000 }));
+
+  assert.deepEqual([half > 0 && half < 4, all], [true, 0], `${half} s`);
+});
+
+test("bytes that were told stay where an event tells none", async () => {
+  const { post, job } = await bench();
+  await post(job, [at({ bytes: 700, warnings: 2 }, { bytesTotal: 1_000 })]);
+
+  const { progress } = (await post(job, [at({ inserted: 1 })])).job;
+
+  assert.deepEqual([progress.bytesDone, progress.warnings, progress.percent], [700, 2, 70]);
+});
+
+test("rates are numbers, whatever the clock does between two events", async () => {
+  const { post, job, clock } = await bench();
+  const rate = async (inserted: number, ms: number) => {
+    clock.set(clock.now() + ms);
+    return (await post(job, [at({ inserted })])).job.progress.ratePerS;
+  };
+
+  const first = await rate(100, 0);
+  const steady = await rate(110, 4_000) ?? NaN;
+  const same = await rate(115, 0) ?? NaN;
+  const back = await rate(115, -2_000) ?? NaN;
+
+  assert.equal(first, undefined, "nobody knows for how long those were counted");
+  assert.ok(steady > 2 && steady < 4, `${steady}`);
+  assert.notEqual(steady, Math.round(steady));
+  assert.ok(same > steady && same < 10, `${same}`);
+  assert.ok(back > 0 && back < 10, `${back}`);
+});
+
+test("counters of several producers that would add up to more than a number holds are refused", async () => {
+  const { post, job } = await bench();
+  const most = Number.MAX_SAFE_INTEGER;
+  await post(job, [at({ inserted: most - 1, encountered: { user: most - 1 } })], { id: "a" });
+
+  for (const counters of [{ inserted: 2 }, { encountered: { user: 2 } }]) {
+    await assert.rejects(post(job, [at(counters)], { id: "b" }), CounterTooLargeError);
+  }
+  const { progress } = (await post(job, [at({ inserted: 1 })], { id: "b" })).job;
+
+  assert.deepEqual([progress.inserted, progress.encountered], [most, { user: most - 1 }]);
 });
 
 test("a worker that counts no entities has no rate", async () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FakeClock } from "../support/fake_clock.ts";
 import { line, newJob, progress } from "../support/log_contract.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { type Seen, streamBench, type StreamReader, turns } from "../support/stream_bench.ts";
 
 /** No heartbeat falls into the tests: it would have to be read too. */
@@ -109,6 +111,40 @@ test("an end that is written while what was before is read reaches who follows",
   const frames = await viewer.rest();
 
   assert.deepEqual(frames.map(({ data }) => data.status), ["in_progress", "completed"]);
+});
+
+test("who is behind by nothing that he asks for has what comes next at once", async () => {
+  const { job, open, add } = streamBench(OPTIONS);
+  const running = await job();
+  await add(running, progress("in_progress", 1), line("x"), line("y"));
+  const viewer = await open(running, `${running.epoch}-1`);
+  await viewer.next();
+  const waiting = viewer.next();
+  await turns(5);
+
+  await add(running, progress("in_progress", 2));
+
+  assert.deepEqual((await waiting).map(({ data }) => data.seq), [4]);
+  await viewer.cancel();
+});
+
+test("a replay of a job that has been made anew tells nothing of the new one", async () => {
+  const store = new MemoryLog(new FakeClock());
+  const { open, viewers } = streamBench({ ...OPTIONS, store });
+  const wanted = newJob();
+  await store.create(wanted);
+  await store.append(wanted, () => ({ facts: [progress("in_progress", 1)] }));
+  const viewer = await open((await store.get(wanted))!, "0");
+  await viewer.next();
+
+  await store.remove(wanted);
+  await store.create(wanted);
+  await store.append(wanted, () => ({ facts: [progress("in_progress", 5)] }));
+  const [frame] = await viewer.next();
+  await assert.rejects(viewer.next());
+
+  assert.equal(frame.data.code, "job_deleted");
+  assert.equal(viewers.size, 0);
 });
 
 test("a job that is removed and created again is told as removed to those who follow the first", async () => {

@@ -190,6 +190,19 @@ test("subscribe() tells a gap with what was asked for and what is left, and a fr
   await reader.cancel();
 });
 
+test("subscribe() tells a gap of a job that has said nothing yet, of which nothing is to be had", async () => {
+  const { job, open, add } = streamBench();
+  const running = await job();
+
+  const reader = await open(running, "another-7");
+  const [connected, ...more] = await reader.next();
+  await add(running, progress("completed", 1));
+
+  const { resume, requested, first_available } = connected.data;
+  assert.deepEqual([resume, requested, first_available], ["gap", "another-7", null]);
+  assert.deepEqual([more, counts(await reader.rest())], [[], [1]]);
+});
+
 test("subscribe() is over where the cursor stands at the end", async () => {
   const { job, viewers, log, add } = streamBench();
   const over = await job();
@@ -224,7 +237,7 @@ test("subscribe({logs}) adds log lines of that level, each once, and nobody else
 });
 
 test("subscribe() leaves superseded progress out only for a viewer too far behind", async () => {
-  const { job, open, add } = streamBench({ mergeAfter: 5 });
+  const { job, open, add, viewers } = streamBench({ mergeAfter: 5 });
   const running = await job();
   await add(running, progress("in_progress", 1));
   for (let n = 2; n <= 7; n++) await add(running, progress("in_progress", n), line(`line ${n}`));
@@ -238,8 +251,10 @@ test("subscribe() leaves superseded progress out only for a viewer too far behin
     return frames.map(({ data }) => data.seq);
   };
 
-  assert.deepEqual(await seqs(far), [3, 5, 7, 9, 11, 12, 13]);
   assert.deepEqual(await seqs(near), [9, 10, 11, 12, 13]);
+  assert.equal(viewers.totals.merged, 0);
+  assert.deepEqual(await seqs(far), [3, 5, 7, 9, 11, 12, 13]);
+  assert.equal(viewers.totals.merged, 1);
 });
 
 test("subscribe() leaves out what is superseded by the time that a viewer reads, also where it came in later", async () => {
@@ -454,6 +469,47 @@ test("heartbeats tell that a job is stalled until its source says something", as
   assert.deepEqual(silent[0], { type: "heartbeat" });
   assert.deepEqual(moved, { type: "heartbeat" });
   await reader.cancel();
+});
+
+test("heartbeats do not tell that a job is stalled which is over, to who has not read of it yet", async () => {
+  const { job, open, add, clock } = streamBench({ heartbeatMs: 30_000, stallAfterMs: 60_000 });
+  const over = await job({ createdAtMs: clock.now() });
+  const reader = await open(over);
+  await reader.next();
+  await add(over, progress("completed", 1));
+  await turns(5);
+
+  clock.advance(300_000);
+  const frames = await reader.rest();
+
+  assert.deepEqual(frames.map(({ data }) => [data.type, data.stalled]), [
+    ["heartbeat", undefined],
+    ["progress", undefined],
+  ]);
+});
+
+test("a line that comes while the last ones are looked for is told once", async () => {
+  const { job, log, viewers, add } = streamBench({ heartbeatMs: 1e12 });
+  const running = await job();
+  await add(running, progress("in_progress", 7), line("1"), line("2"));
+  const now = await log.get(running);
+  const before = log.beforeLastLogs.bind(log);
+  log.beforeLastLogs = async (...query) => {
+    const seq = await before(...query);
+    await add(running, line("3"));
+    await turns(5);
+    return seq;
+  };
+
+  const stream = now && await viewers.subscribe(now, { cursor: undefined, logs: "info", tail: 9 });
+  assert.ok(stream);
+  const reader = new StreamReader(stream);
+  const [, ...opening] = await reader.next();
+  const next = await reader.next();
+  await reader.cancel();
+
+  const words = (frames: Seen[]) => frames.map(({ data }) => data.message ?? data.inserted);
+  assert.deepEqual([words(opening), words(next)], [["1", "2", 7], ["3"]]);
 });
 
 test("with a tail the last log lines come before the totals of now, and ids only go up", async () => {
