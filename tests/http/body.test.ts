@@ -131,8 +131,9 @@ test("the time that a line takes to be stored is not its sender's", async () => 
   const pieces = linesOf(bodyOf(["a\n", "b\n"], false), { clock, idleMs: IDLE_MS });
   await pieces.next();
   clock.advance(10 * IDLE_MS);
-
   const { value } = await pieces.next();
+  clock.advance(10 * IDLE_MS);
+
   const third = pieces.next();
   await new Promise((resolve) => setImmediate(resolve));
   clock.advance(IDLE_MS - 1);

@@ -148,6 +148,7 @@ test("jobs/subscribe tells that a job is gone to whoever may know of it, and to 
     await follow(server, `?ticket=${await ticket({ for: "sync" })}&job=${gone}`, {}),
     await follow(server, `?ticket=${await ticket({ for: "job" })}&job=${gone}`, {}),
     await follow(server, `?job=${kept}`),
+    await follow(server, `?ticket=${await ticket({ for: "job" })}`, {}),
   ];
   for (const stream of [all, tenant, one, ...blind]) await stream.until(complete);
 
@@ -162,7 +163,7 @@ test("jobs/subscribe tells that a job is gone to whoever may know of it, and to 
     method: "POST",
     headers: { Authorization: `Bearer ${server.key()}` },
   });
-  for (const stream of [blind[0], blind[1], blind[4]]) {
+  for (const stream of [blind[0], blind[1], blind[4], blind[5]]) {
     await stream.until((data) => data.job_id === kept && data.status === "cancelling");
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import type { Scope } from "../../src/auth/scopes.ts";
-import { serverRecords } from "../support/server_log.ts";
+import { serverLog, serverRecords } from "../support/server_log.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
@@ -26,6 +26,23 @@ async function ended(server: TestServer): Promise<string> {
 
 const asking = (server: TestServer, scopes: Scope[]) => ({
   headers: { Authorization: `Bearer ${server.key(scopes)}` },
+});
+
+test("requests that come all the time are told at the level debug, unless they fail", async (t) => {
+  const server = await testServer(t);
+  const post = async (path: string, body: object) =>
+    await (await server.ask(path, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { Authorization: `Bearer ${server.key()}`, "Content-Type": "application/json" },
+    })).json();
+  const { id } = await post("/v1/sync/job", {});
+  const lines = await serverLog(t, "http");
+
+  for (const type of ["progress", "nonsense"]) await post(`/v1/sync/job/${id}/events`, { type });
+
+  const path = `/v1/sync/job/${id}/events`;
+  assert.deepEqual(lines, [`debug: POST ${path} 200`, `info: POST ${path} 400`]);
 });
 
 test("GET /metrics tells of streams, jobs, requests and the log to a key of the scope metrics", async (t) => {

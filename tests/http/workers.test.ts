@@ -508,6 +508,123 @@ test("a key with the scope tenants acts for any tenant, by header or by field", 
   assert.equal(without.created.type, "/problems/forbidden");
 });
 
+test("NDJSON is kept up to the end, behind which nothing may follow", async (t) => {
+  const server = await testServer(t);
+  const { post, job } = await worker(server);
+  const events = [
+    { type: "progress", inserted: 3 },
+    { type: "end", status: "completed" },
+    { type: "log", message: "too late" },
+  ];
+
+  const refused = await post(events.map((event) => JSON.stringify(event)).join("\n"));
+
+  assert.deepEqual([refused.status, refused.accepted, refused.last_seq], [409, 2, 2]);
+  assert.equal((await job()).status, "completed");
+});
+
+test("a numbered request of several commits is taken whole, and once", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const stamp = { "Producer-Id": "w", "Producer-Seq": "0" };
+  const lines = Array.from({ length: 2_500 }, (_, n) => `{"type":"log","message":"${n}"}`);
+
+  const first = await post(lines.join("\n"), stamp);
+  const again = await post(lines.join("\n"), stamp);
+
+  assert.deepEqual([first.first_seq, first.last_seq], [1, 2_500]);
+  assert.equal(again.last_seq, 2_500);
+});
+
+test("a worker is told whether somebody watches, and posts more often then", async (t) => {
+  const server = await testServer(t);
+  const { post, path } = await worker(server);
+  const told = async () => {
+    const { viewers, interval_ms } = await post({ type: "progress" });
+    return [viewers, interval_ms];
+  };
+
+  const before = await told();
+  const stream = await server.ask(`${path}/subscribe`);
+  const during = await told();
+  await stream.body?.cancel();
+
+  assert.deepEqual([before, during], [[0, 5_000], [1, 250]]);
+});
+
+test("a worker that ends its job as cancelled is told so, also the second time", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const stamp = { "Producer-Id": "w", "Producer-Seq": "0" };
+  const end = { type: "end", status: "cancelled" };
+
+  const answers = [await post(end, stamp), await post(end, stamp)];
+
+  assert.deepEqual(
+    answers.map(({ status, cancel_requested }) => [status, cancel_requested]),
+    [["cancelled", true], ["cancelled", true]],
+  );
+});
+
+test("what is no event at all is refused as the value that it is", async (t) => {
+  const server = await testServer(t);
+  const { path, send } = await worker(server);
+
+  const { status, detail, errors } = await send(`${path}/events`, 5 as unknown as Json);
+
+  assert.deepEqual([status, errors[0].pointer], [400, ""]);
+  assert.match(detail, /^the value: /);
+});
+
+test("log lines that are too long for one page are on the next ones", async (t) => {
+  const server = await testServer(t);
+  const { post, path } = await worker(server);
+  await post(Array.from({ length: 12 }, () => ({ type: "log", message: "x".repeat(60_000) })));
+  const seqs: number[] = [];
+  let pages = 0;
+
+  for (let after: string | null = "0"; after !== null; pages++) {
+    const page: Json = await (await server.ask(`${path}/logs?after=${after}`)).json();
+    seqs.push(...(page.items as Json[]).map(({ seq }) => seq as number));
+    after = page.next_cursor as string | null;
+  }
+
+  assert.deepEqual(seqs, Array.from({ length: 12 }, (_, n) => n + 1));
+  assert.ok(pages > 1);
+});
+
+test("log lines for people hold nothing that a terminal or a browser would act on", async (t) => {
+  const server = await testServer(t);
+  const { post, path } = await worker(server);
+  await post({ type: "log", source: "a\u001b[2Jb", message: "<script>" });
+
+  const headers = { Authorization: `Bearer ${server.key()}`, Accept: "text/html,*/*;q=0.8" };
+  const answer = await server.ask(`${path}/logs`, { headers });
+
+  assert.equal(answer.headers.get("Content-Type"), "text/plain; charset=utf-8");
+  assert.match(await answer.text(), /Z info {4}\[a\[2Jb\] <script>\n$/);
+});
+
+test("the kind of a body is the same in capital letters and with its charset", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const type = { "Content-Type": "Application/X-NDJSON; charset=utf-8" };
+
+  const { last_seq } = await post('{"type":"log","message":"x"}', type);
+
+  assert.equal(last_seq, 1);
+});
+
+test("events of one request that name different epochs of their producer are refused", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const event = { type: "progress", producer_id: "w" };
+
+  const { status, errors } = await post([event, { ...event, producer_epoch: 1 }]);
+
+  assert.deepEqual([status, errors[0].pointer], [400, "/1/producer_id"]);
+});
+
 test("the last 0 log lines are none, as JSON, NDJSON and text", async (t) => {
   const server = await testServer(t);
   const { post, path } = await worker(server);
@@ -547,6 +664,8 @@ test("log lines are answered as JSON, NDJSON and text, by range and level", asyn
   assert.deepEqual(await seqs("?limit=1&after=1"), [[3], "3"]);
   assert.deepEqual(await seqs("?after=1&until=3"), [[3], null]);
   assert.deepEqual(await seqs("?tail=2"), [[3, 4], null]);
+  assert.deepEqual(await seqs("?tail=2&after=3"), [[4], null]);
+  assert.deepEqual(await seqs("?until=1&limit=1"), [[1], null]);
   assert.deepEqual((await (await get("")).json()).items[0].fields, { n: 1 });
   const ndjson = (await (await get("", "application/x-ndjson")).text()).trim().split("\n");
   assert.deepEqual(ndjson.map((line) => JSON.parse(line).message), [
