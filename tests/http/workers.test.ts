@@ -517,7 +517,7 @@ test("NDJSON is kept up to the end, behind which nothing may follow", async (t) 
     { type: "log", message: "too late" },
   ];
 
-  const refused = await post(events.map((event) => JSON.stringify(event)).join("\n"));
+  const refused = await post(events.map((event) => `${JSON.stringify(event)}\n`).join(""));
 
   assert.deepEqual([refused.status, refused.accepted, refused.last_seq], [409, 2, 2]);
   assert.equal((await job()).status, "completed");

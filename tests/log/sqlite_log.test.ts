@@ -141,6 +141,30 @@ test("SqliteLog fails every append of a commit that the database refuses, and go
   await log.close();
 });
 
+test("SqliteLog knows nothing of a job whose commit the database refuses", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  const other = new DatabaseSync(file);
+  t.after(() => other.close());
+  other.exec(
+    "CREATE TRIGGER refuse BEFORE INSERT ON entries BEGIN SELECT raise(ABORT, 'no room'); END",
+  );
+  const asked = newJob();
+
+  const results = await Promise.allSettled([
+    log.create(asked),
+    log.append(job, () => ({ facts: [line("refused")] })),
+  ]);
+  const known = await log.get(asked);
+  other.exec("DROP TRIGGER refuse");
+  const { outcome } = await log.create(asked);
+  const { lastSeq } = await log.append(asked, () => ({ facts: [line("x")] }));
+
+  assert.deepEqual(results.map(({ status }) => status), ["rejected", "rejected"]);
+  assert.deepEqual([known, outcome, lastSeq], [undefined, "created", 1]);
+});
+
 test("SqliteLog stops a read behind about 256 KiB and says that there is more", async (t) => {
   const { log } = opened(t);
   const { job } = await log.create(newJob());

@@ -160,6 +160,17 @@ export function logContract(
     assert.deepEqual(outcomes, ["exists", "created", "created"]);
   });
 
+  check("create({oneActive}) of an id that is known is that job, whatever runs", async (log) => {
+    const asked = newJob();
+    await log.create(asked);
+    await log.append(asked, () => ({ facts: [progress("failed", 0)] }));
+    await log.create(newJob(), { oneActive: true });
+
+    const { outcome, job } = await log.create(asked, { oneActive: true });
+
+    assert.deepEqual([outcome, job.id, job.status], ["exists", asked.id, "failed"]);
+  });
+
   check("create({oneActive}) knows of an end that is written at the same moment", async (log) => {
     const first = await log.create(newJob(), { oneActive: true });
 

@@ -11,7 +11,7 @@ import {
   WAITING_MAX,
 } from "../../../src/jobs/notify/delivery_store.ts";
 import { Lane } from "../../../src/jobs/notify/lane.ts";
-import type { Message } from "../../../src/jobs/notify/message.ts";
+import type { Message, MessageKind } from "../../../src/jobs/notify/message.ts";
 import { loggerOf } from "../../../src/logger.ts";
 import { newJobId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -670,8 +670,8 @@ test("what a reader of the queue's file kept in its WAL is gone a minute after h
   assert.deepEqual([kept, holds(), clock.waiting], [true, false, 0]);
 });
 
-/** A store with the target `ops`, and messages for it. */
-function storeBench(t: Cleanup) {
+/** A store with targets of those names, and messages for them. */
+function storeBench(t: Cleanup, names: readonly string[] = ["ops"]) {
   const { path, remove } = tempDirectory();
   const clock = new FakeClock();
   const file = `${path}/notify.db`;
@@ -680,13 +680,15 @@ function storeBench(t: Cleanup) {
     store.close();
     remove();
   });
-  const targets = targetsOf([{ name: "ops", type: "slack", url: "http://127.0.0.1:1" }]);
+  const targets = targetsOf(
+    names.map((name) => ({ name, type: "slack", url: "http://127.0.0.1:1" })),
+  );
   store.setTargets(targets);
-  const add = () => {
-    const id = newJobId();
-    const occasion = { kind: "failed", tenant: TENANT, subject: id, occasion: 0 } as const;
+  let told = 0;
+  const tell = (kind: MessageKind, id = newJobId()) => {
+    const occasion = { kind, tenant: TENANT, subject: id, occasion: told++ };
     const message: Message = {
-      kind: "failed",
+      kind,
       atMs: clock.now(),
       tenant: TENANT,
       sync: null,
@@ -695,7 +697,7 @@ function storeBench(t: Cleanup) {
     };
     return { id, givenUp: store.add(occasion, message, targets) };
   };
-  return { clock, store, add, path: file };
+  return { clock, store, add: () => tell("failed"), tell, path: file };
 }
 
 test("occurred() throws what the queue says, so that it is told again", async (t) => {
@@ -770,6 +772,55 @@ test("next() looks at the messages of a message's job, not at all that wait for 
   assert.deepEqual(plan.map(({ detail }) => detail).filter((text) => /before/.test(String(text))), [
     "SEARCH before USING INDEX deliveries_of_job (tenant=? AND job=? AND pk<?)",
   ]);
+});
+
+test("what waits for one target holds nothing up for another, also of the same job", (t) => {
+  const { store, tell } = storeBench(t, ["ops", "down"]);
+  const { id } = tell("started");
+  store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200", true);
+  tell("failed", id);
+
+  assert.deepEqual([store.next("ops")?.kind, store.next("down")?.kind], ["failed", "started"]);
+});
+
+test("what is due goes before what is not, however often it was tried", (t) => {
+  const { clock, store, add } = storeBench(t);
+  const [often, once] = [add(), add()];
+  const pks = store.list({ limit: 2 }).items.map(({ job }) => job);
+  assert.deepEqual(pks, [once.id, often.id]);
+  for (let tries = 1; tries <= 3; tries++) store.tried(1, "HTTP 500", clock.now());
+  store.tried(2, "HTTP 500", clock.now() + 1);
+
+  const first = store.next("ops")?.job;
+  clock.advance(1);
+
+  assert.deepEqual([first, store.next("ops")?.job], [often.id, once.id]);
+});
+
+test("a job is silent as far as what was told of it last", (t) => {
+  const { store, tell } = storeBench(t);
+  const { id } = tell("started");
+  const silent: unknown[] = [store.silenceOf({ tenant: TENANT, id })];
+
+  for (const kind of ["stalled", "recovered", "stalled", "failed"] as const) {
+    tell(kind, id);
+    silent.push(store.silenceOf({ tenant: TENANT, id }));
+  }
+
+  assert.deepEqual(silent, [undefined, 1, undefined, 3, 3]);
+});
+
+test("wipe() leaves nothing of a job, though another was forgotten of which nothing was known", (t) => {
+  const { store, add, path } = storeBench(t);
+  const { id } = add();
+  const holds = () => [path, `${path}-wal`].some((file) => readFileSync(file).includes(id));
+  const before = holds();
+
+  store.forget({ tenant: TENANT, id });
+  store.forget({ tenant: TENANT, id: newJobId() });
+  const wiped = store.wipe();
+
+  assert.deepEqual([before, wiped, holds()], [true, true, false]);
 });
 
 test("no more than a thousand wait for a target: the oldest are given up", (t) => {
