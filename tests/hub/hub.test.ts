@@ -52,6 +52,29 @@ test("who is called off twice takes nobody else's wake-ups", () => {
   assert.deepEqual([woken, hub.size], [1, 0]);
 });
 
+test("an end is told once, whatever is asked of the job after it", async () => {
+  const hub = new Hub();
+  const clock = new FakeClock();
+  const ends: unknown[] = [];
+  const log = new PublishedLog(
+    new MemoryLog(clock),
+    hub,
+    clock,
+    (job, requestId) => ends.push([job.status, requestId]),
+  );
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [progress("in_progress", 1)] }), { requestId: "first" });
+  await log.append(job, () => ({ facts: [progress("failed", 1)] }), { requestId: "last" });
+  await turns(3);
+  let woken = 0;
+  hub.listen(keyText(job), () => woken++);
+
+  await log.append(job, () => ({ facts: [] }), { requestId: "late" });
+  await turns(3);
+
+  assert.deepEqual([ends, woken], [[["failed", "last"]], 0]);
+});
+
 test("who listens to a job is told when what wakes it was committed, not when it is woken", async () => {
   const hub = new Hub();
   const clock = new FakeClock();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Admission, NO_LIMITS } from "../../src/stream/admission.ts";
 import type { JobId, TenantId } from "../../src/sync/ids.ts";
 import { progress } from "../support/log_contract.ts";
-import { streamBench } from "../support/stream_bench.ts";
+import { streamBench, type StreamReader } from "../support/stream_bench.ts";
 
 const applicant = (tenant: string, id = "a", key = "k") => {
   const job = { tenant: tenant as TenantId, id: id as JobId };
@@ -90,6 +90,27 @@ test("a viewer without a place is asked to come back, and another tenant's is le
   assert.equal((await back.next())[0].data.type, "connected");
   await Promise.all([back.cancel(), other.cancel()]);
   assert.equal(viewers.size, 0);
+});
+
+test("streams of one job and of many count for the key that opens them", async () => {
+  const { job, open, openJobs, viewers } = streamBench({ limits: { ...NO_LIMITS, key: 2 } });
+  const running = await job();
+  const right = (holder: string) => ({ name: holder, holder, lapsed: () => undefined });
+  const types = async (reader: StreamReader) => (await reader.next()).map(({ data }) => data.type);
+  const readers = [
+    await open(running, undefined, undefined, right("a")),
+    openJobs({ right: right("a") }),
+    await open(running, undefined, undefined, right("a")),
+    openJobs({ right: right("a") }),
+    await open(running, undefined, undefined, right("b")),
+  ];
+
+  const told = await Promise.all(readers.map(types));
+
+  const [inside, away] = [["connected"], ["heartbeat"]];
+  assert.deepEqual(told, [inside, inside, away, away, inside]);
+  assert.deepEqual(viewers.totals.refused, { key: 2 });
+  for (const place of [0, 1, 4]) await readers[place].cancel();
 });
 
 test("a viewer whose opening cannot be read gives its place back", async () => {

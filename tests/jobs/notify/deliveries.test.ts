@@ -83,24 +83,26 @@ test("a delivery that fails is tried again after a growing wait, under the same 
   assert.equal(notifications.list({ limit: 1 }).items[0].tries, 4);
 });
 
-test("a target that has taken something is asked again as soon as at first", async (t) => {
-  const { to, clock, start } = await bench(t, [500, 500, 200, 500]);
-  const { run, tried, done } = await start();
-  await run(jobOf("docs"), FAILED);
-  await tried(1);
-  clock.advance(5_000);
-  await tried(2);
-  clock.advance(10_000);
-  await done(1);
-  await run(jobOf("mail"), FAILED);
-  await tried(4);
+for (const [how, status] of [["taken", 200], ["refused", 400]] as const) {
+  test(`a target that has ${how} something is asked again as soon as at first`, async (t) => {
+    const { to, clock, start } = await bench(t, [500, 500, status, 500]);
+    const { run, tried, done } = await start();
+    await run(jobOf("docs"), FAILED);
+    await tried(1);
+    clock.advance(5_000);
+    await tried(2);
+    clock.advance(10_000);
+    await done(1);
+    await run(jobOf("mail"), FAILED);
+    await tried(4);
 
-  clock.advance(5_000);
-  await to.until(5);
-  await done(2);
+    clock.advance(5_000);
+    await to.until(5);
+    await done(2);
 
-  assert.equal(to.taken.length, 5);
-});
+    assert.equal(to.taken.length, 5);
+  });
+}
 
 test("Retry-After is waited for, in seconds and as a date, by all that goes to that target", async (t) => {
   const { to, clock, start } = await bench(t);
@@ -312,6 +314,44 @@ test("a message over which the target fails stands in no other's way, but for it
     "started delivered HTTP 200",
     "failed delivered HTTP 200",
   ]);
+});
+
+test("a message over which the target fails is tried less and less, though others are taken", async (t) => {
+  const { to, clock, start } = await bench(t);
+  const poison = newJobId();
+  to.answer = ({ body }, response) => {
+    response.statusCode = body.includes(poison) ? 500 : 200;
+    response.end();
+  };
+  const { run, tried, done } = await start();
+  await run(jobOf("docs", { id: poison }), FAILED);
+  await tried(1);
+  clock.advance(5_000);
+  await tried(2);
+  await run(jobOf("mail"), FAILED);
+  await turns(); // it is queued
+  clock.advance(10_000);
+  await done(1);
+  await tried(4);
+
+  clock.advance(19_999);
+  await turns();
+  const early = to.taken.length;
+  clock.advance(1);
+  await tried(5);
+
+  assert.deepEqual([early, to.taken.length], [4, 5]);
+});
+
+test("a stop leaves no timer behind of a target that rests", async (t) => {
+  const { clock, start } = await bench(t, [500]);
+  const { run, tried, stop } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+
+  await stop();
+
+  assert.equal(clock.waiting, 0);
 });
 
 test("a check is pinged in the order in which things happened, also after it was down", async (t) => {
