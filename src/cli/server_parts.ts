@@ -118,9 +118,9 @@ export async function openJobs(
     syncs,
     clock,
     openMax: options.jobsPerTenant || Infinity,
-    onRefused: () => dispatcher.refused(),
+    onRefused: () => dispatcher.leases.refused(),
   });
-  const unheard = (sync: ConfiguredSync) => dispatcher.unheard(sync);
+  const unheard = (sync: ConfiguredSync) => dispatcher.leases.unheard(sync);
   const bridges = new Bridges({ outside, log, clock, onFault, unheard });
   if (options.resident) bridges.replace(options.syncs);
   opened.push(() => bridges.stop());

@@ -446,7 +446,7 @@ test("a worker that was refused has his time, also where no sweep met his lease 
     log,
     clock,
     syncs: new Syncs([], []),
-    onRefused: () => dispatcher.refused(),
+    onRefused: () => dispatcher.leases.refused(),
   });
   const { job } = await outside.create({ tenant: TENANT, leaseMs: 20_000 });
   const { append } = log;
@@ -490,7 +490,7 @@ test("a sync that nobody hears of loses no job, and then its workers have their 
     return await Promise.all(jobs.map(async (job) => (await log.get(job))?.status));
   };
 
-  const heard = dispatcher.unheard({ tenant: TENANT, ...at("feed") });
+  const heard = dispatcher.leases.unheard({ tenant: TENANT, ...at("feed") });
   await dispatcher.cancel(jobs[2]);
   const during = await pass(300);
   heard();

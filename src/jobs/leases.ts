@@ -1,0 +1,174 @@
+/** The leases of jobs whose work is done elsewhere: who lets his run out has lost his job. */
+import type { Clock } from "../clock.ts";
+import {
+  type Decide,
+  type EventLog,
+  type LapsedPage,
+  StorageFaultError,
+  StorageFullError,
+} from "../log/event_log.ts";
+import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
+import type { Job } from "../sync/job.ts";
+import { giveUp, renew } from "./changes.ts";
+
+/** How often leases are looked at, in milliseconds. */
+const SWEEP_MS = 1_000;
+/** A sweep that comes so late follows a time without a server, in milliseconds. */
+const LATE_MS = 1_000;
+/**
+ * What a worker gets after a time without a server, or all of its lease where that is shorter: it
+ * could not reach anyone.
+ */
+const RETURN_MS = 60_000;
+
+export interface LeasesOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  /** How long a worker that was asked to stop may take to do so. */
+  readonly cancelGraceMs: number;
+  readonly onFault: (cause: unknown) => void;
+  /** Whether the job runs in this process: it is not lost then, whatever its lease. */
+  readonly isRunning: (key: JobKey) => boolean;
+}
+
+/** A time in which workers could not be heard. */
+interface Away {
+  readonly awayMs: number;
+  /** What those get at most after it who are to stop; none where their ends were heard. */
+  readonly graceMs?: number;
+}
+
+/** Which sync. */
+interface SyncKey {
+  readonly tenant: TenantId;
+  readonly id: SyncId;
+}
+
+/** From when on nobody hears of a sync's jobs, by the clock that only goes forward. */
+interface Unheard extends SyncKey {
+  readonly sinceMs: number;
+}
+
+/** Looks at them every second from `open` to `stop`. */
+export class Leases {
+  readonly #options: LeasesOptions;
+  readonly #unheard = new Set<Unheard>();
+  #callOffSweep: (() => void) | undefined;
+  /** Since the last sweep the disk has refused who wanted to renew a lease. */
+  #refused = false;
+  #stopped = false;
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+  }
+
+  /** Workers are not to blame for the time without a server: their leases go on from now. */
+  async open(): Promise<void> {
+    const { clock, cancelGraceMs } = this.#options;
+    await this.#awaitBack(clock.now(), { awayMs: RETURN_MS, graceMs: cancelGraceMs });
+    this.#sweepLater();
+  }
+
+  /** No job is lost any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#callOffSweep?.();
+  }
+
+  /**
+   * Loses no job of the sync from now on, as nobody could hear of one, until the answer is called;
+   * then they have their time to come back.
+   */
+  unheard({ tenant, id }: SyncKey): () => void {
+    const { clock, onFault } = this.#options;
+    const span: Unheard = { tenant, id, sinceMs: clock.monotonic() };
+    this.#unheard.add(span);
+    return () => {
+      const awayMs = clock.monotonic() - span.sinceMs;
+      const back = this.#stopped || this.#awaitBack(clock.now(), { awayMs, of: span });
+      Promise.resolve(back).catch(onFault).finally(() => this.#unheard.delete(span));
+    };
+  }
+
+  /** Says that there was no room for what a worker said: he has his time to come back. */
+  refused(): void {
+    this.#refused = true;
+  }
+
+  #sweepLater(): void {
+    const { clock, cancelGraceMs } = this.#options;
+    const dueMs = clock.now() + SWEEP_MS;
+    this.#callOffSweep = clock.after(SWEEP_MS, () => {
+      const now = clock.now();
+      // The machine slept, the process was halted, or the clock was set.
+      const lateMs = now - dueMs >= LATE_MS ? now - dueMs : 0;
+      const awayMs = this.#refused ? RETURN_MS : lateMs;
+      // On a full disk ends are heard.
+      const graceMs = lateMs > 0 ? cancelGraceMs : 0;
+      this.#refused = false;
+      const swept = awayMs > 0 ? this.#awaitBack(now, { awayMs, graceMs }) : this.#giveUp(now);
+      swept.catch((cause) => {
+        if (!(cause instanceof StorageFullError)) this.#options.onFault(cause); // who appends tells
+      }).finally(() => {
+        if (!this.#stopped) this.#sweepLater();
+      });
+    });
+  }
+
+  /** Ends whose lease has run out, but for those of whom nobody could hear. */
+  #giveUp(nowMs: number): Promise<void> {
+    return this.#sweep(nowMs, (job, producerOf) => {
+      const span = [...this.#unheard].find((span) => isOf(job, span));
+      if (!span) return giveUp(nowMs)(job, producerOf);
+      const awayMs = this.#options.clock.monotonic() - span.sinceMs;
+      return comeBack(nowMs, { awayMs: Math.max(SWEEP_MS, awayMs) })(job, producerOf);
+    });
+  }
+
+  /** Gives workers their time to come back, those of one sync or all. */
+  #awaitBack(nowMs: number, { of, ...away }: Away & { readonly of?: Unheard }): Promise<void> {
+    const decide = comeBack(nowMs, away);
+    return this.#sweep(nowMs + Math.min(away.awayMs, RETURN_MS), (job, producerOf) => {
+      return of && !isOf(job, of) ? { facts: [] } : decide(job, producerOf);
+    });
+  }
+
+  /**
+   * Does that to every job whose lease ends before, a page of them in one commit. On a full disk only
+   * to those that are being cancelled: the workers of the others may have been refused.
+   */
+  async #sweep(beforeMs: number, decide: Decide): Promise<void> {
+    const { log, isRunning } = this.#options;
+    const change = async (key: JobKey) => {
+      try {
+        await log.append(key, decide);
+      } catch (cause) {
+        const full = cause instanceof StorageFullError;
+        this.#refused ||= full || cause instanceof StorageFaultError;
+        if (!full) throw cause;
+        if ((await log.get(key))?.status !== "cancelling") return;
+        await log.append(key, decide, { urgent: true });
+      }
+    };
+    for (let after: number | null = 0; after !== null;) {
+      const { items, next }: LapsedPage = await log.lapsed(beforeMs, after);
+      // A machine that slept wakes up with lapsed leases of jobs that are running here.
+      await Promise.all(items.filter((key) => !isRunning(key)).map(change));
+      after = next;
+    }
+  }
+}
+
+/** A worker's lease goes on for as long as he could not be heard, up to all of it and RETURN_MS. */
+function comeBack(nowMs: number, { awayMs, graceMs = 0 }: Away): Decide {
+  return (job, producerOf) => {
+    const mostMs = job.status === "cancelling" ? graceMs : job.leaseMs;
+    if (job.leaseMs === null || !mostMs) return giveUp(nowMs)(job, producerOf);
+    const untilMs = nowMs + Math.min(mostMs, awayMs, RETURN_MS);
+    return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
+  };
+}
+
+function isOf({ tenant, sync }: Job, of: Unheard): boolean {
+  return tenant === of.tenant && sync?.id === of.id;
+}
