@@ -6,6 +6,7 @@ import { DEFAULT_TENANT } from "../sync/ids.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { nearest } from "./nearest.ts";
+import { print, printError } from "./output.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -22,6 +23,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
     .description("tail -f for sync jobs: see live what a running sync is doing.")
     .version(VERSION)
     .exitOverride()
+    .configureOutput({ writeOut: (text) => void print(text), writeErr: printError })
     .addHelpText(
       "after",
       "\nStart with `demo`: it runs a real sync and shows where to watch it.\n" +

@@ -11,7 +11,7 @@ import type { Flags } from "./flags.ts";
 import { faultOf } from "./health.ts";
 import { scopesFrom, tenantFrom } from "./keys.ts";
 import { SIGN_IN_FILE } from "./open_auth.ts";
-import { print, printError, printJson } from "./output.ts";
+import { print, printed, printError, printJson } from "./output.ts";
 import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
 
@@ -43,6 +43,7 @@ export async function link(flags: Flags): Promise<number> {
     if (flags.json) {
       printJson({ url, expires_in_s: LINK_MS / 1000 });
     } else print(`${url}\n`);
+    await printed();
     printError(`It signs one browser in, once, within ${LINK_MS / 60_000} minutes.\n`);
     return ExitCode.ok;
   } finally {

@@ -59,6 +59,19 @@ test("keys create revokes a key that could not be printed, and says of none to k
   assert.equal(typeof JSON.parse(stdout).revoked_at, "string");
 });
 
+test("of help, the version and a link that cannot be printed nothing else is said", async (t) => {
+  const { data } = await startProgram(t, { args: ["serve"], data: temp(t) });
+
+  for (const args of [["--help"], ["keys", "create", "--help"], ["--version"], ["link"]]) {
+    const { code, stderr } = await startProgram.toEnd(t, {
+      command: full(">"),
+      args: args.includes("link") ? [...args, "--data", data] : args,
+    });
+
+    assert.deepEqual([args[0], code, stderr], [args[0], 1, NO_ROOM]);
+  }
+});
+
 test("a command that cannot write its words does what it was asked for", async (t) => {
   const { code, stdout } = await startProgram.toEnd(t, {
     command: full("2>"),
