@@ -7,17 +7,6 @@ import { clean } from "../sync/clean.ts";
 import { print, printError, printJson } from "./output.ts";
 import { countsText, shareOf, summaryText } from "./words.ts";
 
-/** What cli-progress, which ships no types, gives a format function. */
-interface BarChars {
-  readonly barCompleteString: string;
-  readonly barIncompleteString: string;
-}
-interface BarState {
-  /** 0 to 1. */
-  readonly progress: number;
-  readonly value: number;
-}
-
 /** Shows frames in the order in which they come. */
 export interface Display {
   show(payload: Payload): void;
@@ -29,6 +18,8 @@ export interface Display {
 
 /** Of a terminal that does not say how wide it is, or says 0. */
 const COLUMNS = 80;
+/** Of what a terminal is too narrow for this goes first. */
+const LEFT_OUT = ["phase", "rate", "eta"] as const;
 /** Piped output gets a line of progress at most this often, in milliseconds. */
 const LINE_MS = 2_000;
 
@@ -139,22 +130,8 @@ class BarDisplay implements Display {
 
 function started(): SingleBar {
   const bar = new SingleBar({
-    format: (options: BarChars, { progress, value }: BarState, payload: Payload) => {
-      const known = shareOf(payload) !== undefined;
-      const columns = process.stdout.columns || COLUMNS;
-      const size = Math.max(10, Math.min(30, columns - 50));
-      const filled = Math.round(size * progress);
-      const bar = known
-        ? `${options.barCompleteString.slice(0, filled)}${
-          options.barIncompleteString.slice(0, size - filled)
-        } ${value.toFixed(1).padStart(5)} %${ofBytes(payload)}`
-        : "";
-      return `${bar}${known ? "  " : ""}${progressLine(payload, known)}`
-        .slice(0, columns - 1);
-    },
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
-    barsize: 40,
+    format: (_options: unknown, _state: unknown, payload: Payload) =>
+      barText(payload, process.stdout.columns || COLUMNS),
     hideCursor: true,
     clearOnComplete: true,
     stopOnComplete: false,
@@ -163,6 +140,23 @@ function started(): SingleBar {
   });
   bar.start(100, 0, { type: "progress" });
   return bar;
+}
+
+/** One line of a terminal. What does not fit is left out whole: a number that is cut is another one. */
+export function barText(payload: Payload, columns: number): string {
+  const parts = partsOf(payload);
+  const share = shareOf(payload);
+  if (share !== undefined) {
+    const size = Math.max(10, Math.min(30, columns - 90));
+    const bar = "█".repeat(Math.round(size * share / 100)).padEnd(size, "░");
+    parts.percent = `${bar} ${share.toFixed(1).padStart(5)} %${ofBytes(payload)}`;
+  }
+  for (const name of LEFT_OUT) {
+    if (joined(parts).length >= columns) parts[name] = undefined;
+  }
+  const text = joined(parts);
+  if (text.length < columns) return text;
+  return `${text.slice(0, columns - 2).replace(/\S*$/, "")}…`;
 }
 
 /** Frames that are told by a line of their own. */
@@ -187,16 +181,36 @@ function ofBytes({ percent, bytes_done, bytes_total }: Payload): string {
   return Math.abs(share - Number(percent)) < 0.11 ? " of bytes" : ""; // it is cut to tenths
 }
 
-function progressLine(payload: Payload, percentShown = false): string {
-  const share = percentShown ? undefined : shareOf(payload);
-  const percent = share === undefined ? undefined : `${share.toFixed(1)} %${ofBytes(payload)}`;
-  const rate = typeof payload.rate_per_s === "number"
-    ? `${Math.round(payload.rate_per_s)}/s${payload.paced ? " (paced)" : ""}`
-    : payload.paced
-    ? "paced"
-    : undefined;
-  const eta = typeof payload.eta_s === "number" ? `${payload.eta_s} s left` : undefined;
-  const phase = payload.phase === undefined ? undefined : clean(payload.phase);
-  const status = payload.status === "cancelling" ? "cancelling" : undefined;
-  return [percent, status, phase, countsText(payload), rate, eta].filter(Boolean).join("  ");
+function progressLine(payload: Payload): string {
+  return joined(partsOf(payload));
+}
+
+/** How a job stands, in the order in which it is shown. */
+interface Parts {
+  percent: string | undefined;
+  status: string | undefined;
+  phase: string | undefined;
+  counts: string;
+  rate: string | undefined;
+  eta: string | undefined;
+}
+
+function partsOf(payload: Payload): Parts {
+  const share = shareOf(payload);
+  return {
+    percent: share === undefined ? undefined : `${share.toFixed(1)} %${ofBytes(payload)}`,
+    status: payload.status === "cancelling" ? "cancelling" : undefined,
+    phase: payload.phase === undefined ? undefined : clean(payload.phase),
+    counts: countsText(payload),
+    rate: typeof payload.rate_per_s === "number"
+      ? `${Math.round(payload.rate_per_s)}/s${payload.paced ? " (paced)" : ""}`
+      : payload.paced
+      ? "paced"
+      : undefined,
+    eta: typeof payload.eta_s === "number" ? `${payload.eta_s} s left` : undefined,
+  };
+}
+
+function joined(parts: Parts): string {
+  return Object.values(parts).filter(Boolean).join("  ");
 }

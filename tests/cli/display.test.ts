@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { barText } from "../../src/cli/display.ts";
 import { shareOf } from "../../src/cli/words.ts";
 import { OWN, startProgram } from "../support/program.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -32,6 +33,29 @@ test("a terminal that does not know its width is shown whole lines", async (t) =
   for (const text of begun) assert.match(text, /nothing yet$/);
   const bars = drawn.filter((text) => text.includes(" % "));
   assert.deepEqual(bars.map((text) => text.length).filter((length) => length > 79), []);
+});
+
+test("a narrow terminal is shown no part of a number", () => {
+  const payload = {
+    ...{ type: "progress", status: "in_progress", phase: "syncing", paced: true },
+    ...{ inserted: 18291, kept: 8692, skipped: 159, percent: 40.7, rate_per_s: 4790.2, eta_s: 6 },
+  };
+  const counts = "18291 inserted, 8692 kept, 159 skipped";
+  const bar = "████░░░░░░  40.7 %";
+
+  assert.equal(
+    barText(payload, 120),
+    `${"█".repeat(12)}${"░".repeat(18)}  40.7 %  syncing  ${counts}  4790/s (paced)  6 s left`,
+  );
+  assert.equal(barText(payload, 90), `${bar}  ${counts}  4790/s (paced)  6 s left`);
+  assert.equal(barText(payload, 80), `${bar}  ${counts}  6 s left`);
+  assert.equal(barText(payload, 60), `${bar}  ${counts}`);
+  assert.equal(barText(payload, 43), `${bar}  18291 inserted, 8692 …`);
+  assert.equal(barText(payload, 23), `${bar}  …`);
+  assert.equal(
+    barText({ ...payload, percent: undefined }, 70),
+    `${counts}  4790/s (paced)  6 s left`,
+  );
 });
 
 test("shareOf() is no percent beyond the total, unless the job has completed", () => {
