@@ -1,4 +1,7 @@
 /** `prune` and `export`: jobs taken away and taken out, at a server or without one. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { LOG_FILE } from "../log/data_directory.ts";
 import { logToStderr } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
 import { DEFAULT_TENANT, parseJobId } from "../sync/ids.ts";
@@ -112,6 +115,7 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
   }
 }
 
+/** @throws {UsageError} where there is no log: it is likely another directory that was meant */
 async function connected(what: string, flags: Flags): Promise<Connection> {
   if (namedServer(flags, variablesFor(flags)) !== undefined) {
     return { client: await runningServer(what, flags), own: false, close: () => Promise.resolve() };
@@ -119,6 +123,9 @@ async function connected(what: string, flags: Flags): Promise<Connection> {
   logToStderr("warning");
   // Of a configuration nothing counts but where the data is: it may be another server's.
   const data = await dataFrom(flags);
+  if (!existsSync(join(data, LOG_FILE))) {
+    throw new UsageError(`Cannot ${what} jobs: there is no log in "${clean(data)}"`);
+  }
   const { settings } = resolveSettings({ flags: { data }, env: {}, file: {} });
   const local = { settings, syncs: [], auth: NO_AUTH };
   return await localServer(local, tenantFrom(flags.tenant ?? DEFAULT_TENANT));

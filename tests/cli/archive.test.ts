@@ -238,8 +238,11 @@ test("--data beats SYNCTAIL_SERVER: nothing is asked of the server that the vari
   const watched = await there("watch", id);
   const [, end] = await subscribe(server, key, id);
 
-  assert.deepEqual([pruned.code, pruned.stdout], [0, ""]);
-  assert.deepEqual([exported.code, exported.stdout], [0, ""]);
+  assert.deepEqual([pruned.code, pruned.stdout], [2, ""]);
+  assert.equal(pruned.stderr, `synctail: Cannot prune jobs: there is no log in "${other}"\n`);
+  assert.deepEqual([exported.code, exported.stdout], [2, ""]);
+  assert.equal(exported.stderr, `synctail: Cannot export jobs: there is no log in "${other}"\n`);
+  assert.ok(!existsSync(other), "it is not made");
   assert.equal(health.code, 1);
   assert.equal(watched.code, 2);
   assert.match(watched.stderr, /no server runs on ".*other"/);
