@@ -35,9 +35,13 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** The template with each `{{name}}` replaced, escaped. @throws {TypeError} for a name without a value */
+/**
+ * The template with each `{{name}}` replaced, escaped. In text, `deno fmt` puts blanks around names.
+ *
+ * @throws {TypeError} for a name without a value
+ */
 export function filled(template: string, values: Readonly<Record<string, string>>): string {
-  return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
+  return template.replace(/\{\{ ?(\w+) ?\}\}/g, (_, name: string) => {
     const value = values[name];
     if (value === undefined) throw new TypeError(`Cannot fill "${name}" in: it has no value`);
     return escapeHtml(value);

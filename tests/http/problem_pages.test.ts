@@ -38,6 +38,7 @@ test("a problem's page comes as HTML, Markdown or plain text, as Accept says", a
   );
   assert.match(page.headers.get("Content-Security-Policy") ?? "", /^default-src 'none'/);
   const words = await page.text();
+  assert.match(words, /<title>producer-fenced - synctail<\/title>/);
   assert.match(words, /<h1>Another has taken over from this producer<\/h1>/);
   assert.match(words, /<li><code>POST \/v1\/sync\/job\/\{job_id\}\/events<\/code><\/li>/);
   assert.equal(await markdown.text(), await plain.text());
