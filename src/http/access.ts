@@ -47,6 +47,11 @@ async function principalOf(
 ): Promise<Principal> {
   const { req } = context;
   const bearer = bearerOf(context);
+  if (bearer === "") {
+    return refuse(
+      "There is no API key in that form: send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+    );
+  }
   if (bearer !== undefined) {
     return await checkedBearer(authenticator, bearer) ??
       refuse("The API key or token is not known here, was revoked, or has expired");
@@ -170,6 +175,7 @@ const LAPSES: Readonly<Record<Lapse, string>> = {
   signed_out: "The session of this stream was signed out. The job goes on.",
 };
 
+/** Empty where a header is there that holds none. */
 function bearerOf(context: Context<HttpEnv>): string | undefined {
   const authorization = context.req.header("Authorization");
   if (authorization === undefined) return context.req.header("X-API-Key");

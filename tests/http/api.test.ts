@@ -232,6 +232,26 @@ for (
   });
 }
 
+test("a key in another form, or an empty one, is said to be so, not to be unknown", async (t) => {
+  const server = await testServer(t);
+  const forms: Record<string, string>[] = [
+    { Authorization: server.key() },
+    { Authorization: "Bearer " },
+    { Authorization: "Basic eDp5" },
+    { "X-API-Key": "" },
+  ];
+
+  for (const headers of forms) {
+    const answer = await fetch(`${server.url}/v1/sync`, { headers });
+
+    assert.equal(answer.status, 401);
+    assert.match(
+      (await answer.json()).detail,
+      /: send `Authorization: Bearer KEY` or `X-API-Key: KEY`$/,
+    );
+  }
+});
+
 test("a list of many syncs lets others work in between", async (t) => {
   const server = await testServer(t);
   for (let n = 0; n < 100; n++) {
