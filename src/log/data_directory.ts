@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { reasonOf } from "../reason.ts";
+import { codeOf, reasonOf } from "../reason.ts";
 
 /** The event log's file in the directory. */
 export const LOG_FILE = "log.db";
@@ -58,6 +58,11 @@ export function ownDatabases(directory: string): string[] {
   return DATABASES.map((name) => join(directory, name));
 }
 
+const IN_THE_WAY: Readonly<Record<string, string>> = {
+  EEXIST: "there is a file of that name, or a link that leads nowhere",
+  ENOTDIR: "there is a file in the place of a directory that it lies in",
+};
+
 /** Creates the directory where it is missing, for its owner alone; the answer is its real path. */
 export function makeDataDirectory(path: string): string {
   try {
@@ -66,7 +71,7 @@ export function makeDataDirectory(path: string): string {
     if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
     return realpathSync(path);
   } catch (cause) {
-    const reason = reasonOf(cause);
+    const reason = IN_THE_WAY[codeOf(cause) ?? ""] ?? reasonOf(cause);
     throw new Error(`Cannot make the data directory "${path}": ${reason}`, { cause });
   }
 }

@@ -246,6 +246,23 @@ test("a data directory whose name is no UTF-8 is refused, not made under another
   assert.deepEqual(readdirSync(path).sort(), ["synctail.json", "tree"]);
 });
 
+test("a data directory in whose place a file is is said to be so", async (t) => {
+  const { config } = configured(t);
+  const said = async (data: string) =>
+    (await startProgram.toEnd(t, { args: ["serve", "--port", "0", "--data", data] })).stderr;
+
+  assert.equal(
+    await said(config),
+    `synctail: Cannot make the data directory "${config}": ` +
+      "there is a file of that name, or a link that leads nowhere\n",
+  );
+  assert.equal(
+    await said(join(config, "data")),
+    `synctail: Cannot make the data directory "${join(config, "data")}": ` +
+      "there is a file in the place of a directory that it lies in\n",
+  );
+});
+
 test("check refuses what serve would: files that are not there, half of a pair, the server's own; SYNCTAIL_CONFIG is read", async (t) => {
   const { path, config } = configured(t);
   const intoLog = {
