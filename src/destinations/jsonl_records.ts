@@ -123,7 +123,17 @@ class JsonlStore implements RecordStore {
         throw this.#fault("destination_changed", "somebody else has written to it meanwhile");
       }
       const bytes = Buffer.from(changes.map(jsonlLine).join(""));
-      this.#index(changes, this.#covered + bytes.length, () => this.#append(bytes));
+      let appended = false;
+      try {
+        this.#index(changes, this.#covered + bytes.length, () => {
+          this.#append(bytes);
+          appended = true;
+        });
+      } catch (cause) {
+        // Nobody has counted them: the next run would take them for what was there before.
+        if (appended) this.#takeAway(bytes.length);
+        throw cause;
+      }
     });
   }
 
@@ -138,6 +148,12 @@ class JsonlStore implements RecordStore {
       ftruncateSync(this.#file, this.#covered);
       throw cause;
     }
+  }
+
+  /** Takes so many bytes away that were appended last, unless somebody has written behind them. */
+  #takeAway(length: number): void {
+    if (fstatSync(this.#file).size !== this.#covered + length) return;
+    ftruncateSync(this.#file, this.#covered);
   }
 
   close(): void {

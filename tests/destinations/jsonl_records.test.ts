@@ -59,6 +59,31 @@ function code(of: string) {
   return (cause: unknown) => cause instanceof DestinationError && cause.code === of;
 }
 
+test("what the index does not take is not in the file either, and is inserted by the next run", (t) => {
+  const { path, open, text } = bench(t);
+  const third = { type: "users", key: "3", hash: "cc", payload: "{}" };
+  const index = new DatabaseSync(`${path}.index`);
+  t.after(() => index.close());
+  index.exec(
+    `CREATE TRIGGER refuse BEFORE UPDATE ON covered
+     BEGIN SELECT RAISE(ABORT, 'no'); END`,
+  );
+
+  const failed = open();
+  failed.put(third);
+  assert.throws(() => failed.flush(), code("destination_unwritable"));
+  failed.close();
+  const left = text();
+  index.exec("DROP TRIGGER refuse");
+  const next = open();
+  const outcome = next.put(third);
+  next.close();
+
+  assert.equal(left, FIRST + SECOND);
+  assert.equal(outcome, "inserted");
+  assert.deepEqual(Object.keys(held(path)), ["users 1", 'users "2"', "users 3"]);
+});
+
 test("JsonlRecords keeps its files for their owner alone", (t) => {
   const { path } = bench(t);
 
