@@ -4,7 +4,7 @@ import { backUpLog, restoreLog } from "../log/backup.ts";
 import { DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
-import { print } from "./output.ts";
+import { print, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
 /** Also while a server runs. @throws {BackupError} */
@@ -28,5 +28,6 @@ export async function restore(file: string, flags: Flags): Promise<number> {
 }
 
 function say(flags: Flags, json: object, words: string): void {
-  print(`${flags.json ? JSON.stringify(json) : words}\n`);
+  if (flags.json) printJson(json);
+  else print(`${words}\n`);
 }

@@ -5,7 +5,7 @@ import { namedServer, variablesFor } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { fetchFrom } from "./fetch_from.ts";
-import { print, printError } from "./output.ts";
+import { printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
 /** How long an answer may take, in milliseconds. */
@@ -17,11 +17,7 @@ export async function health(flags: Flags): Promise<number> {
   const data = named === undefined ? await dataFrom(flags) : "";
   const server = named === undefined ? serverOf(data) : { url: named };
   const fault = server ? await faultOf(server) : `no server runs on "${data}"`;
-  if (flags.json) {
-    print(
-      `${JSON.stringify({ healthy: fault === undefined, url: server?.url ?? null })}\n`,
-    );
-  }
+  if (flags.json) printJson({ healthy: fault === undefined, url: server?.url ?? null });
   if (fault === undefined) return ExitCode.ok;
   printError(`synctail: not healthy: ${fault}\n`);
   return ExitCode.failed;
