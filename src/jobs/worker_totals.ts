@@ -111,7 +111,7 @@ export function summed(
   const deleted = sum("deleted", was.deleted);
   const kept = sum("kept", was.kept);
   const skipped = sum("skipped", was.skipped);
-  const done = inserted + updated + kept + skipped;
+  const done = entitiesDone({ inserted, updated, deleted, kept, skipped });
   const tellsBytes = was.bytesDone !== undefined || event.counters.bytes !== undefined;
   const tellsWarnings = was.warnings !== undefined || event.counters.warnings !== undefined;
   const bytesDone = tellsBytes ? sum("bytes", was.bytesDone ?? 0) : undefined;
