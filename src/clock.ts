@@ -27,6 +27,27 @@ export const systemClock: Clock = {
   },
 };
 
+/** How far the clock on the wall was moved against the other one: it was set, or the machine slept. */
+export class WallShift {
+  readonly #clock: Clock;
+  #aheadMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#aheadMs = clock.now() - clock.monotonic();
+  }
+
+  /** Since the last `mark`, in milliseconds; below zero where it was put back. */
+  get ms(): number {
+    return this.#clock.now() - this.#clock.monotonic() - this.#aheadMs;
+  }
+
+  /** What it was moved by so far counts no more. @param ms as `ms` has told it */
+  mark(ms: number): void {
+    this.#aheadMs += ms;
+  }
+}
+
 /**
  * How long to wait after so many failures in a row, in milliseconds: twice as long each time, from
  * the first wait to the last.

@@ -1,5 +1,5 @@
 /** Keeps the log from growing without end. */
-import type { Clock } from "../clock.ts";
+import { type Clock, WallShift } from "../clock.ts";
 import { turn } from "../event_loop.ts";
 import { type EventLog, StorageFullError, UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
@@ -31,18 +31,16 @@ export interface RetentionOptions {
 /** Takes away what is too old or too much, every minute from `start` to `stop`. */
 export class Retention {
   readonly #options: RetentionOptions;
+  readonly #shift: WallShift;
   #callOff: (() => void) | undefined;
   #stopped = false;
   #round: Promise<void> | undefined;
-  /** How far the wall clock was ahead of the one that only goes forward. */
-  #aheadMs: number;
   /** By the clock that only goes forward. */
   #doubtUntilMs = -Infinity;
 
   constructor(options: RetentionOptions) {
-    const { clock } = options;
     this.#options = options;
-    this.#aheadMs = clock.now() - clock.monotonic();
+    this.#shift = new WallShift(options.clock);
   }
 
   /** Looks at the log now, and from then on every minute. */
@@ -98,8 +96,8 @@ export class Retention {
   #doubtful(): boolean {
     const { clock, ageMs } = this.#options;
     const nowMs = clock.monotonic();
-    const jumpedMs = clock.now() - nowMs - this.#aheadMs;
-    this.#aheadMs += jumpedMs;
+    const jumpedMs = this.#shift.ms;
+    this.#shift.mark(jumpedMs);
     const mostMs = Math.max(EVERY_MS, Math.min(ageMs, DOUBT_MS));
     if (jumpedMs >= mostMs) {
       this.#doubtUntilMs = nowMs + mostMs;

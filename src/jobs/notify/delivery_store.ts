@@ -1,7 +1,7 @@
 /** What is to be told to whom, and what became of it: a SQLite file that outlives the server. */
 import type { DatabaseSync } from "node:sqlite";
 import { nodeCrypto } from "../../node_crypto.ts";
-import type { Clock } from "../../clock.ts";
+import { type Clock, WallShift } from "../../clock.ts";
 import { openVersioned } from "../../log/migrate.ts";
 import { transaction } from "../../log/transaction.ts";
 import { emptyWal, waitLittle } from "../../log/wal.ts";
@@ -69,8 +69,7 @@ export class DeliveryStore {
   readonly #clock: Clock;
   /** What was queued before this process, whose age only the clock on the wall knows. */
   readonly #before: number;
-  /** How far the clock on the wall was ahead of the one that only goes forward at the last look. */
-  #aheadMs: number;
+  readonly #shift: WallShift;
   /** Something has been removed that may be in the WAL still. */
   #unwiped = false;
 
@@ -83,7 +82,7 @@ export class DeliveryStore {
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
     this.#before = Number(this.#db.prepare("SELECT max(pk) AS pk FROM deliveries").get()?.pk ?? 0);
-    this.#aheadMs = clock.now() - clock.monotonic();
+    this.#shift = new WallShift(clock);
   }
 
   /**
@@ -276,13 +275,13 @@ export class DeliveryStore {
 
   /** What waits is no older for a clock that is set: one without a battery may start days behind. */
   #noteClock(): void {
-    const aheadMs = this.#clock.now() - this.#clock.monotonic();
-    const setMs = Math.round(aheadMs - this.#aheadMs);
+    const { ms } = this.#shift;
+    const setMs = Math.round(ms);
     if (Math.abs(setMs) < SET_MS) return;
     this.#db.prepare(
       `UPDATE deliveries SET created_at_ms = created_at_ms + ?
        WHERE state = 'waiting' AND pk > ?`,
     ).run(setMs, this.#before);
-    this.#aheadMs = aheadMs;
+    this.#shift.mark(ms);
   }
 }
