@@ -1,7 +1,7 @@
 // @ts-check
 /** A job's log lines, and the frames of its stream as they came. */
 import { urlOf } from "./api.js";
-import { h, setAttribute, setText } from "./dom.js";
+import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { FollowList } from "./follow_list.js";
 import { fullTime } from "./time.js";
 import { number } from "./words.js";
@@ -40,6 +40,7 @@ export function logPanel(id, onLevel) {
     create: logRow,
     textOf: wholeLine,
   });
+  const newest = h("span", { class: "hint wide", hidden: true }, "These are the newest lines.");
   const node = h(
     "section",
     { class: "card", "aria-labelledby": "log-title" },
@@ -50,7 +51,7 @@ export function logPanel(id, onLevel) {
       h("label", { for: "log-level", class: "unseen" }, "Least level"),
       level,
       h("span", { class: "grow" }),
-      h("span", { class: "hint wide" }, `The newest ${number(LINES_MAX)} lines are kept here.`),
+      newest,
       h(
         "a",
         { href: urlOf(`v1/sync/job/${id}/logs`), target: "_blank", rel: "noopener" },
@@ -66,8 +67,14 @@ export function logPanel(id, onLevel) {
       return level.value;
     },
     /** @param {LogLine} line */
-    add: (line) => list.add({ n: ++n, line }),
-    clear: () => list.clear(),
+    add(line) {
+      list.add({ n: ++n, line });
+      setHidden(newest, list.lines.length < TAIL);
+    },
+    clear() {
+      list.clear();
+      setHidden(newest, true);
+    },
     stop: () => list.stop(),
   };
 }

@@ -91,6 +91,8 @@ test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled th
   const job = await workersJob(server);
   const page = await signedInPage(t, server, `job/${job.id}`);
   await page.until(`document.querySelector(".bar")`);
+  const told = `document.querySelector("[aria-labelledby=log-title]").innerText`;
+  const toldOfNone = await page.run<string>(told);
   const lines = (first: number) =>
     Array.from(
       { length: 10_000 },
@@ -112,6 +114,7 @@ test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled th
 
   for (let first = 1; first < 50_000; first += 10_000) await send(first);
   await page.until(shown("line 50000"));
+  const toldOfMany = await page.run<string>(told);
   const nodes = [await page.run<number>(NODES)];
   await page.run(`document.querySelector(".lines").scrollTop -= 4_000`);
   await page.until(`!document.querySelector(".lines-more").hidden`);
@@ -141,6 +144,8 @@ test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled th
   );
 
   assert.ok(Math.max(...nodes) < NODES_MAX, String(nodes));
+  assert.doesNotMatch(toldOfNone, /newest/);
+  assert.match(toldOfMany, /These are the newest lines/);
   assert.ok(Number(kept) >= 10_000 && Number(kept) < 11_000, String(kept));
   assert.match(second, new RegExp(`\nline ${100_000 - Number(kept) + 2}$`));
   assert.equal(whole.trimEnd().split("\n").length, 100_000);
