@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { ConfigIssue } from "../jobs/sync_config.ts";
 import { clean } from "../sync/clean.ts";
+import { nearest } from "./nearest.ts";
 
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
@@ -53,7 +54,9 @@ function configIssues(issue: z.core.$ZodIssue): ConfigIssue[] {
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => {
-        return { path: [...path, key], given: inside(key), reason: "no such setting" };
+        const meant = nearest(inSnakeCase(key), message.split(" "));
+        const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
+        return { path: [...path, key], given: inside(key), reason: `no such setting${hint}` };
       });
     case "invalid_union":
     case "custom": // told of a whole object, its path leads into it
@@ -72,6 +75,8 @@ function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
       return `expected ${oneOf(issue.values)}`;
     case "invalid_union": // The one union here is told apart by its `type`.
       return Array.isArray(issue.options) ? `expected ${oneOf(issue.options)}` : undefined;
+    case "unrecognized_keys": // each is told by itself: this is what may be meant by it
+      return namesIn(issue.inst?._zod.def).join(" ");
     case "invalid_key": // a name in an object of names
       return issue.issues?.[0]?.message;
     case "too_small":
@@ -79,6 +84,16 @@ function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** What an object of that definition may hold. */
+function namesIn(definition: object | undefined): readonly string[] {
+  return definition && "shape" in definition ? Object.keys(Object(definition.shape)) : [];
+}
+
+/** As the settings are written: flags have dashes, and other files capitals. */
+function inSnakeCase(name: string): string {
+  return name.replaceAll("-", "_").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 const TYPES: Readonly<Record<string, string>> = {

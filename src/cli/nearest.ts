@@ -3,12 +3,13 @@
 /** Letters by which a name may differ from a known one and still be taken for a slip. */
 const SLIPS_MAX = 2;
 
-/** The known name with the fewest letters changed, if few enough. */
+/** The known name with the fewest letters changed, if few enough and at most half of them. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   let best: { readonly name: string; readonly slips: number } | undefined;
   for (const candidate of known) {
     const slips = distance(name, candidate);
-    if (slips <= SLIPS_MAX && (!best || slips < best.slips)) best = { name: candidate, slips };
+    const most = Math.min(SLIPS_MAX, Math.max(name.length, candidate.length) / 2);
+    if (slips <= most && (!best || slips < best.slips)) best = { name: candidate, slips };
   }
   return best?.name;
 }

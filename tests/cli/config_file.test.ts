@@ -82,7 +82,7 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
   assert.deepEqual(issues, [
     'synctail.json: server.port: got "8017": expected a whole number from 0 to 65535',
     "synctail.json: server.heartbeat_ms: got 49: expected a whole number from 50 to 3600000",
-    'synctail.json: server.hostnam: got "::": no such setting',
+    'synctail.json: server.hostnam: got "::": no such setting; did you mean "hostname"?',
     "synctail.json: server.json: got true: no such setting",
     "synctail.json: syncs[0].source.path: got 42: expected a string",
     "synctail.json: syncs[0].destination: got nothing: expected an object",
@@ -104,7 +104,36 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     "synctail.json: syncs[3].enabled: got a list: no such setting",
     'synctail.json: syncs[4].destination.type: got nothing: expected "sqlite" or "jsonl" or "none"',
     'synctail.json: syncs[5]: got "docs": expected an object',
-    "synctail.json: sync: got an object: no such setting",
+    'synctail.json: sync: got an object: no such setting; did you mean "syncs"?',
+  ]);
+});
+
+test("parseConfig() says what may be meant by a name that is none", () => {
+  const issues = issuesOf({
+    server: { heartbeatMs: 1_000, "retention-age": "1d", ui: true },
+    auth: { "ticket-keys": [] },
+    syncs: [{
+      ...DOCS,
+      tennant: "acme",
+      source: { ...DOCS.source, maxFileBytes: 1, path_: 1 },
+      destination: { ...DOCS.destination, foo: 1 },
+    }],
+    notify: [{ type: "slack", name: "s", urls: "https://example.com/x", foo: 1 }],
+  });
+
+  assert.deepEqual(issues, [
+    'synctail.json: server.heartbeatMs: got 1000: no such setting; did you mean "heartbeat_ms"?',
+    'synctail.json: server.retention-age: got "1d": no such setting; ' +
+    'did you mean "retention_age"?',
+    "synctail.json: server.ui: got true: no such setting",
+    'synctail.json: auth.ticket-keys: got a secret: no such setting; did you mean "ticket_keys"?',
+    "synctail.json: syncs[0].source.maxFileBytes: got 1: no such setting; " +
+    'did you mean "max_file_bytes"?',
+    'synctail.json: syncs[0].source.path_: got 1: no such setting; did you mean "path"?',
+    "synctail.json: syncs[0].destination.foo: got 1: no such setting",
+    'synctail.json: syncs[0].tennant: got "acme": no such setting; did you mean "tenant"?',
+    'synctail.json: notify[0].urls: got a secret: no such setting; did you mean "url"?',
+    "synctail.json: notify[0].foo: got 1: no such setting",
   ]);
 });
 
