@@ -2,8 +2,11 @@
 import { readFileSync } from "node:fs";
 import { systemClock } from "../clock.ts";
 import { outlookText } from "../jobs/schedules/slots.ts";
+import { type ConfigIssue, type ConfiguredSync, ownFileIssues } from "../jobs/sync_config.ts";
+import { fileSystem } from "../sources/file_system.ts";
+import { unreadable } from "../sources/tree_root.ts";
 import { readSecret, readTicketKeys } from "./auth_config.ts";
-import { parseConfig, readConfig, requireApart } from "./config_file.ts";
+import { type Config, type Look, parseConfig, readConfig } from "./config_file.ts";
 import { ExitCode } from "./exit.ts";
 import { readKeysFile, tlsOf } from "./open_auth.ts";
 import { print } from "./output.ts";
@@ -14,7 +17,7 @@ import { CONFIG_FILE } from "./settings.ts";
 const STDIN = ["-", "/dev/stdin"];
 
 /**
- * As `serve` would take it, with the files that it names.
+ * As `serve` would take it, with the files and directories that it names.
  *
  * @throws {ConfigError} with a line for each fault; {KeyFileError}
  */
@@ -22,11 +25,16 @@ export async function checkConfig(given: string | undefined): Promise<number> {
   const { env } = process;
   const stdin = given !== undefined && STDIN.includes(given);
   const file = stdin ? "stdin" : given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
+  const settingsWith = (server: Config["server"]) =>
+    resolveSettings({ flags: {}, env, file: server }).settings;
+  const look: Look = (syncs, server) => [
+    ...ownFileIssues(syncs, settingsWith(server).data),
+    ...unreadableSources(syncs),
+  ];
   const { syncs, notify, server, auth } = stdin
-    ? parseConfig(readFileSync(0, "utf8"), file)
-    : readConfig(file);
-  const { settings } = resolveSettings({ flags: {}, env, file: server });
-  requireApart(file, syncs, settings.data);
+    ? parseConfig(readFileSync(0, "utf8"), file, look)
+    : readConfig(file, look);
+  const settings = settingsWith(server);
   const { keysFile, ticketSecretFile } = settings;
   if (keysFile !== undefined) readKeysFile(keysFile);
   if (ticketSecretFile !== undefined) readSecret(ticketSecretFile);
@@ -45,4 +53,14 @@ export async function checkConfig(given: string | undefined): Promise<number> {
     print(`${name}: ${outlookText(schedule, systemClock.now())}\n`);
   }
   return ExitCode.ok;
+}
+
+/** A server starts without them, as a disk may come later: their runs fail. */
+function unreadableSources(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
+  return syncs.flatMap(({ source }, index) => {
+    if (source.type !== "directory") return [];
+    const reason = unreadable(fileSystem, source.path);
+    if (reason === undefined) return [];
+    return [{ path: ["syncs", index, "source", "path"], given: source.path, reason }];
+  });
 }

@@ -11,7 +11,6 @@ import {
   type ConfigIssue,
   type ConfiguredSync,
   configuredSyncs,
-  ownFileIssues,
   SYNC_SCHEMA,
 } from "../jobs/sync_config.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
@@ -53,21 +52,18 @@ export interface Config {
   readonly auth: AuthConfig;
 }
 
-/** @throws {ConfigError} when the file cannot be read, or with a line for each fault in it */
-export function readConfig(path: string): Config {
-  return parseConfig(read(path), path);
-}
+/** What is wrong with the syncs of a file that is right in itself; `server` as Config has it. */
+export type Look = (
+  syncs: readonly ConfiguredSync[],
+  server: Config["server"],
+) => readonly ConfigIssue[];
 
 /**
- * Refuses destinations that a server writes to by itself.
- *
- * @param path of the file that the syncs are from
- * @param data the server's data directory
- * @throws {ConfigError} with a line for each fault
+ * @param look what it finds is told with the rest
+ * @throws {ConfigError} when the file cannot be read, or with a line for each fault in it
  */
-export function requireApart(path: string, syncs: readonly ConfiguredSync[], data: string): void {
-  const issues = ownFileIssues(syncs, data);
-  if (issues.length > 0) throw wrong(path, issues);
+export function readConfig(path: string, look?: Look): Config {
+  return parseConfig(read(path), path, look);
 }
 
 /**
@@ -85,13 +81,20 @@ export function readData(path: string): string | undefined {
  * Takes a file's text for what it says.
  *
  * @param path named in errors as it is given; relative paths inside start from its directory
+ * @param look as for readConfig
  * @throws {ConfigError} with a line for each fault
  */
-export function parseConfig(text: string, path: string): Config {
+export function parseConfig(text: string, path: string, look: Look = () => []): Config {
   const written = checked(CONFIG_SCHEMA, text, path);
   const directory = dirname(resolve(path));
+  const server = { ...written.server };
+  for (const name of FILE_SETTINGS) {
+    const given = server[name];
+    if (typeof given === "string") server[name] = resolve(directory, given);
+  }
   const { syncs, issues } = configuredSyncs(written.syncs, directory);
-  if (issues.length > 0) throw wrong(path, issues);
+  const all = [...issues, ...look(syncs, server)];
+  if (all.length > 0) throw wrong(path, all);
   const notify = () => {
     const { targets, issues } = configuredTargets(written.notify ?? [], {
       directory,
@@ -100,11 +103,6 @@ export function parseConfig(text: string, path: string): Config {
     if (issues.length > 0) throw wrong(path, issues);
     return targets;
   };
-  const server = { ...written.server };
-  for (const name of FILE_SETTINGS) {
-    const given = server[name];
-    if (typeof given === "string") server[name] = resolve(directory, given);
-  }
   const { auth } = written;
   return { syncs, notify, server, auth: auth ? authConfig(auth, directory) : NO_AUTH };
 }

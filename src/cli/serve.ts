@@ -121,9 +121,10 @@ function reloadOnHangup(
       logger.info("SIGHUP: there is no file to read again");
     }
     await again(file, async (path) => {
-      const { readConfig, requireApart } = await import("./config_file.ts");
-      const { syncs, notify } = readConfig(path);
-      requireApart(path, syncs, server.directory.path);
+      const { readConfig } = await import("./config_file.ts");
+      const { ownFileIssues } = await import("../jobs/sync_config.ts");
+      const data = server.directory.path;
+      const { syncs, notify } = readConfig(path, (syncs) => ownFileIssues(syncs, data));
       server.reload(syncs, notify());
       const count = syncs.length;
       const noun = count === 1 ? "sync" : "syncs";

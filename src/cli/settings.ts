@@ -34,10 +34,15 @@ export async function settingsFrom(flags: Flags): Promise<Resolved> {
     const { settings } = first;
     return { settings, syncs: [], auth: NO_AUTH, notify: () => [], file };
   }
-  const { readConfig, requireApart } = await import("./config_file.ts");
-  const config = readConfig(file);
-  const { settings } = resolveSettings({ flags, env, file: config.server });
-  requireApart(file, config.syncs, settings.data);
+  const { readConfig } = await import("./config_file.ts");
+  const { ownFileIssues } = await import("../jobs/sync_config.ts");
+  const settingsWith = (server: Readonly<Record<string, unknown>>) =>
+    resolveSettings({ flags, env, file: server }).settings;
+  const config = readConfig(
+    file,
+    (syncs, server) => ownFileIssues(syncs, settingsWith(server).data),
+  );
+  const settings = settingsWith(config.server);
   return { settings, syncs: config.syncs, auth: config.auth, notify: config.notify, file };
 }
 

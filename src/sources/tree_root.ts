@@ -13,16 +13,27 @@ export function rootOf(files: FileSystem, path: string): string {
     files.list(root);
     return root === "/" ? "" : root;
   } catch (cause) {
-    const code = errorCode(cause);
-    const reason = code === "ENOENT"
-      ? "there is no such directory"
-      : code === "ENOTDIR"
-      ? "it is not a directory"
-      : code ?? String(cause);
-    throw new SourceError("source_unreadable", `Cannot read the directory "${path}": ${reason}`, {
-      cause,
-    });
+    const message = `Cannot read the directory "${path}": ${whyNoDirectory(cause)}`;
+    throw new SourceError("source_unreadable", message, { cause });
   }
+}
+
+/** Why the directory of that path cannot be read; undefined for one that can. */
+export function unreadable(files: FileSystem, path: string): string | undefined {
+  try {
+    files.list(files.realPath(path));
+    return undefined;
+  } catch (cause) {
+    return whyNoDirectory(cause);
+  }
+}
+
+function whyNoDirectory(cause: unknown): string {
+  const code = errorCode(cause);
+  if (code === "ENOENT") return "there is no such directory";
+  if (code === "ENOTDIR") return "it is not a directory";
+  if (code === "EACCES") return "reading it is not permitted (EACCES)";
+  return code ?? String(cause);
 }
 
 /** Knows whether it is still the same directory. */

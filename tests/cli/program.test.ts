@@ -211,8 +211,8 @@ test("serve with a wrong configuration does not start and names every fault", as
 });
 
 test("check reads stdin by both of its names", async (t) => {
-  const { config, write } = configured(t);
-  const docs = { type: "directory", path: "docs" };
+  const { path, config, write } = configured(t);
+  const docs = { type: "directory", path: join(path, "tree") };
   write({ name: "docs", source: docs, destination: { type: "sqlite", path: "docs.db" } });
   const checked = (name: string, how: string) =>
     startProgram.toEnd(t, {
@@ -292,6 +292,30 @@ test("check refuses what serve would: files that are not there, half of a pair, 
   writeFileSync(config, JSON.stringify({ syncs: [], ...faults[0][0] }));
   const { code, stdout } = await startProgram.toEnd(t, { args: ["check", config] });
   assert.deepEqual([code, stdout], [0, `${config} is right: 0 syncs\n`]);
+});
+
+test("check tells at once of sources that cannot be read, the server's own files and files written twice", async (t) => {
+  const { path, config, sync } = configured(t);
+  const syncs = [
+    sync("gone", { path: "none" }),
+    sync("file", { path: "tree/a.txt" }),
+    { ...sync("own", {}), destination: { type: "sqlite", path: "data/log.db" } },
+    { ...sync("twice", {}), destination: { type: "sqlite", path: "gone.db" } },
+  ];
+  writeFileSync(config, JSON.stringify({ server: { data: "data" }, syncs }));
+
+  const { code, stdout, stderr } = await startProgram.toEnd(t, { args: ["check", config] });
+
+  const at = (index: number, field: string, given: string) =>
+    `${config}: syncs[${index}].${field}.path: got "${join(path, given)}": `;
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.deepEqual(stderr.replace(/^synctail: /, "").trimEnd().split("\n"), [
+    `${at(3, "destination", "gone.db")}expected a file that syncs[0] does not write to`,
+    `${at(2, "destination", "data/log.db")}` +
+    "expected a file that the server does not keep for itself in its data directory",
+    `${at(0, "source", "none")}there is no such directory`,
+    `${at(1, "source", "tree/a.txt")}it is not a directory`,
+  ]);
 });
 
 test("SIGTERM ends a running job as cancelled by the server, within its promise", async (t) => {

@@ -260,6 +260,21 @@ test("directorySource() skips what Deno keeps programs out of, and goes on", asy
   );
 });
 
+test("directorySource() says in words that it may not read its directory", async (t) => {
+  const { root, run } = bench(t);
+  const list = () => {
+    throw Object.assign(new Error("EACCES: permission denied"), { code: "EACCES" });
+  };
+
+  await assert.rejects(
+    run({ files: { ...fileSystem, list } }),
+    new SourceError(
+      "source_unreadable",
+      `Cannot read the directory "${root}": reading it is not permitted (EACCES)`,
+    ),
+  );
+});
+
 test("directorySource() takes a file that vanishes before it is read for deleted", async (t) => {
   const { run, write, remove, keys } = bench(t);
   write("known", "x");
