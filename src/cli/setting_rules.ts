@@ -45,8 +45,9 @@ export const NOT_EMPTY: Rule<string> = {
 
 /** Bytes that are no UTF-8 come as U+FFFD, which would be another path. */
 export const UTF_8_PATH: Rule<string> = textLike(
-  /^[^\ufffd]+$/,
-  "expected a path of at least one character, all of it UTF-8",
+  // deno-lint-ignore no-control-regex -- a file can have it in a path
+  /^[^\ufffd\u0000]+$/,
+  "expected a path of at least one character, all of it UTF-8 and none of it NUL",
 );
 
 /** One of several texts. */

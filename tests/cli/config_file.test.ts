@@ -62,7 +62,7 @@ test("readConfig() says which file is not there", (t) => {
 
 test("parseConfig() names the path, the value and the reason of every fault", () => {
   const issues = issuesOf({
-    server: { port: "8017", heartbeat_ms: 49, hostnam: "::", json: true },
+    server: { port: "8017", data: "a\0", heartbeat_ms: 49, hostnam: "::", json: true },
     syncs: [
       { ...DOCS, source: { type: "directory", path: 42 }, destination: undefined },
       { ...DOCS, name: "770e8400-e29b-41d4-a716-446655440002", id: "42", tenant: "a/b" },
@@ -81,6 +81,8 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
 
   assert.deepEqual(issues, [
     'synctail.json: server.port: got "8017": expected a whole number from 0 to 65535',
+    'synctail.json: server.data: got "a\\u0000": ' +
+    "expected a path of at least one character, all of it UTF-8 and none of it NUL",
     "synctail.json: server.heartbeat_ms: got 49: expected a whole number from 50 to 3600000",
     'synctail.json: server.hostnam: got "::": no such setting; did you mean "hostname"?',
     "synctail.json: server.json: got true: no such setting",

@@ -98,7 +98,7 @@ test("resolveSettings() names the origin of every wrong value, also of a beaten 
   assert.deepEqual(issuesOf({ flags, env }), [
     '--port: got "abc": expected a whole number from 0 to 65535',
     'SYNCTAIL_PORT: got "65536": expected a whole number from 0 to 65535',
-    '--data: got "": expected a path of at least one character, all of it UTF-8',
+    '--data: got "": expected a path of at least one character, all of it UTF-8 and none of it NUL',
     '--durability: got "fast": expected "normal" or "full"',
     'SYNCTAIL_HEARTBEAT_MS: got "30s": expected a whole number from 50 to 3600000',
     'SYNCTAIL_JSON: got "maybe": expected true or false',
