@@ -1,4 +1,5 @@
 /** `keys`: create, list and revoke, also beside a running server. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { formatApiKey, KEY_START, newApiKey } from "../auth/api_key.ts";
 import { KeyStore } from "../auth/key_store.ts";
@@ -14,6 +15,8 @@ import { print, printed, printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 import { clean } from "../sync/clean.ts";
 
+const KEYS_FILE = "keys.db";
+
 /** @throws {UsageError} for a tenant or scope that is none */
 export async function createKey(flags: Flags): Promise<number> {
   const tenant = tenantFrom(flags.tenant);
@@ -25,7 +28,7 @@ export async function createKey(flags: Flags): Promise<number> {
     );
     return ExitCode.ok;
   }
-  return await withKeys(flags, async (keys) => {
+  return await withKeys(makeDataDirectory(await dataFrom(flags)), async (keys) => {
     const { id, key } = keys.create({ tenant, scopes, name });
     try {
       if (flags.json) printJson({ id, key, tenant, scopes });
@@ -40,9 +43,9 @@ export async function createKey(flags: Flags): Promise<number> {
   });
 }
 
-/** Oldest first; revoked ones too. */
+/** Oldest first; revoked ones too. @throws {UsageError} as presentKeys */
 export async function listKeys(flags: Flags): Promise<number> {
-  return await withKeys(flags, (keys) => {
+  return await withKeys(await presentKeys("list keys", flags), (keys) => {
     for (const key of keys.list()) {
       if (flags.json) printJson(keyJson(key));
       else print(`${words(key)}\n`);
@@ -58,11 +61,10 @@ export async function listKeys(flags: Flags): Promise<number> {
  */
 export async function revokeKey(given: string, flags: Flags): Promise<number> {
   const [id] = given.trim().replace(KEY_START, "").split("_");
-  return await withKeys(flags, (keys) => {
+  const what = `revoke key "${clean(id)}"`;
+  return await withKeys(await presentKeys(what, flags), (keys) => {
     const revoked = keys.revoke(id);
-    if (!revoked) {
-      throw new UsageError(`Cannot revoke key "${clean(id)}": there is none of that id`);
-    }
+    if (!revoked) throw new UsageError(`Cannot ${what}: there is none of that id`);
     if (flags.json) printJson(keyJson(revoked));
     else print(`${words(revoked)}\n`);
     return ExitCode.ok;
@@ -87,12 +89,22 @@ export function scopesFrom(text: string) {
   }
 }
 
+/**
+ * The data directory, which has keys.
+ *
+ * @throws {UsageError} where it has none: it is likely another directory that was meant
+ */
+async function presentKeys(what: string, flags: Flags): Promise<string> {
+  const data = await dataFrom(flags);
+  if (existsSync(join(data, KEYS_FILE))) return data;
+  throw new UsageError(`Cannot ${what}: there are no keys in "${clean(data)}"`);
+}
+
 async function withKeys(
-  flags: Flags,
+  data: string,
   act: (keys: KeyStore) => number | Promise<number>,
 ): Promise<number> {
-  const data = await dataFrom(flags);
-  const keys = new KeyStore(join(makeDataDirectory(data), "keys.db"), systemClock);
+  const keys = new KeyStore(join(data, KEYS_FILE), systemClock);
   try {
     return await act(keys);
   } finally {

@@ -236,12 +236,21 @@ test("--data beats SYNCTAIL_SERVER: nothing is asked of the server that the vari
   const exported = await there("export");
   const health = await there("health");
   const watched = await there("watch", id);
+  const listed = await there("keys", "list");
+  const revoked = await there("keys", "revoke", "770e8400");
+  const flushed = await there("exec", "--flush");
   const [, end] = await subscribe(server, key, id);
 
   assert.deepEqual([pruned.code, pruned.stdout], [2, ""]);
   assert.equal(pruned.stderr, `synctail: Cannot prune jobs: there is no log in "${other}"\n`);
   assert.deepEqual([exported.code, exported.stdout], [2, ""]);
   assert.equal(exported.stderr, `synctail: Cannot export jobs: there is no log in "${other}"\n`);
+  assert.deepEqual([listed.code, listed.stdout], [2, ""]);
+  assert.equal(listed.stderr, `synctail: Cannot list keys: there are no keys in "${other}"\n`);
+  assert.deepEqual([revoked.code, revoked.stdout], [2, ""]);
+  assert.match(revoked.stderr, /Cannot revoke key "770e8400": there are no keys in ".*other"/);
+  assert.deepEqual([flushed.code, flushed.stdout], [2, ""]);
+  assert.match(flushed.stderr, /Cannot tell of jobs .*: there is no directory ".*other"/);
   assert.ok(!existsSync(other), "it is not made");
   assert.equal(health.code, 1);
   assert.equal(watched.code, 2);

@@ -537,7 +537,7 @@ test("a data directory that was there before keeps its mode", async (t) => {
   t.after(remove);
   chmodSync(path, 0o755);
 
-  const { code } = await startProgram.toEnd(t, { args: ["keys", "list", "--data", path] });
+  const { code } = await startProgram.toEnd(t, { args: ["keys", "create", "--data", path] });
 
   assert.equal(code, 0);
   assert.equal(statSync(path).mode & 0o777, 0o755);

@@ -1,9 +1,13 @@
 /** `exec`: runs a program as it would run without us, and shows it as a job. */
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { sleep, systemClock } from "../../clock.ts";
+import { clean } from "../../sync/clean.ts";
 import { givenKey, serverUrl } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 import type { Flags } from "../flags.ts";
+import { presentDirectory } from "../present_directory.ts";
 import { type ExecOptions, execOptions, syncName } from "./exec_options.ts";
 import { execRun } from "./exec_run.ts";
 import { flush } from "./flush.ts";
@@ -38,6 +42,7 @@ export async function exec(
     if (name !== undefined || command.length > 0) {
       throw new UsageError("--flush: expected no name and no program beside it");
     }
+    requireData(options);
     const target = targetOf(options, flags, say);
     try {
       return await flush(options.spools, { target, from }, say);
@@ -62,6 +67,15 @@ export async function exec(
   const { env } = process;
   const sayAnyway = sayer({ json, quiet: false });
   return await execRun({ sync, command, options, target, signals, say, sayAnyway, env });
+}
+
+/** @throws {UsageError} where there is no data directory: it is likely another one that was meant */
+function requireData({ spools, settings }: ExecOptions): void {
+  const data = resolve(presentDirectory(), settings.data);
+  if (dirname(spools) !== data || existsSync(data)) return;
+  throw new UsageError(
+    `Cannot tell of jobs that were left behind: there is no directory "${clean(data)}"`,
+  );
 }
 
 function targetOf({ server, settings }: ExecOptions, flags: Flags, say: Say): Target {
