@@ -1,6 +1,6 @@
 /** One way to listen for HTTP, on whichever runtime this is. */
 import process from "node:process";
-import { reasonOf } from "../reason.ts";
+import { codeOf, reasonOf } from "../reason.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 
 type Place = Pick<ListenOptions, "hostname" | "port" | "flag">;
@@ -30,13 +30,19 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   try {
     return runtime.listen(options);
   } catch (cause) {
-    const taken = cause instanceof Error &&
-      (cause.name === "AddrInUse" || ("code" in cause && cause.code === "EADDRINUSE"));
-    if (taken) throw new PortTakenError(options, { cause });
+    if (codeOf(cause) === "EADDRINUSE") throw new PortTakenError(options, { cause });
     const { hostname, port, flag = "--hostname" } = options;
-    const reason = reasonOf(cause);
+    const reason = isElsewhere(cause)
+      ? "it is no address of this machine; `ip address` shows those"
+      : reasonOf(cause);
     throw new Error(`Cannot listen on ${hostname}:${port} (${flag}): ${reason}`, { cause });
   }
+}
+
+/** Also of a name that nobody knows: Deno has no code for that, and Bun ENOENT or that of an address. */
+function isElsewhere(cause: unknown): boolean {
+  const code = codeOf(cause);
+  return code === "EADDRNOTAVAIL" || code === "ENOENT" || /failed to lookup/.test(reasonOf(cause));
 }
 
 /** The URL that reaches a listener on this machine. */
