@@ -71,12 +71,15 @@ export class RedisBridge {
     };
     let failures = 0;
     let sinceMs = Infinity;
+    let before = false;
     const onListening = () => {
       sinceMs = clock.monotonic();
       this.#hears();
-      if (this.#told.size === 0) return;
+      const heard = before ? "listened to again" : "listened to";
+      const words = `sync {sync}: {pattern} at Redis {place} is ${heard}`;
+      if (this.#told.size > 0) this.#logger.warning(words, facts);
       this.#told.clear();
-      this.#logger.warning("sync {sync}: {pattern} at Redis {place} is listened to again", facts);
+      before = true;
     };
     const onMessage = (channel: string, text: string) => this.#take(channel, text);
     let found = false;

@@ -119,10 +119,14 @@ for (
     await on.command("ACL", "SETUSER", "syn", ...mended);
     await feed.publish("progress:a", { inserted: 1 });
     await untilJobs(([job]) => job?.entities_inserted === 1);
+    await on.command("CLIENT", "KILL", "TYPE", "pubsub");
+    await until(() => lines.length === 4);
 
     const place = new URL(on.url).host;
     const start = `warning: sync legacy: progress:* at Redis ${place} `;
     assert.deepEqual(lines.map((line) => line.replace(/\(.*\)/, "(REASON)")), [
+      `${start}cannot be listened to (REASON); trying on`,
+      `${start}is listened to`,
       `${start}cannot be listened to (REASON); trying on`,
       `${start}is listened to again`,
     ]);
