@@ -102,6 +102,7 @@ function jobRow(stallAfterMs) {
         );
       }
       setText(what, whatOf(job, stalled));
+      setAttribute(node, "data-reason", typeof job.error === "string");
       setAttribute(what, "title", job.error ?? undefined);
       const part = shareOf(job);
       setHidden(bar, part === undefined);

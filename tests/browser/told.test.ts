@@ -51,33 +51,35 @@ test("what the server refuses is told once, in its own sentence", async (t) => {
   assert.match(gone, /^Cannot run sync "docs": its workers do so elsewhere/);
 });
 
-test("the list shows of a failure's reason what fits in two lines, and all of it as its title", async (t) => {
-  const server = await testServer(t);
-  const job = await workersJob(server, { sync: "mirror", total: 100 });
-  const message = "rclone ended with exit code 3: Failed to sync: directory not found, " +
-    "and a further word for each of the many things that have gone wrong on the way, ".repeat(3);
-  await job.tell({ type: "end", status: "failed", error: { code: "program_failed", message } });
-  const page = await signedInPage(t, server);
-  const what = ROW(job.id, ".job-what");
+for (const status of ["failed", "cancelled"]) {
+  test(`the list shows of a reason (${status}) what fits in two lines, and all of it as its title`, async (t) => {
+    const server = await testServer(t);
+    const job = await workersJob(server, { sync: "mirror", total: 100 });
+    const message = "rclone ended with exit code 3: Failed to sync: directory not found, " +
+      "and a further word for each of the many things that have gone wrong on the way, ".repeat(3);
+    await job.tell({ type: "end", status, error: { code: "program_failed", message } });
+    const page = await signedInPage(t, server);
+    const what = ROW(job.id, ".job-what");
 
-  await page.until(`${what}?.textContent.startsWith("rclone")`);
-  const at = async (width: number) => {
-    await page.look({ width, phone: width < 500 });
-    return await page.run<{ lines: number; share: number; title: string }>(`(() => {
-      const node = ${what};
-      const { width, height } = node.getBoundingClientRect();
-      const lines = height / parseFloat(getComputedStyle(node).lineHeight);
-      return { lines, share: width / node.parentElement.clientWidth, title: node.title };
-    })()`);
-  };
-  const desk = await at(1280);
-  const phone = await at(390);
+    await page.until(`${what}?.textContent.startsWith("rclone")`);
+    const at = async (width: number) => {
+      await page.look({ width, phone: width < 500 });
+      return await page.run<{ lines: number; share: number; title: string }>(`(() => {
+        const node = ${what};
+        const { width, height } = node.getBoundingClientRect();
+        const lines = height / parseFloat(getComputedStyle(node).lineHeight);
+        return { lines, share: width / node.parentElement.clientWidth, title: node.title };
+      })()`);
+    };
+    const desk = await at(1280);
+    const phone = await at(390);
 
-  assert.equal(Math.round(desk.lines), 2);
-  assert.ok(desk.share > 0.25, `${desk.share}`);
-  assert.equal(desk.title, message);
-  assert.ok(phone.share > 0.85, `${phone.share}`);
-});
+    assert.equal(Math.round(desk.lines), 2);
+    assert.ok(desk.share > 0.25, `${desk.share}`);
+    assert.equal(desk.title, message);
+    assert.ok(phone.share > 0.85, `${phone.share}`);
+  });
+}
 
 test("a long reason of a failure is folded, and unfolded by the keyboard", async (t) => {
   const server = await testServer(t);
