@@ -30,20 +30,8 @@ for (
     const path = join(server.temp, file);
     const imports = language === "ts" ? 'import process from "node:process";\n' : "";
     writeFileSync(path, imports + block(text, language));
-    const key = server.key();
 
-    const [program, ...args] = [...command, path];
-    const child = spawn(program, args, {
-      stdio: ["ignore", "ignore", "pipe"],
-      env: {
-        ...process.env,
-        SYNCTAIL_SERVER: server.url,
-        SYNCTAIL_KEY: key,
-      },
-    });
-    let said = "";
-    child.stderr.on("data", (chunk) => said += chunk);
-    const code = await new Promise((resolve) => child.on("close", resolve));
+    const { code, said } = await ran([...command, path], server.url, server.key());
 
     assert.equal(code, 0, said);
     const { items: [job] } = await (await server.ask("/v1/sync/jobs")).json();
@@ -52,6 +40,31 @@ for (
       ["completed", "nightly-users", inserted],
     );
   });
+}
+
+for (const [name, text] of [["docs/workers.md", DOC], ["README.md", README]]) {
+  test(`the worker of ${name}, curl, says why the server refuses it`, async (t) => {
+    const server = await testServer(t);
+    const path = join(server.temp, "worker.sh");
+    writeFileSync(path, block(text, "bash"));
+
+    const { code, said } = await ran(["sh", path], server.url, "wrong");
+
+    assert.notEqual(code, 0);
+    assert.match(said, /"detail":"The API key or token is not known here/);
+  });
+}
+
+/** Runs a worker to its end; what it has said on stderr. */
+async function ran([program, ...args]: readonly string[], server: string, key: string) {
+  const child = spawn(program, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, SYNCTAIL_SERVER: server, SYNCTAIL_KEY: key },
+  });
+  let said = "";
+  child.stderr.on("data", (chunk) => said += chunk);
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  return { code, said };
 }
 
 if ("Bun" in globalThis) {
