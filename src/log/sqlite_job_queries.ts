@@ -1,5 +1,7 @@
 /** What is asked of the table of jobs as a whole. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { loggerOf } from "../logger.ts";
+import { reasonOf } from "../reason.ts";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
@@ -7,16 +9,22 @@ import type { JobQuery, PruneQuery } from "./event_log.ts";
 import { ACTIVE, type JobColumns, jobOf } from "./sqlite_job_columns.ts";
 
 const ENDED = "status IN ('completed', 'failed', 'cancelled')";
-const HELD = "json_extract(state, '$.held')";
+const HELD = "iif(json_valid(state), json_extract(state, '$.held'), 0)";
 /** Most jobs that a sweep is given at a time. */
 const SWEEP_MAX = 100;
+/** Most rows that are told to be damaged. */
+const DAMAGED_MAX = 1_000;
 
-/** Reads rows as they were committed; of a job in use `JobRows` knows more. */
+/**
+ * Reads rows as they were committed; of a job in use `JobRows` knows more. A row that is damaged is
+ * told once and left out, as it would keep all others from being looked at.
+ */
 export class JobQueries {
   readonly #db: DatabaseSync;
   readonly #open: StatementSync;
   readonly #lapsed: StatementSync;
   readonly #others: StatementSync;
+  readonly #damaged = new Set<number>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -36,7 +44,12 @@ export class JobQueries {
     return Number(this.#open.get(tenant)?.n);
   }
 
-  list(query: JobQuery, beforePk: number, limit: number): JobColumns[] {
+  /** At most `limit` jobs, newest first, and the row to go on before; null for no more. */
+  list(
+    query: JobQuery,
+    beforePk: number,
+    limit: number,
+  ): { readonly jobs: Job[]; readonly next: number | null } {
     const where = ["tenant = ?", "pk < ?"];
     const values: (string | number)[] = [query.tenant, beforePk];
     if (query.statuses !== undefined) {
@@ -48,18 +61,21 @@ export class JobQueries {
       values.push(query.syncId);
     }
     const sql = `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY pk DESC LIMIT ?`;
-    return this.#db.prepare(sql).all(...values, limit) as unknown as JobColumns[]; // own table
+    const rows = this.#db.prepare(sql).all(...values, limit + 1) as unknown as JobColumns[]; // own table
+    const page = rows.slice(0, limit);
+    const next = rows.length > limit ? page[limit - 1].pk : null;
+    return { jobs: this.#jobsOf(page), next };
   }
 
   /** Jobs of the next rows whose lease had run out when they were written. */
   lapsed(nowMs: number, afterPk: number): { readonly jobs: Job[]; readonly next: number | null } {
     const rows = this.#lapsed.all(nowMs, afterPk) as unknown as JobColumns[]; // own table
     const next = rows.length === SWEEP_MAX ? rows[SWEEP_MAX - 1].pk : null;
-    return { jobs: rows.map(jobOf), next };
+    return { jobs: this.#jobsOf(rows), next };
   }
 
   ownedByOthers(owner: string): Job[] {
-    return (this.#others.all(owner) as unknown as JobColumns[]).map(jobOf); // own table
+    return this.#jobsOf(this.#others.all(owner));
   }
 
   /** How many jobs there are in each status, of all tenants. */
@@ -75,7 +91,7 @@ export class JobQueries {
       `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
        AND (${ACTIVE} OR ended_at_ms >= ?) ORDER BY pk`,
     ).all(afterPk, throughPk, endedSinceMs);
-    return (rows as unknown as JobColumns[]).map(jobOf); // own table
+    return this.#jobsOf(rows);
   }
 
   /** The newest row; 0 for none. */
@@ -92,7 +108,27 @@ export class JobQueries {
       ? [`thinned = 0 AND ${ENDED}`, "pk"] as const
       : ["ended_at_ms < ?", "ended_at_ms, pk", atMost(query.endedBeforeMs)] as const;
     const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY ${order} LIMIT ${SWEEP_MAX}`;
-    const rows = this.#db.prepare(sql).all(...value === undefined ? [] : [value]);
-    return (rows as unknown as JobColumns[]).map(jobOf); // own table
+    return this.#jobsOf(this.#db.prepare(sql).all(...value === undefined ? [] : [value]));
+  }
+
+  #jobsOf(rows: readonly unknown[]): Job[] {
+    return (rows as readonly JobColumns[]).flatMap((row) => { // own table
+      try {
+        return [jobOf(row)];
+      } catch (cause) {
+        if (!(cause instanceof SyntaxError)) throw cause;
+        this.#tellDamaged(row, cause);
+        return [];
+      }
+    });
+  }
+
+  #tellDamaged({ pk, id, tenant }: JobColumns, cause: SyntaxError): void {
+    if (this.#damaged.has(pk) || this.#damaged.size >= DAMAGED_MAX) return;
+    this.#damaged.add(pk);
+    loggerOf("log").error(
+      "job {job_id} of tenant {tenant} is left out: its row in the log is damaged ({reason})",
+      { job_id: id, tenant, reason: reasonOf(cause) },
+    );
   }
 }

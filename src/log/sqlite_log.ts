@@ -35,7 +35,6 @@ import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
 import { Collection } from "./sqlite_collection.ts";
 import { EntryTable } from "./sqlite_entry_table.ts";
-import { jobOf } from "./sqlite_job_columns.ts";
 import { JobQueries } from "./sqlite_job_queries.ts";
 import { type JobRow, JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
@@ -167,12 +166,8 @@ export class SqliteLog implements EventLog {
   // deno-lint-ignore require-await -- so that a wrong cursor rejects instead of throwing
   async list(query: JobQuery): Promise<JobPage> {
     const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : placeOf(query.cursor);
-    const rows = this.#queries.list(query, before, query.limit + 1);
-    const page = rows.slice(0, query.limit);
-    return {
-      items: page.map(jobOf),
-      nextCursor: rows.length > page.length ? `${page[page.length - 1].pk}` : null,
-    };
+    const { jobs, next } = this.#queries.list(query, before, query.limit);
+    return { items: jobs, nextCursor: next === null ? null : `${next}` };
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

@@ -20,6 +20,7 @@ import {
   TENANT,
 } from "../support/log_contract.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
+import { serverLog } from "../support/server_log.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 logContract("SqliteLog", (clock) => {
@@ -80,6 +81,36 @@ test("SqliteLog holds after a reopening what was acknowledged before", async (t)
   assert.deepEqual(await reopened.get(job), before);
   const { entries } = await reopened.read(job, { after: 0, limit: 9, logs: "debug" });
   assert.deepEqual(entries.map(({ seq }) => seq), [1, 2]);
+  await reopened.close();
+});
+
+test("SqliteLog leaves out a job whose row is damaged, says so once, and finds the others", async (t) => {
+  const lines = await serverLog(t, "log");
+  const { log, file, again } = opened(t);
+  const [bad, good, other] = [
+    await log.create(newJob({ leaseUntilMs: 1 })),
+    await log.create(newJob({ leaseUntilMs: 1 })),
+    await log.create(newJob()),
+  ].map(({ job }) => job.id);
+  await log.close();
+  const vandal = new DatabaseSync(file);
+  vandal.prepare("UPDATE jobs SET state = '{\"progress\": ' WHERE id = ?").run(bad);
+  vandal.close();
+  const reopened = again();
+  const ids = (jobs: readonly { readonly id: string }[]) => jobs.map(({ id }) => id);
+
+  const page = await reopened.list({ tenant: TENANT, limit: 1 });
+  const rest = await reopened.list({ tenant: TENANT, limit: 2, cursor: page.nextCursor ?? "" });
+
+  assert.deepEqual(await allLapsed(reopened, 2), [good]);
+  assert.deepEqual(await allLapsed(reopened, 2), [good]);
+  assert.deepEqual(ids(await reopened.ownedByOthers("process-b")), [good, other]);
+  assert.deepEqual(ids((await reopened.recent({ endedSinceMs: 0 })).items), [good, other]);
+  assert.deepEqual(ids(await reopened.prunable({ entriesAbove: -1 })), [good, other]);
+  assert.deepEqual([ids(page.items), ids(rest.items), rest.nextCursor], [[other], [good], null]);
+  assert.equal(lines.length, 1);
+  const start = `error: job ${bad} of tenant default is left out: its row in the log is damaged (`;
+  assert.ok(lines[0].startsWith(start), lines[0]);
   await reopened.close();
 });
 
