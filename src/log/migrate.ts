@@ -55,8 +55,8 @@ export class StoreFullError extends Error {
  * Opens or creates the SQLite file at `path`, in WAL mode and with today's schema.
  *
  * Several processes may do so at once. A file of an older schema is first copied to
- * `<path>.v<old>.bak`; each missing step then runs in a transaction of its own, so a step that
- * fails leaves the file at the schema before it. A created file is readable by its owner alone.
+ * `<path>.v<old>.bak`; the missing steps then run in one transaction, so one that fails, or a
+ * process that is killed, leaves the file as it was. A created file is readable by its owner alone.
  * The directory must exist.
  *
  * @throws {StoreVersionError} when the file was written by a newer synctail
@@ -89,7 +89,7 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
       if (found === before && tries === COPY_TRIES_MAX) throw fault;
     }
     switchToWal(db, busyMs);
-    for (let step = found; step < schema.migrations.length; step++) migrate(db, schema, step);
+    if (found < schema.migrations.length) migrate(db, schema);
     return db;
   } catch (error) {
     db?.close();
@@ -147,15 +147,16 @@ function switchToWal(db: DatabaseSync, busyMs: number): void {
 }
 
 /**
- * Does nothing when another process has taken the step since the file was looked at. A failure
- * closes the file, and that rolls the step back.
+ * Takes the steps that no other process has taken since the file was looked at. A failure closes the
+ * file, and that rolls them back.
  */
-function migrate(db: DatabaseSync, schema: VersionedSchema, step: number): void {
+function migrate(db: DatabaseSync, { applicationId, migrations }: VersionedSchema): void {
   db.exec("BEGIN IMMEDIATE");
-  if (pragma(db, "user_version") === step) {
-    db.exec(schema.migrations[step]);
-    db.exec(`PRAGMA application_id = ${schema.applicationId}`);
-    db.exec(`PRAGMA user_version = ${step + 1}`);
+  const missing = migrations.slice(pragma(db, "user_version"));
+  for (const step of missing) db.exec(step);
+  if (missing.length > 0) {
+    db.exec(`PRAGMA application_id = ${applicationId}`);
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
   }
   db.exec("COMMIT");
 }

@@ -95,12 +95,11 @@ test("openVersioned() removes what killed processes have left of a copy, and no 
   assert.deepEqual(readdirSync(directory).sort(), ["old.db", ...names].sort());
 });
 
-test("openVersioned() stays at the last step that worked", (t) => {
-  const path = join(emptyDirectory(t), "stuck.db");
-  const broken = [
-    "CREATE TABLE boats (name TEXT)",
-    "CREATE TABLE piers (n); SELECT * FROM nowhere",
-  ];
+test("openVersioned() leaves the file as it was where a step fails, and one copy of it", (t) => {
+  const directory = emptyDirectory(t);
+  const path = join(directory, "stuck.db");
+  openVersioned(path, schema(1)).close();
+  const broken = [...STEPS.slice(0, 2), "CREATE TABLE piers (n); SELECT * FROM nowhere"];
 
   assert.throws(
     () => openVersioned(path, { ...schema(0), migrations: broken }),
@@ -111,11 +110,13 @@ test("openVersioned() stays at the last step that worked", (t) => {
     },
   );
 
-  const db = openVersioned(path, schema(1));
-  assert.equal(db.prepare("PRAGMA user_version").get()?.user_version, 1);
-  const tables = db.prepare("SELECT name FROM sqlite_schema").all().map((row) => row.name);
-  assert.deepEqual(tables, ["boats"]);
-  db.close();
+  const old = openVersioned(path, schema(1));
+  assert.equal(old.prepare("PRAGMA user_version").get()?.user_version, 1);
+  const tables = old.prepare("SELECT name FROM sqlite_schema").all().map((row) => row.name);
+  assert.deepEqual([tables, boats(old)], [["boats"], [{ name: "Vega" }]]);
+  old.close();
+  openVersioned(path, schema(3)).close();
+  assert.deepEqual(readdirSync(directory).sort(), ["stuck.db", "stuck.db.v1.bak"]);
 });
 
 test("openVersioned() refuses a file of a newer synctail", (t) => {
