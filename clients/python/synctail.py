@@ -75,6 +75,7 @@ BACKOFF_MAX_S = 10.0
 BACKOFF_HURRIED_S = 1.0
 RETRY_AFTER_MAX_S = 300.0
 LINE_WAIT_S = 1.0  # a log line waits no longer, even while progress is asked for every 5 s
+LIVES_A_LEASE = 3  # posts and tries in the time of one lease, at least
 QUIET_S = 8.0  # an empty post after so long: keeps the lease, and hears of a cancel in time
 REUSE_S = 9.0  # servers drop idle connections after 10 s or so
 NOT_YET_S = 30.0  # how long attach() waits for the job to be created
@@ -877,7 +878,8 @@ class _Sender:
         self._job_id = plan.job_id
         self._producer = uuid.uuid4().hex
         self._number = 0
-        self._quiet_s = min(plan.lease_s / 3, QUIET_S)
+        self._unheard_s = plan.lease_s / LIVES_A_LEASE
+        self._quiet_s = min(self._unheard_s, QUIET_S)
         self._interval_s = 0.25
         self._request: Optional[_Request] = None
         self._then: List[_Request] = []  # what comes after it without being asked for
@@ -1047,7 +1049,8 @@ class _Sender:
             else:
                 # Not all at the same moment, and never without a pause.
                 after_s = max(after_s, BACKOFF_FIRST_S) * (1 + self._clock.random() / 10)
-            self._held_until_s = now + after_s
+            # Whoever waits for longer could have lost the job.
+            self._held_until_s = now + min(after_s, self._unheard_s)
             say = self._failures >= 3 and not self._said_down
             self._said_down = self._said_down or say
         if say:

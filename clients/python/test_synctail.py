@@ -609,6 +609,18 @@ class Repeating(Bench):
                     self.assertEqual(waits, [7.0, 1.0, 8.0])
                     self.assertEqual([each.seq for each in self.server.posts], ["0", "1", "1"])
 
+    def test_a_job_of_a_short_lease_is_not_lost_while_it_waits(self):
+        for headers in ({}, {"Retry-After": "30"}):
+            with self.subTest(headers=headers):
+                job = self.job(lease_s=6.0)
+                self.server.reactions = [answer(201)] + [answer(507, {}, headers)] * 100
+                pauses = [self.settle(job)]
+
+                while len(pauses) < 12:
+                    pauses.append(self.advance(job, pauses[-1]))
+
+                self.assertEqual(max(pauses), 2.0)
+
     def test_a_retry_after_that_is_none_or_zero_is_still_a_pause(self):
         for value in ("soon", "nan", "0", "-3"):
             with self.subTest(value=value):

@@ -8,6 +8,8 @@ const BACKOFF_MS = { first: 200, last: 10_000 };
 const TOLD_TRIES = 3;
 /** A request without an answer is given up after so many milliseconds, and sent again. */
 const ANSWER_MS = 30_000;
+/** Tries and signs of life in the time of one lease. */
+export const LIVES_A_LEASE = 3;
 /** Where jobs are created. */
 export const JOBS_PATH = "/v1/sync/job";
 /** Problems of what was sent, which would come again; others may pass, or are another server's. */
@@ -40,6 +42,8 @@ export interface Endpoint {
   readonly key: string;
   readonly fetch: (url: string, asked: Posted) => Promise<Response>;
   readonly clock: Clock;
+  /** How long who asks may be silent, in milliseconds; without end when left out. */
+  readonly leaseMs?: number;
   /** Whether a refusal may be over soon, so that it is worth asking again. */
   readonly mayPass?: (status: number) => boolean;
 }
@@ -72,7 +76,7 @@ export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): str
 
 /**
  * Posts the body. No answer, 408, 429, 5xx and what no synctail server there has said mean: the same
- * once more, after `Retry-After` or a growing wait.
+ * once more, after `Retry-After` or a growing wait, before the lease is over.
  *
  * @param given ends the tries when it fires
  * @param onSilence called once after some tries, with the reason in words
@@ -85,7 +89,7 @@ export async function deliver(
   given: AbortSignal,
   onSilence: (reason: string) => void,
 ): Promise<Answer> {
-  const { clock } = endpoint;
+  const { clock, leaseMs } = endpoint;
   for (let tries = 1;; tries++) {
     if (given.aborted) return { kind: "abandoned" };
     const answer = await attempt(endpoint, path, body, headers);
@@ -95,13 +99,17 @@ export async function deliver(
       ? answer
       : { reason: `${endpoint.server} answers ${wordsOf(answer)}`, waitMs: 0 };
     if (tries === TOLD_TRIES) onSilence(reason);
-    await sleep(clock, afterMs || pauseMs(tries), given);
+    await sleep(clock, pauseMs(tries, afterMs, leaseMs), given);
   }
 }
 
-/** How long to wait after so many failures in a row, each somewhat otherwise. */
-export function pauseMs(failures: number): number {
-  return backoffMs(failures, BACKOFF_MS) * (0.5 + Math.random() / 2);
+/**
+ * How long to wait after so many failures in a row: what the server asks for, if that is not 0, else
+ * each time somewhat otherwise, and never so long that the job could be lost meanwhile.
+ */
+export function pauseMs(failures: number, askedMs: number, leaseMs = Infinity): number {
+  const ownMs = backoffMs(failures, BACKOFF_MS) * (0.5 + Math.random() / 2);
+  return Math.min(askedMs || ownMs, leaseMs / LIVES_A_LEASE);
 }
 
 function isFinal(problem: unknown, path: string): boolean {

@@ -1,5 +1,13 @@
 /** Tells the server what an outbox holds, until the end of the job. */
-import { type Answer, codeOf, deliver, type Endpoint, JOBS_PATH, unusable } from "./delivery.ts";
+import {
+  type Answer,
+  codeOf,
+  deliver,
+  type Endpoint,
+  JOBS_PATH,
+  LIVES_A_LEASE,
+  unusable,
+} from "./delivery.ts";
 import type { NewJob } from "./new_job.ts";
 import type { Outbox, WireEvent } from "./outbox.ts";
 
@@ -7,8 +15,6 @@ import type { Outbox, WireEvent } from "./outbox.ts";
 const LINE_MS = 1_000;
 /** How often a sign of life is given, which is how soon a cancel is heard, in milliseconds. */
 const LIFE_MS = 8_000;
-/** Signs of life in the time of one lease. */
-const LIVES_A_LEASE = 3;
 /** How often progress is told as long as no server has said so, in milliseconds. */
 const INTERVAL_MS = 250;
 
@@ -123,9 +129,9 @@ export class OutboxDelivery {
 
   /** How long after the request before the next one is due, by what there is to tell now. */
   #restMs(): number {
-    const { outbox, created } = this.#options;
+    const { outbox, endpoint } = this.#options;
     if (outbox.ended) return 0;
-    const lifeMs = Math.min(LIFE_MS, (created?.leaseMs ?? Infinity) / LIVES_A_LEASE);
+    const lifeMs = Math.min(LIFE_MS, (endpoint.leaseMs ?? Infinity) / LIVES_A_LEASE);
     if (outbox.empty) return lifeMs;
     return Math.min(lifeMs, this.#intervalMs, outbox.hasLines ? LINE_MS : Infinity);
   }

@@ -107,6 +107,7 @@ export class Producer {
       key: textOf(options.key ?? "").trim(),
       fetch: options.fetch ?? fetch,
       clock,
+      leaseMs: created?.leaseMs,
       // Whoever creates the job does so in the background, and may be late.
       mayPass: (status) => status === 404 && created === undefined && clock.monotonic() < untilMs,
     };

@@ -6,6 +6,7 @@ import {
   type Endpoint,
   isOfWhatWasSent,
   JOBS_PATH,
+  LIVES_A_LEASE,
   membersOf,
   pauseMs,
   type Unanswered,
@@ -17,8 +18,6 @@ import type { Spool, SpooledRequest } from "./spool.ts";
 const GATHER_MS = 1_000;
 /** How often a sign of life is given, which is how soon a cancel is heard, in milliseconds. */
 const LIFE_MS = { watched: 2_000, unwatched: 8_000, over: 60_000 };
-/** Signs of life in the time of one lease. */
-const LIVES_A_LEASE = 3;
 /** Bytes that are worth a request at once. */
 const FULL_BYTES = 64 * 1024;
 /** When to try again after we were not let in: a key may have been made since, in milliseconds. */
@@ -175,10 +174,10 @@ export class SpoolDelivery {
   }
 
   async #failed({ waitMs: afterMs, reason }: Unanswered, signal: AbortSignal) {
-    const { triesMax = Infinity } = this.#options;
+    const { triesMax = Infinity, leaseMs } = this.#options;
     this.#reason = reason;
     if (++this.#failures >= triesMax) return "left" as const;
-    await this.#pause.take(afterMs || pauseMs(this.#failures), signal);
+    await this.#pause.take(pauseMs(this.#failures, afterMs, leaseMs), signal);
     this.#sentMs = -Infinity;
     return undefined;
   }

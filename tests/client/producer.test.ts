@@ -294,6 +294,32 @@ for (
   });
 }
 
+for (
+  const [why, refuse] of [
+    ["is full", () => Response.json({}, { status: 507, headers: { "Retry-After": "30" } })],
+    ["is away", () => {
+      throw new TypeError("nobody answers");
+    }],
+  ] as const
+) {
+  test(`a producer of a short lease asks a server that ${why} three times in it`, async () => {
+    const { clock, requests } = bench(
+      ({ path }) => path.endsWith("/events") ? refuse() : taken(),
+      { leaseS: 6 },
+    );
+    await turns();
+
+    for (let step = 0; step < 200; step++) {
+      clock.advance(100);
+      await turns(3);
+    }
+
+    const pauses = requests.slice(1).map(({ atMs }, index) => atMs - requests[index].atMs);
+    assert.ok(pauses.length >= 10, `${pauses}`);
+    assert.equal(Math.max(...pauses), 2_000);
+  });
+}
+
 test("a refusal ends the delivery, is told once, and never thrown", async () => {
   const problem = { type: "/problems/unauthenticated", detail: "The API key is not known here" };
   const { requests, faults, job } = bench(() => Response.json(problem, { status: 401 }));

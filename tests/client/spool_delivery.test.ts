@@ -372,6 +372,27 @@ test("SpoolDelivery of a job with a short lease is heard three times in it", asy
   assert.deepEqual(signs.map(({ atMs }) => atMs), [0, 1_000, 2_000, 3_000]);
 });
 
+for (
+  const [why, refuse] of [
+    ["is full", () => Response.json({}, { status: 507, headers: { "Retry-After": "30" } })],
+    ["is away", () => Promise.reject(new TypeError("nobody answers"))],
+  ] as const
+) {
+  test(`SpoolDelivery of a short lease asks a server that ${why} three times in it`, async () => {
+    const { clock, requests, leave, run } = bench(
+      ({ path }) => path === EVENTS ? refuse() : taken(),
+      6_000,
+    );
+    await passes(clock, 20_000);
+    leave.abort();
+    await run;
+
+    const pauses = requests.slice(1).map(({ atMs }, index) => atMs - requests[index].atMs);
+    assert.ok(pauses.length >= 10, `${pauses}`);
+    assert.equal(Math.max(...pauses), 2_000);
+  });
+}
+
 test("SpoolDelivery whose name another has taken ends as refused, at once", async () => {
   const { clock, spool, requests, faults, run } = bench(({ path }) =>
     path === EVENTS ? problem(409, "producer-fenced") : taken()
