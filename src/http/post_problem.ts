@@ -42,5 +42,5 @@ export function storageProblem(cause: unknown): Problem | undefined {
   }
   if (!(cause instanceof StorageFullError)) return undefined;
   const detail = "There is no room left where the log is stored; nothing was lost, try again later";
-  return new Problem("storage-full", detail, {}, { "Retry-After": "30" });
+  return new Problem("storage-full", detail, {}, { "Retry-After": "5" });
 }
