@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { UnknownJobError } from "../log/event_log.ts";
 import type { JobError, LogLevel, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
+import { isTerminal } from "../sync/status.ts";
 import { trimmedThrough } from "./cursor.ts";
 import { faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
 import { LiveStream } from "./live_stream.ts";
@@ -55,6 +56,8 @@ export class Subscription extends LiveStream implements Follower {
   readonly #logs: LogLevel | undefined;
   #cursor: Seq;
   #mergeBelow: Seq = 0;
+  /** Seq of the terminal entry, where the log had it before the tail. */
+  #endSeq = Infinity;
 
   /** @param opening the first chunk: connected, and the snapshot if there is one */
   constructor(opening: Uint8Array, followed: Followed, options: SubscriptionOptions) {
@@ -64,6 +67,7 @@ export class Subscription extends LiveStream implements Follower {
     this.#tail = followed.tail;
     this.#logs = followed.logs;
     this.#cursor = followed.cursor;
+    this.#noteEnd(followed.job);
   }
 
   /** Called by the tail when there is more, and only after it was told that it is wanted. */
@@ -142,6 +146,7 @@ export class Subscription extends LiveStream implements Follower {
       }
       if (this.#mergeBelow > this.#cursor) this.#options.onMerged();
       this.#cursor = page.through;
+      this.#noteEnd(page.job);
       if (!page.bytes) return this.pull();
       this.enqueue(page.bytes);
       if (this.#atEnd()) this.close();
@@ -158,7 +163,11 @@ export class Subscription extends LiveStream implements Follower {
     return silentMs >= stallAfterMs && !this.#tail.ended ? STALLED_BYTES : HEARTBEAT_BYTES;
   }
 
+  #noteEnd({ status, seq }: Job): void {
+    if (isTerminal(status)) this.#endSeq = seq;
+  }
+
   #atEnd(): boolean {
-    return this.#tail.ended && this.#cursor >= this.#tail.last;
+    return this.#cursor >= this.#endSeq || this.#tail.ended && this.#cursor >= this.#tail.last;
   }
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fact } from "../../src/sync/entry.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { line, progress } from "../support/log_contract.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { type Seen, streamBench, StreamReader, turns } from "../support/stream_bench.ts";
 
 const types = (frames: Seen[]) => frames.map(({ data }) => data.type);
@@ -486,6 +488,29 @@ test("heartbeats do not tell that a job is stalled which is over, to who has not
     ["heartbeat", undefined],
     ["progress", undefined],
   ]);
+});
+
+test("a stream ends with the terminal frame, also where the tail has not read it yet", async () => {
+  const store = new MemoryLog(new FakeClock());
+  const { job, open, add, clock, viewers } = streamBench({ store });
+  const over = await job();
+  await add(over, progress("in_progress", 1));
+  const early = await open(over, "0");
+  await turns(5);
+  await store.append(over, () => ({ facts: [progress("completed", 2)] })); // wakes nobody
+
+  const replayed = [...await early.next(), ...await early.next()];
+  clock.advance(300_000);
+  const late = await open(over);
+  clock.advance(300_000);
+  const shown = await late.next();
+
+  assert.deepEqual([...replayed, ...shown].map(({ data }) => data.is_complete), [
+    ...[undefined, undefined, true],
+    ...[undefined, true],
+  ]);
+  assert.deepEqual([await early.next(), await late.next()], [[], []]);
+  assert.equal(viewers.size, 0);
 });
 
 test("a line that comes while the last ones are looked for is told once", async () => {
