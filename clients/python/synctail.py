@@ -421,8 +421,8 @@ class Job:
 
         Ends as failed after `fail`, as cancelled after `cancelled` was read as True, and as
         completed otherwise. timeout: seconds, `close_timeout_s` when left out; what is not
-        delivered by then is delivered in the background, as long as the process lives and the
-        lease would last. True when everything has arrived.
+        delivered by then is delivered in the background, as long as the process lives, for 15
+        minutes, or a lease that is longer. True when everything has arrived.
         """
         self._finish(None)
         return self._wait_closed(timeout)
@@ -941,8 +941,9 @@ class _Sender:
         self._hurried_until_s = self._clock.monotonic() + seconds
 
     def closing(self) -> None:
-        """The worker has gone: once its lease would be over, so is the delivery."""
-        self._over_at_s = self._clock.monotonic() + self._lease_s
+        """The worker has gone. The server may be away for longer than a short lease, which it does
+        not count then."""
+        self._over_at_s = self._clock.monotonic() + max(self._lease_s, LEASE_S)
 
     def stop(self) -> None:
         with self._record.lock:

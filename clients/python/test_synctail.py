@@ -672,20 +672,22 @@ class Repeating(Bench):
                     self.assertEqual([round(s, 6) for s in (paused, again)], waits)
                     self.assertEqual(len(self.server.seen) - before, 0 if headers else 1)
 
-    def test_a_closed_job_is_given_up_once_its_lease_would_be_over(self):
-        job = self.job(lease_s=60.0)
-        self.settle(job)
-        self.server.reactions = [answer(500)] * 1000
-        job.close(0)
-        started = self.clock.passed_s
+    def test_a_closed_job_is_told_for_15_minutes_or_its_lease_whatever_is_longer(self):
+        for lease_s, most_s in ((10.0, 900), (1_800.0, 1_800)):
+            with self.subTest(lease_s=lease_s):
+                job = self.job(lease_s=lease_s)
+                self.settle(job)
+                self.server.reactions = [answer(500)] * 1000
+                job.close(0)
+                started = self.clock.passed_s
 
-        wait_s = 0.0
-        while wait_s is not None:
-            wait_s = self.advance(job, wait_s)
+                wait_s = 0.0
+                while wait_s is not None:
+                    wait_s = self.advance(job, wait_s)
 
-        self.assertGreaterEqual(self.clock.passed_s - started, 60)
-        self.assertLess(self.clock.passed_s - started, 75)
-        self.assertIn("nothing more is sent: it answered 500", self.said[-1])
+                self.assertGreaterEqual(self.clock.passed_s - started, most_s)
+                self.assertLess(self.clock.passed_s - started, most_s + 15)
+                self.assertIn("nothing more is sent: it answered 500", self.said[-1])
 
     def test_something_else_that_answers_200_is_no_answer(self):
         job = self.job()
