@@ -37,7 +37,7 @@ export async function postEvents(
   key: JobKey,
   services: Services,
 ): Promise<z.output<typeof PostedSchema>> {
-  services.rates.requireEvents(key);
+  await requireRate(key, services);
   const post = new Post(key, stampOf(context), services, context.get("requestId"));
   const type = (context.req.header("Content-Type") ?? "").split(";")[0].trim().toLowerCase();
   const json = context.get("json");
@@ -52,6 +52,20 @@ export async function postEvents(
     );
   }
   return await post.answer();
+}
+
+/**
+ * Whoever is told to wait has been heard, and is silent for that long.
+ *
+ * @throws {Problem} too-many-events
+ */
+async function requireRate(key: JobKey, { rates, outside }: Services): Promise<void> {
+  const refused = rates.refused(key);
+  if (!refused) return;
+  await outside.hold(key, refused.waitS * 1000).catch((cause) => {
+    throw problemOf(cause);
+  });
+  throw refused.problem;
 }
 
 /** One request under way. */

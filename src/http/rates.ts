@@ -25,15 +25,16 @@ export class Rates {
     this.#requests = new Rate(clock, limits.requests);
   }
 
-  /** @throws {Problem} too-many-events */
-  requireEvents(key: JobKey): void {
+  /** How many seconds there are to wait with events, and the problem that says so; undefined: none. */
+  refused(key: JobKey): { readonly waitS: number; readonly problem: Problem } | undefined {
     const ofJob = this.#jobEvents.waitS(keyText(key));
     const ofTenant = this.#tenantEvents.waitS(key.tenant);
     const waitS = Math.max(ofJob, ofTenant);
-    if (waitS === 0) return;
+    if (waitS === 0) return undefined;
     const who = ofJob >= ofTenant ? "This job has" : "The jobs of this tenant have";
     const detail = `${who} posted more events a second than allowed; wait ${waitS} s`;
-    throw new Problem("too-many-events", detail, {}, { "Retry-After": `${waitS}` });
+    const headers = { "Retry-After": `${waitS}` };
+    return { waitS, problem: new Problem("too-many-events", detail, {}, headers) };
   }
 
   chargeEvents(key: JobKey, events: number): void {

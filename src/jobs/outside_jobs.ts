@@ -21,6 +21,7 @@ import type { Job, SyncRef } from "../sync/job.ts";
 import { type Counters, newProducer } from "../sync/producer.ts";
 import { NO_PROGRESS } from "../sync/progress.ts";
 import { type Batch, decided } from "./batch.ts";
+import { renew } from "./changes.ts";
 import type { Syncs } from "./syncs.ts";
 
 /** How long a worker may be silent when it does not say, in milliseconds. */
@@ -156,6 +157,19 @@ export class OutsideJobs {
       return decided({ stamp, offset: 0, events }, nowMs)(job, producerOf);
     }, { urgent });
     return job;
+  }
+
+  /**
+   * Renews the lease of a worker that is told to post nothing for so long, by as much more.
+   *
+   * @throws {UnknownJobError | StorageFullError | StorageFaultError}
+   */
+  async hold(key: JobKey, waitMs: number): Promise<void> {
+    const nowMs = this.#clock.now();
+    await this.#append(key, (job, producerOf) => {
+      if (job.origin !== "worker" || job.status === "cancelling") return { facts: [] };
+      return renew(nowMs + waitMs + (job.leaseMs ?? 0))(job, producerOf);
+    }, {});
   }
 
   async #append(key: JobKey, decide: Decide, options: AppendOptions): Promise<Appended> {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Problem } from "../../src/http/problem.ts";
 import { Rates } from "../../src/http/rates.ts";
 import type { JobId } from "../../src/sync/ids.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -23,22 +22,19 @@ test("takeRequest() charges what goes on, and nothing that is refused", () => {
   assert.deepEqual([taken(), taken(), rates.takeRequest("other")], [true, false, 0]);
 });
 
-test("requireEvents() says whose limit is reached: the job's, or all of the tenant's", () => {
+test("refused() says whose limit is reached: the job's, or all of the tenant's", () => {
   const refusal = (limits: { jobEvents: number; tenantEvents: number }, id: string) => {
     const rates = new Rates(new FakeClock(), { ...limits, requests: 0 });
     rates.chargeEvents(jobOf("a"), 300);
-    try {
-      rates.requireEvents(jobOf(id));
-      return undefined;
-    } catch (problem) {
-      assert.ok(problem instanceof Problem);
-      return [problem.message.split(" posted")[0], problem.headers["Retry-After"]];
-    }
+    const refused = rates.refused(jobOf(id));
+    if (!refused) return undefined;
+    const { waitS, problem: { message, headers } } = refused;
+    return [message.split(" posted")[0], waitS, headers["Retry-After"]];
   };
 
   const ofJob = { jobEvents: 100, tenantEvents: 0 };
   const ofTenant = { jobEvents: 0, tenantEvents: 100 };
-  assert.deepEqual(refusal(ofJob, "a"), ["This job has", "2"]);
+  assert.deepEqual(refusal(ofJob, "a"), ["This job has", 2, "2"]);
   assert.equal(refusal(ofJob, "b"), undefined);
-  assert.deepEqual(refusal(ofTenant, "b"), ["The jobs of this tenant have", "2"]);
+  assert.deepEqual(refusal(ofTenant, "b"), ["The jobs of this tenant have", 2, "2"]);
 });

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { FakeClock } from "../support/fake_clock.ts";
 import { loggedEntries } from "../support/log_file.ts";
 import type { Cleanup } from "../support/program.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
@@ -296,6 +297,23 @@ test("100,000 lines in one body are 100,000 entries", async (t) => {
   const more = await post({ type: "progress" });
   assert.equal(more.status, 429);
   assert.ok(Number(more.headers.get("Retry-After")) > 0);
+});
+
+test("a worker that is told to wait for longer than its lease keeps its job", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock, eventsPerS: 100 });
+  const { post, job } = await worker(server, { lease_s: 5 });
+  await post(Array.from({ length: 1_000 }, () => ({ type: "progress" })));
+
+  const refused = await post({ type: "progress" });
+  for (let second = 0; second < 9; second++) {
+    clock.advance(1_000);
+    await job(); // the leases have been looked at by then
+  }
+  const after = await post({ type: "progress" });
+
+  assert.deepEqual([refused.status, refused.headers.get("Retry-After")], [429, "9"]);
+  assert.deepEqual([after.status, after.first_seq], ["in_progress", 1_001]);
 });
 
 test("a repeated request is answered as before, by headers or by fields", async (t) => {

@@ -304,6 +304,33 @@ test("post() renews the lease, but not of a job that is to stop", async () => {
   assert.deepEqual([cancelling.status, cancelling.leaseUntilMs], ["cancelling", 5]);
 });
 
+test("hold() adds the time that a worker is told to wait to its lease, but not to one that is to stop", async () => {
+  const { outside, job, log, clock } = await bench();
+  clock.advance(60_000);
+
+  await outside.hold(job, 7_000);
+  const held = (await log.get(job))?.leaseUntilMs;
+  await log.append(job, () => ({
+    facts: [{ kind: "progress", status: "cancelling", progress: job.progress }],
+    leaseUntilMs: 5,
+  }));
+  await outside.hold(job, 7_000);
+
+  assert.equal(held, clock.now() + 7_000 + WORKER_LEASE_MS);
+  assert.equal((await log.get(job))?.leaseUntilMs, 5);
+});
+
+test("hold() leaves alone what the server runs itself, and what is over", async () => {
+  const { outside, post, job, log } = await bench();
+  const { job: own } = await log.create(newJob({ leaseUntilMs: 5 }));
+  await post(job, [done]);
+
+  for (const each of [own, job]) await outside.hold(each, 7_000);
+
+  const leases = [await log.get(own), await log.get(job)].map((each) => each?.leaseUntilMs);
+  assert.deepEqual(leases, [5, null]);
+});
+
 test("a failure that its worker gives no reason for says that", async () => {
   const { outside, post, job } = await bench();
   const { job: cancelled } = await outside.create({ tenant: TENANT });
