@@ -90,7 +90,10 @@ function configure(loaded: LogTape, level: ServerLogLevel): void {
   });
 }
 
-/** LogTape puts texts among a message's values in quotes, which JSON then escapes: here they are words. */
+/**
+ * LogTape puts texts among a message's values in quotes, which JSON then escapes, and of an error
+ * whatever it has but its message: here both are words.
+ */
 function jsonLines(loaded: LogTape): TextFormatter {
   const format = loaded.getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
   return (record) => format({ ...record, message: bare(record.message) });
@@ -99,7 +102,8 @@ function jsonLines(loaded: LogTape): TextFormatter {
 /** @param message words and values in turn */
 function bare(message: readonly unknown[]): readonly unknown[] {
   const parts: unknown[] = [""];
-  for (const [place, part] of message.entries()) {
+  for (const [place, value] of message.entries()) {
+    const part = value instanceof Error ? value.message : value;
     if (place % 2 === 0 || typeof part === "string") parts.push(`${parts.pop()}${part}`);
     else parts.push(part, "");
   }

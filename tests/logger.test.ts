@@ -29,6 +29,7 @@ test("a logger loses no line that is said before LogTape is there, nor the last 
     "INFO late 1",
     "ERROR late 2",
     'ERROR some of a "b": 2 left, [1]',
+    "ERROR fault: too far",
   ]);
 });
 
@@ -37,6 +38,7 @@ test("a logger tells only lines of the level that is asked for, early and late",
     "ERROR early 3",
     "ERROR late 2",
     'ERROR some of a "b": 2 left, [1]',
+    "ERROR fault: too far",
   ]);
 });
 

@@ -18,5 +18,6 @@ logger.error("{what} of {name}: {n} left, {more}", {
   n: 2,
   more: [1],
 });
+logger.error("fault: {error}", { error: new RangeError("too far") });
 await logTold();
 process.exit();
