@@ -6,6 +6,7 @@ import { isoTime } from "../sync/iso_time.ts";
 import { requireScope } from "./access.ts";
 import { json, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
+import { whole } from "./query_schemas.ts";
 import type { Services } from "./services.ts";
 
 /** Deliveries in a list that names no limit. */
@@ -39,9 +40,7 @@ const DeliveryListSchema = z.object({
 }).openapi("DeliveryList");
 
 const DeliveryListQuerySchema = z.strictObject({
-  limit: z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number)
-    .pipe(z.int().min(1).max(DELIVERIES_LIMIT_MAX)).optional()
-    .openapi({ type: "integer", description: `${LIMIT} by default` }),
+  limit: whole(1, DELIVERIES_LIMIT_MAX, `${LIMIT} by default`),
   cursor: z.string().regex(/^\d{1,15}$/, "expected the next_cursor of a list").optional(),
 });
 

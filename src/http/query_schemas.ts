@@ -14,8 +14,15 @@ const ticket = z.string().max(4_000).openapi({
   description: "A ticket instead of a key; POST .../ticket makes one",
 });
 
-/** A whole number in a query. */
-const whole = z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number);
+/** Of nine digits, as many as a query's number may have. */
+const WHOLE_MAX = 999_999_999;
+
+/** A whole number in a query; the document cannot see the bounds of what a text is turned into. */
+export function whole(minimum: number, maximum: number, description: string) {
+  return z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number)
+    .pipe(z.int().min(minimum).max(maximum)).optional()
+    .openapi({ type: "integer", minimum, maximum, description });
+}
 
 /** One status, or several with commas between. */
 const statuses = z.string().transform((text, context): Status[] => {
@@ -34,10 +41,7 @@ const statuses = z.string().transform((text, context): Status[] => {
 export const JobListQuerySchema = z.strictObject({
   status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
-  limit: whole.pipe(z.int().min(1).max(LIST_LIMIT_MAX)).optional().openapi({
-    type: "integer",
-    description: "50 by default",
-  }),
+  limit: whole(1, LIST_LIMIT_MAX, "50 by default"),
   cursor: z.string().min(1).max(100).optional(),
 });
 
@@ -47,11 +51,11 @@ export const JobsSubscribeQuerySchema = z.object({
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
   job: z.uuid().optional().openapi({ description: "One job" }),
   tag: z.string().min(1).max(100).optional(),
-  ended: whole.pipe(z.int().max(10_000)).optional().openapi({
-    type: "integer",
-    description: "At most so many jobs that are over come in the snapshot, the newest; all when " +
-      "left out",
-  }),
+  ended: whole(
+    0,
+    10_000,
+    "At most so many jobs that are over come in the snapshot, the newest; all when left out",
+  ),
   ticket: ticket.optional(),
 });
 
@@ -64,10 +68,11 @@ export const SubscribeQuerySchema = z.object({
   logs: level.optional().openapi({
     description: "Adds log lines of at least this level to the stream",
   }),
-  tail: whole.pipe(z.int().max(TAIL_MAX)).optional().openapi({
-    type: "integer",
-    description: "With ?logs and without a cursor: so many of the last log lines come first",
-  }),
+  tail: whole(
+    0,
+    TAIL_MAX,
+    "With ?logs and without a cursor: so many of the last log lines come first",
+  ),
   last_event_id: cursor.openapi({
     type: "string",
     description: "As the header Last-Event-ID, which wins",
@@ -77,18 +82,16 @@ export const SubscribeQuerySchema = z.object({
 
 export const LogsQuerySchema = z.strictObject({
   level: level.optional().openapi({ description: "The least level; debug by default" }),
-  after: whole.optional().openapi({ type: "integer", description: "Only lines after this seq" }),
-  until: whole.optional().openapi({ type: "integer", description: "Only lines up to this seq" }),
-  tail: whole.pipe(z.int().max(READ_LIMIT_MAX)).optional().openapi({
-    type: "integer",
-    description: "Only so many of the last lines",
-  }),
-  limit: whole.pipe(z.int().min(1).max(READ_LIMIT_MAX)).optional().openapi({
-    type: "integer",
-    description: "1,000 by default for JSON; NDJSON and text have all lines without it",
-  }),
+  after: whole(0, WHOLE_MAX, "Only lines after this seq"),
+  until: whole(0, WHOLE_MAX, "Only lines up to this seq"),
+  tail: whole(0, READ_LIMIT_MAX, "Only so many of the last lines"),
+  limit: whole(
+    1,
+    READ_LIMIT_MAX,
+    "1,000 by default for JSON; NDJSON and text have all lines without it",
+  ),
 });
 
 export const EventsQuerySchema = z.strictObject({
-  after: whole.optional().openapi({ type: "integer", description: "Only entries after this seq" }),
+  after: whole(0, WHOLE_MAX, "Only entries after this seq"),
 });

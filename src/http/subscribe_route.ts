@@ -25,6 +25,14 @@ const route = createRoute({
     "204 says that nothing more will come.",
   security: SECURITY,
   request: { params: JobParams, query: SubscribeQuerySchema },
+  // Described and not validated: whatever stands there is a cursor.
+  parameters: [{
+    name: "Last-Event-ID",
+    in: "header",
+    required: false,
+    description: "The id of the last frame that has arrived; 0 for all from the start",
+    schema: { type: "string" },
+  }],
   responses: {
     200: {
       description: "The stream",
