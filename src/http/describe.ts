@@ -22,15 +22,18 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
 /** A response's problems, by their codes: what the pages of problems name routes by. */
 export const CODES_EXTENSION = "x-problems";
 
-/** The problems that a route can answer, by status; 401 stands on all of them. */
+/**
+ * The problems that a route can answer, by status; 401 stands on all of them. Under `default` is
+ * what any request may meet: a body that is too large, a limit, a stop.
+ */
 export function problems(...codes: ProblemCode[]) {
   const told: ProblemCode[] = ["unauthenticated", ...codes];
   const content = { "application/problem+json": { schema: ProblemSchema } };
-  const responses: Record<number, {
+  const responses: Record<number | "default", {
     readonly description: string;
     readonly content: typeof content;
-    readonly [CODES_EXTENSION]: readonly ProblemCode[];
-  }> = {};
+    readonly [CODES_EXTENSION]?: readonly ProblemCode[];
+  }> = { default: { description: "Any other problem; /problems lists them", content } };
   for (const code of told) {
     const [status, title] = PROBLEMS[code];
     const before = responses[status];

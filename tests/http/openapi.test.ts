@@ -8,6 +8,7 @@ interface Operation {
     readonly in: string;
     readonly schema: { readonly minimum?: number; readonly maximum?: number };
   }[];
+  readonly responses: Record<string, { readonly content?: object }>;
 }
 
 async function pathsOf(
@@ -15,6 +16,29 @@ async function pathsOf(
 ): Promise<Record<string, Record<string, Operation>>> {
   return (await (await fetch(`${server.url}/openapi.json`)).json()).paths;
 }
+
+test("/openapi.json has a problem for whatever an operation may answer", async (t) => {
+  const server = await testServer(t);
+  const post = server.ask("/v1/sync/job", {
+    method: "POST",
+    headers: {
+      "Authorization": `Bearer ${server.key()}`,
+      "Content-Type": "text/plain",
+    },
+    body: "{}",
+  });
+
+  const paths = await pathsOf(server);
+
+  assert.equal((await post).status, 415);
+  const { responses } = paths["/v1/sync/job"].post;
+  assert.ok((responses["415"] ?? responses.default)?.content);
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      assert.ok(responses.default?.content, `${method} ${path}`);
+    }
+  }
+});
 
 test("/openapi.json says how a stream is resumed", async (t) => {
   const paths = await pathsOf(await testServer(t));
