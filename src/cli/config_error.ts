@@ -7,6 +7,8 @@ import { nearest } from "./nearest.ts";
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
 const SECRET_NAME = /key|secret|token|passw|credential|set_env/i;
+/** Named after keys, and none: these are shown as anything else. */
+const NO_SECRET = /^server\.viewers_per_key$|^auth\.ticket_keys\[\d+\]\.(kid|tenant|algorithm)$/;
 /** Of a target nothing is shown that may be what makes it secret. */
 const HIDDEN_OF_TARGETS = /^(url|headers|body)/;
 /** Up to the last @, as what is wrong with a URL may be a password with a / or a blank in it. */
@@ -39,7 +41,8 @@ export function issueLine(origin: string, { path, given, open, reason }: ConfigI
   const place = pathText(path);
   const secret = path.some((part) => SECRET_NAME.test(String(part))) ||
     (path[0] === "notify" && HIDDEN_OF_TARGETS.test(String(path[2])));
-  const shown = secret && !open && given !== undefined ? "a secret" : valueText(given);
+  const hidden = secret && !open && !NO_SECRET.test(place) && given !== undefined;
+  const shown = hidden ? "a secret" : valueText(given);
   return `${origin}: ${place === "" ? "" : `${place}: `}got ${shown}: ${reason}`;
 }
 

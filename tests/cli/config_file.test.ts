@@ -189,6 +189,25 @@ for (
   });
 }
 
+test("parseConfig() shows what is named after a key and is none", () => {
+  const key = { kid: "synctail", tenant: "a b", algorithm: "HS265", key_file: 5, pem: "canary" };
+
+  const issues = issuesOf({
+    syncs: [],
+    server: { viewers_per_key: "many" },
+    auth: { ticket_keys: [key] },
+  });
+
+  assert.match(issues[0], /^synctail.json: server.viewers_per_key: got "many": /);
+  assert.deepEqual(issues.slice(1).map((line) => line.match(/\w+: got ("[^"]*"|a secret)/)?.[0]), [
+    'kid: got "synctail"',
+    'tenant: got "a b"',
+    'algorithm: got "HS265"',
+    "key_file: got a secret",
+    "pem: got a secret",
+  ]);
+});
+
 test("the targets' secrets and URLs are not shown where they are wrong", () => {
   const canary = "canary93f1";
   const target = { name: "ops", type: "slack" };
