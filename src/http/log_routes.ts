@@ -72,7 +72,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     const last = Math.min(until, job.seq);
     const from = tail === undefined
       ? after
-      : Math.max(after, await log.beforeLastLogs(job, level, tail));
+      : Math.max(after, await log.beforeLastLogs(job, level, tail, last));
     const query = { logs: level, only: "logs" } as const;
     if (type !== JSON_TYPE) {
       const line = type === TEXT ? textLine : (entry: LogEntry) => JSON.stringify(lineJson(entry));

@@ -84,7 +84,11 @@ export const LogsQuerySchema = z.strictObject({
   level: level.optional().openapi({ description: "The least level; debug by default" }),
   after: whole(0, WHOLE_MAX, "Only lines after this seq"),
   until: whole(0, WHOLE_MAX, "Only lines up to this seq"),
-  tail: whole(0, READ_LIMIT_MAX, "Only so many of the last lines"),
+  tail: whole(
+    0,
+    READ_LIMIT_MAX,
+    "Only so many of the last lines, up to `until` where that is given",
+  ),
   limit: whole(
     1,
     READ_LIMIT_MAX,

@@ -97,8 +97,8 @@ export class PublishedLog implements EventLog {
     return this.#log.forgetSyncs(tenant);
   }
 
-  beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {
-    return this.#log.beforeLastLogs(key, level, count);
+  beforeLastLogs(key: JobKey, level: LogLevel, count: number, through: Seq): Promise<Seq> {
+    return this.#log.beforeLastLogs(key, level, count, through);
   }
 
   trim(key: JobKey, limits: TrimLimits): Promise<boolean> {

@@ -211,8 +211,8 @@ export interface EventLog {
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]>;
   /** Forgets those of them that no job is left of. */
   forgetSyncs(tenant: TenantId): Promise<void>;
-  /** Position before the last `count` log lines of at least this level. */
-  beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq>;
+  /** Position before the last `count` log lines of at least this level, of those up to `through`. */
+  beforeLastLogs(key: JobKey, level: LogLevel, count: number, through: Seq): Promise<Seq>;
   /**
    * Removes superseded progress and, where that is not enough, the oldest log lines; never a
    * change of status, nor the newest progress. Does a bounded part of the work at a time.

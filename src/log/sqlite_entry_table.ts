@@ -26,7 +26,8 @@ export class EntryTable {
     asArrays(this.#read);
     this.#first = db.prepare("SELECT min(seq) AS seq FROM entries WHERE job = ?");
     this.#lastLogs = db.prepare(
-      "SELECT seq FROM entries WHERE job = ? AND kind >= ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+      "SELECT seq FROM entries WHERE job = ? AND seq <= ? AND kind >= ? " +
+        "ORDER BY seq DESC LIMIT 1 OFFSET ?",
     );
   }
 
@@ -75,9 +76,10 @@ export class EntryTable {
     return typeof seq === "number" ? seq : undefined;
   }
 
-  /** The position before the last `count` log lines of at least that level; 0 where there are fewer. */
-  beforeLastLogs(job: number, level: LogLevel, count: number): Seq {
-    const row = this.#lastLogs.get(job, NO_LOGS + LOG_LEVELS.indexOf(level), count - 1);
+  /** The position before the last `count` of those log lines; 0 where there are fewer. */
+  beforeLastLogs(job: number, level: LogLevel, count: number, through: Seq): Seq {
+    const kind = NO_LOGS + LOG_LEVELS.indexOf(level);
+    const row = this.#lastLogs.get(job, through, kind, count - 1);
     return typeof row?.seq === "number" ? row.seq - 1 : 0;
   }
 }

@@ -201,9 +201,14 @@ export class SqliteLog implements EventLog {
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
-  async beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {
-    const { pk, job } = this.#row(key);
-    return count === 0 ? job.seq : this.#entries.beforeLastLogs(pk, level, count);
+  async beforeLastLogs(
+    key: JobKey,
+    level: LogLevel,
+    count: number,
+    through: Seq,
+  ): Promise<Seq> {
+    const { pk } = this.#row(key);
+    return count === 0 ? through : this.#entries.beforeLastLogs(pk, level, count, through);
   }
 
   trim(key: JobKey, limits: TrimLimits): Promise<boolean> {

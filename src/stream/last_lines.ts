@@ -15,7 +15,7 @@ export async function lastLines(
 ): Promise<LogEntry[]> {
   const lines: LogEntry[] = [];
   let length = 0;
-  let after = await log.beforeLastLogs(job, level, count);
+  let after = await log.beforeLastLogs(job, level, count, job.seq);
   for (let more = true; more;) {
     const page = await log.read(job, { after, limit: count, logs: level, only: "logs" });
     for (const entry of page.entries) {

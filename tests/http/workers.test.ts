@@ -683,6 +683,8 @@ test("log lines are answered as JSON, NDJSON and text, by range and level", asyn
   assert.deepEqual(await seqs("?after=1&until=3"), [[3], null]);
   assert.deepEqual(await seqs("?tail=2"), [[3, 4], null]);
   assert.deepEqual(await seqs("?tail=2&after=3"), [[4], null]);
+  assert.deepEqual(await seqs("?tail=1&until=3"), [[3], null]);
+  assert.deepEqual(await seqs("?tail=9&until=2"), [[1], null]);
   assert.deepEqual(await seqs("?until=1&limit=1"), [[1], null]);
   assert.deepEqual((await (await get("")).json()).items[0].fields, { n: 1 });
   const ndjson = (await (await get("", "application/x-ndjson")).text()).trim().split("\n");

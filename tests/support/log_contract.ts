@@ -599,13 +599,15 @@ export function logContract(
     await log.append(job, () => ({ facts }));
 
     const found = await Promise.all([
-      log.beforeLastLogs(job, "debug", 1),
-      log.beforeLastLogs(job, "info", 2),
-      log.beforeLastLogs(job, "error", 9),
-      log.beforeLastLogs(job, "debug", 0),
+      log.beforeLastLogs(job, "debug", 1, 4),
+      log.beforeLastLogs(job, "info", 2, 4),
+      log.beforeLastLogs(job, "error", 9, 4),
+      log.beforeLastLogs(job, "debug", 0, 4),
+      log.beforeLastLogs(job, "debug", 1, 3),
+      log.beforeLastLogs(job, "debug", 1, 2),
     ]);
 
-    assert.deepEqual(found, [3, 0, 0, 4]);
+    assert.deepEqual(found, [3, 0, 0, 4, 2, 0]);
   });
 
   check(

@@ -185,11 +185,16 @@ export class MemoryLog implements EventLog {
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
-  async beforeLastLogs(key: JobKey, level: LogLevel, count: number): Promise<Seq> {
-    const { job, entries } = this.#kept(key);
-    if (count === 0) return job.seq;
+  async beforeLastLogs(
+    key: JobKey,
+    level: LogLevel,
+    count: number,
+    through: Seq,
+  ): Promise<Seq> {
+    const { entries } = this.#kept(key);
+    if (count === 0) return through;
     const lines = entries.filter((entry) =>
-      entry.kind === "log" && levelAtLeast(entry.level, level)
+      entry.kind === "log" && entry.seq <= through && levelAtLeast(entry.level, level)
     );
     return (lines.at(-count)?.seq ?? 1) - 1;
   }
