@@ -10,6 +10,7 @@ import { NO_AUTH } from "./auth_config.ts";
 import { type Client, type JobAnswer, jobsOf, removeJob, sendTo } from "./client.ts";
 import {
   type Connection,
+  givenKey,
   localServer,
   namedServer,
   runningServer,
@@ -117,9 +118,13 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
 
 /** @throws {UsageError} where there is no log: it is likely another directory that was meant */
 async function connected(what: string, flags: Flags): Promise<Connection> {
-  if (namedServer(flags, variablesFor(flags)) !== undefined) {
-    return { client: await runningServer(what, flags), own: false, close: () => Promise.resolve() };
+  const env = variablesFor(flags);
+  const tenant = flags.tenant === undefined ? undefined : tenantFrom(flags.tenant);
+  if (namedServer(flags, env) !== undefined) {
+    const client = { ...await runningServer(what, flags), tenant };
+    return { client, own: false, close: () => Promise.resolve() };
   }
+  const key = givenKey(flags, env);
   logToStderr("warning");
   // Of a configuration nothing counts but where the data is: it may be another server's.
   const data = await dataFrom(flags);
@@ -128,7 +133,9 @@ async function connected(what: string, flags: Flags): Promise<Connection> {
   }
   const { settings } = resolveSettings({ flags: { data }, env: {}, file: {} });
   const local = { settings, syncs: [], auth: NO_AUTH };
-  return await localServer(local, tenantFrom(flags.tenant ?? DEFAULT_TENANT));
+  const connection = await localServer(local, tenant ?? DEFAULT_TENANT);
+  if (key === undefined) return connection;
+  return { ...connection, client: { ...connection.client, key, tenant } };
 }
 
 function filterOf({ sync, status }: Flags): Readonly<Record<string, string>> {

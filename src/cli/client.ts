@@ -15,6 +15,8 @@ export interface JobAnswer {
 export interface Client {
   readonly server: string;
   readonly key: string;
+  /** Whose jobs, where the key may act for others; its own tenant's when left out. */
+  readonly tenant?: string;
   /** Of its certificate, when it is this machine's own server and speaks HTTPS. */
   readonly fingerprint?: string;
   /** Where people reach its pages, when that is known to be elsewhere. */
@@ -68,7 +70,7 @@ export async function* jobsOf(
  * @throws {RefusedError} with the server's words
  */
 export function sendTo(
-  { server, key, fingerprint }: Client,
+  { server, key, tenant, fingerprint }: Client,
   method: string,
   path: string,
   what = "ask",
@@ -77,7 +79,10 @@ export function sendTo(
     throw new RefusedError(`Cannot ${what}: ${unreached(server, cause).words}`, { cause });
   };
   const answered = async () => {
-    const headers = { Authorization: `Bearer ${key}` };
+    const headers = {
+      Authorization: `Bearer ${key}`,
+      ...(tenant !== undefined && { "Synctail-Tenant": tenant }),
+    };
     const url = server + path;
     const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
     if (!response.ok) {

@@ -241,7 +241,7 @@ function withClient(command: Command, json = JSON_HELP): Command {
 
 function withFilter(command: Command): Command {
   return withClient(command)
-    .option("--tenant <name>", "whose jobs, where no --key says it", DEFAULT_TENANT)
+    .option("--tenant <name>", 'whose jobs (default: those of the key, else "default")')
     .option("--sync <name>", "only those of this sync")
     .option("--status <status>", "only those of this status");
 }

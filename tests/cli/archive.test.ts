@@ -29,6 +29,12 @@ async function served(t: Cleanup) {
   return { server, key, id, post };
 }
 
+/** A key, as `keys create` prints it. */
+async function keyOf(t: Cleanup, data: string, tenant: string, scopes: string): Promise<string> {
+  const args = ["keys", "create", "--tenant", tenant, "--scopes", scopes, "--data", data];
+  return (await startProgram.toEnd(t, { args })).stdout.trim();
+}
+
 const subscribe = async (server: RunningProgram, key: string, id: string, cursor?: string) => {
   const response = await fetch(`${server.url}/v1/sync/job/${id}/subscribe`, {
     headers: { Authorization: `Bearer ${key}`, ...(cursor && { "Last-Event-ID": cursor }) },
@@ -269,4 +275,33 @@ test("a data directory of an older schema is copied and brought up to date, with
 
   assert.equal(frames.at(-1)?.data.status, "failed");
   assert.ok(existsSync(join(path, "log.db.v1.bak")));
+});
+
+test("prune and export take the jobs of the tenant that is named, or that the key is of", async (t) => {
+  const { server, key, id } = await served(t);
+  const acme = await keyOf(t, server.data, "acme", "read,write");
+  const any = await keyOf(t, server.data, "default", "read,write,tenants");
+  const created = await fetch(`${server.url}/v1/sync/job`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${acme}` },
+  });
+  const { id: theirs } = await created.json();
+  const exported = async (...args: string[]) => {
+    const { stdout } = await startProgram.toEnd(t, { args: ["export", ...args] });
+    return lines(stdout).flatMap((line) => line.type === "job" ? [line.id] : []);
+  };
+  const at = ["--server", server.url];
+
+  const named = await exported(...at, "--key", any, "--tenant", "acme");
+  const own = await exported(...at, "--key", any);
+  const byKey = await exported("--data", server.data, "--key", acme);
+  const refused = await startProgram.toEnd(t, {
+    args: ["prune", "--older-than", "0", ...at, "--key", key, "--tenant", "acme"],
+  });
+  await server.stop("SIGTERM");
+  const alone = await exported("--data", server.data, "--key", acme);
+
+  assert.deepEqual([named, own, byKey, alone], [[theirs], [id], [theirs], [theirs]]);
+  assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+  assert.match(refused.stderr, /needs a key with the scope "tenants"/);
 });
