@@ -23,9 +23,10 @@ export async function createKey(flags: Flags): Promise<number> {
   const scopes = scopesFrom(String(flags.scopes));
   const name = typeof flags.name === "string" ? flags.name : undefined;
   if (flags.unsaved) {
-    print(
-      `${[formatApiKey(newApiKey()), tenant, scopes.join(","), name].join(" ").trim()}\n`,
-    );
+    const fresh = newApiKey();
+    const key = formatApiKey(fresh);
+    if (flags.json) printJson({ id: fresh.id, key, tenant, scopes });
+    else print(`${[key, tenant, scopes.join(","), name].join(" ").trim()}\n`);
     return ExitCode.ok;
   }
   return await withKeys(makeDataDirectory(await dataFrom(flags)), async (keys) => {

@@ -46,6 +46,13 @@ test("keys create --unsaved prints a line for a keys file, and keeps the key now
   assert.equal(listed.stdout, "");
 });
 
+test("keys create --unsaved --json prints JSON, as without --unsaved", async (t) => {
+  const { id, key, ...rest } = JSON.parse(await unsaved(t, "--json"));
+
+  assert.deepEqual(rest, { tenant: "default", scopes: ["read", "run", "write"] });
+  assert.ok(key.startsWith(`st_${id}_`));
+});
+
 test("servers with the same files take each other's keys, sessions and tickets", async (t) => {
   const path = directory(t);
   const line = await unsaved(t, "--name", "replicas");
