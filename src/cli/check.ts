@@ -8,8 +8,9 @@ import { unreadable } from "../sources/tree_root.ts";
 import { readSecret, readTicketKeys } from "./auth_config.ts";
 import { type Config, type Look, parseConfig, readConfig } from "./config_file.ts";
 import { ExitCode } from "./exit.ts";
+import type { Flags } from "./flags.ts";
 import { readKeysFile, tlsOf } from "./open_auth.ts";
-import { print } from "./output.ts";
+import { print, printJson } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { CONFIG_FILE } from "./settings.ts";
 
@@ -21,7 +22,7 @@ const STDIN = ["-", "/dev/stdin"];
  *
  * @throws {ConfigError} with a line for each fault; {KeyFileError}
  */
-export async function checkConfig(given: string | undefined): Promise<number> {
+export async function checkConfig(given: string | undefined, flags: Flags): Promise<number> {
   const { env } = process;
   const stdin = given !== undefined && STDIN.includes(given);
   const file = stdin ? "stdin" : given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
@@ -40,18 +41,12 @@ export async function checkConfig(given: string | undefined): Promise<number> {
   if (ticketSecretFile !== undefined) readSecret(ticketSecretFile);
   tlsOf(settings);
   await readTicketKeys(auth.ticketKeys);
-  const names = syncs.map(({ name }) => name).join(", ");
-  const told = notify().map(({ name }) => name).join(", ");
-  print(
-    `${file} is right: ${syncs.length} sync${syncs.length === 1 ? "" : "s"}${
-      names && ` (${names})`
-    }` +
-      `${told && `, tells ${told}`}\n`,
-  );
-  for (const { name, schedule } of syncs) {
-    if (!schedule) continue;
-    print(`${name}: ${outlookText(schedule, systemClock.now())}\n`);
-  }
+  const planned = syncs.map(({ name, schedule }) => {
+    return { name, schedule: schedule ? outlookText(schedule, systemClock.now()) : null };
+  });
+  const told = notify().map(({ name }) => name);
+  if (flags.json) printJson({ file, syncs: planned, notify: told });
+  else print(words(file, planned, told));
   return ExitCode.ok;
 }
 
@@ -63,4 +58,18 @@ function unreadableSources(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
     if (reason === undefined) return [];
     return [{ path: ["syncs", index, "source", "path"], given: source.path, reason }];
   });
+}
+
+interface Planned {
+  readonly name: string;
+  /** When it runs by itself, in words. */
+  readonly schedule: string | null;
+}
+
+function words(file: string, syncs: readonly Planned[], told: readonly string[]): string {
+  const names = syncs.map(({ name }) => name).join(", ");
+  const first = `${file} is right: ${syncs.length} sync${syncs.length === 1 ? "" : "s"}` +
+    `${names && ` (${names})`}${told.length > 0 ? `, tells ${told.join(", ")}` : ""}`;
+  const plans = syncs.flatMap(({ name, schedule }) => schedule ? [`${name}: ${schedule}`] : []);
+  return [first, ...plans].map((line) => `${line}\n`).join("");
 }

@@ -160,8 +160,11 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   root.command("check")
     .description("Say whether a configuration file is right, and what is wrong with it")
     .argument("[file]", "synctail.json when left out, stdin for - [SYNCTAIL_CONFIG]")
+    .option("--json", JSON_HELP)
     .action(
-      does(async (file: string | undefined) => (await import("./check.ts")).checkConfig(file)),
+      does(async (file: string | undefined, flags: Flags) =>
+        (await import("./check.ts")).checkConfig(file, flags)
+      ),
     );
 
   nameHelp(root);

@@ -219,8 +219,10 @@ test("serve with a wrong configuration does not start and names every fault", as
     args: ["serve", "--config", config, "--data", data],
   });
   const checked = await startProgram.toEnd(t, { args: ["check", config] });
+  const json = await startProgram.toEnd(t, { args: ["check", config, "--json"] });
 
   assert.deepEqual([served.code, checked.code], [2, 2]);
+  assert.deepEqual([json.code, json.stdout, json.stderr], [2, "", checked.stderr]);
   assert.match(served.stderr, /syncs\[0\]\.source\.path: got 42/);
   assert.match(served.stderr, /syncs\[0\]\.destination\.path/);
   assert.equal(served.stderr.replace(/^synctail: /, ""), checked.stderr.replace(/^synctail: /, ""));

@@ -63,6 +63,7 @@ test("check says when each sync runs next, in words", async (t) => {
   writeFileSync(config, JSON.stringify({ syncs }));
 
   const { code, stdout } = await startProgram.toEnd(t, { args: ["check", config] });
+  const json = await startProgram.toEnd(t, { args: ["check", config, "--json"] });
 
   const [, docs, nightly] = stdout.split("\n");
   assert.equal(code, 0);
@@ -72,4 +73,10 @@ test("check says when each sync runs next, in words", async (t) => {
     nightly,
     new RegExp(`^nightly: 0 3 \\* \\* \\*; next: ${day}, ${day}, ${day} Europe/Berlin$`),
   );
+  const [first, second] = [docs, nightly].map((line) => line.slice(line.indexOf(": ") + 2));
+  assert.deepEqual([json.code, JSON.parse(json.stdout)], [0, {
+    file: config,
+    syncs: [{ name: "docs", schedule: first }, { name: "nightly", schedule: second }],
+    notify: [],
+  }]);
 });
