@@ -91,7 +91,8 @@ async function checkedBearer(
   }
 }
 
-function refuse(detail: string, given = true): never {
+/** @param given whether there was something that says who asks @throws {Problem} unauthenticated */
+export function refuse(detail: string, given = true): never {
   const challenge = `Bearer realm="synctail"${given ? ', error="invalid_token"' : ""}`;
   throw new Problem("unauthenticated", detail, {}, { "WWW-Authenticate": challenge });
 }

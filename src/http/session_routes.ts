@@ -3,9 +3,9 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { deleteCookie, setCookie } from "hono/cookie";
 import { type Session, SESSION_MS } from "../auth/sessions.ts";
+import { refuse } from "./access.ts";
 import { json, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
-import { Problem } from "./problem.ts";
 import { cookieName, requireSameOrigin } from "./same_origin.ts";
 import { SessionBodySchema, SessionSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -69,8 +69,7 @@ export function addSessionRoutes(app: OpenAPIHono<HttpEnv>, services: Services):
     const session = authenticator.signIn(context.req.valid("json"));
     const principal = session && authenticator.parts.keys.principalOf(session.keyId);
     if (!principal) {
-      throw new Problem(
-        "unauthenticated",
+      return refuse(
         "link" in context.req.valid("json")
           ? "The sign-in link has expired or was used before; `synctail link` prints another"
           : "The API key is not known here, or it was revoked",

@@ -78,6 +78,7 @@ test("POST /v1/session says in clear words what is wrong with what it was given"
     const answer = await signIn(server, body);
     assert.equal(answer.status, 401);
     assert.equal(answer.headers["set-cookie"], undefined);
+    assert.match(`${answer.headers["www-authenticate"]}`, /^Bearer realm="synctail"/);
     details.push(answer.json.detail);
   }
   const refused = [];
