@@ -8,7 +8,7 @@ import { codeOf, reasonOf } from "../reason.ts";
 const DISK_CODES = ["ENOSPC", "EDQUOT", "EFBIG"];
 
 /** What was printed could not be written. */
-export class OutputError extends Error {
+class OutputError extends Error {
   override readonly name = "OutputError";
 
   constructor(cause: unknown) {

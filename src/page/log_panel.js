@@ -9,7 +9,7 @@ import { number } from "./words.js";
 /** @typedef {import("./wire.d.ts").LogLine} LogLine */
 
 /** Log lines that the page keeps; the link leads to all of them. */
-export const LINES_MAX = 10_000;
+const LINES_MAX = 10_000;
 /** Log lines that come at first: most that the server gives. */
 export const TAIL = 1_000;
 /** Frames that the page keeps. */

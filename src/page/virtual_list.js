@@ -58,10 +58,6 @@ export class VirtualList {
     return this.#rowPx;
   }
 
-  get items() {
-    return this.#items;
-  }
-
   /**
    * Shows these. What is being read stays where it is when rows are put in above it.
    *

@@ -11,7 +11,7 @@ import { rootOf } from "./tree_root.ts";
 import { unlocked } from "./write_out.ts";
 
 /** Larger files are skipped unless it is said otherwise. */
-export const FILE_BYTES_MAX = 1024 ** 3;
+const FILE_BYTES_MAX = 1024 ** 3;
 
 export interface DirectoryOptions {
   readonly path: string;

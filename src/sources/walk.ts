@@ -3,17 +3,16 @@ import { Buffer } from "node:buffer";
 import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
 
 /** One thing that the walk meets. The key of a directory ends with a slash; `stat` is a later look. */
-export type Met =
+export type Step =
   | { readonly kind: "entry"; readonly key: string; readonly stat?: FileStat }
   /** A directory that could not be listed: what is below it is not known. */
   | { readonly kind: "unlisted"; readonly key: string; readonly reason: string }
   /** A second name that reads the same as the one before it; at least one of them is no UTF-8. */
   | { readonly kind: "unnamed"; readonly key: string }
   /** A directory that was listed by name and is no longer there. */
-  | { readonly kind: "vanished"; readonly key: string };
-
-/** What is met, and each directory as it is listed: also a tree without files has its steps. */
-export type Step = Met | { readonly kind: "listed"; readonly key: string };
+  | { readonly kind: "vanished"; readonly key: string }
+  /** A directory, as it is listed: a tree without files has its steps too. */
+  | { readonly kind: "listed"; readonly key: string };
 
 /** Why a name cannot be used: the runtimes show it with U+FFFD in it and then do not find it. */
 export const NO_UTF8 = "its name is no UTF-8";
@@ -24,15 +23,6 @@ interface Level {
   readonly below: string;
   readonly names: string[];
   last: string;
-}
-
-/** The steps of a walk without the directories listed. */
-export function* walk(
-  files: FileSystem,
-  root: string,
-  excluded: ReadonlySet<string>,
-): Generator<Met, void, void> {
-  for (const step of walkSteps(files, root, excluded)) if (step.kind !== "listed") yield step;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { JobError } from "../sync/entry.ts";
  * How often rights are looked at, in milliseconds. A key's row is up to a second old (KeyStore), so
  * what another process has revoked ends within one and a half.
  */
-export const LOOK_MS = 500;
+const LOOK_MS = 500;
 /** How long a viewer gets to take its farewell before it is cut off unread. */
 const FAREWELL_MS = 1_000;
 
@@ -66,11 +66,6 @@ export class Rights {
     if (this.#held.size > 0) return;
     this.#callOff?.();
     this.#callOff = undefined;
-  }
-
-  /** How many different rights have streams open. */
-  get size(): number {
-    return this.#held.size;
   }
 
   #look(): void {

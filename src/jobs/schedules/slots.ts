@@ -3,7 +3,7 @@ import { Cron } from "croner";
 import { durationText } from "../amounts.ts";
 
 /** A slot that is handled within this many milliseconds is on time. */
-export const LATE_MS = 60_000;
+const LATE_MS = 60_000;
 /** Slots are counted up to here; a cron line has to be gone through one by one. */
 export const COUNTED_MAX = 1_000;
 

@@ -4,7 +4,7 @@ import type { LogLevel } from "../../sync/entry.ts";
 import type { SourceLog } from "../source.ts";
 
 /** A log line is cut there, in characters: a longer one tells nobody more. */
-export const WORDS_MAX = 16 * 1024;
+const WORDS_MAX = 16 * 1024;
 /** Room for the words that say so. */
 const CUT_MAX = 32;
 
