@@ -2,37 +2,26 @@
 
 const CARRIAGE_RETURN = /\r/;
 
-/** One event. `data` may hold several lines, ended by LF. */
+/** One event, without a name: EventSource calls it `message`. `data` may hold several lines, ended by LF. */
 export interface SseFrame {
   readonly data: string;
   /** Becomes the client's Last-Event-ID. */
   readonly id?: string;
-  /** The event's name; without one EventSource calls it `message`. */
-  readonly event?: string;
   /** Milliseconds that the client waits before it reconnects. */
   readonly retryMs?: number;
 }
 
 /**
- * Encodes one event as text, ending with a blank line: `retry`, `event`, `data`, and `id` last,
- * because some clients keep the id of a frame that was cut off behind it.
+ * Encodes events one after another as text, each ending with a blank line: `retry`, `data`, and `id`
+ * last, because some clients keep the id of a frame that was cut off behind it.
  *
- * What a client would not read back as given is refused instead of sent.
+ * What a client would not read back as given is refused instead of sent. What may not be in any data
+ * is looked for once in all of them: a page of a replay has hundreds.
  *
- * @throws {TypeError} when `data`, `id` or `event` holds a carriage return, NUL in `id`, a lone
- *   surrogate or, in `id` and `event`, a line feed: each would be read back as something else
+ * @throws {TypeError} when `data` or `id` holds a carriage return or a lone surrogate, or `id` a line
+ *   feed or NUL: each would be read back as something else
  * @throws {RangeError} when `retryMs` is no whole number from 0 on
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
- */
-export function encodeFrame(frame: SseFrame): string {
-  return encodeFrames([frame]);
-}
-
-/**
- * Encodes events one after another. What may not be in any data is looked for once in all of
- * them: a page of a replay has hundreds.
- *
- * @throws as encodeFrame
  */
 export function encodeFrames(frames: readonly SseFrame[]): string {
   let text = "";
@@ -57,25 +46,15 @@ function unchecked(frame: SseFrame): string {
     }
     text += `retry: ${frame.retryMs}\n`;
   }
-  if (frame.event !== undefined) {
-    if (frame.event === "") {
-      throw new TypeError('Cannot encode event "": a client reads an empty name as "message"');
-    }
-    text += `event: ${oneLine("event", frame.event)}\n`;
-  }
   text += `data: ${
     frame.data.includes("\n") ? frame.data.replaceAll("\n", "\ndata: ") : frame.data
   }\n`;
   if (frame.id !== undefined) {
     refuse("id", frame.id, /\0/, "NUL, which makes a client ignore the id");
-    text += `id: ${oneLine("id", frame.id)}\n`;
+    refuse("id", frame.id, /[\r\n]/, "a line break, which could forge another field");
+    text += `id: ${frame.id}\n`;
   }
   return text + "\n";
-}
-
-function oneLine(field: string, value: string): string {
-  refuse(field, value, /[\r\n]/, "a line break, which could forge another field");
-  return value;
 }
 
 function refuse(field: string, value: string, what: RegExp, reason: string): void {
