@@ -2,6 +2,7 @@
 import { type Clock, sleep } from "../clock.ts";
 import {
   type EventLog,
+  isUnstored,
   JobEndedError,
   StorageFaultError,
   StorageFullError,
@@ -114,7 +115,7 @@ export class JobRunner {
         return;
       } catch (cause) {
         if (tries === 1) onFault(cause);
-        if (!unstored(cause) || this.#abandoned.signal.aborted) return;
+        if (!isUnstored(cause) || this.#abandoned.signal.aborted) return;
       }
       await sleep(clock, FULL_MS, this.#abandoned.signal);
     }
@@ -237,14 +238,9 @@ export class JobRunner {
     const { log, key, clock, onFault } = this.#options;
     this.#callOffRenewal = clock.after(RENEW_MS, () => {
       log.append(key, renew(clock.now() + LEASE_MS)).catch((cause) => {
-        if (!unstored(cause)) onFault(cause); // told where it stops the job
+        if (!isUnstored(cause)) onFault(cause); // told where it stops the job
       });
       this.#renewLater();
     });
   }
-}
-
-/** Whether it may be stored later. */
-function unstored(cause: unknown): boolean {
-  return cause instanceof StorageFullError || cause instanceof StorageFaultError;
 }

@@ -273,6 +273,11 @@ export class StorageFaultError extends Error {
   }
 }
 
+/** Whether what was refused may be stored later. */
+export function isUnstored(cause: unknown): boolean {
+  return cause instanceof StorageFullError || cause instanceof StorageFaultError;
+}
+
 /** A list cursor that no list of this log gave. */
 export class CursorError extends Error {
   override readonly name = "CursorError";

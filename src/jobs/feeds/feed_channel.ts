@@ -1,12 +1,6 @@
 /** One channel of a feed: its messages become the events of a job, and then of the next one. */
-import { type Clock, sleep } from "../../clock.ts";
-import {
-  type EventLog,
-  JobEndedError,
-  StorageFaultError,
-  StorageFullError,
-  UnknownJobError,
-} from "../../log/event_log.ts";
+import { backoffMs, type Clock, sleep } from "../../clock.ts";
+import { type EventLog, isUnstored, JobEndedError, UnknownJobError } from "../../log/event_log.ts";
 import type { WorkerEvent } from "../../sync/event.ts";
 import type { JobId, TenantId } from "../../sync/ids.ts";
 import type { Job } from "../../sync/job.ts";
@@ -21,8 +15,7 @@ const PRODUCER = "feed";
 /** Ends that wait for the log. */
 const WAITING_MAX = 1_000;
 /** The first and the longest wait before what could not be stored is tried again, in milliseconds. */
-const RETRY_MS = 100;
-const RETRY_MS_MAX = 5_000;
+const RETRY_MS = { first: 100, last: 5_000 };
 
 export interface ChannelOptions {
   readonly outside: OutsideJobs;
@@ -106,24 +99,23 @@ export class FeedChannel {
 
   /** Never rejects: what waits behind a message that is refused may be an end, which is not. */
   async #drain(): Promise<void> {
-    let waitMs = RETRY_MS;
+    let failures = 0;
     let taken = false;
     while (!this.#stopped) {
       const next = this.#waiting.shift();
       if (!next) break;
       try {
         taken = await this.#append(next);
-        waitMs = RETRY_MS;
+        failures = 0;
       } catch (cause) {
         taken = false;
         this.#tellRefused(cause);
-        if (!unstored(cause)) continue;
+        if (!isUnstored(cause)) continue;
         // An end finds room where totals do not.
         if (this.#putBack(next) || this.#stopped) continue;
         this.#pause = new AbortController();
-        await sleep(this.#options.clock, waitMs, this.#pause.signal);
+        await sleep(this.#options.clock, backoffMs(++failures, RETRY_MS), this.#pause.signal);
         this.#pause = undefined;
-        waitMs = Math.min(2 * waitMs, RETRY_MS_MAX);
       }
     }
     if (taken) this.#refused.clear();
@@ -199,9 +191,4 @@ export class FeedChannel {
     this.#refused.add(kind);
     this.#options.onRefused(cause);
   }
-}
-
-/** Whether it may be stored later. */
-function unstored(cause: unknown): boolean {
-  return cause instanceof StorageFullError || cause instanceof StorageFaultError;
 }
