@@ -8,11 +8,6 @@ export const DURATIONS: Units = { "": 1e3, s: 1e3, m: 60e3, h: 3_600e3, d: 86_40
 /** Bytes, in powers of ten. */
 export const SIZES: Units = { "": 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
 
-/** Whether it is a text of digits and one of the units. */
-export function isAmount(text: string, units: Units): boolean {
-  return formOf(units).test(text);
-}
-
 /** What a duration is worth, in milliseconds; 0 for 0. */
 export function durationMs(text: string): number {
   return Number.parseInt(text) === 0 ? 0 : worth(text, DURATIONS);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DURATIONS, isAmount, SIZES, worth } from "../../src/jobs/amounts.ts";
+import { DURATIONS, formOf, SIZES, worth } from "../../src/jobs/amounts.ts";
 import { ConfigError } from "../../src/cli/config_error.ts";
 import { resolveSettings, type SettingSources } from "../../src/cli/resolve_settings.ts";
 import { SETTING_ROWS, SETTINGS } from "../../src/cli/server_settings.ts";
@@ -215,6 +215,6 @@ test("amounts are read with their unit, and 0 is no limit", () => {
   assert.deepEqual(read, [2_592_000_000, 43_200_000, 900_000, 90_000, 90_000, Infinity]);
   assert.deepEqual(sizes, [5e9, 500_000, 7]);
   for (const text of ["", "d", "-1d", "1.5d", "1 d", "1w", "1D"]) {
-    assert.ok(!isAmount(text, DURATIONS), text);
+    assert.ok(!formOf(DURATIONS).test(text), text);
   }
 });

@@ -6,7 +6,7 @@ import { FORMAT_NAMES, type FormatName } from "../../sources/formats/formats.ts"
 import { isPattern, PATTERN } from "../../jobs/command_config.ts";
 import { clean } from "../../sync/clean.ts";
 import { LEASE_S_MAX, SYNC_NAME_MAX, TAG_MAX, TAGS_MAX } from "../../sync/event_limits.ts";
-import { DURATIONS, isAmount, worth } from "../../jobs/amounts.ts";
+import { DURATIONS, formOf, worth } from "../../jobs/amounts.ts";
 import { namedServer } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 import type { Flags } from "../flags.ts";
@@ -109,6 +109,6 @@ function leaseFrom(given: string): number {
 }
 
 function duration(flag: string, given: string): number {
-  if (isAmount(given, DURATIONS)) return worth(given, DURATIONS);
+  if (formOf(DURATIONS).test(given)) return worth(given, DURATIONS);
   throw new UsageError(`${flag}: got "${clean(given)}": expected a duration such as 30s or 15m`);
 }

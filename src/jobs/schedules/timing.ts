@@ -1,6 +1,6 @@
 /** When a sync runs by itself, is tried again, and is expected to run: the form of it. */
 import { z } from "zod";
-import { duration } from "../amount_schemas.ts";
+import { duration, whole } from "../amount_schemas.ts";
 import { durationMs } from "../amounts.ts";
 import { cronFault, type Schedule, zoneFault } from "./slots.ts";
 
@@ -34,8 +34,6 @@ export interface Timing {
   readonly expect?: Expectation;
 }
 
-const tries = `expected a whole number from 1 to ${RETRIES_MAX}`;
-
 const schedule = z.strictObject({
   every: duration("1s", "366d").optional()
     .describe("From one start to the next, such as 15m; units are s, m, h and d"),
@@ -51,7 +49,7 @@ const schedule = z.strictObject({
 }).describe("When the server runs it by itself: every or cron");
 
 const retries = z.strictObject({
-  max: z.int(tries).min(1, tries).max(RETRIES_MAX, tries).describe("Tries after the first one"),
+  max: whole(1, RETRIES_MAX).describe("Tries after the first one"),
   backoff: duration("1s", "30d").default("30s")
     .describe("The wait before the first of them; each further one waits twice as long"),
   backoff_max: duration("1s", "30d").default(BACKOFF_MAX).describe("The longest wait"),
