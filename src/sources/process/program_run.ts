@@ -47,7 +47,8 @@ export class ProgramRun {
   readonly done: Promise<ProgramEnd>;
   readonly #options: ProgramRunOptions;
   readonly #lines: OutputLines;
-  readonly #kill = gate();
+  /** Resolves when what is left is killed. */
+  readonly #kill = Promise.withResolvers<void>();
   #callOffKill: (() => void) | undefined;
   #asked = false;
   #exited = false;
@@ -95,7 +96,7 @@ export class ProgramRun {
     const killed = this.#graceOver;
     const asked = this.#asked;
     if (!asked) this.#killAfter(LINGER_MS);
-    await Promise.race([this.#lines.ended, this.#kill.opened]);
+    await Promise.race([this.#lines.ended, this.#kill.promise]);
     // Whoever has let go of the outputs still has the grace.
     const restMs = asked ? Infinity : LINGER_MS;
     for (let ms = 0; program.alive && !this.#graceOver && ms < restMs; ms += LOOK_MS) {
@@ -126,7 +127,7 @@ export class ProgramRun {
     this.#callOffKill = this.#options.clock.after(ms, () => {
       this.#graceOver = true;
       this.#killAll();
-      this.#kill.open();
+      this.#kill.resolve();
     });
   }
 
@@ -139,10 +140,4 @@ export class ProgramRun {
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#options.clock.after(ms, resolve));
   }
-}
-
-function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => open = resolve);
-  return { opened, open };
 }
