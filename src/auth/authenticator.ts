@@ -19,27 +19,27 @@ export interface AuthParts {
 
 /** From what a request brings to whom it stands for; undefined for what is not good. */
 export class Authenticator {
-  readonly #parts: AuthParts;
+  readonly parts: AuthParts;
 
   constructor(parts: AuthParts) {
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   /** An API key, or a token of an identity provider. @throws {ProviderUnreachableError} */
   async bearer(text: string): Promise<Principal | undefined> {
-    if (text.startsWith(KEY_START)) return this.#parts.keys.verify(text);
-    return await this.#parts.providers.verify(text);
+    if (text.startsWith(KEY_START)) return this.parts.keys.verify(text);
+    return await this.parts.providers.verify(text);
   }
 
   async ticket(text: string): Promise<Principal | undefined> {
-    const principal = await this.#parts.tickets.verify(text);
+    const principal = await this.parts.tickets.verify(text);
     return principal && this.lapse(principal) === undefined ? principal : undefined;
   }
 
   /** The session of a cookie, with whom it stands for. */
   async session(cookie: string): Promise<{ session: Session; principal: Principal } | undefined> {
-    const session = await this.#parts.sessions.read(cookie);
-    const key = session && this.#parts.keys.principalOf(session.keyId);
+    const session = await this.parts.sessions.read(cookie);
+    const key = session && this.parts.keys.principalOf(session.keyId);
     if (!key) return undefined;
     // The cookie is renewed while its page is open, so what it has opened outlives it.
     const expiresAtMs = session.startedAtMs + SESSION_MAX_MS;
@@ -48,7 +48,7 @@ export class Authenticator {
 
   /** A session for whoever has the key or the sign-in link; undefined when it is not good. */
   signIn(given: { readonly key: string } | { readonly link: string }): Session | undefined {
-    const { keys, signIns, sessions } = this.#parts;
+    const { keys, signIns, sessions } = this.parts;
     const keyId = "key" in given ? keys.verify(given.key)?.keyId : signIns.takeLink(given.link);
     if (keyId === undefined || keyId === null || !keys.stillValid(keyId)) return undefined;
     return sessions.open(keyId);
@@ -56,14 +56,10 @@ export class Authenticator {
 
   /** Why a right that was good before is not any more; undefined while it is. */
   lapse({ keyId, expiresAtMs, sessionId }: Principal): Lapse | undefined {
-    const { keys, sessions, clock } = this.#parts;
+    const { keys, sessions, clock } = this.parts;
     if (expiresAtMs !== null && expiresAtMs <= clock.now()) return "expired";
     if (keyId !== null && !keys.stillValid(keyId)) return "revoked";
     if (sessionId !== undefined && sessions.hasEnded(sessionId)) return "signed_out";
     return undefined;
-  }
-
-  get parts(): AuthParts {
-    return this.#parts;
   }
 }

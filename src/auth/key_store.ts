@@ -154,16 +154,10 @@ export class KeyStore {
     this.#cached.delete(id);
     const row = this.#read(id);
     if (!row || row.info.revokedAtMs !== null) return undefined;
-    if (this.#cached.size >= CACHED_MAX) this.#forgetOldest();
     this.#cached.set(id, { row, readAt: now });
+    const [oldest] = this.#cached.keys();
+    if (this.#cached.size > CACHED_MAX) this.#cached.delete(oldest);
     return row;
-  }
-
-  #forgetOldest(): void {
-    for (const id of this.#cached.keys()) { // A Map keeps the order in which its keys were set.
-      this.#cached.delete(id);
-      return;
-    }
   }
 
   #read(id: string): KeyRow | undefined {

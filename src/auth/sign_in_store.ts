@@ -4,6 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
 import { openVersioned } from "../log/migrate.ts";
 import { nodeCrypto } from "../node_crypto.ts";
+import { digestOf } from "./api_key.ts";
 
 /** How long a sign-in link holds. */
 export const LINK_MS = 15 * 60_000;
@@ -83,8 +84,7 @@ export class SignInStore {
     const now = this.#clock.now();
     const past = this.#db.prepare(
       "DELETE FROM ended_sessions WHERE expires_at_ms <= ? RETURNING id",
-    )
-      .all(now);
+    ).all(now);
     for (const row of past) this.#ended.delete(String(row.id));
     this.#db.prepare("INSERT OR IGNORE INTO ended_sessions (id, expires_at_ms) VALUES (?, ?)")
       .run(id, expiresAtMs);
@@ -103,8 +103,4 @@ export class SignInStore {
   close(): void {
     this.#db.close();
   }
-}
-
-function digestOf(text: string): string {
-  return nodeCrypto().createHash("sha256").update(text).digest("hex");
 }
