@@ -72,3 +72,9 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener("abort", done);
   });
 }
+
+/** Resolves when the work is done, or after `ms` if that comes first. @throws what the work throws by then */
+export async function atMost(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work, sleep(clock, ms, over.signal)]).finally(() => over.abort());
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemClock } from "../src/clock.ts";
+import { atMost, systemClock } from "../src/clock.ts";
+import { FakeClock } from "./support/fake_clock.ts";
 
 test("systemClock.after() waits longer than a timer of the runtime can, and can be called off", async () => {
   const fired: number[] = [];
@@ -12,4 +13,20 @@ test("systemClock.after() waits longer than a timer of the runtime can, and can 
   for (const callOff of callOffs) callOff();
 
   assert.deepEqual(fired, []);
+});
+
+test("atMost() waits for the work, for so long at the most, and leaves no timer behind", async () => {
+  const clock = new FakeClock();
+  const work = Promise.withResolvers<void>();
+
+  const late = atMost(clock, 1_000, work.promise);
+  clock.advance(1_000);
+  await late;
+  const soon = atMost(clock, 1_000, work.promise);
+  work.resolve();
+  await soon;
+
+  assert.equal(clock.waiting, 0);
+  await assert.rejects(atMost(clock, 1_000, Promise.reject(new Error("broken"))), /broken/);
+  assert.equal(clock.waiting, 0);
 });

@@ -1,5 +1,5 @@
 /** Starts, cancels and stops the jobs of this process, and ends what an earlier one has left. */
-import type { Clock } from "../clock.ts";
+import { atMost, type Clock } from "../clock.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { JobSource } from "../sources/source.ts";
 import {
@@ -153,17 +153,9 @@ export class Dispatcher {
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
     this.leases.stop();
-    if (graceMs > 0 && this.#running.size > 0) await this.#over(graceMs);
+    await atMost(this.#options.clock, graceMs, this.#allDone());
     for (const runner of this.#running.values()) runner.stop({ reason: SERVER_STOPPED });
     await this.#allDone();
-  }
-
-  /** Resolves when no job of this process runs any more, or after so long. */
-  async #over(withinMs: number): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const callOff = this.#options.clock.after(withinMs, late.resolve);
-    await Promise.race([this.#allDone(), late.promise]);
-    callOff();
   }
 
   async #allDone(): Promise<void> {

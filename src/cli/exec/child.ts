@@ -1,6 +1,6 @@
 /** The program: started with our own terminal, environment and directory; its output passed on. */
 import type { Readable } from "node:stream";
-import type { Clock } from "../../clock.ts";
+import { atMost, type Clock } from "../../clock.ts";
 import { codeOf, reasonOf } from "../../reason.ts";
 import type { Exit, Output } from "../../sources/formats/format.ts";
 import { begin } from "../../sources/process/begin.ts";
@@ -131,12 +131,7 @@ async function passedOn(
   await exit;
   for (let seen = -1; !ended && (busy > 0 || seen !== chunks);) {
     seen = chunks;
-    let callOff = () => {};
-    await Promise.race([
-      all,
-      new Promise<void>((resolve) => callOff = clock.after(QUIET_MS, resolve)),
-    ]);
-    callOff();
+    await atMost(clock, QUIET_MS, all);
   }
   return unwritten;
 }

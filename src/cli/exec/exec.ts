@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import { sleep, systemClock } from "../../clock.ts";
+import { atMost, systemClock } from "../../clock.ts";
 import { clean } from "../../sync/clean.ts";
 import { givenKey, serverUrl } from "../connect.ts";
 import { UsageError } from "../exit.ts";
@@ -57,7 +57,7 @@ export async function exec(
   const signals = new OwnSignals();
   const target = targetOf(options, flags, say);
   if (options.server === undefined) {
-    await Promise.race([target.endpoint(false), sleep(systemClock, START_MS)]);
+    await atMost(systemClock, START_MS, target.endpoint(false));
   }
   if (signals.asked !== undefined) {
     // Somebody has thought better of it while our server was starting.

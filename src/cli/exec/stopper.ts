@@ -1,5 +1,5 @@
 /** Stops the program because somebody has cancelled the job. */
-import type { Clock } from "../../clock.ts";
+import { type Clock, sleep } from "../../clock.ts";
 import { ProcessTree } from "./process_tree.ts";
 
 /** How often it is looked whether anybody is left, in milliseconds. */
@@ -51,7 +51,7 @@ export class Stopper {
     this.#over = true;
     const { clock } = this.#options;
     while (this.#callOff && this.#tree.alive) {
-      await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve));
+      await sleep(clock, LOOK_MS);
     }
     this.#callOff?.();
   }

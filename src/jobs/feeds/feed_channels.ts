@@ -1,5 +1,5 @@
 /** The channels of one feed, and which jobs on their way are theirs. */
-import { type Clock, sleep } from "../../clock.ts";
+import { atMost, type Clock } from "../../clock.ts";
 import { type EventLog, LIST_LIMIT_MAX } from "../../log/event_log.ts";
 import { nodeCrypto } from "../../node_crypto.ts";
 import { cut } from "../../sync/cut.ts";
@@ -72,10 +72,8 @@ export class FeedChannels {
   /** Resolves with the number of channels of which something could not be stored in time. */
   async stop(): Promise<number> {
     const channels = [...this.#channels.values()];
-    const settled = new AbortController();
-    const all = Promise.all(channels.map((channel) => channel.settled()));
-    await Promise.race([all, sleep(this.#options.clock, STOP_MS, settled.signal)]);
-    settled.abort();
+    const settled = Promise.all(channels.map((channel) => channel.settled()));
+    await atMost(this.#options.clock, STOP_MS, settled);
     const stored = await Promise.all(channels.map((channel) => channel.stop()));
     return stored.filter((all) => !all).length;
   }

@@ -1,6 +1,6 @@
 /** Tells the configured targets what happens to jobs and syncs. */
 import { existsSync } from "node:fs";
-import type { Clock } from "../../clock.ts";
+import { atMost, type Clock } from "../../clock.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { EventLog } from "../../log/event_log.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
@@ -137,7 +137,8 @@ export class Notifications {
     await this.#replaced;
     await this.#occurrences?.stop();
     this.#callOffWipe?.();
-    if (this.#sending && graceMs > 0) await this.#lastSendings(graceMs);
+    const sent = Promise.all(this.#lanes.map((lane) => lane.idle()));
+    if (this.#sending) await atMost(this.#options.clock, graceMs, sent);
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
     this.#store?.close();
     this.#store = undefined;
@@ -221,15 +222,6 @@ export class Notifications {
       this.#lanes.find((lane) => lane.leadsTo(target)) ?? lay(target)
     );
     for (const lane of this.#lanes) lane.wake();
-  }
-
-  async #lastSendings(graceMs: number): Promise<void> {
-    let callOff = () => {};
-    const over = new Promise<void>((resolve) => {
-      callOff = this.#options.clock.after(graceMs, resolve);
-    });
-    await Promise.race([over, Promise.all(this.#lanes.map((lane) => lane.idle()))]);
-    callOff();
   }
 }
 

@@ -1,5 +1,5 @@
 /** From a program's start to the moment at which nothing of it is left, whatever it does. */
-import type { Clock } from "../../clock.ts";
+import { type Clock, sleep } from "../../clock.ts";
 import type { Exit } from "../formats/format.ts";
 import { type OutputChunk, OutputLines } from "./output_lines.ts";
 import type { Program } from "./program.ts";
@@ -90,7 +90,7 @@ export class ProgramRun {
   }
 
   async #settle(): Promise<ProgramEnd> {
-    const { program } = this.#options;
+    const { program, clock } = this.#options;
     const exit = await program.exit;
     this.#exited = true;
     const killed = this.#graceOver;
@@ -100,7 +100,7 @@ export class ProgramRun {
     // Whoever has let go of the outputs still has the grace.
     const restMs = asked ? Infinity : LINGER_MS;
     for (let ms = 0; program.alive && !this.#graceOver && ms < restMs; ms += LOOK_MS) {
-      await this.#wait(LOOK_MS);
+      await sleep(clock, LOOK_MS);
     }
     this.#callOffKill?.();
     this.#killAll();
@@ -110,12 +110,13 @@ export class ProgramRun {
 
   /** What is still in the pipes; nobody is known that could write more. */
   async #readLate(): Promise<void> {
+    const { clock } = this.#options;
     const lines = this.#lines;
     const before = lines.bytes;
     let idleMs = 0;
     for (let quietMs = 0; !lines.over; quietMs += LOOK_MS) {
       const seen = lines.bytes;
-      await this.#wait(LOOK_MS);
+      await sleep(clock, LOOK_MS);
       if (!lines.waiting) idleMs += LOOK_MS;
       if (lines.waiting || lines.bytes > seen) quietMs = 0;
       const late = idleMs >= LATE_MS_MAX || lines.bytes - before > LATE_BYTES_MAX;
@@ -135,9 +136,5 @@ export class ProgramRun {
     const { program } = this.#options;
     this.#killed ||= program.alive;
     program.signal("SIGKILL");
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#options.clock.after(ms, resolve));
   }
 }
