@@ -139,8 +139,8 @@ export class Occurrences {
   /** Whatever is noted is noted after it was told: what fails is told in whole once more. */
   async #tell(job: Job): Promise<void> {
     const text = keyText(job);
-    const begins = job.startedAtMs !== null && !this.#begun.get(text);
-    if (begins) this.#emit("started", job, job.startedAtMs ?? job.heardAtMs);
+    const { startedAtMs } = job;
+    if (startedAtMs !== null && !this.#begun.get(text)) this.#emit("started", job, startedAtMs);
     const heard = this.#silences.heard(job);
     if (isTerminal(job.status)) {
       await this.#tellEnd(job, heard === "again");
@@ -150,7 +150,7 @@ export class Occurrences {
     if (heard === "again") this.#emit("recovered", job, job.heardAtMs);
     if (heard === "silent") this.#emit("stalled", job, this.#options.clock.now());
     this.#silences.note(job, heard);
-    this.#begun.set(text, job.startedAtMs !== null);
+    this.#begun.set(text, startedAtMs !== null);
   }
 
   async #tellEnd(job: Job, spokeAgain: boolean): Promise<void> {
