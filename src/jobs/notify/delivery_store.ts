@@ -45,9 +45,6 @@ export interface Occasion {
   readonly occasion: number;
 }
 
-/** What became of a delivery that is over. */
-export type DoneState = "delivered" | "refused" | "given_up";
-
 export interface DeliveryQuery {
   /** Undefined for all. */
   readonly tenant?: TenantId;
@@ -200,12 +197,12 @@ export class DeliveryStore {
     ).run(result, nextAtMs, pk);
   }
 
-  /** Notes the end of a delivery; `tried` when a request was sent. */
-  done(pk: number, state: DoneState, result: string, tried: boolean): void {
+  /** Notes a try after which there will be no other. */
+  done(pk: number, state: "delivered" | "refused", result: string): void {
     this.#db.prepare(
-      `UPDATE deliveries SET tries = tries + ?, state = ?, result = ?, done_at_ms = ?, message = ''
+      `UPDATE deliveries SET tries = tries + 1, state = ?, result = ?, done_at_ms = ?, message = ''
        WHERE pk = ? AND state = 'waiting'`,
-    ).run(tried ? 1 : 0, state, result, this.#clock.now(), pk);
+    ).run(state, result, this.#clock.now(), pk);
   }
 
   /** Gives up what has waited for too long, whoever it is for. @returns how many those were */

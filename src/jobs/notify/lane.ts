@@ -107,11 +107,11 @@ export class Lane {
         return;
       case "delivered":
         this.#failures = 0;
-        store.done(row.pk, "delivered", result, true);
+        store.done(row.pk, "delivered", result);
         return logger.debug("{target} was told ({kind}, {id})", about);
       case "refused":
         this.#failures = 0; // it answers, and it will take others
-        store.done(row.pk, "refused", result, true);
+        store.done(row.pk, "refused", result);
         return logger.error("{target} refuses to be told ({kind}, {id}): {result}", about);
       case "failed": {
         const jitter = 1 + random() / 4;

@@ -93,7 +93,7 @@ export class Notifications {
       clock,
       stallAfterMs,
       onFault,
-      tell: (occurrence) => this.#add(occurrence),
+      tell: (occurrence) => this.occurred(occurrence),
       onCaughtUp: (atMs) => this.#caughtUp(atMs - UNTOLD_MS),
       onGone: (key) => this.#forget(key),
       silenceOf: (key) => store.silenceOf(key),
@@ -119,12 +119,19 @@ export class Notifications {
   }
 
   /**
-   * For what the log does not tell, such as a run that did not come.
+   * Queues the occurrence for each target that wants it. Called here for what the log tells, and from
+   * outside for what it does not, such as a run that did not come.
    *
    * @throws {Error} when it cannot be queued: whoever tells it has to tell it again
    */
   occurred(occurrence: Occurrence): void {
-    this.#add(occurrence);
+    const targets = this.#targets.filter((target) => wants(target, occurrence));
+    if (targets.length === 0 || !this.#store) return;
+    const count = this.#store.add(occasionOf(occurrence), this.#messageOf(occurrence), targets);
+    if (count > 0) this.#logger.error("{count} notifications given up: too many wait", { count });
+    for (const lane of this.#lanes) {
+      if (targets.some(({ name }) => name === lane.name)) lane.wake();
+    }
   }
 
   /** The last deliveries, newest first. */
@@ -160,16 +167,6 @@ export class Notifications {
     await Promise.all(gone.map((lane) => lane.stop()));
     if (!watching) await this.watch();
     if (this.#sending) this.#lay();
-  }
-
-  #add(occurrence: Occurrence): void {
-    const targets = this.#targets.filter((target) => wants(target, occurrence));
-    if (targets.length === 0 || !this.#store) return;
-    const count = this.#store.add(occasionOf(occurrence), this.#messageOf(occurrence), targets);
-    if (count > 0) this.#logger.error("{count} notifications given up: too many wait", { count });
-    for (const lane of this.#lanes) {
-      if (targets.some(({ name }) => name === lane.name)) lane.wake();
-    }
   }
 
   #forget(key: JobKey): void {

@@ -24,13 +24,9 @@ export interface WebhookTarget extends Common {
   readonly key: Uint8Array;
 }
 
-/** `url` with a last part that is the topic. */
-export interface NtfyTarget extends Common {
-  readonly type: "ntfy";
-}
-
+/** Of ntfy the last part of `url` is the topic. */
 export interface PlainTarget extends Common {
-  readonly type: "healthchecks" | "slack" | "discord";
+  readonly type: "ntfy" | "healthchecks" | "slack" | "discord";
 }
 
 export interface TemplateTarget extends Common {
@@ -42,7 +38,7 @@ export interface TemplateTarget extends Common {
   readonly secret: string;
 }
 
-export type Target = WebhookTarget | NtfyTarget | PlainTarget | TemplateTarget;
+export type Target = WebhookTarget | PlainTarget | TemplateTarget;
 
 /** Whether the target is to be told. One that is told of warnings is not told of that end twice. */
 export function wants(target: Target, occurrence: Occurrence): boolean {

@@ -782,7 +782,7 @@ test("nothing is kept of a message that is done with, however that came", (t) =>
   const { store, add, clock, path } = storeBench(t);
   for (const state of ["delivered", "refused"] as const) {
     add();
-    store.done(store.next("ops")?.pk ?? 0, state, "HTTP", true);
+    store.done(store.next("ops")?.pk ?? 0, state, "HTTP");
   }
   add();
   clock.advance(AGE_MAX_MS + 1);
@@ -817,7 +817,7 @@ test("next() looks at the messages of a message's job, not at all that wait for 
 test("what waits for one target holds nothing up for another, also of the same job", (t) => {
   const { store, tell } = storeBench(t, ["ops", "down"]);
   const { id } = tell("started");
-  store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200", true);
+  store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200");
   tell("failed", id);
 
   assert.deepEqual([store.next("ops")?.kind, store.next("down")?.kind], ["failed", "started"]);
@@ -903,7 +903,7 @@ test("what is done with stays listed, a thousand of them and all since the posit
   const finish = (count: number) => {
     for (let left = count; left > 0; left--) {
       add();
-      store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200", true);
+      store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200");
     }
   };
   finish(DONE_MAX + 5);
@@ -992,7 +992,7 @@ test("a clock that is set leaves alone when something was queued that is done wi
   const { clock, store, add } = storeBench(t);
   const queuedAtMs = clock.now();
   add();
-  store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200", true);
+  store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200");
 
   clock.set(clock.now() + DAY_MS);
   store.expire();
