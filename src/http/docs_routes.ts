@@ -1,17 +1,12 @@
 /** The OpenAPI document, readable and to be tried out: Swagger UI. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { createHash } from "node:crypto";
 import type { HttpEnv } from "./env.ts";
-import { filled, html, pageHeaders } from "./page_answer.ts";
+import { digestOf, fileAnswer, type Files, filled, html } from "./page_answer.ts";
 import { pageValues } from "./page_routes.ts";
-import { notFound } from "./problem.ts";
 import type { Services } from "./services.ts";
 
-/** Swagger UI's files, under the digest of all of them. */
-interface Docs {
-  readonly digest: string;
+interface Docs extends Files {
   readonly page: string;
-  readonly files: Readonly<Record<string, { readonly type: string; readonly text: string }>>;
 }
 
 /** 1.9 MB of text that no start has to wait for: it is loaded when somebody asks for it. */
@@ -26,21 +21,16 @@ export function addDocsRoutes(
     const { digest, page } = await loaded();
     return html(filled(page, { ...pageValues(origin.prefix), digest }));
   });
-  app.get("/docs/:digest/:name", async (context) => {
-    const { digest, name } = context.req.param();
-    const { files, digest: own } = await loaded();
-    const file = Object.hasOwn(files, name) ? files[name] : undefined;
-    if (!file) throw notFound();
-    const cache = digest === own ? "public, max-age=31536000, immutable" : "no-cache";
-    const headers = { ...pageHeaders(), "Content-Type": file.type, "Cache-Control": cache };
-    return new Response(file.text, { headers });
-  });
+  app.get(
+    "/docs/:digest/:name",
+    async (context) => fileAnswer(await loaded(), context.req.param()),
+  );
 }
 
 async function load(): Promise<Docs> {
   const { PAGE, SCRIPT, STYLE } = await import("../page/docs_files.ts");
   return {
-    digest: createHash("sha256").update(SCRIPT).update(STYLE).digest("base64url").slice(0, 16),
+    digest: digestOf([SCRIPT, STYLE]),
     page: PAGE,
     files: {
       "swagger-ui.js": { type: "text/javascript; charset=utf-8", text: SCRIPT },

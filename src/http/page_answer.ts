@@ -1,5 +1,14 @@
 /** Answers for people: HTML, with headers under which nothing but our own files can run. */
 
+import { createHash } from "node:crypto";
+import { notFound } from "./problem.ts";
+
+/** Files of a page, under the digest of all of them. */
+export interface Files {
+  readonly digest: string;
+  readonly files: Readonly<Record<string, { readonly type: string; readonly text: string }>>;
+}
+
 /** No inline code, no inline styles, nothing from elsewhere, and no frame around it. */
 const POLICY = {
   "default-src": "'none'",
@@ -28,6 +37,28 @@ export function pageHeaders(): Record<string, string> {
 export function html(text: string, status = 200): Response {
   const headers = { "Content-Type": "text/html; charset=utf-8", ...pageHeaders() };
   return new Response(text, { status, headers });
+}
+
+/** In the path of files, so that a page never mixes files of two versions from a cache. */
+export function digestOf(parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\0")).digest("base64url").slice(0, 16);
+}
+
+/**
+ * The file that a path ends in. Under the digest of all of them it never changes. While versions are
+ * exchanged a page of the other one may ask here; that must not be kept.
+ *
+ * @throws {Problem} when there is none of that name
+ */
+export function fileAnswer(
+  { files, digest }: Files,
+  asked: { readonly digest: string; readonly name: string },
+): Response {
+  const file = Object.hasOwn(files, asked.name) ? files[asked.name] : undefined;
+  if (!file) throw notFound();
+  const cache = asked.digest === digest ? "public, max-age=31536000, immutable" : "no-cache";
+  const headers = { ...pageHeaders(), "Content-Type": file.type, "Cache-Control": cache };
+  return new Response(file.text, { headers });
 }
 
 /** Text as it may stand in HTML, in quotes too. */
