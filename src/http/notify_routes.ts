@@ -7,6 +7,7 @@ import { requireScope } from "./access.ts";
 import { json, problems, SECURITY } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { whole } from "./query_schemas.ts";
+import { nextCursor } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
 /** Deliveries in a list that names no limit. */
@@ -34,9 +35,7 @@ const DeliverySchema = z.object({
 
 const DeliveryListSchema = z.object({
   items: z.array(DeliverySchema),
-  next_cursor: z.string().nullable().openapi({
-    description: "Asks for the next page as ?cursor=; null at the end",
-  }),
+  next_cursor: nextCursor,
 }).openapi("DeliveryList");
 
 const DeliveryListQuerySchema = z.strictObject({
@@ -63,9 +62,9 @@ export function addNotifyRoutes(app: OpenAPIHono<HttpEnv>, { notifications }: Se
     const { limit = LIMIT, cursor } = context.req.valid("query");
     const { tenant } = context.get("principal");
     const place = cursor === undefined ? undefined : Number(cursor);
-    const { items, nextCursor } = notifications.list({ tenant, limit, cursor: place });
-    const next = nextCursor === null ? null : `${nextCursor}`;
-    return context.json({ items: items.map(deliveryJson), next_cursor: next }, 200);
+    const page = notifications.list({ tenant, limit, cursor: place });
+    const next = page.nextCursor === null ? null : `${page.nextCursor}`;
+    return context.json({ items: page.items.map(deliveryJson), next_cursor: next }, 200);
   });
 }
 

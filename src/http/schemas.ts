@@ -92,7 +92,7 @@ export const SyncSchema = z.object({
   overdue: z.boolean().openapi({ description: "No run has started by then, nor in the grace" }),
 }).openapi("Sync");
 
-const nextCursor = z.string().nullable().openapi({
+export const nextCursor = z.string().nullable().openapi({
   description: "Asks for the next page as ?cursor=; null at the end",
 });
 export const JobListSchema = z.object({ items: z.array(JobSchema), next_cursor: nextCursor })

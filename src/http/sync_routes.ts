@@ -5,7 +5,6 @@ import { turn } from "../event_loop.ts";
 import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { isoTime } from "../sync/iso_time.ts";
-import type { SyncRef } from "../sync/job.ts";
 import { requireScope } from "./access.ts";
 import { json, problems, SECURITY, SyncParams } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -58,19 +57,19 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
   app.openapi(listRoute, async (context) => {
     requireScope(context, "read");
     const { tenant } = context.get("principal");
-    const configured = syncs.of(tenant).map((sync) => ({ ref: sync as SyncRef, sync }));
-    const known = new Set(configured.map(({ ref }) => ref.id));
-    const registered = (await log.registeredSyncs(tenant)).filter(({ id }) => !known.has(id))
-      .map((ref) => ({ ref, sync: undefined }));
+    const configured = syncs.of(tenant);
+    const known = new Map(configured.map((sync) => [sync.id, sync]));
+    const registered = (await log.registeredSyncs(tenant)).filter(({ id }) => !known.has(id));
     const items: z.output<typeof SyncSchema>[] = [];
-    for (const { ref, sync } of [...configured, ...registered]) {
+    for (const { id, name } of [...configured, ...registered]) {
+      const sync = known.get(id);
       if (items.length % SYNCS_A_TURN === SYNCS_A_TURN - 1) await turn();
-      const ofSync = { tenant, syncId: ref.id, limit: 1 };
+      const ofSync = { tenant, syncId: id, limit: 1 };
       const { items: [last] } = await log.list(ofSync);
       const { items: [success] } = await log.list({ ...ofSync, statuses: ["completed"] });
       items.push({
-        id: ref.id,
-        name: ref.name,
+        id,
+        name,
         source: sync?.source.type ?? null,
         destination: sync?.destination?.type ?? null,
         runnable: sync !== undefined && syncs.runnable(sync) !== undefined,
@@ -84,10 +83,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
 
   app.openapi(runRoute, async (context) => {
     const sync = await syncFor(context, services);
-    const { tags, meta } = (context.req.valid("json") ?? {}) as {
-      tags?: string[];
-      meta?: Record<string, unknown>;
-    };
+    const { tags, meta } = context.req.valid("json") ?? {};
     const runnable = syncs.runnable(sync);
     if (!runnable) {
       const detail =
