@@ -111,11 +111,11 @@ export class Meters {
     });
     this.#ofSyncs("synctail_sync_overdue", "1 while an expected run has not begun", {
       scheduler,
-      read: ({ overdue }) => Promise.resolve(overdue ? 1 : 0),
+      read: ({ overdue }) => overdue ? 1 : 0,
     });
     this.#ofSyncs("synctail_sync_skipped_runs", "Scheduled runs skipped since the start", {
       scheduler,
-      read: ({ skippedRuns }) => Promise.resolve(skippedRuns),
+      read: ({ skippedRuns }) => skippedRuns,
     });
     this.#ofSyncs("synctail_sync_last_success_timestamp_seconds", "End of the last completed run", {
       scheduler,
@@ -199,7 +199,7 @@ export class Meters {
     readonly scheduler: Scheduler;
     readonly read: (
       standing: ReturnType<Scheduler["standings"]>[number],
-    ) => Promise<number | undefined>;
+    ) => number | undefined | Promise<number | undefined>;
   }): void {
     this.#labelled(name, help, ["tenant", "sync"], async (set) => {
       for (const standing of scheduler.standings().slice(0, SYNCS_MAX)) {

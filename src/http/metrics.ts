@@ -7,7 +7,7 @@ export class Metrics {
   readonly #runtime: string;
   #meters: Meters | undefined;
   #loading: Promise<Meters> | undefined;
-  /** Few: they are loaded together with the app, before anybody can open a stream. */
+  /** Few: they are loaded together with the app. */
   #untold: ((meters: Meters) => void)[] = [];
 
   /** @param version of this program @param runtime what runs it: `deno 2.9.6` */
@@ -16,17 +16,11 @@ export class Metrics {
     this.#runtime = runtime;
   }
 
-  /** Told how old an entry was when it was served. */
-  readonly served = (lagMs: number): void => {
-    if (this.#meters) this.#meters.served(lagMs);
-    else this.#untold.push((meters) => meters.served(lagMs));
-  };
+  /** Told how old an entry was when it was served: to a stream, and the app opens none before the meters. */
+  readonly served = (lagMs: number): void => this.#meters?.served(lagMs);
 
-  /** Told how late some heartbeats were. */
-  readonly beaten = (lateMs: number): void => {
-    if (this.#meters) this.#meters.beaten(lateMs);
-    else this.#untold.push((meters) => meters.beaten(lateMs));
-  };
+  /** Told how late some heartbeats of streams were. */
+  readonly beaten = (lateMs: number): void => this.#meters?.beaten(lateMs);
 
   /** @param route its pattern, never the path that was asked for */
   answered(route: string, status: number): void {
