@@ -29,6 +29,12 @@ export function comeBackBytes(retryMs: number): Uint8Array {
   return frameBytes({ ...HEARTBEAT, retryMs });
 }
 
+/** What those who follow a job are told when it is deleted. */
+export const DELETED: JobError = {
+  code: "job_deleted",
+  message: "The job was removed, with everything known of it.",
+};
+
 /** A fault of this connection alone; the job goes on. Without a job of all that it carries. */
 export function faultBytes(id: JobId | undefined, error: JobError): Uint8Array {
   return frameBytes({ data: spacedJson(errorPayload(id, error)) });

@@ -7,7 +7,7 @@ import type { EventLog } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import { faultBytes } from "./frames.ts";
+import { DELETED, faultBytes } from "./frames.ts";
 import { listedText } from "./payloads.ts";
 
 /** A job that changes often is told of once in so many milliseconds. */
@@ -155,7 +155,7 @@ export class JobFeed {
       this.#changes[place] = undefined;
     }
     this.#news.clear();
-    this.#changes.push({ key, job, bytes: job ? listedBytes(job) : faultBytes(key.id, REMOVED) });
+    this.#changes.push({ key, job, bytes: job ? listedBytes(job) : faultBytes(key.id, DELETED) });
     this.#numbers.set(text, this.last);
     if (this.#changes.length < 2 * CHANGES_MAX) return;
     for (const change of this.#changes.splice(0, CHANGES_MAX)) {
@@ -178,8 +178,3 @@ function newsOf(changes: readonly Change[]): News {
 export function listedBytes(job: Job): Uint8Array {
   return frameBytes({ data: listedText(job) });
 }
-
-const REMOVED = {
-  code: "job_deleted",
-  message: "The job was removed, with everything known of it.",
-};

@@ -6,7 +6,7 @@ import type { JobError, LogLevel, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";
 import { trimmedThrough } from "./cursor.ts";
-import { faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
+import { DELETED, faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { ReplayPages } from "./replay_pages.ts";
 
@@ -41,11 +41,6 @@ export interface SubscriptionOptions {
 const FAULT: JobError = {
   code: "stream_fault",
   message: "The stream broke inside the server. The job goes on; reconnect to follow it.",
-};
-
-const DELETED: JobError = {
-  code: "job_deleted",
-  message: "The job was removed, with everything known of it.",
 };
 
 /** Its source is the job's tail; what the tail does not have any more is paged from the log. */
