@@ -1,7 +1,7 @@
 /** Talking to a server's API. */
 import { ledAstray, unreached } from "../client/unreached.ts";
 import { RefusedError } from "./exit.ts";
-import { reasonOf } from "./follow.ts";
+import { refusalOf } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
 
 /** A job as the API answers it; what is used here of it. */
@@ -87,7 +87,7 @@ export function sendTo(
     const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
     if (!response.ok) {
       const { status } = response;
-      const reason = ledAstray(server, response) ?? await reasonOf(response).catch(cannot);
+      const reason = ledAstray(server, response) ?? await refusalOf(response).catch(cannot);
       const words = reason.startsWith("Cannot ") ? reason : `Cannot ${what}: ${reason}`;
       throw new RefusedError(words, { status });
     }

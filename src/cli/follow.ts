@@ -106,7 +106,7 @@ async function connect(
   const response = await fetchFrom(url, { headers, signal }, fingerprint);
   if (response.status === 204) return undefined;
   if (response.ok && response.body) return response.body;
-  const reason = ledAstray(server, response) ?? await reasonOf(response);
+  const reason = ledAstray(server, response) ?? await refusalOf(response);
   if (response.status >= 400 && response.status < 500 && response.status !== 429) {
     throw new RefusedError(`Cannot watch job "${job}" at ${server}: ${reason}`);
   }
@@ -114,7 +114,7 @@ async function connect(
 }
 
 /** What an answer that is no success says, in words. */
-export async function reasonOf(response: Response): Promise<string> {
+export async function refusalOf(response: Response): Promise<string> {
   const text = await response.text();
   try {
     const problem: unknown = JSON.parse(text);

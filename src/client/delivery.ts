@@ -113,7 +113,7 @@ export function pauseMs(failures: number, askedMs: number, leaseMs = Infinity): 
 }
 
 function isFinal(problem: unknown, path: string): boolean {
-  return OF_THE_KEY.includes(codeOf(problem)) || isOfWhatWasSent(problem, path !== JOBS_PATH);
+  return OF_THE_KEY.includes(codeIn(problem)) || isOfWhatWasSent(problem, path !== JOBS_PATH);
 }
 
 function wordsOf({ status, problem }: { readonly status: number; readonly problem: unknown }) {
@@ -128,12 +128,12 @@ function wordsOf({ status, problem }: { readonly status: number; readonly proble
  *   created is no server
  */
 export function isOfWhatWasSent(problem: unknown, created: boolean): boolean {
-  const code = codeOf(problem);
+  const code = codeIn(problem);
   return OF_WHAT_WAS_SENT.includes(code) || (code === "not-found" && created);
 }
 
 /** The last part of a problem's type; "" where it is none of a synctail server. */
-export function codeOf(problem: unknown): string {
+export function codeIn(problem: unknown): string {
   return /\/problems\/([a-z-]+)$/.exec(String(membersOf(problem).type))?.[1] ?? "";
 }
 

@@ -1,7 +1,7 @@
 /** Tells the server what an outbox holds, until the end of the job. */
 import {
   type Answer,
-  codeOf,
+  codeIn,
   deliver,
   type Endpoint,
   JOBS_PATH,
@@ -211,7 +211,7 @@ export class OutboxDelivery {
 
   #giveUp(answer: Answer): false {
     if (answer.kind !== "refused") return false;
-    const code = codeOf(answer.problem);
+    const code = codeIn(answer.problem);
     if (code === "job-ended") this.#options.onStop("ended");
     if (code === "producer-fenced") this.#options.onStop("fenced");
     const { jobId } = this.#options;
@@ -226,7 +226,7 @@ type Refusal = Extract<Answer, { readonly kind: "refused" }>;
 /** Whether it is about an event, so that others may be taken. */
 function isOfEvents(answer: Answer): answer is Refusal {
   return answer.kind === "refused" &&
-    ["invalid-request", "body-too-large"].includes(codeOf(answer.problem));
+    ["invalid-request", "body-too-large"].includes(codeIn(answer.problem));
 }
 
 function wordsOf({ problem, status }: Refusal): string {

@@ -48,7 +48,7 @@ export class Spool {
   #apartThrough = -1;
 
   /** Makes a new one. @param path MEMORY for one that is gone with the process */
-  static create(path: string, job: SpooledJob, bytesMax = SPOOL_BYTES_MAX): Spool {
+  static create(path: string, job: SpooledJob, bytesMax?: number): Spool {
     // SQLite gives the files beside it the same mode.
     if (path !== MEMORY) closeSync(openSync(path, "wx", 0o600));
     const db = openSpoolFile(path, LOOK_MS);
@@ -67,7 +67,7 @@ export class Spool {
    *
    * @throws {SpoolBrokenError}
    */
-  static open(path: string, bytesMax = SPOOL_BYTES_MAX): Spool | "busy" | "empty" {
+  static open(path: string): Spool | "busy" | "empty" {
     let db: DatabaseSync | undefined;
     // SQLite would make one of that name anew.
     if (!existsSync(path)) return "empty";
@@ -75,7 +75,7 @@ export class Spool {
       db = openSpoolFile(path, 0);
       const held = readSpoolFile(db);
       if (held && held.state.over === 0) {
-        return new Spool(path, new SpoolStore({ path, db, ...held, takenOver: true }), bytesMax);
+        return new Spool(path, new SpoolStore({ path, db, ...held, takenOver: true }));
       }
       db.close();
       return "empty";
@@ -86,7 +86,7 @@ export class Spool {
     }
   }
 
-  private constructor(path: string, store: SpoolStore, bytesMax: number) {
+  private constructor(path: string, store: SpoolStore, bytesMax = SPOOL_BYTES_MAX) {
     this.path = path;
     this.#store = store;
     this.#bytesMax = bytesMax;

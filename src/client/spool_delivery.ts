@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import {
   attempt,
-  codeOf,
+  codeIn,
   type Endpoint,
   isOfWhatWasSent,
   JOBS_PATH,
@@ -211,7 +211,7 @@ export class SpoolDelivery {
   #refused(status: number, problem: unknown, request: SpooledRequest | undefined) {
     const { spool, onCancel } = this.#options;
     const { job_status: ended, expected_seq: expected } = membersOf(problem);
-    const is = (code: string) => codeOf(problem) === code;
+    const is = (code: string) => codeIn(problem) === code;
     if (is("job-ended")) {
       // Our end has been kept beside the job, where the job had been given up.
       if (request?.last) return "delivered";

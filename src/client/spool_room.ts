@@ -24,7 +24,7 @@ export function tellDropped(store: SpoolStore): void {
   const message = wordsOf(store.state);
   if (message === undefined) return;
   const body = JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
-  store.prepend("log", body, NOTHING_DROPPED);
+  store.prepend(body, NOTHING_DROPPED);
 }
 
 /** Drops the oldest of a kind before a row, until there are no more bytes than wanted. */

@@ -87,10 +87,10 @@ export class SpoolStore {
     this.#add(null, kind, body);
   }
 
-  /** Adds an event before all others. @throws as `save` */
-  prepend(kind: SpooledKind, body: string, changed: Partial<SpoolState>): void {
+  /** Adds a log line before all others. @throws as `save` */
+  prepend(body: string, changed: Partial<SpoolState>): void {
     // Rows count from 1 upwards, so there is room.
-    this.#add((this.first ?? 1) - 1, kind, body, changed);
+    this.#add((this.first ?? 1) - 1, "log", body, changed);
   }
 
   /** Removes the events of that condition. @throws as `save` */
