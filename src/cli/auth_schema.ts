@@ -3,13 +3,13 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { ALGORITHMS } from "../auth/identity_providers.ts";
 import { OWN_KEY } from "../auth/tickets.ts";
-import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import { parseTenantId, TENANT_FORM, type TenantId } from "../sync/ids.ts";
 import type { AuthConfig } from "./auth_config.ts";
 
 const url = z.url({ protocol: /^https?$/, error: "expected a URL, https://..." });
 const name = z.string().min(1).max(200);
 const tenant = z.string().refine((text) => parseTenantId(text) !== undefined, {
-  error: "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
+  error: `expected ${TENANT_FORM}`,
 });
 
 const identityProvider = z.strictObject({

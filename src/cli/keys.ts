@@ -7,7 +7,7 @@ import type { KeyInfo } from "../auth/key_row.ts";
 import { parseScopes } from "../auth/scopes.ts";
 import { systemClock } from "../clock.ts";
 import { makeDataDirectory } from "../log/data_directory.ts";
-import { parseTenantId, type TenantId } from "../sync/ids.ts";
+import { parseTenantId, TENANT_FORM, type TenantId } from "../sync/ids.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
@@ -76,8 +76,7 @@ export async function revokeKey(given: string, flags: Flags): Promise<number> {
 export function tenantFrom(given: unknown): TenantId {
   const tenant = parseTenantId(String(given));
   if (tenant) return tenant;
-  const form = "1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit";
-  throw new UsageError(`--tenant: got "${clean(given)}": expected ${form}`);
+  throw new UsageError(`--tenant: got "${clean(given)}": expected ${TENANT_FORM}`);
 }
 
 /** @throws {UsageError} */

@@ -9,7 +9,7 @@ import type { Scope } from "../auth/scopes.ts";
 import type { EventLog } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
 import type { Right } from "../stream/rights.ts";
-import { parseJobId, parseTenantId } from "../sync/ids.ts";
+import { parseJobId, parseTenantId, TENANT_FORM } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { HttpEnv } from "./env.ts";
 import { notFound, Problem } from "./problem.ts";
@@ -112,8 +112,7 @@ export function actingFor(principal: Principal, named: string | undefined): Prin
   }
   const tenant = parseTenantId(named);
   if (tenant) return { ...principal, tenant };
-  const form = "1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit";
-  throw new Problem("invalid-request", `Cannot act for tenant "${named}": expected ${form}`);
+  throw new Problem("invalid-request", `Cannot act for tenant "${named}": expected ${TENANT_FORM}`);
 }
 
 /** @throws {Problem} forbidden */

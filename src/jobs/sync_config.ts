@@ -27,6 +27,7 @@ import {
   parseTenantId,
   parseUuid,
   type SyncId,
+  TENANT_FORM,
   type TenantId,
 } from "../sync/ids.ts";
 import { inTheWay, marksOf, ownFilesIn } from "./written_files.ts";
@@ -100,11 +101,8 @@ export const SYNC_SCHEMA = z.strictObject({
     .regex(NAME, "expected 1 to 100 of a-z A-Z 0-9 . _ -, starting with a letter or digit")
     .refine((name) => parseUuid(name) === undefined, "expected a name that is no UUID")
     .describe("Unique in its tenant"),
-  tenant: checked(
-    parseTenantId,
-    "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
-  ).prefault(DEFAULT_TENANT)
-    .describe("Whose sync it is: 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit"),
+  tenant: checked(parseTenantId, `expected ${TENANT_FORM}`).prefault(DEFAULT_TENANT)
+    .describe(`Whose sync it is: ${TENANT_FORM}`),
   source: z.discriminatedUnion("type", [
     directorySource,
     commandSource,

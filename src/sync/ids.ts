@@ -1,7 +1,7 @@
 /** Identities: branded strings, each made by one parser. */
 import { nodeCrypto } from "../node_crypto.ts";
 
-/** A tenant's name: 1 to 64 of `a-z A-Z 0-9 . _ -`, starting with a letter or digit. */
+/** A tenant's name, of TENANT_FORM. */
 export type TenantId = string & { readonly __brand: "TenantId" };
 /** A sync job's UUID, lower case. */
 export type JobId = string & { readonly __brand: "JobId" };
@@ -20,6 +20,8 @@ export interface JobKey {
 export type JobKeyText = string & { readonly __brand: "JobKeyText" };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** The form of a tenant's name, in words. */
+export const TENANT_FORM = "1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit";
 const TENANT = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 const SYNC_NAMESPACE = "7c8f7f0e-6d0b-5d5a-9c5e-6f1d3b1f6a52";
 const JOB_NAMESPACE = "2f1c6a8e-94d3-5b0f-8a77-d1b5c0e9f346";
