@@ -73,7 +73,7 @@ export function sendTo(
   { server, key, tenant, fingerprint }: Client,
   method: string,
   path: string,
-  what = "ask",
+  what: string,
 ) {
   const cannot = (cause: unknown): never => {
     throw new RefusedError(`Cannot ${what}: ${unreached(server, cause).words}`, { cause });

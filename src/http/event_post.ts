@@ -187,17 +187,17 @@ class Post {
   #name(event: WireEvent, path: PropertyKey[], extras: ProblemExtras): void {
     const { producer_id: id, producer_epoch: epoch, producer_seq: number } = event;
     if (id === undefined && epoch === undefined && number === undefined) return;
-    const fault = (field: string, detail: string) =>
-      invalid([{ pointer: pointerOf([...path, field]), detail }], extras);
+    const fault = (detail: string) =>
+      invalid([{ pointer: pointerOf([...path, "producer_id"]), detail }], extras);
     if (!this.#named) {
-      if (id === undefined) throw fault("producer_id", "expected one beside the other two");
+      if (id === undefined) throw fault("expected one beside the other two");
       this.#named = true;
       this.#stamp = { id, epoch: epoch ?? 0, number };
     }
     const same = (id ?? this.#stamp.id) === this.#stamp.id &&
       (epoch ?? this.#stamp.epoch) === this.#stamp.epoch &&
       (number ?? this.#stamp.number) === this.#stamp.number;
-    if (!same) throw fault("producer_id", "expected one producer and number in a request");
+    if (!same) throw fault("expected one producer and number in a request");
   }
 
   #withAccepted(problem: Problem): Problem {

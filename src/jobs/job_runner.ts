@@ -86,7 +86,7 @@ export class JobRunner {
   }
 
   /** Asks the source to end; the job ends as cancelled. */
-  stop({ reason, requestId }: Stop = {}): void {
+  stop({ reason, requestId }: Stop): void {
     this.#stopped = {
       reason: this.#stop.signal.aborted ? this.#stopped.reason : reason, // the first to ask is why
       requestId: this.#stopped.requestId ?? requestId,
