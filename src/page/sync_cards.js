@@ -105,7 +105,7 @@ function syncCard(place, first) {
   function draw() {
     showTime(last, job && (job.ended_at ?? job.started_at ?? job.created_at));
     showTime(next, sync.next_run_at, "Next run ");
-    setHidden(overdue, sync.overdue !== true);
+    setHidden(overdue, !sync.overdue);
     const words = job ? wordsOf(job) : "No run is known";
     const sign = job && (isStalled(job) ? "stalled" : job.status);
     const warned = job && warningsOf(job);

@@ -92,7 +92,7 @@ function liveSync(place, first) {
     h(
       "section",
       { class: "card hero", "aria-label": "How it has been doing" },
-      h("dl", { class: "facts facts-wide" }, ...Object.values(rows).map(({ node }) => node)),
+      h("dl", { class: "facts facts-wide" }, ...Object.values(rows)),
       strip.node,
     ),
     h(
@@ -128,17 +128,16 @@ function liveSync(place, first) {
     const took = done.map(tookMs).filter((ms) => ms !== undefined);
     const median = medianOf(took);
     setText(typical, median === undefined ? undefined : duration(median));
-    setHidden(rows.typical.node, median === undefined);
+    setHidden(rows.typical, median === undefined);
     typical.title = `Median of the last ${took.length} that completed`;
     const ended = done.map(({ ended_at }) => ended_at ?? "").sort().at(-1);
     const last = sync.last_success_at ?? ended;
-    setHidden(rows.success.node, !showTime(success, last));
-    setHidden(rows.next.node, !showTime(next, sync.next_run_at));
-    setHidden(rows.expected.node, !showTime(expected, sync.expected_at));
-    const words = scheduleWords(sync.schedule);
-    setText(schedule, words);
-    setHidden(rows.schedule.node, words === undefined);
-    setText(overdue, sync.overdue === true ? overdueWords(sync) : undefined);
+    setHidden(rows.success, !showTime(success, last));
+    setHidden(rows.next, !showTime(next, sync.next_run_at));
+    setHidden(rows.expected, !showTime(expected, sync.expected_at));
+    setText(schedule, sync.schedule ?? undefined);
+    setHidden(rows.schedule, sync.schedule === null);
+    setText(overdue, sync.overdue ? overdueWords(sync) : undefined);
     strip.show(runs.slice(0, RUNS).reverse());
   }
   draw();
@@ -156,19 +155,13 @@ function liveSync(place, first) {
 
 /** @param {string} name @param {HTMLElement} value */
 function fact(name, value) {
-  return { node: h("div", {}, h("dt", {}, name), h("dd", {}, value)) };
+  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
 }
 
 /** @param {Sync} sync */
 function overdueWords({ expected_at }) {
   const since = expected_at ? `: a start was expected ${relative(Date.parse(expected_at))}` : "";
   return `This sync is overdue${since}.`;
-}
-
-/** @param {unknown} schedule as the API gives it @returns {string | undefined} */
-function scheduleWords(schedule) {
-  if (schedule === undefined || schedule === null) return undefined;
-  return typeof schedule === "string" ? schedule : JSON.stringify(schedule);
 }
 
 /** @param {Listed} job */

@@ -76,11 +76,11 @@ export interface Sync {
   readonly destination: string | null;
   readonly runnable: boolean;
   readonly last_job: Job | null;
-  readonly schedule?: unknown;
-  readonly next_run_at?: string | null;
-  readonly last_success_at?: string | null;
-  readonly overdue?: boolean | null;
-  readonly expected_at?: string | null;
+  readonly schedule: string | null;
+  readonly next_run_at: string | null;
+  readonly last_success_at: string | null;
+  readonly overdue: boolean;
+  readonly expected_at: string | null;
 }
 
 export interface List<Item> {
