@@ -5,7 +5,7 @@ import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
 import { Names } from "./names.ts";
 import { RcloneChecks } from "./rclone_checks.ts";
 import { Totals } from "./totals.ts";
-import { failure } from "./verdict.ts";
+import { failure, succeeded } from "./verdict.ts";
 import { levelCalled, levelOf, logLine, words } from "./words.ts";
 
 export interface RcloneRun {
@@ -73,7 +73,7 @@ export class RcloneReader implements LineReader {
 
   end(exit: Exit): Verdict {
     const totals = this.#totals;
-    const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
+    const completed = succeeded(exit, COMPLETED);
     totals.skipped += this.#failed.count;
     totals.meet(FILE, this.#failed.count);
     const untold = this.#untold();

@@ -51,8 +51,7 @@ export class ResticReader implements LineReader {
 
   end(exit: Exit): Verdict {
     const events = [this.#totals.progress()];
-    const incomplete = this.#run.command === "backup" && exit.signal === null &&
-      exit.code === INCOMPLETE;
+    const incomplete = this.#run.command === "backup" && succeeded(exit, [INCOMPLETE]);
     if (succeeded(exit) || incomplete) return { events };
     return { events, error: failure("restic", exit, this.#fatal ?? this.#last) };
   }

@@ -3,7 +3,7 @@ import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { RsyncSent, type Sent } from "./rsync_sent.ts";
 import { Totals } from "./totals.ts";
-import { failure } from "./verdict.ts";
+import { failure, succeeded } from "./verdict.ts";
 import { logLine, words } from "./words.ts";
 
 export interface RsyncRun {
@@ -72,11 +72,9 @@ export class RsyncReader implements LineReader {
   }
 
   end(exit: Exit): Verdict {
-    const all = exit.signal === null && exit.code !== null && RAN_THROUGH.includes(exit.code);
-    for (const sent of this.#sent.end(all)) this.#count(sent);
+    for (const sent of this.#sent.end(succeeded(exit, RAN_THROUGH))) this.#count(sent);
     const events = [this.#totals.progress()];
-    const completed = exit.signal === null && exit.code !== null && COMPLETED.includes(exit.code);
-    if (completed) return { events };
+    if (succeeded(exit, COMPLETED)) return { events };
     const reasons = [this.#error, this.#last].filter((reason) => reason !== undefined);
     return { events, error: failure("rsync", exit, reasons.join(": ")) };
   }

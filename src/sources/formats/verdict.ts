@@ -27,7 +27,7 @@ export function failure(program: string, exit: Exit, reason?: string): JobError 
   return { code, message: `${ended}: ${last}` };
 }
 
-/** Whether the process ended by itself with exit code 0. */
-export function succeeded(exit: Exit): boolean {
-  return exit.code === 0 && exit.signal === null;
+/** Whether the process ended by itself, with one of the exit codes that mean success. */
+export function succeeded({ code, signal }: Exit, codes: readonly number[] = [0]): boolean {
+  return signal === null && code !== null && codes.includes(code);
 }
