@@ -1,5 +1,6 @@
 /** What SQLite says no for. */
 import { dirname } from "node:path";
+import { codeOf } from "../reason.ts";
 import { freeBytes } from "./free_bytes.ts";
 
 /** What SQLite needs beside a file to open it. */
@@ -7,7 +8,7 @@ const ROOM_BYTES = 64 * 1024;
 
 /** Whether SQLite itself said no, as against a refusal of ours. */
 export function isDatabaseError(cause: unknown): cause is Error {
-  return cause instanceof Error && "code" in cause && cause.code === "ERR_SQLITE_ERROR";
+  return codeOf(cause) === "ERR_SQLITE_ERROR";
 }
 
 /** Whether another connection has it locked: the runtimes share the message, not where SQLite's code is. */
@@ -28,6 +29,6 @@ export function isDiskFull(cause: unknown): boolean {
  */
 export function lacksRoom(cause: unknown, path: string, free = freeBytes): boolean {
   if (!(cause instanceof Error)) return false;
-  if (isDiskFull(cause) || ("code" in cause && cause.code === "ENOSPC")) return true;
+  if (isDiskFull(cause) || codeOf(cause) === "ENOSPC") return true;
   return cause.message.includes("disk I/O error") && free(dirname(path)) < ROOM_BYTES;
 }
