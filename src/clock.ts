@@ -10,7 +10,7 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
-/** A timer of the runtime that is to wait longer (24.8 days) does not wait at all, in milliseconds. */
+/** The longest wait of a runtime's timer, in milliseconds (24.8 days): a longer one fires at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The machine's own time. */
@@ -42,7 +42,7 @@ export class WallShift {
     return this.#clock.now() - this.#clock.monotonic() - this.#aheadMs;
   }
 
-  /** What it was moved by so far counts no more. @param ms as `ms` has told it */
+  /** Counts from here on. @param ms as `ms` has told it */
   mark(ms: number): void {
     this.#aheadMs += ms;
   }

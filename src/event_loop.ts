@@ -1,7 +1,7 @@
 /** Turns of the event loop, between the parts of work that takes long. */
 import { setImmediate, setTimeout } from "node:timers";
 
-/** Others wait at most so long for what comes from outside, in milliseconds, and a part of the work. */
+/** How often it is looked for what comes from outside, in milliseconds. */
 const LOOK_MS = 40;
 
 let lookedAtMs = 0;

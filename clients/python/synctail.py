@@ -142,7 +142,7 @@ def job(
     tags: at most 20 texts of at most 100 characters. meta: any JSON object.
     id: a UUID of your own. The same again is the same job, so a worker that starts anew with the
         id it had goes on with the job (what it counts is added). Drawn here when left out.
-    retry_of, attempt: the id of the job that this one tries again; the how-manieth try it is.
+    retry_of, attempt: the id of the job that this one tries again; which try it is, from 1.
     lease_s: seconds that this process may be silent before the server gives the job up; 1 to
         604,800, and 900 when left out. A running process is never silent for so long.
     end: False when somebody else ends the job (see `attach`): leaving then posts no end.

@@ -115,7 +115,7 @@ class JsonlStore implements RecordStore {
     return this.#inWords(() => this.#hashes.hashOf(type, key));
   }
 
-  /** The file first: what the index does not know of it yet is read again, never the other way. */
+  /** Writes the file before its index: what the index lacks can be read again, not the other way round. */
   write(changes: readonly RecordChange[]): void {
     this.#finishRepair();
     this.#inWords(() => {

@@ -9,7 +9,7 @@ import { Problem } from "./problem.ts";
 import { tellAnswered } from "./request_line.ts";
 import type { Services } from "./services.ts";
 
-/** Leaves the first moment to whoever waited for the port, in milliseconds; a request does not wait. */
+/** The app is loaded so long after the start, in milliseconds, unless a request needs it before. */
 const LOAD_AFTER_MS = 100;
 
 interface App {

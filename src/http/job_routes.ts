@@ -127,7 +127,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   });
 }
 
-/** One that nobody knows may be a sync whose configuration is gone: its id is derived. */
+/** A name that is not configured may be that of a sync that was: its id follows from the name. */
 export function syncIdOf(syncs: Syncs, tenant: TenantId, idOrName: string): SyncId {
   return syncs.find(tenant, idOrName)?.id ?? parseSyncId(idOrName) ??
     deriveSyncId(tenant, idOrName);

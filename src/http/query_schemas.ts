@@ -45,7 +45,7 @@ export const JobListQuerySchema = z.strictObject({
   cursor: z.string().min(1).max(100).optional(),
 });
 
-/** Asked again and again, this is never an error for more names than it knows: EventSource gives up. */
+/** Members that it does not know are no error: EventSource gives up for good on one. */
 export const JobsSubscribeQuerySchema = z.object({
   status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
@@ -59,7 +59,7 @@ export const JobsSubscribeQuerySchema = z.object({
   ticket: ticket.optional(),
 });
 
-/** Given twice, the last counts: a cursor is never an error, as EventSource gives up on those. */
+/** Where it is given twice the last counts: an error would have EventSource give up for good. */
 const cursor = z.union([z.string(), z.array(z.string())])
   .transform((given) => [given].flat().at(-1)).optional();
 

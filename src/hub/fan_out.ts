@@ -17,7 +17,7 @@ const OWED_FRAMES_MAX = RING_FRAMES_MAX / 4;
 const OTHERS_MS_MAX = 2;
 /** What serving one takes at most, in milliseconds: four times the usual. */
 const SERVE_MS = 0.04;
-/** As OTHERS_MS_MAX, for what begins a round: from when it was there, by two turns. */
+/** As OTHERS_MS_MAX, but from a commit to the round that serves it, which takes two turns. */
 const LATE_MS = 3;
 
 /** One who is served. */

@@ -1,6 +1,6 @@
 /** Amounts with a unit: `30d`, `5GB`. */
 
-/** What each unit is worth; an amount without one counts in the smallest thing of its kind. */
+/** What each unit is worth; `""` is for an amount without one. */
 export type Units = Readonly<Record<string, number>>;
 
 /** Milliseconds; without a unit seconds. */
@@ -26,7 +26,7 @@ export function formOf(units: Units): RegExp {
   return new RegExp(`^\\d{1,12}(${names})?$`);
 }
 
-/** The same, but only 0 stands alone: for ages at which things go, as 7 may mean days to somebody. */
+/** As `formOf`, but only 0 needs no unit: for ages at which data is removed, where 7 could be days. */
 export function strictFormOf(units: Units): RegExp {
   const names = Object.keys(units).filter((name) => name !== "").join("|");
   return new RegExp(`^(0+|\\d{1,12}(${names}))$`);

@@ -75,7 +75,7 @@ export function destinationFault(sync: unknown): string | undefined {
   }
 }
 
-/** Also true of what is no command as it should be, which is told of by itself. */
+/** Also true where the command itself is wrong: that is told elsewhere. */
 function mayCarryRecords(source: unknown): boolean {
   const { data } = commandSource.safeParse(source);
   return data === undefined || formatOf(formatName(data)).carriesRecords;

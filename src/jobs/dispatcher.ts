@@ -39,7 +39,7 @@ export interface RunNotes {
   readonly meta?: Readonly<Record<string, unknown>>;
   /** For a run that must be started once, whoever asks for it; a fresh one when left out. */
   readonly id?: JobId;
-  /** The job that this run tries again, and the how-manieth try it is. */
+  /** The job that this run tries again, and which try it is. */
   readonly retryOf?: JobId;
   readonly attempt?: number;
 }

@@ -1,4 +1,4 @@
-/** The leases of jobs whose work is done elsewhere: who lets his run out has lost his job. */
+/** The leases of jobs whose work is done elsewhere: a worker that lets its own run out loses its job. */
 import type { Clock } from "../clock.ts";
 import {
   type Decide,
@@ -13,7 +13,7 @@ import { giveUp, renew } from "./changes.ts";
 
 /** How often leases are looked at, in milliseconds. */
 const SWEEP_MS = 1_000;
-/** A sweep that comes so late follows a time without a server, in milliseconds. */
+/** Where a sweep is so late, in milliseconds, nobody could reach this server for a while. */
 const LATE_MS = 1_000;
 /**
  * What a worker gets after a time without a server, or all of its lease where that is shorter: it
@@ -34,7 +34,7 @@ export interface LeasesOptions {
 /** A time in which workers could not be heard. */
 interface Away {
   readonly awayMs: number;
-  /** What those get at most after it who are to stop; none where their ends were heard. */
+  /** What workers that were asked to stop get at most after it; nothing when left out. */
   readonly graceMs?: number;
 }
 
@@ -44,7 +44,7 @@ interface SyncKey {
   readonly id: SyncId;
 }
 
-/** From when on nobody hears of a sync's jobs, by the clock that only goes forward. */
+/** A sync whose workers cannot be heard, and since when by the clock's `monotonic()`. */
 interface Unheard extends SyncKey {
   readonly sinceMs: number;
 }
@@ -62,7 +62,7 @@ export class Leases {
     this.#options = options;
   }
 
-  /** Workers are not to blame for the time without a server: their leases go on from now. */
+  /** Gives all workers time to come back: while there was no server they could reach none. */
   async open(): Promise<void> {
     const { clock, cancelGraceMs } = this.#options;
     await this.#awaitBack(clock.now(), { awayMs: RETURN_MS, graceMs: cancelGraceMs });
@@ -90,7 +90,7 @@ export class Leases {
     };
   }
 
-  /** Says that there was no room for what a worker said: he has his time to come back. */
+  /** Says that a worker was refused for want of room: it gets time to come back. */
   refused(): void {
     this.#refused = true;
   }
@@ -115,7 +115,7 @@ export class Leases {
     });
   }
 
-  /** Ends whose lease has run out, but for those of whom nobody could hear. */
+  /** Ends jobs whose lease has run out, except where their workers cannot be heard. */
   #giveUp(nowMs: number): Promise<void> {
     return this.#sweep(nowMs, (job, producerOf) => {
       const span = [...this.#unheard].find((span) => isOf(job, span));
@@ -159,7 +159,7 @@ export class Leases {
   }
 }
 
-/** A worker's lease goes on for as long as he could not be heard, up to all of it and RETURN_MS. */
+/** Renews a lease for as long as its worker could not be heard: for RETURN_MS and its own length at most. */
 function comeBack(nowMs: number, { awayMs, graceMs = 0 }: Away): Decide {
   return (job, producerOf) => {
     const mostMs = job.status === "cancelling" ? graceMs : job.leaseMs;

@@ -31,11 +31,11 @@ export interface Occurrence {
   readonly job: Job | undefined;
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  /** What tells it from others of its kind where no job does, whenever it is told; else `atMs`. */
+  /** A number that tells it from others of its kind where it has no job; `atMs` when left out. */
   readonly occasion?: number;
   /** More for people: what was expected when. */
   readonly detail?: string;
 }
 
-/** Takes an occurrence in without waiting; where that fails it throws, and is told the same again later. */
+/** Takes an occurrence without waiting. Where it throws, it is told of the same one again later. */
 export type OnOccurrence = (occurrence: Occurrence) => void;

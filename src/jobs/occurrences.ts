@@ -18,7 +18,7 @@ export interface OccurrencesOptions {
   readonly clock: Clock;
   /** A job that says nothing for so long is stalled. */
   readonly stallAfterMs: number;
-  /** Takes an occurrence in; where that fails it throws, and is told the same again later. */
+  /** Takes an occurrence. Where it throws, it is told of the same one again later. */
   readonly tell: (occurrence: Occurrence) => void;
   /** All that happened before that moment has been told. */
   readonly onCaughtUp: (atMs: number) => void;
@@ -136,7 +136,7 @@ export class Occurrences {
     if (this.#started && this.#failed.size === 0) this.#options.onCaughtUp(startMs);
   }
 
-  /** Whatever is noted is noted after it was told: what fails is told in whole once more. */
+  /** Notes what it has told only afterwards: where telling fails, all of it is told again. */
   async #tell(job: Job): Promise<void> {
     const text = keyText(job);
     const { startedAtMs } = job;

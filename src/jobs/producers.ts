@@ -9,7 +9,7 @@ export interface Stamp {
   /** Empty for the nameless one. */
   readonly id: string;
   readonly epoch: number;
-  /** The how-manieth request it is, from 0; undefined when the producer does not count them. */
+  /** The number of the request, from 0; undefined when the producer does not count them. */
   readonly number: number | undefined;
 }
 

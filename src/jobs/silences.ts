@@ -9,7 +9,7 @@ import { isTerminal } from "../sync/status.ts";
 const WATCHED_MAX = 100_000;
 /** Least time between two looks at all jobs, in milliseconds. */
 const LOOK_MS = 250;
-/** A look that comes so late follows a halt of the process, in milliseconds. */
+/** Where a look is so late, in milliseconds, the process was halted. */
 const LATE_MS = 1_000;
 
 /** What a job's state says: it has been silent for too long, it speaks again, or nothing new. */

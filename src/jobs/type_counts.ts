@@ -49,7 +49,7 @@ export class TypeCounts {
     return this.#counts;
   }
 
-  /** Whoever was given the counts last, before any change, does not hold them any more. */
+  /** Takes the last `share` back, before any change: nobody holds those counts any more. */
   release(): void {
     this.#holders--;
   }

@@ -31,7 +31,7 @@ export type ProducerOf = (id: string) => Producer | undefined;
 
 /** How something is appended. */
 export interface AppendOptions {
-  /** For ends and what leads to them: may use the room that is kept for when there is none. */
+  /** May use the room that is kept for a full disk: for ends and what leads to them. */
   readonly urgent?: boolean;
   /** Of the request that leads to it, for the server's own log. */
   readonly requestId?: string;
@@ -79,7 +79,7 @@ export type Created =
   /** `oneActive` was asked for and this job of the same sync is not over. */
   | { readonly outcome: "busy"; readonly job: Job };
 
-/** As many jobs of the tenant are on their way as may be; nothing was created. */
+/** The tenant has as many jobs on their way as it may have; nothing was created. */
 export class TooManyJobsError extends Error {
   override readonly name = "TooManyJobsError";
 
@@ -102,7 +102,7 @@ export interface CreateOptions {
 export interface TrimLimits {
   /** Most entries that stay, the newest ones. */
   readonly entriesMax: number;
-  /** Of superseded progress, most entries that stay, evenly spread; all when left out. */
+  /** How many superseded progress entries stay at most, evenly spread; all when left out. */
   readonly progressMax?: number;
 }
 

@@ -41,7 +41,7 @@ export function backUp(path: string, version: number): Error | undefined {
   }
 }
 
-/** What of the name of a file's copy follows the file's own, while its process makes it. */
+/** What follows a file's name in the name of a copy that is being made: schema and process id. */
 const UNFINISHED = /^\.v\d+\.(\d+)\.tmp(-wal|-shm)?$/;
 
 /** Removes what processes that were killed have left of copies; each may be as large as the file. */

@@ -28,7 +28,7 @@ export function entryOf([seq, atMs, kind, body]: EntryRow): Entry {
   return { kind: "progress", ...JSON.parse(body), seq, atMs, changesStatus: kind === STATUS };
 }
 
-/** The least kind of the log lines to read; one above all of them for none. */
+/** The kind from which on log lines are read; without a level one that is above all of them. */
 export function logKindFrom(least: LogLevel | undefined): number {
   return NO_LOGS + (least === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(least));
 }

@@ -10,7 +10,7 @@ import { NO_LOGS } from "./sqlite_entry_rows.ts";
 const SLICE = 2_000;
 /** And most bytes of their bodies: what is removed passes through the WAL, also on a full disk. */
 const SLICE_BYTES = 256 * 1024;
-/** What a removed job counts for beside them: the page that its entries lie on. */
+/** What a removed job counts for beside its entries' bodies: a page of the file. */
 const PER_JOB_BYTES = 4 * 1024;
 
 /** Every method is to be called inside a commit. */

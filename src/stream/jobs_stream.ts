@@ -29,7 +29,7 @@ export interface JobsWish {
   readonly jobId: JobId | undefined;
   /** Whether the viewer may see the job, and asks for it, its status left aside. */
   readonly matches: (job: Job) => boolean;
-  /** Whether it is to be told that a job is gone of which no more than the id is known. */
+  /** Whether the viewer is to be told that a job is gone of which only the id is known. */
   readonly missed: (id: JobId) => boolean;
   /** Most jobs that are over in the snapshot. */
   readonly endedMax: number;

@@ -16,7 +16,7 @@ export interface Reading {
 export class WriteDeadline {
   readonly #clock: Clock;
   readonly #everyMs: number;
-  /** With how many looks in a row have found each standing still: a delivery asks no clock. */
+  /** Each with the number of looks in a row that have found it standing still. */
   readonly #viewers = new Map<Reading, number>();
   #callOff: (() => void) | undefined;
   #cut = 0;

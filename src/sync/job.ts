@@ -22,7 +22,7 @@ export interface NewJob {
   readonly name: string | null;
   readonly tags: readonly string[];
   readonly meta: Readonly<Record<string, unknown>>;
-  /** The job that this one tries again, and the how-manieth try it is, from 1. */
+  /** The job that this one tries again, and which try it is, from 1. */
   readonly retryOf: JobId | null;
   readonly attempt: number;
   readonly createdAtMs: number;

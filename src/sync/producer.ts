@@ -3,7 +3,7 @@ import type { Seq } from "./entry.ts";
 
 /** A request of a producer, and what became of its events. */
 export interface ProducerRequest {
-  /** The how-manieth request of this epoch, from 0. */
+  /** The number of the request in this epoch, from 0. */
   readonly number: number;
   /** Seqs of the first and the last entry that it made; first is above last when it made none. */
   readonly firstSeq: Seq;

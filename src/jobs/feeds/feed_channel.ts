@@ -97,7 +97,7 @@ export class FeedChannel {
     return this.#waiting.length === 0;
   }
 
-  /** Never rejects: what waits behind a message that is refused may be an end, which is not. */
+  /** Never rejects: a message that is refused may have an end behind it, which has to be taken. */
   async #drain(): Promise<void> {
     let failures = 0;
     let taken = false;
@@ -153,7 +153,7 @@ export class FeedChannel {
     }
   }
 
-  /** Undefined where the message belongs to none, neither one on its way nor one that it begins. */
+  /** The job on its way, or the one that the message begins; undefined where there is neither. */
   async #jobOf(message: FeedMessage): Promise<Job | undefined> {
     const { outside, log, tenant, sync, name, leaseMs, key, id, left } = this.#options;
     if (this.#removed) return undefined;
@@ -179,7 +179,7 @@ export class FeedChannel {
     return goesOn && silentMs < this.#options.leaseMs;
   }
 
-  /** Somebody has removed the job: one of a UUID does not come again, another name begins anew. */
+  /** Somebody has removed the job. A channel that is named by a UUID begins no other; any other does. */
   #forget(): void {
     this.#job = undefined;
     this.#removed = this.#options.id !== undefined;

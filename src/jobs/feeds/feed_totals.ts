@@ -25,7 +25,7 @@ export class CountedElsewhereError extends Error {
   }
 }
 
-/** Both as one: the highest totals, and else what the newer one says, where it does. */
+/** Both as one: the highest of each total; of all else what the newer one says, or the older one. */
 export function merged(older: FeedMessage, newer: FeedMessage): FeedMessage {
   const counters: Told = {};
   for (const name of NUMBERS) counters[name] = higher(older.counters[name], newer.counters[name]);

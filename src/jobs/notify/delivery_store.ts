@@ -228,7 +228,7 @@ export class DeliveryStore {
     return { items: page.map(infoOf), nextCursor: more ? page[page.length - 1].pk : null };
   }
 
-  /** Seq after which the job fell silent, when that was told and nothing better since. */
+  /** The seq after which the job fell silent, where that was told and no recovery since. */
   silenceOf({ tenant, id }: JobKey): Seq | undefined {
     const row = this.#db.prepare(
       `SELECT kind, occasion FROM deliveries WHERE tenant = ? AND job = ?
@@ -270,7 +270,7 @@ export class DeliveryStore {
     this.#db.close();
   }
 
-  /** What waits is no older for a clock that is set: one without a battery may start days behind. */
+  /** Moves the times of what waits where the clock was set: one without a battery may start days behind. */
   #noteClock(): void {
     const { ms } = this.#shift;
     const setMs = Math.round(ms);

@@ -47,7 +47,7 @@ export class Lane {
     return this.#options.target.name;
   }
 
-  /** Whether it is the way to that target, which may have been read anew, and to no other. */
+  /** Whether it leads to just that target, which may be a copy that was read anew. */
   leadsTo(target: Target): boolean {
     return isDeepStrictEqual(target, this.#options.target);
   }
@@ -151,7 +151,7 @@ export function giveUpOld(store: DeliveryStore, logger: Logger): void {
   if (count > 0) logger.error("{count} notifications waited for too long: given up", { count });
 }
 
-/** No wait is longer than the longest: one that is comes of a clock that was put back since. */
+/** A wait that is longer than any comes of a clock that was put back: then it is due now. */
 function dueInMs({ dueAtMs }: DeliveryRow, nowMs: number): number {
   const waitMs = dueAtMs - nowMs;
   return waitMs > RETRY_AFTER_MAX_MS ? 0 : waitMs;

@@ -51,7 +51,7 @@ type Refuse = (
   open?: boolean,
 ) => undefined;
 
-/** Names of variables and files that are plainly no secret that somebody has put in their place. */
+/** Names that may be repeated in a message: plainly a variable's or a file's, and no secret. */
 const PLAIN_VARIABLE = /^[A-Z][A-Z0-9]{0,11}(_[A-Z0-9]{1,16})*$/;
 const PLAIN_PATH = /^\.{0,2}\//;
 

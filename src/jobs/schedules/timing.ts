@@ -89,7 +89,7 @@ export function timingOf({ schedule, retries, expect }: WrittenTiming): Timing {
   };
 }
 
-/** What cannot be run here cannot be scheduled, tried again or throttled here either. */
+/** Refuses a schedule, retries and a progress interval for a sync that the server cannot run. */
 export function onlyWhereItRuns(
   sync: WrittenTiming & {
     readonly source: { readonly type: string };
