@@ -91,10 +91,7 @@ export function requireOwnFiles(
   }
 }
 
-/**
- * The files of every destination. To open and close another sync's SQLite file would let go of
- * this process's locks on it (POSIX), and so lose what is being written there.
- */
+/** The files of every destination, which no other sync may open: `requireOwnFiles` says why. */
 function destinationsOf(syncs: readonly ConfiguredSync[]): string[] {
   return syncs.flatMap(({ source, destination }) => {
     if (!destination) return [];
