@@ -101,8 +101,10 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
       after: from,
       limit: Math.min(most + 1, READ_LIMIT_MAX),
     });
-    const lines = page.entries.filter((entry) => entry.kind === "log" && entry.seq <= last);
-    const items = lines.slice(0, most).map((entry) => lineJson(entry as LogEntry)); // as filtered
+    const lines = page.entries.flatMap((entry) =>
+      entry.kind === "log" && entry.seq <= last ? [entry] : []
+    );
+    const items = lines.slice(0, most).map(lineJson);
     const more = lines.length > most || (page.more && page.through < last);
     const next_cursor = more ? `${items.at(-1)?.seq}` : null;
     return context.json({ items, next_cursor }, 200) as Answer;
