@@ -173,7 +173,7 @@ function sourceOf(
 }
 
 /** A text that one of our parsers takes; what it makes of it is the value. */
-function checked<T>(parse: (text: string) => T | undefined, reason: string) {
+export function checked<T>(parse: (text: string) => T | undefined, reason: string) {
   return z.string().transform((text, context) => {
     const value = parse(text);
     if (value !== undefined) return value;

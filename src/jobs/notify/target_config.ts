@@ -3,7 +3,6 @@ import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { whyUnreadable } from "../../reason.ts";
-import type { TenantId } from "../../sync/ids.ts";
 import type { ConfigIssue } from "../sync_config.ts";
 import { filled, unknownNamesIn } from "./placeholders.ts";
 import type { Target } from "./target.ts";
@@ -59,9 +58,8 @@ function targetOf(written: WrittenTarget, outside: Outside, refuse: Refuse): Tar
   const place = placeOf(written, outside, refuse);
   const secret = valueOf(written, "secret", outside, refuse);
   if (place === undefined || secret === undefined) return undefined;
-  const { name, type, syncs } = written;
+  const { name, type, syncs, tenant } = written;
   const on = occurrencesOf(written);
-  const tenant = written.tenant as TenantId | undefined; // the schema has parsed it
   const common = { name, on, syncs, tenant, ...place };
   switch (type) {
     case "webhook": {

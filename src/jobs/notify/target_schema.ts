@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parseTenantId } from "../../sync/ids.ts";
 import { type OccurrenceKind, OCCURRENCES } from "../occurrence.ts";
+import { checked } from "../sync_config.ts";
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
 const VARIABLE = /^(?!SYNCTAIL_)[A-Za-z_][A-Za-z0-9_]*$/;
@@ -31,8 +32,7 @@ const common = {
       `What it is told of; ${ON.join(", ")} when left out (healthchecks: ${PINGS_ON.join(", ")})`,
     ),
   syncs: z.array(z.string().min(1)).optional().describe("Names or ids; all when left out"),
-  tenant: z.string()
-    .refine((text) => parseTenantId(text) !== undefined, "expected a tenant's name").optional()
+  tenant: checked(parseTenantId, "expected a tenant's name").optional()
     .describe("Whose jobs; those of all tenants when left out"),
 };
 const secret = {
