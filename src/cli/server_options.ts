@@ -3,7 +3,6 @@ import type { KeyStore } from "../auth/key_store.ts";
 import type { SignInStore } from "../auth/sign_in_store.ts";
 import type { Clock } from "../clock.ts";
 import type { Target } from "../jobs/notify/target.ts";
-import type { OnOccurrence } from "../jobs/occurrence.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import type { DataDirectory, ServerNote } from "../log/data_directory.ts";
 import type { Durability } from "../log/sqlite_log.ts";
@@ -53,8 +52,6 @@ export interface ServerOptions {
    * and removes what is too old. One that a command starts for itself does none of that.
    */
   readonly resident?: boolean;
-  /** Told of runs that did not come, beside the targets. */
-  readonly onOccurrence?: OnOccurrence;
   /**
    * Who is told of what happens to jobs; what it throws ends the start. Left out, nobody is: what
    * happens meanwhile waits for a server that has targets.

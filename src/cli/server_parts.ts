@@ -125,10 +125,7 @@ export async function openJobs(
   if (options.resident) bridges.replace(options.syncs);
   opened.push(() => bridges.stop());
   const remembered = new Remembered(directory.file("schedules.json"), onFault);
-  const onOccurrence = (occurrence: Occurrence) => {
-    notifications.occurred(occurrence);
-    options.onOccurrence?.(occurrence);
-  };
+  const onOccurrence = (occurrence: Occurrence) => notifications.occurred(occurrence);
   const timing = { log, clock, syncs, dispatcher, remembered, onOccurrence, onFault };
   return { dispatcher, syncs, outside, bridges, scheduler: new Scheduler(timing) };
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Occurrence } from "../../src/jobs/occurrence.ts";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { targetsOf } from "../support/notify_bench.ts";
 import { testServer } from "../support/server.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -20,12 +20,14 @@ test("GET /v1/sync tells schedules, expectations and successes, and nulls where 
     },
     { name: "users", source: { type: "outside" }, expect: { every: "24h", grace: "1h" } },
   ].map((sync) => SYNC_SCHEMA.parse(sync));
-  const occurrences: Occurrence[] = [];
+  const targets = targetsOf([
+    { name: "ops", type: "slack", url: "http://127.0.0.1:9/x", on: ["overdue", "recovered"] },
+  ]);
   const server = await testServer(t, {
     clock,
     resident: true,
     syncs: configuredSyncs(syncs, path).syncs,
-    onOccurrence: (occurrence) => void occurrences.push(occurrence),
+    notify: () => targets,
   });
   const standing = async () => {
     const { items } = await (await server.ask("/v1/sync")).json();
@@ -85,7 +87,8 @@ test("GET /v1/sync tells schedules, expectations and successes, and nulls where 
   });
   assert.equal(run.status, 409);
   assert.match((await run.json()).detail, /a source of type outside/);
-  assert.deepEqual(occurrences, []);
+  const { items: deliveries } = await (await server.ask("/v1/notify/deliveries")).json();
+  assert.deepEqual(deliveries, []);
 });
 
 test("a server without schedules, as of one run, starts nothing by itself", async (t) => {
