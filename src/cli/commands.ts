@@ -52,7 +52,8 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   withClient(root.command("watch"))
     .description("Follow a job's progress")
     .argument("<job>", "its id")
-    .option("--logs <level>", "show log lines too, from now on: debug, info, warning or error")
+    .option("--logs <level>", "show log lines too: debug, info, warning or error")
+    .option("--tail <lines>", "so many of those that there are already (default: 10)")
     .action(
       does(async (job: string, flags: Flags) => (await import("./watch.ts")).watch(job, flags)),
     );

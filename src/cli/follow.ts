@@ -11,13 +11,21 @@ export interface Payload {
   readonly [key: string]: unknown;
 }
 
+/** Log lines that are asked for beside progress. */
+export interface WantedLogs {
+  /** The least level. */
+  readonly level: string;
+  /** How many of those that there are already come first. */
+  readonly tail: number;
+}
+
 export interface FollowOptions {
   readonly server: string;
   readonly key: string;
   /** As Client has it. */
   readonly fingerprint?: string;
   readonly job: string;
-  readonly logs?: string;
+  readonly logs?: WantedLogs;
   readonly signal?: AbortSignal;
   readonly clock: Clock;
   /** Told, in words, when there is no connection; it is tried again after so many milliseconds. */
@@ -99,7 +107,7 @@ async function connect(
   { server, key, fingerprint, job, logs, signal }: FollowOptions,
   lastId: string | undefined,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
-  const query = logs === undefined ? "" : `?logs=${encodeURIComponent(logs)}`;
+  const query = logs === undefined ? "" : `?logs=${logs.level}&tail=${logs.tail}`;
   const url = `${server}/v1/sync/job/${encodeURIComponent(job)}/subscribe${query}`;
   const headers = new Headers({ Authorization: `Bearer ${key}`, Accept: "text/event-stream" });
   if (lastId !== undefined) headers.set("Last-Event-ID", lastId);

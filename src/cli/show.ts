@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Client } from "./client.ts";
 import type { Display } from "./display.ts";
-import { follow, isFarewell, isTerminalPayload } from "./follow.ts";
+import { follow, isFarewell, isTerminalPayload, type WantedLogs } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
 
 const STALLED = "Nothing has been heard of the job for a while: it may be stuck.";
@@ -19,7 +19,7 @@ export async function show(
     /** Ends it early. */
     readonly signal?: AbortSignal;
     readonly clock: Clock;
-    readonly logs?: string;
+    readonly logs?: WantedLogs;
   },
 ): Promise<unknown> {
   const { display, signal, clock, logs } = options;

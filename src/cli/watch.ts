@@ -7,21 +7,43 @@ import { runningServer } from "./connect.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import type { WantedLogs } from "./follow.ts";
 import { show } from "./show.ts";
 import { untilLeft } from "./until_left.ts";
+
+/** Log lines that come first where it is not said how many, as with tail(1). */
+const TAIL = 10;
+/** Most that a server gives. */
+const TAIL_MAX = 1_000;
 
 /** Ends with the job's own end; Ctrl-C stops watching, not the job, whose end is not known then. */
 export async function watch(job: string, flags: Flags): Promise<number> {
   const id = parseJobId(job);
   if (!id) throw new UsageError(`Cannot watch job "${clean(job)}": a job's id is a UUID`);
-  const logs = flags.logs === undefined ? undefined : String(flags.logs);
-  if (logs !== undefined && !(LOG_LEVELS as readonly string[]).includes(logs)) {
-    throw new UsageError(`--logs: got "${clean(logs)}": expected one of ${LOG_LEVELS.join(", ")}`);
-  }
+  const logs = wantedLogs(flags);
   const client = await runningServer("watch", flags);
   const { signal } = untilLeft();
   const display = displayFor({ json: flags.json === true, clock: systemClock });
   const status = await show(client, id, { display, signal, clock: systemClock, logs });
   if (status !== undefined) return exitCodeOf(status);
   return signal.aborted ? ExitCode.interrupted : ExitCode.ok;
+}
+
+/** @throws {UsageError} */
+function wantedLogs({ logs, tail }: Flags): WantedLogs | undefined {
+  if (logs === undefined) {
+    if (tail !== undefined) throw new UsageError("--tail: expected --logs beside it");
+    return undefined;
+  }
+  const level = LOG_LEVELS.find((name) => name === logs);
+  if (level === undefined) {
+    throw new UsageError(`--logs: got "${clean(logs)}": expected one of ${LOG_LEVELS.join(", ")}`);
+  }
+  const lines = tail ?? `${TAIL}`;
+  if (!/^\d{1,9}$/.test(String(lines)) || Number(lines) > TAIL_MAX) {
+    throw new UsageError(
+      `--tail: got "${clean(tail)}": expected a whole number from 0 to ${TAIL_MAX}`,
+    );
+  }
+  return { level, tail: Number(lines) };
 }

@@ -551,6 +551,41 @@ test("watch follows a job to its end with the exit code of its end", async (t) =
   assert.match(unknown.stderr, /There is nothing here under this id.*404/);
 });
 
+test("watch --logs begins with the last lines, as many as --tail says, also of a job that is over", async (t) => {
+  const { path: data, remove } = tempDirectory();
+  t.after(remove);
+  const secret = await key(t, data);
+  const { url } = await startProgram(t, { args: ["serve"], data });
+  const headers = { "Authorization": `Bearer ${secret}`, "Content-Type": "application/json" };
+  const post = async (path: string, body: unknown) =>
+    await (await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  const { id } = await post("/v1/sync/job", { sync: "users" });
+  const lines = Array.from({ length: 12 }, (_, n) => ({
+    type: "log",
+    level: n === 3 ? "warning" : "info",
+    message: `line ${n}`,
+  }));
+  await post(`/v1/sync/job/${id}/events`, [...lines, { type: "end", status: "completed" }]);
+  const watch = (...args: string[]) =>
+    startProgram.toEnd(t, { args: ["watch", id, "--data", data, ...args] });
+  const linesOf = ({ stdout }: { stdout: string }) => stdout.match(/line \d+/g);
+
+  const info = await watch("--logs", "info");
+  const warnings = await watch("--logs", "warning");
+  const two = await watch("--logs", "info", "--tail", "2", "--json");
+  const alone = await watch("--tail", "2");
+  const wrong = await watch("--logs", "info", "--tail", "many");
+  const most = await watch("--logs", "info", "--tail", "1001");
+
+  assert.deepEqual(linesOf(info), lines.slice(-10).map(({ message }) => message));
+  assert.deepEqual(linesOf(warnings), ["line 3"]);
+  assert.deepEqual(linesOf(two), ["line 10", "line 11"]);
+  assert.deepEqual([info, alone, wrong, most].map(({ code }) => code), [0, 2, 2, 2]);
+  assert.match(alone.stderr, /--tail: expected --logs beside it/);
+  assert.match(wrong.stderr, /--tail: got "many": expected a whole number from 0 to 1000/);
+  assert.match(most.stderr, /--tail: got "1001"/);
+});
+
 test("a data directory that was there before keeps its mode", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
