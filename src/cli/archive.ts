@@ -58,6 +58,9 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
   if (job !== undefined && !id) {
     throw new UsageError(`Cannot export job "${clean(job)}": a job's id is a UUID`);
   }
+  if (id && (flags.sync !== undefined || flags.status !== undefined)) {
+    throw new UsageError(`Cannot export job "${id}": expected no --sync and --status beside it`);
+  }
   const { client, close } = await connected("export", flags);
   try {
     if (id) {

@@ -145,6 +145,7 @@ test("export prints jobs with their logs, beside a server and without one", asyn
   await server.stop("SIGTERM");
   const one = await startProgram.toEnd(t, { args: [...args, id] });
   const none = await startProgram.toEnd(t, { args: [...args, "--status", "failed"] });
+  const both = await startProgram.toEnd(t, { args: [...args, id, "--status", "failed"] });
 
   for (const { code, stdout } of [beside, one]) {
     assert.equal(code, 0);
@@ -157,6 +158,8 @@ test("export prints jobs with their logs, beside a server and without one", asyn
     ]);
   }
   assert.deepEqual([none.code, none.stdout, none.stderr], [0, "", "No job matches.\n"]);
+  assert.deepEqual([both.code, both.stdout], [2, ""]);
+  assert.match(both.stderr, /expected no --sync and --status beside it/);
 });
 
 test("no command without a server removes what only the server's own settings keep", async (t) => {
