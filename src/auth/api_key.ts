@@ -1,13 +1,13 @@
 /** The text of an API key, `st_<id>_<secret>`, and what is kept of it. */
 import { nodeCrypto } from "../node_crypto.ts";
 
-/** 32 letters and digits, so that five random bits are one; without i, l, o and u, often misread. */
+/** 32 characters, five random bits each; without i, l, o and u, which are often misread. */
 const ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const ID_LENGTH = 10;
 const SECRET_BYTES = 32;
-/** What tells a key from a token, which is never of this beginning. */
+/** How every API key begins, and no token. */
 export const KEY_START = "st_";
-/** The secret may hold underscores itself: it is all that follows the second one. */
+/** The secret is all that follows the second underscore: it may hold underscores itself. */
 const FORM = /^st_([0-9a-z]{10})_([A-Za-z0-9_-]{43})$/;
 
 /** A key taken apart. The id may be shown and logged; the secret may not. */
@@ -40,18 +40,18 @@ export function parseApiKey(text: string): ApiKey | undefined {
 /**
  * What is stored of a secret: its SHA-256, as hex.
  *
- * No salt and no slow hash: those are for guessable words, and 256 random bits are none.
+ * No salt and no slow hash: they protect words that can be guessed, not 256 random bits.
  */
 export function digestOf(secret: string): string {
   return nodeCrypto().hash("sha256", secret);
 }
 
-/** Stands in for the digest of an unknown id, so that looking for one takes no less time. */
+/** Compared when the id is unknown, so that an unknown id takes as long as a known one. */
 export const NO_DIGEST: string = "0".repeat(64);
 
 /**
- * Whether the secret is the one that was stored. How long it takes may tell how nearly its digest is
- * the stored one, which leads to no secret: nobody finds text for a digest, nor for its beginning.
+ * Whether the stored digest is that of the secret. The comparison need not take constant time: how
+ * much of a digest matches leads nobody to the secret.
  */
 export function matchesDigest(secret: string, digest: string): boolean {
   return digestOf(secret) === digest;

@@ -1,4 +1,4 @@
-/** All the ways of saying who one is, and whether that still holds. */
+/** Checks every kind of credential, and whether its right is still in force. */
 import type { Clock } from "../clock.ts";
 import { KEY_START } from "./api_key.ts";
 import type { IdentityProviders } from "./identity_providers.ts";
@@ -17,7 +17,7 @@ export interface AuthParts {
   readonly clock: Clock;
 }
 
-/** From what a request brings to whom it stands for; undefined for what is not good. */
+/** Turns the credential of a request into a principal; undefined when it is not valid. */
 export class Authenticator {
   readonly parts: AuthParts;
 
@@ -25,7 +25,11 @@ export class Authenticator {
     this.parts = parts;
   }
 
-  /** An API key, or a token of an identity provider. @throws {ProviderUnreachableError} */
+  /**
+   * The principal of an API key, or of a token of an identity provider.
+   *
+   * @throws {ProviderUnreachableError}
+   */
   async bearer(text: string): Promise<Principal | undefined> {
     if (text.startsWith(KEY_START)) return this.parts.keys.verify(text);
     return await this.parts.providers.verify(text);
@@ -36,17 +40,17 @@ export class Authenticator {
     return principal && this.lapse(principal) === undefined ? principal : undefined;
   }
 
-  /** The session of a cookie, with whom it stands for. */
+  /** The session of a cookie, and its principal. */
   async session(cookie: string): Promise<{ session: Session; principal: Principal } | undefined> {
     const session = await this.parts.sessions.read(cookie);
     const key = session && this.parts.keys.principalOf(session.keyId);
     if (!key) return undefined;
-    // The cookie is renewed while its page is open, so what it has opened outlives it.
+    // The cookie is renewed while its page is open, so a stream outlives the cookie that opened it.
     const expiresAtMs = session.startedAtMs + SESSION_MAX_MS;
     return { session, principal: { ...key, expiresAtMs, sessionId: session.id } };
   }
 
-  /** A session for whoever has the key or the sign-in link; undefined when it is not good. */
+  /** Opens a session for a key or a sign-in link; undefined when it is not valid. */
   signIn(given: { readonly key: string } | { readonly link: string }): Session | undefined {
     const { keys, signIns, sessions } = this.parts;
     const keyId = "key" in given ? keys.verify(given.key)?.keyId : signIns.takeLink(given.link);
@@ -54,7 +58,7 @@ export class Authenticator {
     return sessions.open(keyId);
   }
 
-  /** Why a right that was good before is not any more; undefined while it is. */
+  /** Why the right of a principal has ended; undefined while it is in force. */
   lapse({ keyId, expiresAtMs, sessionId }: Principal): Lapse | undefined {
     const { keys, sessions, clock } = this.parts;
     if (expiresAtMs !== null && expiresAtMs <= clock.now()) return "expired";

@@ -1,4 +1,4 @@
-/** JWTs of the identity providers that a team has already (OIDC, RFC 9068). */
+/** JWTs of a team's own identity providers (OIDC, RFC 9068). */
 import type { errors, JWTPayload, JWTVerifyGetKey } from "jose";
 import type { Clock } from "../clock.ts";
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
@@ -6,7 +6,7 @@ import { jwksFetch } from "./jwks_fetch.ts";
 import type { Principal } from "./principal.ts";
 import { isScope, type Scope } from "./scopes.ts";
 
-/** Only algorithms with a private key that is not ours: a shared secret would let us be forged. */
+/** Only algorithms with a public key: whoever can check a shared secret can also sign with it. */
 export const ALGORITHMS = [
   "RS256",
   "RS384",
@@ -21,10 +21,10 @@ export const ALGORITHMS = [
   "Ed25519",
 ] as const;
 
-/** What an access token says it is, if anything (RFC 9068); a logout token or the like is none. */
+/** Types that an access token may name (RFC 9068); a logout token, for example, is refused. */
 const TYPES = [undefined, "jwt", "at+jwt", "application/at+jwt"];
 
-/** How long nothing is fetched after a fetch, whatever key ids are asked for. */
+/** How long nothing is fetched after a fetch, not even for a key id that is not known. */
 const COOLDOWN_MS = 30_000;
 const FETCH_MS = 5_000;
 /** Seconds that two machines' clocks may differ. */
@@ -41,11 +41,11 @@ export interface IdentityProvider {
   readonly tenant?: TenantId;
   /** Name of the claim that holds scopes: a list, or a text with spaces (RFC 8693 section 4.2). */
   readonly scopeClaim: string;
-  /** What stands before our scopes' names there, such as `synctail:`. */
+  /** Prefix of our scopes in that claim, such as `synctail:`; other scopes are ignored. */
   readonly scopePrefix: string;
 }
 
-/** The keys of a provider could not be fetched: nothing is known of the token. */
+/** The keys of a provider could not be fetched, so nobody knows whether the token is valid. */
 export class ProviderUnreachableError extends Error {
   override readonly name = "ProviderUnreachableError";
 }
@@ -73,7 +73,7 @@ export class IdentityProviders {
   }
 
   /**
-   * Whom the token stands for; undefined when it is not to be trusted or names no tenant.
+   * The principal of a token; undefined when the token is not valid or names no tenant.
    *
    * @throws {ProviderUnreachableError}
    */
@@ -101,7 +101,7 @@ export class IdentityProviders {
     }
   }
 
-  /** Made at the first token of the provider, and kept: it remembers what it has fetched. */
+  /** Made at the first token of the provider and kept, as it holds the keys that were fetched. */
   #keysOf({ issuer, jwksUrl }: IdentityProvider, jose: typeof import("jose")): JWTVerifyGetKey {
     const made = this.#keys.get(issuer);
     if (made) return made;
@@ -132,13 +132,13 @@ function principalOf(payload: JWTPayload, provider: IdentityProvider): Principal
   return { tenant, scopes, keyId: null, expiresAtMs: (payload.exp ?? 0) * 1000 };
 }
 
-/** Whether the token itself is at fault, and not the way to its keys. */
+/** Whether the token is at fault, rather than the fetching of its issuer's keys. */
 function isOfTheToken(
   cause: unknown,
   { JOSEError, JWKInvalid, JWKSInvalid, JWKSTimeout }: typeof errors,
 ): boolean {
   const ours = [JWKSTimeout, JWKSInvalid, JWKInvalid];
   if (ours.some((type) => cause instanceof type)) return false;
-  // jose tells an answer of the provider that is no key set by its plain base class.
+  // For an answer that is no key set jose throws its plain base class.
   return cause instanceof JOSEError && cause.code !== "ERR_JOSE_GENERIC";
 }

@@ -1,4 +1,4 @@
-/** Fetching the keys of an identity provider: bounded in size, and not tried anew at every token. */
+/** Fetches the keys of an identity provider: limited in size, and not for every token anew. */
 import type { FetchImplementation } from "jose";
 import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
@@ -6,15 +6,18 @@ import { reasonOf } from "../reason.ts";
 
 /** A key set is a few KiB; one that is larger is refused. */
 export const JWKS_BYTES_MAX = 256 * 1024;
-/** How long nothing is fetched after a fetch that failed: strangers can make us ask. */
+/** How long nothing is fetched after a failed fetch: any stranger's token makes us fetch. */
 export const FAILED_MS = 5_000;
 
-/** Why a key set could not be had; it has been logged. */
+/** A key set could not be fetched. The reason has been logged. */
 export class KeySetError extends Error {
   override readonly name = "KeySetError";
 }
 
-/** The `fetch` of one provider's key set. Rejects with a KeySetError, for FAILED_MS with the same one. */
+/**
+ * The `fetch` of one provider's key set. Rejects with a KeySetError, and for FAILED_MS after that
+ * with the same one.
+ */
 export function jwksFetch(clock: Clock): FetchImplementation {
   let failed: { readonly error: KeySetError; readonly untilMs: number } | undefined;
   return async (url, init) => {

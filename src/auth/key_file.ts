@@ -1,20 +1,21 @@
-/** API keys out of a file that the operator keeps: the same for every replica, and read only. */
+/** API keys from a file that the operator keeps: the same for every replica, and only read. */
 import { reasonOf } from "../reason.ts";
 import { digestOf, parseApiKey } from "./api_key.ts";
 import type { KeyRow } from "./key_row.ts";
 import { parseScopes } from "./scopes.ts";
 import { parseTenantId } from "../sync/ids.ts";
 
-/** What is wrong in a file of keys. Quotes no part of a key. */
+/** What is wrong in a key file. Quotes no secret. */
 export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
 }
 
 /**
- * Reads `KEY TENANT SCOPES [NAME]`, one a line, such as `st_… default read,run nightly jobs`; empty
- * lines and those that begin with `#` are left out.
+ * Reads `KEY TENANT SCOPES [NAME]`, one a line, such as `st_… default read,run nightly jobs`. Empty
+ * lines and lines that begin with `#` are skipped.
  *
  * @param path named in errors
+ * @returns the keys by id
  * @throws {KeyFileError}
  */
 export function parseKeyFile(text: string, path: string): Map<string, KeyRow> {

@@ -1,4 +1,4 @@
-/** A key as it lies in the file. */
+/** A key as it is stored. */
 import { parseTenantId, type TenantId } from "../sync/ids.ts";
 import type { Principal } from "./principal.ts";
 import { isScope, type Scope } from "./scopes.ts";
@@ -25,7 +25,7 @@ export interface KeyRow {
 /**
  * Reads a row of the table `keys`. A scope that this synctail does not know grants nothing.
  *
- * @throws {TypeError} when the row holds what no synctail wrote
+ * @throws {TypeError} when the row is damaged
  */
 export function keyRowOf(row: Readonly<Record<string, unknown>>): KeyRow {
   const id = String(row.id);

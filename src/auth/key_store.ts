@@ -15,14 +15,14 @@ import { type KeyInfo, type KeyRow, keyRowOf } from "./key_row.ts";
 import type { Principal } from "./principal.ts";
 import type { Scope } from "./scopes.ts";
 
-/** The name of the key that the CLI makes for itself; it does not count as a first key. */
+/** Name of the key that the CLI makes for itself; `countActive` leaves it out. */
 export const CLI_KEY_NAME = "cli";
-/** The name of the keys behind sign-in links; nor do these. */
+/** Name of the keys behind sign-in links; `countActive` leaves them out, too. */
 const LINK_KEY_NAME = "link";
 
-/** How long a key is taken from memory: what another process revokes holds for so long at most. */
+/** How long a key is cached: one that another process revokes is in force so long at most. */
 const CACHED_MS = 1_000;
-/** Keys held in memory; the one read longest ago makes room. */
+/** Keys held in memory; the one read from the file longest ago makes room. */
 const CACHED_MAX = 1_000;
 
 /** "STky": tells this file from another application's database. */
@@ -53,12 +53,12 @@ export interface CreatedKey extends KeyInfo {
   readonly key: string;
 }
 
-/** Made, listed, revoked and verified; the secrets themselves are not in it. */
+/** Creates, lists, revokes and verifies keys. The file holds their digests, never their secrets. */
 export class KeyStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #byId: ReturnType<DatabaseSync["prepare"]>;
-  /** Keys that lie elsewhere: in force as long as they are in here. */
+  /** Keys of the operator's key file by id, in force as long as the file holds them. */
   #fixed: ReadonlyMap<string, KeyRow> = new Map();
   readonly #cached = new Map<string, { readonly row: KeyRow; readonly readAt: number }>();
 
@@ -85,18 +85,18 @@ export class KeyStore {
     return { id, tenant, scopes, name: name ?? null, createdAtMs, revokedAtMs: null, key };
   }
 
-  /** Keys of a file, in the place of those of its last reading. */
+  /** Replaces the keys of the key file by those of its latest reading. */
   useFixed(rows: ReadonlyMap<string, KeyRow>): void {
     this.#fixed = rows;
   }
 
-  /** All keys, revoked ones too, oldest first; of one tenant or of all. */
+  /** All stored keys, revoked ones too, oldest first; of one tenant or of all. */
   list(tenant?: TenantId): KeyInfo[] {
     return this.#db.prepare("SELECT * FROM keys WHERE tenant = ?1 OR ?1 IS NULL ORDER BY rowid")
       .all(tenant ?? null).map((row) => keyRowOf(row).info);
   }
 
-  /** Ends a key; one that was revoked before keeps its date. Undefined when the id is unknown. */
+  /** Revokes a stored key; one revoked before keeps its date. Undefined when the id is unknown. */
   revoke(id: string): KeyInfo | undefined {
     this.#db.prepare("UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL")
       .run(this.#clock.now(), id);
@@ -104,7 +104,7 @@ export class KeyStore {
     return this.#read(id)?.info;
   }
 
-  /** Whom the key stands for; undefined when it is malformed, unknown, revoked or has another secret. */
+  /** The principal of a key; undefined when its text, id or secret is wrong, or it is revoked. */
   verify(text: string): Principal | undefined {
     const key = parseApiKey(text);
     if (!key) return undefined;
@@ -113,17 +113,17 @@ export class KeyStore {
     return row && matches ? row.principal : undefined;
   }
 
-  /** Whether a key that was verified before holds still: for streams that outlive their request. */
+  /** Whether a key verified before is still in force: for streams, which outlive their request. */
   stillValid(keyId: string): boolean {
     return this.#active(keyId) !== undefined;
   }
 
-  /** Whom a key in force stands for; undefined for any other id. */
+  /** The principal of a key in force; undefined for any other id. */
   principalOf(keyId: string): Principal | undefined {
     return this.#active(keyId)?.principal;
   }
 
-  /** The key behind sign-in links of that tenant and those scopes, made at the first one. */
+  /** The id of the key behind sign-in links of this tenant and scopes, made at the first one. */
   linkKey(tenant: TenantId, scopes: readonly Scope[]): string {
     const row = this.#db.prepare(
       "SELECT id FROM keys WHERE tenant = ? AND scopes = ? AND name = ? AND revoked_at_ms IS NULL",
@@ -131,7 +131,7 @@ export class KeyStore {
     return row ? String(row.id) : this.create({ tenant, scopes, name: LINK_KEY_NAME }).id;
   }
 
-  /** Keys in force, our own left out: none on a first start. */
+  /** How many keys are in force, without those that synctail makes itself: 0 on a first start. */
   countActive(): number {
     const row = this.#db.prepare(
       `SELECT count(*) AS active FROM keys
@@ -144,7 +144,7 @@ export class KeyStore {
     this.#db.close();
   }
 
-  /** Only keys in force are remembered: a key made a moment ago is found at once. */
+  /** Only keys in force are cached, so a key made a moment ago is found at once. */
   #active(id: string): KeyRow | undefined {
     const fixed = this.#fixed.get(id);
     if (fixed) return fixed;

@@ -1,4 +1,4 @@
-/** Who asks, and how far that right goes. */
+/** Who asks, and what they may see. */
 import type { JobId, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { Scope } from "./scopes.ts";
@@ -14,13 +14,13 @@ export interface Binding {
 export interface Principal {
   readonly tenant: TenantId;
   readonly scopes: ReadonlySet<Scope>;
-  /** The key behind it; null for what another party has signed. */
+  /** The id of the key behind it; null without one, as for a token that others have signed. */
   readonly keyId: string | null;
   /** When the right ends by itself, in milliseconds since 1970; null for never. */
   readonly expiresAtMs: number | null;
   /** The session of a browser, which may be signed out. */
   readonly sessionId?: string;
-  /** Only these jobs. */
+  /** Restricts it to some jobs of its tenant. */
   readonly only?: Binding;
 }
 

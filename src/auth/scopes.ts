@@ -11,10 +11,10 @@ export const SCOPES = ["read", "run", "write", "metrics", "tenants"] as const;
 export type Scope = typeof SCOPES[number];
 
 /**
- * Reads `read,run`: spaces around a name do not matter, and naming one twice is once.
+ * Reads `read,run`: spaces around a name do not matter, and a name may be repeated.
  *
  * @returns in the order of SCOPES
- * @throws {RangeError} when a name is no scope, or there is none at all
+ * @throws {RangeError} when a name is no scope, or none is given
  */
 export function parseScopes(text: string): Scope[] {
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
@@ -31,5 +31,5 @@ export function isScope(text: string): text is Scope {
   return SCOPES.some((scope) => scope === text);
 }
 
-/** What whoever opens a sign-in link may do, when nothing else is asked for. */
+/** Scopes of a sign-in link when none are asked for. */
 export const LINK_SCOPES: readonly Scope[] = ["read", "run"];

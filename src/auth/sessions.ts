@@ -1,10 +1,10 @@
-/** Sessions of browsers: what a key or a sign-in link is exchanged for, carried by a cookie. */
+/** Sessions of browsers: a key or a sign-in link is exchanged for a cookie. */
 import type { Clock } from "../clock.ts";
 import type { SignInStore } from "./sign_in_store.ts";
 
 /** How long a cookie holds unless it is renewed. */
 export const SESSION_MS = 12 * 3_600_000;
-/** How long a session can be renewed at all. */
+/** How long a session lasts at most, however often its cookie is renewed. */
 export const SESSION_MAX_MS = 30 * 86_400_000;
 
 const AUDIENCE = "synctail:session";
@@ -16,7 +16,7 @@ export interface Session {
   readonly startedAtMs: number;
 }
 
-/** Signed, not stored, so that every replica with the same secret knows them; only ends are kept. */
+/** Signed, not stored, so every replica with the same secret accepts them. Only ends are stored. */
 export class Sessions {
   readonly #secret: Uint8Array;
   readonly #store: SignInStore;
@@ -28,7 +28,7 @@ export class Sessions {
     this.#clock = clock;
   }
 
-  /** A new session of that key. */
+  /** A new session of a key. */
   open(keyId: string): Session {
     return { id: crypto.randomUUID(), keyId, startedAtMs: this.#clock.now() };
   }
@@ -46,7 +46,7 @@ export class Sessions {
       .sign(this.#secret);
   }
 
-  /** The session of a cookie's value; undefined when it is none of ours, is over or was ended. */
+  /** The session of a cookie's value; undefined when it is not ours, has expired or was ended. */
   async read(cookie: string): Promise<Session | undefined> {
     const { errors, jwtVerify } = await import("jose");
     try {
@@ -66,7 +66,7 @@ export class Sessions {
     }
   }
 
-  /** Signs the browser out, with all that it has open. */
+  /** Signs the browser out; its streams end, too. */
   end(session: Session): void {
     this.#store.endSession(session.id, this.#cookieEndMs(session));
   }
@@ -75,7 +75,7 @@ export class Sessions {
     return this.#store.hasEnded(id);
   }
 
-  /** When a cookie made now ends; every earlier one of the session has ended by then, too. */
+  /** When a cookie made now expires; all earlier cookies of the session expire no later. */
   #cookieEndMs({ startedAtMs }: Session): number {
     return Math.min(this.#clock.now() + SESSION_MS, startedAtMs + SESSION_MAX_MS);
   }

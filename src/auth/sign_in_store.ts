@@ -28,11 +28,11 @@ const MIGRATIONS = [
    );`,
 ];
 
-/** Opened by the server and by `synctail link` at once. Holds no link's text, only its digest. */
+/** Opened by the server and by `synctail link` at once. Holds digests of links, not their text. */
 export class SignInStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
-  /** Looked at twice a second for each session that has streams open. Only a server ends sessions. */
+  /** Ids of ended sessions, in memory as they are checked often. Only the server ends sessions. */
   readonly #ended: Set<string>;
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
@@ -47,7 +47,7 @@ export class SignInStore {
     this.#ended = new Set(rows.map(({ id }) => String(id)));
   }
 
-  /** 32 random bytes, drawn at the first call on this file and the same ever after. */
+  /** The server's own secret: 32 random bytes, drawn at the first call and then stored. */
   secret(): Uint8Array {
     const drawn = this.#db.prepare("SELECT value FROM secrets WHERE name = 'tickets'");
     let row = drawn.get();
@@ -60,7 +60,7 @@ export class SignInStore {
     return new Uint8Array(Buffer.from(String(row?.value), "base64url"));
   }
 
-  /** The text of a link's secret: good once, for LINK_MS, and for what the key may do. */
+  /** Makes the secret of a link: good once, within LINK_MS, with the rights of the key. */
   createLink(keyId: string): string {
     const text = nodeCrypto().randomBytes(32).toString("base64url");
     const now = this.#clock.now();
@@ -79,7 +79,11 @@ export class SignInStore {
     return String(row.key_id);
   }
 
-  /** Ends a session for good; `expiresAtMs` is from when on no cookie of it can be good. */
+  /**
+   * Ends a session for good.
+   *
+   * @param expiresAtMs when its last cookie expires: the end is kept till then
+   */
   endSession(id: string, expiresAtMs: number): void {
     const now = this.#clock.now();
     const past = this.#db.prepare(
@@ -91,7 +95,7 @@ export class SignInStore {
     this.#ended.add(id);
   }
 
-  /** How many ends are kept. */
+  /** How many ended sessions are kept. */
   get ends(): number {
     return this.#ended.size;
   }

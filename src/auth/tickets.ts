@@ -11,10 +11,10 @@ export const TICKET_MAX_S = 86_400;
 const AUDIENCE = "synctail:ticket";
 /** The `kid` of our own tickets. */
 export const OWN_KEY = "synctail";
-/** What may stand in a ticket: with another claim it might be meant narrower than it is read. */
+/** Claims that a ticket may have. Another one might be meant to narrow it, so it is refused. */
 const CLAIMS = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "tenant", "job", "sync", "tag"];
 
-/** A key with which a backend signs tickets of its own, for one tenant. */
+/** A key with which a backend signs its own tickets, for one tenant. */
 export interface TicketKey {
   readonly kid: string;
   readonly tenant: TenantId;
@@ -25,17 +25,17 @@ export interface TicketKey {
 /** What a ticket is made for. */
 export interface NewTicket {
   readonly tenant: TenantId;
-  /** The key of who asks for it: with the key the ticket ends. Null for none. */
+  /** The id of the key that asks for it: revoking that ends the ticket. Null without a key. */
   readonly keyId: string | null;
   readonly binding: Binding;
   readonly expiresAtMs: number;
 }
 
 /**
- * A ticket is a JWT (RFC 7519): `aud` "synctail:ticket", `exp` at most 24 h ahead, `tenant`, and at
- * most one of `job`, `sync` (its id) and `tag`; without one it is good for all of the tenant, and
- * with any other claim for nothing. It can be used again until it ends: EventSource reconnects with
- * the same URL.
+ * A ticket is a JWT (RFC 7519) with `aud` "synctail:ticket", `exp` at most 24 h ahead and `tenant`.
+ * `job`, `sync` (its id) and `tag` narrow it; without them it is good for all of the tenant.
+ *
+ * It can be used again until it expires: EventSource reconnects with the same URL.
  */
 export class Tickets {
   readonly #secret: Uint8Array;
@@ -58,7 +58,7 @@ export class Tickets {
     return await (keyId === null ? jwt : jwt.setSubject(keyId)).sign(this.#secret);
   }
 
-  /** Whom the ticket stands for; undefined when it is none, has expired or is good for too long. */
+  /** The principal of a ticket; undefined when it is not valid, has expired or is good too long. */
   async verify(ticket: string): Promise<Principal | undefined> {
     const { errors, jwtVerify } = await import("jose");
     const now = this.#clock.now();
@@ -91,7 +91,7 @@ export class Tickets {
   }
 }
 
-/** A claim that is there must be sound: a ticket never becomes wider by a mistake in it. */
+/** Undefined when a claim is malformed: without that claim the ticket would be good for more. */
 function bindingOf(job: unknown, sync: unknown, tag: unknown): Binding | undefined {
   const jobId = job === undefined ? undefined : parseJobId(String(job));
   const syncId = sync === undefined ? undefined : parseSyncId(String(sync));
