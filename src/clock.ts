@@ -1,12 +1,12 @@
 /** Time, passed in: tests advance a clock of their own instead of waiting. */
 
-/** What everything here knows of time. Milliseconds throughout. */
+/** Reads the time and sets timers. All values are in milliseconds. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds that only go forward, from an unnamed start: for measuring spans. */
+  /** Milliseconds since an arbitrary start; never goes back. For measuring durations. */
   monotonic(): number;
-  /** Calls `run` once after `ms`; the answer calls it off. */
+  /** Calls `run` once after `ms`; the returned function calls it off. */
   after(ms: number, run: () => void): () => void;
 }
 
@@ -27,7 +27,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** How far the clock on the wall was moved against the other one: it was set, or the machine slept. */
+/** How far the wall clock has moved against the monotonic one: it was set, or the machine slept. */
 export class WallShift {
   readonly #clock: Clock;
   #aheadMs: number;
@@ -37,12 +37,12 @@ export class WallShift {
     this.#aheadMs = clock.now() - clock.monotonic();
   }
 
-  /** Since the last `mark`, in milliseconds; below zero where it was put back. */
+  /** Shift since the last `mark`, in milliseconds; negative when the wall clock was set back. */
   get ms(): number {
     return this.#clock.now() - this.#clock.monotonic() - this.#aheadMs;
   }
 
-  /** Counts from here on. @param ms as `ms` has told it */
+  /** Starts counting anew. @param ms the shift as `ms` has returned it */
   mark(ms: number): void {
     this.#aheadMs += ms;
   }
@@ -73,7 +73,11 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** Resolves when the work is done, or after `ms` if that comes first. @throws what the work throws by then */
+/**
+ * Resolves when the work is done, or after `ms` if that comes first.
+ *
+ * @throws what the work throws in that time
+ */
 export async function atMost(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController();
   await Promise.race([work, sleep(clock, ms, over.signal)]).finally(() => over.abort());

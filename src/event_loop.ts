@@ -1,14 +1,14 @@
-/** Turns of the event loop, between the parts of work that takes long. */
+/** Gives the event loop a turn between the parts of long work. */
 import { setImmediate, setTimeout } from "node:timers";
 
-/** How often it is looked for what comes from outside, in milliseconds. */
+/** How often a turn goes through a timer, so that the runtime looks for input, in milliseconds. */
 const LOOK_MS = 40;
 
 let lookedAtMs = 0;
 
 /**
- * Lets others work. Without a timer now and then Deno hears nothing from outside meanwhile: where
- * there always is something to do next, it looks for that in one of 61 turns only.
+ * Resolves in the next turn of the event loop. Every LOOK_MS it goes through a timer: Deno that
+ * always has something to do next looks for input in only one of 61 turns.
  *
  * @see https://docs.rs/tokio/latest/tokio/runtime/struct.Builder.html#method.event_interval
  */

@@ -9,17 +9,17 @@ export type ServerLogLevel = typeof SERVER_LOG_LEVELS[number];
 type LogTape = typeof import("@logtape/logtape");
 type Say = (words: string, facts?: Record<string, unknown>) => void;
 
-/** LogTape's, as far as it is used here. */
+/** The part of LogTape's logger that is used here. */
 export interface Logger extends Readonly<Record<ServerLogLevel, Say>> {
-  /** Whether such a line is read by anybody: else it need not be made. */
+  /** Whether lines of this level are written: if not, the caller need not build one. */
   isEnabledFor(level: ServerLogLevel): boolean;
 }
 
-/** The least level that goes to stderr; undefined until logToStderr says one. */
+/** Lowest level that is written; undefined until logToStderr is called, and nothing is written. */
 let least: ServerLogLevel | undefined;
 let tape: LogTape | undefined;
 let loading: Promise<void> | undefined;
-/** Lines that wait for LogTape. */
+/** Lines said before LogTape was loaded. */
 const early: (() => void)[] = [];
 
 /** The logger of one part of the server, such as "http" or "jobs". */
@@ -46,15 +46,15 @@ export function loggerOf(part: string): Logger {
   };
 }
 
-/** Sends lines of at least that level to stderr: JSON for programs, coloured words for a terminal. */
+/** Writes lines of this level and above to stderr: as JSON, or as coloured words on a terminal. */
 export function logToStderr(level: ServerLogLevel): void {
   least = level;
   if (tape) configure(tape, level);
 }
 
 /**
- * Loads what makes lines of facts. The first line does so by itself: a start that has nothing to
- * say takes in neither LogTape nor Node's util, which are a sixth of it.
+ * Loads LogTape. The first line to be written does so by itself: LogTape and Node's util take a
+ * sixth of the start, and a start that writes nothing is spared them.
  */
 export function loadLog(): Promise<void> {
   return loading ??= import("@logtape/logtape").then((loaded) => {
@@ -64,13 +64,13 @@ export function loadLog(): Promise<void> {
   });
 }
 
-/** Resolves when every line that was said is on its way. */
+/** Resolves when every line so far has been written to stderr. */
 export async function logTold(): Promise<void> {
   await loading;
 }
 
 function configure(loaded: LogTape, level: ServerLogLevel): void {
-  // Made for the first line: under Bun `process.stderr` brings all of Node's streams with it.
+  // Made for the first line: under Bun, reading `process.stderr` loads all of Node's streams.
   let format: TextFormatter | undefined;
   loaded.configureSync({
     reset: true,
@@ -91,15 +91,19 @@ function configure(loaded: LogTape, level: ServerLogLevel): void {
 }
 
 /**
- * LogTape puts texts among a message's values in quotes, which JSON then escapes, and of an error
- * whatever it has but its message: here both are words.
+ * JSON lines that show texts and errors in a message as plain words. LogTape itself puts texts in
+ * quotes, which JSON then escapes, and shows of an error everything but its message.
  */
 function jsonLines(loaded: LogTape): TextFormatter {
   const format = loaded.getJsonLinesFormatter({ message: "rendered", properties: "flatten" });
   return (record) => format({ ...record, message: bare(record.message) });
 }
 
-/** @param message words and values in turn */
+/**
+ * Merges texts and the messages of errors into the words around them.
+ *
+ * @param message words and values in turn
+ */
 function bare(message: readonly unknown[]): readonly unknown[] {
   const parts: unknown[] = [""];
   for (const [place, value] of message.entries()) {
@@ -112,7 +116,7 @@ function bare(message: readonly unknown[]): readonly unknown[] {
 
 let surviving = false;
 
-/** Whoever reads stderr may leave without harm. To be called before anything is written there. */
+/** Ignores errors of stderr, as its reader may leave. To be called before anything is written. */
 export function surviveClosedLog(): void {
   if (!surviving) process.stderr.on("error", () => {});
   surviving = true;

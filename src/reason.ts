@@ -1,4 +1,4 @@
-/** Why something failed, in the words of whoever failed. */
+/** Why something failed, as the error itself says it. */
 
 /** The message of an error; of anything else that was thrown, its text. */
 export function reasonOf(cause: unknown): string {
