@@ -1,8 +1,8 @@
-/** What a worker says, cut to what the server takes: whatever was given, and without ever throwing. */
+/** Cuts a worker's values to the server's limits. Takes any value, and never throws. */
 import { cut } from "../sync/cut.ts";
 import { DEPTH_MAX, MEMBER_MAX, MESSAGE_MAX, SYNC_NAME_MAX } from "../sync/event_limits.ts";
 
-/** Characters of `fields` or `meta` as JSON. */
+/** Limit of `fields` and of `meta`, in characters of JSON. */
 const OBJECT_MAX = 64 * 1024;
 
 /** Text of anything, whatever its own `toString` does. */
@@ -21,18 +21,18 @@ export function clip(value: unknown, max: number): string {
   return `${cut(text, max - 1)}…`;
 }
 
-/** The name of a sync; two that differ only in what the server cannot keep apart are one. */
+/** A sync's name; NUL and lone surrogates, which the server cannot tell apart, become `?`. */
 export function clipSyncName(value: unknown): string {
   return clip(textOf(value).replace(/[\0\p{Surrogate}]/gu, "?"), SYNC_NAME_MAX);
 }
 
-/** A name in an object; the one that the server refuses is written otherwise. */
+/** The name of a member; `__proto__`, which the server refuses, becomes `(__proto__)`. */
 export function clipMember(value: unknown, max: number): string {
   const name = clip(value, max);
   return name === "__proto__" ? "(__proto__)" : name;
 }
 
-/** A JSON object out of anything like one; where it is too long, or cannot be read, it says that. */
+/** A plain copy for JSON; `{"left_out": reason}` when it is too long or cannot be read. */
 export function clipObject(value: object): Readonly<Record<string, unknown>> {
   try {
     const plain = new Copy().object(value, DEPTH_MAX);
@@ -49,7 +49,7 @@ const LONG = { left_out: `more than ${OBJECT_MAX} characters of JSON` };
 
 class TooLong extends Error {}
 
-/** One copy of an object. Its length has a limit, as a circle or one thing at many places has none. */
+/** Copies one object. The copy has a limit: circles and shared members could make it huge. */
 class Copy {
   #left = OBJECT_MAX;
 

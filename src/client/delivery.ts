@@ -1,18 +1,18 @@
-/** One request to the server, again and again until it is answered. */
+/** Sends one request to the server, again and again until it is answered. */
 import { backoffMs, type Clock, sleep } from "../clock.ts";
 import { ledAstray, unreached } from "./unreached.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
 const BACKOFF_MS = { first: 200, last: 10_000 };
-/** Tries of a request after which it is told that nobody answers: some pass by themselves. */
+/** Failed tries after which `onSilence` is called: some failures pass by themselves. */
 const TOLD_TRIES = 3;
 /** A request without an answer is given up after so many milliseconds, and sent again. */
 const ANSWER_MS = 30_000;
-/** Tries and signs of life in the time of one lease. */
+/** How many tries or signs of life there are in the time of one lease. */
 export const LIVES_A_LEASE = 3;
 /** Where jobs are created. */
 export const JOBS_PATH = "/v1/sync/job";
-/** Problems of what was sent, which would come again; others may pass, or are another server's. */
+/** Problems of the request itself: sent again, it would be refused again. */
 const OF_WHAT_WAS_SENT = [
   "invalid-request",
   "job-exists",
@@ -23,7 +23,7 @@ const OF_WHAT_WAS_SENT = [
   "counter-went-back",
   "body-too-large",
 ];
-/** Problems of the key, which a worker that goes on has for good. */
+/** Problems of the key: a running worker has no other. */
 const OF_THE_KEY = ["unauthenticated", "forbidden"];
 
 /** A request as it is handed to `fetch`. */
@@ -34,7 +34,7 @@ export interface Posted {
   readonly signal: AbortSignal;
 }
 
-/** Where a server is and who asks. */
+/** A server, and the key to ask it with. */
 export interface Endpoint {
   /** `https://host/prefix` */
   readonly server: string;
@@ -42,13 +42,13 @@ export interface Endpoint {
   readonly key: string;
   readonly fetch: (url: string, asked: Posted) => Promise<Response>;
   readonly clock: Clock;
-  /** How long who asks may be silent, in milliseconds; without end when left out. */
+  /** The lease: how long the worker may be silent, in milliseconds. None when left out. */
   readonly leaseMs?: number;
-  /** Whether a refusal may be over soon, so that it is worth asking again. */
+  /** Whether to send again after a refusal with this HTTP status. */
   readonly mayPass?: (status: number) => boolean;
 }
 
-/** What a request came to: an answer, a refusal that would come again, or nothing in time. */
+/** The result of a request; `abandoned` when the caller's signal has fired. */
 export type Answer =
   // deno-lint-ignore no-explicit-any -- the server's JSON
   | { readonly kind: "done"; readonly json: any }
@@ -56,16 +56,16 @@ export type Answer =
   | { readonly kind: "refused"; readonly status: number; readonly problem: any }
   | { readonly kind: "abandoned" };
 
-/** Nothing is known of the request: the same is to be sent once more. */
+/** Nobody knows whether the request arrived: the same is to be sent again. */
 export interface Unanswered {
   readonly kind: "unanswered";
-  /** Milliseconds to wait before; 0 for as long as one likes. */
+  /** Milliseconds to wait before that; 0 when the server did not say. */
   readonly waitMs: number;
   /** In words, for people. */
   readonly reason: string;
 }
 
-/** Why nobody can be asked so, in words; undefined where that is to be tried. */
+/** Why the server or the key cannot be used, in words; undefined when they look usable. */
 export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): string | undefined {
   if (!/^https?:\/\//i.test(server) || !URL.canParse(server)) {
     return `the server's address "${server}" is no http or https URL`;
@@ -75,11 +75,12 @@ export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): str
 }
 
 /**
- * Posts the body. No answer, 408, 429, 5xx and what no synctail server there has said mean: the same
- * once more, after `Retry-After` or a growing wait, before the lease is over.
+ * Posts the body until the server accepts or finally refuses it. After anything else (no answer,
+ * 408, 429, 5xx, an answer that is not a synctail server's) it is sent again, after `Retry-After`
+ * or a growing wait, several times within a lease.
  *
  * @param given ends the tries when it fires
- * @param onSilence called once after some tries, with the reason in words
+ * @param onSilence called once, after TOLD_TRIES tries, with the reason in words
  */
 export async function deliver(
   endpoint: Endpoint,
@@ -104,8 +105,9 @@ export async function deliver(
 }
 
 /**
- * How long to wait after so many failures in a row: what the server asks for, if that is not 0, else
- * each time somewhat otherwise, and never so long that the job could be lost meanwhile.
+ * Milliseconds to wait after so many failures in a row: what the server asks for unless that is 0,
+ * else a growing wait with jitter. At most a third of the lease, so that the job is not lost
+ * meanwhile.
  */
 export function pauseMs(failures: number, askedMs: number, leaseMs = Infinity): number {
   const ownMs = backoffMs(failures, BACKOFF_MS) * (0.5 + Math.random() / 2);
@@ -122,31 +124,27 @@ function wordsOf({ status, problem }: { readonly status: number; readonly proble
 }
 
 /**
- * Whether the same would be refused again.
+ * Whether the same request would be refused again.
  *
- * @param created whether it was of a job that was there: only that can be gone, and where none can be
- *   created is no server
+ * @param created whether the request was for a job that exists: only then does `not-found` mean
+ *   that the job is gone
  */
 export function isOfWhatWasSent(problem: unknown, created: boolean): boolean {
   const code = codeIn(problem);
   return OF_WHAT_WAS_SENT.includes(code) || (code === "not-found" && created);
 }
 
-/** The last part of a problem's type; "" where it is none of a synctail server. */
+/** The last part of a problem's `type`; "" when it is not a problem of a synctail server. */
 export function codeIn(problem: unknown): string {
   return /\/problems\/([a-z-]+)$/.exec(String(membersOf(problem).type))?.[1] ?? "";
 }
 
-/** What JSON has inside; nothing where it is no object. */
+/** The members of a JSON object; none for any other value. */
 export function membersOf(problem: unknown): { readonly [name: string]: unknown } {
   return typeof problem === "object" && problem !== null ? { ...problem } : {};
 }
 
-/**
- * Posts the body once.
- *
- * @param leave when it fires, the answer is not waited for
- */
+/** Posts the body once. @param leave when it fires, the answer is no longer waited for */
 export async function attempt(
   { server, fetch, key, clock, mayPass }: Endpoint,
   path: string,

@@ -2,7 +2,7 @@
 import { ATTEMPT_MAX, JOB_NAME_MAX, LEASE_S_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.ts";
 import { clip, clipObject, clipSyncName } from "./clip.ts";
 
-/** Seconds that a worker may be silent where it does not say. */
+/** The lease in seconds when the worker names none. */
 const LEASE_S = 900;
 
 /** What a job is; see docs/workers.md. */
@@ -29,7 +29,7 @@ export interface NewJob {
   readonly leaseMs: number;
 }
 
-/** What is empty, or no number where one is wanted, is left out. */
+/** Leaves out what is empty, and what is not a number where one is expected. */
 export function newJob(id: string, described: JobDescription): NewJob {
   const { sync, name, tags, meta, total, bytesTotal, retryOf } = described;
   const leaseS = within(described.leaseS, LEASE_S_MAX);
@@ -56,7 +56,7 @@ function isCount(n: unknown): boolean {
   return Number.isSafeInteger(n) && Number(n) >= 0;
 }
 
-/** From 1 to `max`. */
+/** Brings a number between 1 and `max`; undefined when it is not finite. */
 function within(n: number | undefined, max: number, round = (n: number) => n): number | undefined {
   return n === undefined || !Number.isFinite(n) ? undefined : Math.min(Math.max(1, round(n)), max);
 }

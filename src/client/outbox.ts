@@ -1,14 +1,14 @@
-/** What a producer has to tell and has not told yet, within limits. */
+/** The events of a producer that were not sent yet, within limits. */
 import { LOG_LEVELS, type LogLevel } from "../sync/entry.ts";
 import { CODE_MAX, MESSAGE_MAX } from "../sync/event_limits.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 import { clip, clipObject } from "./clip.ts";
 import { RunningTotals } from "./running_totals.ts";
 
-/** Lines that wait at most, and their bytes; the oldest make room. */
+/** Limits of waiting log lines, in lines and in bytes; the oldest make room. */
 const LINES_MAX = 10_000;
 const BYTES_MAX = 4 * 1024 * 1024;
-/** Events of one request, and their bytes unless a single one has more: the server takes 1 MiB. */
+/** Limits of one request, in events and bytes; one event may be larger: the server takes 1 MiB. */
 const BATCH_MAX = 500;
 const BATCH_BYTES_MAX = 256 * 1024;
 
@@ -31,7 +31,7 @@ export interface End {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** Progress is merged to the totals of now; log lines wait in order; the end is never dropped. */
+/** Progress is merged into running totals; log lines wait in order; the end is never dropped. */
 export class Outbox {
   readonly totals = new RunningTotals();
   readonly #lines: string[] = [];
@@ -76,11 +76,7 @@ export class Outbox {
     return this.#lines.length > 0;
   }
 
-  /**
-   * What the next request says.
-   *
-   * @param ends whether the end is this producer's to tell
-   */
+  /** Takes the events of the next request. @param ends whether this producer ends the job */
   take(ends: boolean): Batch {
     const events: WireEvent[] = [];
     let bytes = 0;

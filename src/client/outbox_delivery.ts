@@ -1,4 +1,4 @@
-/** Tells the server what an outbox holds, until the end of the job. */
+/** Sends the events of an outbox to the server, until the end of the job. */
 import {
   type Answer,
   codeIn,
@@ -13,9 +13,9 @@ import type { Outbox, WireEvent } from "./outbox.ts";
 
 /** How long a log line waits at most for others to come along, in milliseconds. */
 const LINE_MS = 1_000;
-/** How often a sign of life is given, which is how soon a cancel is heard, in milliseconds. */
+/** How often a sign of life is sent, in milliseconds. Its answer tells of a cancel. */
 const LIFE_MS = 8_000;
-/** How often progress is told as long as no server has said so, in milliseconds. */
+/** How often progress is sent until the server says how often, in milliseconds. */
 const INTERVAL_MS = 250;
 
 /**
@@ -30,15 +30,15 @@ export interface OutboxDeliveryOptions {
   readonly outbox: Outbox;
   readonly endpoint: Endpoint;
   readonly jobId: string;
-  /** Undefined where another creates the job, and ends it. */
+  /** The request that creates the job; undefined when somebody else creates and ends it. */
   readonly created: NewJob | undefined;
   /** May be called more than once. */
   readonly onStop: (why: StopReason) => void;
-  /** In words, when the server is not told something. */
+  /** Called, with words for people, when something cannot be sent. */
   readonly onFault: (message: string) => void;
 }
 
-/** One request after the other, each until it is answered. */
+/** Sends one request after the other, each until it is answered. */
 export class OutboxDelivery {
   readonly #options: OutboxDeliveryOptions;
   readonly #over = new AbortController();
@@ -50,7 +50,7 @@ export class OutboxDelivery {
   #wake: (() => void) | undefined;
   #armedMs = 0;
   #delivered = false;
-  /** Whether it was told that something is left out, and that nobody answers. */
+  /** Whether `onFault` was called: for an event left out, and for a server that does not answer. */
   #leftOut = false;
   #silent = false;
 
@@ -68,12 +68,12 @@ export class OutboxDelivery {
     return this.#delivered;
   }
 
-  /** Something was put into the outbox: wakes the delivery where the next request is due sooner now. */
+  /** To be called after each change of the outbox: a request may be due sooner now. */
   nudge(): void {
     if (this.#wake && this.#restMs() < this.#armedMs) this.#wake();
   }
 
-  /** Tells that the server does not answer, unless that was told since it last did. */
+  /** Reports that the server does not answer, once until it answers again. */
   silence(reason: string): void {
     if (this.#silent) return;
     this.#silent = true;
@@ -89,7 +89,7 @@ export class OutboxDelivery {
     const reason = unusable(endpoint);
     if (reason !== undefined) {
       this.#over.abort();
-      await undefined; // whoever is told may want to know the producer, which is being made
+      await undefined; // the constructor of the producer returns before `onFault` is called
       return onFault(`Cannot tell a server of job ${jobId}: ${reason}`);
     }
     const known = created === undefined || await this.#create(created.body);
@@ -127,7 +127,7 @@ export class OutboxDelivery {
     }
   }
 
-  /** How long after the request before the next one is due, by what there is to tell now. */
+  /** Milliseconds from the last request to the next, by what the outbox holds now. */
   #restMs(): number {
     const { outbox, endpoint } = this.#options;
     if (outbox.ended) return 0;
@@ -142,8 +142,10 @@ export class OutboxDelivery {
   }
 
   /**
-   * False when nothing can be told any more. Of events that the server does not take together, the
-   * one that it does not take is found by halves and left out; the end never is.
+   * Sends events; false when nothing more can be sent.
+   *
+   * Events that the server refuses together are sent in halves, until the one that it refuses is
+   * found and left out. The end is not left out: refused, it ends the delivery.
    */
   async #tell(events: readonly WireEvent[]): Promise<boolean> {
     const path = `${JOBS_PATH}/${this.#options.jobId}/events`;
@@ -158,7 +160,7 @@ export class OutboxDelivery {
       return true;
     }
     if (this.#isBehind(answer)) {
-      // Totals are told anew: some of them are among what the server has lost.
+      // The server has lost some totals too, so the newest are sent with the rest.
       const others = events.filter(({ type }) => type !== "progress");
       return await this.#tell([this.#progress(), ...others]);
     }
@@ -179,7 +181,9 @@ export class OutboxDelivery {
     return { type: "progress", text: this.#options.outbox.totals.take() };
   }
 
-  /** Whether the server has lost our last requests, as it may in a power cut: its count goes on. */
+  /**
+   * Whether the server has lost our last requests, as in a power cut. Then its count is taken over.
+   */
   #isBehind(answer: Answer): boolean {
     if (answer.kind !== "refused" || answer.status !== 409) return false;
     const expected = answer.problem?.expected_seq;
@@ -223,7 +227,7 @@ export class OutboxDelivery {
 /** A refusal that would come again. */
 type Refusal = Extract<Answer, { readonly kind: "refused" }>;
 
-/** Whether it is about an event, so that others may be taken. */
+/** Whether an event was refused, so that the server may accept others. */
 function isOfEvents(answer: Answer): answer is Refusal {
   return answer.kind === "refused" &&
     ["invalid-request", "body-too-large"].includes(codeIn(answer.problem));

@@ -1,7 +1,7 @@
-/** Pauses between requests, which may be cut short. */
+/** Pauses between requests, which can be cut short. */
 import { type Clock, sleep } from "../clock.ts";
 
-/** One pause at a time; cut short while there is none, the next one is. */
+/** One pause at a time. Cutting short while there is none cuts the next one short. */
 export class Pause {
   readonly #clock: Clock;
   /** Fires to cut a pause short; renewed after each. */

@@ -24,8 +24,9 @@ export interface ProducerOptions {
   /** An API key with the scope `write`. */
   readonly key: string;
   /**
-   * Told, in words, when the server does not answer (after three tries, once until it does), of the
-   * first event that it does not take, and when nothing is delivered any more.
+   * Called, with words for people: when the server does not answer (after three tries, and not
+   * again until it has answered), at the first event that it refuses, and when nothing more can be
+   * sent.
    */
   readonly onFault?: (message: string) => void;
   /** Another way to send requests: through a proxy, or a test's own. */
@@ -33,7 +34,7 @@ export interface ProducerOptions {
   readonly clock?: Clock;
 }
 
-/** What the job is, and where it is told. */
+/** A job, and the server that it is reported to. */
 export type JobOptions = ProducerOptions & JobDescription;
 
 /** Why `signal` has fired. */
@@ -47,20 +48,20 @@ export class StoppedError extends Error {
   }
 }
 
-/** Creates a job, in the background, and begins to tell of it. */
+/** Creates a job, in the background, and begins to report it. */
 export function openJob(options: JobOptions): Producer {
   const id = options.id ?? crypto.randomUUID();
   return new Producer(id, options, newJob(id, options));
 }
 
-/** One more worker of a job that another has created and will end; its counts are added. */
+/** One more worker of a job that somebody else creates and ends; its counts are added. */
 export function attachJob(id: string, options: ProducerOptions): Producer {
   return new Producer(id, options, undefined);
 }
 
 /**
  * Does the work as a job: completed when it returns, failed when it throws, cancelled when either
- * happens after `job.signal` has fired for that. What it returns or throws is passed on.
+ * happens after somebody has cancelled the job. What it returns or throws is passed on.
  */
 export async function runJob<Result>(
   options: JobOptions,
@@ -77,19 +78,19 @@ export async function runJob<Result>(
   }
 }
 
-/** What was thrown, in words; anything can be. */
+/** The error of a job, made from anything that was thrown. */
 function failureOf(cause: unknown): End["error"] {
   if (!(cause instanceof Error)) return { code: "Error", message: textOf(cause) };
   const code = textOf(cause.name);
   return { code, message: textOf(cause.message) || code };
 }
 
-/** Tells of one job. No call waits for the network but `end`, and none ever throws or rejects. */
+/** Reports one job. Only `end` waits for the network, and no call throws or rejects. */
 export class Producer {
   readonly id: string;
   readonly #attached: boolean;
   readonly #clock: Clock;
-  /** Whoever waits for the end keeps the process alive. */
+  /** Keeps the process alive while `end` waits. */
   readonly #endClock: Clock;
   readonly #outbox = new Outbox();
   readonly #stop = new AbortController();
@@ -196,9 +197,9 @@ export class Producer {
   }
 
   /**
-   * Says that the job is over, or for an attached producer that this one is: what it failed with is
-   * a log line then. Resolves with true when the server knows, with false when that took over 5 s:
-   * it goes on in the background then.
+   * Ends the job. An attached producer ends only its own part, and logs its error. Resolves with
+   * true when the server has everything. Resolves with false when nothing more can be sent, or
+   * after 5 s: then it goes on in the background.
    */
   async end(status: TerminalStatus = "completed", error?: End["error"]): Promise<boolean> {
     const why = status === "completed" ? undefined : error;

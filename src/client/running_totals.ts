@@ -1,19 +1,19 @@
-/** What a producer has counted, and its words: merged to how they stand now. */
+/** What a producer has counted so far, with its latest `phase` and `current`. */
 import { TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../sync/event_limits.ts";
 import { ENTITY_COUNTS, type EntityCount } from "../sync/progress.ts";
 import { clip, clipMember, textOf } from "./clip.ts";
 
 /** Bytes of all entity types, which every progress event carries. */
 const TYPES_BYTES_MAX = 384 * 1024;
-/** What a type's count takes of them at most. */
+/** Bytes of one type's count at most. */
 const COUNT_BYTES = 20;
-/** What entity types are counted as for which there is no room. */
+/** The type that counts for all types for which there is no room. */
 const OTHER = "(other)";
 
 /** What can be counted. */
 export type Counter = EntityCount | "bytes_done" | "warnings";
 
-/** Running totals; what is left out stays. */
+/** Running totals; those that are left out stay as they were. */
 export type Totals = {
   readonly [Name in Counter | "total" | "bytes_total"]?: number;
 };
@@ -21,27 +21,27 @@ export type Totals = {
 const COUNTERS: readonly string[] = [...ENTITY_COUNTS, "bytes_done", "warnings"];
 const MEASURES: readonly string[] = ["total", "bytes_total"];
 
-/** All of it is told each time, so a progress event that is lost or late costs nothing. */
+/** Each progress event holds all totals, so one that is lost or late costs nothing. */
 export class RunningTotals {
   #totals: Record<string, number> = {};
-  /** Undefined once the server takes no more of them. */
+  /** Counts by entity type; undefined once the server has refused them. */
   #encountered: Map<string, number> | undefined = new Map();
   #typesBytes = 0;
   #words: Record<string, string> = {};
   #changed = false;
 
-  /** Whether there is something to tell. */
+  /** Whether they differ from the last progress event. */
   get changed(): boolean {
     return this.#changed;
   }
 
-  /** They are told though nothing was counted: the first progress event says that work has begun. */
+  /** Marks them as changed, as the first progress event says that work has begun. */
   begin(): void {
     this.#changed = true;
   }
 
   count(counter: Counter, n: number, type?: string): void {
-    if (!Number.isSafeInteger(n) || n <= 0) return; // telling a count never breaks a sync
+    if (!Number.isSafeInteger(n) || n <= 0) return; // a wrong count never breaks a sync
     this.#totals[counter] = sum(this.#totals[counter], n);
     if (type !== undefined && type !== null && this.#encountered) {
       const name = this.#typeOf(type, this.#encountered);
@@ -50,7 +50,7 @@ export class RunningTotals {
     this.#changed = true;
   }
 
-  /** Totals below what was told before are left out: the server takes none that go back. */
+  /** Leaves out counters that go back: the server refuses them. */
   total(totals: Totals): void {
     for (const [name, value] of Object.entries(totals ?? {})) {
       const least = COUNTERS.includes(name) ? this.#totals[name] ?? 0 : 0;
@@ -62,19 +62,23 @@ export class RunningTotals {
   }
 
   word(name: "phase" | "current", text: string): void {
-    if (text === undefined || text === null) return; // as of a row without a name
+    if (text === undefined || text === null) return; // such as the name of a nameless row
     this.#words[name] = clip(text, WORDS_MAX);
     this.#changed = true;
   }
 
-  /** The server does not take the entity types: none are told any more. @returns whether any were */
+  /**
+   * Leaves out entity types from now on, as the server refuses them.
+   *
+   * @returns whether there were any
+   */
   leaveOutTypes(): boolean {
     const told = this.#encountered !== undefined && this.#encountered.size > 0;
     this.#encountered = undefined;
     return told;
   }
 
-  /** The progress event that tells them. */
+  /** The next progress event. */
   take(): string {
     this.#changed = false;
     const encountered = this.#encountered?.size
@@ -83,7 +87,7 @@ export class RunningTotals {
     return JSON.stringify({ type: "progress", ...this.#totals, ...encountered, ...this.#words });
   }
 
-  /** The type as it is counted. */
+  /** The name under which a type is counted. */
   #typeOf(given: string, known: ReadonlyMap<string, number>): string {
     if (known.has(given)) return given;
     const type = clipMember(textOf(given), TYPE_MAX) || OTHER;

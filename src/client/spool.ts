@@ -1,4 +1,4 @@
-/** What is told of one job, on disk until the server has it. */
+/** The events of one job, on disk until the server has them. */
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import {
@@ -12,33 +12,33 @@ import {
 import { makeRoom, NOTHING_DROPPED, tellDropped } from "./spool_room.ts";
 import { type SpooledKind, SpoolStore } from "./spool_store.ts";
 
-/** Bytes of events that a spool holds when nothing else is said. */
+/** Limit of a spool when none is given, in bytes of events. */
 const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
-/** Events of one request, and their bytes. */
+/** Limits of one request, in events and in bytes. */
 const BATCH_MAX = 500;
 const BATCH_BYTES_MAX = 256 * 1024;
-/** How long a new one waits for somebody who looks at it, in milliseconds. */
+/** How long a new spool waits for another process that has its file open, in milliseconds. */
 const LOOK_MS = 2_000;
 
 /** A request that is to be sent until it is answered, each time with the same number and body. */
 export interface SpooledRequest {
   readonly number: number;
   readonly body: string;
-  /** How many there are in it, and whether the end of the job is one of them. */
+  /** The number of events in it, and whether the end of the job is one of them. */
   readonly events: number;
   readonly last: boolean;
 }
 
-/** A spool that cannot be read: a fault of the disk, or a file that is none of ours. */
+/** A spool that cannot be read: the disk has a fault, or the file is not ours. */
 export class SpoolBrokenError extends Error {
   override readonly name = "SpoolBrokenError";
 }
 
 /**
- * One job's events in the order in which they were told.
+ * One job's events, in order.
  *
- * Where there is no room, what is worth least goes, and how much went is told in the next request.
- * When the disk takes nothing more a new one goes on in memory, and is gone with the process.
+ * When it is full, the least valuable events are dropped, and the next request says how many. When
+ * the disk is full, a spool made by this process goes on in memory, and is lost with the process.
  */
 export class Spool {
   readonly path: string;
@@ -49,7 +49,7 @@ export class Spool {
 
   /** Makes a new one. @param path MEMORY for one that is gone with the process */
   static create(path: string, job: SpooledJob, bytesMax?: number): Spool {
-    // SQLite gives the files beside it the same mode.
+    // SQLite gives its other files the same mode.
     if (path !== MEMORY) closeSync(openSync(path, "wx", 0o600));
     const db = openSpoolFile(path, LOOK_MS);
     try {
@@ -63,13 +63,14 @@ export class Spool {
   }
 
   /**
-   * Takes over one that its process has left: unless somebody is `busy` with it, or it is `empty`.
+   * Takes over the spool of a process that is gone.
    *
+   * @returns `busy` when another process holds it, `empty` when it has nothing to send
    * @throws {SpoolBrokenError}
    */
   static open(path: string): Spool | "busy" | "empty" {
     let db: DatabaseSync | undefined;
-    // SQLite would make one of that name anew.
+    // SQLite would create a missing file.
     if (!existsSync(path)) return "empty";
     try {
       db = openSpoolFile(path, 0);
@@ -106,7 +107,7 @@ export class Spool {
     return this.#store.bytes;
   }
 
-  /** Whether there is nothing to tell. */
+  /** Whether no events wait. */
   get empty(): boolean {
     return this.#store.bytes === 0;
   }
@@ -116,7 +117,7 @@ export class Spool {
     return this.#store.number("SELECT 1 AS n FROM event WHERE kind = 'end'") !== undefined;
   }
 
-  /** Whether what waits is sent one by one, as `apart` has said. */
+  /** Whether the next event is sent by itself, after `apart`. */
   get singly(): boolean {
     if (this.#apartThrough < 0) return false;
     const { first } = this.#store;
@@ -128,14 +129,14 @@ export class Spool {
     return this.#store.onDisk;
   }
 
-  /** Keeps an event, on disk when this returns. @throws {Error} when nothing takes it */
+  /** Stores an event before it returns. @throws {Error} when it cannot be stored */
   append(kind: SpooledKind, body: string): void {
     const bytes = Buffer.byteLength(body);
     if (this.bytes + bytes > this.#bytesMax) makeRoom(this.#store, bytes, this.#bytesMax);
     this.#store.append(kind, body);
   }
 
-  /** What is to be sent next, and is until `delivered` or `refused`; undefined when nothing is. */
+  /** The next request, the same until `delivered`, `apart` or `refused`; undefined when empty. */
   take(): SpooledRequest | undefined {
     if (this.empty) return undefined;
     if (this.#store.state.sending === null) this.#choose();
@@ -155,62 +156,66 @@ export class Spool {
     this.#store.save({ created: 1 });
   }
 
-  /** The server has what was taken. */
+  /** The server has accepted the request: its events go. */
   delivered({ last }: SpooledRequest): void {
     const { sending, number } = this.#store.state;
     const over = last ? 1 : 0;
     this.#store.forget("n <= ?", [sending ?? 0], { sending: null, number: number + 1, over });
   }
 
-  /** The server would never take what was taken, as a whole: each event of it is sent by itself. */
+  /** The server refuses the request as a whole: each of its events is sent by itself. */
   apart(): void {
     this.#apartThrough = this.#store.state.sending ?? -1;
     this.#store.save({ sending: null });
   }
 
-  /** The server would never take what was taken: it goes. */
+  /** The server refuses the request for good: its events go. */
   refused(): void {
     this.#store.forget("n <= ?", [this.#store.state.sending ?? 0], { sending: null });
   }
 
-  /** Only the end of the job can still be told. */
+  /** Drops all events but the end of the job. */
   onlyEnd(): void {
     this.#store.forget("kind <> ?", ["end"], { sending: null, ...NOTHING_DROPPED });
   }
 
-  /** The server counts requests otherwise. */
+  /** Gives the next request the number that the server expects. */
   renumber(number: number): void {
     this.#store.save({ number });
   }
 
-  /** It is another server's from now on, which may know nothing of the job. @throws {Error} */
+  /**
+   * Hands the spool to another server, which may not know the job.
+   *
+   * @throws {Error} when it cannot be stored
+   */
   moveTo(server: string | null): void {
     this.#store.moveTo(server, { created: 0 });
   }
 
-  /** Leaves out all that can be done without, on disk too. */
+  /** Drops all events that may be dropped, and frees their space on disk. */
   shrink(): void {
     makeRoom(this.#store, 0, 0);
     this.#store.compact();
   }
 
-  /** Lets go of it; the next process may take it over. */
+  /** Closes the file; another process may take it over. */
   close(): void {
     this.#store.close();
   }
 
-  /** Nothing is left to tell. */
+  /** Deletes the spool: nothing is left to send. */
   remove(): void {
     try {
       this.#store.save({ over: 1 });
     } catch {
-      // A full disk: all the more the file goes. Who has it open already tells the server twice.
+      // The disk is full, so the file must go. A process that has it open sends its events twice.
     }
-    // Whoever opens the file from now on finds no name for it, or that it is over.
+    // A process that opens the file from now on finds it missing, or marked as over.
     this.#store.remove();
   }
 
-  /** Chooses what the next request holds, the word on what was dropped first. */
+  /** Chooses the events of the next request. What was dropped is told first. */
   #choose(): void {
     tellDropped(this.#store);
     const most = this.singly ? 1 : BATCH_MAX;

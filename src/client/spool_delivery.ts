@@ -1,4 +1,4 @@
-/** Tells the server what a spool holds, until the end of the job or of our patience. */
+/** Sends the events of a spool to the server, until the end of the job or of its tries. */
 import type { Clock } from "../clock.ts";
 import {
   attempt,
@@ -16,47 +16,47 @@ import type { Spool, SpooledRequest } from "./spool.ts";
 
 /** How long events wait at most for others to come along, in milliseconds. */
 const GATHER_MS = 1_000;
-/** How often a sign of life is given, which is how soon a cancel is heard, in milliseconds. */
+/** How often a sign of life is sent, in milliseconds. Its answer tells of a cancel. */
 const LIFE_MS = { watched: 2_000, unwatched: 8_000, over: 60_000 };
 /** Bytes that are worth a request at once. */
 const FULL_BYTES = 64 * 1024;
-/** When to try again after we were not let in: a key may have been made since, in milliseconds. */
+/** Wait after a wrong key or address, in milliseconds: somebody may correct it. */
 const SHUT_OUT_MS = 60_000;
-/** Why there is no server is said by whoever looks for it. */
+/** The result when there is no server; whoever looks for one says why. */
 const NOWHERE: Unanswered = { kind: "unanswered", waitMs: 0, reason: "" };
-/** How often progress is worth telling as long as no server has said so, in milliseconds. */
+/** How often progress is sent until the server says how often, in milliseconds. */
 export const INTERVAL_MS = 5_000;
 
 /**
- * What telling came to:
+ * How a delivery has ended:
  * - `delivered`: the server has all of it, the end too; the spool is gone
  * - `refused`: the server will never take it; the spool is gone
- * - `left`: not now; the spool stays for the next one
+ * - `left`: not now; the spool stays for another process
  */
 export type Told = "delivered" | "refused" | "left";
 
 export interface SpoolDeliveryOptions {
   readonly spool: Spool;
   /**
-   * The server of now; asked before each request. Undefined: there is none at the moment.
+   * The server to ask, called before each request; undefined when there is none now.
    *
-   * @param again the one that was given before does not answer
+   * @param again whether the server that was given before does not answer
    */
   readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
   readonly clock: Clock;
-  /** Failures in a row after which it is left; without end when left out. */
+  /** Failures in a row after which the spool is left; unlimited when left out. */
   readonly triesMax?: number;
-  /** How long the job may be silent, in milliseconds. */
+  /** The lease: how long the job may be silent, in milliseconds. */
   readonly leaseMs?: number;
   /** Somebody has asked for the job to be cancelled; may be called more than once. */
   readonly onCancel?: () => void;
-  /** How often progress is worth telling, whenever the server says so. */
+  /** Called after each answer: how often to send progress, in milliseconds. */
   readonly onInterval?: (ms: number) => void;
-  /** In words, when the server does not take what it is told. */
+  /** Called, with words for people, when something cannot be sent. */
   readonly onFault?: (message: string) => void;
 }
 
-/** One request after the other, each until it is answered. */
+/** Sends one request after the other, each until it is answered. */
 export class SpoolDelivery {
   readonly #options: SpoolDeliveryOptions;
   readonly #pause: Pause;
@@ -65,11 +65,11 @@ export class SpoolDelivery {
   #sentMs = -Infinity;
   #failures = 0;
   #reason = "";
-  /** What was said last of why we are not let in. */
+  /** The last words of `#isShutOut`, which are told once. */
   #shutOut = "";
-  /** What is being waited for. */
+  /** What the pause is for: `life` is the next sign of life. */
   #waiting: "life" | "other" = "other";
-  /** The job was ended elsewhere: only our word on its end is still of interest. */
+  /** The job was ended elsewhere: only our end event is still worth sending. */
   #endedElsewhere = false;
 
   constructor(options: SpoolDeliveryOptions) {
@@ -77,12 +77,12 @@ export class SpoolDelivery {
     this.#pause = new Pause(options.clock);
   }
 
-  /** In words, why the server has not answered last; undefined where it has, or there is none. */
+  /** Why the last request has failed, in words; undefined when it was answered or had no server. */
   get reason(): string | undefined {
     return this.#reason || undefined;
   }
 
-  /** Something was put into the spool. */
+  /** To be called after each `append`: ends the pause if the spool is to be sent at once. */
   nudge(): void {
     const { spool } = this.#options;
     if (this.#failures === 0 && (spool.bytes >= FULL_BYTES || this.#waiting === "life")) {
@@ -90,12 +90,12 @@ export class SpoolDelivery {
     }
   }
 
-  /** What is there is to be told now, even if the last try has failed a moment ago. */
+  /** Ends the pause, even one after a failure. */
   hurry(): void {
     this.#pause.cutShort();
   }
 
-  /** Ends with the job's end, or soon after the signal. Never rejects. */
+  /** Delivers until the end of the job, or until soon after the signal. Never rejects. */
   async run(signal: AbortSignal): Promise<Told> {
     const { spool } = this.#options;
     try {
@@ -108,7 +108,7 @@ export class SpoolDelivery {
         return told;
       }
     } catch (cause) {
-      // Whoever has aborted us may have closed the spool meanwhile.
+      // Whoever aborts the delivery may close the spool before this.
       if (!signal.aborted) this.#fault(`its spool cannot be used: ${String(cause)}`);
     }
     return "left";
@@ -165,7 +165,7 @@ export class SpoolDelivery {
     this.#shutOut = "";
     if (!spool.created) {
       spool.wasCreated();
-      this.#sentMs = -Infinity; // what there is to tell of it has waited long enough
+      this.#sentMs = -Infinity; // its events have waited long enough
       return undefined;
     }
     this.#heard(answer.json);
@@ -182,7 +182,7 @@ export class SpoolDelivery {
     return undefined;
   }
 
-  /** What there is to tell stays, for a server or a key that lets us in. */
+  /** A refusal that is not about what was sent: the events wait for another server or key. */
   async #isShutOut(words: string, signal: AbortSignal) {
     const { spool, triesMax } = this.#options;
     if (this.#shutOut !== words) this.#fault(words);
@@ -200,20 +200,20 @@ export class SpoolDelivery {
       readonly interval_ms?: unknown;
       readonly viewers?: unknown;
       readonly cancel_requested?: unknown;
-    }; // each is looked at below
+    }; // each is checked below
     if (typeof intervalMs === "number") this.#intervalMs = intervalMs;
     this.#watched = typeof viewers === "number" && viewers > 0;
     onInterval?.(this.#intervalMs);
     if (cancel === true) onCancel?.();
   }
 
-  /** What comes of a refusal that would come again. */
+  /** A refusal that would come again. Undefined when there is more to send. */
   #refused(status: number, problem: unknown, request: SpooledRequest | undefined) {
     const { spool, onCancel } = this.#options;
     const { job_status: ended, expected_seq: expected } = membersOf(problem);
     const is = (code: string) => codeIn(problem) === code;
     if (is("job-ended")) {
-      // Our end has been kept beside the job, where the job had been given up.
+      // Where the job was given up as lost, the server keeps our end beside it.
       if (request?.last) return "delivered";
       this.#endedElsewhere = true;
       spool.onlyEnd();
@@ -222,7 +222,7 @@ export class SpoolDelivery {
     }
     const behind = typeof expected === "number" && request && expected < request.number;
     if (is("producer-out-of-order") && behind) {
-      // The server has lost its last moments, as it may in a power cut.
+      // The server has lost its last requests, as it may in a power cut.
       spool.renumber(expected);
       return undefined;
     }

@@ -1,4 +1,4 @@
-/** The spools of a machine: one file a job, and what becomes of those that were left behind. */
+/** The spools of a machine, and how those of ended processes are sent. */
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
@@ -9,16 +9,16 @@ import type { SpooledJob } from "./spool_file.ts";
 import { SpoolDelivery } from "./spool_delivery.ts";
 
 const SUFFIX = ".job";
-/** Bytes of all spools; above, the oldest that were left keep little more than their ends. */
+/** Limit of all spools, in bytes. Above it the oldest of ended processes keep little but ends. */
 const BYTES_MAX = 256 * 1024 * 1024;
-/** Jobs that were left, of which the oldest go above that. */
+/** Limit of spools. Above it the oldest of ended processes are deleted. */
 const JOBS_MAX = 10_000;
-/** A file in which there is nothing is somebody's who makes it, for as long, in milliseconds. */
+/** How long an empty file may be one that its process is just filling, in milliseconds. */
 const FRESH_MS = 60_000;
-/** Failures in a row after which what was left stays for another time. */
+/** Failures in a row after which the rest is left for another time. */
 const TRIES_MAX = 3;
 
-/** How a job ends whose teller was killed: nobody knows how the program fared. */
+/** The end of a job whose `exec` was killed: how its program ended is not known. */
 const KILLED = JSON.stringify({
   type: "end",
   status: "failed",
@@ -31,9 +31,9 @@ const KILLED = JSON.stringify({
 export interface FlushOptions {
   /** As in SpooledJob. */
   readonly server: string | null;
-  /** What was for this server goes to the one above too, and stays its own. */
+  /** Spools of this server are sent to `server` too, and become its own. */
   readonly from?: string;
-  /** Only what this key was to tell; undefined for all of the server's. */
+  /** Only the spools of this key; undefined for all keys. */
   readonly keyPrint?: string | null;
   readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
   readonly clock: Clock;
@@ -41,29 +41,33 @@ export interface FlushOptions {
   readonly onFault: (message: string) => void;
 }
 
-/** How many jobs were told of to the end, and how many stay. */
+/** How many jobs were sent to their end, and how many stay. */
 export interface Flushed {
   readonly sent: number;
   readonly left: number;
-  /** How many stay for others, by `server`. */
+  /** How many stay for other servers or keys, by `server`. */
   readonly others: ReadonlyMap<string | null, number>;
-  /** In words, why the server has not answered; undefined where it has, or there is none. */
+  /** Why the last request has failed, in words; undefined when none has. */
   readonly reason: string | undefined;
 }
 
-/** One file a job; what a process that is gone has left is told by whoever comes next. */
+/** One file a job. The spool of a process that is gone is sent by the next one. */
 export class SpoolDirectory {
   readonly path: string;
   readonly #onFault: (message: string) => void;
 
-  /** Makes it where it is missing, for its owner alone. @throws {Error} when that cannot be */
+  /**
+   * Makes the directory when it is missing, for its owner alone.
+   *
+   * @throws {Error} when that fails
+   */
   constructor(path: string, onFault: (message: string) => void) {
     this.path = path;
     this.#onFault = onFault;
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
 
-  /** A spool of its own for a job. @throws {Error} when the disk does not take it */
+  /** Creates the spool of a job. @throws {Error} when the disk does not take it */
   create(job: SpooledJob, nowMs: number): Spool {
     this.#tidy();
     // Sorted by name they are sorted by age.
@@ -73,7 +77,11 @@ export class SpoolDirectory {
     );
   }
 
-  /** Tells the server of the jobs whose process has left them, oldest first. Never rejects. */
+  /**
+   * Sends the spools whose process is gone, oldest first.
+   *
+   * @throws {Error} when the directory cannot be read, or a broken spool not renamed
+   */
   async flush(options: FlushOptions): Promise<Flushed> {
     const { server, from, keyPrint, signal, onFault } = options;
     let [sent, left] = [0, 0];
@@ -108,7 +116,7 @@ export class SpoolDirectory {
     return { sent, left, others, reason };
   }
 
-  /** Whether it is the server's, as it is made to be; the disk may take no change, which is told. */
+  /** Makes the spool the server's own. False, and reported, when the disk does not take that. */
   #is(spool: Spool, server: string | null): boolean {
     try {
       if (spool.job.server !== server) spool.moveTo(server);
@@ -119,7 +127,7 @@ export class SpoolDirectory {
     }
   }
 
-  /** Whether it has an end, ours where its process was killed; the disk may take none, which is told. */
+  /** Gives the spool an end if it has none. False, and reported, if the disk does not take that. */
   #ended(spool: Spool): boolean {
     try {
       if (!spool.ended) spool.append("end", KILLED);
@@ -135,13 +143,13 @@ export class SpoolDirectory {
       .map((name) => join(this.path, name));
   }
 
-  /** Undefined for one that somebody has, that is over, or that is broken. */
+  /** Takes over a spool; undefined when another process has it, it is empty or it is broken. */
   #opened(path: string): Spool | undefined {
     try {
       const spool = Spool.open(path);
       if (spool === "busy") return undefined;
       if (spool !== "empty") return spool;
-      // Its process makes it just now, or was killed while it did, or at the end.
+      // Its process is filling it, or was killed while it filled or removed it.
       if (untouchedFor(path, FRESH_MS)) rmSync(path, { force: true });
       return undefined;
     } catch (cause) {
@@ -152,7 +160,7 @@ export class SpoolDirectory {
     }
   }
 
-  /** Keeps what was left within its limits, oldest first. */
+  /** Keeps the spools of ended processes within the limits. The oldest go first. */
   #tidy(): void {
     const files = this.#files();
     let gone = 0;

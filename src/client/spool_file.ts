@@ -26,11 +26,11 @@ export interface SpooledJob {
   readonly body: string;
   /** The server's URL; null for the one of the data directory. */
   readonly server: string | null;
-  /** What tells its key from others; null where any will do. */
+  /** A digest of the key that it is sent with; null when any key will do. */
   readonly keyPrint: string | null;
 }
 
-/** How far telling of it has come. */
+/** How far it has been sent. */
 export interface SpoolState {
   /** 1 when the server knows the job. */
   readonly created: number;
@@ -38,10 +38,10 @@ export interface SpoolState {
   readonly number: number;
   /** The last event of the request that is being sent; null when none is. */
   readonly sending: number | null;
-  /** What had no room and was not told of yet. */
+  /** How many were dropped for lack of room since the server was last told of that. */
   readonly linesDropped: number;
   readonly progressDropped: number;
-  /** 1 when nothing is left to tell. */
+  /** 1 when nothing is left to send. */
   readonly over: number;
 }
 
@@ -55,11 +55,10 @@ export const NEW_STATE: SpoolState = {
 };
 
 /**
- * Opens the file and holds SQLite's lock on it, which the system lets go of however this process
- * ends.
+ * Opens the file and holds SQLite's lock on it; the system releases it however this process ends.
  *
- * @param timeoutMs how long to wait for whoever has it
- * @throws when somebody has it, or it is no database
+ * @param timeoutMs how long to wait for a process that has it
+ * @throws {Error} when another process has it, or it is not a database
  */
 export function openSpoolFile(path: string, timeoutMs: number): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: timeoutMs });
@@ -73,7 +72,7 @@ export function openSpoolFile(path: string, timeoutMs: number): DatabaseSync {
   }
 }
 
-/** Makes the tables of a new one. */
+/** Makes the tables of a new spool, and stores its job. */
 export function fillSpoolFile(db: DatabaseSync, job: SpooledJob): void {
   db.exec("BEGIN");
   db.exec(SCHEMA);
@@ -82,7 +81,7 @@ export function fillSpoolFile(db: DatabaseSync, job: SpooledJob): void {
   db.exec("COMMIT");
 }
 
-/** @returns undefined where it was not filled */
+/** Reads the job and its state; undefined when the file was never filled. */
 export function readSpoolFile(
   db: DatabaseSync,
 ): { readonly job: SpooledJob; readonly state: SpoolState } | undefined {
@@ -109,7 +108,7 @@ export function readSpoolFile(
   };
 }
 
-/** Puts the state in the place of the one before. */
+/** Replaces the stored state. */
 export function writeSpoolState(db: DatabaseSync, state: SpoolState): void {
   const { created, number, sending, linesDropped, progressDropped, over } = state;
   db.prepare(
@@ -118,7 +117,7 @@ export function writeSpoolState(db: DatabaseSync, state: SpoolState): void {
   ).run(created, number, sending, linesDropped, progressDropped, over);
 }
 
-/** The same in memory, for when the disk takes nothing more. */
+/** Copies a spool to memory, for when the disk takes nothing more. */
 export function copyToMemory(from: DatabaseSync, job: SpooledJob, state: SpoolState): DatabaseSync {
   const db = openSpoolFile(MEMORY, 0);
   fillSpoolFile(db, job);

@@ -1,16 +1,16 @@
-/** What of a spool goes where there is no room, and the word on it. */
+/** Drops events of a full spool, and tells how many. */
 import type { SpoolState } from "./spool_file.ts";
 import type { SpoolStore } from "./spool_store.ts";
 
-/** Making room goes down to this share of the limit, so that it is seldom done. */
+/** Room is made down to this share of the limit, so that it is seldom done. */
 const ROOM_SHARE = 0.9;
 
-/** Of the state, once it is told what went. */
+/** The counts in the state once the dropped events are told. */
 export const NOTHING_DROPPED = { linesDropped: 0, progressDropped: 0 };
 
 /**
- * Makes room for so many bytes beside others, `bytesMax` in all. The oldest progress goes first
- * (never the newest), then the oldest log lines; never the end, and never what is being sent.
+ * Makes room for `bytes` more within `bytesMax`. The oldest progress goes first (never the newest),
+ * then the oldest log lines; never the end, and never what is being sent.
  */
 export function makeRoom(store: SpoolStore, bytes: number, bytesMax: number): void {
   const wanted = Math.max(0, bytesMax * ROOM_SHARE - bytes);
@@ -19,7 +19,7 @@ export function makeRoom(store: SpoolStore, bytes: number, bytesMax: number): vo
   drop(store, "log", wanted, Number.MAX_SAFE_INTEGER);
 }
 
-/** Puts the word on what went, if anything has, before all others: that was the oldest. */
+/** Puts a log line on what was dropped, if anything was, before all others: it was the oldest. */
 export function tellDropped(store: SpoolStore): void {
   const message = wordsOf(store.state);
   if (message === undefined) return;
@@ -27,7 +27,7 @@ export function tellDropped(store: SpoolStore): void {
   store.prepend(body, NOTHING_DROPPED);
 }
 
-/** Drops the oldest of a kind before a row, until there are no more bytes than wanted. */
+/** Drops the oldest events of a kind before a row, until at most `wanted` bytes are left. */
 function drop(store: SpoolStore, kind: "progress" | "log", wanted: number, before: number): void {
   let over = store.bytes - wanted;
   if (over <= 0) return;

@@ -1,4 +1,4 @@
-/** The database of a spool, on disk as long as the disk takes it. */
+/** The database of a spool, in memory once the disk takes no more. */
 import { rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import {
@@ -11,7 +11,7 @@ import {
 
 type Value = string | number;
 
-/** What an event says, which is how much it is worth when there is no room. */
+/** The kind of an event: when there is no room it says what goes first. */
 export type SpooledKind = "progress" | "log" | "end";
 
 export interface SpoolStoreOptions {
@@ -20,15 +20,15 @@ export interface SpoolStoreOptions {
   /** What its tables hold. */
   readonly job: SpooledJob;
   readonly state: SpoolState;
-  /** Whether another process has made it. */
+  /** Whether another process made the file. */
   readonly takenOver: boolean;
 }
 
 /**
- * The job, how far telling of it has come, and the events. Changes are made as a whole or not at all.
- * Where the disk takes nothing more of a new one, the rest goes on in memory, and the file is taken
- * away: what it holds must not be told again by somebody else. One that was taken over stays on disk
- * as it is.
+ * The job, its state and its events. A change is made as a whole or not at all.
+ *
+ * When the disk takes no more, a spool made by this process goes on in memory, and its file is
+ * deleted: nobody else must send its events again. One that was taken over stays on disk as it is.
  */
 export class SpoolStore {
   readonly #path: string;
@@ -89,11 +89,11 @@ export class SpoolStore {
 
   /** Adds a log line before all others. @throws as `save` */
   prepend(body: string, changed: Partial<SpoolState>): void {
-    // Rows count from 1 upwards, so there is room.
+    // The first event is number 1, so a lower number is free.
     this.#add((this.first ?? 1) - 1, "log", body, changed);
   }
 
-  /** Removes the events of that condition. @throws as `save` */
+  /** Removes the events that the SQL condition `where` selects. @throws as `save` */
   forget(where: string, values: readonly Value[], changed: Partial<SpoolState>): void {
     const sum = `SELECT coalesce(sum(bytes), 0) AS n FROM event WHERE ${where}`;
     const bytes = this.number(sum, ...values) ?? 0;
@@ -101,18 +101,18 @@ export class SpoolStore {
     this.#bytes -= bytes;
   }
 
-  /** @throws {Error} when it cannot be kept, and not in memory either */
+  /** Stores changes of the state. @throws {Error} when neither the disk nor memory takes them */
   save(changed: Partial<SpoolState>): void {
     this.#change(changed, () => {});
   }
 
-  /** The job is that server's from now on. @throws as `save` */
+  /** Makes the job another server's. @throws as `save` */
   moveTo(server: string | null, changed: Partial<SpoolState>): void {
     this.#change(changed, (db) => db.prepare("UPDATE job SET server = ?").run(server));
     this.#job = { ...this.#job, server };
   }
 
-  /** Gives back what the disk no longer has to hold. */
+  /** Frees the space of removed events on disk. */
   compact(): void {
     this.#db.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
   }
@@ -121,7 +121,7 @@ export class SpoolStore {
     this.#db.close();
   }
 
-  /** Closes it and takes the file away. */
+  /** Closes the database and deletes its files. */
   remove(): void {
     if (this.#onDisk) rmSync(this.#path, { force: true });
     this.#db.close();

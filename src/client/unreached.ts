@@ -1,9 +1,9 @@
-/** Why a server could not be asked, in words for people, whichever runtime has said it. */
+/** Why a server could not be reached, in the same words for every runtime. */
 
 /**
- * - `certificate`: the server is there, and is not believed to be who it says
- * - `port`: the runtime does not ask it
- * - `other`: anything else, in the runtime's words, which may have the URL in them
+ * - `certificate`: the server is there, but its certificate is not accepted
+ * - `port`: the runtime does not connect to this port
+ * - `other`: anything else, in the runtime's words, which may hold the URL
  */
 export type UnreachedKind =
   | "certificate"
@@ -18,18 +18,18 @@ export type UnreachedKind =
 
 export interface Unreached {
   readonly kind: UnreachedKind;
-  /** What was asked: `http://127.0.0.1:8017`. */
+  /** The server: `http://127.0.0.1:8017`. */
   readonly at: string;
   readonly reason: string;
-  /** Both: `cannot reach http://127.0.0.1:8017: connection refused`. */
+  /** `at` and `reason`: `cannot reach http://127.0.0.1:8017: connection refused`. */
   readonly words: string;
 }
 
 const PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
 
 /**
- * By the code of an error where it has one (Bun, node:tls), else by its text (Deno, rustls). The
- * first that fits counts.
+ * Patterns in the code of an error where it has one (Bun, node:tls), else in its text (Deno,
+ * rustls). The first that matches counts.
  */
 const KINDS: readonly (readonly [UnreachedKind, RegExp, string])[] = [
   [
@@ -82,7 +82,9 @@ const KINDS: readonly (readonly [UnreachedKind, RegExp, string])[] = [
 const ADVICE = / ?(?:For more information, pass|Is the computer able).*$/s;
 
 /**
- * @param url that was asked; its path does not matter
+ * Puts in words why a request has failed.
+ *
+ * @param url the request's; its path does not matter
  * @param cause what `fetch` or the reading of its answer has thrown
  */
 export function unreached(url: string, cause: unknown): Unreached {
@@ -107,7 +109,7 @@ interface Said {
   readonly message: string;
 }
 
-/** The error and what lies below it, where "fetch failed" says nothing. */
+/** The error and its causes: the outermost often says only "fetch failed". */
 function chainOf(cause: unknown): readonly Said[] {
   const chain: Said[] = [];
   for (let each = cause; each !== undefined && chain.length < 5;) {
@@ -128,8 +130,8 @@ function plain(chain: readonly Said[]): string {
 }
 
 /**
- * Why a refusal says nothing of what was asked: it was led elsewhere, and there without its key and
- * as another method. Undefined where it was not.
+ * Why a refusal does not count, in words: the request was redirected, so it came without its key
+ * and perhaps with another method. Undefined when it was not redirected.
  */
 export function ledAstray(server: string, { ok, redirected, url }: Response): string | undefined {
   return redirected && !ok ? `${server} leads to ${new URL(url).origin}: name that one` : undefined;
