@@ -1,4 +1,4 @@
-/** The program: started with our own terminal, environment and directory; its output passed on. */
+/** The program: started with our terminal, environment and directory; its output is passed on. */
 import type { Readable } from "node:stream";
 import { atMost, type Clock } from "../../clock.ts";
 import { codeOf, reasonOf } from "../../reason.ts";
@@ -15,22 +15,22 @@ import { SourceError } from "../../sources/source.ts";
 import { writeAll } from "./fd_writer.ts";
 
 /**
- * What the program has started may outlive it and hold its output: it is passed on as long as some
- * of it comes within so many milliseconds.
+ * Children of the program may outlive it and hold its output. It is passed on as long as some of it
+ * comes within so many milliseconds.
  */
 const QUIET_MS = 1_000;
 
 export interface ChildOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Outputs that are read; any other is ours as it is, a terminal too. */
+  /** Outputs that are read; the program gets any other one of ours directly, a terminal too. */
   readonly reads: readonly Output[];
-  /** Signals that it is to ignore, as we do. */
+  /** Signals that the program is to ignore, as we do. */
   readonly ignored: readonly string[];
   readonly clock: Clock;
 }
 
-/** Called with what went out; the bytes are only good until it returns. Never throws. */
+/** Called with output that was passed on; the bytes are valid until it returns. Never throws. */
 export type OnChunk = (from: Output, bytes: Uint8Array) => void;
 
 export interface Child {
@@ -38,13 +38,17 @@ export interface Child {
   /** How the program itself ended. */
   readonly exit: Promise<Exit>;
   /**
-   * Passes on what is read of it; to be called once. Resolves after the end, when all went out;
-   * with the reason where stdout could not be written, its reader's leaving aside.
+   * Passes on the outputs that are read; to be called once. Resolves after the program's end, when
+   * all is written; with the reason when stdout could not be written, unless its reader had left.
    */
   readonly passOn: (onChunk: OnChunk) => Promise<string | undefined>;
 }
 
-/** @throws {SourceError} program_not_found, program_not_executable, program_unstartable */
+/**
+ * Starts the program.
+ *
+ * @throws {SourceError} program_not_found, program_not_executable, program_unstartable
+ */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { command, env, reads } = options;
   const [name] = command;
@@ -71,7 +75,10 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
 }
 
-/** A runtime may give a child no ignored signals; a shell that becomes the program does. */
+/**
+ * The name and arguments to start. Signals are ignored by way of a shell that becomes the program:
+ * a runtime may not pass ignored signals on.
+ */
 function ignoring(
   { command, env, ignored }: ChildOptions,
 ): readonly [name: string, args: readonly string[]] {
@@ -94,7 +101,7 @@ async function passedOn(
   exit: Promise<Exit>,
   { clock, onChunk }: ChildOptions & { readonly onChunk: OnChunk },
 ): Promise<string | undefined> {
-  /** Outputs that have just given something which is not out yet, and all that they have given. */
+  /** Chunks that are being written, and all chunks so far. */
   let busy = 0;
   let chunks = 0;
   let unwritten: string | undefined;
@@ -111,7 +118,7 @@ async function passedOn(
           const left = codeOf(cause) === "EPIPE";
           if (!left && from === "stdout") unwritten = wordsOf(cause);
           if (left || from === "stdout") throw cause;
-          // A disk is full. Most programs go on without what they say beside their work.
+          // The disk is full. Most programs do without their stderr.
           taken = false;
         } finally {
           busy--;
@@ -119,8 +126,8 @@ async function passedOn(
         }
       }
     } catch {
-      // The program learns of it as it would without us: by its own next write. What it had
-      // written before has none, so that is for us to say.
+      // The program's next write fails, as it would without us. What it wrote before is lost, and
+      // only we can say so.
       stop();
     }
   };
@@ -140,7 +147,7 @@ function placeOf(env: Readonly<Record<string, string | undefined>>) {
   return { env: { PATH: env.PATH ?? "" } };
 }
 
-/** The reason alone: runtimes put a code before it and the call behind. */
+/** The reason alone: runtimes put a code before it and the system call after it. */
 function wordsOf(cause: unknown): string {
   return codeOf(cause) === "ENOSPC" ? "no space left on device" : reasonOf(cause);
 }

@@ -15,13 +15,15 @@ import { endBySignal, OwnSignals } from "./own_signals.ts";
 import { type Say, sayer } from "./say.ts";
 import { LocalTarget, namedTarget, type Target } from "./target.ts";
 
-/** How long a program may be kept waiting for a server of our own to start, in milliseconds. */
+/** How long a program waits for a server of our own to start, in milliseconds. */
 const START_MS = 2_000;
 
 /**
- * Ends as the program ends: with its exit code, or by the signal that killed it; with 127 where
- * there is no such program, 126 where it cannot be started. `--flush` runs none and tells what
- * earlier ones have left: 0 when all of it was told, else 1.
+ * Ends as the program ends: with its exit code, or by the signal that killed it. 127 when there is
+ * no such program, 126 when it cannot be started.
+ *
+ * `--flush` runs no program and sends what earlier runs have left: 0 when all of it was sent, else
+ * 1.
  *
  * @param command what stands after `--`
  * @throws {UsageError | ConfigError} before anything is started
@@ -60,7 +62,7 @@ export async function exec(
     await atMost(systemClock, START_MS, target.endpoint(false));
   }
   if (signals.asked !== undefined) {
-    // Somebody has thought better of it while our server was starting.
+    // Somebody has stopped us while our server was starting.
     await target.close();
     return await endBySignal(signals.asked);
   }
@@ -69,7 +71,7 @@ export async function exec(
   return await execRun({ sync, command, options, target, signals, say, sayAnyway, env });
 }
 
-/** @throws {UsageError} where there is no data directory: it is likely another one that was meant */
+/** Another directory was probably meant when the data directory is missing. @throws {UsageError} */
 function requireData({ spools, settings }: ExecOptions): void {
   const data = resolve(presentDirectory(), settings.data);
   if (dirname(spools) !== data || existsSync(data)) return;
@@ -88,7 +90,7 @@ function targetOf({ server, settings }: ExecOptions, flags: Flags, say: Say): Ta
   return namedTarget(server, keyOrWords(flags, onFault));
 }
 
-/** A program is not kept from running because nobody can be told of it. */
+/** The given key. Without one the fault is told and the program runs all the same. */
 function keyOrWords(flags: Flags, onFault: (words: string) => void): string | undefined {
   try {
     const key = givenKey(flags);

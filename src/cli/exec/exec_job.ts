@@ -1,4 +1,4 @@
-/** The job of a run. The program is never the worse for it: nothing here throws or rejects. */
+/** The job of a run. Nothing here throws or rejects, as that would harm the program. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { systemClock } from "../../clock.ts";
@@ -18,7 +18,7 @@ import { Teller } from "./teller.ts";
 
 export interface ExecJobOptions {
   readonly sync: string;
-  /** As it was started, and which flags of it are ours. */
+  /** The command as it was started, and the flags in it that we added. */
   readonly command: readonly string[];
   readonly added: readonly string[];
   readonly format: string;
@@ -30,7 +30,7 @@ export interface ExecJobOptions {
   readonly onCancel: () => void;
 }
 
-/** Told of what the program says, and of its end; tells the server. */
+/** Takes the events of a program and its end, and sends them to the server. */
 export class ExecJob {
   readonly #options: ExecJobOptions;
   readonly #id = newJobId();
@@ -69,7 +69,7 @@ export class ExecJob {
     }
   }
 
-  /** Waits for the server a little while, less where the signal fires, and lets go of it. */
+  /** Ends the job, waits a short time for the server or until the signal, and closes the target. */
   async end(
     status: TerminalStatus,
     error: JobError | undefined,
@@ -98,7 +98,7 @@ export class ExecJob {
     }
   }
 
-  /** On disk; where that cannot be, in memory, which is told. */
+  /** A spool on disk; in memory when that fails, and then the fault is told. */
   #opened(): { readonly spool: Spool; readonly directory: SpoolDirectory | undefined } {
     const onFault = (message: string) => this.#fault(message);
     const job = this.#spooled();

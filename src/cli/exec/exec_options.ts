@@ -1,4 +1,4 @@
-/** What the flags of exec say. */
+/** The flags of exec. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -19,18 +19,18 @@ const GRACE_MS = 10_000;
 
 export interface ExecOptions {
   readonly format: FormatName | undefined;
-  /** Finds how far the program is in its lines. */
+  /** Finds in a line how far the program is. */
   readonly percent: RegExp | undefined;
   readonly tags: readonly string[];
   readonly leaseMs: number | undefined;
   readonly graceMs: number;
   readonly addFlags: boolean;
-  /** Where the server is; undefined for the one of the data directory. */
+  /** The server's URL; undefined for the server of the data directory. */
   readonly server: string | undefined;
   readonly settings: ServerSettings;
-  /** Where what is left to tell is kept. */
+  /** The directory of spools. */
   readonly spools: string;
-  /** Where records are remembered. */
+  /** The directory of the files that remember records. */
   readonly records: string;
 }
 
@@ -69,8 +69,8 @@ export function syncName(name: string | undefined): string {
 }
 
 /**
- * The data directory where one was chosen or a server is to run on it; otherwise a place that does
- * not depend on where the command is called.
+ * The data directory when one was chosen or a server is to run on it. Otherwise a place that is the
+ * same wherever the command is called.
  */
 function stateDirectory(
   { data }: ServerSettings,

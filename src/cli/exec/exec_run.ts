@@ -20,7 +20,7 @@ import type { Say } from "./say.ts";
 import { Stopper } from "./stopper.ts";
 import type { Target } from "./target.ts";
 
-/** As shells say it. */
+/** Exit codes of shells. */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
 
@@ -31,12 +31,16 @@ export interface ExecRunOptions {
   readonly target: Target;
   readonly signals: OwnSignals;
   readonly say: Say;
-  /** Says what whoever starts a program that is not there has to hear in any case. */
+  /** Says what must be heard even with `--quiet`, such as that there is no such program. */
   readonly sayAnyway: Say;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** @returns the exit code; where a signal has ended the program, it ends this process */
+/**
+ * Runs the program.
+ *
+ * @returns its exit code; when a signal has ended it, the same signal ends this process
+ */
 export async function execRun(given: ExecRunOptions): Promise<number> {
   const { signals, env, options } = given;
   const format = chosen(given);
@@ -84,7 +88,7 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   return lost && code === ExitCode.ok ? ExitCode.failed : code;
 }
 
-/** Without us the program would have failed itself, by a write of its own. */
+/** The error for lost output: without us a write of the program itself would have failed. */
 function outputLost(reason: string, failed: JobError | undefined): JobError {
   const message = `Cannot write all of its output to stdout: ${reason}`;
   return {
@@ -93,7 +97,7 @@ function outputLost(reason: string, failed: JobError | undefined): JobError {
   };
 }
 
-/** One file a sync, whatever characters its name has. */
+/** The records' file of the sync, with a name that is safe on any disk. */
 function recordsFile({ sync, options }: ExecRunOptions): string {
   return join(options.records, `${deriveSyncId(DEFAULT_TENANT, sync)}.db`);
 }
@@ -104,13 +108,16 @@ function chosen({ command, options }: ExecRunOptions): ProgramFormat {
   return formatOf(options.format ?? detectFormat(command) ?? "lines");
 }
 
-/** A program that nobody knows keeps its terminal, where it has one: it may behave otherwise there. */
+/**
+ * The outputs to read. A program of no known format keeps its terminal: without one it may behave
+ * otherwise.
+ */
 function readOf({ command, options }: ExecRunOptions, { reads }: ProgramFormat): readonly Output[] {
   if (options.percent || (options.format ?? detectFormat(command)) !== undefined) return reads;
   return reads.filter((output) => !isatty(output === "stdout" ? 1 : 2));
 }
 
-/** Somebody who asks a second time to end does not wait for the server either. */
+/** Fires when somebody asks again to end: then the server is not waited for either. */
 function hurry(signals: OwnSignals): AbortSignal {
   const controller = new AbortController();
   signals.mean(() => controller.abort());

@@ -1,18 +1,18 @@
-/** Writes to one of our own outputs, without a limit on how long its reader may take. */
+/** Writes to one of our own outputs, however long its reader takes. */
 import { write } from "node:fs";
 
-/** How long to wait where a write that waits for nobody finds no room, in milliseconds. */
+/** How long to wait after a non-blocking write that found no room, in milliseconds. */
 const FULL_MS = 10;
 /**
- * A pipe takes so many bytes as a whole or not at all. Somebody may have left ours in the mode in
- * which writes do not wait, and Deno does not say how much of a longer one was done then.
+ * A pipe takes so many bytes as a whole or not at all. Another process may have made ours
+ * non-blocking, and Deno does not say how much of a longer write was done then.
  */
 const PIECE_BYTES = 4096;
 
 /**
  * Writes all bytes to stdout or stderr.
  *
- * @throws {Error} EPIPE when its reader has left, ENOSPC, ...
+ * @throws {Error} with the system's code: EPIPE when the reader has left, ENOSPC, ...
  */
 export function writeAll(fd: 1 | 2, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {

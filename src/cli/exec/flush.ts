@@ -1,4 +1,4 @@
-/** `exec --flush`: tells what earlier runs have left. */
+/** `exec --flush`: sends what earlier runs have left. */
 import { systemClock } from "../../clock.ts";
 import { type Flushed, SpoolDirectory } from "../../client/spool_directory.ts";
 import { clean } from "../../sync/clean.ts";
@@ -8,8 +8,10 @@ import type { Say } from "./say.ts";
 import type { Target } from "./target.ts";
 
 /**
- * @param from what was for the server of this URL is told to the target too
- * @returns 0 when all that was for this server was told
+ * Sends the spools that earlier runs have left to the target.
+ *
+ * @param from URL of another server whose spools are sent to the target too
+ * @returns 0 when all of them were sent, else 1
  */
 export async function flush(
   path: string,
@@ -40,7 +42,7 @@ export async function flush(
   return left === 0 && !signal.aborted ? ExitCode.ok : ExitCode.failed;
 }
 
-/** Whose the others are, and how they get here. */
+/** Which servers the other spools are for, and how to send them here. */
 function othersWords(others: Flushed["others"]): readonly string[] {
   if (others.size === 0) return [];
   const named = [...others].map(([server, jobs]) =>

@@ -1,4 +1,4 @@
-/** What a program's format says, as events on the wire that the server will take. */
+/** Makes the events that a program's format gives into events for the server, within its limits. */
 import { clipMember, clipObject } from "../../client/clip.ts";
 import type { SourceLog, SourceProgress } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
@@ -13,7 +13,7 @@ import {
 import type { TerminalStatus } from "../../sync/status.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
-/** Makes bodies of events; remembers totals, so that none goes back. */
+/** Makes the JSON of events. Remembers totals, so that none goes back. */
 export class JobEvents {
   readonly #last = new Map<string, number>();
 
@@ -41,7 +41,7 @@ export class JobEvents {
     });
   }
 
-  /** @param nowMs when the line came, where it does not say itself */
+  /** @param nowMs when the line came; counts unless the line gives a time */
   log({ level, message, source, timeMs = NaN, fields }: SourceLog, nowMs: number): string {
     return JSON.stringify({
       type: "log",
@@ -71,7 +71,7 @@ export class JobEvents {
   }
 }
 
-/** Years of four digits: others have no form that the server reads. */
+/** The end of year 9998: the server reads years of four digits only. */
 const TIME_MAX = Date.UTC(9999, 0);
 
 function percentOf(value: number | undefined): number | undefined {

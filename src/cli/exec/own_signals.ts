@@ -7,11 +7,11 @@ import { ignoredSignals, processStats } from "./proc.ts";
 
 /** Passed on to the program. */
 const PASSED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
-/** Of those, the ones that ask to end. */
+/** The passed signals that ask to end. */
 const ENDING: readonly NodeJS.Signals[] = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"];
 /** A terminal sends these to its whole foreground group, so the program has them already. */
 const OF_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT"];
-/** End a process without a core dump: where they end the program, they end us too. */
+/** Signals that end a process without a core dump: when one ends the program, it ends us too. */
 const PLAIN: readonly string[] = [
   "SIGHUP",
   "SIGINT",
@@ -21,16 +21,16 @@ const PLAIN: readonly string[] = [
   "SIGUSR1",
   "SIGUSR2",
 ];
-/** rsync says by this exit code that a signal has ended it. */
+/** The exit code of an rsync that a signal has ended. */
 const RSYNC_STOPPED = 20;
-/** How much later than the program's end we may hear of a signal to both, in milliseconds. */
+/** How long after the program's end a signal to both of us may arrive here, in milliseconds. */
 const LATE_MS = 100;
 /** How long a signal to ourselves may take, in milliseconds. */
 const OWN_MS = 1_000;
 
 /**
- * Passes signals on from now on. What is ignored here (nohup, a script's background job) stays
- * ignored, and is to be in the program too.
+ * Passes signals on from now on. Signals that are ignored here (nohup, a script's background job)
+ * stay ignored, and the program is to ignore them too.
  */
 export class OwnSignals {
   readonly ignored = ignoredSignals();
@@ -42,7 +42,7 @@ export class OwnSignals {
 
   constructor() {
     for (const name of PASSED) {
-      // Deno takes all signals over with the first that is asked for, and dies of an ignored one.
+      // With its first listener Deno takes over all signals, and would die of one that was ignored.
       const handler = this.ignored.includes(name) ? () => {} : () => this.#received(name);
       this.#handlers.set(name, handler);
       process.on(name, handler);
@@ -55,8 +55,10 @@ export class OwnSignals {
   }
 
   /**
-   * As `asked`, once the program is over. A terminal sends Ctrl-C to both of us, and the program's
-   * end may be heard of first: where it ended as by such a signal, ours is waited for a moment.
+   * As `asked`, once the program is over.
+   *
+   * A terminal sends Ctrl-C to both of us, and we may learn of the program's end first. If it ended
+   * as by such a signal, ours is waited for, up to LATE_MS.
    */
   async settled(exit: Exit, clock: Clock): Promise<NodeJS.Signals | undefined> {
     if (this.#asked === undefined && stopped(exit)) {
@@ -72,13 +74,13 @@ export class OwnSignals {
     return this.#asked;
   }
 
-  /** Passes them to this process, one that came before it too; undefined once it is over. */
+  /** Passes signals to this process, the last one so far too; to none when undefined. */
   passTo(pid: number | undefined): void {
     this.#pid = pid;
     if (this.#asked) this.#pass(this.#asked);
   }
 
-  /** From now on one that asks to end means us. */
+  /** From now on signals that ask to end are for us, and call `onEnding`. */
   mean(onEnding: () => void): void {
     this.#pid = undefined;
     this.#onEnding = onEnding;
@@ -110,10 +112,10 @@ export class OwnSignals {
 }
 
 /**
- * Ends this process by the signal that ended the program, so that whoever started us sees what he
- * would have seen (a shell stops its loop after Ctrl-C, systemd calls a SIGTERM clean).
+ * Ends this process by the signal that ended the program, so that our caller sees what it would
+ * have seen without us: a shell stops its loop after Ctrl-C, systemd calls a SIGTERM clean.
  *
- * @returns 128 and the signal's number, as shells say it, where we outlive that
+ * @returns 128 plus the signal's number, as in shells, when this process outlives the signal
  */
 export async function endBySignal(name: string): Promise<number> {
   const number = Object.entries(constants.signals).find(([each]) => each === name)?.[1] ??
@@ -126,14 +128,14 @@ export async function endBySignal(name: string): Promise<number> {
   return 128 + number;
 }
 
-/** Whether a program has ended as one does that a signal has asked to. */
+/** Whether a program has ended as one that a signal has asked to end. */
 function stopped({ code, signal }: Exit): boolean {
   if (signal !== null) return ENDING.some((name) => name === signal);
   return code === RSYNC_STOPPED ||
     ENDING.some((name) => code === 128 + constants.signals[name]);
 }
 
-/** Whether the terminal's keys reach our group. */
+/** Whether our process group gets the signals of the terminal's keys. */
 function inForeground(): boolean {
   const [own] = processStats([process.pid]);
   return own ? own.group === own.foreground : process.stdin.isTTY === true;

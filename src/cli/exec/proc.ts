@@ -1,4 +1,4 @@
-/** What Linux tells of processes. */
+/** Reads what Linux knows of processes. */
 import { spawnSync } from "node:child_process";
 import { constants } from "node:os";
 import process from "node:process";
@@ -16,20 +16,20 @@ const IGNORABLE = [
   "SIGTTOU",
 ] as const;
 
-/** A process as /proc has it. */
+/** A process, from /proc/PID/stat. */
 export interface ProcessStat {
   readonly pid: number;
-  /** One letter: Z for one that is over and that nobody has waited for. */
+  /** One letter; Z has ended, and its parent has not waited for it. */
   readonly state: string;
   readonly parent: number;
   readonly group: string;
-  /** The group that the terminal's keys reach; -1 without a terminal. */
+  /** The group that gets the signals of the terminal's keys; -1 without a terminal. */
   readonly foreground: string;
-  /** When it started; numbers are used again, this tells one process from a later one. */
+  /** When it started: tells it from a later process with the same pid. */
   readonly startedAt: string;
 }
 
-/** All processes, or those of the given numbers; none where there is no /proc. */
+/** All processes, or the given ones; none when there is no /proc. */
 export function processStats(pids?: readonly number[]): readonly ProcessStat[] {
   const files = pids?.map((pid) => `${pid}/stat`).join(" ") ?? "[0-9]*/stat";
   return read(`cat ${files}`)
@@ -43,14 +43,14 @@ export function processStats(pids?: readonly number[]): readonly ProcessStat[] {
     });
 }
 
-/** Of the signals that whoever starts a program may have it ignore those that are; none without /proc. */
+/** Signals of IGNORABLE that this process was started to ignore; none without /proc. */
 export function ignoredSignals(): readonly string[] {
   const status = read(`cat ${process.pid}/status`);
   const mask = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   return IGNORABLE.filter((name) => (mask >> BigInt(constants.signals[name] - 1)) & 1n);
 }
 
-/** By a child: Deno lets no program read /proc itself, unless all is allowed to it. */
+/** Reads through a child: Deno lets a program read /proc itself only with all permissions. */
 function read(script: string): string {
   const { stdout } = spawnSync("/bin/sh", ["-c", `cd /proc && ${script}`], {
     stdio: ["ignore", "pipe", "ignore"],

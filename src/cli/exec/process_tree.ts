@@ -1,21 +1,21 @@
-/** A process and all that it has started, as far as the system tells. */
+/** A process and its descendants, as far as the system tells. */
 import process from "node:process";
 import { type ProcessStat, processStats } from "./proc.ts";
 
 /**
- * The program must stay in our process group to keep the terminal, so a signal to a group of its
- * own cannot reach what a script has started; this does. Without /proc it is the program alone.
+ * Signals a program and its descendants one by one. A group of its own would reach them at once,
+ * but the program must stay in ours to keep the terminal. Without /proc it is the program alone.
  */
 export class ProcessTree {
   readonly #root: number;
-  /** When each process that was met has started, by its number. */
+  /** The start of each process met so far, by its pid. */
   readonly #met = new Map<number, string>();
 
   constructor(root: number) {
     this.#root = root;
   }
 
-  /** To the process and all that it has started by now, and to whoever was met before. */
+  /** Signals the process, its present descendants and all met before. */
   signal(name: NodeJS.Signals): void {
     const all = processStats();
     this.#meet(all);
@@ -23,7 +23,7 @@ export class ProcessTree {
     for (const pid of pids) send(pid, name);
   }
 
-  /** Whether anybody of those who were met is left. */
+  /** Whether any process met so far is alive. */
   get alive(): boolean {
     return this.#met.size > 0 && this.#left(processStats([...this.#met.keys()])).length > 0;
   }
@@ -36,7 +36,7 @@ export class ProcessTree {
 
   #meet(all: readonly ProcessStat[]): void {
     const left = new Set(this.#left(all).map(({ pid }) => pid)).add(this.#root);
-    // Children of children: until a round finds nobody new.
+    // Descendants of any depth: repeats until a round finds no new one.
     for (let before = 0; before !== left.size;) {
       before = left.size;
       for (const { pid, parent } of all) if (left.has(parent)) left.add(pid);
@@ -49,6 +49,6 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has just ended, or is another user's: whoever is left after the grace is looked for again.
+    // It has just ended, or is another user's. What is left after the grace is signalled again.
   }
 }

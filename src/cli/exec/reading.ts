@@ -1,4 +1,4 @@
-/** Understands what passes by: bytes of the program in, events of its job out. */
+/** Reads the program's output as it passes: bytes in, events of its job out. */
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import { reasonOf } from "../../reason.ts";
 import type {
@@ -15,24 +15,24 @@ import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
 
 export interface ReadingOptions {
   readonly format: ProgramFormat;
-  /** As it was started. */
+  /** The command as it was started. */
   readonly command: readonly string[];
   /** Where it was started. */
   readonly cwd: string;
-  /** What it was given. */
+  /** The program's environment. */
   readonly env: Environment;
-  /** Opens where records go, for a format that carries them. @throws {DestinationError} */
+  /** Opens the destination of records, for a format that has them. @throws {DestinationError} */
   readonly records: () => RecordSession;
   readonly emit: (event: SourceEvent) => void;
 }
 
-/** Never throws: where it fails it reads no more, and the program is none the worse. */
+/** Never throws: after a failure it reads no more, and the program goes on. */
 export class Reading {
   readonly #emit: (event: SourceEvent) => void;
   readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() };
   readonly #reader: LineReader;
   readonly #session: RecordSession | undefined;
-  /** The newest totals; told when the records that they count have been written. */
+  /** The newest totals, held until the records that they count have been written. */
   #held: SourceProgress | undefined;
   #fault: string | undefined;
   readonly #longLines = new LongLines();
@@ -47,7 +47,7 @@ export class Reading {
     this.#guarded(() => this.#lines(from, this.#splitters[from].push(bytes)));
   }
 
-  /** The last lines and what the run came to. */
+  /** Emits the events of the last lines. @returns how the run ended */
   end(exit: Exit): Outcome {
     let outcome: Outcome = {};
     this.#guarded(() => {
@@ -63,7 +63,7 @@ export class Reading {
     });
     this.#session?.close();
     if (this.#fault === undefined) return outcome;
-    // The program's own exit counts, as far as we have understood it.
+    // The outcome is the program's, as far as its output was understood.
     const message = `Not all that the program wrote could be counted: ${this.#fault}`;
     this.#tell("error", message);
     if (outcome.error || exit.code === 0) return outcome;

@@ -3,7 +3,7 @@ import { baseName, programIndex } from "../../sources/formats/flags.ts";
 
 const HIDDEN = "***";
 
-/** Names whose values are secrets; a file or a command that has one is none itself. */
+/** Names whose values are secrets, unless they also match HARMLESS. */
 const SECRET = "(?:" + [
   "[\\w.-]*(?:passw(?:or)?d|passphrase|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth|bearer|signature)[\\w.-]*",
   // As a word of its own: --sftp-pass, RCLONE_CONFIG_PASS, MYSQL_PWD, --b2-key
@@ -24,7 +24,7 @@ const FLAG = new RegExp(`^--?(${SECRET})$`, "i");
 /** `Authorization: Basic dXNlcjpwYXNz` */
 const HEADER = /\b((?:proxy-)?authorization|cookie|x-[\w-]*(?:key|token))(\s*:\s*)[^"'\r\n]+/gi;
 const USERINFO = /([a-z][a-z\d+.-]*:\/\/[^\s:/@]*:)[^\s@/]+(@)/gi;
-/** Secrets that are known by their own looks. */
+/** Secrets that can be told by their form. */
 const KNOWN =
   /\b(?:st_[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[A-Z\d]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)/g;
 /** Programs whose `-p` is followed by a password without a blank. */
@@ -33,7 +33,7 @@ const GLUED = /^(?:mysql\w*|mariadb[\w-]*|sshpass|7za?|unrar)$/;
 const LOGIN = /^(?:-[uU]|--(?:proxy-)?user)$/;
 const LOGIN_GLUED = /^(-[uU][^:]+:|--(?:proxy-)?user=[^:]+:)./;
 
-/** The command with `***` in the place of secrets; a guess, made to rather hide too much. */
+/** The command with `***` in place of secrets. It guesses, and rather hides too much. */
 export function redact(command: readonly string[]): readonly string[] {
   const first = programIndex(command);
   const program = baseName(command[first] ?? "");
@@ -46,7 +46,7 @@ export function redact(command: readonly string[]): readonly string[] {
   });
 }
 
-/** What a program's own flags of one letter hide; undefined for anything else. */
+/** The argument with the secrets of a program's own flags hidden; undefined when it has none. */
 function ofProgram(program: string, argument: string, before: string): string | undefined {
   if (GLUED.test(program) && /^-p./.test(argument)) return `-p${HIDDEN}`;
   if (program !== "curl") return undefined;

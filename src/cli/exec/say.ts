@@ -1,10 +1,15 @@
-/** The few words that exec itself has to say: on stderr, never on stdout, which is the program's. */
+/** What exec itself says: on stderr, as stdout is the program's. */
 import { writeSync } from "node:fs";
 
-/** @param what the same for programs: an object with a `type` */
+/**
+ * Says something.
+ *
+ * @param words for people
+ * @param what the same for programs: an object with a `type`
+ */
 export type Say = (words: string, what: Readonly<Record<string, unknown>>) => void;
 
-/** Words, with `json` one object a line, with `quiet` nothing. */
+/** Says words; with `json` one object a line; with `quiet` nothing. */
 export function sayer({ json, quiet }: { readonly json: boolean; readonly quiet: boolean }): Say {
   return (words, what) => {
     if (!quiet) tell(json ? JSON.stringify(what) : `synctail: ${words}`);
@@ -14,9 +19,9 @@ export function sayer({ json, quiet }: { readonly json: boolean; readonly quiet:
 /** A line on stderr, written at once: the process may end the next moment. */
 function tell(line: string): void {
   try {
-    // process.stderr would change the mode of a stream that is the program's too.
+    // process.stderr would change the mode of a stream that the program uses too.
     writeSync(2, `${line}\n`);
   } catch {
-    // Nobody reads it, which is no reason to disturb the program.
+    // Nobody reads it: the program is not disturbed for that.
   }
 }

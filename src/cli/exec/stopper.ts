@@ -1,20 +1,20 @@
-/** Stops the program because somebody has cancelled the job. */
+/** Stops the program when the job was cancelled. */
 import { type Clock, sleep } from "../../clock.ts";
 import { ProcessTree } from "./process_tree.ts";
 
-/** How often it is looked whether anybody is left, in milliseconds. */
+/** How often to check whether a process is left, in milliseconds. */
 const LOOK_MS = 50;
 
 export interface StopperOptions {
   readonly pid: number;
-  /** Asks the program to stop without harm. */
+  /** The signal that asks the program to stop. */
   readonly stopSignal: NodeJS.Signals;
   /** Milliseconds until it is killed; `Infinity` for never. */
   readonly graceMs: number;
   readonly clock: Clock;
 }
 
-/** Asks once, and after the grace kills what is left of the program and all that it has started. */
+/** Asks the program to stop, once; after the grace kills what is left of it and its descendants. */
 export class Stopper {
   readonly #options: StopperOptions;
   readonly #tree: ProcessTree;
@@ -46,7 +46,7 @@ export class Stopper {
     }
   }
 
-  /** Call when the program has ended: waits for what it has left behind, where it was asked to stop. */
+  /** To be called when the program has ended: after a stop it waits for descendants left behind. */
   async ended(): Promise<void> {
     this.#over = true;
     const { clock } = this.#options;

@@ -1,4 +1,4 @@
-/** Whom exec tells: a named server, the one of the data directory, or one of its own. */
+/** The server that exec reports to: a named one, that of the data directory, or one of its own. */
 import { createHash } from "node:crypto";
 import process from "node:process";
 import type { Endpoint } from "../../client/delivery.ts";
@@ -18,23 +18,27 @@ import { type RunningServer, startServer } from "../server.ts";
 import type { ServerSettings } from "../server_settings.ts";
 
 export interface Target {
-  /** As in SpooledJob: whose spools are told there. */
+  /** As in SpooledJob: the spools with these values are sent there. */
   readonly server: string | null;
   readonly keyPrint: string | null;
-  /** Where it is now, as far as is known. */
+  /** The server's URL; undefined while there is none. */
   readonly url: string | undefined;
-  /** The page of a job there; in a terminal it signs in at a server of our own, once. */
+  /** The page of a job. In a terminal the URL of our own server's page also signs in, once. */
   readonly pageOf: (jobId: string) => string | undefined;
   /**
-   * The server of now; undefined while there is none. Never rejects.
+   * The server to ask; undefined while there is none. Never rejects.
    *
-   * @param again the one that was given before does not answer
+   * @param again whether the server that was given before does not answer
    */
   readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
   readonly close: () => Promise<void>;
 }
 
-/** @param key undefined: nothing can be told for now, and all of it is kept */
+/**
+ * The target for `--server`.
+ *
+ * @param key undefined when there is none: nothing is sent, and all is kept
+ */
 export function namedTarget(server: string, key: string | undefined): Target {
   const endpoint = key === undefined ? undefined : endpointOf({ server, key });
   return {
@@ -49,7 +53,7 @@ export function namedTarget(server: string, key: string | undefined): Target {
   };
 }
 
-/** The server of a data directory, whoever runs it; where nobody does, this process, until `close`. */
+/** The server of a data directory. While no process runs one, this process does, until `close`. */
 export class LocalTarget implements Target {
   readonly server = null;
   readonly keyPrint = null;
@@ -58,7 +62,7 @@ export class LocalTarget implements Target {
   readonly #onFault: (words: string) => void;
   #own: RunningServer | undefined;
   #client: Client | undefined;
-  /** The server that was found first is there to stay, so that its place is never taken. */
+  /** Whether a server was found that stays: then none is started in its place. */
   #staying = false;
   #asking: Promise<Endpoint | undefined> | undefined;
   #closed = false;
@@ -108,12 +112,12 @@ export class LocalTarget implements Target {
     }
   }
 
-  /** A server of our own, else the one that has the directory, as far as it has announced itself. */
+  /** Starts a server of our own; else takes the announced one that holds the directory. */
   async #looked(): Promise<Client | undefined> {
     if (this.#closed) return undefined;
     const { data } = this.#settings;
     if (this.#staying) return this.#announced(serverOf(data));
-    // Viewers of the one that was there come back to the same place.
+    // On the last server's port, so that its viewers come back.
     const port = this.#client ? Number(new URL(this.#client.server).port) : 0;
     try {
       const own = this.#own = await this.#startOn(port).catch((cause) => {
@@ -128,7 +132,7 @@ export class LocalTarget implements Target {
     }
   }
 
-  /** Undefined where somebody is about to start or to end; the next time we know more. */
+  /** Undefined when the server is just starting or ending: a later call finds out. */
   #announced(note: ServerNote | undefined): Client | undefined {
     if (!note) return undefined;
     this.#staying ||= note.passing !== true;
@@ -136,7 +140,7 @@ export class LocalTarget implements Target {
   }
 
   #startOn(port: number): Promise<RunningServer> {
-    // Configured syncs are not its business: it must not begin one.
+    // Without the configured syncs: it must not start one.
     return startServer({
       ...this.#settings,
       hostname: "127.0.0.1",

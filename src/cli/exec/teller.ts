@@ -1,4 +1,4 @@
-/** Tells of the program's job: what its format understands, thinned, into the spool, to the server. */
+/** Reports the program's job: events are thinned, stored in the spool and sent to the server. */
 import { type Clock, sleep } from "../../clock.ts";
 import type { Spool } from "../../client/spool.ts";
 import { INTERVAL_MS, SpoolDelivery, type Told } from "../../client/spool_delivery.ts";
@@ -16,7 +16,7 @@ export const END_MS = 5_000;
 
 export interface TellerOptions {
   readonly spool: Spool;
-  /** What others have left is told too, once the server has answered; undefined for none. */
+  /** Other processes' spools are sent too once the server has answered; undefined for none. */
   readonly directory: SpoolDirectory | undefined;
   readonly target: Target;
   readonly clock: Clock;
@@ -27,7 +27,7 @@ export interface TellerOptions {
 
 const NOTHING_YET: SourceProgress = { type: "progress", ...NO_PROGRESS };
 
-/** Thins events into the spool and delivers it until the job has ended. */
+/** Thins events, stores them in the spool, and delivers it until the job has ended. */
 export class Teller {
   readonly #options: TellerOptions;
   readonly #events = new JobEvents();
@@ -63,10 +63,10 @@ export class Teller {
         this.#flushOnce();
       },
     });
-    // A program that says nothing is under way, too.
+    // The job has begun even when the program says nothing.
     spool.append("progress", this.#events.progress(NOTHING_YET));
     this.#told = this.#delivery.run(this.#leave.signal).then((told) => {
-      // What is left goes on being kept, the end too: somebody else will tell of it.
+      // When it is left, later events and the end are still stored, for another process to send.
       this.#over = told !== "left";
       return told;
     });
@@ -77,15 +77,15 @@ export class Teller {
     else this.#throttle.progress(event);
   }
 
-  /** In words, why the server has not answered last; undefined where it has, or there is none. */
+  /** Why the last request has failed, in words; undefined when it was answered or had no server. */
   get reason(): string | undefined {
     return this.#delivery.reason;
   }
 
   /**
-   * Ends the job and waits for the server, 5 s at most or until the signal.
+   * Ends the job and waits for the server, for 5 s at most or until the signal fires.
    *
-   * @returns `left` where the server does not know of the end yet: the spool keeps it
+   * @returns `left` when the server does not know of the end yet: the spool keeps it
    */
   async end(
     status: TerminalStatus,
@@ -107,7 +107,7 @@ export class Teller {
     return told;
   }
 
-  /** Once the server is known to answer. */
+  /** Starts to send other processes' spools, once. */
   #flushOnce(): void {
     if (this.#reached) return;
     this.#reached = true;
