@@ -1,4 +1,4 @@
-/** What a setting that names addresses may be. */
+/** Rules of the settings that name addresses. */
 import { isCidr } from "../http/public_origin.ts";
 import { type Rule, textLike, textOf } from "./setting_rules.ts";
 
@@ -23,12 +23,12 @@ export const ORIGINS = eachOf(
   "expected * or origins with commas between, such as https://app.example.com",
 );
 
-/** The parts of a text with commas between. */
+/** Splits a text at its commas; without blanks around parts and without empty ones. */
 export function listOf(text: string): string[] {
   return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
 }
 
-/** A text whose parts are sound. */
+/** The rule of a list whose parts are all sound. */
 function eachOf(sound: (part: string) => boolean, expected: string): Rule<string> {
   return textOf((text) => listOf(text).every(sound), expected);
 }
@@ -39,7 +39,7 @@ function isPublicUrl(text: string): boolean {
   return /^https?:$/.test(protocol) && search === "" && hash === "" && username === "";
 }
 
-/** As browsers send it, but for the port; an address is answered to anyway. */
+/** The host as browsers send it, without a port. (Addresses need not be listed.) */
 function isHost(text: string): boolean {
   return /^(\*|[a-z\d_]([\w.-]*\w)?\.?|\[?([\da-f]*:){2,}[\da-f.]*\]?)$/i.test(text);
 }

@@ -1,4 +1,4 @@
-/** `prune` and `export`: jobs taken away and taken out, at a server or without one. */
+/** `prune` and `export`: remove or print jobs, through a server or without one. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { LOG_FILE } from "../log/data_directory.ts";
@@ -83,13 +83,13 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
 }
 
 /**
- * For when no job was found: whether the name of --sync is one at all.
+ * When no job was found: refuses a --sync that names neither a sync nor any job's sync.
  *
- * @throws {UsageError} where it is none
+ * @throws {UsageError}
  */
 async function requireSync(client: Client, { sync }: Flags, what: string): Promise<void> {
   if (typeof sync !== "string") return;
-  // A sync that is configured no more still has its jobs.
+  // A sync that is no longer configured still has its jobs.
   for await (const _job of jobsOf(client, { sync })) return;
   const { items }: { items: { id: string; name: string }[] } = await sendTo(
     client,
@@ -114,12 +114,16 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
   printJson({ type: "job", ...job });
   const { body } = sendTo(client, "GET", `/v1/sync/job/${job.id}/events`, "export jobs");
   for await (const chunk of body()) {
-    // A pipe that is slow holds the reading up, not the memory.
+    // Waits for a slow pipe, so that memory does not fill.
     if (!print(chunk)) await printed();
   }
 }
 
-/** @throws {UsageError} where there is no log: it is likely another directory that was meant */
+/**
+ * The server to ask: a named one, that of the data directory, or one of our own.
+ *
+ * @throws {UsageError} when the directory has no log: probably another one was meant
+ */
 async function connected(what: string, flags: Flags): Promise<Connection> {
   const env = variablesFor(flags);
   const tenant = flags.tenant === undefined ? undefined : tenantFrom(flags.tenant);
@@ -129,7 +133,7 @@ async function connected(what: string, flags: Flags): Promise<Connection> {
   }
   const key = givenKey(flags, env);
   logToStderr("warning");
-  // Of a configuration nothing counts but where the data is: it may be another server's.
+  // Of a configuration only the data directory counts: the rest may be for another server.
   const data = await dataFrom(flags);
   if (!existsSync(join(data, LOG_FILE))) {
     throw new UsageError(`Cannot ${what} jobs: there is no log in "${clean(data)}"`);

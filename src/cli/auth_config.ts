@@ -1,4 +1,4 @@
-/** Whom the server believes besides its own keys, and the files that this takes. */
+/** Identity providers and ticket keys that the server trusts, and the files that hold secrets. */
 import type { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import type { IdentityProvider } from "../auth/identity_providers.ts";
@@ -8,10 +8,10 @@ import { whyUnreadable } from "../reason.ts";
 import { ConfigError } from "./config_error.ts";
 
 const SECRET_BYTES_MIN = 32;
-/** LF and CR. */
+/** LF and CR, as bytes. */
 const LINE_END = [10, 13];
 
-/** Whom to believe. */
+/** Whom the server trusts besides its own keys. */
 export interface AuthConfig {
   readonly providers: readonly IdentityProvider[];
   readonly ticketKeys: readonly TicketKeyFile[];
@@ -35,7 +35,7 @@ export async function readTicketKeys(files: readonly TicketKeyFile[]): Promise<T
   }));
 }
 
-/** A secret of at least 32 bytes, any bytes, without the line end behind it. @throws {ConfigError} */
+/** Reads a secret of at least 32 bytes, without line ends behind it. @throws {ConfigError} */
 export function readSecret(path: string): Uint8Array {
   const bytes = readBytes(path);
   let length = bytes.length;
@@ -45,7 +45,7 @@ export function readSecret(path: string): Uint8Array {
   throw new ConfigError([`${path}: expected a secret of at least ${SECRET_BYTES_MIN} bytes`]);
 }
 
-/** @throws {ConfigError} */
+/** Reads a file as UTF-8. @throws {ConfigError} when it cannot be read */
 export function readText(path: string): string {
   return readBytes(path).toString("utf8");
 }
@@ -68,7 +68,7 @@ async function readPublicKey(path: string, algorithm: string): Promise<CryptoKey
   }
 }
 
-/** The certificate chain and its key. @throws {ConfigError} when they are none, or not of one another */
+/** The certificate chain and its key. @throws {ConfigError} for a bad file, or keys that differ */
 export function readTls(certPath: string, keyPath: string): { cert: string; key: string } {
   const cert = readText(certPath);
   const key = readText(keyPath);

@@ -1,4 +1,4 @@
-/** The object `auth` of a configuration file, and what becomes of it. */
+/** The object `auth` of a configuration file, and its conversion to AuthConfig. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { ALGORITHMS } from "../auth/identity_providers.ts";
@@ -58,7 +58,7 @@ export function authConfig(given: z.output<typeof AUTH_SCHEMA>, directory: strin
       audience: provider.audience,
       jwksUrl: provider.jwks_url,
       algorithms: provider.algorithms,
-      tenant: provider.tenant as TenantId | undefined, // its schema has seen that it is one
+      tenant: provider.tenant as TenantId | undefined, // checked by its schema
       tenantClaim: provider.tenant_claim,
       scopeClaim: provider.scope_claim,
       scopePrefix: provider.scope_prefix,

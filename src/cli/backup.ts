@@ -7,14 +7,19 @@ import type { Flags } from "./flags.ts";
 import { print, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
-/** Also while a server runs. @throws {BackupError} */
+/** Copies the log to a file, also while a server runs. @throws {BackupError} */
 export async function backup(file: string, flags: Flags): Promise<number> {
   await backUpLog(join(await dataFrom(flags), LOG_FILE), file);
   say(flags, { file }, `Backed up to ${file}; the keys are not in it`);
   return ExitCode.ok;
 }
 
-/** @throws {BackupError}; {DataDirectoryTakenError} while a server runs */
+/**
+ * Puts a backup in the log's place.
+ *
+ * @throws {BackupError}
+ * @throws {DataDirectoryTakenError} while a server runs
+ */
 export async function restore(file: string, flags: Flags): Promise<number> {
   const directory = new DataDirectory(await dataFrom(flags));
   try {

@@ -14,13 +14,14 @@ import { print, printJson } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { CONFIG_FILE } from "./settings.ts";
 
-/** Stdin. Deno opens it by no name unless it may do everything. */
+/** Names of stdin. It is read by its number: Deno opens /dev/stdin only with all permissions. */
 const STDIN = ["-", "/dev/stdin"];
 
 /**
- * As `serve` would take it, with the files and directories that it names.
+ * Checks a file as `serve` would take it, and the files and directories that it names.
  *
- * @throws {ConfigError} with a line for each fault; {KeyFileError}
+ * @throws {ConfigError} with a line for each fault
+ * @throws {KeyFileError}
  */
 export async function checkConfig(given: string | undefined, flags: Flags): Promise<number> {
   const { env } = process;
@@ -50,7 +51,10 @@ export async function checkConfig(given: string | undefined, flags: Flags): Prom
   return ExitCode.ok;
 }
 
-/** A server starts without them, as a disk may come later: their runs fail. */
+/**
+ * Directories that cannot be read. A server starts all the same, as a disk may come later: then
+ * runs fail.
+ */
 function unreadableSources(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
   return syncs.flatMap(({ source }, index) => {
     if (source.type !== "directory") return [];

@@ -5,8 +5,8 @@ import { CLI_KEY_NAME, type KeyStore } from "../auth/key_store.ts";
 import type { TenantId } from "../sync/ids.ts";
 
 /**
- * Reads the tenant's key from its file in the data directory, or makes one where there is none
- * in force. Whoever can read the file could make keys anyway: the directory is its owner's alone.
+ * Reads the tenant's key from its file in the data directory, and makes a new one when there is
+ * none in force. The file adds no risk: whoever can read the directory can make keys.
  */
 export function cliKey(keys: KeyStore, directory: string, tenant: TenantId): string {
   const file = join(directory, `cli-${tenant}.key`);
@@ -21,7 +21,7 @@ function read(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8").trim();
   } catch {
-    // There is none yet; one that cannot be read is replaced.
+    // There is none yet, or it cannot be read: a new one replaces it.
     return undefined;
   }
 }

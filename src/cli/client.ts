@@ -1,10 +1,10 @@
-/** Talking to a server's API. */
+/** Requests to a server's API. */
 import { ledAstray, unreached } from "../client/unreached.ts";
 import { RefusedError } from "./exit.ts";
 import { refusalOf } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
 
-/** A job as the API answers it; what is used here of it. */
+/** The members that are used here of a job as the API answers it. */
 export interface JobAnswer {
   readonly id: string;
   readonly status: string;
@@ -15,9 +15,9 @@ export interface JobAnswer {
 export interface Client {
   readonly server: string;
   readonly key: string;
-  /** Whose jobs, where the key may act for others; its own tenant's when left out. */
+  /** The tenant to act for, when the key may act for others; the key's own when left out. */
   readonly tenant?: string;
-  /** Of its certificate, when it is this machine's own server and speaks HTTPS. */
+  /** Fingerprint of its certificate, when it is this machine's own server and speaks HTTPS. */
   readonly fingerprint?: string;
   /** Where people reach its pages, when that is known to be elsewhere. */
   readonly pages?: string;
@@ -64,9 +64,9 @@ export async function* jobsOf(
 }
 
 /**
- * A request, and the ways to take its answer.
+ * A request, and the ways to take its answer: it is sent when one of them is called.
  *
- * @param what was to be done, for the error
+ * @param what the action, for the error
  * @throws {RefusedError} with the server's words
  */
 export function sendTo(

@@ -1,4 +1,4 @@
-/** The command line: what there is, and what each command needs. */
+/** The command line: its commands, their arguments and flags. */
 import { Command, CommanderError, Option } from "commander";
 import { LINK_SCOPES } from "../auth/scopes.ts";
 import { clean } from "../sync/clean.ts";
@@ -10,7 +10,7 @@ import { print, printError } from "./output.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
-/** Runs a command, whose module is loaded only then. @returns the exit code */
+/** Runs a command. Its module is loaded only then. @returns the exit code */
 export async function commandLine(args: readonly string[]): Promise<number> {
   let code: number = ExitCode.ok;
   const does = (act: (...given: never[]) => Promise<number> | number) =>
@@ -177,12 +177,12 @@ export async function commandLine(args: readonly string[]): Promise<number> {
     return code;
   } catch (cause) {
     if (!(cause instanceof CommanderError)) throw cause;
-    // Commander has printed its own words: help and version are no failures.
+    // Commander has printed its own words. Help and version are not failures.
     return cause.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   }
 }
 
-/** What is wrong with a command's words is followed by where its help is. */
+/** Adds to commander's errors where help is. */
 function nameHelp(command: Command, name = "synctail"): void {
   const help = `${name} --help shows what there is`;
   const exec = command.name() === "exec";
@@ -190,14 +190,14 @@ function nameHelp(command: Command, name = "synctail"): void {
   for (const inner of command.commands) nameHelp(inner, `${name} ${inner.name()}`);
 }
 
-/** What stands after `--` is the program's, whatever it looks like. */
+/** Splits off the program of `exec`: what stands after `--`, whatever it looks like. */
 function splitAtProgram(args: readonly string[]) {
   const at = args[0] === "exec" ? args.indexOf("--") : -1;
   if (at < 0) return { own: args, command: [] };
   return { own: args.slice(0, at), command: args.slice(at + 1) };
 }
 
-/** What is no flag is a command: `serve`, which no command means, takes no words. @throws {UsageError} */
+/** Refuses a first word that is no flag and no command. @throws {UsageError} */
 function refuseUnknown(first: string | undefined, known: readonly string[]): void {
   if (first === undefined || first.startsWith("-") || known.includes(first)) return;
   const meant = nearest(first, known);

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration, in lines for people. */
+/** Faults of a configuration, in lines for people. */
 import type { z } from "zod";
 import type { ConfigIssue } from "../jobs/sync_config.ts";
 import { clean } from "../sync/clean.ts";
@@ -7,15 +7,15 @@ import { nearest } from "./nearest.ts";
 /** Characters of a wrong value that are shown. */
 const SHOWN_MAX = 60;
 const SECRET_NAME = /key|secret|token|passw|credential|set_env/i;
-/** Named after keys, and none: these are shown as anything else. */
+/** Settings that are named like secrets and are not: their values are shown. */
 const NO_SECRET = /^server\.viewers_per_key$|^auth\.ticket_keys\[\d+\]\.(kid|tenant|algorithm)$/;
-/** Of a target nothing is shown that may be what makes it secret. */
+/** Settings of a target that may hold its secret: their values are not shown. */
 const HIDDEN_OF_TARGETS = /^(url|headers|body)/;
-/** Up to the last @, as what is wrong with a URL may be a password with a / or a blank in it. */
+/** Up to the last @: in a faulty URL the password may hold a / or a blank. */
 const CREDENTIALS_IN_URL = /(:\/{0,2}|\/\/)[^]*@/;
 const QUERY_OF_URL = /(\/\/[^?#]*[?#])[^]+(?=")/;
 
-/** A configuration that cannot be used; nothing of it was. `issues` has a line for each fault. */
+/** A configuration that cannot be used, not even in part. `issues` has a line for each fault. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly issues: readonly string[];
@@ -26,7 +26,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Checks `input` and says all that is wrong with it. */
+/** Checks `input` and reports all its faults. */
 export function check<S extends z.ZodType>(
   schema: S,
   input: unknown,
@@ -47,8 +47,8 @@ export function issueLine(origin: string, { path, given, open, reason }: ConfigI
 }
 
 /**
- * zod names unknown keys at the object around them, and a wrong `type` with that object as its
- * value; here each is a fault of its own with a value of its own.
+ * Makes one fault with its own value of each unknown key, and of a wrong `type`: zod reports both
+ * at the object around them.
  */
 function configIssues(issue: z.core.$ZodIssue): ConfigIssue[] {
   const { path, input, message } = issue;
@@ -62,23 +62,23 @@ function configIssues(issue: z.core.$ZodIssue): ConfigIssue[] {
         return { path: [...path, key], given: inside(key), reason: `no such setting${hint}` };
       });
     case "invalid_union":
-    case "custom": // told of a whole object, its path leads into it
+    case "custom": // reported for a whole object, with a path into it
       return [{ path, given: inside(path.at(-1)), reason: message }];
     default:
       return [{ path, given: input, reason: message }];
   }
 }
 
-/** Words for what zod finds by itself; a schema's own reason comes before these. */
+/** Words for the faults that zod finds; a schema's own words take precedence. */
 function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
       return `expected ${TYPES[issue.expected] ?? issue.expected}`;
     case "invalid_value":
       return `expected ${oneOf(issue.values)}`;
-    case "invalid_union": // The one union here is told apart by its `type`.
+    case "invalid_union": // the only union here is discriminated by `type`
       return Array.isArray(issue.options) ? `expected ${oneOf(issue.options)}` : undefined;
-    case "unrecognized_keys": // each is told by itself: this is what may be meant by it
+    case "unrecognized_keys": // the known names, from which configIssues makes a hint
       return namesIn(issue.inst?._zod.def).join(" ");
     case "invalid_key": // a name in an object of names
       return issue.issues?.[0]?.message;
@@ -89,12 +89,12 @@ function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
-/** What an object of that definition may hold. */
+/** Names of the members that an object of this definition may have. */
 function namesIn(definition: object | undefined): readonly string[] {
   return definition && "shape" in definition ? Object.keys(Object(definition.shape)) : [];
 }
 
-/** As the settings are written: flags have dashes, and other files capitals. */
+/** A name as settings are written: turns dashes and capitals into underscores. */
 function inSnakeCase(name: string): string {
   return name.replaceAll("-", "_").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
@@ -121,7 +121,7 @@ function pathText(path: readonly PropertyKey[]): string {
   return text;
 }
 
-/** Never the inside of a list or object: secrets could be in there. */
+/** The value as it is shown. Lists and objects are never shown: secrets could be in them. */
 function valueText(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";

@@ -1,4 +1,4 @@
-/** Reading synctail.json: all that is right in it, or all that is wrong. */
+/** Reads synctail.json: the whole of it, or all its faults. */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
@@ -19,10 +19,10 @@ import { check, ConfigError, issueLine } from "./config_error.ts";
 import { jsonFault } from "./json_fault.ts";
 import { SERVER_SCHEMA } from "./server_schema.ts";
 
-/** Settings that are paths; they start from the file's directory. */
+/** Settings that are paths, relative to the file's directory. */
 const FILE_SETTINGS = ["data", "tls_cert", "tls_key", "keys_file", "ticket_secret_file"];
 
-/** The whole file, as it is written. */
+/** The whole file. */
 const CONFIG_SCHEMA = z.strictObject({
   $schema: z.string().optional().describe("Where editors find the form of this file"),
   server: SERVER_SCHEMA.optional().describe(
@@ -33,33 +33,35 @@ const CONFIG_SCHEMA = z.strictObject({
   notify: z.array(TARGET_SCHEMA).optional().describe("Who is told of what happens to jobs"),
 }).meta({ title: "synctail.json" });
 
-/** What of it every command goes by that starts no server. */
+/** The part that commands use that start no server. */
 const DATA_SCHEMA = z.looseObject({
   server: z.looseObject({ data: SERVER_SCHEMA.shape.data }).optional(),
 });
 
-/** A file that is right in all its parts. */
+/** A file without faults. */
 export interface Config {
   readonly syncs: readonly ConfiguredSync[];
   /**
-   * Reads the targets' secrets from where they lie, which only those can do who tell the targets.
+   * Reads the targets with their secrets; only processes that send to targets may be able to.
    *
    * @throws {ConfigError} with a line for each fault
    */
   readonly notify: () => readonly Target[];
-  /** For `resolveSettings`; relative paths have been made absolute. */
+  /** The server's settings, for `resolveSettings`. Paths are absolute. */
   readonly server: Readonly<Record<string, unknown>>;
   readonly auth: AuthConfig;
 }
 
-/** What is wrong with the syncs of a file that is right in itself; `server` as Config has it. */
+/** Finds faults in the syncs of a file of the right form. `server` as in Config. */
 export type Look = (
   syncs: readonly ConfiguredSync[],
   server: Config["server"],
 ) => readonly ConfigIssue[];
 
 /**
- * @param look what it finds is told with the rest
+ * Reads and checks a file.
+ *
+ * @param look finds further faults, which are reported with the others
  * @throws {ConfigError} when the file cannot be read, or with a line for each fault in it
  */
 export function readConfig(path: string, look?: Look): Config {
@@ -67,9 +69,9 @@ export function readConfig(path: string, look?: Look): Config {
 }
 
 /**
- * The file's data directory, whatever else is wrong in it; undefined where it names none.
+ * The file's data directory, whatever other faults it has; undefined when it names none.
  *
- * @throws {ConfigError} when the file cannot be read, or that is wrong
+ * @throws {ConfigError} when the file cannot be read, or this setting is wrong
  */
 export function readData(path: string): string | undefined {
   const { server } = checked(DATA_SCHEMA, read(path), path);
@@ -78,7 +80,7 @@ export function readData(path: string): string | undefined {
 }
 
 /**
- * Takes a file's text for what it says.
+ * Parses and checks a file's text.
  *
  * @param path named in errors as it is given; relative paths inside start from its directory
  * @param look as for readConfig
@@ -107,7 +109,7 @@ export function parseConfig(text: string, path: string, look: Look = () => []): 
   return { syncs, notify, server, auth: auth ? authConfig(auth, directory) : NO_AUTH };
 }
 
-/** The form of the file for editors, in JSON Schema 2020-12; committed as docs/synctail.schema.json. */
+/** The JSON Schema 2020-12 of the file, for editors; committed as docs/synctail.schema.json. */
 export function configJsonSchema(): unknown {
   return z.toJSONSchema(CONFIG_SCHEMA, { io: "input" });
 }
@@ -122,7 +124,7 @@ function wrong(path: string, issues: readonly ConfigIssue[]): ConfigError {
   return new ConfigError(issues.map((issue) => issueLine(path, issue)));
 }
 
-/** Undefined too where it is nested deeper than we can follow. */
+/** The first fault of the text; undefined when it has none, or is nested too deeply to check. */
 function faultOf(json: string): ReturnType<typeof jsonFault> {
   try {
     return jsonFault(json);

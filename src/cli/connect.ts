@@ -15,7 +15,7 @@ import type { Flags } from "./flags.ts";
 import { pagesOf } from "./pages.ts";
 import { dataFrom, type Resolved } from "./settings.ts";
 
-/** A client, and how to let go of what was started for it. */
+/** A client, and how to stop a server that was started for it. */
 export interface Connection {
   readonly client: Client;
   /** Whether the server was started for it. */
@@ -24,10 +24,10 @@ export interface Connection {
 }
 
 /**
- * A server that runs: the named one, else the one of the data directory.
+ * Finds a running server: the named one, else that of the data directory.
  *
- * @param what the command does, for the error: "watch"
- * @throws {UsageError} when there is none, or no key for it
+ * @param what the command's action, for the error: "watch"
+ * @throws {UsageError} when there is no server, or no key for it
  */
 export async function runningServer(what: string, flags: Flags): Promise<Client> {
   const env = variablesFor(flags);
@@ -55,7 +55,12 @@ export type LocalSettings =
   & Pick<Resolved, "settings" | "syncs" | "auth">
   & Partial<Pick<Resolved, "notify">>;
 
-/** The server of the data directory, or one of our own for as long as it is needed. */
+/**
+ * Connects to the server of the data directory, or starts one until `close`.
+ *
+ * @throws {DataDirectoryTakenError} when the server there ends with its own command, or has not
+ *   announced itself
+ */
 export async function localServer(
   { settings, syncs, auth, notify }: LocalSettings,
   tenant: TenantId,
@@ -80,7 +85,7 @@ export async function localServer(
     return { client: { server: server.url, key }, own: true, close: () => server.stop() };
   } catch (cause) {
     if (!(cause instanceof DataDirectoryTakenError) || !cause.server) throw cause;
-    // It would end with the command that has it, and our job with it.
+    // It ends with its own command, and would end our job too.
     if (cause.server.passing) throw cause;
     const client = withCliKey(settings.data, cause.server, tenant);
     return { client, own: false, close: () => Promise.resolve() };
@@ -89,7 +94,7 @@ export async function localServer(
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** None where --data names a server: a flag beats the variables, which would name another one. */
+/** The variables to read: none for --data without --server, as they could name another server. */
 export function variablesFor(flags: Flags): Variables {
   const ofDirectory = text(flags.data) !== undefined && text(flags.server) === undefined;
   return ofDirectory ? {} : process.env;
@@ -102,14 +107,14 @@ export function namedServer(flags: Flags, env: Variables = process.env): string 
   const server = serverUrl("--server", named);
   const [address] = server.split(/[?#]/, 1);
   if (address === server) return server;
-  // Paths would be added to that, and ask for the page each time. Behind # a link has its secret.
+  // Paths would become part of the query. The fragment of a link is a secret, so it is not shown.
   throw new UsageError(
     `--server: got "${clean(address)}${server[address.length]}...": expected a server's URL, ` +
       "which has no query and no fragment",
   );
 }
 
-/** The URL as servers are named by it: without a slash at its end. @throws {UsageError} */
+/** Checks a server's URL, and removes slashes at its end. @throws {UsageError} */
 export function serverUrl(flag: string, given: string): string {
   if (/^https?:$/.test(URL.parse(given)?.protocol ?? "")) return given.trim().replace(/\/+$/, "");
   throw new UsageError(
@@ -118,9 +123,9 @@ export function serverUrl(flag: string, given: string): string {
 }
 
 /**
- * The key of --key or SYNCTAIL_KEY, else what the file of --key-file or SYNCTAIL_KEY_FILE holds.
+ * The key of --key or SYNCTAIL_KEY, else of the file of --key-file or SYNCTAIL_KEY_FILE.
  *
- * @throws {UsageError} when that file cannot be read, or holds nothing
+ * @throws {UsageError} when the file cannot be read or is empty
  */
 export function givenKey(flags: Flags, env: Variables = process.env): string | undefined {
   const given = text(flags.key) ?? (text(flags.keyFile) ? undefined : text(env.SYNCTAIL_KEY));
@@ -137,7 +142,7 @@ export function givenKey(flags: Flags, env: Variables = process.env): string | u
   throw new UsageError(`Cannot read the key from "${clean(file)}": it is empty`);
 }
 
-/** A client with the key of commands on this machine, for a server that runs on the directory. */
+/** A client of the directory's server, with the key that commands on this machine use. */
 export function withCliKey(
   data: string,
   note: ServerNote,

@@ -1,17 +1,17 @@
-/** Counts what a demo will meet, to know how much it has to be held back. */
+/** Counts the files of a demo, from which its pace follows. */
 import type { Clock } from "../clock.ts";
 import type { FileSystem } from "../sources/file_system.ts";
 import { walkSteps } from "../sources/walk.ts";
 import { TimeSlice } from "../time_slice.ts";
 
-/** No more than this are counted: a tree of so many takes long enough by itself. */
+/** Counting stops here: a tree of so many files takes long enough by itself. */
 const COUNT_MAX = 200_000;
 
 /**
- * Hands control back meanwhile, so that signals are heard.
+ * Counts what a walk meets. Gives the event loop turns, so that signals are heard.
  *
  * @param root as `walkSteps` takes it
- * @returns undefined when there are too many, or the signal has fired
+ * @returns undefined when there are more than COUNT_MAX, or the signal has fired
  */
 export async function countFiles(
   files: FileSystem,

@@ -1,4 +1,4 @@
-/** `demo`: a server and a real sync of a real directory, to be looked at. */
+/** `demo`: a server and a sync of a real directory, to look at. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
@@ -29,11 +29,15 @@ import { untilLeft } from "./until_left.ts";
 const SYNC = "demo";
 /** A run takes at least about this many seconds, so that a person can watch it. */
 const WATCH_S = 10;
-/** Ports tried after the first. */
+/** How many ports are tried after the first. */
 const PORTS_MAX = 20;
 const PORT_FILE = "demo-port";
 
-/** Serves on after the run, until Ctrl-C. @throws {UsageError} for a folder that cannot be indexed */
+/**
+ * Runs the demo, and goes on serving until Ctrl-C.
+ *
+ * @throws {UsageError} for a folder that cannot be indexed
+ */
 export async function demo(folder: string | undefined, flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify } = await settingsFrom(flags);
   const say = (text: string) => settings.json ? printError(`${text}\n`) : print(`${text}\n`);
@@ -87,7 +91,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
   return ExitCode.ok;
 }
 
-/** A named folder, else /usr/share, else where the runtime is installed. Never a home unasked. */
+/** The named folder, else /usr/share or where the runtime is installed; never a home unasked. */
 function treeFrom(folder: string | undefined, data: string): string {
   if (folder === "") throw new UsageError('Cannot index "": expected a directory');
   const unasked = ["/usr/share", dirname(dirname(process.execPath))];
@@ -108,7 +112,7 @@ function realPathOf(tree: string): string {
   }
 }
 
-/** Each tree has an index of its own, so that a run of another one does not empty the first. */
+/** The sync of a tree. Each tree has its own index: a run of one does not empty another's. */
 async function demoSync(tree: string, data: string, signal: AbortSignal, fullSpeed: boolean) {
   const id = deriveSyncId(DEFAULT_TENANT, `${SYNC}:${tree}`);
   const counting = { excluded: new Set([data]), signal, clock: systemClock };
@@ -143,7 +147,7 @@ async function startOnFreePort(
   }
 }
 
-/** The port of the last demo here, so that its viewers find this one. */
+/** The port of the last demo in this data directory, so that its viewers come back. */
 function portBefore(file: string): number | undefined {
   if (!existsSync(file)) return undefined;
   const port = Number(readFileSync(file, "utf8"));

@@ -16,20 +16,20 @@ export interface Display {
   end(): void;
 }
 
-/** Of a terminal that does not say how wide it is, or says 0. */
+/** Width of a terminal that does not say its own, or says 0. */
 const COLUMNS = 80;
-/** Of what a terminal is too narrow for this goes first. */
+/** What a narrow terminal leaves out first, in this order. */
 const LEFT_OUT = ["phase", "rate", "eta"] as const;
 /** Piped output gets a line of progress at most this often, in milliseconds. */
 const LINE_MS = 2_000;
 
-/** The display that suits: `--json`, a terminal, or a pipe. */
+/** The display for `--json`, for a terminal or for a pipe. */
 export function displayFor(options: { readonly json: boolean; readonly clock: Clock }): Display {
   if (options.json) return new JsonDisplay();
   return failureOnce(process.stdout.isTTY ? new BarDisplay() : new LineDisplay(options.clock));
 }
 
-/** Leaves out the error just before the end of a failed job, whose own line tells it and its code. */
+/** Leaves out the error frame of a failed job: its terminal frame gets the error and its code. */
 export function failureOnce(display: Display): Display {
   let held: Payload | undefined;
   const tellHeld = () => {
@@ -72,7 +72,7 @@ class JsonDisplay implements Display {
   end(): void {}
 }
 
-/** Lines that a log keeps well: no control characters, not many of them. */
+/** Lines for a pipe or a log: few, and without control characters. */
 class LineDisplay implements Display {
   readonly #clock: Clock;
   #lastMs = -Infinity;
@@ -99,7 +99,7 @@ class LineDisplay implements Display {
   end(): void {}
 }
 
-/** A bar that is drawn over itself; without a total it has no share to fill, so none is drawn. */
+/** A bar that is redrawn in place. Without a percent only the words are shown. */
 class BarDisplay implements Display {
   #bar: SingleBar | undefined;
 
@@ -142,7 +142,7 @@ function started(): SingleBar {
   return bar;
 }
 
-/** One line of a terminal. What does not fit is left out whole: a number that is cut is another one. */
+/** One line for a terminal. What does not fit is left out whole: a cut number would be wrong. */
 export function barText(payload: Payload, columns: number): string {
   const parts = partsOf(payload);
   const share = shareOf(payload);
@@ -159,7 +159,7 @@ export function barText(payload: Payload, columns: number): string {
   return `${text.slice(0, columns - 2).replace(/\S*$/, "")}…`;
 }
 
-/** Frames that are told by a line of their own. */
+/** The line of a frame that gets one of its own; undefined for others. */
 function lineOf(payload: Payload): string | undefined {
   switch (payload.type) {
     case "log":
@@ -175,7 +175,7 @@ function lineOf(payload: Payload): string | undefined {
   }
 }
 
-/** Says so where the percent is one of bytes, beside counts of entities. */
+/** " of bytes" when the percent is one of bytes, as the counts beside it are of entities. */
 function ofBytes({ percent, bytes_done, bytes_total }: Payload): string {
   const share = 100 * Number(bytes_done) / Number(bytes_total);
   return Math.abs(share - Number(percent)) < 0.11 ? " of bytes" : ""; // it is cut to tenths
@@ -185,7 +185,7 @@ function progressLine(payload: Payload): string {
   return joined(partsOf(payload));
 }
 
-/** How a job stands, in the order in which it is shown. */
+/** The parts of a progress line, in their order. */
 interface Parts {
   percent: string | undefined;
   status: string | undefined;

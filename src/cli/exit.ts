@@ -3,15 +3,15 @@
 /** The exit codes that scripts rely on. */
 export const ExitCode = { ok: 0, failed: 1, usage: 2, cancelled: 3, interrupted: 130 } as const;
 
-/** The command was asked for something that cannot be; its words say what and why. */
+/** The command was used wrongly; the message says what and why. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The server has said no: trying again would get the same answer. */
+/** The server has refused a request, or could not be reached. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
-  /** Of the answer; undefined where there was none. */
+  /** HTTP status of the answer; undefined without one. */
   readonly status: number | undefined;
 
   constructor(message: string, { status, ...options }: ErrorOptions & { status?: number } = {}) {

@@ -1,10 +1,10 @@
-/** Asking a server, also one of this machine whose certificate is known, whoever has signed it. */
+/** Requests to a server, also to this machine's own with a certificate that nobody has signed. */
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 
-/** What is asked. */
+/** A request. */
 export interface Asked {
   readonly method?: string;
   readonly headers: HeadersInit;
@@ -16,11 +16,12 @@ export interface Asked {
 const BODILESS = [204, 304];
 
 /**
- * As `fetch` does it. With a fingerprint (SHA-256, as X509Certificate has it) the server's
- * certificate must have just that; its names and its issuer do not matter then, because this
- * machine's own server is asked by its address.
+ * As `fetch`. With a fingerprint (SHA-256, as in X509Certificate) the server must have that
+ * certificate; its names and issuer do not count, as this machine's own server is asked by its
+ * address.
  *
- * @throws {Error} when it does not answer or has another certificate; {DOMException} when aborted
+ * @throws {Error} when it does not answer or has another certificate
+ * @throws {DOMException} when aborted
  */
 export function fetchFrom(url: string, asked: Asked, fingerprint?: string): Promise<Response> {
   return fingerprint === undefined ? fetch(url, asked) : pinnedFetch(url, asked, fingerprint);
@@ -34,7 +35,7 @@ async function pinnedFetch(
   signal?.throwIfAborted();
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
-  // The check is ours: nothing is sent before the fingerprint has been seen.
+  // Nothing is sent before the fingerprint has been checked.
   const socket = connect({ host, port: Number(port || 443), rejectUnauthorized: false });
   const leave = () => socket.destroy(signal?.reason);
   signal?.addEventListener("abort", leave, { once: true });
@@ -67,7 +68,7 @@ function secured(socket: TLSSocket): Promise<void> {
   });
 }
 
-/** A body that ends before its end is an error, as with fetch. */
+/** The body of the answer; a cut-off one is an error, as with fetch. */
 function bodyOf(answer: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
   return ReadableStream.from(answer[Symbol.asyncIterator]()).pipeThrough(
     new TransformStream<Buffer, Uint8Array<ArrayBuffer>>({

@@ -1,4 +1,4 @@
-/** What the command line says. */
+/** The flags of the command line. */
 
-/** What commander read of a command's flags; each command reads what it declares. */
+/** The flags of a command as commander has read them; each command reads those that it declares. */
 export type Flags = Readonly<Record<string, unknown>>;

@@ -22,31 +22,32 @@ export interface WantedLogs {
 export interface FollowOptions {
   readonly server: string;
   readonly key: string;
-  /** As Client has it. */
+  /** As in Client. */
   readonly fingerprint?: string;
   readonly job: string;
   readonly logs?: WantedLogs;
   readonly signal?: AbortSignal;
   readonly clock: Clock;
-  /** Told, in words, when there is no connection; it is tried again after so many milliseconds. */
+  /** Called when there is no connection, with words for people and the wait until the next try. */
   readonly onLost: (words: string, waitMs: number) => void;
 }
 
-/** Reconnects wait at most this long, in milliseconds. */
+/** The longest wait before a reconnect, in milliseconds. */
 const WAIT_MS_MAX = 15_000;
 const WAIT_MS = 1_000;
 
-/** What came is not what was asked for; its message is the reason. */
+/** The answer is unusable, or the stream has ended too early; its message is the reason. */
 class BrokenOffError extends Error {
   override readonly name = "BrokenOffError";
 }
 
 /**
- * Yields every frame until the terminal one; comes back by itself, with Last-Event-ID, when the
- * connection is lost. Ends early, without an error, when the signal fires, and where the connection
- * ends with a farewell.
+ * Yields every frame until the terminal one. Reconnects with Last-Event-ID when the connection is
+ * lost. Ends early, without an error, when the signal fires, at 204, or when the connection ends
+ * after a farewell.
  *
- * @throws {RefusedError} when the server answers 4xx, or is not trusted from the start
+ * @throws {RefusedError} when the server answers 4xx except 429, or when its certificate is not
+ *   accepted from the start
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<Payload, void, void> {
   const { server, job, signal, clock } = options;
@@ -76,7 +77,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
       if (signal?.aborted || farewell) return;
       if (cause instanceof RefusedError) throw cause;
       const lost = lostBy(server, cause);
-      // Another certificate may come for a server that was trusted before.
+      // A server that was trusted before may be getting a new certificate.
       if (lost.kind === "certificate" && !connected) {
         throw new RefusedError(`Cannot watch job "${job}": ${lost.words}`, { cause });
       }
@@ -98,7 +99,7 @@ export function isTerminalPayload(payload: Payload): boolean {
   return payload.type === "progress" && "is_complete" in payload;
 }
 
-/** Whether coming back after this frame would be of no use: the job, or the right to it, is gone. */
+/** Whether reconnecting after this frame is useless: the job, or the right to see it, is gone. */
 export function isFarewell({ type, code }: Payload): boolean {
   return type === "error" && (code === "job_deleted" || String(code).startsWith("access_"));
 }
@@ -121,7 +122,7 @@ async function connect(
   throw new BrokenOffError(reason);
 }
 
-/** What an answer that is no success says, in words. */
+/** The words of an answer that is not a success. */
 export async function refusalOf(response: Response): Promise<string> {
   const text = await response.text();
   try {
@@ -130,7 +131,7 @@ export async function refusalOf(response: Response): Promise<string> {
       return `${problem.detail} (${response.status})`;
     }
   } catch {
-    // Not ours, a proxy's perhaps: the status says what there is to say.
+    // Not a problem of ours, perhaps a proxy's page: only the status is told.
   }
   return `the server answered ${response.status}`;
 }

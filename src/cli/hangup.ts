@@ -1,4 +1,4 @@
-/** SIGHUP to a server: read the files again, or the terminal is gone. */
+/** SIGHUP to a server: it means to read the files again, or that the terminal is gone. */
 import { fstatSync, statSync } from "node:fs";
 import process from "node:process";
 import { endAsBySignal } from "./output.ts";
@@ -10,9 +10,10 @@ let missed = false;
 let act: (() => void) | undefined;
 
 /**
- * From now on SIGHUP ends no server by itself; one that comes before `atHangup` is made up for
- * there. Where it comes as the terminal that the server was started in has closed, it is taken for
- * SIGTERM: nobody has such a server in sight any more. (`nohup` leaves no terminal to lose.)
+ * From now on SIGHUP does not end the server; one that comes before `atHangup` is acted on there.
+ *
+ * When the terminal that the server was started in has closed, it counts as SIGTERM, as nobody sees
+ * such a server any more. (A server started with `nohup` has no terminal to lose.)
  */
 export function hearHangup(): void {
   if (heard) return;
@@ -24,7 +25,7 @@ export function hearHangup(): void {
   });
 }
 
-/** Does that at each SIGHUP, and at once where one has come already. */
+/** Calls `then` at each SIGHUP, and at once if one came before. */
 export function atHangup(then: () => void): void {
   hearHangup();
   act = then;
@@ -32,7 +33,10 @@ export function atHangup(then: () => void): void {
   missed = false;
 }
 
-/** Whether something of ours was a terminal that is none any more: its file stays what it was. */
+/**
+ * Whether a standard stream was a terminal that has closed: its file is still a device, but no
+ * terminal.
+ */
 function lostTerminal(): boolean {
   const device = (fd: number) => {
     try {
@@ -42,7 +46,7 @@ function lostTerminal(): boolean {
       return false; // it was closed
     }
   };
-  // Not before it is needed: it brings Node's streams with it, which a start has no use for.
+  // Loaded only when needed: it loads Node's streams, which would slow the start down.
   const { isatty } = process.getBuiltinModule("node:tty");
   return STANDARD.some(device) && !STANDARD.some((fd) => isatty(fd));
 }

@@ -1,4 +1,4 @@
-/** `health`: whether a server lives, for images that have no curl. */
+/** `health`: whether a server answers, for images without curl. */
 import { unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
 import { namedServer, variablesFor } from "./connect.ts";
@@ -23,7 +23,7 @@ export async function health(flags: Flags): Promise<number> {
   return ExitCode.failed;
 }
 
-/** Why the server does not live; undefined where it answers. */
+/** Why the server does not answer well, in words; undefined when it does. */
 export async function faultOf(
   { url, fingerprint }: { readonly url: string; readonly fingerprint?: string },
 ): Promise<string | undefined> {

@@ -1,10 +1,10 @@
-/** Where a text stops being JSON: not every runtime's own error says so. */
+/** Finds where a text stops being JSON: not every runtime's error says so. */
 
-/** Lines and columns count from 1. */
+/** A fault and its place. Lines and columns count from 1. */
 export interface JsonFault {
   readonly line: number;
   readonly column: number;
-  /** What stands there, quoted, or "the end of the file". */
+  /** The text there, quoted, or "the end of the file". */
   readonly found: string;
   readonly expected: string;
 }
@@ -14,14 +14,14 @@ const BLANK = /[ \t\r\n]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const WORD = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y;
 
-/** Thrown inside this file only, to leave the nesting at once. */
+/** Thrown and caught in this file only, to leave all nested calls at once. */
 class Stop {
   constructor(readonly at: number, readonly expected: string) {}
 }
 
 /**
- * The first fault of a text: that it is no JSON, or that an object names a member twice, of which
- * `JSON.parse` takes the last without a word. Undefined when it finds none.
+ * The first fault of a text: it is not JSON, or an object names a member twice (`JSON.parse` would
+ * silently take the last). Undefined when there is none.
  *
  * @see https://www.rfc-editor.org/rfc/rfc8259
  */
@@ -45,7 +45,7 @@ function value(text: string, at: number): number {
   return match(WORD, text, at) ?? stop(at, "a value");
 }
 
-/** The items between brackets, with commas between them. */
+/** Reads the items between brackets. @returns the place behind them */
 function list(text: string, open: number, close: string, item: typeof value): number {
   let at = blank(text, open + 1);
   if (text[at] === close) return at + 1;
@@ -58,7 +58,7 @@ function list(text: string, open: number, close: string, item: typeof value): nu
   }
 }
 
-/** What reads the members of one object. */
+/** Makes the reader of one object's members. */
 function members(): typeof value {
   const names = new Set<string>();
   return (text, at) => {

@@ -17,7 +17,7 @@ import { clean } from "../sync/clean.ts";
 
 const KEYS_FILE = "keys.db";
 
-/** @throws {UsageError} for a tenant or scope that is none */
+/** Creates a key and prints it. @throws {UsageError} for a wrong tenant or scope */
 export async function createKey(flags: Flags): Promise<number> {
   const tenant = tenantFrom(flags.tenant);
   const scopes = scopesFrom(String(flags.scopes));
@@ -44,7 +44,7 @@ export async function createKey(flags: Flags): Promise<number> {
   });
 }
 
-/** Oldest first; revoked ones too. @throws {UsageError} as presentKeys */
+/** Lists keys, oldest first, revoked ones too. @throws {UsageError} as presentKeys */
 export async function listKeys(flags: Flags): Promise<number> {
   return await withKeys(await presentKeys("list keys", flags), (keys) => {
     for (const key of keys.list()) {
@@ -56,7 +56,7 @@ export async function listKeys(flags: Flags): Promise<number> {
 }
 
 /**
- * Of a whole key its id counts, and no more of it is shown.
+ * Revokes a key. A whole key may be given; only its id is used and shown.
  *
  * @throws {UsageError} when there is no such key
  */
@@ -89,11 +89,7 @@ export function scopesFrom(text: string) {
   }
 }
 
-/**
- * The data directory, which has keys.
- *
- * @throws {UsageError} where it has none: it is likely another directory that was meant
- */
+/** The data directory. @throws {UsageError} when it has no keys: probably another one was meant */
 async function presentKeys(what: string, flags: Flags): Promise<string> {
   const data = await dataFrom(flags);
   if (existsSync(join(data, KEYS_FILE))) return data;

@@ -16,9 +16,9 @@ import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
 
 /**
- * Also beside a running server.
+ * Prints a link.
  *
- * @throws {UsageError} where nobody knows the server's URL, or it leads to a server that was killed
+ * @throws {UsageError} when no URL of the server is known, or the server at it does not answer
  */
 export async function link(flags: Flags): Promise<number> {
   const { data: given } = flags;
@@ -31,7 +31,7 @@ export async function link(flags: Flags): Promise<number> {
   }
   const tenant = tenantFrom(flags.tenant);
   const scopes = scopesFrom(String(flags.scopes));
-  // A public URL may lead to it from where its own does not.
+  // A public URL is not checked: it may lead to the server from elsewhere only.
   const own = settings.publicUrl === undefined && note?.publicUrl === undefined;
   const fault = own && note && await faultOf(note);
   if (fault) throw new UsageError(`Cannot print a link: ${fault}`);
@@ -53,7 +53,8 @@ export async function link(flags: Flags): Promise<number> {
 }
 
 /**
- * The secret stands behind `#`, so that it is in no server's log and in no Referer.
+ * A URL that signs in once. The secret is its fragment, so it is in no server's log and in no
+ * Referer.
  *
  * @param path of the page that is opened, such as `job/…`; the first page when left out
  */

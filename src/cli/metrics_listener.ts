@@ -1,8 +1,10 @@
-/** A port of its own for metrics, away from the public one. */
+/** A separate port for metrics. */
 import { type Metrics, metricsAnswer } from "../http/metrics.ts";
 import { listen } from "../runtime/serve.ts";
 
 /**
+ * Serves metrics on a port of their own.
+ *
  * @param where `HOST:PORT`
  * @returns how to stop it
  * @throws {PortTakenError}

@@ -1,6 +1,6 @@
-/** What somebody may have meant who has written something else. */
+/** Guesses which known name a wrong one was meant to be. */
 
-/** Letters by which a name may differ from a known one and still be taken for a slip. */
+/** How many letters may differ from a known name. */
 const SLIPS_MAX = 2;
 
 /** The known name with the fewest letters changed, if few enough and at most half of them. */

@@ -14,7 +14,12 @@ import { dataFrom, settingsFrom } from "./settings.ts";
 import { untilLeft } from "./until_left.ts";
 import { isoTime } from "../sync/iso_time.ts";
 
-/** Needs no server. @throws {UsageError} when there is no such target; {ConfigError} */
+/**
+ * Sends a test message to one target, or to all; needs no server.
+ *
+ * @throws {UsageError} when there is no such target
+ * @throws {ConfigError}
+ */
 export async function testTargets(name: string | undefined, flags: Flags): Promise<number> {
   const { notify, file } = await settingsFrom(flags);
   const all = notify();
@@ -42,7 +47,7 @@ export async function testTargets(name: string | undefined, flags: Flags): Promi
   return code;
 }
 
-/** Newest first, of all tenants. @throws {UsageError} */
+/** Prints the last deliveries of all tenants, newest first. @throws {UsageError} */
 export async function listDeliveries(flags: Flags): Promise<number> {
   const limit = Number(flags.limit);
   if (!Number.isInteger(limit) || limit < 1 || limit > DELIVERIES_LIMIT_MAX) {

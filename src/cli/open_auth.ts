@@ -1,4 +1,4 @@
-/** Opens all that says who may do what at a server. */
+/** Opens all parts of a server's authentication. */
 import { Authenticator } from "../auth/authenticator.ts";
 import { IdentityProviders } from "../auth/identity_providers.ts";
 import { parseKeyFile } from "../auth/key_file.ts";
@@ -31,8 +31,11 @@ export interface AuthOptions {
 }
 
 /**
+ * Opens the keys and the sign-in store, and reads the files of secrets.
+ *
  * @param opened takes what has to be closed later
- * @throws {ConfigError} for a file that cannot be used; {KeyFileError}
+ * @throws {ConfigError} for a file that cannot be used
+ * @throws {KeyFileError}
  */
 export async function openAuth(
   { clock, keysFile, ticketSecretFile, auth = NO_AUTH }: AuthOptions,
@@ -55,12 +58,16 @@ export async function openAuth(
   });
 }
 
-/** The keys of a file. @throws {ConfigError} when it cannot be read; {KeyFileError} */
+/** The keys of a file. @throws {ConfigError} when it cannot be read @throws {KeyFileError} */
 export function readKeysFile(path: string): Map<string, KeyRow> {
   return parseKeyFile(readText(path), path);
 }
 
-/** @throws {ConfigError} when only one of the two is there, or they do not fit */
+/**
+ * The certificate and key of the settings; undefined without TLS.
+ *
+ * @throws {ConfigError} when one of the two is missing, or they do not fit
+ */
 export function tlsOf(
   { tlsCert, tlsKey }: { readonly tlsCert?: string; readonly tlsKey?: string },
 ): { readonly cert: string; readonly key: string } | undefined {

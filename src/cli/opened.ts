@@ -6,7 +6,7 @@ export class Opened {
     this.#closers.push(close);
   }
 
-  /** All of it, also where closing something fails. @throws the first failure, in the end */
+  /** Closes all, even when closing one fails. @throws the first failure, at the end */
   async closeAll(): Promise<void> {
     let failed: { readonly cause: unknown } | undefined;
     for (const close of this.#closers.splice(0).reverse()) {

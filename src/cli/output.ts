@@ -1,13 +1,13 @@
-/** What a server's start says, what commands print, and output that nobody reads any more. */
+/** What servers and commands print, and what happens when it cannot be written. */
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { surviveClosedLog } from "../logger.ts";
 import { codeOf, reasonOf } from "../reason.ts";
 
-/** The disk of stdout says no, as against a reader that has left. */
+/** Codes of a stdout whose disk is full; others mean that its reader has left. */
 const DISK_CODES = ["ENOSPC", "EDQUOT", "EFBIG"];
 
-/** What was printed could not be written. */
+/** Output could not be written. */
 class OutputError extends Error {
   override readonly name = "OutputError";
 
@@ -19,9 +19,9 @@ class OutputError extends Error {
 }
 
 /**
- * Says a server's words on stdout. Under Bun `process.stdout` brings every module of Node's streams
- * with it, which takes as long as a third of a start. A disk that is full keeps no server from
- * serving.
+ * Prints a server's words on stdout. A full disk does not stop a server from serving.
+ *
+ * Not through `process.stdout`: under Bun that loads all of Node's streams, a third of a start.
  */
 export function announce(text: string): void {
   let bytes = new TextEncoder().encode(text);
@@ -30,22 +30,22 @@ export function announce(text: string): void {
   } catch (cause) {
     const code = codeOf(cause);
     if (isOfDisk(cause)) return printError(`synctail: ${new OutputError(cause).message}\n`);
-    if (code !== "EAGAIN") return endAsBySignal(); // nobody reads it
-    surviveClosedOutput(); // a pipe that does not block and is full: the stream waits for room
+    if (code !== "EAGAIN") return endAsBySignal(); // its reader has left
+    surviveClosedOutput(); // a non-blocking pipe is full: the stream waits for room
     process.stdout.write(bytes);
   }
 }
 
 let fault: OutputError | undefined;
-/** What the stream of stdout has not written yet, and who waits for that. */
+/** Texts that the stream of stdout has not written yet, and who waits for them. */
 let unwritten = 0;
 const whenWritten: (() => void)[] = [];
 
 /**
- * Prints what a command was asked for on stdout.
+ * Prints a command's output on stdout.
  *
  * @returns whether there is room for more; `printed` waits for it
- * @throws {OutputError} also for what was printed before
+ * @throws {OutputError} also for a failure of earlier output
  */
 export function print(text: string | Uint8Array): boolean {
   if (fault) throw fault;
@@ -57,12 +57,12 @@ export function print(text: string | Uint8Array): boolean {
   }
 }
 
-/** As `print`, one JSON object on a line. */
+/** As `print`, a JSON object on one line. */
 export function printJson(value: unknown): void {
   print(`${JSON.stringify(value)}\n`);
 }
 
-/** Resolves when all that was printed is written, or nobody reads it any more. @throws {OutputError} */
+/** Resolves when all output is written, or its reader has left. @throws {OutputError} */
 export async function printed(): Promise<void> {
   if (unwritten > 0 && !fault && !ending) {
     await new Promise<void>((resolve) => whenWritten.push(resolve));
@@ -79,13 +79,14 @@ function tellWritten(): void {
   for (const resolve of whenWritten.splice(0)) resolve();
 }
 
-/** Prints the text on stderr, where it can be written. */
+/** Prints a text on stderr; never throws. */
 export function printError(text: string): void {
   try {
     surviveClosedLog();
     process.stderr.write(text);
   } catch {
-    // Under Deno a file's disk may be full, or the terminal gone: nothing is left to tell it by.
+    // Under Deno it throws when the disk is full or the terminal gone: nothing is left to report
+    // that on.
   }
 }
 
@@ -93,8 +94,8 @@ let surviving = false;
 let ending = false;
 
 /**
- * Whoever reads what we log may leave without harm. When the reader of our output leaves, nobody
- * waits for it any more: the command ends as by SIGTERM, which stops what it has begun.
+ * Ignores that the reader of stderr leaves. When the reader of stdout leaves, nobody waits for the
+ * output: the command ends as by SIGTERM, which stops what it has begun.
  */
 export function surviveClosedOutput(): void {
   if (surviving) return;
@@ -109,7 +110,7 @@ function isOfDisk(cause: unknown): boolean {
   return DISK_CODES.includes(codeOf(cause) ?? "");
 }
 
-/** As by SIGTERM, once: a second one would end it at once. */
+/** Ends the process as by SIGTERM; only once, as a second signal would end it at once. */
 export function endAsBySignal(): void {
   if (!ending) process.kill(process.pid, "SIGTERM");
   ending = true;

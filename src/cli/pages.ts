@@ -10,10 +10,13 @@ interface Address {
   readonly internal: boolean;
 }
 
-/** Lead to containers and virtual machines, which nobody looks from. */
+/** Interfaces of containers and virtual machines, from which nobody looks. */
 const BRIDGE = /^(br-|docker|podman|cni|flannel|cali|veth|virbr|lxc|lxd)/;
 
-/** The public URL, else the machine's address on the network where it listens there, else its own URL. */
+/**
+ * Where people reach the pages: the public URL, else the machine's network address if the server
+ * listens on all, else its own URL.
+ */
 export function pagesOf(
   { url, publicUrl, everywhere }: Pick<ServerNote, "url" | "publicUrl" | "everywhere">,
   address: () => string | undefined = ownAddress,
@@ -25,12 +28,12 @@ export function pagesOf(
   return `${protocol}//${host.includes(":") ? `[${host}]` : host}${port && `:${port}`}`;
 }
 
-/** A page of the server at that URL. @param path such as `job/…`; empty for the first page */
+/** The URL of a page. @param path such as `job/…`; empty for the first page */
 export function pageUrl(base: string, path: string): string {
   return `${base.replace(/\/+$/, "")}/${path}`;
 }
 
-/** The address that others on the network most likely reach; undefined where there is none. */
+/** The address that others on the network most likely reach; undefined without one. */
 export function networkAddress(interfaces: Interfaces): string | undefined {
   const addresses = Object.entries(interfaces)
     .flatMap(([name, given]) => BRIDGE.test(name) ? [] : given ?? [])
@@ -42,7 +45,7 @@ function ownAddress(): string | undefined {
   try {
     return networkAddress(networkInterfaces());
   } catch {
-    // Without the right to look (Deno's --allow-sys) the loopback URL is what is known.
+    // Without permission to look (Deno's --allow-sys) only the server's own URL is known.
     return undefined;
   }
 }

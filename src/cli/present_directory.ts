@@ -1,9 +1,9 @@
-/** Where a command was called. */
+/** The directory in which a command was called. */
 import process from "node:process";
 
 /**
- * The working directory. Where it has been removed, its path leads nowhere, also where another of
- * its name is there by now.
+ * The path of the working directory, also when it has been removed: then its old path leads
+ * nowhere, or to another directory of the same name.
  */
 export function presentDirectory(): string {
   try {

@@ -1,4 +1,4 @@
-/** The program: a command is run, and what went wrong is told. */
+/** The program: runs a command and reports its failure. */
 import process from "node:process";
 import { KeyFileError } from "../auth/key_file.ts";
 import { BackupError } from "../log/backup.ts";
@@ -12,7 +12,11 @@ import { hearHangup } from "./hangup.ts";
 import { printed, printError, surviveClosedOutput } from "./output.ts";
 import { serveFlags } from "./serve_flags.ts";
 
-/** @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled */
+/**
+ * Runs the command line.
+ *
+ * @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled
+ */
 export async function program(args: readonly string[]): Promise<number> {
   try {
     const flags = serveFlags(args);
@@ -20,7 +24,7 @@ export async function program(args: readonly string[]): Promise<number> {
     if (flags) return await (await import("./serve.ts")).serve(flags);
     surviveClosedOutput();
     const code = await (await import("./commands.ts")).commandLine(args);
-    // Whoever is interrupted waits for no reader.
+    // After Ctrl-C nobody waits for a slow reader.
     if (code !== ExitCode.interrupted) await printed();
     return code;
   } catch (cause) {
@@ -28,7 +32,7 @@ export async function program(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Says what went wrong, and how the command ends. */
+/** Reports a failure. @returns the exit code */
 function told(cause: unknown): number {
   const known = [
     UsageError,

@@ -3,9 +3,9 @@ import { ConfigError, issueLine } from "./config_error.ts";
 import { type ServerSettings, type Setting, SETTING_ROWS } from "./server_settings.ts";
 import { unknownNames } from "./unknown_names.ts";
 
-/** Where settings come from; an earlier one of these beats a later one. */
+/** Where settings come from; an earlier source beats a later one. */
 export interface SettingSources {
-  /** As commander's `opts()` has them: texts, or true; undefined when not given. */
+  /** As in commander's `opts()`: texts, or true; undefined when not given. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The file's `server`, checked by its schema. */
@@ -15,9 +15,10 @@ export interface SettingSources {
 /**
  * Takes each setting from its flag, else the environment, else the file, else the default.
  *
- * An empty variable counts as not set. `warnings` names variables that look like ours and are not.
+ * An empty variable counts as not set. `warnings` names variables with our prefix that are not
+ * ours.
  *
- * @throws {ConfigError} with a line for every wrong value, also one that another would beat
+ * @throws {ConfigError} with a line for every wrong value, also for one that another source beats
  */
 export function resolveSettings(
   { flags, env, file }: SettingSources,
@@ -45,7 +46,10 @@ export function resolveSettings(
   return { settings: values as ServerSettings, warnings };
 }
 
-/** Flags and variables are texts; one that does not read as its kind is left for its rule to refuse. */
+/**
+ * The value of a flag or variable, which are texts. One that does not read as its kind stays a
+ * text, which its rule refuses.
+ */
 function fromText({ kind }: Setting, raw: unknown): unknown {
   if (typeof raw !== "string") return raw;
   if (kind === "number") return /^-?\d+$/.test(raw) ? Number(raw) : raw;

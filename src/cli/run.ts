@@ -18,21 +18,21 @@ import { CONFIG_FILE, type Resolved, settingsFrom } from "./settings.ts";
 import { show } from "./show.ts";
 import { untilLeft } from "./until_left.ts";
 
-/** Names that are listed at most. */
+/** How many names are listed at most. */
 const NAMES_MAX = 20;
 
 /**
- * Ends with the job's own end. Ctrl-C cancels the job and waits for its end; where it cannot be
- * cancelled nothing is waited for.
+ * Ends with the job's own exit code. Ctrl-C cancels the job and waits for its end; if it cannot be
+ * cancelled, the command ends at once.
  *
- * @throws {UsageError} when there is no such sync; then nothing is made on the disk
+ * @throws {UsageError} when there is no such sync; then nothing is written to disk
  */
 export async function run(sync: string, flags: Flags): Promise<number> {
   const resolved = await settingsFrom(flags);
   const { settings } = resolved;
   const tenant = tenantFrom(flags.tenant);
   const missing = whyMissing(sync, resolved, tenant);
-  // A server that runs there has a configuration of its own.
+  // A server that runs there has its own configuration.
   if (missing && serverOf(settings.data) === undefined) throw missing;
   logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
   const { stopped } = untilLeft();
@@ -50,7 +50,7 @@ export async function run(sync: string, flags: Flags): Promise<number> {
     const left = new AbortController();
     stopped.then(() => cancelJob(client, job.id)).catch((cause) => {
       display.say(clean(reasonOf(cause)));
-      left.abort(); // a server that is gone sends no end to wait for
+      left.abort(); // a server that is gone sends no end
     });
     const status = await show(client, job.id, { display, signal: left.signal, clock: systemClock });
     if (status !== undefined) return exitCodeOf(status);
@@ -68,7 +68,7 @@ function notThere(sync: string, server: string, cause: unknown): UsageError {
   );
 }
 
-/** Undefined where the configuration has the sync. */
+/** The error for a sync that the configuration does not have; undefined when it has it. */
 function whyMissing(
   sync: string,
   { syncs, file }: Resolved,

@@ -1,4 +1,4 @@
-/** Whether files that hold secrets are open to others. */
+/** Finds files of secrets that others may read or write. */
 import { statSync } from "node:fs";
 import process from "node:process";
 import type { ServerSettings } from "./server_settings.ts";
@@ -9,12 +9,12 @@ const READ_BY_OTHERS = 0o044;
 const WRITTEN_BY_OTHERS = 0o022;
 
 /**
- * Words for each file of the settings that others may write, or that is ours and others may read.
+ * Warnings for each file that others may write, or that is ours and others may read.
  *
- * Docker and Kubernetes mount secrets readable for all, owned by root: there the mode is not ours
- * to change, and nobody else is in the container.
+ * Docker and Kubernetes mount secrets readable for all, owned by root: their mode is not ours to
+ * change, and nobody else is in the container.
  *
- * @param uid ours; undefined where the system knows no such thing, and then nothing is said
+ * @param uid ours; undefined when the system has none: then there are no warnings
  */
 export function openSecretFiles(
   { keysFile, ticketSecretFile, tlsKey }: SecretFiles,

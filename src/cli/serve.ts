@@ -22,7 +22,11 @@ import { untilStopped } from "./signals.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
-/** @throws what startServer throws; {UsageError} when it would be open to others without a key */
+/**
+ * Serves until a signal.
+ *
+ * @throws as startServer; {UsageError} when others could reach it without a key
+ */
 export async function serve(flags: Flags): Promise<number> {
   const { settings, syncs, auth, notify, file } = await settingsFrom(flags);
   logToStderr(settings.logLevel);
@@ -51,7 +55,7 @@ export async function serve(flags: Flags): Promise<number> {
   const line = settings.json
     ? JSON.stringify({ type: "listening", url })
     : listeningWords(note, settings.hostname);
-  // Whoever has read the line may send a signal the next moment.
+  // The reader of the line may send a signal the next moment.
   reloadOnHangup(server, file, settings.keysFile);
   announce(`${line}\n`);
   if (first && !settings.json && atTerminal()) {
@@ -67,12 +71,12 @@ export async function serve(flags: Flags): Promise<number> {
   return ExitCode.ok;
 }
 
-/** Deno's `process.stdout` throws where the terminal has closed meanwhile. */
+/** Whether stdout is a terminal. Deno's `process.stdout` throws when the terminal has closed. */
 function atTerminal(): boolean {
   return process.getBuiltinModule("node:tty").isatty(1);
 }
 
-/** Not before the server listens: a start that fails would have shown the only key there is. */
+/** Makes and prints the first key: only now, as a start that fails would lose it. */
 function tellFirstKey({ keys }: RunningServer, json: boolean): void {
   const { key } = keys.create({
     tenant: DEFAULT_TENANT,
@@ -83,7 +87,7 @@ function tellFirstKey({ keys }: RunningServer, json: boolean): void {
   (json ? printError : announce)(words);
 }
 
-/** What it listens on, and where people reach it when that is something else. */
+/** The address that it listens on, and where people reach it if that is another. */
 function listeningWords(note: ServerNote, hostname: string): string {
   const every = hostname.includes(":") ? `[${hostname}]` : hostname;
   const on = note.everywhere ? note.url.replace("127.0.0.1", every) : note.url;
@@ -91,7 +95,7 @@ function listeningWords(note: ServerNote, hostname: string): string {
   return `Listening on ${on}${reached === on ? "" : `, reached at ${reached}`}`;
 }
 
-/** SIGHUP takes the files' syncs and keys anew; a file that is wrong changes nothing and is told. */
+/** At SIGHUP reads syncs, targets and keys again. A faulty file is reported and changes nothing. */
 function reloadOnHangup(
   server: RunningServer,
   file: string | undefined,
@@ -106,7 +110,7 @@ function reloadOnHangup(
     try {
       await take(path);
     } catch (cause) {
-      // Whatever it is, it must not end the server.
+      // No fault of a file must end the server.
       const wrong = cause instanceof ConfigError || cause instanceof KeyFileError;
       logger.error(
         wrong

@@ -1,8 +1,11 @@
-/** The flags of `serve`, where they are plain: commander takes longer to load than all of them to read. */
+/** Reads plain flags of `serve`: loading commander takes longer than reading them all. */
 import type { Flags } from "./flags.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
 
-/** As commander would read them; undefined where it has to: another command, `--help`, a mistake. */
+/**
+ * The flags as commander would read them; undefined for anything else: another command, `--help`, a
+ * mistake.
+ */
 export function serveFlags(args: readonly string[]): Flags | undefined {
   const rows = new Map(SETTING_ROWS.map((row) => [`--${row.flag}`, row]));
   const flags: Record<string, unknown> = {};

@@ -1,4 +1,4 @@
-/** A whole server, put together: what serve, demo and a run without a server start. */
+/** Starts a whole server, for serve, demo and commands that find none. */
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { Connection } from "../http/env.ts";
@@ -19,13 +19,18 @@ import { VERSION } from "./version.ts";
 
 export type { RunningServer, ServerOptions } from "./server_options.ts";
 
-/** How long viewers get to take their farewell, in milliseconds: at least, and more for many. */
+/**
+ * How long viewers get to receive their last frame, in milliseconds: the least, and more for each
+ * viewer.
+ */
 const DRAIN_MS = 1_000;
 const DRAIN_MS_PER_VIEWER = 0.5;
-/** How long answers that are under way get after that. */
+/** How long unfinished answers get after that, in milliseconds. */
 const STOP_MS = 300;
 
 /**
+ * Starts a server.
+ *
  * @throws {DataDirectoryTakenError} when another server has the data directory
  * @throws {PortTakenError} when another process listens on the port
  * @throws {StoreVersionError | StoreForeignError} when a file there is not this version's to open
@@ -35,7 +40,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     return await start(options, opened);
   } catch (cause) {
-    await opened.closeAll().catch(() => {}); // why it did not start is what counts
+    await opened.closeAll().catch(() => {}); // the first failure is reported
     throw cause;
   }
 }
@@ -109,7 +114,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   };
 }
 
-/** Lets nobody in, ends what runs, and sends away who is left. */
+/** Refuses new viewers, ends running jobs, and sends the viewers away. */
 async function leave(viewers: Viewers, { dispatcher }: Jobs, graceMs?: number): Promise<void> {
   viewers.closeDoors();
   await dispatcher.stop(graceMs);

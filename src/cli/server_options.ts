@@ -1,4 +1,4 @@
-/** What a server is started with, and what one that runs offers. */
+/** The options of a server, and what a running one offers. */
 import type { KeyStore } from "../auth/key_store.ts";
 import type { SignInStore } from "../auth/sign_in_store.ts";
 import type { Clock } from "../clock.ts";
@@ -29,15 +29,15 @@ export interface ServerOptions {
   readonly viewersPerJob?: number;
   readonly viewersPerKey?: number;
   readonly jobsPerTenant?: number;
-  /** How long running jobs may go on after `stop`, in milliseconds; they are stopped at once without. */
+  /** How long running jobs may go on after `stop`, in milliseconds; not at all when left out. */
   readonly stopGraceMs?: number;
-  /** `HOST:PORT` where metrics are to be had without a key; on the server's own port with one without. */
+  /** `HOST:PORT` for metrics without a key; when left out, the server's own port and with a key. */
   readonly metricsListen?: string;
   readonly retentionAge: string;
   readonly retentionEntries: number;
   readonly retentionBytes: string;
   readonly publicUrl?: string;
-  /** These three are lists with commas between. */
+  /** The next three are lists, with commas between. */
   readonly allowedHosts?: string;
   readonly trustProxy?: string;
   readonly corsOrigins?: string;
@@ -48,19 +48,19 @@ export interface ServerOptions {
   readonly auth?: AuthConfig;
   readonly syncs: readonly ConfiguredSync[];
   /**
-   * Whether it is here to stay: runs syncs by their schedules, sees who is overdue, listens to feeds
-   * and removes what is too old. One that a command starts for itself does none of that.
+   * Whether it stays: it runs syncs by their schedules, reports overdue ones, listens to feeds and
+   * removes old jobs. A server that a command starts for itself does none of that.
    */
   readonly resident?: boolean;
   /**
-   * Who is told of what happens to jobs; what it throws ends the start. Left out, nobody is: what
-   * happens meanwhile waits for a server that has targets.
+   * The notification targets; what it throws ends the start. Left out, notifications wait for a
+   * server that has targets.
    */
   readonly notify?: () => readonly Target[];
-  /** A quota for the log, in pages of 4 KiB; none when left out. */
+  /** Limit of the log's size, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
   readonly clock: Clock;
-  /** Called when everything but the listener is there; what it throws ends the start. */
+  /** Called when all but the listener is ready; what it throws ends the start. */
   readonly beforeListening?: (parts: { readonly keys: KeyStore }) => void;
 }
 
@@ -68,14 +68,14 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly port: number;
-  /** What the commands beside it may know, once `directory` announces it. */
+  /** What other commands may know of it, once `directory` announces it. */
   readonly note: ServerNote;
   readonly directory: DataDirectory;
   readonly keys: KeyStore;
   /** For links that sign a browser in. */
   readonly signIns: SignInStore;
-  /** Puts other syncs in the place of the present ones, and other targets where they are given. */
+  /** Replaces the syncs, and the targets when they are given. */
   reload(syncs: readonly ConfiguredSync[], notify?: readonly Target[]): void;
-  /** Ends running jobs as cancelled, sends viewers away, and lets go of everything. */
+  /** Ends running jobs as cancelled, sends viewers away, and closes everything. */
   stop(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The parts of a server, in the order in which they stand on one another. */
+/** The parts of a server, in the order in which they are opened. */
 import type { Authenticator } from "../auth/authenticator.ts";
 import { jobJson } from "../http/job_json.ts";
 import { Metrics } from "../http/metrics.ts";
@@ -31,7 +31,10 @@ import { pageUrl } from "./pages.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { VERSION } from "./version.ts";
 
-/** How long what is due gets to be sent to its targets; the rest waits for the next start. */
+/**
+ * How long due notifications may be sent after a stop, in milliseconds; the rest waits for the next
+ * start.
+ */
 const NOTIFY_STOP_MS = 2_000;
 
 /** What every part is given. */
@@ -42,10 +45,10 @@ export interface Ground {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** The log, and the streams of those who follow it. */
+/** The log, the hub and the viewers. */
 export type Streams = ReturnType<typeof openStreams>;
 
-/** The log, the hub and the viewers. @throws as SqliteLog */
+/** Opens the log, the hub and the viewers. @throws as SqliteLog */
 export function openStreams({ options, directory, opened, onFault }: Ground) {
   const sqlite = new SqliteLog({ ...options, path: directory.file(LOG_FILE) });
   opened.push(() => sqlite.close());
@@ -63,7 +66,7 @@ export function openStreams({ options, directory, opened, onFault }: Ground) {
   return { log, hub, metrics, viewers };
 }
 
-/** @param pages where people reach this server; undefined before it listens */
+/** Opens notifications. @param pages where people reach this server; undefined before it listens */
 export function openNotifications(
   { options, directory, opened, onFault }: Ground,
   { log, hub, viewers }: Streams,
@@ -78,7 +81,7 @@ export function openNotifications(
     onFault,
     show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
     linkOf: (jobId) => {
-      // One that ends with its command is gone before anybody follows a link to it.
+      // A server of a command is gone before anybody follows a link to it.
       const base = options.resident ? pages() : options.publicUrl;
       return base && pageUrl(base, `job/${jobId}`);
     },
@@ -88,10 +91,14 @@ export function openNotifications(
   return notifications;
 }
 
-/** What makes jobs, runs them and ends them. */
+/** The parts that create, run and end jobs. */
 export type Jobs = Awaited<ReturnType<typeof openJobs>>;
 
-/** Ends what was left behind, then opens what runs jobs. @throws as EventLog.append */
+/**
+ * Ends jobs that an earlier process has left, then opens the parts that run jobs.
+ *
+ * @throws as EventLog.append
+ */
 export async function openJobs(
   { options, directory, opened, onFault }: Ground,
   { log }: Streams,
@@ -130,7 +137,7 @@ export async function openJobs(
   return { dispatcher, syncs, outside, bridges, scheduler: new Scheduler(timing) };
 }
 
-/** All that routes stand on. */
+/** All that the routes need. */
 export function servicesOf(
   options: ServerOptions,
   authenticator: Authenticator,

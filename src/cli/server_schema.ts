@@ -1,4 +1,4 @@
-/** The server's settings as they stand in a configuration file. */
+/** The server's settings in a configuration file. */
 import { z } from "zod";
 import { whole } from "../jobs/amount_schemas.ts";
 import { SETTING_ROWS } from "./server_settings.ts";

@@ -12,14 +12,14 @@ import {
   whole,
 } from "./setting_rules.ts";
 
-/** One row of the table: where the setting may be given, and what it may be. */
+/** One row of the table: a setting, where it may be given, and its rule. */
 export interface Setting<T = unknown> {
   /** As commander names it: `heartbeatMs`. */
   readonly key: string;
   /** Without its two dashes: `heartbeat-ms`. */
   readonly flag: string;
   readonly env: string;
-  /** In the file's `server`; undefined when it cannot stand there. */
+  /** Its name in the file's `server`; undefined when it cannot stand there. */
   readonly fileKey: string | undefined;
   readonly kind: "text" | "number" | "boolean";
   readonly rule: Rule;
@@ -28,7 +28,7 @@ export interface Setting<T = unknown> {
   readonly help: string;
 }
 
-/** Every setting, by its key. Give commander no defaults: a default there would beat the file. */
+/** Every setting, by its key. Commander must get no defaults: they would beat the file. */
 export const SETTINGS = {
   hostname: row("hostname", "text", NOT_EMPTY, "127.0.0.1", "Address to listen on"),
   port: row("port", "number", whole(0, 65_535), 8017, "Port to listen on; 0 picks a free one"),
@@ -238,7 +238,7 @@ export const SETTINGS = {
   ),
 };
 
-/** What the server runs with; units are in the names. */
+/** The value of each setting; units are in the names. */
 export type ServerSettings = {
   readonly [K in keyof typeof SETTINGS]: typeof SETTINGS[K]["fallback"];
 };

@@ -1,4 +1,4 @@
-/** What a setting may be: checked by hand, as every start checks them and few have a file. */
+/** Rules for settings. They need no zod, as every start checks them and few have a file. */
 
 /** The form of a value, for the schema of the file. */
 export type Form =
@@ -10,11 +10,11 @@ export type Form =
 export interface Rule<T = unknown> {
   readonly form: Form;
   readonly takes: (value: unknown) => value is T;
-  /** Said of a value that it does not take: `expected a whole number from 0 to 9`. */
+  /** The reason when it refuses a value: `expected a whole number from 0 to 9`. */
   readonly expected: string;
 }
 
-/** A whole number of a range. */
+/** A whole number in a range, its ends included. */
 export function whole(least: number, most: number): Rule<number> {
   return {
     form: { type: "whole", least, most },
@@ -33,7 +33,7 @@ export function textOf(sound: (text: string) => boolean, expected: string): Rule
   };
 }
 
-/** A text of that form. */
+/** A text that matches the pattern. */
 export function textLike(pattern: RegExp, expected: string): Rule<string> {
   return { ...textOf((text) => pattern.test(text), expected), form: { type: "text", pattern } };
 }
@@ -43,7 +43,7 @@ export const NOT_EMPTY: Rule<string> = {
   form: { type: "text", least: 1 },
 };
 
-/** Bytes that are no UTF-8 come as U+FFFD, which would be another path. */
+/** A path in UTF-8. Other bytes arrive as U+FFFD, which would be another path. */
 export const UTF_8_PATH: Rule<string> = textLike(
   // deno-lint-ignore no-control-regex -- a file can have it in a path
   /^[^\ufffd\u0000]+$/,

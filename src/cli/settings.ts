@@ -1,4 +1,4 @@
-/** The settings of a command that starts a server, from everywhere they may come from. */
+/** The settings of a command that starts a server, from all their sources. */
 import { existsSync } from "node:fs";
 import process from "node:process";
 import type { Target } from "../jobs/notify/target.ts";
@@ -10,20 +10,24 @@ import { resolveSettings } from "./resolve_settings.ts";
 import { type ServerSettings, SETTING_ROWS } from "./server_settings.ts";
 import { unknownNames } from "./unknown_names.ts";
 
-/** Read where no file is named, if it is there. */
+/** The configuration file when none is named, if it exists. */
 export const CONFIG_FILE = "synctail.json";
 
 export interface Resolved {
   readonly settings: ServerSettings;
   readonly syncs: readonly ConfiguredSync[];
   readonly auth: AuthConfig;
-  /** As Config.notify. */
+  /** As in Config. */
   readonly notify: () => readonly Target[];
-  /** The file that was read; undefined for none. */
+  /** The file that was read; undefined without one. */
   readonly file: string | undefined;
 }
 
-/** What reads a file is loaded only where there is one. @throws {ConfigError} with everything that is wrong */
+/**
+ * Resolves all settings. The modules that read a file are loaded only when there is one.
+ *
+ * @throws {ConfigError} with all faults
+ */
 export async function settingsFrom(flags: Flags): Promise<Resolved> {
   const { env } = process;
   const first = resolveSettings({ flags, env, file: {} });
@@ -47,8 +51,8 @@ export async function settingsFrom(flags: Flags): Promise<Resolved> {
 }
 
 /**
- * The data directory of a command that starts no server. Nothing else is looked at: these commands
- * work beside a server whatever has become of its configuration since.
+ * The data directory of a command that starts no server. Other settings are not checked: these
+ * commands work beside a server, whatever its configuration has become.
  *
  * @throws {ConfigError} when it is wrong, or the file that would name it cannot be read
  */

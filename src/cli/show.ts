@@ -8,8 +8,10 @@ import { clean } from "../sync/clean.ts";
 const STALLED = "Nothing has been heard of the job for a while: it may be stuck.";
 
 /**
- * @returns the status with which the job ended; the code of the error where the job, or the right to
- * it, is gone; undefined when the signal came first
+ * Follows a job and shows its frames.
+ *
+ * @returns the status with which the job ended; the error's code when the job, or the right to see
+ *   it, is gone; undefined when the signal fired first
  */
 export async function show(
   client: Client,
@@ -30,7 +32,7 @@ export async function show(
   try {
     for await (const payload of follow({ ...client, job, logs, signal, clock, onLost })) {
       display.show(payload);
-      // Told once, and again only after the job has moved meanwhile.
+      // Said once, and again only after the job has moved in between.
       if (payload.stalled && !stalled) display.say(STALLED);
       if (payload.type !== "connected") stalled = payload.stalled === true;
       if (isTerminalPayload(payload)) return payload.status;

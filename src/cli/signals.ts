@@ -1,4 +1,4 @@
-/** Ctrl-C and its kin as an AbortSignal. */
+/** SIGINT and SIGTERM as an AbortSignal. */
 import process from "node:process";
 
 export interface Stopping {
@@ -8,7 +8,7 @@ export interface Stopping {
 
 /**
  * A signal that fires at the first SIGINT or SIGTERM. A second one ends the process at once, for
- * whoever does not want to wait.
+ * people who do not want to wait.
  */
 export function untilStopped(): Stopping {
   const controller = new AbortController();

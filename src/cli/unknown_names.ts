@@ -1,13 +1,13 @@
-/** Environment variables that look like ours and are not. */
+/** Finds environment variables with our prefix that are not ours. */
 import { nearest } from "./nearest.ts";
 
 const PREFIX = "SYNCTAIL_";
-/** Read by commands that talk to a server; no settings of the server itself. */
+/** Variables of commands that talk to a server; not settings of the server itself. */
 const CLIENT_ENV = ["SYNCTAIL_SERVER", "SYNCTAIL_KEY", "SYNCTAIL_KEY_FILE"] as const;
 
 /**
- * Kubernetes sets variables for every Service that a pod can see, and for one called "synctail"
- * they carry our prefix. SYNCTAIL_PORT is then an address, not anybody's wish.
+ * Kubernetes sets variables for every Service that a pod can see. Those of one named "synctail"
+ * have our prefix, and SYNCTAIL_PORT is then an address that nobody chose as a setting.
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
  */
@@ -17,7 +17,8 @@ const KUBERNETES_PORT = /^(?:tcp|udp|sctp):\/\//;
 /**
  * Looks through the environment.
  *
- * @returns a line for each unknown name with the prefix, and the known names whose value is not meant for us
+ * @returns a warning for each unknown name with the prefix, and the known names whose value is not
+ *   ours
  */
 export function unknownNames(
   env: Readonly<Record<string, string | undefined>>,

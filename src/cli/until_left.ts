@@ -1,14 +1,14 @@
-/** As Ctrl-C, for commands that somebody waits for: their terminal may close. */
+/** Ends commands that somebody watches, also when their terminal closes. */
 import process from "node:process";
 import { ignoredSignals } from "./exec/proc.ts";
 import { endAsBySignal } from "./output.ts";
 import { type Stopping, untilStopped } from "./signals.ts";
 
-/** As `untilStopped`, also by SIGHUP, unless whoever started us has that ignored (`nohup`). */
+/** As `untilStopped`, also by SIGHUP, unless this process was started to ignore it (`nohup`). */
 export function untilLeft(): Stopping {
   const ignored = ignoredSignals().includes("SIGHUP");
   const stopping = untilStopped();
-  // Deno takes all signals over with the first that is asked for, and dies of an ignored one.
+  // With its first listener Deno takes over all signals, and would die of one that was ignored.
   process.on("SIGHUP", ignored ? () => {} : endAsBySignal);
   return stopping;
 }

@@ -11,12 +11,12 @@ import type { WantedLogs } from "./follow.ts";
 import { show } from "./show.ts";
 import { untilLeft } from "./until_left.ts";
 
-/** Log lines that come first where it is not said how many, as with tail(1). */
+/** Log lines that come first by default, as with tail(1). */
 const TAIL = 10;
 /** Most that a server gives. */
 const TAIL_MAX = 1_000;
 
-/** Ends with the job's own end; Ctrl-C stops watching, not the job, whose end is not known then. */
+/** Ends with the job's own exit code. Ctrl-C stops watching (130), not the job. */
 export async function watch(job: string, flags: Flags): Promise<number> {
   const id = parseJobId(job);
   if (!id) throw new UsageError(`Cannot watch job "${clean(job)}": a job's id is a UUID`);

@@ -1,4 +1,4 @@
-/** Frames in words. */
+/** Puts frames into words. */
 import { clean } from "../sync/clean.ts";
 import type { Payload } from "./follow.ts";
 import { ENTITY_COUNTS } from "../sync/progress.ts";
@@ -11,8 +11,8 @@ export function countsText(payload: Payload): string {
 }
 
 /**
- * The percent; undefined also where more is done than there was to be: it says 100, and nobody knows
- * how much is left.
+ * The percent. Undefined when there is none, or when more is done than the total: then it is 100,
+ * and nobody knows how much is left.
  */
 export function shareOf(payload: Payload): number | undefined {
   const { status, percent, total, bytes_done: bytesDone, bytes_total: bytesTotal } = payload;
