@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { durationMs, DURATIONS, formOf } from "./amounts.ts";
 
-/** A duration between two others, both included: `15m`. */
+/** The schema of a duration such as `15m`, between two others, both included. */
 export function duration(least: string, most: string) {
   const expected = `expected a duration such as 90s, 15m, 12h or 1d, from ${least} to ${most}`;
   return z.string(expected).regex(formOf(DURATIONS), { error: expected, abort: true })
@@ -12,7 +12,7 @@ export function duration(least: string, most: string) {
     }, expected);
 }
 
-/** A whole number of a range, with one reason for all that is none. */
+/** The schema of a whole number in a range, with one reason for all faults. */
 export function whole(min: number, max: number) {
   const reason = `expected a whole number from ${min} to ${max}`;
   return z.int(reason).min(min, reason).max(max, reason);

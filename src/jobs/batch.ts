@@ -1,4 +1,4 @@
-/** What a batch of a worker's events does to its job. */
+/** Decides what a batch of a worker's events does to its job. */
 import { type Change, type Decide, JobEndedError, UnknownJobError } from "../log/event_log.ts";
 import type { Fact, JobError } from "../sync/entry.ts";
 import type { WorkerEvent } from "../sync/event.ts";
@@ -14,12 +14,12 @@ import { counted, summed } from "./worker_totals.ts";
 
 /**
  * Characters of progress that a batch writes. Every entry carries all entity types, so a short body
- * can mean a lot; beyond that only the newest progress of the batch is written, as retention would
- * leave it.
+ * can mean a lot of them. Beyond this only the newest progress of the batch is written, as
+ * retention would leave it.
  */
 const PROGRESS_LENGTH_MAX = 1024 * 1024;
 
-/** What the numbers of an entry take. */
+/** Characters that the numbers of an entry take, about. */
 const PER_PROGRESS = 300;
 
 const UNSAID: JobError = {
@@ -33,17 +33,17 @@ export interface Batch {
   /** How many events of the same request came before these. */
   readonly offset: number;
   readonly events: readonly WorkerEvent[];
-  /** Of the log that an earlier part of the request went to. */
+  /** The epoch of the log that an earlier part of the request went to. */
   readonly epoch?: Epoch;
 }
 
-/** The server runs the job itself: nobody else may say what it does. */
+/** The server runs the job itself, so no worker may post its events. */
 export class NotOutsideError extends Error {
   override readonly name = "NotOutsideError";
 }
 
 /**
- * The decision that an append asks for; it may be asked more than once.
+ * The decision of the append of a batch; it may be called more than once.
  *
  * @param nowMs milliseconds since 1970
  */
@@ -78,7 +78,12 @@ export function decided({ stamp, offset, events, epoch }: Batch, nowMs: number):
   };
 }
 
-/** A repeated request is answered as before; the end of a job that was given up is kept beside it. */
+/**
+ * Events after the end. A repeated request is answered as before; a job that was given up keeps its
+ * worker's end as its `lateEnd`.
+ *
+ * @throws {JobEndedError}
+ */
 function afterEnd(
   job: Job,
   fresh: readonly WorkerEvent[],

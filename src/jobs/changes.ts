@@ -1,4 +1,4 @@
-/** What can be done to a job, as decisions on its state at the moment of the append. */
+/** Changes of a job, as decisions on its state at the moment of the append. */
 import { type Change, type Decide, RESTORED } from "../log/event_log.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
@@ -12,17 +12,20 @@ export const WORKER_LOST: JobError = {
   code: "worker_lost",
   message: "Whoever ran this job has not been heard of for longer than its lease.",
 };
-/** A job of the server's own, which goes with its process: no lease has run out. */
+/** For a job that the server ran when it was killed: no lease has run out. */
 const SERVER_KILLED: JobError = {
   code: WORKER_LOST.code,
   message: "The server was killed while it ran this job.",
 };
-/** A job of the server's own that was cancelled with it: nobody has asked for that. */
+/** For a job that the server ran when it was stopped: nobody has asked to cancel it. */
 export const SERVER_STOPPED: JobError = {
   code: "server_stopped",
   message: "The server was stopped while this job was running.",
 };
-/** A job of the server's own that may have run to its end: no failure to tell, nothing to try again. */
+/**
+ * For a job that the server ran in a restored log. It may have run to its end, so it has not failed
+ * and is not tried again.
+ */
 const LOG_RESTORED: JobError = {
   code: "log_restored",
   message: "The log was restored from a backup that was made while this job ran.",
@@ -32,7 +35,7 @@ const CANCEL_OVERDUE: JobError = {
   message: "The worker was asked to stop and did not say that it had.",
 };
 
-/** How a job ends. `progress` are its last totals, when they are not in the log yet. */
+/** How a job ends. `progress` has its last totals when they are not in the log yet. */
 export interface Ending {
   readonly status: TerminalStatus;
   readonly error?: JobError;
@@ -46,7 +49,7 @@ export const begin: Decide = (job) => ({
     : [],
 });
 
-/** New totals; a job that is being cancelled stays so. */
+/** New totals. A job that is being cancelled stays so. */
 export function advance(progress: Progress, leaseUntilMs?: number): Decide {
   return (job) => ({
     facts: [{
@@ -58,7 +61,7 @@ export function advance(progress: Progress, leaseUntilMs?: number): Decide {
   });
 }
 
-/** The one terminal entry. Does nothing to a job that has it: the first to end a job wins. */
+/** The terminal entry. Does nothing to a job that has one: the first to end a job wins. */
 export function end(ending: Ending): Decide {
   return (job) => {
     if (isTerminal(job.status)) return NOTHING;
@@ -68,7 +71,10 @@ export function end(ending: Ending): Decide {
   };
 }
 
-/** Ends what a process that is gone had on its way; somebody may have cancelled it before. */
+/**
+ * Ends a job that a process now gone has left: as cancelled, if it was cancelling or restored, else
+ * as failed.
+ */
 export const endLeft: Decide = (job, producerOf) => {
   const restored = job.owner === RESTORED;
   const status = restored || job.status === "cancelling" ? "cancelled" : "failed";
@@ -77,8 +83,8 @@ export const endLeft: Decide = (job, producerOf) => {
 };
 
 /**
- * Viewers see `cancelling` at once; a job of this server that nobody has begun is over with it.
- * A worker learns of it by its next post, and has until `graceUntilMs` to end the job.
+ * Cancels a job. A pending one of this server ends at once; any other becomes `cancelling`. A
+ * worker learns of it at its next post, and has until `graceUntilMs` to end the job.
  */
 export function cancel(graceUntilMs: number): Decide {
   return (job) => {
@@ -90,7 +96,7 @@ export function cancel(graceUntilMs: number): Decide {
   };
 }
 
-/** Ends a job whose lease has run out, if it still has: failed, or cancelled where that was asked. */
+/** Ends a job if its lease has run out: cancelled when a worker was asked to stop, else failed. */
 export function giveUp(nowMs: number): Decide {
   return (job, producerOf) => {
     if (job.leaseUntilMs === null || job.leaseUntilMs >= nowMs) return NOTHING;
@@ -102,12 +108,12 @@ export function giveUp(nowMs: number): Decide {
   };
 }
 
-/** Whether the job was ended for a worker that was not heard of. */
+/** Whether the job was ended because its worker had not been heard of. */
 export function wasGivenUp(job: Job): boolean {
   return job.error?.code === WORKER_LOST.code || job.error?.code === CANCEL_OVERDUE.code;
 }
 
-/** Keeps the lease alive; nothing to a job that is over. */
+/** Renews the lease. Does nothing to a job that is over. */
 export function renew(leaseUntilMs: number): Decide {
   return (job) => isTerminal(job.status) ? NOTHING : { facts: [], leaseUntilMs };
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { detectFormat, FORMAT_NAMES, type FormatName } from "../sources/formats/formats.ts";
 import { ENV_ALWAYS } from "../sources/process/program_env.ts";
 
-/** How long a program may take to stop unless it is said otherwise, in seconds. */
+/** How long a program may take to stop by default, in seconds. */
 const STOP_GRACE_S = 10;
 const STOP_GRACE_S_MAX = 300;
 const STALL_S_MAX = 604_800;
@@ -19,7 +19,7 @@ export interface CommandSourceConfig {
   readonly passEnv: readonly string[];
   readonly setEnv: Readonly<Record<string, string>>;
   readonly stopGraceMs: number;
-  /** None when absent. */
+  /** No limit when absent. */
   readonly stallMs?: number;
   /** For the format `lines` only. */
   readonly percent?: RegExp;
@@ -39,7 +39,7 @@ const argument = text.describe("As it is: no shell reads it");
 const variable = z.string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected a variable's name, of A-Z a-z 0-9 _");
 
-/** As the file has it. */
+/** The schema of a `command` source. */
 export const commandSource = z.strictObject({
   type: z.literal("command"),
   format: z.enum(FORMAT_NAMES).optional()
@@ -62,7 +62,7 @@ export const commandSource = z.strictObject({
   message: "expected none: only the format lines is searched by a pattern",
 }).describe("Runs a program of this machine");
 
-/** The format of a program, named or known. */
+/** The format that is named, else that of the program's name, else `lines`. */
 export function formatName(
   { format, command }: { readonly format?: FormatName; readonly command: readonly string[] },
 ): FormatName {
@@ -100,10 +100,10 @@ function seconds(max: number, zero: string) {
 /** Whether it is a regular expression with one group or two. */
 export function isPattern(source: string): boolean {
   try {
-    // An alternative that matches nothing tells how many groups there are.
+    // An empty alternative always matches, and its match tells the number of groups.
     const groups = (new RegExp(`${source}|`).exec("")?.length ?? 1) - 1;
     return groups === 1 || groups === 2;
   } catch {
-    return false; // It is none at all.
+    return false; // not a regular expression
   }
 }

@@ -14,12 +14,12 @@ import type { DestinationConfig, SqliteDestinationConfig } from "./destination_c
 import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
 import { marksOf, ownFilesIn } from "./written_files.ts";
 
-/** What a directory source reads by, and what it may not enter. */
+/** What a directory source reads with, and what it may not enter. */
 export interface Around {
   readonly files: FileSystem;
   /** Our own data directory. */
   readonly excluded: readonly string[];
-  /** Every sync: what they write is no source's. */
+  /** All syncs: no source reads the files that they write. */
   readonly all: readonly ConfiguredSync[];
 }
 
@@ -39,7 +39,7 @@ export function directoryOf(
   });
 }
 
-/** @param origin what names the sync: `tenant/name` */
+/** The command source of a configured sync. @param origin what names the sync: `tenant/name` */
 export function commandOf(
   source: CommandSourceConfig,
   destination: DestinationConfig | null,
@@ -66,8 +66,11 @@ function recordsOf(destination: DestinationConfig): RecordDestination {
 }
 
 /**
- * Links may have been made since the configuration was read. To open and close another's SQLite file
- * would let go of this process's locks on it (POSIX), and so lose what is being written there.
+ * Refuses a destination that is another's file: links may have been made since the configuration
+ * was read.
+ *
+ * To open and close another's SQLite file would release this process's locks on it (POSIX), and so
+ * lose what is being written there.
  *
  * @param origin what names the sync: `tenant/name`
  * @throws {SourceError} destination_of_other_source, destination_foreign

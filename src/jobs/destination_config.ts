@@ -1,4 +1,4 @@
-/** Where a sync writes to, in a configuration file, and which source takes which. */
+/** Destinations in a configuration file, and which source takes which. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { commandSource, formatName, pathText } from "./command_config.ts";
@@ -18,7 +18,7 @@ export interface JsonlDestinationConfig {
   readonly path: string;
 }
 
-/** Keeps nothing: a run only tells what it met. */
+/** Keeps nothing: a run only reports what it met. */
 export interface NoDestinationConfig {
   readonly type: "none";
 }
@@ -37,7 +37,7 @@ const jsonl = z.strictObject({ type: z.literal("jsonl"), path })
 const none = z.strictObject({ type: z.literal("none") })
   .describe("Keeps no record: what counts as inserted is what a run meets for the first time");
 
-/** As the file has it. */
+/** The schema of a destination. */
 export const destination = z.discriminatedUnion("type", [sqlite, jsonl, none]);
 
 /** @param directory what relative paths start from */
@@ -49,7 +49,8 @@ export function destinationConfig(
 }
 
 /**
- * Why this destination is not one of this source; undefined when it is, or the source is unknown.
+ * Why the sync's source does not take its destination; undefined when it does, or the source is
+ * unknown.
  *
  * @param sync as it is written, which may be anything
  */
@@ -75,7 +76,7 @@ export function destinationFault(sync: unknown): string | undefined {
   }
 }
 
-/** Also true where the command itself is wrong: that is told elsewhere. */
+/** Whether the command's format may carry records. True for a faulty one, reported elsewhere. */
 function mayCarryRecords(source: unknown): boolean {
   const { data } = commandSource.safeParse(source);
   return data === undefined || formatOf(formatName(data)).carriesRecords;

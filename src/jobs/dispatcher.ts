@@ -19,7 +19,7 @@ import { Leases } from "./leases.ts";
 export interface Runnable extends SyncRef {
   readonly tenant: TenantId;
   readonly progressIntervalMs: number;
-  /** A source that runs once. */
+  /** Makes a source that runs once. */
   readonly source: () => JobSource;
 }
 
@@ -28,32 +28,32 @@ export interface DispatcherOptions {
   readonly clock: Clock;
   /** Names this process in the log, for as long as it lives. */
   readonly owner: string;
-  /** How long a worker that was asked to stop may take to do so. */
+  /** How long a worker that was asked to stop may take, in milliseconds. */
   readonly cancelGraceMs: number;
   readonly onFault: (cause: unknown) => void;
 }
 
-/** Words about one run, for the people who look at it later, and where it comes from. */
+/** What a job says of one run: words for people, and where the run comes from. */
 export interface RunNotes {
   readonly tags?: readonly string[];
   readonly meta?: Readonly<Record<string, unknown>>;
-  /** For a run that must be started once, whoever asks for it; a fresh one when left out. */
+  /** The job's id, for a run that must be started only once; a new one when left out. */
   readonly id?: JobId;
-  /** The job that this run tries again, and which try it is. */
+  /** The job that this run tries again, and the number of this try. */
   readonly retryOf?: JobId;
   readonly attempt?: number;
 }
 
 /**
- * What asking for a run came to: a fresh job, the one of this sync that is still running, or the
- * one that has the id already.
+ * What asking for a run has given: a new job, the sync's job that is still running, or the job that
+ * already has the id.
  */
 export interface Dispatched {
   readonly started: boolean;
   readonly job: Job;
 }
 
-/** Nothing is started any more. */
+/** The server is stopping and starts no runs. */
 export class StoppingError extends Error {
   override readonly name = "StoppingError";
 
@@ -64,7 +64,7 @@ export class StoppingError extends Error {
 
 /** To be opened before anything runs, and stopped before the log is closed. */
 export class Dispatcher {
-  /** Those of the jobs that do not run here. */
+  /** Leases of the jobs that do not run here. */
   readonly leases: Leases;
   readonly #options: DispatcherOptions;
   readonly #running = new Map<JobKeyText, JobRunner>();
@@ -78,8 +78,8 @@ export class Dispatcher {
   }
 
   /**
-   * Ends what a process that is gone has left behind, then looks after leases until `stop`.
-   * Only for a log that no other process writes.
+   * Ends jobs that a process that is gone has left, then watches leases until `stop`. Only for a
+   * log that no other process writes.
    */
   async open(): Promise<void> {
     const { log, owner } = this.#options;
@@ -91,7 +91,7 @@ export class Dispatcher {
     await this.leases.open();
   }
 
-  /** Runs the sync, unless it is running. */
+  /** Runs the sync, unless it is running. @throws {StoppingError} */
   async start(sync: Runnable, notes: RunNotes = {}): Promise<Dispatched> {
     if (this.#stopping) throw new StoppingError(sync.name);
     const { log, clock, owner, onFault } = this.#options;
@@ -131,7 +131,7 @@ export class Dispatcher {
   }
 
   /**
-   * Asks the job to stop. The same again, or for a job that is over, changes nothing.
+   * Asks the job to stop. Changes nothing when it was asked before, or is over.
    *
    * @param requestId of the request that asks
    */
@@ -147,8 +147,8 @@ export class Dispatcher {
   }
 
   /**
-   * Starts nothing any more. Jobs of this process may go on for the grace; those that are still
-   * running then end as cancelled (server_stopped). Resolves when all are over.
+   * Starts no more runs. Running jobs of this process may go on for `graceMs`, and then end as
+   * cancelled (server_stopped). Resolves when all are over.
    */
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
@@ -173,7 +173,7 @@ export class Dispatcher {
     await runner?.done;
   }
 
-  /** Calls `listener` whenever a run of this process is over, until the answer is called. */
+  /** Calls `listener` when a run of this process is over, until the returned function is called. */
   listen(listener: (sync: Runnable) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -184,7 +184,7 @@ export class Dispatcher {
     return this.#running.size;
   }
 
-  /** Whether `stop` was called: nothing is started any more. */
+  /** Whether `stop` was called: no runs are started any more. */
   get stopping(): boolean {
     return this.#stopping;
   }

@@ -5,10 +5,10 @@ import type { Job } from "../sync/job.ts";
 const logger = loggerOf("jobs");
 
 /**
- * Tells that the job has ended: its counts, its time in milliseconds from its begin (`ms`; null
- * where it never began), and the code, not the words, of why it failed.
+ * Logs that the job has ended: its counts, the milliseconds since it began (`ms`; null when it
+ * never began), and the code of its error without its words.
  *
- * @param requestId of the request that ended it, as `X-Request-Id` had it; none where none did
+ * @param requestId of the request that ended it, as in `X-Request-Id`; undefined when none did
  */
 export function tellEnd(job: Job, requestId?: string): void {
   const { tenant, id, sync, origin, status, progress, startedAtMs, endedAtMs, error } = job;

@@ -30,23 +30,23 @@ export interface RunOptions {
   readonly key: JobKey;
   readonly source: JobSource;
   readonly progressIntervalMs: number;
-  /** Told of faults that viewers are only told the code of. */
+  /** Called with faults of which viewers get only the code. */
   readonly onFault: (cause: unknown) => void;
 }
 
 /** Why a job is to stop. */
 export interface Stop {
-  /** The server stops, and does not wait for room on a full disk. */
+  /** The job's error when the server stops; then a full disk is not waited for. */
   readonly reason?: JobError;
   /** Of the request that asked for it; the first one is kept. */
   readonly requestId?: string;
 }
 
-/** A source that has not ended so long after its signal is left behind, unless it asks for more. */
+/** How long a source may take to end after its signal, unless it asks for more, in milliseconds. */
 const STOP_MS = 1_000;
 const OVERDUE = Symbol("overdue");
 
-/** How often it is looked whether a disk that is full or fails takes the end, in milliseconds. */
+/** How often the end is tried again on a disk that is full or fails, in milliseconds. */
 const FULL_MS = 5_000;
 const STORAGE_FULL: JobError = {
   code: "storage_full",
@@ -61,12 +61,12 @@ const INTERNAL: JobError = {
   message: "The sync broke inside the server; the server's log says how.",
 };
 
-/** A job in this process. `done` resolves when its terminal entry is committed, and never rejects. */
+/** A job in this process. `done` resolves when its end is committed or left, and never rejects. */
 export class JobRunner {
   readonly done: Promise<void>;
   readonly #options: RunOptions;
   readonly #stop = new AbortController();
-  /** Fires when the server stops: what cannot be written then is left to the next start. */
+  /** Fires when the server stops: an end that cannot be stored is left to the next start. */
   readonly #abandoned = new AbortController();
   readonly #meter = new Meter();
   #progress: Progress = NO_PROGRESS;
@@ -77,7 +77,7 @@ export class JobRunner {
   #callOffRenewal: (() => void) | undefined;
   #callOffOverdue: (() => void) | undefined;
   #overdue = false;
-  /** Waits no longer for the source's next event. */
+  /** Stops waiting for the source's next event. */
   #giveUp: (() => void) | undefined;
 
   constructor(options: RunOptions) {
@@ -103,7 +103,7 @@ export class JobRunner {
     this.#callOffRenewal?.();
   }
 
-  /** Where the end cannot be stored it is tried again, until it can or the server stops. */
+  /** Stores the end. Tries again on a disk that does not take it, until the server stops. */
   async #end(ending: Ending): Promise<void> {
     const { log, key, clock, onFault } = this.#options;
     for (let tries = 1;; tries++) {
@@ -144,7 +144,7 @@ export class JobRunner {
     }
   }
 
-  /** The source's events; ends by itself when the source does not in time, after it was asked to. */
+  /** The source's events, until it ends or is overdue after its signal. */
   async *#untilOverdue(
     events: ReturnType<JobSource["run"]>,
   ): AsyncGenerator<SourceEvent, void, void> {
@@ -159,7 +159,7 @@ export class JobRunner {
       try {
         yield next.value;
       } finally {
-        // Left in the middle: the source is told, but not waited for.
+        // Left early: the source is told to end, but not waited for.
         if (this.#broken) events.return().catch(this.#options.onFault);
       }
     }
@@ -178,7 +178,7 @@ export class JobRunner {
     }, { once: true });
   }
 
-  /** No Promise.race: each would leave a reaction behind at the promise that outlives them all. */
+  /** Not by Promise.race: each would leave a reaction on the promise that outlives them all. */
   #next(
     events: ReturnType<JobSource["run"]>,
   ): Promise<IteratorResult<SourceEvent, void> | typeof OVERDUE> {
@@ -196,7 +196,7 @@ export class JobRunner {
     return { status, error: this.#stopped.reason, progress: this.#progress };
   }
 
-  /** Appends what waits. */
+  /** Appends what the throttle holds back. */
   async #letOut(throttle: Throttle): Promise<void> {
     throttle.end();
     await this.#writes;
@@ -220,7 +220,7 @@ export class JobRunner {
     }).catch((cause) => this.#break(cause));
   }
 
-  /** The log takes no more of this job: another has ended it, or it cannot be written. */
+  /** The log takes no more of this job: somebody else has ended it, or it cannot be written. */
   #break(cause: unknown): void {
     this.#broken ??= { cause };
     this.#stop.abort();
@@ -238,7 +238,7 @@ export class JobRunner {
     const { log, key, clock, onFault } = this.#options;
     this.#callOffRenewal = clock.after(RENEW_MS, () => {
       log.append(key, renew(clock.now() + LEASE_MS)).catch((cause) => {
-        if (!isUnstored(cause)) onFault(cause); // told where it stops the job
+        if (!isUnstored(cause)) onFault(cause); // a full disk is reported where it stops the job
       });
       this.#renewLater();
     });

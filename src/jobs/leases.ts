@@ -1,4 +1,4 @@
-/** The leases of jobs whose work is done elsewhere: a worker that lets its own run out loses its job. */
+/** Leases of jobs that workers run: a job whose lease runs out is given up. */
 import type { Clock } from "../clock.ts";
 import {
   type Decide,
@@ -11,34 +11,34 @@ import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { giveUp, renew } from "./changes.ts";
 
-/** How often leases are looked at, in milliseconds. */
+/** How often leases are checked, in milliseconds. */
 const SWEEP_MS = 1_000;
-/** Where a sweep is so late, in milliseconds, nobody could reach this server for a while. */
+/** When a sweep is so late, in milliseconds, nobody could reach this server for a while. */
 const LATE_MS = 1_000;
 /**
- * What a worker gets after a time without a server, or all of its lease where that is shorter: it
- * could not reach anyone.
+ * The time that a worker gets to come back after nobody could reach a server, in milliseconds; all
+ * of its lease when that is shorter.
  */
 const RETURN_MS = 60_000;
 
 export interface LeasesOptions {
   readonly log: EventLog;
   readonly clock: Clock;
-  /** How long a worker that was asked to stop may take to do so. */
+  /** How long a worker that was asked to stop may take, in milliseconds. */
   readonly cancelGraceMs: number;
   readonly onFault: (cause: unknown) => void;
-  /** Whether the job runs in this process: it is not lost then, whatever its lease. */
+  /** Whether the job runs in this process: then it is not lost, whatever its lease. */
   readonly isRunning: (key: JobKey) => boolean;
 }
 
 /** A time in which workers could not be heard. */
 interface Away {
   readonly awayMs: number;
-  /** What workers that were asked to stop get at most after it; nothing when left out. */
+  /** What workers that were asked to stop get after it at most; nothing when left out. */
   readonly graceMs?: number;
 }
 
-/** Which sync. */
+/** Names a sync. */
 interface SyncKey {
   readonly tenant: TenantId;
   readonly id: SyncId;
@@ -49,12 +49,12 @@ interface Unheard extends SyncKey {
   readonly sinceMs: number;
 }
 
-/** Looks at them every second from `open` to `stop`. */
+/** Checks leases every second, from `open` to `stop`. */
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #unheard = new Set<Unheard>();
   #callOffSweep: (() => void) | undefined;
-  /** Since the last sweep the disk has refused who wanted to renew a lease. */
+  /** Whether a full disk has refused a worker since the last sweep. */
   #refused = false;
   #stopped = false;
 
@@ -69,15 +69,15 @@ export class Leases {
     this.#sweepLater();
   }
 
-  /** No job is lost any more. */
+  /** Gives up no more jobs. */
   stop(): void {
     this.#stopped = true;
     this.#callOffSweep?.();
   }
 
   /**
-   * Loses no job of the sync from now on, as nobody could hear of one, until the answer is called;
-   * then they have their time to come back.
+   * Gives up no job of the sync, as its workers cannot be heard, until the returned function is
+   * called. Then they get time to come back.
    */
   unheard({ tenant, id }: SyncKey): () => void {
     const { clock, onFault } = this.#options;
@@ -90,7 +90,7 @@ export class Leases {
     };
   }
 
-  /** Says that a worker was refused for want of room: it gets time to come back. */
+  /** Notes that a full disk has refused a worker: it gets time to come back. */
   refused(): void {
     this.#refused = true;
   }
@@ -103,7 +103,7 @@ export class Leases {
       // The machine slept, the process was halted, or the clock was set.
       const lateMs = now - dueMs >= LATE_MS ? now - dueMs : 0;
       const awayMs = this.#refused ? RETURN_MS : lateMs;
-      // On a full disk ends are heard.
+      // On a full disk ends are still taken, so workers that were asked to stop get no more time.
       const graceMs = lateMs > 0 ? cancelGraceMs : 0;
       this.#refused = false;
       const swept = awayMs > 0 ? this.#awaitBack(now, { awayMs, graceMs }) : this.#giveUp(now);
@@ -125,7 +125,7 @@ export class Leases {
     });
   }
 
-  /** Gives workers their time to come back, those of one sync or all. */
+  /** Gives the workers of one sync, or all, time to come back. */
   #awaitBack(nowMs: number, { of, ...away }: Away & { readonly of?: Unheard }): Promise<void> {
     const decide = comeBack(nowMs, away);
     return this.#sweep(nowMs + Math.min(away.awayMs, RETURN_MS), (job, producerOf) => {
@@ -134,8 +134,8 @@ export class Leases {
   }
 
   /**
-   * Does that to every job whose lease ends before, a page of them in one commit. On a full disk only
-   * to those that are being cancelled: the workers of the others may have been refused.
+   * Applies `decide` to every job whose lease ends before then, one page in one commit. On a full
+   * disk only to jobs that are being cancelled: the workers of the others may have been refused.
    */
   async #sweep(beforeMs: number, decide: Decide): Promise<void> {
     const { log, isRunning } = this.#options;
@@ -159,7 +159,7 @@ export class Leases {
   }
 }
 
-/** Renews a lease for as long as its worker could not be heard: for RETURN_MS and its own length at most. */
+/** Renews a lease for as long as its worker was not heard, at most RETURN_MS and its own length. */
 function comeBack(nowMs: number, { awayMs, graceMs = 0 }: Away): Decide {
   return (job, producerOf) => {
     const mostMs = job.status === "cancelling" ? graceMs : job.leaseMs;

@@ -1,11 +1,11 @@
-/** From a source's running totals to what viewers are shown: percent, rates and time left. */
+/** Makes a source's running totals into progress: with percent, rates and time left. */
 import type { SourceProgress } from "../sources/source.ts";
 import { secondsLeft } from "./time_left.ts";
 import { entitiesDone, type Progress } from "../sync/progress.ts";
 
 /** Rates are means over this many milliseconds. */
 const WINDOW_MS = 10_000;
-/** No rate is told from less than this many milliseconds. */
+/** Rates are measured over at least this many milliseconds. */
 const SPAN_MS_MIN = 500;
 /** Samples closer together than this are not kept. */
 const SAMPLE_MS_MIN = 200;
@@ -16,7 +16,7 @@ interface Sample {
   readonly bytes: number;
 }
 
-/** One job's meter. `read` is given the totals in the order in which they came. */
+/** One job's meter. `read` gets the totals in their order. */
 export class Meter {
   readonly #samples: Sample[] = [];
   #percent = 0;
@@ -28,7 +28,7 @@ export class Meter {
     const oldest = this.#remember(now);
     const spanMs = atMs - oldest.atMs;
     const measured = spanMs >= SPAN_MS_MIN;
-    // Of what counts no entities there is no rate.
+    // Without entities there is no rate of them.
     const ratePerS = measured && done > 0 ? ((done - oldest.done) * 1000) / spanMs : undefined;
     const bytesPerS = measured && totals.bytesDone !== undefined
       ? ((now.bytes - oldest.bytes) * 1000) / spanMs
@@ -63,7 +63,7 @@ export class Meter {
     return this.#samples[0];
   }
 
-  /** Known once a total is, by bytes when they are known, or from the source; never goes back. */
+  /** The percent: from the source, else by bytes, else by the total, if known. Never goes back. */
   #percentOf(totals: SourceProgress, done: number): number | undefined {
     const share = totals.percent !== undefined
       ? totals.percent / 100

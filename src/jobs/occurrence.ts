@@ -1,4 +1,4 @@
-/** What happens to jobs and syncs that somebody may want to be told of. */
+/** What happens to jobs and syncs and may be notified. */
 import type { TenantId } from "../sync/ids.ts";
 import type { Job, SyncRef } from "../sync/job.ts";
 
@@ -27,15 +27,15 @@ export interface Occurrence {
   readonly tenant: TenantId;
   /** Null for a job without one. */
   readonly sync: SyncRef | null;
-  /** Undefined where there is none: a run that did not come. */
+  /** Undefined for a run that did not come. */
   readonly job: Job | undefined;
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  /** A number that tells it from others of its kind where it has no job; `atMs` when left out. */
+  /** Tells it from others of its kind when it has no job; `atMs` when left out. */
   readonly occasion?: number;
-  /** More for people: what was expected when. */
+  /** More words for people: what was expected when. */
   readonly detail?: string;
 }
 
-/** Takes an occurrence without waiting. Where it throws, it is told of the same one again later. */
+/** Takes an occurrence without waiting. When it throws, it gets the same one again later. */
 export type OnOccurrence = (occurrence: Occurrence) => void;

@@ -1,4 +1,4 @@
-/** Turns what the log says of jobs into occurrences: began, ended, fell silent, well again. */
+/** Turns changes in the log into occurrences: a job began, ended, fell silent or is well again. */
 import type { Clock } from "../clock.ts";
 import type { Hub } from "../hub/hub.ts";
 import { type EventLog, LIST_LIMIT_MAX, type RecentPage } from "../log/event_log.ts";
@@ -9,7 +9,7 @@ import { isTerminal } from "../sync/status.ts";
 import type { Occurrence, OccurrenceKind } from "./occurrence.ts";
 import { Silences } from "./silences.ts";
 
-/** After so many milliseconds a job is looked at again that could not be told of. */
+/** A job whose occurrence could not be told is looked at again after so many milliseconds. */
 const AGAIN_MS = 5_000;
 
 export interface OccurrencesOptions {
@@ -18,30 +18,30 @@ export interface OccurrencesOptions {
   readonly clock: Clock;
   /** A job that says nothing for so long is stalled. */
   readonly stallAfterMs: number;
-  /** Takes an occurrence. Where it throws, it is told of the same one again later. */
+  /** Takes an occurrence. When it throws, it gets the same one again later. */
   readonly tell: (occurrence: Occurrence) => void;
   /** All that happened before that moment has been told. */
   readonly onCaughtUp: (atMs: number) => void;
-  /** The job is gone, and all that is known of it has to go too. */
+  /** The job was removed, and all that is known of it must go too. */
   readonly onGone: (key: JobKey) => void;
-  /** Seq after which a silence was told that had not ended when the server stopped. */
+  /** The seq after which a silence began that was told and was going on when the server stopped. */
   readonly silenceOf: (key: JobKey) => Seq | undefined;
   readonly onFault: (cause: unknown) => void;
 }
 
 /**
- * Looks at a job whenever the hub wakes, one after the other in the order of the wake-ups.
+ * Looks at each job that the hub wakes, one after another, in the order of the wake-ups.
  *
- * The same occurrence may be told again after a restart: whoever takes it in knows it by its kind,
- * job and moment.
+ * The same occurrence may be told again after a restart: its receiver knows it by its kind, job and
+ * moment.
  */
 export class Occurrences {
   readonly #options: OccurrencesOptions;
   readonly #silences: Silences;
-  /** Jobs on their way, and whether it was told that they have begun. */
+  /** Jobs on their way, and whether `started` was told of them. */
   readonly #begun = new Map<JobKeyText, boolean>();
   #woken = new Map<JobKeyText, JobKey>();
-  /** Jobs that could not be told of. */
+  /** Jobs whose occurrences could not be told. */
   readonly #failed = new Map<JobKeyText, JobKey>();
   #callOffAgain: (() => void) | undefined;
   #started = false;
@@ -54,7 +54,7 @@ export class Occurrences {
     this.#silences = new Silences(options.clock, options.stallAfterMs, (key) => this.#look(key));
   }
 
-  /** Starts listening, and tells what has happened since `sinceMs` while nobody did. */
+  /** Starts listening, and tells what has happened since `sinceMs` while nobody listened. */
   async start(sinceMs: number): Promise<void> {
     const { log, hub, clock } = this.#options;
     this.#stopListening = hub.listenToAll((key) => this.#look(key));
@@ -69,7 +69,7 @@ export class Occurrences {
     this.#caughtUp(startMs);
   }
 
-  /** Resolves when all that has been woken so far is told. */
+  /** Stops listening. Resolves when all jobs woken so far have been looked at. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopListening?.();
@@ -104,7 +104,7 @@ export class Occurrences {
     }
   }
 
-  /** A job that was there before: that it began before `sinceMs` was told then. */
+  /** A job from before the start. Its `started` was told then if it began before `sinceMs`. */
   async #found(job: Job, sinceMs: number): Promise<void> {
     const text = keyText(job);
     if (this.#begun.has(text)) return; // a wake-up came first
@@ -116,7 +116,7 @@ export class Occurrences {
     });
   }
 
-  /** Does it, or sees to it that the job is looked at again. */
+  /** Runs `act`; when that fails, the job is looked at again later. */
   async #attempt(key: JobKey, act: () => Promise<void>): Promise<void> {
     try {
       await act();
@@ -136,7 +136,7 @@ export class Occurrences {
     if (this.#started && this.#failed.size === 0) this.#options.onCaughtUp(startMs);
   }
 
-  /** Notes what it has told only afterwards: where telling fails, all of it is told again. */
+  /** Tells what is new of a job, and notes it only then: when telling fails, all is told again. */
   async #tell(job: Job): Promise<void> {
     const text = keyText(job);
     const { startedAtMs } = job;
@@ -167,7 +167,7 @@ export class Occurrences {
     }
   }
 
-  /** Whether the last run of the sync that was not cancelled failed. */
+  /** Whether the sync's last run before this one, cancelled ones aside, failed. */
   async #failedBefore(job: Job): Promise<boolean> {
     const { log } = this.#options;
     if (!job.sync) return false;
@@ -177,7 +177,7 @@ export class Occurrences {
     let last: Job | undefined;
     for (const [index, run] of items.entries()) {
       if (run.status !== "completed" && run.status !== "failed") continue;
-      // Several may have ended in one millisecond: then the order of their creation tells.
+      // When several ended in one millisecond, the order of their creation counts.
       if (endOf(run) > endOf(job) || (endOf(run) === endOf(job) && index <= place)) continue;
       if (!last || endOf(run) > endOf(last)) last = run;
     }

@@ -1,4 +1,4 @@
-/** Jobs whose work is done elsewhere: created and told about by workers. */
+/** Jobs of workers: created, posted and ended by them. */
 import type { Clock } from "../clock.ts";
 import {
   type Appended,
@@ -24,7 +24,7 @@ import { type Batch, decided } from "./batch.ts";
 import { renew } from "./changes.ts";
 import type { Syncs } from "./syncs.ts";
 
-/** How long a worker may be silent when it does not say, in milliseconds. */
+/** The lease of a worker that names none, in milliseconds. */
 export const WORKER_LEASE_MS = 15 * 60_000;
 
 /** A job as its worker asks for it. */
@@ -43,7 +43,7 @@ export interface OutsideJob {
   readonly attempt?: number;
 }
 
-/** What became of a batch. `firstSeq` is above `lastSeq` where its request has made no entry. */
+/** The result of a batch. `firstSeq` is above `lastSeq` when its request has made no entry. */
 export interface Posted {
   readonly job: Job;
   readonly firstSeq: number;
@@ -67,9 +67,9 @@ export class OutsideJobs {
     readonly log: EventLog;
     readonly syncs: Syncs;
     readonly clock: Clock;
-    /** Most jobs of a tenant that may be on their way when another is to be created. */
+    /** Most jobs that a tenant may have on their way when it creates another. */
     readonly openMax?: number;
-    /** Told when there was no room for what a worker said. */
+    /** Called when a full disk has refused a worker. */
     readonly onRefused?: () => void;
   }) {
     this.#openMax = openMax;
@@ -80,7 +80,7 @@ export class OutsideJobs {
   }
 
   /**
-   * Creates the job; the same again answers it as it stands.
+   * Creates the job; when it exists already, answers it as it stands.
    *
    * @throws {JobExistsError} when the id is that of another sync's job or of the server's own
    * @throws {TooManyJobsError}
@@ -113,13 +113,14 @@ export class OutsideJobs {
   }
 
   /**
-   * Appends what a worker says of its job; no events renew its lease.
+   * Appends a worker's events; a batch without events renews the lease.
    *
-   * @param requestId of the request that the batch came with, where one did
+   * @param requestId of the request that the batch came with, if one did
    * @throws {UnknownJobError | NotOutsideError}
-   * @throws {JobEndedError} for events after the end; an end is kept as the job's `lateEnd` where
-   *   the job had been given up
-   * @throws {ProducerFencedError | ProducerOrderError | CounterWentBackError | CounterTooLargeError}
+   * @throws {JobEndedError} for events after the end; when the job had been given up, an end is
+   *   kept as its `lateEnd`
+   * @throws {ProducerFencedError | ProducerOrderError | CounterWentBackError |
+   *   CounterTooLargeError}
    */
   async post(key: JobKey, batch: Batch, requestId?: string): Promise<Posted> {
     const decide = decided(batch, this.#clock.now());
@@ -136,8 +137,8 @@ export class OutsideJobs {
   }
 
   /**
-   * Appends events that depend on the job and on what their producer has counted of it, as both stand
-   * at that moment; no events renew the lease.
+   * Appends events that depend on the job and on its producer's counters, as both stand at the
+   * append; without events the lease is renewed.
    *
    * @param eventsOf may be called more than once; what it throws refuses the append
    * @returns the job; one that had been given up has kept the end
@@ -160,7 +161,7 @@ export class OutsideJobs {
   }
 
   /**
-   * Renews the lease of a worker that is told to post nothing for so long, by as much more.
+   * Renews the lease of a worker that was told to wait, for that wait and its own length.
    *
    * @throws {UnknownJobError | StorageFullError | StorageFaultError}
    */
@@ -181,7 +182,7 @@ export class OutsideJobs {
     }
   }
 
-  /** A configured or registered sync, or the one that the name stands for from now on. */
+  /** The configured or registered sync of that id or name, else a new one. */
   async #syncOf(tenant: TenantId, idOrName: string): Promise<SyncRef> {
     const configured = this.#syncs.find(tenant, idOrName);
     if (configured) return { id: configured.id, name: configured.name };

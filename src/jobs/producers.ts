@@ -1,22 +1,22 @@
-/** Requests of producers: which are new, which are repeated, which are refused. */
+/** Requests of producers: tells which are new, repeated or refused. */
 import { newProducer, type Producer, type ProducerRequest } from "../sync/producer.ts";
 
-/** Requests of a producer that are remembered. */
+/** How many requests of a producer are remembered. */
 const REQUESTS_MAX = 5;
 
 /** How a request names its producer. */
 export interface Stamp {
-  /** Empty for the nameless one. */
+  /** Empty for the nameless producer. */
   readonly id: string;
   readonly epoch: number;
   /** The number of the request, from 0; undefined when the producer does not count them. */
   readonly number: number | undefined;
 }
 
-/** A request of nobody in particular. */
+/** The stamp of a request that names no producer. */
 export const NO_STAMP: Stamp = { id: "", epoch: 0, number: undefined };
 
-/** Another process has taken the producer's name over. */
+/** Another process has taken over the producer's name. */
 export class ProducerFencedError extends Error {
   override readonly name = "ProducerFencedError";
 
@@ -28,7 +28,7 @@ export class ProducerFencedError extends Error {
   }
 }
 
-/** A request came before the ones it follows, or so late that it is not remembered. */
+/** A request came too early, or so late that it is no longer remembered. */
 export class ProducerOrderError extends Error {
   override readonly name = "ProducerOrderError";
   readonly expected: number;
@@ -41,7 +41,7 @@ export class ProducerOrderError extends Error {
   }
 }
 
-/** The producer as this request finds it, and what became of the request before. */
+/** The producer as this request finds it, and the result of the same request before. */
 export interface Admitted {
   readonly producer: Producer;
   /** Undefined for a request that is new or has no number. */
@@ -49,6 +49,8 @@ export interface Admitted {
 }
 
 /**
+ * Checks a request against those of its producer.
+ *
  * @param known the producer as the log has it; undefined when it has never posted
  * @throws {ProducerFencedError | ProducerOrderError}
  */
@@ -62,7 +64,7 @@ export function admit(known: Producer | undefined, stamp: Stamp): Admitted {
   return { producer, before };
 }
 
-/** The producer with this request, which may have been begun before. */
+/** The producer with this request added, or updated when it was begun before. */
 export function withRequest(producer: Producer, request: ProducerRequest): Producer {
   const others = producer.requests.filter(({ number }) => number !== request.number);
   const requests = [...others, request].sort((a, b) => a.number - b.number).slice(-REQUESTS_MAX);

@@ -1,19 +1,19 @@
-/** How much a second somebody may have of something: events of a job, requests of a key. */
+/** Limits how much a second a name may take: events of a job, requests of a key. */
 import type { Clock } from "../clock.ts";
 
-/** What may be owed, in seconds of the rate: the longest that anybody waits. */
+/** The largest debt, in seconds of the rate: the longest wait. */
 const DEBT_S_MAX = 60;
-/** Names that are looked at before those that owe nothing are forgotten. */
+/** How many names are kept before those without a debt are forgotten. */
 const NAMES_MAX = 10_000;
 
 /**
- * Each name may take as long as it owes nothing; what it takes is given whole, and what is beyond
- * the rate is owed and paid off with time. Names know nothing of one another.
+ * A name may take while it owes no more than a second's worth. What it takes is given whole; it
+ * pays that off with time. Names do not affect one another.
  */
 export class Rate {
   readonly #clock: Clock;
   readonly #perS: number;
-  /** When each will have paid off what it has taken. */
+  /** When each name will have paid off what it has taken; by the monotonic clock. */
   readonly #paidAtMs = new Map<string, number>();
 
   /** @param perS how much a second; 0 for no limit */
@@ -22,7 +22,7 @@ export class Rate {
     this.#perS = perS;
   }
 
-  /** Seconds until that name may take more; 0 when it may now. */
+  /** Seconds until the name may take more; 0 when it may now. */
   waitS(name: string): number {
     if (this.#perS === 0) return 0;
     const paidAtMs = this.#paidAtMs.get(name) ?? -Infinity;

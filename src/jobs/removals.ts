@@ -3,13 +3,13 @@ import { turn } from "../event_loop.ts";
 import { StorageFullError } from "../log/event_log.ts";
 import type { JobKey } from "../sync/ids.ts";
 
-/** Jobs that one commit removes: what they held is overwritten together, and others wait no longer. */
+/** How many jobs one commit removes, so that others do not wait long. */
 const AT_ONCE = 50;
 
 /**
- * Removes the jobs, and lets others work in between.
+ * Removes jobs, and lets others work in between.
  *
- * @param remove whether there was one, as EventLog.remove
+ * @param remove as EventLog.remove: whether the job was there
  * @returns how many there were
  */
 export async function removeAll(
@@ -22,7 +22,7 @@ export async function removeAll(
     const outcomes = await Promise.allSettled(part.map(remove));
     for (const [n, outcome] of outcomes.entries()) {
       if (outcome.status === "fulfilled") removed += Number(outcome.value);
-      // On a full disk there may be room for each where there is none for all of them.
+      // On a full disk there may be room to remove one, and none to remove all.
       else if (outcome.reason instanceof StorageFullError) removed += Number(await remove(part[n]));
       else throw outcome.reason;
     }

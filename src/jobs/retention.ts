@@ -6,14 +6,14 @@ import { loggerOf } from "../logger.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { removeAll } from "./removals.ts";
 
-/** How often the log is looked at, in milliseconds. */
+/** How often the log is checked, in milliseconds. */
 const EVERY_MS = 60_000;
 /**
- * A clock that has jumped by so much, or by all of the age, is not believed for as long, in
- * milliseconds: somebody may put it right.
+ * A clock that has jumped ahead by so much, or by all of the age, is not believed for as long, in
+ * milliseconds: somebody may correct it.
  */
 const DOUBT_MS = 24 * 3_600_000;
-/** Superseded progress entries that stay of a job that is over: enough for a picture of it. */
+/** How many superseded progress entries an ended job keeps: enough for a picture of it. */
 const PROGRESS_MAX = 1_000;
 
 export interface RetentionOptions {
@@ -24,18 +24,18 @@ export interface RetentionOptions {
   readonly ageMs: number;
   /** Most entries of one job; Infinity for no limit. */
   readonly entriesMax: number;
-  /** Bytes above which the oldest jobs that are over go; Infinity for no limit. */
+  /** Bytes of all jobs above which the oldest ended ones go; Infinity for no limit. */
   readonly bytesMax: number;
 }
 
-/** Takes away what is too old or too much, every minute from `start` to `stop`. */
+/** Removes jobs and entries that are too old or too many, every minute from `start` to `stop`. */
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #shift: WallShift;
   #callOff: (() => void) | undefined;
   #stopped = false;
   #round: Promise<void> | undefined;
-  /** By the clock that only goes forward. */
+  /** By the monotonic clock. */
   #doubtUntilMs = -Infinity;
 
   constructor(options: RetentionOptions) {
@@ -43,24 +43,24 @@ export class Retention {
     this.#shift = new WallShift(options.clock);
   }
 
-  /** Looks at the log now, and from then on every minute. */
+  /** Runs a round now, and then every minute. */
   start(): void {
     this.#round = this.run().catch((cause) => {
-      // Those who append tell of a full disk; retention is what helps against it.
+      // Whoever appends reports a full disk; retention makes room on it.
       if (!(cause instanceof StorageFullError)) this.#options.onFault(cause);
     }).finally(() => {
       if (!this.#stopped) this.#callOff = this.#options.clock.after(EVERY_MS, () => this.start());
     });
   }
 
-  /** Resolves when no work is under way any more. */
+  /** Starts no more rounds; resolves when none is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#callOff?.();
     await this.#round;
   }
 
-  /** One round: whatever is too old, too long or too much goes. */
+  /** One round: removes what is too old, too long or too much. */
   async run(): Promise<void> {
     const { log, clock, ageMs, entriesMax, bytesMax } = this.#options;
     await log.collect();
@@ -73,7 +73,7 @@ export class Retention {
       () => log.prunable({ untrimmed: true }),
       (key) => this.#trim(key, { entriesMax, progressMax: PROGRESS_MAX }),
     );
-    // Each once: they grow on meanwhile.
+    // Each job once, as it may go on growing.
     const cut = new Set<JobKeyText>();
     await this.#each(
       async () => {
@@ -109,7 +109,7 @@ export class Retention {
     return nowMs < this.#doubtUntilMs;
   }
 
-  /** Until none is left. */
+  /** Applies `act` to what `find` gives, until it gives nothing. */
   async #each(
     find: () => Promise<readonly JobKey[]>,
     act: (key: JobKey) => Promise<unknown>,

@@ -1,32 +1,32 @@
-/** Which jobs on their way have fallen silent, with one timer for all of them. */
+/** Finds the jobs on their way that have fallen silent, with one timer for all of them. */
 import type { Clock } from "../clock.ts";
 import type { Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { type Job, keyOf } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";
 
-/** Jobs whose silence is noticed; further ones are told of only when they end. */
+/** How many jobs are watched for silence; the silence of further ones is not noticed. */
 const WATCHED_MAX = 100_000;
-/** Least time between two looks at all jobs, in milliseconds. */
+/** The least time between two looks at all jobs, in milliseconds. */
 const LOOK_MS = 250;
-/** Where a look is so late, in milliseconds, the process was halted. */
+/** A look that is so late, in milliseconds, means that the process was halted. */
 const LATE_MS = 1_000;
 
-/** What a job's state says: it has been silent for too long, it speaks again, or nothing new. */
+/** What a job's state says: it is silent for too long, it speaks again, or nothing new. */
 export type Heard = "silent" | "again" | undefined;
 
 interface Watched {
   readonly key: JobKey;
   seq: Seq;
-  /** When its silence began, as far as this process can tell; by the clock that only goes forward. */
+  /** When its silence began, as far as this process knows; by the monotonic clock. */
   sinceMs: number;
-  /** The seq after which a silence was told that goes on. */
+  /** The seq after which the present silence began, once that was told. */
   toldSeq: Seq | undefined;
 }
 
 /**
- * A job that was there before this process is given all its time anew: nobody could be heard while
- * there was no server. After a halt of the process jobs have as long to be heard, up to all of it.
+ * A job from before this process gets all its time anew, as nobody could hear it without a server.
+ * After a halt of the process jobs get as long as that lasted, at most all their time.
  */
 export class Silences {
   readonly #clock: Clock;
@@ -36,29 +36,29 @@ export class Silences {
   #callOff: (() => void) | undefined;
   #stopped = false;
 
-  /** @param onDue called when the job's state is worth a look; `heard` then says what it is */
+  /** @param onDue called when a job should be looked at; `heard` then says what its state means */
   constructor(clock: Clock, afterMs: number, onDue: (key: JobKey) => void) {
     this.#clock = clock;
     this.#afterMs = afterMs;
     this.#onDue = onDue;
   }
 
-  /** Says that a silence was told of which began after `seq`. */
+  /** Notes that a silence which began after `seq` was told before. */
   resume(job: Job, seq: Seq): void {
     const { key, sinceMs } = this.#of(job);
     this.#watched.set(keyText(job), { key, seq, sinceMs, toldSeq: seq });
   }
 
-  /** What the job's state comes to. Changes nothing, so that it may be asked again. */
+  /** What the job's state means. Changes nothing, so that it may be asked again. */
   heard(job: Job): Heard {
     const { seq, sinceMs, toldSeq } = this.#of(job);
-    // That somebody wants it cancelled is no word of the job's.
+    // The entry of a cancel is not the job's own word.
     if (job.seq > seq && toldSeq !== undefined && job.status !== "cancelling") return "again";
     if (job.seq > seq || toldSeq !== undefined || isTerminal(job.status)) return undefined;
     return this.#clock.monotonic() - sinceMs >= this.#afterMs ? "silent" : undefined;
   }
 
-  /** Takes the state in, once what it came to has been told. */
+  /** Takes in the state, once what it means has been told. */
   note(job: Job, heard: Heard): void {
     const watched = this.#of(job);
     if (job.seq > watched.seq) watched.sinceMs = this.#clock.monotonic();

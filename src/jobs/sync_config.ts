@@ -1,4 +1,4 @@
-/** The syncs of a configuration file: their form, and what becomes of it. */
+/** The syncs of a configuration file: their schema, and their conversion. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { whole } from "./amount_schemas.ts";
@@ -33,7 +33,7 @@ import {
 import { inTheWay, marksOf, ownFilesIn } from "./written_files.ts";
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
-/** How often a source of ours may log its totals, in milliseconds, unless a sync says otherwise. */
+/** The default of how often a source's totals are logged, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 250;
 const PROGRESS_INTERVAL_MAX_MS = 60_000;
 
@@ -53,7 +53,7 @@ export interface OutsideSourceConfig {
   readonly type: "outside";
 }
 
-/** A sync that callers can run, or whose workers elsewhere are known here. */
+/** A sync that callers can run, or that workers elsewhere run. */
 export interface ConfiguredSync extends Timing {
   readonly id: SyncId;
   readonly tenant: TenantId;
@@ -63,17 +63,17 @@ export interface ConfiguredSync extends Timing {
     | CommandSourceConfig
     | RedisPubsubSourceConfig
     | OutsideSourceConfig;
-  /** Null where the work is done elsewhere, or by a program itself. */
+  /** Null when workers do the work, or a program that writes by itself. */
   readonly destination: DestinationConfig | null;
   readonly progressIntervalMs: number;
 }
 
-/** What is wrong at one place of a configuration. */
+/** A fault at one place of a configuration. */
 export interface ConfigIssue {
   /** Names and positions that lead there. */
   readonly path: readonly PropertyKey[];
   readonly given: unknown;
-  /** Whether `given` is no secret, though what stands there often is one. */
+  /** Whether `given` may be shown, though this setting often holds a secret. */
   readonly open?: boolean;
   /** Follows "got ...:", without a full stop. */
   readonly reason: string;
@@ -93,7 +93,7 @@ const directorySource = z.strictObject({
 const outsideSource = z.strictObject({ type: z.literal("outside") })
   .describe("Workers elsewhere post its jobs; it cannot be run");
 
-/** A sync as the file has it; `configuredSyncs` makes the rest of it. */
+/** The schema of a sync in the file; `configuredSyncs` converts it. */
 export const SYNC_SCHEMA = z.strictObject({
   id: checked(parseSyncId, "expected a UUID").optional()
     .meta({ format: "uuid", description: "Derived from tenant and name when it is left out" }),
@@ -119,7 +119,7 @@ export const SYNC_SCHEMA = z.strictObject({
   ...TIMING_FIELDS,
 }).superRefine(onlyWhereItRuns).refine((sync) => destinationFault(sync) === undefined, {
   path: ["destination"],
-  when: () => true, // also beside other faults: all are told at once
+  when: () => true, // also beside other faults: all are reported at once
   error: ({ input }) => destinationFault(input),
 });
 
@@ -127,7 +127,7 @@ export const SYNC_SCHEMA = z.strictObject({
  * Fills in ids and absolute paths.
  *
  * @param directory what relative paths start from
- * @returns also what is wrong between the syncs: names, ids, destinations and feeds that occur twice
+ * @returns also the faults between syncs: names, ids, destinations and feeds that occur twice
  */
 export function configuredSyncs(
   syncs: readonly z.output<typeof SYNC_SCHEMA>[],
@@ -145,7 +145,7 @@ export function configuredSyncs(
   return { syncs: configured, issues: clashes(configured) };
 }
 
-/** What is wrong between the syncs and a server with that data directory, which has files of its own. */
+/** Faults of syncs that would write a server's own files in its data directory. */
 export function ownFileIssues(syncs: readonly ConfiguredSync[], data: string): ConfigIssue[] {
   const isOwn = ownFilesIn(data);
   return syncs.flatMap(({ destination }, index) => {
@@ -172,7 +172,7 @@ function sourceOf(
   return redisConfig(source);
 }
 
-/** A text that one of our parsers takes; what it makes of it is the value. */
+/** The schema of a text that a parser takes; its value is what the parser returns. */
 export function checked<T>(parse: (text: string) => T | undefined, reason: string) {
   return z.string().transform((text, context) => {
     const value = parse(text);
@@ -193,7 +193,7 @@ function clashes(syncs: readonly ConfiguredSync[]): ConfigIssue[] {
     return other === undefined;
   };
   for (const [index, { tenant, name, id, source, destination }] of syncs.entries()) {
-    // Equal names mean equal derived ids: one line tells it.
+    // Equal names mean equal derived ids: one fault is enough.
     const fresh = claim(`name ${tenant}/${name}`, index, ["name"], name);
     if (fresh) claim(`id ${tenant}/${id}`, index, ["id"], id);
     if (destination && destination.type !== "none") {

@@ -1,4 +1,4 @@
-/** The syncs that are configured now. Callers can run these and nothing else. */
+/** The syncs that are configured now. Callers can run no others. */
 import { commandStopMs } from "../sources/command_stop.ts";
 import { type FileSystem, fileSystem } from "../sources/file_system.ts";
 import type { JobSource } from "../sources/source.ts";
@@ -6,12 +6,12 @@ import { parseSyncId, type TenantId } from "../sync/ids.ts";
 import type { Runnable } from "./dispatcher.ts";
 import type { ConfiguredSync } from "./sync_config.ts";
 
-/** Found by id or by name, each tenant its own. */
+/** Finds syncs by id or name, within a tenant. */
 export class Syncs {
   readonly #excluded: readonly string[];
   readonly #files: FileSystem;
   #all: readonly ConfiguredSync[] = [];
-  /** Those with a run on its way: it goes on writing where the configuration has changed since. */
+  /** Syncs with a run on its way: it goes on writing after the configuration has changed. */
   readonly #running = new Set<ConfiguredSync>();
 
   /** @param excluded paths that no source may enter: our own data directory */
@@ -25,12 +25,12 @@ export class Syncs {
     this.#all = syncs;
   }
 
-  /** Puts others in their place; jobs that run go on as they were started. */
+  /** Replaces the syncs; running jobs go on as they were started. */
   replace(syncs: readonly ConfiguredSync[]): void {
     this.#all = syncs;
   }
 
-  /** Of every tenant. */
+  /** The syncs of all tenants. */
   get all(): readonly ConfiguredSync[] {
     return this.#all;
   }
@@ -44,7 +44,7 @@ export class Syncs {
     return this.of(tenant).find((sync) => sync.id === id || sync.name === idOrName);
   }
 
-  /** What the dispatcher runs; undefined where the work is done elsewhere. */
+  /** What the dispatcher runs; undefined when workers do the work. */
   runnable(sync: ConfiguredSync): Runnable | undefined {
     const { id, name, tenant, progressIntervalMs } = sync;
     const source = this.#source(sync);
@@ -82,7 +82,7 @@ export class Syncs {
     }
   }
 
-  /** A source whose modules are loaded when it runs: a server may never run one. */
+  /** A source whose modules are loaded when it runs, as a server may never run one. */
   #late(sync: ConfiguredSync, load: () => Promise<JobSource>, stopMs?: number): JobSource {
     const running = this.#running;
     return {

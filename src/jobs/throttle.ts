@@ -1,17 +1,17 @@
-/** Thins what our own sources say, in time: progress to a few a second, log lines to a rate. */
+/** Thins the events of our own sources: progress to a few a second, log lines to a rate. */
 import type { Clock } from "../clock.ts";
 import type { SourceLog, SourceProgress } from "../sources/source.ts";
 
-/** Log lines that pass in one second; the rest is counted and told. */
+/** How many log lines pass in one second; the rest is counted, and the number is told. */
 export const LOG_LINES_PER_S = 100;
 
-/** What comes out: each is appended as one entry. */
+/** What passes: each is appended as one entry. */
 export type Throttled = SourceProgress | SourceLog;
 
 /**
- * Lets the first progress through at once, later ones at most every `intervalMs`, always the
- * newest; one that had to wait comes by itself when its time is there, also from a source that
- * has fallen silent. A log line does not wait for it.
+ * Lets the first progress pass at once, later ones at most every `intervalMs`, always the newest.
+ * One that has to wait passes when its time comes, even if the source has fallen silent. Log lines
+ * do not wait.
  */
 export class Throttle {
   readonly #clock: Clock;
@@ -30,7 +30,7 @@ export class Throttle {
     this.#emit = emit;
   }
 
-  /** From now on progress comes so often; what waits comes no later than that. */
+  /** Changes the interval, also for progress that waits. */
   every(intervalMs: number): void {
     if (intervalMs === this.#intervalMs) return;
     this.#intervalMs = intervalMs;
@@ -59,7 +59,7 @@ export class Throttle {
     } else this.#leftOut++;
   }
 
-  /** Lets out what is waiting; nothing comes after it. */
+  /** Lets what waits pass; nothing comes after it. */
   end(): void {
     if (this.#waiting) this.#release();
     this.#callOff?.();

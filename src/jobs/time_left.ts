@@ -1,12 +1,12 @@
-/** How long a job still takes, as far as that can be told. */
+/** Estimates how long a job still takes. */
 import type { Progress } from "../sync/progress.ts";
 
-/** From a rate of less than this many milliseconds nothing is concluded. */
+/** Rates measured over less than this many milliseconds are not used. */
 const SPAN_MS_MIN = 3_000;
 
 /**
- * Seconds at the rate of now, by bytes where they are known, else by the total. Undefined where nobody
- * knows: without a total or a rate, in a job's first moments, and beyond the total.
+ * Seconds left at the present rate, by bytes when they are known, else by the total. Undefined
+ * without a total or a rate, in a job's first moments, and beyond the total.
  *
  * @param spanMs how long the rates have been measured
  */

@@ -1,11 +1,11 @@
-/** Entities by type while events are counted: there may be a thousand types, and of events any number. */
+/** Counts by entity type while events are counted: cheap for a thousand types and many events. */
 
 type Counts = Readonly<Record<string, number>>;
 
-/** What a type's count takes beside its name, in characters. */
+/** Characters that a type's count takes beside its name. */
 const PER_TYPE = 10;
 
-/** Changed in place as long as nobody else holds the object, else copied first. */
+/** Changes the object in place while nobody else holds it, else a copy. */
 export class TypeCounts {
   #counts: Record<string, number>;
   /** How many others hold the present object. */
@@ -13,7 +13,7 @@ export class TypeCounts {
   #size: number | undefined;
   #length = 0;
 
-  /** @param counts which stay as they are */
+  /** @param counts are not changed */
   constructor(counts: Counts) {
     this.#counts = counts;
   }
@@ -43,13 +43,13 @@ export class TypeCounts {
     return this.#length;
   }
 
-  /** All counts, for somebody to hold. */
+  /** All counts, for the caller to hold: they are not changed after that. */
   share(): Counts {
     this.#holders++;
     return this.#counts;
   }
 
-  /** Takes the last `share` back, before any change: nobody holds those counts any more. */
+  /** Takes back the last `share`, before any change: its caller holds the counts no more. */
   release(): void {
     this.#holders--;
   }

@@ -1,4 +1,4 @@
-/** From what workers count to a job's totals. */
+/** Adds up what workers count to a job's totals. */
 import type { ProgressEvent } from "../sync/event.ts";
 import { TYPES_MAX } from "../sync/event_limits.ts";
 import type { Job } from "../sync/job.ts";
@@ -7,21 +7,21 @@ import { entitiesDone, type Progress } from "../sync/progress.ts";
 import { secondsLeft } from "./time_left.ts";
 import type { TypeCounts } from "./type_counts.ts";
 
-/** Rates are means that forget what is older than about this many milliseconds. */
+/** Rates are means in which what is older than about this many milliseconds counts little. */
 const MEMORY_MS = 10_000;
-/** And as over at least so many milliseconds: two posts of one moment are no rate. */
+/** Rates are taken over at least so many milliseconds: two posts at one moment give no rate. */
 const SPAN_MS_MIN = 1_000;
 
-/** Counters that are one number. */
+/** Counters that are one number each. */
 type Numbers = Omit<Counters, "encountered">;
 
-/** Entities by type as one producer, and as all of the job have counted them: changed in place. */
+/** Counts by entity type of one producer, and of all of the job's; changed in place. */
 export interface Types {
   readonly own: TypeCounts;
   readonly all: TypeCounts;
 }
 
-/** A running total below the one before. */
+/** A running total is below the one before. */
 export class CounterWentBackError extends Error {
   override readonly name = "CounterWentBackError";
 
@@ -42,7 +42,7 @@ export class TooManyTypesError extends Error {
   }
 }
 
-/** A total beyond what a number can hold exactly. */
+/** A total is beyond what a number can hold exactly. */
 export class CounterTooLargeError extends Error {
   override readonly name = "CounterTooLargeError";
 
@@ -76,7 +76,7 @@ export function counted(
     all.set(type, added(name, all.of(type), last, total));
     if (all.size > TYPES_MAX) throw new TooManyTypesError();
   }
-  // Written out: it runs for every event, and a loop over names takes ten times as long.
+  // Written out, as it runs for every event: a loop over names takes ten times as long.
   return {
     inserted: next("inserted", before.inserted, counters.inserted),
     updated: next("updated", before.updated, counters.updated),
@@ -91,7 +91,7 @@ export function counted(
 /**
  * The job's totals after one of its producers went from `before` to `after`.
  *
- * @param types with what the event has counted
+ * @param types with the event's counts included
  * @throws {CounterTooLargeError}
  */
 export function summed(
@@ -116,7 +116,7 @@ export function summed(
   const tellsWarnings = was.warnings !== undefined || event.counters.warnings !== undefined;
   const bytesDone = tellsBytes ? sum("bytes", was.bytesDone ?? 0) : undefined;
   const span = { job, nowMs };
-  // Of what counts no entities there is no rate.
+  // Without entities there is no rate of them.
   const ratePerS = done > 0 ? rate(was.ratePerS, done, done - entitiesDone(was), span) : undefined;
   const bytesPerS = bytesDone === undefined
     ? undefined
@@ -128,7 +128,7 @@ export function summed(
     ratePerS: ratePerS === undefined ? undefined : Math.round(ratePerS * 10) / 10,
     bytesPerS: bytesPerS === undefined ? undefined : Math.round(bytesPerS),
   };
-  // Written out as well: copies of objects take as long as all of the sums.
+  // Written out, too: copying objects takes as long as all the sums.
   return {
     inserted,
     updated,
@@ -150,8 +150,8 @@ export function summed(
 }
 
 /**
- * A mean that weighs what is older less, out of the mean before alone; nothing is told of what
- * was counted before the job began to report.
+ * The new rate a second, from the last one alone: a mean in which older amounts count less.
+ * Undefined before the job has begun to report.
  */
 function rate(
   mean: number | undefined,
@@ -167,14 +167,14 @@ function rate(
     1 - Math.exp(-Math.max(SPAN_MS_MIN, untilMs - (job.startedAtMs ?? untilMs)) / MEMORY_MS);
   const spanMs = Math.max(0, nowMs - job.updatedAtMs);
   const kept = Math.exp(-spanMs / MEMORY_MS);
-  // What was added came evenly over the span, so a part of it is a little forgotten already.
+  // What was added came evenly over the span, so a part of it counts a little less already.
   const fresh = spanMs === 0 ? 1 : (1 - kept) / (spanMs / MEMORY_MS);
   const sum = (mean ?? 0) * weight(job.updatedAtMs) * kept + (added * fresh) / (MEMORY_MS / 1000);
-  // What is newest weighs most, which alone would be more in the first second than all there is.
+  // The newest amount weighs most; in the first second that could exceed all there is.
   return Math.min(sum / weight(nowMs), done / (SPAN_MS_MIN / 1000));
 }
 
-/** By bytes where they are known, else by the total, else as the worker says; never goes back. */
+/** The percent, by bytes, else by the total, else as the worker says, if known. Never goes back. */
 function percentOf(
   p: Pick<Progress, "total" | "bytesDone" | "bytesTotal">,
   done: number,
@@ -191,7 +191,7 @@ function percentOf(
   return Math.max(last ?? 0, Math.min(100, Math.floor(share * 1000) / 10));
 }
 
-/** The total once a part of it went from one number to another. @throws {CounterTooLargeError} */
+/** The total after a part of it went from one number to another. @throws {CounterTooLargeError} */
 function added(name: string, total: number, from: number, to: number): number {
   if (!Number.isSafeInteger(total + to - from)) throw new CounterTooLargeError(name);
   return total + to - from;

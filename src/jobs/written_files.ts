@@ -1,16 +1,17 @@
-/** The files that destinations write: which are one file by two names, and which are no sync's to write. */
+/** The files that destinations write: which are the same file, and which are the server's own. */
 import { type Stats, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { ownDatabases, ownsName } from "../log/data_directory.ts";
 import { realPathOf } from "../sources/file_system.ts";
 import type { DestinationConfig } from "./destination_config.ts";
 
-/** What SQLite writes beside a file of its own. */
+/** Suffixes of the files that SQLite writes beside a database. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 
 /**
- * Marks of the files that are written: two destinations with one in common write to the same file, by
- * whatever name it is reached: another spelling, a link on the way, a hard link. None need exist.
+ * Marks of the files that a destination writes. Two destinations with a common mark write to the
+ * same file, whatever its name: by another spelling, a link on the way or a hard link. The files
+ * need not exist.
  */
 export function marksOf(destination: DestinationConfig): string[] {
   switch (destination.type) {
@@ -26,7 +27,7 @@ export function marksOf(destination: DestinationConfig): string[] {
   }
 }
 
-/** Tells which destinations would write what a server keeps in its data directory, or beside that. */
+/** Tells which destinations would write files that a server keeps in its data directory. */
 export function ownFilesIn(data: string): (destination: DestinationConfig) => boolean {
   const directory = realPathOf(data);
   // A log may be a link to another disk.
@@ -39,7 +40,7 @@ export function ownFilesIn(data: string): (destination: DestinationConfig) => bo
   };
 }
 
-/** What is there instead of a file, so that none can be written; undefined where all is well. */
+/** What is at the path and prevents a file there; undefined when nothing does. */
 export function inTheWay(path: string): string | undefined {
   const stat = statOf(path);
   if (!stat || stat.isFile()) return undefined;
@@ -60,6 +61,6 @@ function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
-    return undefined; // what may not be looked at, a run will say
+    return undefined; // a run reports what cannot be read
   }
 }

@@ -1,16 +1,16 @@
-/** The bridges of the configured syncs: as many as the configuration says, whenever it changes. */
+/** The bridges of the configured syncs, also after the configuration has changed. */
 import type { ConfiguredSync } from "../sync_config.ts";
 import { type BridgeOptions, RedisBridge } from "./redis_bridge.ts";
 
-/** What all bridges are given. */
+/** Options that all bridges share. */
 type Common = Omit<BridgeOptions, "sync" | "source">;
 
 /** Keeps one bridge running for each sync with a source of `redis_pubsub`. */
 export class Bridges {
   readonly #common: Common;
-  /** By all that was configured: whoever differs in anything is another. */
+  /** By the JSON of the sync: one that differs in anything is another. */
   #running = new Map<string, RedisBridge>();
-  /** When those that are no longer running have hung up. */
+  /** Resolves when the bridges that were stopped have hung up. */
   #gone: Promise<void> = Promise.resolve();
 
   constructor(common: Common) {
@@ -18,8 +18,8 @@ export class Bridges {
   }
 
   /**
-   * Stops what is gone, then starts what is new, as two that listen to the same would take each end
-   * twice; leaves alone what has not changed.
+   * Stops bridges that are gone, then starts new ones: two that listen to the same feed would take
+   * each end twice. Those that have not changed run on.
    */
   replace(syncs: readonly ConfiguredSync[]): void {
     const wanted = new Map<string, RedisBridge>();
@@ -41,7 +41,7 @@ export class Bridges {
     });
   }
 
-  /** Resolves when all have hung up and what they have heard is kept. */
+  /** Stops all bridges; resolves when what they have heard is stored, or could not be in time. */
   async stop(): Promise<void> {
     this.replace([]);
     await this.#gone;

@@ -1,4 +1,4 @@
-/** One channel of a feed: its messages become the events of a job, and then of the next one. */
+/** One channel of a feed: its messages become events of a job, and after its end of the next. */
 import { backoffMs, type Clock, sleep } from "../../clock.ts";
 import { type EventLog, isUnstored, JobEndedError, UnknownJobError } from "../../log/event_log.ts";
 import type { WorkerEvent } from "../../sync/event.ts";
@@ -10,11 +10,11 @@ import type { OutsideJobs } from "../outside_jobs.ts";
 import type { FeedMessage } from "./feed_message.ts";
 import { feedEvents, merged, repeatsEnd } from "./feed_totals.ts";
 
-/** The feed's name among the producers of a job. */
+/** The Producer-Id under which the feed posts to a job. */
 const PRODUCER = "feed";
-/** Ends that wait for the log. */
+/** How many ends may wait for the log. */
 const WAITING_MAX = 1_000;
-/** The first and the longest wait before what could not be stored is tried again, in milliseconds. */
+/** The first and the longest wait before storing is tried again, in milliseconds. */
 const RETRY_MS = { first: 100, last: 5_000 };
 
 export interface ChannelOptions {
@@ -25,24 +25,24 @@ export interface ChannelOptions {
   /** The sync's name. */
   readonly sync: string;
   readonly leaseMs: number;
-  /** By which the channel's jobs are found again. */
+  /** The key by which the channel's jobs are found again. */
   readonly key: string;
-  /** What the jobs are called. */
+  /** The name of the jobs. */
   readonly name: string;
-  /** The one job of a channel that is named by a UUID. */
+  /** The only job of a channel that is named by a UUID. */
   readonly id?: JobId;
-  /** The job that the channel had on its way. */
+  /** A job on its way, from an earlier server or from before the channel was forgotten. */
   readonly left?: JobId;
-  /** Told once of each kind, until messages are taken again. */
+  /** Called once for each kind of error, until messages are taken again. */
   readonly onRefused: (cause: unknown) => void;
 }
 
 /**
- * Messages are taken one after another. While one is being appended the others wait as one, up to
+ * Messages are stored one after another. While one is being appended the others are merged, up to
  * the next end, and what cannot be stored waits with them.
  *
- * A channel that is named by a UUID is that job and no other. Any other name is used again by the
- * feed: what comes after an end is the next run, a job of its own.
+ * A channel that is named by a UUID is that one job. Any other name is used again by the feed: what
+ * comes after an end belongs to the next run, a new job.
  */
 export class FeedChannel {
   readonly #options: ChannelOptions;
@@ -50,11 +50,11 @@ export class FeedChannel {
   #busy: Promise<void> | undefined;
   #pause: AbortController | undefined;
   #stopped = false;
-  /** The newest one, on its way or not. */
+  /** The channel's newest job, over or not. */
   #job: Job | undefined;
-  /** The id of its job was heard of, and the job was removed. */
+  /** Whether the job of a channel named by a UUID was removed. */
   #removed = false;
-  /** Log lines that the job has, each once. */
+  /** Our own log lines that the job already has. */
   #noted: Set<string> = new Set();
   readonly #refused = new Set<string>();
   #heardAtMs = 0;
@@ -66,7 +66,7 @@ export class FeedChannel {
   take(message: FeedMessage): void {
     const last = this.#waiting.at(-1);
     if (last && !last.end) this.#waiting[this.#waiting.length - 1] = merged(last, message);
-    else if (last && this.#options.id) return; // nothing follows the end of its one job
+    else if (last && this.#options.id) return; // nothing follows the end of its only job
     else this.#waiting.push(message);
     if (this.#waiting.length > WAITING_MAX) {
       this.#waiting.shift();
@@ -76,7 +76,7 @@ export class FeedChannel {
     this.#busy ??= this.#drain();
   }
 
-  /** The job on its way, where the channel's name does not say it. */
+  /** The job on its way; undefined without one, or when the channel's name is its id. */
   get left(): JobId | undefined {
     const { id, left } = this.#options;
     if (id) return undefined;
@@ -89,7 +89,7 @@ export class FeedChannel {
     await this.#busy;
   }
 
-  /** Takes nothing any more; resolves, when nothing is under way, with whether all is stored. */
+  /** Stops taking messages. Resolves, when nothing is under way, with whether all is stored. */
   async stop(): Promise<boolean> {
     this.#stopped = true;
     this.#pause?.abort();
@@ -97,7 +97,7 @@ export class FeedChannel {
     return this.#waiting.length === 0;
   }
 
-  /** Never rejects: a message that is refused may have an end behind it, which has to be taken. */
+  /** Stores the waiting messages. Never rejects: behind a refused message an end may wait. */
   async #drain(): Promise<void> {
     let failures = 0;
     let taken = false;
@@ -111,7 +111,7 @@ export class FeedChannel {
         taken = false;
         this.#tellRefused(cause);
         if (!isUnstored(cause)) continue;
-        // An end finds room where totals do not.
+        // A full disk takes an end, though not totals.
         if (this.#putBack(next) || this.#stopped) continue;
         this.#pause = new AbortController();
         await sleep(this.#options.clock, backoffMs(++failures, RETRY_MS), this.#pause.signal);
@@ -119,10 +119,14 @@ export class FeedChannel {
       }
     }
     if (taken) this.#refused.clear();
-    this.#busy = undefined; // here, so that no message comes between
+    this.#busy = undefined; // in the same turn, so that no message comes between
   }
 
-  /** @returns whether totals have become those of an end, which is tried at once */
+  /**
+   * Puts a message back in front of the others.
+   *
+   * @returns whether it was merged into an end, which is tried at once
+   */
   #putBack(message: FeedMessage): boolean {
     const [next] = this.#waiting;
     if (message.end || !next) this.#waiting.unshift(message);
@@ -130,7 +134,7 @@ export class FeedChannel {
     return !message.end && next?.end !== undefined;
   }
 
-  /** @returns whether there is a job that it belongs to */
+  /** Appends a message. @returns whether there is a job that it belongs to */
   async #append(message: FeedMessage): Promise<boolean> {
     for (;;) {
       const job = await this.#jobOf(message);
@@ -145,7 +149,7 @@ export class FeedChannel {
         }
         return true;
       } catch (cause) {
-        // Ended by somebody else meanwhile: the lease, or a cancel that nobody here can pass on.
+        // It was ended meanwhile, by its lease or by a cancel that nobody here can pass on.
         if (cause instanceof JobEndedError) this.#job = cause.job;
         else if (cause instanceof UnknownJobError) this.#forget();
         else throw cause;
@@ -153,7 +157,7 @@ export class FeedChannel {
     }
   }
 
-  /** The job on its way, or the one that the message begins; undefined where there is neither. */
+  /** The job on its way, else one that the message begins; undefined when there is neither. */
   async #jobOf(message: FeedMessage): Promise<Job | undefined> {
     const { outside, log, tenant, sync, name, leaseMs, key, id, left } = this.#options;
     if (this.#removed) return undefined;
@@ -168,18 +172,18 @@ export class FeedChannel {
     return this.#job;
   }
 
-  /** Whether the message is of the job that is over, rather than of the next run. */
+  /** Whether the message belongs to the job that is over, rather than to the next run. */
   #belongsTo(job: Job, message: FeedMessage): boolean {
     const nowMs = this.#options.clock.now();
     const silentMs = nowMs - Math.max(this.#heardAtMs, job.endedAtMs ?? 0);
     this.#heardAtMs = nowMs;
     if (repeatsEnd(message, job, nowMs)) return true;
-    // Its worker was not told of the cancel, and goes on.
+    // Its worker did not hear of the cancel, and goes on.
     const goesOn = job.status === "cancelled" && wasGivenUp(job) && !job.lateEnd;
     return goesOn && silentMs < this.#options.leaseMs;
   }
 
-  /** Somebody has removed the job. A channel that is named by a UUID begins no other; any other does. */
+  /** Notes that the job was removed. A channel that is named by a UUID begins no other. */
   #forget(): void {
     this.#job = undefined;
     this.#removed = this.#options.id !== undefined;

@@ -1,4 +1,4 @@
-/** The channels of one feed, and which jobs on their way are theirs. */
+/** The channels of one feed, and their jobs on their way. */
 import { atMost, type Clock } from "../../clock.ts";
 import { type EventLog, LIST_LIMIT_MAX } from "../../log/event_log.ts";
 import { nodeCrypto } from "../../node_crypto.ts";
@@ -12,13 +12,13 @@ import { FeedChannel } from "./feed_channel.ts";
 import type { FeedMessage } from "./feed_message.ts";
 import type { RedisPubsubSourceConfig } from "./redis_config.ts";
 
-/** Channels that are remembered; the one unused for longest is forgotten. */
+/** How many channels are remembered; the one unused for longest is forgotten. */
 const CHANNELS_MAX = 10_000;
-/** Jobs on their way whose channels were forgotten. */
+/** How many jobs on their way are remembered of forgotten channels. */
 const LEFT_MAX = 100_000;
-/** How long what was heard may take to be stored at a stop, in milliseconds. */
+/** How long storing may take at a stop, in milliseconds. */
 const STOP_MS = 2_000;
-/** Characters of a channel that is its own key. */
+/** A channel's name of at most so many characters is its own key. */
 const KEY_MAX = 500;
 const OPEN = STATUSES.filter((status) => !isTerminal(status));
 
@@ -29,11 +29,11 @@ export interface ChannelsOptions {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly onFault: (cause: unknown) => void;
-  /** Told once of each kind and channel, until messages of it are taken again. */
+  /** Called once for each kind of error and channel, until messages of it are taken again. */
   readonly onRefused: (channel: string, cause: unknown) => void;
 }
 
-/** Brings each message to the channel that it came on. */
+/** Gives each message to its channel. */
 export class FeedChannels {
   readonly #options: ChannelsOptions;
   readonly #channels = new Map<string, FeedChannel>();
@@ -44,7 +44,7 @@ export class FeedChannels {
     this.#options = options;
   }
 
-  /** Finds what an earlier server has left on its way: to be called before the first message. */
+  /** Finds jobs that an earlier server has left on their way; before the first message. */
   async find(): Promise<void> {
     const { log, sync: { tenant, id: syncId } } = this.#options;
     let cursor: string | undefined;
@@ -69,7 +69,7 @@ export class FeedChannels {
     found.take(message);
   }
 
-  /** Resolves with the number of channels of which something could not be stored in time. */
+  /** Stops all channels. Resolves with the number of those that could not store all in time. */
   async stop(): Promise<number> {
     const channels = [...this.#channels.values()];
     const settled = Promise.all(channels.map((channel) => channel.settled()));
@@ -108,13 +108,13 @@ export class FeedChannels {
   }
 }
 
-/** What the pattern's one `*` stands for, at most 200 characters of it. */
+/** The part of the channel that the pattern's `*` stands for, at most 200 characters of it. */
 export function nameIn(pattern: string, channel: string): string {
   const [before, after] = pattern.split("*");
   return cut(channel.slice(before.length, channel.length - after.length) || channel, JOB_NAME_MAX);
 }
 
-/** What stands for the channel in the log: its name, where that is not long. */
+/** The channel's key in the log: its name, or the digest of a long one. */
 function keyOf(channel: string): string {
   if (channel.length <= KEY_MAX) return channel;
   return `sha256:${nodeCrypto().createHash("sha256").update(channel).digest("hex")}`;

@@ -1,11 +1,11 @@
-/** What one message of somebody's own progress feed says, in our words. */
+/** Reads a message of somebody's own progress feed. */
 import { cut } from "../../sync/cut.ts";
 import type { EndEvent, JobMeasures } from "../../sync/event.ts";
 import { MESSAGE_MAX, TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
 import type { Counters } from "../../sync/producer.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 
-/** Where our names are found in a message: dotted paths, by the name on our wire. */
+/** Where values are found in a message: dotted paths, by our name on the wire. */
 export type FeedFields = Readonly<Partial<Record<FeedName, string>>>;
 
 /** Names that a feed can be mapped to. */
@@ -28,21 +28,21 @@ export const FEED_NAMES = [
 ] as const;
 export type FeedName = typeof FEED_NAMES[number];
 
-/** Running totals, and the end where the message tells it. */
+/** Running totals, and the end if the message has one. */
 export interface FeedMessage {
   readonly counters: Partial<Counters>;
   readonly measures: JobMeasures;
   readonly end: EndEvent | undefined;
-  /** It names nothing that is known: a sign of life, and no more. */
+  /** Whether it holds nothing that is known: then it is only a sign of life. */
   readonly empty: boolean;
   /** Whether entity types that no job can have were left out. */
   readonly leftOut: boolean;
 }
 
-/** Characters of a status that are looked at. */
+/** How many characters of a status are read. */
 export const STATUS_MAX = 100;
 
-/** What common feeds call the ends. */
+/** Words of common feeds for the ends. */
 const ENDS: Readonly<Record<string, TerminalStatus>> = {
   completed: "completed",
   complete: "completed",
@@ -58,10 +58,10 @@ const ENDS: Readonly<Record<string, TerminalStatus>> = {
 };
 
 /**
- * Reads a message; undefined when it is no JSON object. Values of another kind than their name
- * asks for are as if they were not there.
+ * Reads a message; undefined when it is not a JSON object. A value of the wrong kind counts as
+ * missing.
  *
- * @param fields where they differ from our own names; short names (`inserted`) are found as well
+ * @param fields paths that differ from our own names; short names (`inserted`) are found as well
  * @param statuses the feed's own words for the ends, in lower case
  */
 export function readFeedMessage(
@@ -140,7 +140,7 @@ function countOf(value: unknown): number | undefined {
   return Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : undefined;
 }
 
-/** What the API would refuse as well is left out. */
+/** Counts by entity type, without types that the API would refuse. */
 function countsOf(value: unknown) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return { leftOut: false };

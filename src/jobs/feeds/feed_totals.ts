@@ -1,4 +1,4 @@
-/** What a feed's messages make of the totals that it has told of a job. */
+/** Makes a feed's messages into events of a job. */
 import type { WorkerEvent } from "../../sync/event.ts";
 import { TYPE_MAX, TYPES_MAX } from "../../sync/event_limits.ts";
 import type { Job } from "../../sync/job.ts";
@@ -8,7 +8,7 @@ import { isTerminal } from "../../sync/status.ts";
 import type { FeedMessage } from "./feed_message.ts";
 
 const NUMBERS = [...ENTITY_COUNTS, "bytes"] as const;
-/** How long an equal end is the same one, in milliseconds. */
+/** How long an equal end counts as the same one, in milliseconds. */
 const REPEAT_MS = 60_000;
 type Told = { -readonly [Name in keyof Counters]?: Counters[Name] };
 
@@ -16,7 +16,7 @@ const WENT_BACK = "The feed's totals went back; the highest are kept";
 const LEFT_OUT =
   `Entity types are left out: a job has at most ${TYPES_MAX}, of 1 to ${TYPE_MAX} characters`;
 
-/** A worker posts the job itself: whatever the feed says of it would be counted twice. */
+/** A worker posts the job itself: what the feed says would be counted twice. */
 export class CountedElsewhereError extends Error {
   override readonly name = "CountedElsewhereError";
 
@@ -25,7 +25,10 @@ export class CountedElsewhereError extends Error {
   }
 }
 
-/** Both as one: the highest of each total; of all else what the newer one says, or the older one. */
+/**
+ * Merges two messages: the highest of each total; of all else the newer value, else the older. The
+ * older one has no end.
+ */
 export function merged(older: FeedMessage, newer: FeedMessage): FeedMessage {
   const counters: Told = {};
   for (const name of NUMBERS) counters[name] = higher(older.counters[name], newer.counters[name]);
@@ -48,11 +51,11 @@ export function merged(older: FeedMessage, newer: FeedMessage): FeedMessage {
 }
 
 /**
- * The events of a message. Pub/sub loses messages and workers start anew, so what it tells is never
- * below what the feed has told before.
+ * The events of a message. Their totals are never below what the feed has told before, as pub/sub
+ * loses messages and workers start anew.
  *
- * @param told what the feed has counted of the job
- * @param noted log lines that the job has already
+ * @param told the feed's counters of the job
+ * @param noted our own log lines that the job already has
  * @throws {CountedElsewhereError} when others have counted entities of the job
  */
 export function feedEvents(
@@ -83,14 +86,14 @@ export function feedEvents(
 }
 
 /**
- * Whether the message is the end that the job has, said again. Feeds that say an end twice do so at
- * once; what is equal later is a run that has come to the same.
+ * Whether the message repeats the end that the job has. Feeds that send an end twice do so at once;
+ * an equal one that comes later is another run's.
  */
 export function repeatsEnd({ end, counters }: FeedMessage, job: Job, nowMs: number): boolean {
   const last = job.lateEnd ?? { status: job.status, error: job.error, atMs: job.endedAtMs ?? 0 };
   if (end?.status !== last.status || nowMs - last.atMs >= REPEAT_MS) return false;
   if (end.error && end.error.message !== last.error?.message) return false;
-  if (job.lateEnd) return true; // whose totals are not kept
+  if (job.lateEnd) return true; // its totals are not kept
   const { progress } = job;
   const same = (given: number | undefined, known = 0) => given === undefined || given === known;
   return same(counters.bytes, progress.bytesDone) &&

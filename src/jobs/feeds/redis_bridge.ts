@@ -1,4 +1,4 @@
-/** A home-made Redis pub/sub feed as jobs: listens to a pattern, one job a channel. */
+/** Shows a home-made Redis pub/sub feed as jobs: listens to a pattern, one job a channel. */
 import { backoffMs, sleep } from "../../clock.ts";
 import { loggerOf } from "../../logger.ts";
 import { codeOf, reasonOf } from "../../reason.ts";
@@ -12,27 +12,27 @@ import { subscribed } from "./redis_subscription.ts";
 
 /** The first and the longest wait between two tries to reach Redis, in milliseconds. */
 const RETRY_MS = { first: 100, last: 5_000 };
-/** Channels whose messages were found to be no JSON. */
+/** How many channels are remembered whose messages are not JSON objects. */
 const UNREAD_MAX = 10_000;
-/** Characters of a channel that the server's log tells. */
+/** How many characters of a channel the server's log shows. */
 const SHOWN_MAX = 200;
 
-/** What the bridge and its channels go by. */
+/** Options of a bridge and its channels. */
 export interface BridgeOptions extends Omit<ChannelsOptions, "onRefused"> {
-  /** Told when nobody hears of the sync's jobs; the answer is called once somebody does. */
+  /** Called when the sync's jobs cannot be heard; the returned function is called once they can. */
   readonly unheard: (sync: ConfiguredSync) => () => void;
 }
 
-/** Listens from `start` to `stop`. What is published while nobody listens is lost: that is Redis. */
+/** Listens from `start` to `stop`. Redis loses what is published while nobody listens. */
 export class RedisBridge {
   readonly #options: BridgeOptions;
   readonly #logger = loggerOf("bridge");
   readonly #channels: FeedChannels;
   readonly #unread = new Set<string>();
   readonly #stop = new AbortController();
-  /** Why nothing is heard, as far as it was told. */
+  /** Reasons for not listening that were logged. */
   readonly #told = new Set<string>();
-  /** To be called once something is heard. */
+  /** To be called once Redis is listened to. */
   #heard: (() => void) | undefined;
 
   constructor(options: BridgeOptions) {
@@ -40,7 +40,7 @@ export class RedisBridge {
     const sync = options.sync.name;
     const onRefused = (channel: string, cause: unknown) => {
       const facts = { sync, channel: shown(channel), reason: reasonOf(cause) };
-      // A worker that goes over to posting is as it should be.
+      // A worker that now posts by itself is no fault.
       const level = cause instanceof CountedElsewhereError ? "info" : "error";
       this.#logger[level]("sync {sync}: messages on {channel} are refused: {reason}", facts);
     };
@@ -52,7 +52,7 @@ export class RedisBridge {
     this.#listen().catch(this.#options.onFault);
   }
 
-  /** Hangs up, and resolves when what has been heard is stored, or could not be in time. */
+  /** Hangs up; resolves when what has been heard is stored, or could not be in time. */
   async stop(): Promise<void> {
     this.#stop.abort();
     const count = await this.#channels.stop();
@@ -100,7 +100,8 @@ export class RedisBridge {
         this.#told.add(reason);
       }
       this.#heard ??= unheard(sync);
-      // One that lets in and breaks off at once is tried no more often than one that is not there.
+      // A server that accepts and breaks off at once is tried no more often than one that is not
+      // there.
       if (clock.monotonic() - sinceMs >= RETRY_MS.last) failures = 0;
       sinceMs = Infinity;
       await sleep(clock, backoffMs(++failures, RETRY_MS), signal);
@@ -129,7 +130,7 @@ function shown(channel: string): string {
   return clean(cut(channel, SHOWN_MAX));
 }
 
-/** Of several addresses that were tried there is a code alone. */
+/** The error's words. When several addresses have failed, it has only a code. */
 function wordsOf(cause: unknown): string {
   return reasonOf(cause) || (codeOf(cause) ?? "?");
 }

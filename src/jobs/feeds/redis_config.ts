@@ -5,11 +5,11 @@ import type { TerminalStatus } from "../../sync/status.ts";
 import { whole } from "../amount_schemas.ts";
 import { FEED_NAMES, type FeedFields, STATUS_MAX } from "./feed_message.ts";
 
-/** Jobs that workers elsewhere tell of on Redis channels; nothing is run here. */
+/** Jobs that workers elsewhere report on Redis channels; nothing is run here. */
 export interface RedisPubsubSourceConfig {
   readonly type: "redis_pubsub";
   readonly url: string;
-  /** With one `*`, which stands for what names the job. */
+  /** With one `*`, which stands for the job's name. */
   readonly pattern: string;
   readonly fields: FeedFields;
   /** The feed's own words for the ends, in lower case. */
@@ -22,7 +22,7 @@ const PATTERN = "expected a pattern with one *, and none of ? [ ] \\";
 const ONE_STAR = /^[^*?[\]\\]*\*[^*?[\]\\]*$/;
 const WORD = `expected a word of 1 to ${STATUS_MAX} characters`;
 
-/** As the file has it. */
+/** The schema of a `redis_pubsub` source. */
 export const redisPubsubSource = z.strictObject({
   type: z.literal("redis_pubsub"),
   url: z.string().refine(isRedisUrl, URL_FORM)
@@ -41,7 +41,7 @@ export const redisPubsubSource = z.strictObject({
     .describe("Seconds of silence after which a job counts as lost"),
 }).describe("Listens to a Redis pub/sub feed of workers elsewhere; it cannot be run");
 
-/** Its values as the bridge takes them. */
+/** Converts the source for the bridge. */
 export function redisConfig(source: z.output<typeof redisPubsubSource>): RedisPubsubSourceConfig {
   const { type, url, pattern, fields, status_values, lease_s } = source;
   const statuses = Object.entries(status_values);
@@ -55,7 +55,7 @@ export function redisConfig(source: z.output<typeof redisPubsubSource>): RedisPu
   };
 }
 
-/** Whether it is one that node-redis takes, and of which it ignores nothing. */
+/** Whether node-redis takes the URL, and ignores no part of it. */
 function isRedisUrl(text: string): boolean {
   if (!/^rediss?:\/\//i.test(text) || !URL.canParse(text)) return false;
   const { hostname, port, pathname, search, hash, username, password } = new URL(text);
@@ -68,6 +68,6 @@ function isEncoded(text: string): boolean {
     decodeURIComponent(text);
     return true;
   } catch {
-    return false; // a % that no two digits follow
+    return false; // a % without two hex digits behind it
   }
 }

@@ -1,16 +1,16 @@
-/** A subscription to a Redis pattern, from its connection to the end of it. */
+/** A subscription to a Redis pattern, on one connection. */
 import { type Clock, sleep } from "../../clock.ts";
 
-/** How long Redis may take to let us in, and to answer a PING, in milliseconds. */
+/** How long Redis may take to let us in, or to answer a PING, in milliseconds. */
 const ANSWER_MS = 10_000;
-/** From one answer to the next PING. */
+/** Milliseconds from an answer to the next PING. */
 const PING_MS = 15_000;
 
 export interface SubscriptionOptions {
   readonly url: string;
   readonly pattern: string;
   readonly clock: Clock;
-  /** Hangs up. */
+  /** Hangs up when it fires. */
   readonly signal: AbortSignal;
   /** Redis has confirmed the subscription: what is published from now on is heard. */
   readonly onListening: () => void;
@@ -20,25 +20,25 @@ export interface SubscriptionOptions {
 /**
  * Listens on a connection of its own; resolves once the signal has fired.
  *
- * node-redis would connect again by itself, but forgets a subscription that was refused once, so
- * whoever calls makes a new one.
+ * It does not reconnect: node-redis would, but forgets a subscription that was refused once, so the
+ * caller makes a new one.
  *
- * @throws why nothing is heard, or no longer: also where Redis does not answer
+ * @throws {Error} why nothing is heard, or no longer: also when Redis does not answer
  */
 export async function subscribed(options: SubscriptionOptions): Promise<void> {
   const { url, pattern, clock, signal, onListening, onMessage } = options;
-  // Loaded where a bridge is configured, and nowhere else.
+  // Loaded only when a bridge is configured.
   const { createClient } = await import("@redis/client");
   if (signal.aborted) return;
   const client = createClient({ url, socket: { reconnectStrategy: false } });
   const broken = Promise.withResolvers<never>();
   const hangUp = () => broken.reject(new Error("Hung up"));
   signal.addEventListener("abort", hangUp);
-  client.on("error", broken.reject); // stays: what fails while it is hung up is an event too
+  client.on("error", broken.reject); // not removed: hanging up may emit errors, too
   const over = new AbortController();
   const enter = async () => {
     await client.connect();
-    if (over.signal.aborted) client.destroy(); // which did nothing while it connected
+    if (over.signal.aborted) client.destroy(); // the one below did nothing while it connected
     else await client.pSubscribe(pattern, (message, channel) => onMessage(channel, message));
   };
   const follow = async () => {
@@ -61,7 +61,7 @@ export async function subscribed(options: SubscriptionOptions): Promise<void> {
   }
 }
 
-/** node-redis waits for an answer as long as the connection stands. */
+/** The answer, or an error after ANSWER_MS: node-redis waits as long as the connection stands. */
 function inTime<T>(clock: Clock, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const callOff = clock.after(ANSWER_MS, () => {

@@ -1,13 +1,13 @@
-/** One try to send a request: what came of it, in words without secrets. */
+/** One try to send a request; its result is in words without secrets. */
 import type { Clock } from "../../clock.ts";
 import { unreached } from "../../client/unreached.ts";
 import type { TargetRequest } from "./request.ts";
 
 /** A try ends after so many milliseconds, whatever the receiver does. */
 const TRY_MS = 10_000;
-/** Bytes of an answer that are read. */
+/** How many bytes of an answer are read. */
 const ANSWER_BYTES_MAX = 4 * 1024;
-/** What a proxy answers that lets nobody through, and a receiver that has too much to do. */
+/** Statuses that may pass: a proxy lets nobody through, or the receiver is slow or busy. */
 const PASSING: ReadonlySet<number> = new Set([407, 408, 429]);
 /** The longest wait that a receiver may ask for, in milliseconds. */
 export const RETRY_AFTER_MAX_MS = 3_600_000;
@@ -23,7 +23,7 @@ export interface Outcome {
   /** `HTTP 500`, `no answer in 10 s`: never a URL, an exception's text or what was answered. */
   readonly result: string;
   readonly retryAfterMs?: number;
-  /** The beginning of the answer, for the one who asked for a test. */
+  /** The beginning of the answer, for whoever asked for a test. */
   readonly answer: string;
 }
 
@@ -50,7 +50,7 @@ export async function attempt(
       redirect: "manual",
       signal: controller.signal,
     });
-    // The status is what counts: a body that is cut off or comes too slowly changes nothing.
+    // The status counts, even if the body is cut off or comes too slowly.
     const answer = await beginning(response).catch(() => "");
     return { ...outcomeOf(response, clock.now()), answer };
   } catch (cause) {
@@ -80,7 +80,7 @@ function waitFrom(text: string | null, nowMs: number): number | undefined {
   return ms > 0 ? Math.min(ms, RETRY_AFTER_MAX_MS) : undefined;
 }
 
-/** As much of the answer as is read; the rest is cut off with the connection. */
+/** Reads the beginning of the answer; the rest is cut off with the connection. */
 async function beginning(response: Response): Promise<string> {
   if (!response.body) return "";
   const reader = response.body.getReader();
@@ -97,7 +97,7 @@ async function beginning(response: Response): Promise<string> {
   return text;
 }
 
-/** In words of ours alone: those of the runtimes have the URL in them. */
+/** The reason in our own words: the runtimes' hold the URL. */
 function reasonOf(url: string, cause: unknown): string {
   const { kind, reason } = unreached(url, cause);
   return kind === "other" ? "no connection" : reason;

@@ -1,4 +1,4 @@
-/** A delivery as it lies in the file. */
+/** A delivery as it is stored. */
 
 /**
  * - `waiting`: it will be sent, or sent again
@@ -22,7 +22,7 @@ export interface DeliveryInfo {
   readonly job: string | null;
   readonly state: DeliveryState;
   readonly tries: number;
-  /** What the last try came to, in words; null before the first. */
+  /** The result of the last try, in words; null before the first. */
   readonly result: string | null;
   /** When it happened, was queued, will be sent next, and was done with. */
   readonly atMs: number;
@@ -31,15 +31,15 @@ export interface DeliveryInfo {
   readonly doneAtMs: number | null;
 }
 
-/** With what it takes to send it. */
+/** A delivery with all that is needed to send it. */
 export interface DeliveryRow extends DeliveryInfo {
   readonly pk: number;
-  /** As `packed` made it; empty once it is done with. */
+  /** As `packed` made it; empty once the delivery is done. */
   readonly message: string;
   readonly dueAtMs: number;
 }
 
-/** Reads a row of the table `deliveries`. @throws {TypeError} when it holds what no synctail wrote */
+/** Reads a row of the table `deliveries`. @throws {TypeError} when the row is damaged */
 export function deliveryRowOf(row: Readonly<Record<string, unknown>>): DeliveryRow {
   const id = String(row.id);
   const state = DELIVERY_STATES.find((known) => known === row.state);
@@ -65,7 +65,7 @@ export function deliveryRowOf(row: Readonly<Record<string, unknown>>): DeliveryR
   };
 }
 
-/** Without what is not to be shown. */
+/** The delivery without what must not be shown. */
 export function infoOf(
   { pk: _pk, message: _message, dueAtMs: _due, ...info }: DeliveryRow,
 ): DeliveryInfo {

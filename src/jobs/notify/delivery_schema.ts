@@ -6,9 +6,9 @@ const APPLICATION_ID = 0x53546e74;
 /**
  * Step n leads from schema n to n + 1. A step that has been released is never changed.
  *
- * One row for what happened (kind, subject, occasion) and whom to tell. subject: the job's id, else
- * the sync's. occasion: 0 where a job can meet it once only, else what tells one time from another.
- * message: empty once it is done with.
+ * A row is one occurrence (kind, subject, occasion) for one target. subject: the job's id, else the
+ * sync's. occasion: 0 when a job can meet it only once, else a number that tells one time from
+ * another. message: empty once the delivery is done.
  */
 const MIGRATIONS = [
   `CREATE TABLE deliveries (

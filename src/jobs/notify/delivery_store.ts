@@ -1,4 +1,4 @@
-/** What is to be told to whom, and what became of it: a SQLite file that outlives the server. */
+/** The queue of deliveries and their results, in a SQLite file that outlives the server. */
 import type { DatabaseSync } from "node:sqlite";
 import { nodeCrypto } from "../../node_crypto.ts";
 import { type Clock, WallShift } from "../../clock.ts";
@@ -13,20 +13,20 @@ import { type DeliveryInfo, type DeliveryRow, deliveryRowOf, infoOf } from "./de
 import { type Message, type MessageKind, packed } from "./message.ts";
 import { filterText, type Target } from "./target.ts";
 
-/** Messages that wait for one target; above it the oldest is given up. */
+/** How many messages wait for one target at most; the oldest are given up. */
 export const WAITING_MAX = 1_000;
-/** A message that nobody took for so long is given up, in milliseconds. */
+/** A message that was not delivered for so long is given up, in milliseconds. */
 export const AGE_MAX_MS = 24 * 3_600_000;
-/** A clock that is off by so much has been set, or the machine slept; in milliseconds. */
+/** A clock that is off by so many milliseconds was set, or the machine slept. */
 const SET_MS = 60_000;
-/** Messages that are done with and still listed. */
+/** How many finished deliveries are still listed. */
 export const DONE_MAX = 1_000;
-/** Deliveries that one list may ask for. */
+/** The largest page of a list. */
 export const DELIVERIES_LIMIT_MAX = 200;
 
 /**
- * What `next` asks, with the target and the time. The index is named, as SQLite would look through
- * all that waits for the target once for each of it: 200 ms with a thousand of them.
+ * The query of `next`, with the target and the time. It names the index, as SQLite would otherwise
+ * scan all that waits for the target once for each row: 200 ms for a thousand.
  */
 export const NEXT_SQL =
   `SELECT * FROM deliveries AS row WHERE state = 'waiting' AND target = ?1 AND NOT EXISTS
@@ -37,7 +37,7 @@ export const NEXT_SQL =
 const NEXT_IN_ORDER_SQL =
   "SELECT * FROM deliveries WHERE state = 'waiting' AND target = ? ORDER BY pk LIMIT 1";
 
-/** What makes an occurrence one and the same, whenever it is told. */
+/** What identifies an occurrence, whenever it is told. */
 export interface Occasion {
   readonly kind: MessageKind;
   readonly tenant: TenantId;
@@ -60,14 +60,14 @@ export interface DeliveryPage {
   readonly nextCursor: number | null;
 }
 
-/** Neither URLs nor secrets are in it: those are the configuration's. */
+/** Holds neither URLs nor secrets, which are only in the configuration. */
 export class DeliveryStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
-  /** What was queued before this process, whose age only the clock on the wall knows. */
+  /** The last row from before this process: only the wall clock knows the age of rows up to it. */
   readonly #before: number;
   readonly #shift: WallShift;
-  /** Something has been removed that may be in the WAL still. */
+  /** Whether something was removed that may still be in the WAL. */
   #unwiped = false;
 
   /** @throws {StoreVersionError | StoreForeignError} when the file is not this version's to open */
@@ -84,20 +84,21 @@ export class DeliveryStore {
 
   /**
    * All that happened before that moment has been queued; undefined when nothing ever was. Never
-   * ahead of a clock that was put back: what happens from now on is not queued yet.
+   * ahead of the clock, which may have been put back: what happens from now on is not queued yet.
    */
   get position(): number | undefined {
     const row = this.#db.prepare("SELECT at_ms FROM position").get();
     return row && Math.min(Number(row.at_ms), this.#clock.now());
   }
 
-  /** Moves the position, and lets go of what is done with and too old to be listed. */
+  /** Moves the position, and removes finished deliveries that are too old to be listed. */
   moveOn(atMs: number): void {
     this.#db.prepare(
       `INSERT INTO position (id, at_ms) VALUES (1, ?)
        ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms`,
     ).run(atMs);
-    // What happened after the position may be told again after a crash: its rows tell that it was.
+    // What happened after the position may be told again after a crash: its rows show that it was
+    // told.
     this.#db.prepare(
       `DELETE FROM deliveries WHERE state <> 'waiting' AND at_ms < ?1 AND pk <=
          (SELECT pk FROM deliveries WHERE state <> 'waiting' ORDER BY pk DESC LIMIT 1 OFFSET ?2)`,
@@ -105,9 +106,11 @@ export class DeliveryStore {
   }
 
   /**
-   * Notes who is told of what from now on. What is not as it was before is new: it is told of
-   * nothing that is over. What waits for a target that is gone is given up, if any is left at all:
-   * without any, this may be a command that was started beside its configuration.
+   * Notes the targets that are told from now on. A target that is new or has changed is told of
+   * nothing that is over.
+   *
+   * What waits for a target that is gone is given up, unless no target is left at all: that may be
+   * a command started without its configuration.
    */
   setTargets(targets: readonly Target[]): void {
     const now = this.#clock.now();
@@ -132,9 +135,8 @@ export class DeliveryStore {
   }
 
   /**
-   * Queues the message for each of the targets that was there when it happened (or has come by a
-   * clock that was put back since), once and for all times. Above WAITING_MAX the target's oldest
-   * are given up.
+   * Queues the message, once, for each target that was there when it happened, or that was added
+   * before a clock was put back. Above WAITING_MAX the target's oldest are given up.
    *
    * @returns how many were given up
    */
@@ -178,10 +180,10 @@ export class DeliveryStore {
   }
 
   /**
-   * What to send to the target next: of what is due what was tried least, else what falls due
-   * first. What was told of a job earlier comes before what was told of it later.
+   * What to send to the target next: of the due ones the one with the fewest tries, else the one
+   * that is due first. Of one job the earlier comes before the later.
    *
-   * @param inOrder what was queued first goes first, whatever it is of
+   * @param inOrder what was queued first goes first, whatever it is about
    */
   next(target: string, inOrder = false): DeliveryRow | undefined {
     const row = inOrder
@@ -190,14 +192,14 @@ export class DeliveryStore {
     return row && deliveryRowOf(row);
   }
 
-  /** Notes a try after which there will be another. */
+  /** Notes a try that will be followed by another. */
   tried(pk: number, result: string, nextAtMs: number): void {
     this.#db.prepare(
       "UPDATE deliveries SET tries = tries + 1, result = ?, next_at_ms = ? WHERE pk = ?",
     ).run(result, nextAtMs, pk);
   }
 
-  /** Notes a try after which there will be no other. */
+  /** Notes the last try. */
   done(pk: number, state: "delivered" | "refused", result: string): void {
     this.#db.prepare(
       `UPDATE deliveries SET tries = tries + 1, state = ?, result = ?, done_at_ms = ?, message = ''
@@ -205,7 +207,7 @@ export class DeliveryStore {
     ).run(state, result, this.#clock.now(), pk);
   }
 
-  /** Gives up what has waited for too long, whoever it is for. @returns how many those were */
+  /** Gives up what has waited for too long, for any target. @returns how many were given up */
   expire(): number {
     this.#noteClock();
     const now = this.#clock.now();
@@ -228,7 +230,7 @@ export class DeliveryStore {
     return { items: page.map(infoOf), nextCursor: more ? page[page.length - 1].pk : null };
   }
 
-  /** The seq after which the job fell silent, where that was told and no recovery since. */
+  /** The seq after which the job fell silent, if that was told and no recovery since. */
   silenceOf({ tenant, id }: JobKey): Seq | undefined {
     const row = this.#db.prepare(
       `SELECT kind, occasion FROM deliveries WHERE tenant = ? AND job = ?
@@ -237,7 +239,7 @@ export class DeliveryStore {
     return row?.kind === "stalled" ? Number(row.occasion) : undefined;
   }
 
-  /** Jobs that something is known of here. */
+  /** Jobs that have deliveries here. */
   jobs(): JobKey[] {
     const rows = this.#db.prepare(
       "SELECT DISTINCT tenant, job FROM deliveries WHERE job IS NOT NULL",
@@ -248,7 +250,7 @@ export class DeliveryStore {
     });
   }
 
-  /** Removes all that is known of the job; after that `wipe` has to be called. */
+  /** Removes a job's deliveries; `wipe` has to be called after that. */
   forget({ tenant, id }: JobKey): void {
     const { changes } = this.#db.prepare("DELETE FROM deliveries WHERE tenant = ? AND job = ?")
       .run(tenant, id);
@@ -256,10 +258,9 @@ export class DeliveryStore {
   }
 
   /**
-   * Leaves nothing in the WAL of what was removed: the pages that were overwritten may be in there as
-   * they were.
+   * Empties the WAL of what was removed: it may still hold the pages as they were.
    *
-   * @returns false where somebody reads the file meanwhile (a backup), who needs what is in there
+   * @returns false when a reader of the file (a backup) still needs the WAL
    */
   wipe(): boolean {
     this.#unwiped &&= !emptyWal(this.#db);
@@ -270,7 +271,7 @@ export class DeliveryStore {
     this.#db.close();
   }
 
-  /** Moves the times of what waits where the clock was set: one without a battery may start days behind. */
+  /** Moves the times of waiting rows when the clock was set: it may start days behind. */
   #noteClock(): void {
     const { ms } = this.#shift;
     const setMs = Math.round(ms);

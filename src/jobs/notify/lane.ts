@@ -1,4 +1,4 @@
-/** The way to one target: one message at a time, tried again until it is there or given up. */
+/** Sends to one target: one message at a time, again until it is delivered, refused or given up. */
 import { isDeepStrictEqual } from "node:util";
 import { backoffMs, type Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
@@ -9,7 +9,7 @@ import { type Message, unpacked } from "./message.ts";
 import { requestFor } from "./request.ts";
 import type { Target } from "./target.ts";
 
-/** The wait after a failure, doubled with each up to the last, in milliseconds. */
+/** The wait after a failure, doubled with each one up to the last, in milliseconds. */
 const BACKOFF_MS = { first: 5_000, last: 600_000 };
 
 export interface LaneOptions {
@@ -17,23 +17,23 @@ export interface LaneOptions {
   readonly store: DeliveryStore;
   readonly clock: Clock;
   readonly linkOf: (message: Message) => string | undefined;
-  /** 0 to 1, for waits that do not fall together with others'. */
+  /** A number from 0 to 1, so that waits do not end together with others'. */
   readonly random: () => number;
   readonly logger: Logger;
   readonly onFault: (cause: unknown) => void;
 }
 
 /**
- * After a failure nothing is sent to the target for a while, and then whatever is due: so a
- * message that the target fails over stands in no other's way, and a target that is down is asked
- * once in a while, not once for each message.
+ * After a failure the target rests, and then gets whatever is due. So a message that the target
+ * fails over does not block others, and a target that is down is asked once in a while, not once
+ * for each message.
  */
 export class Lane {
   readonly #options: LaneOptions;
   readonly #stopping = new AbortController();
   #woken = false;
   #failures = 0;
-  /** By the clock that only goes forward. */
+  /** By the monotonic clock. */
   #restUntilMs = 0;
   #callOff: (() => void) | undefined;
   #sending: Promise<void> | undefined;
@@ -47,19 +47,19 @@ export class Lane {
     return this.#options.target.name;
   }
 
-  /** Whether it leads to just that target, which may be a copy that was read anew. */
+  /** Whether it leads to exactly that target, which may be a copy that was read anew. */
   leadsTo(target: Target): boolean {
     return isDeepStrictEqual(target, this.#options.target);
   }
 
-  /** Says that there may be something to send. */
+  /** To be called when there may be something to send. */
   wake(): void {
     this.#woken = true;
     if (this.#sending || this.#stopping.signal.aborted) return;
     this.#callOff?.();
     this.#callOff = undefined;
     const restMs = this.#restMs();
-    if (restMs > 0) return this.#wait(restMs); // whatever there is, the store need not be asked
+    if (restMs > 0) return this.#wait(restMs); // the store need not be asked
     this.#sending = this.#send().catch((cause) => {
       this.#options.onFault(cause);
       this.#wait(BACKOFF_MS.last); // the queue cannot be read or written
@@ -74,7 +74,7 @@ export class Lane {
     while (this.#sending) await this.#sending;
   }
 
-  /** Sends nothing more; what is under way is called off and stays in the queue. */
+  /** Sends nothing more; a request under way is called off and its message stays in the queue. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#callOff?.();
@@ -86,7 +86,7 @@ export class Lane {
     while (!this.#stopping.signal.aborted) {
       this.#woken = false;
       giveUpOld(store, logger);
-      // A check is as the last ping says: that has to be the one of what happened last.
+      // A check's state is that of its last ping, which must be about what happened last.
       const row = store.next(target.name, target.type === "healthchecks");
       if (!row) return;
       const waitMs = Math.max(dueInMs(row, clock.now()), this.#restMs());
@@ -132,26 +132,29 @@ export class Lane {
     return Math.round(this.#options.clock.now() + waitMs);
   }
 
-  /** How long the target is left alone. */
+  /** How long the target still rests, in milliseconds; 0 or less when it does not. */
   #restMs(): number {
     return this.#restUntilMs - this.#options.clock.monotonic();
   }
 
   #wait(ms: number): void {
     if (this.#stopping.signal.aborted) return;
-    // A clock may be set meanwhile.
+    // The clock may be set meanwhile.
     const waitMs = Math.min(ms, 2 * BACKOFF_MS.last);
     this.#callOff = this.#options.clock.after(waitMs, () => this.wake());
   }
 }
 
-/** Gives up what has waited for too long, whoever it is for, and says so. */
+/** Gives up what has waited for too long, for any target, and logs how many. */
 export function giveUpOld(store: DeliveryStore, logger: Logger): void {
   const count = store.expire();
   if (count > 0) logger.error("{count} notifications waited for too long: given up", { count });
 }
 
-/** A wait that is longer than any comes of a clock that was put back: then it is due now. */
+/**
+ * Milliseconds until it is due. A wait longer than any possible one means that the clock was put
+ * back: then it is due now.
+ */
 function dueInMs({ dueAtMs }: DeliveryRow, nowMs: number): number {
   const waitMs = dueAtMs - nowMs;
   return waitMs > RETRY_AFTER_MAX_MS ? 0 : waitMs;

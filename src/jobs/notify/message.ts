@@ -1,4 +1,4 @@
-/** What a target is told: one occurrence, as it was when it happened. */
+/** A message to a target: one occurrence, as it was when it happened. */
 import type { OccurrenceKind } from "../occurrence.ts";
 
 /** A job as the API shows it, under the wire's names. */
@@ -14,18 +14,21 @@ export interface Message {
   readonly tenant: string;
   /** The sync's id and name; null for a job without one. */
   readonly sync: { readonly id: string; readonly name: string } | null;
-  /** Null where there is none: a run that did not come. */
+  /** Null for a run that did not come. */
   readonly job: ShownJob | null;
-  /** More for people; empty for nothing. */
+  /** More words for people; empty for none. */
   readonly detail: string;
 }
 
-/** Characters of a message above which what the job's worker attached to it is left out. */
+/** A message of more characters goes without what the worker attached to its job. */
 const MESSAGE_MAX = 64 * 1024;
-/** Characters of an error's text that are kept then. */
+/** How many characters of the error's text are kept then. */
 const ERROR_MAX = 4 * 1024;
 
-/** The message as text. One that would be very long goes without `meta` and with a shortened error. */
+/**
+ * The message as text. A very long one goes without `meta` and `entities_encountered`, and with a
+ * shortened error.
+ */
 export function packed(message: Message): string {
   const text = JSON.stringify(message);
   if (text.length <= MESSAGE_MAX || !message.job) return text;
@@ -35,7 +38,7 @@ export function packed(message: Message): string {
   return JSON.stringify({ ...message, job });
 }
 
-/** What `packed` has made. */
+/** The message of a text that `packed` has made. */
 export function unpacked(text: string): Message {
   return JSON.parse(text) as Message; // only `packed` writes it
 }

@@ -20,15 +20,15 @@ import { giveUpOld, Lane } from "./lane.ts";
 import type { Message, ShownJob } from "./message.ts";
 import { type Target, wants } from "./target.ts";
 
-/** What was committed so long before the position may not have been told yet, in milliseconds. */
+/** The position stays so far back, in milliseconds: the newest commits may not be told yet. */
 const UNTOLD_MS = 60_000;
-/** The position is written again when it has moved so far, in milliseconds. */
+/** The position is written when it has moved so far, in milliseconds. */
 const POSITION_MS = 10_000;
-/** After so many milliseconds it is tried again to wipe out what was removed. */
+/** How long until removed data is wiped again after a failure, in milliseconds. */
 const WIPE_AGAIN_MS = 60_000;
 
 export interface NotificationsOptions {
-  /** The queue's file; it is made when there is somebody to tell. */
+  /** The queue's file; it is made when there are targets. */
   readonly path: string;
   readonly durability: Durability;
   readonly log: EventLog;
@@ -38,13 +38,15 @@ export interface NotificationsOptions {
   readonly onFault: (cause: unknown) => void;
   /** The job as the API shows it. */
   readonly show: (job: Job) => ShownJob;
-  /** The page of the job; undefined where there is none. */
+  /** The URL of the job's page; undefined without one. */
   readonly linkOf: (jobId: string) => string | undefined;
   /** Math.random when left out. */
   readonly random?: () => number;
 }
 
-/** Queues what happens to jobs for each target that wants it; `send` begins to send, `stop` ends it. */
+/**
+ * Queues what happens to jobs for each target that wants it. `send` starts sending, `stop` ends it.
+ */
 export class Notifications {
   readonly #options: NotificationsOptions;
   readonly #logger = loggerOf("notify");
@@ -62,7 +64,7 @@ export class Notifications {
   }
 
   /**
-   * Opens the queue, before anything happens that the targets are to be told of.
+   * Opens the queue; to be called before anything happens that targets are to be told of.
    *
    * @throws {StoreVersionError | StoreForeignError} when its file is not this version's to open
    */
@@ -72,14 +74,14 @@ export class Notifications {
     this.#store = new DeliveryStore(path, clock, durability);
     giveUpOld(this.#store, this.#logger);
     this.#store.setTargets(targets);
-    // Without a target nobody looks: what happens from here on is no one's to be told.
+    // Without targets, and at the first start, only what happens from now on may be told.
     if (targets.length === 0 || this.#store.position === undefined) {
       this.#store.moveOn(clock.now());
     }
     this.#targets = targets;
   }
 
-  /** Starts to look at jobs, first at those that ended while nobody did. */
+  /** Starts to look at jobs, first at those that ended while no server did. */
   async watch(): Promise<void> {
     const store = this.#store;
     if (!store || this.#targets.length === 0) return;
@@ -108,21 +110,21 @@ export class Notifications {
   }
 
   /**
-   * Puts others in the place of the present targets. Those that stay as they are do not notice.
+   * Replaces the targets. Those that have not changed go on undisturbed.
    *
-   * @throws {Error} when the queue cannot take them: then all is as it was before
+   * @throws {Error} when the queue cannot take them: then all is as before
    */
   replace(targets: readonly Target[]): Promise<void> {
     const replaced = this.#replaced.then(() => this.#replace(targets));
-    this.#replaced = replaced.catch(() => {}); // whoever asked for it is told
+    this.#replaced = replaced.catch(() => {}); // the caller gets the failure
     return replaced;
   }
 
   /**
-   * Queues the occurrence for each target that wants it. Called here for what the log tells, and from
-   * outside for what it does not, such as a run that did not come.
+   * Queues the occurrence for each target that wants it. Also for callers that know what the log
+   * does not, such as a run that did not come.
    *
-   * @throws {Error} when it cannot be queued: whoever tells it has to tell it again
+   * @throws {Error} when it cannot be queued: the caller has to tell it again
    */
   occurred(occurrence: Occurrence): void {
     const targets = this.#targets.filter((target) => wants(target, occurrence));
@@ -139,7 +141,7 @@ export class Notifications {
     return this.#store?.list(query) ?? { items: [], nextCursor: null };
   }
 
-  /** Looks at what has been woken until now, and gives what is due `graceMs` to be sent. */
+  /** Looks at jobs woken so far, gives due messages `graceMs` to be sent, and closes the queue. */
   async stop(graceMs: number): Promise<void> {
     await this.#replaced;
     await this.#occurrences?.stop();
@@ -182,7 +184,7 @@ export class Notifications {
       try {
         this.#wipe();
       } catch (cause) {
-        onFault(cause); // the next removal tries it again
+        onFault(cause); // the next removal tries again
       }
     });
   }
@@ -192,12 +194,12 @@ export class Notifications {
   }
 
   #caughtUp(atMs: number): void {
-    if (Math.abs(atMs - this.#writtenMs) < POSITION_MS) return; // back where the clock was put back
+    if (Math.abs(atMs - this.#writtenMs) < POSITION_MS) return; // back, too, with the clock
     this.#writtenMs = atMs;
     try {
       this.#store?.moveOn(atMs);
     } catch (cause) {
-      this.#options.onFault(cause); // what is told again after a crash is known to the queue
+      this.#options.onFault(cause); // the queue knows what is told again after a crash
     }
   }
 
@@ -222,10 +224,10 @@ export class Notifications {
   }
 }
 
-/** What tells this occurrence from every other, also when it is told again after a restart. */
+/** What identifies an occurrence, also when it is told again after a restart. */
 function occasionOf({ kind, tenant, sync, job, atMs, occasion = atMs }: Occurrence): Occasion {
   if (!job) return { kind, tenant, subject: sync?.id ?? "", occasion };
-  // A job falls silent and speaks again any number of times; the rest it meets once.
+  // A job may fall silent and speak again many times; all else happens to it once.
   const often = kind === "stalled" || (kind === "recovered" && job.endedAtMs === null);
   return { kind, tenant, subject: job.id, occasion: often ? job.seq : 0 };
 }

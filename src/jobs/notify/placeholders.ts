@@ -1,11 +1,11 @@
-/** The names in double braces of a template: which there are, and what they stand for. */
+/** The placeholders of a template, in double braces: their names and values. */
 import { textOf, titleOf } from "./words.ts";
 import type { Message } from "./message.ts";
 import { isoTime } from "../../sync/iso_time.ts";
 
 const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
-/** Names that stand for something of the message itself. */
+/** Names of the message's own values. */
 const MESSAGE_NAMES = [
   "kind",
   "title",
@@ -20,7 +20,7 @@ const MESSAGE_NAMES = [
   "secret",
 ] as const;
 
-/** What a job has, under its names in the API. */
+/** Names of a job's members, as in the API. */
 export const JOB_NAMES = [
   "id",
   "sync_id",
@@ -63,14 +63,14 @@ export const JOB_NAMES = [
 
 /** What placeholders are filled from. */
 export interface Values {
-  /** The delivery's. */
+  /** The delivery's id. */
   readonly id: string;
   readonly message: Message;
   readonly link: string | undefined;
   readonly secret: string;
 }
 
-/** The names in a template that stand for nothing. */
+/** The names in a template that are not known. */
 export function unknownNamesIn(template: string): string[] {
   return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name).filter((name) => {
     const [first, second] = name.split(".");
@@ -79,7 +79,7 @@ export function unknownNamesIn(template: string): string[] {
   });
 }
 
-/** The template with every placeholder filled in; what is not known is the empty text. */
+/** The template with every placeholder filled in; an unknown value is the empty text. */
 export function filled(template: string, values: Values, escape: (text: string) => string): string {
   return template.replace(PLACEHOLDER, (_, name: string) => escape(valueOf(name, values)));
 }
@@ -126,7 +126,7 @@ function inside(value: unknown, path: readonly string[]): unknown {
   return found;
 }
 
-/** Lists and objects as their JSON. */
+/** A value as text: lists and objects as their JSON, null and undefined as the empty text. */
 function textFor(value: unknown): string {
   if (value === undefined || value === null) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);

@@ -1,4 +1,4 @@
-/** What is sent to a target: one request a message. */
+/** Makes the request of a message to a target. */
 import { nodeCrypto } from "../../node_crypto.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { filled } from "./placeholders.ts";
@@ -11,7 +11,7 @@ export interface Delivery {
   /** The same for all tries. */
   readonly id: string;
   readonly message: Message;
-  /** The job's page; undefined where there is none. */
+  /** The URL of the job's page; undefined without one. */
   readonly link: string | undefined;
   /** The moment of this try, in milliseconds since 1970. */
   readonly nowMs: number;
@@ -28,7 +28,7 @@ export interface TargetRequest {
 const JSON_TYPE = { "content-type": "application/json" };
 const TEXT_TYPE = { "content-type": "text/plain; charset=utf-8" };
 
-/** What to send now. */
+/** The request to send now. */
 export function requestFor(target: Target, delivery: Delivery): TargetRequest {
   const request = plainRequest(target, delivery);
   const { authorization } = target;
@@ -58,7 +58,7 @@ function plainRequest(target: Target, delivery: Delivery): TargetRequest {
     case "slack":
       return post({ text: slackText(delivery) });
     case "discord":
-      // Nobody is called by what a job says of itself.
+      // A job's own words must not mention anybody.
       return post({ content: discordText(delivery), allowed_mentions: { parse: [] } });
     case "template":
       return templateRequest(target, delivery);
@@ -92,7 +92,7 @@ function webhookRequest({ url, key }: WebhookTarget, delivery: Delivery): Target
   return { url, method: "POST", headers, body };
 }
 
-/** Priority, 3 being the usual, and the tags that ntfy shows as a picture. */
+/** Priority (3 is the default) and a tag, which ntfy shows as a picture. */
 const NTFY: Readonly<Record<MessageKind, readonly [priority: number, tag: string]>> = {
   started: [2, "arrow_forward"],
   completed: [2, "white_check_mark"],
@@ -105,7 +105,7 @@ const NTFY: Readonly<Record<MessageKind, readonly [priority: number, tag: string
   test: [3, "test_tube"],
 };
 
-/** Posted to the server's root: in JSON a title may hold any character, in a header it may not. */
+/** The body, posted to the server's root: unlike a header, JSON takes any character in a title. */
 function ntfyBody(url: string, { message, link }: Delivery) {
   const [priority, tag] = NTFY[message.kind];
   return {
@@ -118,7 +118,7 @@ function ntfyBody(url: string, { message, link }: Delivery) {
   };
 }
 
-/** Where each kind goes, behind the check's URL. `/log` is kept by the check and changes nothing. */
+/** The path behind the check's URL for each kind; `/log` does not change the check's state. */
 const PINGS: Readonly<Record<MessageKind, string>> = {
   started: "/start",
   completed: "",
@@ -131,7 +131,7 @@ const PINGS: Readonly<Record<MessageKind, string>> = {
   test: "/log",
 };
 
-/** What a job on its way has recovered from says nothing of how it ends: that is not a success yet. */
+/** The path for a message: a job that has recovered and still runs is not a success yet. */
 function pingOf({ kind, job }: Message): string {
   const early = kind === "recovered" && job !== null && job.status !== "completed";
   return early ? "/log" : PINGS[kind];
@@ -141,7 +141,7 @@ function pingOf({ kind, job }: Message): string {
 function pingRequest(url: string, { message }: Delivery): TargetRequest {
   const ping = new URL(url);
   ping.pathname = ping.pathname.replace(/\/+$/, "") + pingOf(message);
-  // The same run's start and end belong together, also when several overlap.
+  // Marks the start and end of one run, even when several overlap.
   if (message.job) ping.searchParams.set("rid", String(message.job.id));
   const body = [titleOf(message), textOf(message)].filter((line) => line !== "").join("\n");
   return { url: ping.href, method: "POST", headers: TEXT_TYPE, body };
@@ -162,7 +162,7 @@ function discordText({ message, link }: Delivery): string {
   return lines.filter((line) => line !== "").join("\n").slice(0, DISCORD_MAX);
 }
 
-/** Characters that Discord takes. */
+/** How many characters Discord takes. */
 const DISCORD_MAX = 2_000;
 
 function templateRequest(target: TemplateTarget, delivery: Delivery): TargetRequest {

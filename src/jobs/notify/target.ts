@@ -1,18 +1,18 @@
-/** Who is told: a place of the operator's own, and what it wants to know. */
+/** The targets of notifications, and what each wants to be told. */
 import type { SyncRef } from "../../sync/job.ts";
 import type { TenantId } from "../../sync/ids.ts";
 import type { Occurrence, OccurrenceKind } from "../occurrence.ts";
 
 /** What all targets have. */
 interface Common {
-  /** Unique; all that is ever shown of a target. */
+  /** Unique; nothing else of a target is ever shown. */
   readonly name: string;
   /** Without user and password, which are in `authorization`. */
   readonly url: string;
-  /** The header Authorization, when there is one. */
+  /** The header Authorization; undefined without one. */
   readonly authorization: string | undefined;
   readonly on: readonly OccurrenceKind[];
-  /** Names or ids; undefined for all. */
+  /** Names or ids of syncs; undefined for all. */
   readonly syncs: readonly string[] | undefined;
   /** Undefined for all. */
   readonly tenant: TenantId | undefined;
@@ -24,7 +24,7 @@ export interface WebhookTarget extends Common {
   readonly key: Uint8Array;
 }
 
-/** Of ntfy the last part of `url` is the topic. */
+/** A target without own settings. For ntfy the last part of `url` is the topic. */
 export interface PlainTarget extends Common {
   readonly type: "ntfy" | "healthchecks" | "slack" | "discord";
 }
@@ -34,13 +34,13 @@ export interface TemplateTarget extends Common {
   readonly method: "POST" | "PUT" | "PATCH";
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** What `{{secret}}` stands for; empty for nothing. */
+  /** The value of `{{secret}}`; empty without one. */
   readonly secret: string;
 }
 
 export type Target = WebhookTarget | PlainTarget | TemplateTarget;
 
-/** Whether the target is to be told. One that is told of warnings is not told of that end twice. */
+/** Whether the target is to be told. One that wants `warning` does not get `completed` as well. */
 export function wants(target: Target, occurrence: Occurrence): boolean {
   const { on, syncs, tenant } = target;
   const { kind, job, sync } = occurrence;
@@ -51,7 +51,10 @@ export function wants(target: Target, occurrence: Occurrence): boolean {
   return !(warned && on.includes("warning"));
 }
 
-/** All that decides what a target is told of: another text is another target for the past. */
+/**
+ * A text of all that decides what a target is told. When it changes, the target is new and is not
+ * told of the past.
+ */
 export function filterText({ type, on, syncs, tenant }: Target): string {
   return JSON.stringify([type, [...on].sort(), syncs ? [...syncs].sort() : null, tenant ?? null]);
 }

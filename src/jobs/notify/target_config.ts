@@ -1,4 +1,4 @@
-/** What becomes of the targets of a configuration file. */
+/** Converts the targets of a configuration file. */
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -8,20 +8,20 @@ import { filled, unknownNamesIn } from "./placeholders.ts";
 import type { Target } from "./target.ts";
 import { occurrencesOf, type WrittenTarget } from "./target_schema.ts";
 
-/** Bytes that a key which signs has at least and at most. */
+/** Bytes of a signing key, at least and at most. */
 const KEY_BYTES = { min: 24, max: 64 };
 const HEADER = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
-/** Headers that are the connection's own. */
+/** Headers that the connection itself sets. */
 const OWN_HEADERS = ["host", "content-length", "connection", "transfer-encoding"];
 
-/** Where values lie that are not in the file itself. */
+/** Where values are found that are not in the file itself. */
 export interface Outside {
   /** What relative paths start from. */
   readonly directory: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Reads secrets and URLs from where they are, and says all that is wrong. */
+/** Converts targets: reads their secrets and URLs, and reports all faults. */
 export function configuredTargets(
   targets: readonly WrittenTarget[],
   outside: Outside,
@@ -42,7 +42,7 @@ export function configuredTargets(
   return { targets: made, issues };
 }
 
-/** @param open whether what is given is no secret */
+/** Reports a fault. @param open whether `given` may be shown */
 type Refuse = (
   field: readonly PropertyKey[],
   given: unknown,
@@ -50,7 +50,7 @@ type Refuse = (
   open?: boolean,
 ) => undefined;
 
-/** Names that may be repeated in a message: plainly a variable's or a file's, and no secret. */
+/** Names that an error may show: plainly a variable's or a file's, not a misplaced secret. */
 const PLAIN_VARIABLE = /^[A-Z][A-Z0-9]{0,11}(_[A-Z0-9]{1,16})*$/;
 const PLAIN_PATH = /^\.{0,2}\//;
 
@@ -87,7 +87,9 @@ function targetOf(written: WrittenTarget, outside: Outside, refuse: Refuse): Tar
   }
 }
 
-/** The URL; user and password in it are for the header, as fetch takes no URL with those. */
+/**
+ * The URL, and the header Authorization from its user and password, which fetch refuses in URLs.
+ */
 function placeOf(written: WrittenTarget, outside: Outside, refuse: Refuse) {
   const text = valueOf(written, "url", outside, refuse);
   if (text === undefined) return undefined;
@@ -107,7 +109,7 @@ function placeOf(written: WrittenTarget, outside: Outside, refuse: Refuse) {
   return { url: url.href, authorization: username === "" ? undefined : basic };
 }
 
-/** A part of a URL without its percent signs; one that holds others than those stays as it is. */
+/** A part of a URL, decoded; unchanged when it is not well encoded. */
 function plain(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -116,7 +118,10 @@ function plain(part: string): string {
   }
 }
 
-/** What stands in the file, in another file, or in the environment; "" where it may be left out. */
+/**
+ * The value from the configuration, from a file or from the environment. "" for a secret that is
+ * left out where it may be; undefined when refused.
+ */
 function valueOf(
   written: WrittenTarget,
   field: "url" | "secret",
@@ -147,7 +152,7 @@ function valueOf(
   return refuse([field], undefined, `expected ${field}, ${field}_file or ${field}_env`);
 }
 
-/** The bytes of a secret as Standard Webhooks writes it. */
+/** The bytes of a secret in the form of Standard Webhooks; undefined when it has another form. */
 function keyFrom(secret: string): Uint8Array | undefined {
   const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
   if (base64 === undefined) return undefined;
@@ -180,7 +185,7 @@ function soundTemplate(
   return counted.count === 0;
 }
 
-/** Counts what is refused. */
+/** Counts the reported faults. */
 function refusals(refuse: Refuse) {
   const counted = {
     count: 0,

@@ -1,4 +1,4 @@
-/** The targets of a configuration file: their form. */
+/** The schema of the targets in a configuration file. */
 import { z } from "zod";
 import { parseTenantId } from "../../sync/ids.ts";
 import { type OccurrenceKind, OCCURRENCES } from "../occurrence.ts";
@@ -60,7 +60,7 @@ const template = z.strictObject({
   body: z.string().max(20_000).describe("With placeholders such as {{job.status}}"),
 }).describe("Any other HTTP API");
 
-/** A target as the file has it; `configuredTargets` makes the rest of it. */
+/** The schema of a target in the file; `configuredTargets` converts it. */
 export const TARGET_SCHEMA = z.discriminatedUnion("type", [
   webhook,
   ntfy,
@@ -70,10 +70,10 @@ export const TARGET_SCHEMA = z.discriminatedUnion("type", [
   template,
 ]);
 
-/** A target as it is written, once its form is right. */
+/** A target as the file has it, checked by the schema. */
 export type WrittenTarget = z.output<typeof TARGET_SCHEMA>;
 
-/** What the target is told of. */
+/** The kinds of occurrences that the target is told of. */
 export function occurrencesOf({ type, on }: WrittenTarget): readonly OccurrenceKind[] {
   return on ?? (type === "healthchecks" ? PINGS_ON : ON);
 }

@@ -1,4 +1,4 @@
-/** A test message to a target, by the very way that real ones go. */
+/** Sends a test message to a target, in the same way as real ones. */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../../clock.ts";
 import { attempt, type Outcome } from "./attempt.ts";
@@ -8,10 +8,10 @@ import type { Target } from "./target.ts";
 import { DEFAULT_TENANT } from "../../sync/ids.ts";
 import { isoTime } from "../../sync/iso_time.ts";
 
-/** Characters of an answer that are shown. */
+/** How many characters of an answer are shown. */
 const SHOWN_MAX = 300;
 
-/** Sends it once. Neither the URL nor a secret is in what `answer` says. */
+/** Sends a test message once. `answer` shows neither the URL nor a secret. */
 export async function tryTarget(
   target: Target,
   clock: Clock,
@@ -24,7 +24,7 @@ export async function tryTarget(
   return { ...outcome, answer: withoutSecrets(outcome.answer, target).slice(0, SHOWN_MAX) };
 }
 
-/** A job that nobody ran, with all that a job has. */
+/** A message about an invented job with all members of a job. */
 function sample(nowMs: number): Message {
   const at = isoTime(nowMs);
   const sync = { id: randomUUID(), name: "test" };
@@ -60,7 +60,7 @@ function sample(nowMs: number): Message {
   return { kind: "test", atMs: nowMs, tenant: DEFAULT_TENANT, sync, job, detail };
 }
 
-/** A receiver may send back what it was sent. */
+/** The answer without secrets: a receiver may send back what it was sent. */
 function withoutSecrets(answer: string, target: Target): string {
   const { url, authorization } = target;
   const { pathname, search } = new URL(url);

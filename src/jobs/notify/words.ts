@@ -1,9 +1,9 @@
-/** Messages in words, for people. */
+/** Puts messages into words. */
 import { clean } from "../../sync/clean.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
-/** Characters of a text at most: it has to fit every service that shows it. */
+/** How many characters a text has at most: it must fit every service that shows it. */
 const TEXT_MAX = 1_000;
 
 const TITLES: Readonly<Record<MessageKind, string>> = {
@@ -18,13 +18,16 @@ const TITLES: Readonly<Record<MessageKind, string>> = {
   test: "would be told like this",
 };
 
-/** One line: `docs failed` */
+/** The title, one line: `docs failed`. */
 export function titleOf({ kind, sync, job }: Message): string {
   const name = sync?.name ?? job?.name ?? (job ? `job ${job.id}` : "a sync");
   return shortened(`${clean(name)} ${TITLES[kind]}`, 200);
 }
 
-/** A few lines: why, how far it came, how long it took. Empty when there is nothing to say. */
+/**
+ * The text, a few lines: why, how far the job came, how long it took. Empty when there is nothing
+ * to say.
+ */
 export function textOf(message: Message): string {
   const { job, detail } = message;
   const error = job?.error as { code: string; message: string } | null | undefined;

@@ -1,4 +1,4 @@
-/** Whether a sync has started as often as it has to. Times are milliseconds since 1970. */
+/** Tells whether a sync starts as often as expected. Times are milliseconds since 1970. */
 import { loggerOf } from "../../logger.ts";
 import type { Job } from "../../sync/job.ts";
 import type { OnOccurrence } from "../occurrence.ts";
@@ -9,11 +9,11 @@ import type { Expectation } from "./timing.ts";
 
 const logger = loggerOf("schedules");
 
-/** How a sync stands to what is expected of it. */
+/** When a sync is expected to start. */
 export interface Expected {
-  /** When its next start is expected, the grace left out. */
+  /** When its next start is expected, without the grace. */
   readonly atMs: number;
-  /** When it is overdue, or was. */
+  /** From when on it is overdue. */
   readonly overdueAtMs: number;
   readonly overdue: boolean;
 }
@@ -27,8 +27,8 @@ export interface Sight {
 }
 
 /**
- * Whether the sync's newest job is one that another has followed: that was removed since, or is not
- * in the backup that was restored.
+ * Whether the sync's newest job in the log was followed by another, which was removed since or is
+ * not in the restored backup.
  */
 export function isFollowed({ lastJob, lastStartMs = 0 }: SyncNote, last: Job): boolean {
   return last.id !== lastJob && last.createdAtMs < lastStartMs;
@@ -41,7 +41,7 @@ export function withStart(note: SyncNote, last: Job | undefined, nowMs: number):
   return { ...note, lastJob: last.id, lastStartMs, excusedMs: undefined };
 }
 
-/** Counted from the last start, or from when the sync was first known of. */
+/** When the sync is expected, counted from its last start, or from when it was first seen. */
 export function expected(
   { everyMs, graceMs }: Expectation,
   note: SyncNote,
@@ -55,7 +55,7 @@ export function expected(
 /**
  * Tells once that the sync is overdue, and once that it no longer is.
  *
- * @throws as `onOccurrence`; the note that would have said that it was told is lost with it
+ * @throws as `onOccurrence`; then the returned note, which would say that it was told, is lost
  */
 export function told(
   { tenant, id, name }: ConfiguredSync,
@@ -69,16 +69,17 @@ export function told(
   const occurrence = { tenant, sync: { id, name }, atMs: nowMs };
   if (overdue && !wasTold) {
     const detail = `a start was expected by ${isoTime(atMs)}; ${lastStartText(note)}`;
-    // Where the note gets lost, as the file of them cannot be written, this is known to be the same.
+    // If the note is lost, as its file cannot be written, this number shows that it is the same
+    // occurrence.
     const occasion = note.excusedMs ?? overdueAtMs;
     onOccurrence({ ...occurrence, kind: "overdue", job: undefined, detail, occasion });
     logger.warning("{name} is overdue: {detail}", { name, detail });
   } else if (!overdue && wasTold) {
-    // A longer deadline can end it too, without a job.
+    // A longer deadline can end it, too, without a job.
     const job = started === before ? undefined : last;
     onOccurrence({ ...occurrence, kind: "recovered", job });
     logger.info("{name} is no longer overdue", { name });
-    if (!job) note = { ...note, excusedMs: nowMs }; // it may be overdue by that very moment again
+    if (!job) note = { ...note, excusedMs: nowMs }; // it may be overdue by this moment again
   }
   return { note, overdueAtMs };
 }

@@ -1,22 +1,22 @@
-/** What the log cannot tell of syncs: when they were first seen, what was skipped, what was told. */
+/** What the log does not hold of syncs: when first seen, what was handled, what was told. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { SyncId, TenantId } from "../../sync/ids.ts";
 
-/** Of one sync; times are milliseconds since 1970. */
+/** A sync's note. Times are milliseconds since 1970. */
 export interface SyncNote {
   /** When the server first knew of the sync. */
   readonly firstSeenMs: number;
   /** The schedule in words, and since when it is in force. */
   readonly schedule?: string;
   readonly sinceMs?: number;
-  /** Up to when every slot of the schedule has been seen to. */
+  /** Up to when every slot of the schedule is handled. */
   readonly handledMs?: number;
   /** The last job that is known of, and when it started by this clock. */
   readonly lastJob?: string;
   readonly lastStartMs?: number;
-  /** Since when it is overdue, once that has been told. */
+  /** Since when it is overdue, once that was told. */
   readonly overdueMs?: number;
-  /** When it was no longer overdue though no run had come: a deadline or a clock was changed. */
+  /** When it stopped being overdue without a run: a deadline or a clock was changed. */
   readonly excusedMs?: number;
 }
 
@@ -30,7 +30,7 @@ const TIMES = [
   "excusedMs",
 ] as const;
 
-/** What names a sync: `tenant/id`. */
+/** Names a sync: `tenant/id`. */
 export type SyncPlace = `${TenantId}/${SyncId}`;
 
 /** The place of a sync. */
@@ -39,8 +39,8 @@ export function placeOf(sync: { readonly tenant: TenantId; readonly id: SyncId }
 }
 
 /**
- * The note by a clock that may have been put back: a moment that lies ahead would never pass, or
- * much too late. Slots that come again have their job already, and are not run twice.
+ * The note without times ahead of the clock, which may have been put back: they would pass much too
+ * late. Slots that come again have their job already, and are not run twice.
  */
 export function notAhead(note: SyncNote, nowMs: number): SyncNote {
   const times: { -readonly [K in keyof SyncNote]: SyncNote[K] } = { ...note };
@@ -52,8 +52,8 @@ export function notAhead(note: SyncNote, nowMs: number): SyncNote {
 }
 
 /**
- * A small file, written whole whenever something has changed; without a path it is kept in memory.
- * Where it is lost, the log tells when the schedules' last runs were.
+ * A small file of notes, written whole when something has changed; in memory without a path. When
+ * it is lost, the log tells when the schedules' last runs were.
  */
 export class Remembered {
   readonly #path: string | undefined;
@@ -70,7 +70,7 @@ export class Remembered {
     this.#empty = this.#notes.size === 0;
   }
 
-  /** Whether it was not there, and nothing has been written since. */
+  /** Whether the file had no notes, and nothing has been saved since. */
   get empty(): boolean {
     return this.#empty;
   }
@@ -83,13 +83,13 @@ export class Remembered {
     this.#notes.set(place, note);
   }
 
-  /** Forgets all others. */
+  /** Forgets all other syncs. */
   keep(places: ReadonlySet<SyncPlace>): void {
     const kept = [...this.#notes].filter(([place]) => places.has(place as SyncPlace));
     this.#notes = new Map(kept);
   }
 
-  /** Writes what has changed; where that fails it is told, and tried again at the next change. */
+  /** Writes what has changed. A failure is reported; it is tried again at the next change. */
   save(): void {
     const text = this.#text();
     if (text === this.#written) return;
@@ -121,7 +121,7 @@ export class Remembered {
   }
 }
 
-/** What the file's JSON holds. @throws {TypeError} where it is not what `save` writes */
+/** The notes of the file's JSON. @throws {TypeError} when it is not what `save` writes */
 function notesOf(file: unknown): Map<string, SyncNote> {
   if (!isObject(file) || file.version !== 1 || !isObject(file.syncs)) {
     throw new TypeError("expected version 1 with its syncs");
@@ -134,7 +134,7 @@ function noteOf(note: unknown, place: string): SyncNote {
     TIMES.every((name) => note[name] === undefined || Number.isFinite(note[name])) &&
     TEXTS.every((name) => note[name] === undefined || typeof note[name] === "string");
   if (!sound) throw new TypeError(`expected times and texts of the sync "${place}"`);
-  return note as unknown as SyncNote; // each of its fields has been looked at
+  return note as unknown as SyncNote; // each of its fields was checked
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

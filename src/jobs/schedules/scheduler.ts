@@ -1,4 +1,4 @@
-/** Runs syncs when their schedules say so, tries failed runs again, and sees who is overdue. */
+/** Runs syncs by their schedules, tries failed runs again, and finds overdue syncs. */
 import { loggerOf } from "../../logger.ts";
 import { deriveJobId, type TenantId } from "../../sync/ids.ts";
 import type { Job, SyncRef } from "../../sync/job.ts";
@@ -12,21 +12,21 @@ import { type Skip, SlotRuns, type SlotRunsOptions } from "./slot_runs.ts";
 import { firstSlot, scheduleText } from "./slots.ts";
 
 /**
- * The longest that nobody looks at the clock, in milliseconds: a machine that slept, or a clock
- * that was set, is found out as soon, and no timer is ever too long for the runtimes.
+ * The longest time between two looks, in milliseconds. So a sleep of the machine or a clock that
+ * was set is found soon, and no timer is too long for the runtimes.
  */
 const LOOK_MS = 30_000;
-/** As long while a sync is overdue: its next start ends that. */
+/** The same while a sync is overdue, as its next start ends that. */
 const OVERDUE_LOOK_MS = 5_000;
-/** The pause after a look that broke. */
+/** The pause after a look that failed, in milliseconds. */
 const BROKEN_MS = 5_000;
-/** How jobs that try another again tell of it, in their `meta.trigger`. */
+/** The `meta.trigger` of jobs that try another again. */
 const BY_RETRY = "retry";
 
 const logger = loggerOf("schedules");
 
 export interface SchedulerOptions extends SlotRunsOptions {
-  /** Told of `overdue` and, when a run has come after all, of `recovered`; of nothing else. */
+  /** Called with `overdue`, and with `recovered` once it is over; with nothing else. */
   readonly onOccurrence: OnOccurrence;
   readonly onFault: (cause: unknown) => void;
 }
@@ -37,9 +37,9 @@ export interface Standing {
   readonly sync: SyncRef;
   /** In words; null for none. */
   readonly schedule: string | null;
-  /** When this server starts a run next, by its schedule or to try one again; null for never. */
+  /** When this server starts a run next, by its schedule or as a retry; null for never. */
   readonly nextRunAtMs: number | null;
-  /** When a start is expected, the grace left out; null where none is. */
+  /** When a start is expected, without the grace; null when none is. */
   readonly expectedAtMs: number | null;
   readonly overdue: boolean;
   /** Since this server started. */
@@ -47,19 +47,19 @@ export interface Standing {
   readonly lastSkip: Skip | null;
 }
 
-/** Starts what is due and tells what is overdue, from `start` to `stop`; `look` does so at once. */
+/** Starts due runs and tells of overdue syncs, from `start` to `stop`; `look` does so at once. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #slots: SlotRuns;
   /** The newest job of each sync, as of the last look. */
   readonly #last = new Map<SyncPlace, Job | undefined>();
-  /** Syncs whose last look broke: told once. */
+  /** Syncs whose last look failed; that is reported once. */
   readonly #broken = new Set<SyncPlace>();
   #stopListening: (() => void) | undefined;
   #callOff: (() => void) | undefined;
   #stopped = false;
   #round: Promise<void> | undefined;
-  /** Asked for while a round was under way. */
+  /** Whether another round was asked for. */
   #again = false;
 
   constructor(options: SchedulerOptions) {
@@ -67,7 +67,7 @@ export class Scheduler {
     this.#slots = new SlotRuns(options);
   }
 
-  /** Sees to everything that is due; resolves when that is started, and goes on until `stop`. */
+  /** Starts what is due, and goes on until `stop`. Resolves when that is started. */
   async start(): Promise<void> {
     const { dispatcher, syncs } = this.#options;
     this.#stopListening = dispatcher.listen(({ tenant, id }) => {
@@ -77,7 +77,7 @@ export class Scheduler {
     await this.#round;
   }
 
-  /** Looks at all syncs now: the configuration has changed, or a run is over. */
+  /** Looks at all syncs now, as the configuration has changed or a run is over. */
   look(): void {
     if (this.#stopped) return;
     this.#again = true;
@@ -86,7 +86,7 @@ export class Scheduler {
     this.#round = Promise.resolve().then(() => this.#rounds());
   }
 
-  /** Resolves when nothing is being started any more. */
+  /** Stops; resolves when no run is being started any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopListening?.();
@@ -94,7 +94,11 @@ export class Scheduler {
     await this.#round;
   }
 
-  /** @param last the sync's newest job, when that is known better than as of the last look */
+  /**
+   * How a sync stands now.
+   *
+   * @param last the sync's newest job; the one of the last look when left out
+   */
   standing(sync: ConfiguredSync, last = this.#last.get(placeOf(sync))): Standing {
     const { clock, remembered } = this.#options;
     const now = clock.now();
@@ -116,12 +120,12 @@ export class Scheduler {
     };
   }
 
-  /** Of every configured sync, as of the last look: for metrics. */
+  /** The standing of every configured sync, as of the last look: for metrics. */
   standings(): readonly Standing[] {
     return this.#options.syncs.all.map((sync) => this.standing(sync));
   }
 
-  /** Looks at all syncs, again where that was asked for meanwhile, and sets the next time. */
+  /** Looks at all syncs, again if that was asked for meanwhile, and sets the next time. */
   async #rounds(): Promise<void> {
     const { clock, syncs, remembered } = this.#options;
     let wakeMs = Infinity;
@@ -141,7 +145,7 @@ export class Scheduler {
     this.#callOff = clock.after(waitMs, () => this.look());
   }
 
-  /** @returns when to look again at the latest */
+  /** Looks at a sync; a failure is reported once. @returns when to look again, at the latest */
   async #tryToLookAt(sync: ConfiguredSync): Promise<number> {
     const place = placeOf(sync);
     try {
@@ -149,7 +153,7 @@ export class Scheduler {
       this.#broken.delete(place);
       return wakeMs;
     } catch (cause) {
-      // A stopping server starts nothing, and need not say so.
+      // A stopping server starts nothing, which is not reported.
       const tell = !(cause instanceof StoppingError) && !this.#broken.has(place);
       if (tell) this.#options.onFault(cause);
       this.#broken.add(place);

@@ -1,4 +1,4 @@
-/** Runs that schedules ask for: one for all the slots that have come, or none while one is running. */
+/** Runs of schedules: one for all slots that have come, or none while one is running. */
 import type { Clock } from "../../clock.ts";
 import { type EventLog, LIST_LIMIT_MAX } from "../../log/event_log.ts";
 import { loggerOf } from "../../logger.ts";
@@ -10,7 +10,7 @@ import { placeOf, type Remembered, type SyncPlace } from "./remembered.ts";
 import { COUNTED_MAX, type DueSlots, dueSlots, scheduleText } from "./slots.ts";
 import { isoTime } from "../../sync/iso_time.ts";
 
-/** How jobs that a schedule started tell of it, in their `meta.trigger`. */
+/** The `meta.trigger` of jobs that a schedule has started. */
 const BY_SCHEDULE = "schedule";
 
 const logger = loggerOf("schedules");
@@ -23,7 +23,7 @@ export interface SlotRunsOptions {
   readonly remembered: Remembered;
 }
 
-/** A run that was left out because the one before was on its way still. */
+/** A run that was left out, as the one before was still running. */
 export interface Skip {
   /** Milliseconds since 1970. */
   readonly atMs: number;
@@ -31,7 +31,7 @@ export interface Skip {
   readonly jobId: JobId;
 }
 
-/** What was left out of a sync's schedule since this server started. */
+/** The skipped runs of a sync since this server started. */
 export interface Skips {
   readonly count: number;
   readonly last: Skip | null;
@@ -43,7 +43,7 @@ const NO_SKIPS: Skips = { count: 0, last: null };
 export class SlotRuns {
   readonly #options: SlotRunsOptions;
   readonly #skips = new Map<SyncPlace, Skips>();
-  /** The schedules whose last runs have been looked up in the log, in words. */
+  /** The schedules, in words, whose last runs have been looked up in the log. */
   readonly #lookedUp = new Map<SyncPlace, string>();
 
   constructor(options: SlotRunsOptions) {
@@ -53,7 +53,7 @@ export class SlotRuns {
   /**
    * Starts a run when a slot has come.
    *
-   * @throws {StoppingError | StorageFullError} the slot is left to be seen to later
+   * @throws {StoppingError | StorageFullError} the slot stays unhandled, for later
    */
   async run(sync: ConfiguredSync): Promise<void> {
     const { clock, syncs, dispatcher, remembered } = this.#options;
@@ -69,7 +69,7 @@ export class SlotRuns {
     if (!due) return;
     const id = deriveJobId(tenant, `${sync.id} ${due.lastMs}`);
     const { started, job } = await dispatcher.start(runnable, { id, meta: metaOf(words, due) });
-    // `every` counts from the start, also where another process has started this slot's run.
+    // `every` counts from the job's start, even if another process has started it for this slot.
     const handledMs = job.id === id ? Math.min(job.createdAtMs, clock.now()) : due.lastMs;
     remembered.put(place, { ...note, handledMs });
     if (started) tellMissed(sync, due, job.id);
@@ -87,7 +87,7 @@ export class SlotRuns {
     }
   }
 
-  /** What is known of the schedule's past: remembered, else told by the log. */
+  /** Takes the schedule's past into the note: as remembered, else from the log. */
   async #takeUp(sync: ConfiguredSync, words: string): Promise<void> {
     const { log, clock, remembered } = this.#options;
     const { tenant, id: syncId } = sync;
@@ -108,7 +108,7 @@ export class SlotRuns {
     this.#lookedUp.set(place, words);
   }
 
-  /** Tells the log once a job in the way: a long run may be in that of many slots. */
+  /** Notes a skip. Logged once for each job in the way: a long run may stop many slots. */
   #skip(sync: ConfiguredSync, last: Skip, due: DueSlots): void {
     const before = this.skipsOf(sync);
     this.#skips.set(placeOf(sync), { count: before.count + 1, last });
@@ -143,7 +143,7 @@ function tellMissed({ name }: ConfiguredSync, due: DueSlots, job: JobId): void {
   });
 }
 
-/** Slots that had no run in their time. */
+/** The number of slots that had no run in their time. */
 function missedOf({ count, onTime }: DueSlots): number {
   return onTime ? count - 1 : count;
 }

@@ -4,10 +4,10 @@ import { durationText } from "../amounts.ts";
 
 /** A slot that is handled within this many milliseconds is on time. */
 const LATE_MS = 60_000;
-/** Slots are counted up to here; a cron line has to be gone through one by one. */
+/** Slots are counted up to here, as those of a cron line must be stepped through one by one. */
 export const COUNTED_MAX = 1_000;
 
-/** How many moments are shown of those to come. */
+/** How many of the next moments are shown. */
 const SHOWN_MAX = 3;
 const CRON_FORM = /^(@[a-z]+|\S+( +\S+){4})$/i;
 
@@ -16,21 +16,21 @@ export type Schedule =
   | { readonly type: "every"; readonly everyMs: number }
   | { readonly type: "cron"; readonly cron: string; readonly timeZone: string };
 
-/** What a schedule's slots are counted from. */
+/** From where a schedule's slots are counted. */
 export interface Anchor {
   /** When the schedule was put in force. */
   readonly sinceMs: number;
-  /** The last moment up to which every slot has been seen to; undefined for none yet. */
+  /** The moment up to which every slot is handled; undefined for none yet. */
   readonly handledMs?: number;
 }
 
-/** Slots that have come and were not seen to. */
+/** Slots that have come and are not handled. */
 export interface DueSlots {
   readonly firstMs: number;
   readonly lastMs: number;
   /** How many, up to COUNTED_MAX. */
   readonly count: number;
-  /** Whether the last of them has come just now, so that a run would be its run. */
+  /** Whether the last of them has come just now, so that a run is on time for it. */
   readonly onTime: boolean;
 }
 
@@ -42,15 +42,15 @@ export function scheduleText(schedule: Schedule): string {
 }
 
 /**
- * The first slot that has not been seen to; undefined when a cron line has no further one.
- * `every` counts from the last run, and starts at once where there was none.
+ * The first slot that is not handled; undefined when a cron line has no further one. `every` counts
+ * from the last run, and starts at once without one.
  */
 export function firstSlot(schedule: Schedule, { sinceMs, handledMs }: Anchor): number | undefined {
   if (schedule.type === "cron") return slotAfter(schedule, Math.max(sinceMs, handledMs ?? 0));
   return handledMs === undefined ? sinceMs : Math.max(sinceMs, handledMs + schedule.everyMs);
 }
 
-/** The slots from the first one that was not seen to up to now; undefined when there is none. */
+/** The slots up to now that are not handled; undefined when there is none. */
 export function dueSlots(schedule: Schedule, anchor: Anchor, nowMs: number): DueSlots | undefined {
   const firstMs = firstSlot(schedule, anchor);
   if (firstMs === undefined || firstMs > nowMs) return undefined;
@@ -72,19 +72,19 @@ export function dueSlots(schedule: Schedule, anchor: Anchor, nowMs: number): Due
   return { firstMs, lastMs: lastSlot(schedule, nowMs) ?? lastMs, count, onTime: false };
 }
 
-/** The slot after that moment, that moment left out; undefined when there is none. */
+/** The first slot after that moment; undefined when there is none. */
 export function slotAfter(schedule: Schedule, atMs: number): number | undefined {
   if (schedule.type === "every") return atMs + schedule.everyMs;
   return cronOf(schedule.cron, schedule.timeZone).nextRun(new Date(atMs))?.getTime();
 }
 
-/** A cron line's last slot up to that moment. */
+/** A cron line's last slot up to that moment, which is included. */
 function lastSlot({ cron, timeZone }: Schedule & { type: "cron" }, atMs: number) {
   // croner leaves out the moment that it starts from.
   return cronOf(cron, timeZone).previousRuns(1, new Date(atMs + 1)).at(0)?.getTime();
 }
 
-/** What a schedule wants next, for people: a few moments, or the rule where they are not known. */
+/** When a schedule runs next, in words: a few moments, or the rule when they are not known. */
 export function outlookText(schedule: Schedule, nowMs: number): string {
   if (schedule.type === "every") {
     return `${scheduleText(schedule)}, counted from the start of its last run`;
@@ -98,7 +98,7 @@ export function outlookText(schedule: Schedule, nowMs: number): string {
   return `${schedule.cron}; next: ${times.join(", ")} ${schedule.timeZone}`;
 }
 
-/** Why the text is no cron line, for people; undefined when it is one. */
+/** Why the text is not a cron line, in words; undefined when it is one. */
 export function cronFault(text: string): string | undefined {
   const expected =
     "expected five fields: minute 0-59, hour 0-23, day 1-31, month 1-12, day of the week 0-7";
@@ -107,23 +107,23 @@ export function cronFault(text: string): string | undefined {
     if (cronOf(text, "UTC").nextRun(new Date(0)) === null) return "expected a date that comes";
     return undefined;
   } catch {
-    return expected; // its own reason counts months from 0
+    return expected; // croner's own reason counts months from 0
   }
 }
 
-/** Why the text is no time zone; undefined when it is one. */
+/** Why the text is not a time zone, in words; undefined when it is one. */
 export function zoneFault(text: string): string | undefined {
   try {
     new Intl.DateTimeFormat("en", { timeZone: text });
     return undefined;
   } catch {
-    return "expected a time zone, such as Europe/Berlin"; // whatever its reason, it is none
+    return "expected a time zone, such as Europe/Berlin";
   }
 }
 
 /** `2026-11-26 03:00`, as the clocks there show it. */
 function zonedText(atMs: number, timeZone: string): string {
-  // Sweden writes dates so.
+  // Sweden writes dates like this.
   return new Intl.DateTimeFormat("sv-SE", {
     timeZone,
     dateStyle: "short",
@@ -132,8 +132,8 @@ function zonedText(atMs: number, timeZone: string): string {
 }
 
 /**
- * An hour that a zone leaves out is made up for at its end, one that comes twice counts once,
- * unless hours are wildcards: as Vixie cron does it.
+ * A parsed cron line. As in Vixie cron, unless hours are wildcards: runs of an hour that a zone
+ * leaves out come at its end, and those of an hour that comes twice come once.
  */
 function cronOf(cron: string, timezone: string): Cron {
   const mode = "5-part";

@@ -1,4 +1,4 @@
-/** When a sync runs by itself, is tried again, and is expected to run: the form of it. */
+/** The settings of when a sync runs by itself, is tried again, and is expected to run. */
 import { z } from "zod";
 import { duration, whole } from "../amount_schemas.ts";
 import { durationMs } from "../amounts.ts";
@@ -6,16 +6,16 @@ import { cronFault, type Schedule, zoneFault } from "./slots.ts";
 
 /** Most tries after a failed one. */
 const RETRIES_MAX = 100;
-/** Where a cron line's hours are counted when it does not say. */
+/** The time zone of a cron line that names none. */
 const TIME_ZONE = "UTC";
-/** Longest wait before a try, unless a sync says otherwise. */
+/** The longest wait before a try, by default. */
 const BACKOFF_MAX = "1h";
 
 /** How a failed run is tried again. */
 export interface Retries {
   /** Tries after the first one. */
   readonly max: number;
-  /** The wait before the first of them; each further one waits twice as long. */
+  /** The wait before the first of them; doubled before each further one. */
   readonly backoffMs: number;
   readonly backoffMaxMs: number;
 }
@@ -23,11 +23,11 @@ export interface Retries {
 /** How often a run has to start. */
 export interface Expectation {
   readonly everyMs: number;
-  /** How much later it may be. */
+  /** How much later it may start. */
   readonly graceMs: number;
 }
 
-/** Each is undefined where the sync has none. */
+/** A sync's timing; each part is undefined when the sync has none. */
 export interface Timing {
   readonly schedule?: Schedule;
   readonly retries?: Retries;
@@ -60,7 +60,7 @@ const expect = z.strictObject({
   grace: duration("0s", "366d").default("0s").describe("How much later it may be"),
 }).describe("A sync that does not start as often is overdue");
 
-/** A sync's settings of time, as the file has them. */
+/** The schemas of a sync's timing. */
 export const TIMING_FIELDS = {
   schedule: schedule.optional(),
   retries: retries.optional(),
@@ -73,7 +73,7 @@ interface WrittenTiming {
   readonly expect?: z.output<typeof expect>;
 }
 
-/** Durations in milliseconds. */
+/** Converts a sync's timing. */
 export function timingOf({ schedule, retries, expect }: WrittenTiming): Timing {
   return {
     schedule: schedule && scheduleOf(schedule),
@@ -108,11 +108,11 @@ export function onlyWhereItRuns(
 
 function scheduleOf({ every, cron, time_zone }: z.output<typeof schedule>): Schedule {
   return cron === undefined
-    ? { type: "every", everyMs: durationMs(every ?? "") } // one of the two is there
+    ? { type: "every", everyMs: durationMs(every ?? "") } // the schema requires one of the two
     : { type: "cron", cron, timeZone: time_zone ?? TIME_ZONE };
 }
 
-/** A text in which `fault` finds none. */
+/** The schema of a text in which `fault` finds no fault. */
 function checked(fault: (text: string) => string | undefined) {
   return z.string().superRefine((text, context) => {
     const message = fault(text);
