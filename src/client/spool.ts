@@ -65,7 +65,7 @@ export class Spool {
   /**
    * Takes over the spool of a process that is gone.
    *
-   * @returns `busy` when another process holds it, `empty` when it has nothing to send
+   * @returns `busy` when another process or user has it, `empty` when it has nothing to send
    * @throws {SpoolBrokenError}
    */
   static open(path: string): Spool | "busy" | "empty" {
@@ -82,7 +82,7 @@ export class Spool {
       return "empty";
     } catch (cause) {
       db?.close();
-      if (/locked|busy/.test(String(cause))) return "busy";
+      if (/locked|busy|unable to open/.test(String(cause))) return "busy";
       throw new SpoolBrokenError(`Cannot read the spool "${path}": ${String(cause)}`, { cause });
     }
   }

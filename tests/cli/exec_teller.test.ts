@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { END_MS, Teller } from "../../src/cli/exec/teller.ts";
@@ -226,6 +226,23 @@ test("what others have left is told of once, by the same key, when the server ha
   assert.deepEqual([server, keyPrint], [SERVER, "print"]);
   assert.deepEqual([whileOthersWait, end], [undefined, "delivered"]);
   assert.equal(directory.asked[0].signal.aborted, true);
+});
+
+test("a directory of spools that was removed is said to be so, and the job goes on", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const directory = new SpoolDirectory(join(path, "spools"), assert.fail);
+  const { teller, events, faults } = bench({ directory });
+  rmdirSync(directory.path);
+  await turns();
+  teller.event(line("going on"));
+
+  const end = await teller.end("completed", undefined, NEVER);
+
+  assert.equal(end, "delivered");
+  assert.deepEqual(told(events), [0, "going on", "completed"]);
+  assert.equal(faults.length, 1);
+  assert.match(faults[0], /^Cannot send what other processes have left: ENOENT/);
 });
 
 test("what others have left holds an end up for 5 s at most", async (t) => {

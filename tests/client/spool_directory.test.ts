@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -199,6 +199,16 @@ test("flush() keeps what is no spool aside, and says so", async (t) => {
 
   assert.deepEqual([sent, readdirSync(path)], [1, ["0-broken.job.broken"]]);
   assert.match(faults.join(), /^Cannot read the spool .* it is kept as .*0-broken\.job\.broken$/);
+});
+
+test("flush() leaves a spool that cannot be opened where it is, as it may be another user's", async (t) => {
+  const { path, left } = leaving(t);
+  mkdirSync(join(path, "0-closed.job")); // which nobody can open as a file, root neither
+  left();
+
+  const { sent, faults } = await flushed(path, () => Response.json({}));
+
+  assert.deepEqual([sent, readdirSync(path), faults], [1, ["0-closed.job"], []]);
 });
 
 test("flush() removes a file in which there is nothing, unless somebody may be making it", async (t) => {

@@ -4,6 +4,7 @@ import type { Spool } from "../../client/spool.ts";
 import { INTERVAL_MS, SpoolDelivery, type Told } from "../../client/spool_delivery.ts";
 import type { SpoolDirectory } from "../../client/spool_directory.ts";
 import { Throttle } from "../../jobs/throttle.ts";
+import { reasonOf } from "../../reason.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
 import { NO_PROGRESS } from "../../sync/progress.ts";
@@ -115,6 +116,8 @@ export class Teller {
     if (!directory) return;
     const { server, keyPrint, endpoint } = target;
     const { signal } = this.#leave;
-    this.#flushed = directory.flush({ server, keyPrint, endpoint, clock, signal, onFault });
+    this.#flushed = directory.flush({ server, keyPrint, endpoint, clock, signal, onFault }).catch(
+      (cause) => onFault(`Cannot send what other processes have left: ${reasonOf(cause)}`),
+    );
   }
 }
