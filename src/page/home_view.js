@@ -35,7 +35,7 @@ export function forgetJobs() {
 export function homeView(place, query) {
   document.title = "Jobs - synctail";
   const stallAfterMs = place.session.stall_after_s * 1000;
-  const cards = syncCards(place);
+  const cards = syncCards(place, (id) => store.has(id));
   const jobs = jobList({ label: "Jobs", stallAfterMs });
   const summary = h("p", { class: "summary" });
   const older = h(
@@ -75,7 +75,8 @@ export function homeView(place, query) {
   }
   const stream = listStream(place, store, (frame, news) => {
     const known = frame.type !== "progress" || cards.take(listedOf(frame));
-    if (news !== undefined || (store.complete && !known)) askSyncs();
+    const removed = frame.type === "error";
+    if (news !== undefined || removed || (store.complete && !known)) askSyncs();
     frames.soon();
   });
 

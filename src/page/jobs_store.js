@@ -53,6 +53,11 @@ export class JobsStore {
     return this.#jobs.size;
   }
 
+  /** Whether it is here, whatever the filter. @param {string} id */
+  has(id) {
+    return this.#jobs.has(id);
+  }
+
   /** Those that match the filter: what is on its way first, then the newest. */
   get shown() {
     if (!this.#sorted) {

@@ -14,8 +14,8 @@ import { isEnded, many, percent, shareOf, STATUS_WORDS, warningsOf } from "./wor
 /** Syncs that are shown before all are asked for. */
 const FIRST = 8;
 
-/** @param {Place} place */
-export function syncCards(place) {
+/** @param {Place} place @param {(id: string) => boolean} isThere whether the stream tells of that job */
+export function syncCards(place, isThere) {
   const grid = h("ul", { class: "syncs" });
   const all = h("button", { type: "button", class: "older", hidden: true, onclick: showAll });
   const node = h(
@@ -49,7 +49,7 @@ export function syncCards(place) {
     for (const sync of seen) {
       let card = cards.get(sync.id);
       if (!card) {
-        cards.set(sync.id, card = syncCard(place, sync));
+        cards.set(sync.id, card = syncCard(place, sync, isThere));
         grid.append(card.node);
       }
       card.show(sync);
@@ -71,8 +71,8 @@ export function syncCards(place) {
   };
 }
 
-/** @param {Place} place @param {Sync} first */
-function syncCard(place, first) {
+/** @param {Place} place @param {Sync} first @param {(id: string) => boolean} isThere */
+function syncCard(place, first, isThere) {
   const stallAfterMs = place.session.stall_after_s * 1000;
   let sync = first;
   const state = h("span", { class: "sync-state" });
@@ -137,6 +137,7 @@ function syncCard(place, first) {
     /** @param {Sync} given */
     show(given) {
       sync = given;
+      if (job && !isThere(job.id)) job = undefined; // removed, or so old that only this tells of it
       // What the stream has told of the same job is newer.
       if (given.last_job && given.last_job.id !== job?.id) this.take(listedFrom(given.last_job));
       draw();

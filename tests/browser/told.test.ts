@@ -200,6 +200,30 @@ test("a job that completed with warnings is marked so, in the list and on its pa
   assert.equal(status, "Completed, 1 warning");
 });
 
+test("a sync's card shows no run that was removed, also while the page was away", async (t) => {
+  const server = await testServer(t, { syncs: [] });
+  const remove = async (id: string) => {
+    const headers = { Authorization: `Bearer ${server.key()}` };
+    await server.ask(`/v1/sync/job/${id}`, { method: "DELETE", headers });
+  };
+  const first = await workersJob(server, { sync: "users" });
+  await first.tell({ type: "end", status: "completed" });
+  const second = await workersJob(server, { sync: "users" });
+  await second.tell({ type: "end", status: "failed", error: { code: "no", message: "no" } });
+  const page = await signedInPage(t, server);
+  const card = `document.querySelector(".sync-state")?.textContent`;
+
+  await page.until(`${card} === "Failed"`);
+  await remove(second.id);
+  await page.until(`${card} === "Completed"`);
+  await page.offline(true);
+  await remove(first.id);
+  await page.offline(false);
+  await page.until(`${card} === "No run is known"`);
+
+  assert.deepEqual(page.complaints, []);
+});
+
 test("beyond a total there is no percent, on the job's page and in the list", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "more", total: 100 });
