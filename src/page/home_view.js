@@ -7,7 +7,7 @@ import { JobsStore, listedOf } from "./jobs_store.js";
 import { listStream } from "./list_stream.js";
 import { notice } from "./notices.js";
 import { syncCards } from "./sync_cards.js";
-import { everySecond } from "./time.js";
+import { everyMinute, everySecond } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
@@ -83,7 +83,7 @@ export function homeView(place, query) {
   let asked = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let pause;
-  function askSyncs() {
+  function askSyncs(tellRefusal = true) {
     if (pause !== undefined) {
       asked = true;
       return;
@@ -98,7 +98,7 @@ export function homeView(place, query) {
       filters.syncs(items);
     }, (cause) => {
       // The stream tells by itself when the server is away.
-      if (cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
+      if (tellRefusal && cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
     });
   }
   askSyncs();
@@ -129,6 +129,7 @@ export function homeView(place, query) {
     jobs.list.refresh();
     cards.tick();
   });
+  const stopAsking = everyMinute(() => askSyncs(false)); // that one falls overdue, no job tells
 
   /** @param {import("./jobs_store.js").Filter} filter */
   function changeFilter(filter) {
@@ -161,6 +162,7 @@ export function homeView(place, query) {
       stream.close();
       frames.stop();
       stopTicking();
+      stopAsking();
       jobs.list.stop();
     },
   };

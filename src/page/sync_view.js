@@ -8,7 +8,7 @@ import { JobsStore } from "./jobs_store.js";
 import { listStream } from "./list_stream.js";
 import { loadingView, showNothing } from "./loading.js";
 import { mayRun, runSync } from "./runs.js";
-import { duration, everySecond, relative, showTime } from "./time.js";
+import { duration, everyMinute, everySecond, relative, showTime } from "./time.js";
 import { isEnded, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
@@ -142,12 +142,14 @@ function liveSync(place, first) {
   }
   draw();
   const stopTicking = everySecond(() => frames.soon());
+  const stopAsking = everyMinute(refresh); // that it falls overdue, no job tells
 
   return {
     leave() {
       stream.close();
       frames.stop();
       stopTicking();
+      stopAsking();
       jobs.list.stop();
     },
   };

@@ -114,3 +114,13 @@ export function everySecond(tick) {
   }, 1_000);
   return () => clearInterval(timer);
 }
+
+/** As `everySecond`, about once a minute. @param {() => void} tick */
+export function everyMinute(tick) {
+  let lastMs = Date.now();
+  return everySecond(() => {
+    if (Math.abs(Date.now() - lastMs) < 60_000) return;
+    lastMs = Date.now();
+    tick();
+  });
+}

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { axe, closeBrowser, post, signedInPage, workersJob } from "../support/page.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { testServer } from "../support/server.ts";
 
 after(closeBrowser);
@@ -222,6 +223,31 @@ test("a sync's card shows no run that was removed, also while the page was away"
   await page.until(`${card} === "No run is known"`);
 
   assert.deepEqual(page.complaints, []);
+});
+
+test("a sync that falls overdue is said to be so where nothing else happens", async (t) => {
+  const clock = new FakeClock();
+  const hourly = SYNC_SCHEMA.parse({
+    name: "hourly",
+    source: { type: "outside" },
+    expect: { every: "1h", grace: "10m" },
+  });
+  const { syncs } = configuredSyncs([hourly], "/");
+  const server = await testServer(t, { clock, resident: true, syncs });
+  const page = await signedInPage(t, server);
+  const other = await page.sibling();
+  t.after(() => other.close());
+  await other.open(`${server.url}/sync/hourly`);
+  await page.until(`document.querySelector(".sync-name")?.textContent === "hourly"`);
+  await other.until(`/expected/i.test(document.body.innerText)`);
+
+  clock.advance(70 * 60_000);
+  const later = "const now = Date.now; Date.now = () => now() + 61_000; 0";
+  await Promise.all([page.run(later), other.run(later)]);
+
+  await page.until(`document.querySelector(".overdue:not([hidden])")`);
+  await other.until(`document.body.innerText.includes("This sync is overdue")`);
+  assert.deepEqual([...page.complaints, ...other.complaints], []);
 });
 
 test("beyond a total there is no percent, on the job's page and in the list", async (t) => {
