@@ -20,7 +20,7 @@ import { lacksRoom } from "./sqlite_faults.ts";
 import { ACTIVE } from "./sqlite_job_columns.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 
-/** What SQLite says where it may not make or change what it keeps beside a file, or the file. */
+/** SQLite's messages where it may not write the file, or its -wal and -shm beside it. */
 const UNWRITABLE = /unable to open database file|attempt to write a readonly database/;
 
 /** There is no log there, or a file cannot be read or written. */
@@ -39,7 +39,7 @@ export async function backUpLog(log: string, file: string): Promise<void> {
   if (!existsSync(log)) throw new BackupError(`Cannot back up "${log}": there is no log`);
   const cannot = `Cannot back up to "${file}": `;
   if (basename(file) === "") throw new BackupError(`${cannot}expected the name of a new file`);
-  // Such bytes come as U+FFFD: it would be a file of another name.
+  // Bytes that are not UTF-8 arrive as U+FFFD: the file would get another name.
   if (file.includes("\ufffd")) throw new BackupError(`${cannot}its name is no UTF-8`);
   const unfinished = `${file}.unfinished`;
   try {
@@ -67,7 +67,7 @@ export async function backUpLog(log: string, file: string): Promise<void> {
   }
 }
 
-/** A reader of one moment: else each commit of the server would have the copy begin anew. */
+/** Opens the log as it stands at this moment: else each commit would make the copy start again. */
 function atThisMoment(log: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
@@ -88,11 +88,12 @@ function atThisMoment(log: string): DatabaseSync {
 }
 
 /**
- * Puts a backup in the log's place; what was there stays beside it as `log.db.replaced`, or with a
- * number where there is one of that name. Every job gets a new epoch, so that viewers who have seen
- * more than the backup holds are told of a gap, and those that a server ran are marked: how they ended
- * is not in it. A backup of an older schema is brought up to
- * today's. What a killed server has left in the WAL beside the file is part of it.
+ * Puts a backup in the log's place. The log that was there stays beside it as `log.db.replaced`,
+ * with a number behind where that name is taken.
+ *
+ * Every job gets a new epoch, so that viewers who have seen more than the backup holds are told of
+ * a gap. Jobs that a server was running get the owner RESTORED: the backup does not tell how they
+ * ended. A backup of an older schema is migrated, and a WAL beside the file is part of it.
  *
  * @param directory held, so that no server has it
  * @returns how many jobs there are, and where the log that was there is now
@@ -156,7 +157,7 @@ function madeFresh(db: DatabaseSync, cannot: string): number {
   }
 }
 
-/** What went wrong, with what was tried, and the place where there is no room. */
+/** The cause as a BackupError; an error that already says all of it stays as it is. */
 function refusal(cannot: string, cause: unknown, path: string): Error {
   if ([BackupError, StoreForeignError, StoreVersionError].some((type) => cause instanceof type)) {
     return cause as Error; // each of them is one
@@ -168,7 +169,7 @@ function refusal(cannot: string, cause: unknown, path: string): Error {
   return new BackupError(`${cannot}${reason}`, { cause });
 }
 
-/** What was put aside before stays: it may be the last copy. */
+/** A name that is free: a log that was put aside before may be the last copy. */
 function freeName(path: string): string {
   for (let number = 2, name = path;; number++) {
     if (!existsSync(name)) return name;

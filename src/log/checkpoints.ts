@@ -13,38 +13,41 @@ import thread from "./checkpoint_thread.js" with { type: "text" };
 const PAGE_BYTES = 4096;
 
 /**
- * Pages in the WAL with which a checkpoint begins: four times SQLite's own number, as a
- * page that changes all the time goes into the file once for all of them.
+ * Pages in the WAL at which a checkpoint begins. Four times SQLite's default: a page that changes
+ * often is moved once for all of its changes.
  */
 const PAGES = 4_000;
 
-/** With so many of them, 64 MiB, the disk is slower than the writers, who have to wait. */
+/** Pages in the WAL (64 MiB) at which commits wait: the disk is slower than its writers. */
 const PAGES_MAX = 4 * PAGES;
 
-/** What the WAL has grown to beyond that does not stay: it is cut when it is used again. */
+/** A longer WAL is cut to this many bytes when it is used again from its start. */
 const WAL_BYTES = PAGES_MAX * PAGE_BYTES;
 
 /**
- * Fewer pages are moved at once where the WAL has to be empty, as to start a thread takes longer; nor is
- * the disk asked again for its room, as they are less than what is spared.
+ * Fewer pages than this are moved by the writer itself where the WAL has to be empty: starting a
+ * thread takes longer. Nor is the disk asked again for its room: they are less than SPARE_BYTES.
  */
 const FEW_PAGES = 250;
 
 /**
- * The disk counts as full while less than this would be left with all of the WAL in the file: 1 MiB, and
- * what may be written between two looks, once into the WAL and once into the file.
+ * The disk counts as full while less than this would be left with all of the WAL in the file:
+ * 1 MiB, and what may be written between two looks, once into the WAL and once into the file.
  */
 const SPARE_BYTES = 3 * 1024 * 1024;
 
 /** Writes between two looks at the WAL; a look takes 1 to 3 us. */
 const LOOK_WRITES = 16;
 
-/** Times that the thread is sent for what was written while it was at work; in the last, nothing is. */
+/**
+ * Most rounds of one checkpoint. Each moves what was written during the one before; commits wait
+ * for the last, so nothing is written during it.
+ */
 const ROUNDS = 4;
 
-/** What does a checkpoint elsewhere. */
+/** Does checkpoints outside the event loop. */
 export interface CheckpointThread {
-  /** Resolves when all that was committed before, and no reader needs, is in the file. @throws {Error} */
+  /** Moves what was committed into the file, as far as no reader needs it. @throws {Error} */
   checkpoint(): Promise<void>;
   /** Resolves when it has let go of the file. Never rejects: what it could not move is in the WAL. */
   close(): Promise<void>;
@@ -53,25 +56,25 @@ export interface CheckpointThread {
 export interface CheckpointsOptions {
   /** The connection of the writer, in WAL mode. */
   readonly db: DatabaseSync;
-  /** Of its file. */
+  /** The path of its file. */
   readonly path: string;
-  /** In the WAL when a checkpoint begins. */
+  /** Pages in the WAL at which a checkpoint begins. */
   readonly pages?: number;
-  /** And when commits wait for it. */
+  /** Pages in the WAL at which commits wait for it. */
   readonly pagesMax?: number;
   /** Bytes that the file's disk has left. */
   readonly free?: () => number;
-  /** Called with the first checkpoint: a file that is hardly written to needs no thread. */
+  /** Starts the thread, at the first checkpoint: a file that is hardly written to needs none. */
   readonly start?: (path: string) => CheckpointThread;
 }
 
 /**
- * Takes the place of SQLite's own checkpoints, which a commit waits for, and the event loop with it:
- * 16 MiB of scattered pages are 80 ms, and seconds on a disk that is slow.
+ * Takes the place of SQLite's own checkpoints, which hold up the commit and with it the event loop:
+ * 16 MiB of scattered pages take 80 ms, and seconds on a slow disk.
  *
- * The WAL is used again from its start by a commit that finds all of it in the file. What is
- * written meanwhile keeps it from that, so the thread is sent again, and in the end commits wait for
- * it. Only what a thread that fails has left is moved by the writer itself.
+ * SQLite uses the WAL again from its start once all of it is in the file. What is written during a
+ * checkpoint prevents that, so the thread goes several rounds, and commits wait for the last one.
+ * Where the thread fails, the writer moves the pages itself.
  *
  * @see https://sqlite.org/wal.html#checkpointing
  */
@@ -110,8 +113,8 @@ export class Checkpoints {
   /**
    * To be called after each commit; never throws.
    *
-   * @param writes that it had
-   * @returns whether the disk counts as full, as far as it was looked
+   * @param writes how many the commit held
+   * @returns whether the disk was found to count as full; not every commit looks
    */
   committed(writes: number): boolean {
     this.#writes += writes;
@@ -128,19 +131,19 @@ export class Checkpoints {
   }
 
   /**
-   * Whether the disk would be full with all of the WAL in the file. Said before it is full: only what
-   * can be moved makes room in the WAL for ends and removals.
+   * Whether less than SPARE_BYTES would be left with all of the WAL in the file. True before the
+   * disk is full: ends and removals find room in the WAL only while it can still be moved.
    */
   cramped(): boolean {
     try {
       const unused = pragma(this.#db, "freelist_count") * PAGE_BYTES;
       return this.#free() - this.#growthBytes() + unused < SPARE_BYTES;
     } catch {
-      return false; // A file system that does not tell; a commit finds out.
+      return false; // The file system does not tell; a commit finds out.
     }
   }
 
-  /** What the next commit has to wait for; undefined when it need not. Never rejects. */
+  /** What the next commit has to wait for; undefined for nothing. Never rejects. */
   get backlog(): Promise<void> | undefined {
     return this.#held ? this.#running : undefined;
   }
@@ -151,9 +154,9 @@ export class Checkpoints {
   }
 
   /**
-   * Leaves nothing in the WAL, not even what was overwritten.
+   * Empties the WAL, so that what was overwritten is gone from it too.
    *
-   * @returns false where somebody reads the file meanwhile (a backup), who needs what is in there
+   * @returns false where a reader (a backup) still needs what is in it
    * @throws {StorageFullError}
    */
   async truncate(): Promise<boolean> {
@@ -167,9 +170,9 @@ export class Checkpoints {
   }
 
   /**
-   * On a full disk: has the WAL used again from its start, which is room for much. Not where the file
-   * would have to grow by more than `roomBytes` for it: then it would only have taken that room.
-   * Never throws: where there is no disk any more, the next commit finds out.
+   * On a full disk: makes SQLite use the WAL again from its start, which gives room for many
+   * commits. Does nothing where the file would grow by more than `roomBytes`: that would use it up.
+   * Never throws: where the disk is gone, the next commit finds out.
    */
   restart(roomBytes: number): void {
     try {
@@ -192,7 +195,7 @@ export class Checkpoints {
     });
   }
 
-  /** Never rejects: until there is no room for the WAL either, commits go on. */
+  /** Runs one checkpoint. Never rejects: commits go on as long as the WAL has room. */
   async #run(): Promise<void> {
     let fault: unknown;
     try {
@@ -219,7 +222,7 @@ export class Checkpoints {
     try {
       this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     } catch {
-      // The thread's own words are told, which are likely the same.
+      // The thread's own error is logged, and this one is likely the same.
     }
   }
 
@@ -234,12 +237,12 @@ export class Checkpoints {
       const { log, checkpointed } = this.#look.get() as { log: number; checkpointed: number }; // SQLite's
       return { written: log, left: log - checkpointed };
     } catch {
-      return { written: 0, left: 0 }; // What keeps SQLite from that keeps commits too, which say so.
+      return { written: 0, left: 0 }; // Commits fail for the same reason, and say so.
     }
   }
 }
 
-/** @param code of the thread; tests have it fail */
+/** Starts a thread. @param code what it runs; tests give code that fails */
 export function startThread(path: string, code: string = thread): CheckpointThread {
   const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, {
     type: "module",

@@ -18,7 +18,7 @@ import { codeOf, reasonOf } from "../reason.ts";
 export const LOG_FILE = "log.db";
 const LOCK_FILE = "lock.db";
 const SERVER_FILE = "server.json";
-/** The databases there; a copy of one, its WAL and the room kept for it begin with its name. */
+/** The databases there. The names of a database's copies, WAL and reserve begin with its own. */
 const DATABASES = [LOG_FILE, LOCK_FILE, "keys.db", "sign_in.db", "notify.db"];
 const OTHERS = [SERVER_FILE, "schedules.json"];
 
@@ -28,7 +28,7 @@ export interface ServerNote {
   readonly pid: number;
   /** Whether it is there for one command only and ends with it. */
   readonly passing?: boolean;
-  /** Of its certificate (SHA-256), where it speaks HTTPS. */
+  /** SHA-256 of its certificate, where it speaks HTTPS. */
   readonly fingerprint?: string;
   /** Where people reach it, as --public-url names it. */
   readonly publicUrl?: string;
@@ -66,8 +66,8 @@ const IN_THE_WAY: Readonly<Record<string, string>> = {
 /** Creates the directory where it is missing, for its owner alone; the answer is its real path. */
 export function makeDataDirectory(path: string): string {
   try {
-    // A directory that was there before keeps its mode: it may be anybody's. Our files in it are
-    // their owner's alone.
+    // A directory that was there before keeps its mode: others may use it too. Our own files in it
+    // are readable by their owner alone.
     if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
     return realpathSync(path);
   } catch (cause) {
@@ -84,8 +84,8 @@ export class DataDirectory {
   /** @throws {DataDirectoryTakenError}; {Error} when it cannot be made */
   constructor(path: string) {
     this.path = makeDataDirectory(path);
-    // SQLite's own file lock: the system lets go of it when the process dies, even by kill -9. Nothing
-    // is ever written, and with no journal on the disk nothing has to be: a full one keeps nobody out.
+    // SQLite's own file lock: the system lets go of it when the process dies, even by kill -9. With
+    // the journal in memory nothing is written, so that a full disk keeps no server from starting.
     this.#lock = opened(join(this.path, LOCK_FILE));
     try {
       this.#lock.exec("PRAGMA journal_mode = MEMORY");
@@ -115,7 +115,7 @@ export class DataDirectory {
 
 function opened(file: string): DatabaseSync {
   try {
-    // Who may read it may also hold a lock on it, which would keep every server out.
+    // For its owner alone: whoever can read it can lock it, which would keep every server out.
     if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
     return new DatabaseSync(file, { timeout: 0 });
   } catch (cause) {

@@ -11,7 +11,7 @@ export interface Change {
   readonly facts: readonly Fact[];
   /** A new end of the lease, in milliseconds since 1970; left out to leave it. */
   readonly leaseUntilMs?: number | null;
-  /** What is to be kept of the one who posts. */
+  /** The new state of the producer that posts. */
   readonly producer?: Producer;
   /** An end that came after the job was given up. */
   readonly lateEnd?: LateEnd;
@@ -33,7 +33,7 @@ export type ProducerOf = (id: string) => Producer | undefined;
 export interface AppendOptions {
   /** May use the room that is kept for a full disk: for ends and what leads to them. */
   readonly urgent?: boolean;
-  /** Of the request that leads to it, for the server's own log. */
+  /** The id of the request behind it, for the server's own log. */
   readonly requestId?: string;
 }
 
@@ -42,7 +42,7 @@ export interface Appended {
   readonly job: Job;
   readonly firstSeq: Seq;
   readonly lastSeq: Seq;
-  /** As the change left it. */
+  /** The change's producer; undefined when it has none. */
   readonly producer: Producer | undefined;
 }
 
@@ -65,9 +65,9 @@ export interface Page {
   readonly entries: readonly Entry[];
   /** The reader now holds all it asked for up to here: the last entry's seq, or the log's end. */
   readonly through: Seq;
-  /** Whether there may be more behind it. */
+  /** Whether there may be more after it. */
   readonly more: boolean;
-  /** The job at the moment of the read: which log this is of, and what was removed from it. */
+  /** The job at the moment of the read; it tells the log's epoch and what retention has removed. */
   readonly job: Job;
 }
 
@@ -92,7 +92,7 @@ export class TooManyJobsError extends Error {
 export interface CreateOptions {
   /** Only when no other job of the same sync is on its way. */
   readonly oneActive?: boolean;
-  /** Only when fewer jobs of the tenant are on their way. */
+  /** Only while fewer jobs of the tenant than this are on their way. */
   readonly openMax?: number;
   /** The totals that it starts with; nothing when left out. */
   readonly progress?: Progress;
@@ -133,20 +133,20 @@ export interface LapsedPage {
 
 /** Which jobs `recent` looks for. */
 export interface RecentQuery {
-  /** Jobs that ended then or later, in milliseconds since 1970. */
+  /** Jobs that ended at this moment or later, in milliseconds since 1970. */
   readonly endedSinceMs: number;
   /** The `next` of the page before. */
   readonly after?: number;
 }
 
-/** A stretch of all jobs. It may hold none of those that were asked for. */
+/** What `recent` found among RECENT_STRETCH jobs; it may be nothing. */
 export interface RecentPage {
   readonly items: readonly Job[];
   /** Where the next page starts; null at the end. */
   readonly next: number | null;
 }
 
-/** The owner of what a process had on its way when a backup was made of it. */
+/** The owner, after a restore, of a job that a server was running when the backup was made. */
 export const RESTORED = "restored";
 
 /** Jobs that one page of `recent` looks at. */
@@ -161,11 +161,11 @@ export const LIST_LIMIT_MAX = 200;
 
 /** Which jobs retention looks at. */
 export type PruneQuery =
-  /** Jobs that are over since before that moment, those first that ended first. */
+  /** Jobs that ended before this moment, in milliseconds since 1970, earliest first. */
   | { readonly endedBeforeMs: number }
-  /** Jobs on their way that hold more entries, those first that hold most. */
+  /** Jobs on their way that hold more entries than this, the fullest first. */
   | { readonly entriesAbove: number }
-  /** Jobs that are over and were not trimmed since. */
+  /** Jobs that are over and were not trimmed since their end. */
   | { readonly untrimmed: true };
 
 /** The store of jobs and their entries. Every promise resolves only once its change is committed. */
@@ -209,9 +209,9 @@ export interface EventLog {
   recent(query: RecentQuery): Promise<RecentPage>;
   /** Syncs that workers' jobs have registered, in the order of their names. */
   registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]>;
-  /** Forgets those of them that no job is left of. */
+  /** Forgets the registered syncs of which no job is left. */
   forgetSyncs(tenant: TenantId): Promise<void>;
-  /** Position before the last `count` log lines of at least this level, of those up to `through`. */
+  /** Position before the last `count` log lines up to `through` of at least this level. */
   beforeLastLogs(key: JobKey, level: LogLevel, count: number, through: Seq): Promise<Seq>;
   /**
    * Removes superseded progress and, where that is not enough, the oldest log lines; never a
@@ -222,8 +222,8 @@ export interface EventLog {
    */
   trim(key: JobKey, limits: TrimLimits): Promise<boolean>;
   /**
-   * Removes the job and all that is known of it; false when there is none. What there is no room to
-   * remove now, the next `collect` does.
+   * Removes the job and all that is known of it; false when there is none. What a full disk keeps
+   * from being removed now is removed by the next `collect`.
    */
   remove(key: JobKey): Promise<boolean>;
   /** Finishes removals that were broken off: by a kill, or a full disk. */
@@ -273,7 +273,7 @@ export class StorageFaultError extends Error {
   }
 }
 
-/** Whether what was refused may be stored later. */
+/** Whether the store is at fault, so that the same append may succeed later. */
 export function isUnstored(cause: unknown): boolean {
   return cause instanceof StorageFullError || cause instanceof StorageFaultError;
 }
@@ -283,7 +283,7 @@ export class CursorError extends Error {
   override readonly name = "CursorError";
 }
 
-/** The place in a list that a cursor of ours stands for. @throws {CursorError} */
+/** The row before which a list goes on from this cursor. @throws {CursorError} */
 export function placeOf(cursor: string): number {
   if (!/^\d{1,15}$/.test(cursor)) {
     throw new CursorError(`Cannot list jobs from cursor "${cursor}": no list gave it`);

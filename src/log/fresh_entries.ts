@@ -1,4 +1,4 @@
-/** The entries that were written last: whoever follows a job reads each just after its commit. */
+/** The newest entries, in memory: a followed job's are read just after their commit. */
 import type { Entry, Seq } from "../sync/entry.ts";
 
 /** Most characters of bodies that are kept: of one job, and of all. */
@@ -16,7 +16,7 @@ export class FreshEntries<Key extends object> {
   #length = 0;
 
   /**
-   * The next entries of the job.
+   * Adds the job's next entries, and forgets others where there are too many.
    *
    * @param length characters of their bodies
    */

@@ -18,7 +18,7 @@ const LOOK_MS = 1_000;
 interface Write {
   /** May use the room that is kept for ends and removals. */
   readonly urgent: boolean;
-  /** Runs the write inside the transaction; the answer tells its caller how it came out. */
+  /** Runs the write inside the transaction, and keeps its answer for `settle`. */
   readonly run: () => void;
   readonly settle: () => void;
   readonly fail: (cause: unknown) => void;
@@ -132,7 +132,7 @@ export class GroupCommit {
       if (full) {
         const news = this.#fullSinceMs === undefined;
         if (news) this.#full();
-        // It is there still where the disk only counted as full, and others have filled it since.
+        // The reserve is still there where the disk only counted as full until others filled it.
         const room = this.#reserve.release();
         if (news || room) return this.#commitUrgent(writes, new StorageFullError({ cause }));
       }
@@ -152,7 +152,7 @@ export class GroupCommit {
     for (const write of written) write.settle();
   }
 
-  /** On a full disk: only what may use the reserve, and the WAL is used again from its start. */
+  /** On a full disk: commits only urgent writes, then has the WAL used again from its start. */
   #commitUrgent(writes: readonly Write[], full: StorageFullError): void {
     for (const write of writes) if (!write.urgent) write.fail(full);
     const urgent = writes.filter((write) => write.urgent);
@@ -168,7 +168,7 @@ export class GroupCommit {
     );
   }
 
-  /** Once a second it is tried to take the reserve back: that shows that there is room. */
+  /** Whether the disk is still full: once a second it tries to take the reserve back. */
   #stillFull(): boolean {
     if (this.#fullSinceMs === undefined) return false;
     const now = this.#clock.monotonic();

@@ -5,7 +5,7 @@ import { reasonOf } from "../reason.ts";
 import { backUp } from "./migration_copy.ts";
 import { isLocked, lacksRoom } from "./sqlite_faults.ts";
 
-/** How long a statement waits for another process's lock, in milliseconds, unless it is said otherwise. */
+/** How long a statement waits for another process's lock, in milliseconds, without `busyMs`. */
 const BUSY_MS = 5_000;
 /** Between two tries to switch a file to WAL: SQLite does not wait by itself when two processes do so at once. */
 const WAL_PAUSE_MS = 20;
@@ -23,8 +23,8 @@ export interface VersionedSchema {
   /** What the file is called in errors, with its article: "the event log". */
   readonly what: string;
   /**
-   * The file that errors name, where that at `path` is a copy of it: no further one is made, and an
-   * empty one is refused.
+   * The file that errors name, where the one at `path` is a copy of it. The copy is migrated
+   * without a copy of its own, and refused when it is empty.
    */
   readonly copyOf?: string;
   /** How long a statement waits for another process's lock, in milliseconds. */
@@ -85,7 +85,7 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
       const before = found;
       found = recognise(db, schema, cannot);
       if (!fault) break;
-      // Else another process takes the steps, and has made the copy.
+      // Where the schema has changed, another process takes the steps and has made the copy.
       if (found === before && tries === COPY_TRIES_MAX) throw fault;
     }
     switchToWal(db, busyMs);
@@ -147,8 +147,8 @@ function switchToWal(db: DatabaseSync, busyMs: number): void {
 }
 
 /**
- * Takes the steps that no other process has taken since the file was looked at. A failure closes the
- * file, and that rolls them back.
+ * Takes the steps that no other process has taken since the file was looked at. Where one fails the
+ * caller closes the file, which rolls them back.
  */
 function migrate(db: DatabaseSync, { applicationId, migrations }: VersionedSchema): void {
   db.exec("BEGIN IMMEDIATE");

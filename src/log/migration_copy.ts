@@ -13,18 +13,19 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf } from "../reason.ts";
 
-/** The file and what was committed last; SQLite makes its index of that anew. */
+/** The file and its WAL; SQLite makes the -shm, an index of the WAL, anew. */
 const SUFFIXES = ["", "-wal"];
 
 /**
- * Copies the file to `<path>.v<version>.bak`, with the WAL where there is one: VACUUM INTO is refused
- * by Deno unless it may do everything. Nothing of this process may have the file open, or closing
- * the copy's source would let go of SQLite's locks. So another process may change the file
- * meanwhile: whoever closes it last moves the WAL into it. Written under another name first, so that
- * a file named `.bak` is always whole.
+ * Copies the file to `<path>.v<version>.bak`, with the WAL where there is one. Not by VACUUM INTO:
+ * Deno refuses that unless it has all permissions.
+ *
+ * This process must not have the file open: closing what was copied would let go of SQLite's locks.
+ * So another process may change the file meanwhile, if only by closing it, which moves the WAL into
+ * it. The copy is made under another name first, so that a file named `.bak` is always whole.
  *
  * @param version the file's schema
- * @returns why there is no copy, which may go away by itself; undefined when there is one
+ * @returns undefined when there is a copy; else why not, and a later try may succeed
  */
 export function backUp(path: string, version: number): Error | undefined {
   const unfinished = `${path}.v${version}.${process.pid}.tmp`;
@@ -73,7 +74,7 @@ export function copyWithWal(path: string, copy: string): void {
   if (stampOf(path) !== before) throw new Error("it is written to while it is copied");
 }
 
-/** Another one when the files were written to. */
+/** A text that changes when the files are written to. */
 function stampOf(path: string): string {
   return SUFFIXES.map((suffix) => {
     const stat = statSync(path + suffix, { throwIfNoEntry: false });
@@ -81,7 +82,7 @@ function stampOf(path: string): string {
   }).join();
 }
 
-/** Takes the copy's WAL in. @throws {Error} when it is not whole */
+/** Moves the copy's WAL into it. @throws {Error} when it is damaged or has another schema */
 function requireWhole(path: string, version: number): void {
   const copy = new DatabaseSync(path);
   try {

@@ -7,7 +7,7 @@ import { freeBytes } from "./free_bytes.ts";
 /** Enough for many terminal entries and for the removal of a part of a log. */
 export const RESERVE_BYTES = 1024 * 1024;
 
-/** A file that takes up room until it is let go of; the next start finds it there. */
+/** A file of RESERVE_BYTES that takes up the room; it stays from one start to the next. */
 export class Reserve {
   readonly #path: string;
   readonly #free: () => number;
@@ -34,7 +34,7 @@ export class Reserve {
     }
   }
 
-  /** On a full disk lets go of the room: a server that starts has to write before it can serve. */
+  /** Lets go of the room on a full disk: a server has to write something before it can start. */
   makeRoom(): void {
     if (this.#free() < RESERVE_BYTES) this.release();
   }

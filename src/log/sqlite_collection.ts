@@ -13,17 +13,22 @@ export interface CollectionOptions {
 /** One collection at a time. */
 export class Collection {
   readonly #options: CollectionOptions;
-  /** Whether entries may have been removed that the WAL still holds: also by a process that was killed. */
+  /** Whether the WAL may hold removed entries; at the start those of a process that was killed. */
   #overwritten = true;
   #underWay: Promise<void> | undefined;
-  /** Follows the one that is under way. */
+  /** The collection that follows the one under way. */
   #next: Promise<void> | undefined;
 
   constructor(options: CollectionOptions) {
     this.#options = options;
   }
 
-  /** Once for all who ask meanwhile: what was removed before is gone then. */
+  /**
+   * Resolves when all that was removed before the call is gone. Calls that come while a collection
+   * is under way share the next one.
+   *
+   * @throws {StorageFullError | StorageFaultError}
+   */
   collect(): Promise<void> {
     return this.#next ??= this.#collectAfter(this.#underWay);
   }
@@ -38,7 +43,7 @@ export class Collection {
       await turn();
     }
     if (!this.#overwritten) return;
-    // The pages that were overwritten may be in the WAL still as they were.
+    // The WAL may still hold the overwritten pages as they were.
     this.#overwritten = !await checkpoints.truncate();
   }
 }

@@ -31,7 +31,7 @@ export class EntryTable {
     );
   }
 
-  /** The answer is how long their bodies are, in characters. */
+  /** Inserts entries. @returns the characters of their bodies */
   insert(job: number, entries: readonly Entry[]): number {
     let length = 0;
     for (const entry of entries) {
@@ -48,7 +48,7 @@ export class EntryTable {
     let bytes = 0;
     let last = query.after;
     let more = false;
-    // Not `iterate`: under Deno 2.9.6 that ends as if it were through when the file cannot be read.
+    // Not `iterate`: in Deno 2.9.6 that ends without an error when the file cannot be read.
     for (let asked = ROWS, got = ROWS; got === asked && !more; last = entries.at(-1)?.seq ?? last) {
       asked = Math.min(ROWS, query.limit - entries.length);
       const rows = this.#read.all(
@@ -70,13 +70,13 @@ export class EntryTable {
     return { entries, more };
   }
 
-  /** Undefined where the job has none. */
+  /** Seq of the job's oldest entry; undefined when it has none. */
   firstSeq(job: number): Seq | undefined {
     const seq = this.#first.get(job)?.seq;
     return typeof seq === "number" ? seq : undefined;
   }
 
-  /** The position before the last `count` of those log lines; 0 where there are fewer. */
+  /** As EventLog.beforeLastLogs; 0 where there are fewer lines than `count`. */
   beforeLastLogs(job: number, level: LogLevel, count: number, through: Seq): Seq {
     const kind = NO_LOGS + LOG_LEVELS.indexOf(level);
     const row = this.#lastLogs.get(job, through, kind, count - 1);

@@ -1,17 +1,17 @@
-/** What SQLite says no for. */
+/** Tells SQLite's errors apart. */
 import { dirname } from "node:path";
 import { codeOf } from "../reason.ts";
 import { freeBytes } from "./free_bytes.ts";
 
-/** What SQLite needs beside a file to open it. */
+/** Bytes on the disk, beside a file, that SQLite needs to open it. */
 const ROOM_BYTES = 64 * 1024;
 
-/** Whether SQLite itself said no, as against a refusal of ours. */
+/** Whether the error is SQLite's, not a refusal of ours. */
 export function isDatabaseError(cause: unknown): cause is Error {
   return codeOf(cause) === "ERR_SQLITE_ERROR";
 }
 
-/** Whether another connection has it locked: the runtimes share the message, not where SQLite's code is. */
+/** Whether another connection holds a lock. The runtimes share the message, not the code. */
 export function isLocked(cause: unknown): boolean {
   return cause instanceof Error && /^database (?:table )?is locked/.test(cause.message);
 }
@@ -22,8 +22,8 @@ export function isDiskFull(cause: unknown): boolean {
 }
 
 /**
- * Whether a file could not be opened or written because its disk is full: the system may say so, and
- * SQLite may say no more than that the disk fails, where it could not make its -shm.
+ * Whether a file could not be opened or written because its disk is full. Where SQLite could not
+ * make its -shm it speaks of an I/O error only, so then the disk's room decides.
  *
  * @param free bytes left on the disk of a directory
  */

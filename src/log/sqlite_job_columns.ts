@@ -1,7 +1,7 @@
 /** A job as a row of the SQLite event log: its columns, and back. */
 import type { Job } from "../sync/job.ts";
 
-/** Of a row whose job is not over. */
+/** The SQL condition of rows whose job is not over. */
 export const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
 
 /** A row as SQLite gives it; only `JobRows` writes the table. */
@@ -46,7 +46,7 @@ export function fixedOf(job: Job): string {
   return JSON.stringify({ origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs });
 }
 
-/** What is read with a job and never asked for, as it stands in its row. */
+/** What changes of a job beside its columns, as it stands in its row. */
 export function stateOf(job: Job): string {
   const { progress, startedAtMs, updatedAtMs, heardAtMs, endedAtMs, error } = job;
   const { held, trimmed, lateEnd } = job;

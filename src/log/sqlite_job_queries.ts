@@ -12,12 +12,12 @@ const ENDED = "status IN ('completed', 'failed', 'cancelled')";
 const HELD = "iif(json_valid(state), json_extract(state, '$.held'), 0)";
 /** Most jobs that a sweep is given at a time. */
 const SWEEP_MAX = 100;
-/** Most rows that are told to be damaged. */
+/** Most damaged rows that are logged. */
 const DAMAGED_MAX = 1_000;
 
 /**
- * Reads rows as they were committed; of a job in use `JobRows` knows more. A row that is damaged is
- * told once and left out, as it would keep all others from being looked at.
+ * Reads rows as they were committed; `JobRows` may know a newer state of a job in use. A damaged
+ * row is logged once and left out: one bad row must not keep all others from being read.
  */
 export class JobQueries {
   readonly #db: DatabaseSync;
@@ -39,12 +39,12 @@ export class JobQueries {
     );
   }
 
-  /** How many jobs of the tenant are on their way; one that ends in this very commit is one. */
+  /** How many jobs of the tenant are on their way; one that ends in the commit under way counts. */
   openOf(tenant: TenantId): number {
     return Number(this.#open.get(tenant)?.n);
   }
 
-  /** At most `limit` jobs, newest first, and the row to go on before; null for no more. */
+  /** At most `limit` jobs, newest first; `next` is the next page's `beforePk`, null at the end. */
   list(
     query: JobQuery,
     beforePk: number,
@@ -67,7 +67,7 @@ export class JobQueries {
     return { jobs: this.#jobsOf(page), next };
   }
 
-  /** Jobs of the next rows whose lease had run out when they were written. */
+  /** Jobs of the next rows whose stored lease has run out; it may have been renewed in memory. */
   lapsed(nowMs: number, afterPk: number): { readonly jobs: Job[]; readonly next: number | null } {
     const rows = this.#lapsed.all(nowMs, afterPk) as unknown as JobColumns[]; // own table
     const next = rows.length === SWEEP_MAX ? rows[SWEEP_MAX - 1].pk : null;
@@ -85,7 +85,7 @@ export class JobQueries {
     return new Map(rows.map(({ status, jobs }) => [status, jobs]));
   }
 
-  /** Jobs between two rows that are not over, or ended then or later. */
+  /** Jobs after one row up to another that are not over, or ended at that moment or later. */
   recent(endedSinceMs: number, afterPk: number, throughPk: number): Job[] {
     const rows = this.#db.prepare(
       `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
@@ -94,7 +94,7 @@ export class JobQueries {
     return this.#jobsOf(rows);
   }
 
-  /** The newest row; 0 for none. */
+  /** `pk` of the newest row; 0 for none. */
   lastPk(): number {
     return Number(this.#db.prepare("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
   }

@@ -8,9 +8,9 @@ import { ACTIVE, columnsOf, fixedOf, jobOf, stateOf } from "./sqlite_job_columns
 /** Most jobs kept in memory; the one unused for longest makes room. */
 const KEPT_MAX = 10_000;
 /**
- * A lease that was renewed is written once it has moved by this share of its length: its index
- * costs as much as all else of a post. Who sweeps compares with the job in memory; after a crash
- * the lease is at most that much shorter than what its worker was told.
+ * A renewed lease is written only once it has moved by this share of its length: writing its index
+ * costs as much as all else of a post. The sweep goes by the job in memory; after a crash the lease
+ * is at most that much shorter than its worker was told.
  */
 const LEASE_SHARE = 1 / 8;
 /** Most rows that are looked at to make room for one. */
@@ -20,9 +20,9 @@ const EVICT_TRIES = 8;
 export interface JobRow {
   readonly pk: number;
   job: Job;
-  /** Producers that were asked for since the row is in memory; null for one that is not there. */
+  /** Producers that were looked up, by id; null for one that has not posted yet. */
   readonly producers: Map<string, Producer | null>;
-  /** What its indexes are made of, as it was written last; undefined when it has to be written. */
+  /** The indexed values as they were last written; undefined when they have to be written. */
   stored: Indexed | undefined;
   /** Producers that the commit under way changes. */
   readonly posted: Set<string>;
@@ -31,8 +31,8 @@ export interface JobRow {
 type Indexed = Pick<Job, "status" | "owner" | "leaseUntilMs">;
 
 /**
- * The table of jobs. Changes are written once a commit and a job, however many appends it holds;
- * they are all forgotten when that commit fails.
+ * The table of jobs. A commit writes each changed job once, however many appends it holds; when it
+ * fails all of its changes are forgotten.
  */
 export class JobRows {
   readonly #kept = new Map<JobKeyText, JobRow>();
@@ -147,13 +147,13 @@ export class JobRows {
     }
   }
 
-  /** Has the next commit write all leases that were not; false when there are none. */
+  /** Has the next commit write all leases that are newer than their rows; false for none. */
   markLeases(): boolean {
     for (const row of this.#kept.values()) this.#leaseWritten(row);
     return this.#changed.size > 0;
   }
 
-  /** Whether the row's lease is in the file as it is; else the next commit writes it. */
+  /** Whether the row has the newest lease; else the next commit writes it. */
   #leaseWritten(row: JobRow): boolean {
     if (row.stored?.leaseUntilMs === row.job.leaseUntilMs) return true;
     row.stored = undefined;
@@ -171,7 +171,7 @@ export class JobRows {
     this.#changed.clear();
   }
 
-  /** Called inside a commit, where rows of the same commit may not be written yet. */
+  /** A job of the sync that is not over. Called inside a commit; writes its changed rows first. */
   activeOf(tenant: TenantId, syncId: SyncId): Job | undefined {
     this.flush();
     const row = columnsOf(this.#active.get(tenant, syncId));

@@ -1,4 +1,4 @@
-/** The EventLog in one SQLite file: what survives kill -9. */
+/** The EventLog in one SQLite file, which survives kill -9. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
 import type { LogLevel, Seq } from "../sync/entry.ts";
@@ -69,7 +69,7 @@ export class SqliteLog implements EventLog {
   readonly #checkpoints: Checkpoints;
   readonly #commits: GroupCommit;
   readonly #retention: SqliteRetention;
-  /** By the job's row in memory: one whose commit failed is never seen again. */
+  /** By the job's row in memory, which is dropped when a commit fails, and its entries with it. */
   readonly #fresh = new FreshEntries<JobRow>();
   readonly #collection: Collection;
 
@@ -83,7 +83,7 @@ export class SqliteLog implements EventLog {
     if (options.pagesMax !== undefined) {
       this.#db.exec(`PRAGMA max_page_count = ${options.pagesMax}`);
     }
-    // A job goes before its entries do.
+    // A removed job's row is deleted before its entries.
     this.#db.exec("PRAGMA foreign_keys = OFF");
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");

@@ -1,4 +1,4 @@
-/** Taking away from the SQLite event log, a bounded part of the work at a time. */
+/** Removes entries and jobs from the SQLite event log, a bounded part of the work at a time. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LOG_LEVELS } from "../sync/entry.ts";
 import type { TrimLimits } from "./event_log.ts";
@@ -43,7 +43,7 @@ export class SqliteRetention {
     return false;
   }
 
-  /** The job itself; its entries follow by `collect`. */
+  /** Removes the job; `collect` removes its entries. */
   remove(row: JobRow): void {
     this.#jobs.forget(row);
     this.#sql("DELETE FROM producers WHERE job = ?").run(row.pk);
@@ -62,7 +62,7 @@ export class SqliteRetention {
     return true;
   }
 
-  /** As many of the job's entries as there is room for, at least one; the job with the last of them. */
+  /** Removes at least one of the job's entries, and as many as there is room for. */
   #collectOf(job: number, room: { entries: number; bytes: number }): void {
     const rows = this.#sql(
       "SELECT seq, length(body) AS size FROM entries WHERE job = ? ORDER BY seq LIMIT ?",
@@ -78,7 +78,7 @@ export class SqliteRetention {
     if (all && end === rows.length - 1) this.#sql("DELETE FROM removed WHERE job = ?").run(job);
   }
 
-  /** Leaves the last of the superseded progress entries in each of `most` stretches of the log. */
+  /** Keeps the newest superseded progress entry in each of `most` stretches of the log. */
   #thin(row: JobRow, most: number): number {
     const { pk, job } = row;
     const width = Math.ceil(job.progressSeq / most);

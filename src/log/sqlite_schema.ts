@@ -11,7 +11,7 @@ export const APPLICATION_ID = 0x53546c67;
  * jobs.thinned: 1 when retention has thinned the job after its end. removed: jobs that are gone,
  * whose entries are being removed.
  * entries.kind: 0 progress, 1 progress that changes the status, 10 to 13 log lines by level.
- * entries.body: of progress an object, of log lines the members of one.
+ * entries.body: for progress a JSON object, for a log line the members of one, without braces.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE jobs (

@@ -25,7 +25,7 @@ export class SyncRows {
     return rows.map(({ id, name }) => ({ id, name }));
   }
 
-  /** Forgets those that no job is left of. */
+  /** Forgets the syncs of which no job is left. */
   forget(tenant: TenantId): void {
     this.#db.prepare(
       `DELETE FROM syncs WHERE tenant = ?

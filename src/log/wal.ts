@@ -1,18 +1,18 @@
-/** The WAL of a database that the event loop writes to: nobody is waited for long. */
+/** The WAL of a database that the event loop writes to: no statement may wait long. */
 import type { DatabaseSync } from "node:sqlite";
 
-/** How long a statement waits for somebody else's lock, in milliseconds: all others wait with it. */
+/** How long a statement waits for another's lock, in milliseconds: the event loop waits with it. */
 const BUSY_MS = 100;
 
-/** Has all statements wait no longer than that. */
+/** Has all statements wait at most BUSY_MS. */
 export function waitLittle(db: DatabaseSync): void {
   db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
 }
 
 /**
- * Moves all of the WAL into the file and leaves nothing in it, not even what was overwritten.
+ * Moves all of the WAL into the file and empties it: what was overwritten is gone from it too.
  *
- * @returns false where somebody reads the file meanwhile (a backup), who needs what is in there
+ * @returns false where a reader (a backup) still needs what is in it
  */
 export function emptyWal(db: DatabaseSync): boolean {
   try {
