@@ -45,10 +45,10 @@ interface Placed {
   readonly atMs: number;
 }
 
-/** `changesStatus` tells the entries that no later progress supersedes. */
+/** `changesStatus` is true for an entry that no later progress supersedes. */
 export type ProgressEntry = ProgressFact & Placed & { readonly changesStatus: boolean };
 
-/** Its words are text already: most of what is read is sent on, and never looked into. */
+/** A stored log line. Its words stay text: most lines are sent on without a look into them. */
 export interface LogEntry extends Placed {
   readonly kind: "log";
   readonly level: LogLevel;

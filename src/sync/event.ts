@@ -3,17 +3,17 @@ import type { JobError, LogFact } from "./entry.ts";
 import type { Counters } from "./producer.ts";
 import type { TerminalStatus } from "./status.ts";
 
-/** What a worker says of the whole job, next to its own counters. Left out: stays. */
+/** What a worker says of the whole job. A member left out stays as it is. */
 export interface JobMeasures {
   readonly total?: number;
   readonly bytesTotal?: number;
-  /** 0 to 100, for workers that know no totals; what follows from totals goes before it. */
+  /** 0 to 100, for workers that know no totals; where there are totals it is computed from them. */
   readonly percent?: number;
   readonly phase?: string;
   readonly current?: string;
 }
 
-/** Running totals of one producer, or with `delta` what is added to them. Left out: stays. */
+/** Running totals of one producer, or with `delta` what to add. A counter left out stays as it is. */
 export interface ProgressEvent extends JobMeasures {
   readonly type: "progress";
   readonly delta: boolean;

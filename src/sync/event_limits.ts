@@ -1,4 +1,4 @@
-/** How much a worker may say: what the server takes, and who sends it keeps to. */
+/** How much a worker may say. The server refuses more, and what sends events keeps to it. */
 
 /** Characters of the name of a sync, and of a job. */
 export const SYNC_NAME_MAX = 100;
@@ -15,13 +15,13 @@ export const DEPTH_MAX = 20;
 
 /** Events of an array, which one commit takes whole. */
 export const EVENTS_MAX = 10_000;
-/** Characters of a log line, and of what is said of an end. */
+/** Characters of a log line's message, and of an error's. */
 export const MESSAGE_MAX = 64 * 1024;
 /** Characters of the code of an error. */
 export const CODE_MAX = 100;
-/** Characters of a phase, and of what is worked on. */
+/** Characters of `phase`, and of `current`. */
 export const WORDS_MAX = 1_000;
-/** Characters of the name of what has written a log line. */
+/** Characters of a log line's `source`. */
 export const SOURCE_MAX = 200;
 /** Entity types that are counted of one job: every progress entry carries all of them. */
 export const TYPES_MAX = 1_000;

@@ -26,7 +26,7 @@ const TENANT = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 const SYNC_NAMESPACE = "7c8f7f0e-6d0b-5d5a-9c5e-6f1d3b1f6a52";
 const JOB_NAMESPACE = "2f1c6a8e-94d3-5b0f-8a77-d1b5c0e9f346";
 
-/** The tenant where none is named: the name that every first start uses. */
+/** The tenant where none is named. */
 export const DEFAULT_TENANT = "default" as TenantId; // of the form that parseTenantId takes
 
 /** Reads a UUID in any case; undefined when the text is none (RFC 9562 section 4). */

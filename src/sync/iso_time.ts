@@ -1,11 +1,13 @@
-/** Moments as they are told: ISO 8601 in UTC, to the millisecond. */
+/** Times as text: ISO 8601 in UTC, to the millisecond. */
 
-/** The last one is kept: what was appended together has one time. */
+/** The last text is kept: entries of one append have the same time. */
 let last = { ms: NaN, text: "" };
 
 /**
+ * The time as text; null for none.
+ *
  * @param ms milliseconds since 1970
- * @throws {RangeError} for what is no moment that a Date can hold
+ * @throws {RangeError} for a number that a Date cannot hold
  */
 export function isoTime(ms: number): string;
 export function isoTime(ms: number | null | undefined): string | null;

@@ -16,9 +16,13 @@ export interface LogWords {
   readonly time: string;
 }
 
-/** Its words as members of a JSON object, spaced, without the braces. */
+/**
+ * The line's words as members of a JSON object, spaced, without the braces.
+ *
+ * @param atMs when it was appended: its time where the writer gives none that RFC 3339 can hold
+ */
 export function logText({ message, source, fields, timeMs }: LogFact, atMs: number): string {
-  const said = timeMs ?? NaN; // which is neither less nor more
+  const said = timeMs ?? NaN; // NaN fails both comparisons
   const ms = said >= TIME_MIN && said <= TIME_MAX ? said : atMs;
   return `"message": ${JSON.stringify(message)}` +
     (source === undefined ? "" : `, "source": ${JSON.stringify(source)}`) +
@@ -26,7 +30,7 @@ export function logText({ message, source, fields, timeMs }: LogFact, atMs: numb
     `, "time": "${isoTime(ms)}"`;
 }
 
-/** The other way round: what a stored line says. */
+/** Reads what `logText` has written. */
 export function logWords({ text }: LogEntry): LogWords {
   return JSON.parse(`{${text}}`);
 }

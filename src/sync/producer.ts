@@ -25,9 +25,9 @@ export interface Counters {
   readonly encountered: Readonly<Record<string, number>>;
 }
 
-/** One who posts events of a job. */
+/** Who posts events of a job. */
 export interface Producer {
-  /** As the producer names itself; empty for those who do not. */
+  /** As the producer names itself; empty where it gives no name. */
   readonly id: string;
   readonly epoch: number;
   /** The newest requests that had a number, oldest first. */
@@ -36,7 +36,6 @@ export interface Producer {
   readonly counters: Counters;
 }
 
-/** One who has counted nothing yet. */
 const NO_COUNTERS: Counters = {
   inserted: 0,
   updated: 0,

@@ -45,7 +45,7 @@ export const NO_PROGRESS: Progress = {
   encountered: {},
 };
 
-/** Entities dealt with, whatever happened to them, but for deletions: those were not in the source. */
+/** Entities of the source that were dealt with; deleted ones are none, as it has them no more. */
 export function entitiesDone(counts: EntityCounts): number {
   return counts.inserted + counts.updated + counts.kept + counts.skipped;
 }

@@ -3,8 +3,7 @@
 /**
  * One line of JSON, spaced `": "` and `", "`: people grep for `"type": "progress"`.
  *
- * A raw line feed never stands inside a JSON string, so every one that indenting puts in marks
- * a place between tokens.
+ * A JSON string holds no raw line feed, so each one that indenting adds stands between two tokens.
  */
 export function spacedJson(value: unknown): string {
   return JSON.stringify(value, null, 1).replace(/,\n\s*/g, ", ").replace(/\n\s*/g, "");
