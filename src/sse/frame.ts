@@ -2,7 +2,7 @@
 
 const CARRIAGE_RETURN = /\r/;
 
-/** One event, without a name: EventSource calls it `message`. `data` may hold several lines, ended by LF. */
+/** One event without a name: EventSource calls it `message`. LF may divide `data` into lines. */
 export interface SseFrame {
   readonly data: string;
   /** Becomes the client's Last-Event-ID. */
@@ -15,8 +15,8 @@ export interface SseFrame {
  * Encodes events one after another as text, each ending with a blank line: `retry`, `data`, and `id`
  * last, because some clients keep the id of a frame that was cut off behind it.
  *
- * What a client would not read back as given is refused instead of sent. What may not be in any data
- * is looked for once in all of them: a page of a replay has hundreds.
+ * What a client would not read back as given is refused. `data` is checked once for all frames, as
+ * a page of a replay has hundreds.
  *
  * @throws {TypeError} when `data` or `id` holds a carriage return or a lone surrogate, or `id` a line
  *   feed or NUL: each would be read back as something else
@@ -35,7 +35,7 @@ export function encodeFrames(frames: readonly SseFrame[]): string {
   return text;
 }
 
-/** The event's text, its data taken as they are. */
+/** The event's text; its data are not checked. */
 function unchecked(frame: SseFrame): string {
   let text = "";
   if (frame.retryMs !== undefined) {
