@@ -3,19 +3,19 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import { CHUNK_BYTES_MAX, RING_FRAMES_MAX } from "./ring.ts";
 
-/** A round takes so many turns: who posts meanwhile waits for an eighth of it, not for all. */
+/** Turns of the event loop that a round takes: a post waits for one of them, not for the round. */
 const TURNS = 8;
-/** At least so many are served in a turn: a job that a few follow needs no more than one. */
+/** At least so many followers are served in a turn: where few follow a job, one turn is enough. */
 const SERVED_MIN = 16;
-/** Where more is owed to somebody, all are served at once: nobody who reads is to fall behind the ring. */
+/** Where more has come, all are served at once: no viewer that reads may fall behind the ring. */
 const OWED_BYTES_MAX = (CHUNK_BYTES_MAX * 3) / 4;
 const OWED_FRAMES_MAX = RING_FRAMES_MAX / 4;
 /**
- * Milliseconds from one turn to the next, beside what serving takes, above which the others are
- * served at once: other work has the loop then, and each further turn would be as long.
+ * Where a turn takes longer, in milliseconds and beside the serving itself, the rest are served at
+ * once: other work holds the event loop, and each further turn would take as long.
  */
 const OTHERS_MS_MAX = 2;
-/** What serving one takes at most, in milliseconds: four times the usual. */
+/** What serving one follower takes at most, in milliseconds: four times the usual. */
 const SERVE_MS = 0.04;
 /** As OTHERS_MS_MAX, but from a commit to the round that serves it, which takes two turns. */
 const LATE_MS = 3;
@@ -26,20 +26,20 @@ export interface Served {
   serve(): void;
 }
 
-/** What has come. */
+/** Frames that have come. */
 export interface Arrival {
   readonly frames: number;
   readonly bytes: number;
   /** When the oldest of its entries was appended; undefined where there is none. */
   readonly atMs?: number;
-  /** When they were committed, on the clock that only goes forward. */
+  /** When they were committed, by the clock's `monotonic()`. */
   readonly grownMs?: number;
 }
 
 export interface FanOutOptions<Follower> {
-  /** Told at the end of a round when the oldest of the entries that it was for was appended. */
+  /** Called after a round with the time when its oldest entry was appended, in ms since 1970. */
   readonly onServed?: (atMs: number) => void;
-  /** Told what serving a follower has thrown; the others are served. Must not throw. */
+  /** Called with what serving a follower threw; the others are still served. Must not throw. */
   readonly onFault: (cause: unknown, follower: Follower) => void;
   readonly clock: Clock;
   /** Calls back in the next turn of the event loop. */
@@ -47,26 +47,26 @@ export interface FanOutOptions<Follower> {
 }
 
 interface Round {
-  /** What it is for. */
+  /** What it serves. */
   readonly arrival: Arrival;
   /** Followers that are served in a turn. */
   readonly share: number;
-  /** Those that are still to be. */
+  /** Followers that are still to be served. */
   left: number;
 }
 
 /**
- * Serves all who wait, in rounds, those first that wait longest. A viewer gets all that it has
- * not seen in one chunk, so what is posted during a round costs its later viewers no chunk more.
+ * Serves all who wait, in rounds, the longest waiting first. A viewer gets all that it has not seen
+ * in one chunk, so what is posted during a round costs the viewers still to come no further chunk.
  */
 export class FanOut<Follower extends Served> {
   readonly #options: FanOutOptions<Follower>;
   readonly #nextTurn: (callback: () => void) => void;
   readonly #waiting = new Set<Follower>();
   #round: Round | undefined;
-  /** What has come during the round, and has another one after it. */
+  /** What has come during the round; another round will serve it. */
   #next: Arrival | undefined;
-  /** When the last round ended, and when some were served last. */
+  /** When the last round ended, and when followers were last served, by `monotonic()`. */
   #endedMs = -Infinity;
   #servedMs = -Infinity;
   #armed = false;
@@ -76,7 +76,7 @@ export class FanOut<Follower extends Served> {
     this.#nextTurn = options.nextTurn ?? setImmediate;
   }
 
-  /** Has the follower served when there is more. */
+  /** Serves the follower when more comes. */
   wait(follower: Follower): void {
     this.#waiting.add(follower);
   }
@@ -85,7 +85,7 @@ export class FanOut<Follower extends Served> {
     this.#waiting.delete(follower);
   }
 
-  /** Serves all who wait: the first of them at once, and all where it is much or late. */
+  /** Begins a round, unless one is under way. Where much has come, or late, serves all at once. */
   serve(arrival: Arrival): void {
     const begun = this.#round;
     if (begun) this.#next = this.#next ? both(this.#next, arrival) : arrival;
@@ -96,7 +96,7 @@ export class FanOut<Follower extends Served> {
     else if (!this.#armed) this.#turn();
   }
 
-  /** Ends a round that is under way, with all who wait. */
+  /** Ends the round that is under way by serving all who wait. */
   flush(): void {
     if (!this.#round) return;
     const arrival = both(this.#round.arrival, this.#next);
@@ -105,7 +105,7 @@ export class FanOut<Follower extends Served> {
     this.#turn();
   }
 
-  /** Whether other work has held the loop since the commit; a round of ours may have as well. */
+  /** Whether other work has held the loop since the commit, and not a round of this fan-out. */
   #isLate({ grownMs = Infinity }: Arrival): boolean {
     return grownMs > this.#endedMs && this.#options.clock.monotonic() - grownMs > LATE_MS;
   }
@@ -148,7 +148,7 @@ export class FanOut<Follower extends Served> {
         this.#options.onFault(cause, follower);
       }
     }
-    // Nobody waits any more: those who are missing have left meanwhile.
+    // Nobody waits any more: the rest have left meanwhile.
     if (round.left > end) round.left = 0;
   }
 
@@ -164,6 +164,6 @@ export class FanOut<Follower extends Served> {
 
 function both(a: Arrival, b: Arrival | undefined): Arrival {
   if (!b) return a;
-  // The first of them that has a time is the older one.
+  // `a` came first, so its time is the older one.
   return { frames: a.frames + b.frames, bytes: a.bytes + b.bytes, atMs: a.atMs ?? b.atMs };
 }

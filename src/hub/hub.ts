@@ -1,7 +1,7 @@
 /** Wake-ups: tells who follows a job that its log has grown. Carries no data. */
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 
-/** Told when the log has grown, on the clock that only goes forward; undefined where nobody knows. */
+/** Called when the log has grown. `grownMs` is when, by the clock's `monotonic()`, if known. */
 type Listener = (grownMs: number | undefined) => void;
 type AnyListener = (key: JobKey) => void;
 
@@ -10,7 +10,7 @@ export class Hub {
   readonly #listeners = new Map<JobKeyText, Set<Listener>>();
   readonly #ofAny = new Set<AnyListener>();
 
-  /** Calls `listener` at each wake-up of the job until the answer is called. */
+  /** Calls `listener` at each wake-up of the job until the returned function is called. */
   listen(key: JobKeyText, listener: Listener): () => void {
     let listeners = this.#listeners.get(key);
     if (!listeners) this.#listeners.set(key, listeners = new Set());
@@ -23,7 +23,7 @@ export class Hub {
     };
   }
 
-  /** Calls `listener` with the job of each wake-up until the answer is called. */
+  /** Calls `listener` with the job of each wake-up until the returned function is called. */
   listenToAll(listener: AnyListener): () => void {
     this.#ofAny.add(listener);
     return () => void this.#ofAny.delete(listener);
@@ -32,7 +32,7 @@ export class Hub {
   /**
    * Says that the job's log has grown, or that the job has come or gone.
    *
-   * @param grownMs when, on the clock that only goes forward
+   * @param grownMs when, by the clock's `monotonic()`
    */
   wake(key: JobKey, grownMs?: number): void {
     for (const listener of [...this.#ofAny]) listener(key);

@@ -28,9 +28,9 @@ import type { Hub } from "./hub.ts";
 export type OnEnd = (job: Job, requestId: string | undefined) => void;
 
 /**
- * Passes everything on, and wakes the hub two turns of the event loop after an append has
- * committed: by then the one who appended has its answer. Waking in the same turn more than
- * halves the fan-out under Deno.
+ * Passes everything on to a log, and wakes the hub two turns of the event loop after a commit: by
+ * then whoever appended has its answer. Waking in the same turn more than halves the fan-out under
+ * Deno.
  */
 export class PublishedLog implements EventLog {
   readonly #log: EventLog;
@@ -105,7 +105,7 @@ export class PublishedLog implements EventLog {
     return this.#log.trim(key, limits);
   }
 
-  /** Whoever follows the job is woken, and finds it gone. */
+  /** Wakes the job's followers too, which find it gone. */
   async remove(key: JobKey): Promise<boolean> {
     const removed = await this.#log.remove(key);
     if (removed) this.#publish(key);

@@ -1,17 +1,17 @@
 /** The newest frames of a followed job, already encoded, shared by all who follow it. */
 import { LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
 
-/** Most frames kept; who is further behind reads from the log. */
+/** Most frames kept; a viewer that is further behind reads from the log. */
 export const RING_FRAMES_MAX = 1_000;
 /** Most bytes kept. */
 export const RING_BYTES_MAX = 1024 * 1024;
 /**
- * Most bytes of a chunk, a single larger frame aside. A viewer that does not read holds two or
- * three: the runtime's copy of the one that waits for its socket, and the next one.
+ * Most bytes of a chunk, unless it is a single frame. A viewer that does not read holds two or
+ * three chunks: the runtime's copy of the one that waits for its socket, and the next one.
  */
 export const CHUNK_BYTES_MAX = 128 * 1024;
 
-/** Most chunks that are kept for others who ask alike; the oldest goes first. */
+/** Most chunks that are kept for other viewers; the oldest goes first. */
 export const CHUNKS_MAX = 16;
 
 /** An encoded entry. */
@@ -78,7 +78,7 @@ export class Ring {
     if (over > 0) this.#frames.splice(0, over);
   }
 
-  /** Forgets all frames: who is not past that position reads from the log what is left there. */
+  /** Forgets all frames; viewers before `after` read from the log what is left there. */
   restart(after: Seq): void {
     this.#frames.length = 0;
     this.#forgetChunks();
@@ -88,8 +88,8 @@ export class Ring {
   }
 
   /**
-   * The frames after the cursor, as many as make a chunk: the same object for every viewer that
-   * asks from there; undefined when there is none. `logs` is the least level of log lines asked for.
+   * The frames after the cursor, as many as fit a chunk; undefined for none. Viewers with the same
+   * cursor and level get the same object. `logs` is the least level of log lines asked for.
    */
   chunkAfter(cursor: Seq, logs: LogLevel | undefined): Chunk | undefined {
     if (cursor >= this.#last) return undefined;

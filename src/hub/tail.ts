@@ -13,9 +13,9 @@ import { type Chunk, Ring } from "./ring.ts";
 /** Entries that the tail reads at a time. */
 const PAGE = 500;
 
-/** One who follows. */
+/** A viewer that a tail serves. */
 export interface Follower extends Served {
-  /** The log could not be read, which was told: no more will come. */
+  /** Nothing more will come: the log could not be read, or serving this follower threw. */
   fail(cause: unknown): void;
 }
 
@@ -28,9 +28,9 @@ export interface TailOptions {
   readonly encoder: TransformStream<Entry, Uint8Array>;
   /** Called when the last follower has left; the tail is closed by then. */
   readonly onIdle: () => void;
-  /** Told when the oldest of the entries that were just served was appended. */
+  /** As FanOutOptions.onServed. */
   readonly onServed?: (atMs: number) => void;
-  /** Told why the log could not be read, or a follower not be served. */
+  /** Called with why the log could not be read, or a follower not be served. */
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -39,7 +39,7 @@ export interface TailOptions {
  * starts a round of reading, and a wake-up during a round makes that round look again.
  */
 export class Tail {
-  /** Whose log it follows: a job that is created again under its id has another. */
+  /** The epoch of the log that it follows: a job that is created again under the id has another. */
   readonly epoch: Epoch;
   readonly #key: JobKey;
   readonly #log: EventLog;
@@ -52,7 +52,7 @@ export class Tail {
   readonly #onFault: (cause: unknown) => void;
   readonly #fanOut: FanOut<Follower>;
   #version = 0;
-  /** When what has not been read yet was there first; undefined where nobody knows. */
+  /** When the oldest unread entry was committed, by `monotonic()`, where it is known. */
   #grownMs: number | undefined;
   #reading = false;
   #closed = false;
@@ -90,7 +90,7 @@ export class Tail {
     return this.#ring.last;
   }
 
-  /** Seq of the newest progress that it has; what is before is superseded. */
+  /** Seq of the newest progress that it has; progress before it is superseded. */
   get progressSeq(): Seq {
     return this.#progressSeq;
   }
@@ -100,7 +100,7 @@ export class Tail {
     return this.#ended;
   }
 
-  /** Whether the log could not be read: such a tail is no use to anybody new. */
+  /** Whether the log could not be read: a new viewer needs another tail. */
   get failed(): boolean {
     return this.#failure !== undefined;
   }
@@ -127,7 +127,7 @@ export class Tail {
 
   join(follower: Follower): void {
     this.#followers.add(follower);
-    // What was appended between the look at the job and now has woken nobody here.
+    // Nobody was woken here for entries appended since the job was looked at.
     this.#wake();
   }
 
@@ -166,15 +166,15 @@ export class Tail {
         }
         const removed = Math.max(...page.job.trimmed);
         if (removed > this.#ring.last) {
-          // Lines were removed before they were read here. Whoever is owed them finds out from the
-          // log, to which everybody goes who is not past them.
+          // Lines were removed before they were read here. Viewers that are not past them now read
+          // from the log, which tells those that are owed them.
           this.#fanOut.flush();
           this.#ring.restart(removed);
           this.#fanOut.serve({ frames: 0, bytes: 0 });
         }
         await this.#encode(page.entries.filter(({ seq }) => seq > removed));
         more = page.more;
-        // Whoever was served takes that before the next page is made: else it would fall behind.
+        // Viewers take what they were served before the next page comes: else they fall behind.
         if (more) await new Promise(setImmediate);
       }
     } while (seen !== this.#version && !this.#closed);
@@ -189,7 +189,7 @@ export class Tail {
     this.#fanOut.serve({ frames: entries.length, bytes, atMs: entries[0].atMs, grownMs });
   }
 
-  /** Takes what the encoder makes of the entries; the answer is its length in bytes. */
+  /** Puts what the encoder makes of the entries into the ring. @returns its length in bytes */
   async #collect(entries: readonly Entry[]): Promise<number> {
     let bytes = 0;
     for (const entry of entries) {
