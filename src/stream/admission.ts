@@ -16,7 +16,7 @@ export const NO_LIMITS: ViewerLimits = {
   key: Infinity,
 };
 
-/** Who wants to watch; undefined where there is none. */
+/** Who wants to watch. `job` is undefined for a stream of many jobs, `key` where no key is used. */
 export interface Applicant {
   readonly tenant: string;
   readonly job: JobKey | undefined;
@@ -36,7 +36,7 @@ export class Admission {
     this.#limits = limits;
   }
 
-  /** Takes a place, which `leave` gives back; else the limit that is reached. */
+  /** Takes a place, which `leave` gives back; where there is none, returns the limit reached. */
   admit(applicant: Applicant): Limit | undefined {
     if (this.#all >= this.#limits.all) return "all";
     const counted = this.#counted(applicant);
@@ -48,7 +48,7 @@ export class Admission {
     return undefined;
   }
 
-  /** Called once for each that was admitted. */
+  /** Gives a place back; to be called once for each applicant that was admitted. */
   leave(applicant: Applicant): void {
     this.#all--;
     for (const [, name] of this.#counted(applicant)) {
@@ -58,7 +58,7 @@ export class Admission {
     }
   }
 
-  /** What of the applicant has a limit, and the name that it is counted by. */
+  /** The limits that the applicant counts against, each with the name that it is counted by. */
   #counted({ tenant, job, key }: Applicant): (readonly ["tenant" | "job" | "key", string])[] {
     const names = { tenant, job: job && keyText(job), key };
     return (["tenant", "job", "key"] as const)

@@ -1,4 +1,4 @@
-/** Event ids and what a viewer that shows one is owed. */
+/** Event ids, and what a viewer that comes with one is owed. */
 import { LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
 import type { Epoch } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";

@@ -35,7 +35,7 @@ export const DELETED: JobError = {
   message: "The job was removed, with everything known of it.",
 };
 
-/** A fault of this connection alone; the job goes on. Without a job of all that it carries. */
+/** A fault of one connection; its job goes on. `id` is undefined on a stream of many jobs. */
 export function faultBytes(id: JobId | undefined, error: JobError): Uint8Array {
   return frameBytes({ data: spacedJson(errorPayload(id, error)) });
 }
@@ -63,7 +63,7 @@ export function openingBytes(
   }];
   for (const line of opening.lines) {
     const [frame] = entryFrames(job, line);
-    // Ids only go up, and the totals of now have the newest.
+    // The totals of now follow with the newest id, and ids must only go up.
     frames.push(line.seq < job.seq ? frame : { data: frame.data });
   }
   if (opening.snapshot) {

@@ -12,7 +12,7 @@ const SLOT_MS_MIN = 10;
 /** Viewers of a slot that are served before the event loop turns: some 5 ms. */
 const SERVED_MAX = 128;
 
-/** One that is given heartbeats. */
+/** A viewer that is given heartbeats. */
 export interface Beating {
   heartbeat(): void;
 }
@@ -40,9 +40,9 @@ export class HeartbeatWheel {
   #turnMs = 0;
   #next = 0;
   #callOff: (() => void) | undefined;
-  /** Slots that were due one behind the other, without a moment in which none was. */
+  /** Slots served in a row, each due already when the one before was done. */
   #inRow = 0;
-  /** A slot of which some were served, and the others are in the next turn of the loop. */
+  /** A slot that is partly served; the rest follow in the next turn of the event loop. */
   #begun: BegunSlot | undefined;
 
   /**
@@ -64,7 +64,7 @@ export class HeartbeatWheel {
     this.#slots = Array.from({ length: slots }, () => new Set());
   }
 
-  /** Begins the viewer's heartbeats; the answer is its slot, for `remove`. */
+  /** Begins the viewer's heartbeats. @returns its slot, for `remove` */
   add(viewer: Beating): number {
     if (this.#size === 0) {
       this.#turnMs = this.#clock.monotonic();
@@ -106,7 +106,7 @@ export class HeartbeatWheel {
     });
   }
 
-  /** Serves what is due of the slots, as far as one turn of the event loop goes. */
+  /** Serves slots that are due, at most SERVED_MAX viewers in one turn of the event loop. */
   #turn(): void {
     const now = this.#clock.monotonic();
     for (let left = SERVED_MAX; left > 0;) {
@@ -125,7 +125,7 @@ export class HeartbeatWheel {
     }
   }
 
-  /** The next slot when it is due. After a long halt each is served once, not once a missed turn. */
+  /** The next slot if it is due. After a long halt each is served once, not once a missed turn. */
   #begin(now: number): BegunSlot | undefined {
     const dueMs = this.#dueMs();
     if (dueMs > now) {

@@ -10,7 +10,7 @@ import type { Job } from "../sync/job.ts";
 import { DELETED, faultBytes } from "./frames.ts";
 import { listedText } from "./payloads.ts";
 
-/** A job that changes often is told of once in so many milliseconds. */
+/** A job that changes often is told of once in this many milliseconds. */
 export const FEED_MS = 250;
 /** Changes kept; a viewer that is further behind starts anew with a snapshot. */
 export const CHANGES_MAX = 10_000;
@@ -24,7 +24,7 @@ export interface Change {
   readonly bytes: Uint8Array;
 }
 
-/** A tenant's changes after some number, the same object for all who have seen as much. */
+/** A tenant's changes after some number; viewers that have seen as much get the same object. */
 export interface News {
   readonly changes: readonly Change[];
   /** All of them in one chunk; made when the first viewer takes them all. */
@@ -39,15 +39,15 @@ export interface JobFeedOptions {
 }
 
 /**
- * Numbers the changes of all jobs and keeps the newest ones, each job's last one only. Works while
- * somebody watches; viewers hold the number up to which they have seen.
+ * Numbers the changes of all jobs and keeps the newest ones, of each job only the last. Works while
+ * somebody watches; a viewer keeps the number of the last change that it has seen.
  */
 export class JobFeed {
   readonly #options: JobFeedOptions;
   readonly #watchers = new Set<Served>();
   readonly #fanOut: FanOut<Served>;
   #dirty = new Map<JobKeyText, JobKey>();
-  /** Those that are being looked at. */
+  /** Jobs that are being looked up. */
   #looking: ReadonlyMap<JobKeyText, JobKey> = new Map();
   /** The change of number n is at n - #before - 1; undefined once the job has changed again. */
   #changes: (Change | undefined)[] = [];
@@ -67,7 +67,7 @@ export class JobFeed {
     return this.#before + this.#changes.length;
   }
 
-  /** Works for the watcher until the answer is called. */
+  /** Works for the watcher until the returned function is called. */
   watch(watcher: Served): () => void {
     this.#watchers.add(watcher);
     this.#stop ??= this.#options.hub.listenToAll((key) => this.#mark(key));
@@ -105,7 +105,7 @@ export class JobFeed {
     return news;
   }
 
-  /** Whether a change of the job will be told to those who have seen up to that number. */
+  /** Whether viewers that have seen up to that number are still to be told of the job. */
   owes(key: JobKey, number: number): boolean {
     const text = keyText(key);
     return (this.#numbers.get(text) ?? 0) > number || this.#dirty.has(text) ||
@@ -150,7 +150,7 @@ export class JobFeed {
     const earlier = this.#numbers.get(text);
     if (earlier !== undefined) {
       const place = earlier - this.#before - 1;
-      // What was read is ahead of the wake-ups, so a later one may tell nothing new.
+      // An earlier look may have seen the change already that this wake-up is for.
       if (isSame(this.#changes[place]?.job, job)) return;
       this.#changes[place] = undefined;
     }

@@ -25,11 +25,11 @@ export interface JobsWish {
   readonly tenant: TenantId;
   readonly statuses: readonly Status[] | undefined;
   readonly syncId: SyncId | undefined;
-  /** Only this one. */
+  /** Only this job. */
   readonly jobId: JobId | undefined;
-  /** Whether the viewer may see the job, and asks for it, its status left aside. */
+  /** Whether the viewer may see the job and asks for it, leaving aside its status. */
   readonly matches: (job: Job) => boolean;
-  /** Whether the viewer is to be told that a job is gone of which only the id is known. */
+  /** Whether to tell the viewer of a removed job of which only the id is known. */
   readonly missed: (id: JobId) => boolean;
   /** Most jobs that are over in the snapshot. */
   readonly endedMax: number;
@@ -45,28 +45,28 @@ export interface JobsStreamOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** What is still to be listed of the snapshot, in this order. */
+/** A part of the snapshot that is still to be listed. */
 interface Part {
   readonly statuses: readonly Status[];
   left: number;
   cursor: string | undefined;
 }
 
-/** What was shown of a job last. Removed and made anew under its id, it has another epoch. */
+/** The state of a job that was shown last. A job created again under the id has another epoch. */
 interface Shown {
   readonly epoch: Epoch;
   readonly seq: Seq;
 }
 
 /**
- * First every job that matches as it stands, page by page as the viewer reads; then whatever
- * changes. A job that has been shown is told of to its end, also when its status leaves the
- * filter. Counters never go back: what the feed says of a job must be newer than what was shown.
+ * Sends every job that matches as it stands, page by page as the viewer reads; then whatever
+ * changes. A job that has been shown is told of until its end, also when its status leaves the
+ * filter. Counters never go back: a change is sent only if it is newer than what was shown.
  */
 export class JobsStream extends LiveStream implements Served {
   readonly #options: JobsStreamOptions;
   readonly #parts: Part[];
-  /** Jobs that may still be told of. */
+  /** Shown jobs of which a change may still come. */
   readonly #shown = new Map<JobId, Shown>();
   #seen = 0;
   #stop: (() => void) | undefined;
@@ -153,14 +153,14 @@ export class JobsStream extends LiveStream implements Served {
 
   #show(job: Job): Uint8Array {
     const { id, epoch, seq } = job;
-    // What is over is remembered only as long as its end is still to come from the feed.
+    // A job that is over is remembered only while the feed still has its end to tell.
     if (!isTerminal(job.status) || this.#options.feed.owes(job, this.#seen)) {
       this.#shown.set(id, { epoch, seq });
     } else this.#shown.delete(id);
     return listedBytes(job);
   }
 
-  /** Sends what has changed; false when that is nothing, undefined when too much was missed. */
+  /** Sends what has changed; false when nothing has, undefined when too much was missed. */
   #take(): boolean | undefined {
     const { feed, retryMs, wish } = this.#options;
     const news = feed.after(this.#seen, wish.tenant);

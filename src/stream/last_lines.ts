@@ -3,10 +3,10 @@ import type { EventLog } from "../log/event_log.ts";
 import type { LogEntry, LogLevel } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 
-/** They hold at most so many characters: they are one chunk. */
+/** Most characters of the lines together, as they are sent in one chunk. */
 const LENGTH_MAX = 1024 * 1024;
 
-/** At most `count` lines of at least that level, up to the job's end as it is given. */
+/** The last `count` lines of at least that level, up to `job.seq`; fewer where they are long. */
 export async function lastLines(
   log: EventLog,
   job: Job,

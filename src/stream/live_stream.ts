@@ -1,25 +1,25 @@
-/** What every stream to a viewer does, whatever it carries: begin, beat, part and break off. */
+/** What all streams to viewers have in common: they begin, beat, part and break off. */
 import type { JobError } from "../sync/entry.ts";
 import { comeBackBytes, HEARTBEAT_BYTES } from "./frames.ts";
 
 /**
- * From the last chunk to the abort. A client that finds both at once may never read the chunk:
- * Bun's fetch throws away what it has not read when the connection is reset.
+ * From the last chunk to the abort, in milliseconds. A client that gets both at once may lose the
+ * chunk: Bun's fetch throws away what it has not read when the connection is reset.
  */
 export const PARTING_MS = 100;
 
 /**
  * The source of a viewer's ReadableStream. Between two chunks it keeps no queue, no promise and
- * no timer: `next` sends what there is, or leaves word that it wants to be served.
+ * no timer: `next` sends what there is, or notes that the viewer wants to be served.
  */
 export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> {
-  /** Until it is on its way: an idle viewer keeps nothing of what it was sent. */
+  /** The first chunk; dropped once it is sent, so that an idle viewer keeps nothing. */
   #opening: Uint8Array | undefined;
   readonly #onEnd: (stream: LiveStream) => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #wants = false;
   #heartbeatDue = false;
-  /** What is sent before the connection is broken off, and whether it has been. */
+  /** The chunk to send before the connection is broken off; "sent" once it was. */
   #farewell: Uint8Array | "sent" | undefined;
   #over = false;
   #pulled = false;
@@ -88,9 +88,9 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
 
   /** Called at the beginning, before anything is sent. */
   protected abstract began(): void;
-  /** Called when the opening is on its way. */
+  /** Called when the opening was enqueued. */
   protected opened(): void {}
-  /** Sends what is unseen with `enqueue`, or calls `want` and has it served later. */
+  /** Sends what is unseen with `enqueue`, or calls `want` to be served later. */
   protected abstract next(): Promise<void> | void;
   /** Called once at the end, before onEnd. */
   protected abstract ended(): void;
@@ -107,12 +107,12 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
     return this.#wants;
   }
 
-  /** Says that the viewer has all there is and can be served at any time. */
+  /** Notes that the viewer has all there is and can be served at any time. */
   protected want(): void {
     this.#wants = true;
   }
 
-  /** Says that the viewer was served. */
+  /** Notes that the viewer was served. */
   protected served(): void {
     this.#wants = false;
   }
@@ -135,7 +135,7 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
     this.#controller?.close();
   }
 
-  /** The abort waits for the next pull, which shows that the last chunk was taken. */
+  /** Sends the farewell; at the next pull, which shows that it was taken, begins the abort. */
   #leave(farewell: Uint8Array | "sent"): void {
     if (farewell !== "sent") {
       this.#farewell = "sent";

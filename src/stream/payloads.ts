@@ -17,7 +17,7 @@ export interface ProgressView {
   readonly error?: JobError | null;
 }
 
-/** The first frame of a connection. `requested` and `firstAvailable` are told on a gap. */
+/** The first frame of a connection. `gap` is given where the viewer has missed entries. */
 export function connectedPayload(
   id: JobId,
   resume: Resume,
@@ -32,8 +32,8 @@ export function connectedPayload(
 }
 
 /**
- * Running totals and the status; the terminal one says how it ended. Written out: that takes half
- * as long as to have an object spaced, and every entry of a replay is written.
+ * Running totals and the status; a terminal one says how the job ended. Written out: `spacedJson`
+ * takes twice as long, and a replay writes every entry.
  */
 export function progressText(job: Job, view: ProgressView): string {
   const { progress: p, status, error } = view;
@@ -47,7 +47,7 @@ export function progressText(job: Job, view: ProgressView): string {
     measuresText(p) + (isTerminal(status) ? endText(status, error) : "") + "}";
 }
 
-/** A job on a stream of many: its totals, and what a list shows of it. Without a position. */
+/** A job on a stream of many: its totals, and what a list shows of it. */
 export function listedText(job: Job): string {
   return extended(progressText(job, { ...job, atMs: job.updatedAtMs }), {
     sync: job.sync?.name ?? null,
@@ -61,7 +61,7 @@ export function listedText(job: Job): string {
   });
 }
 
-/** What is known besides the counts, under its names on the wire. Unknown ones are left out. */
+/** What is known besides the counts, under its names on the wire; undefined for what is not. */
 export function measures(p: Progress) {
   return {
     total: p.total,
@@ -88,7 +88,7 @@ export function lineText(id: JobId, { level, text, seq }: LogEntry): string {
   return `{"type": "log", "job_id": "${id}", "level": "${level}", ${text}, "seq": ${seq}}`;
 }
 
-/** An object's text with more members behind. */
+/** The text of a JSON object with more members at its end. */
 function extended(text: string, members: object): string {
   return `${text.slice(0, -1)}, ${spacedJson(members).slice(1)}`;
 }

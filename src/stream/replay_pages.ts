@@ -1,4 +1,4 @@
-/** Pages of the log for viewers that are behind: read in turns, shared by all who ask alike. */
+/** Pages of the log for viewers that are behind: read in turns, shared by equal queries. */
 import { setImmediate } from "node:timers";
 import type { EventLog } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
@@ -18,7 +18,7 @@ export interface ReplayQuery {
   readonly job: Job;
   readonly after: Seq;
   readonly logs: LogLevel | undefined;
-  /** Progress below is left out, its being superseded. */
+  /** Superseded progress below this seq is left out. */
   readonly mergeBelow: Seq;
   /** Whether nobody waits for the page any more. */
   readonly over: () => boolean;
@@ -29,7 +29,7 @@ export interface ReplayPage {
   readonly bytes: Uint8Array | undefined;
   /** The position that the viewer has reached with it. */
   readonly through: Seq;
-  /** As it was when the page was read. */
+  /** The job as it was when the page was read. */
   readonly job: Job;
 }
 
@@ -40,12 +40,12 @@ interface Waiting {
 }
 
 /**
- * Reading and encoding a page takes milliseconds without a break, and a viewer that has taken one
- * asks for the next before the loop turns. So one is read in a turn: else a thousand that resume at
- * once would hold up all who are live until the last of them has everything.
+ * Reading and encoding a page blocks the event loop for milliseconds, and a viewer that has taken
+ * one asks for the next in the same turn. So one page is read in a turn: else a thousand viewers
+ * that resume at once would hold up all others until each of them has everything.
  *
- * Entries never change, so a page stays right for as long as it is kept. Pages begin at the same
- * positions for all, wherever they came in: a thousand that were cut off together cost one reading.
+ * Entries never change, so a kept page stays right. Where no entry is left out pages end at
+ * multiples of PAGE: a thousand viewers that were cut off together cost one reading.
  */
 export class ReplayPages {
   readonly #log: EventLog;
@@ -59,7 +59,8 @@ export class ReplayPages {
   }
 
   /**
-   * The entries after a position, first come, first served; undefined when `over` says so by then.
+   * The entries after a position, first come, first served; undefined when the query is `over` by
+   * its turn.
    *
    * @throws as EventLog.read
    */
@@ -94,7 +95,7 @@ export class ReplayPages {
       const kept = this.#kept.get(key);
       if (!kept) return await this.#read(key, query).then(resolve, reject);
       this.#kept.delete(key);
-      this.#kept.set(key, kept); // the one that was asked for last goes last
+      this.#kept.set(key, kept); // last in the map, so dropped last
       resolve(kept);
       given++;
     }
@@ -126,7 +127,7 @@ function keyOf({ job, after, logs, mergeBelow }: ReplayQuery): string {
   return `${keyText(job)} ${job.epoch} ${after} ${logs} ${mergeBelow > after ? mergeBelow : 0}`;
 }
 
-/** In bytes, with what an empty page takes. */
+/** Bytes that the page takes, with 1 KiB for what is not frames. */
 function sizeOf({ bytes }: ReplayPage): number {
   return 1024 + (bytes?.byteLength ?? 0);
 }

@@ -1,10 +1,10 @@
-/** Ends the streams of those who have lost the right to them. */
+/** Ends streams whose right has ended. */
 import type { Clock } from "../clock.ts";
 import type { JobError } from "../sync/entry.ts";
 
 /**
  * How often rights are looked at, in milliseconds. A key's row is up to a second old (KeyStore), so
- * what another process has revoked ends within one and a half.
+ * streams of a key that another process has revoked end within 1.5 s.
  */
 const LOOK_MS = 500;
 /** How long a viewer gets to take its farewell before it is cut off unread. */
@@ -12,15 +12,15 @@ const FAREWELL_MS = 1_000;
 
 /** What a stream was opened with. */
 export interface Right {
-  /** The same for all streams that stand and fall together. */
+  /** The same for all streams whose right ends together. */
   readonly name: string;
-  /** Who holds it: a key; undefined for what another party has signed. */
+  /** The id of the key behind it; undefined without a key. */
   readonly holder?: string;
   /** What to tell the viewer once the right has ended; undefined while it holds. */
   readonly lapsed: () => JobError | undefined;
 }
 
-/** One whose stream can be refused. */
+/** A stream that can be refused. */
 export interface Refusable {
   /** Says why, then breaks off; the same again changes nothing. */
   refuse(error: JobError): void;
@@ -31,7 +31,7 @@ export interface Refusable {
 interface Holders {
   readonly right: Right;
   readonly streams: Set<Refusable>;
-  /** When they were refused first, by the monotonic clock. */
+  /** When the streams were first refused, by the clock's `monotonic()`. */
   refusedAtMs: number | undefined;
 }
 
@@ -42,23 +42,23 @@ export class Rights {
   readonly #held = new Map<string, Holders>();
   #callOff: (() => void) | undefined;
 
-  /** @param onFault told when it cannot be said whether a right holds; it is looked at again */
+  /** @param onFault called when it cannot be told whether a right holds; it is looked at again */
   constructor(clock: Clock, onFault: (cause: unknown) => void) {
     this.#clock = clock;
     this.#onFault = onFault;
   }
 
-  /** Refuses the stream as soon as the right has ended; the answer is the name, for `release`. */
+  /** Refuses the stream as soon as the right has ended. @returns the right's name, for `release` */
   hold(stream: Refusable, right: Right): string {
     const known = this.#held.get(right.name);
     const holders = known ?? { right, streams: new Set(), refusedAtMs: undefined };
     if (!known) this.#held.set(right.name, holders);
     holders.streams.add(stream);
     this.#callOff ??= this.#clock.after(LOOK_MS, () => this.#look());
-    return holders.right.name; // one text for all of them
+    return holders.right.name; // one string for all streams of the right
   }
 
-  /** Takes the stream off the list of those that were opened with the right of that name. */
+  /** Forgets the stream, which was opened with the right of that name. */
   release(stream: Refusable, name: string): void {
     const holders = this.#held.get(name);
     if (!holders?.streams.delete(stream) || holders.streams.size > 0) return;

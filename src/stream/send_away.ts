@@ -3,11 +3,11 @@ import { type Clock, sleep } from "../clock.ts";
 import { comeBackBytes } from "./frames.ts";
 import { type LiveStream, PARTING_MS } from "./live_stream.ts";
 
-/** Viewers that are sent away come back spread over so many milliseconds for each of them. */
+/** Viewers that are sent away come back spread over this many milliseconds times their number. */
 const SPREAD_MS = 2;
-/** The longest that they are spread over. */
+/** The longest time that they are spread over, in milliseconds. */
 const SPREAD_MS_MAX = 60_000;
-/** Viewers that are sent away in one go, and the pause before the next ones. */
+/** Viewers that are sent away at once, and the pause before the next, in milliseconds. */
 const STAGGER = 250;
 const STAGGER_MS = 20;
 
@@ -27,7 +27,7 @@ export async function sendAway(
   }
 }
 
-/** A stream that asks its viewer to come back, as one of so many, and breaks off. */
+/** A stream that asks its viewer to come back, as one of `count` viewers, and breaks off. */
 export function turnedAway(retryMs: number, count: number): ReadableStream<Uint8Array> {
   const bytes = comeBackBytes(comeBackMs(retryMs, count));
   let sent = false;
@@ -41,7 +41,7 @@ export function turnedAway(retryMs: number, count: number): ReadableStream<Uint8
   }, { highWaterMark: 0 });
 }
 
-/** From retryMs on, spread so that those who are sent away together come back apart. */
+/** `retryMs` or more, at random, so that viewers that are sent away together come back apart. */
 function comeBackMs(retryMs: number, count: number): number {
   const spreadMs = Math.max(retryMs, Math.min(SPREAD_MS_MAX, count * SPREAD_MS));
   return Math.round(retryMs + Math.random() * spreadMs);

@@ -20,21 +20,21 @@ export interface Followed {
   readonly logs: LogLevel | undefined;
 }
 
-/** One object for all viewers: there are many of them. */
+/** What all viewers share; one object, as there are many of them. */
 export interface SubscriptionOptions {
-  /** What a tail does not have any more. */
+  /** Entries that a tail no longer has. */
   readonly pages: ReplayPages;
   /** A viewer further behind than this many entries has superseded progress left out. */
   readonly mergeAfter: number;
   readonly retryMs: number;
   readonly clock: Clock;
-  /** Heartbeats tell that the job is stalled when its source has said nothing for so long. */
+  /** Heartbeats say that the job is stalled once nothing was appended for this long. */
   readonly stallAfterMs: number;
   /** Called once when the stream is over, however it ended. */
   readonly onEnd: (stream: LiveStream) => void;
-  /** Told of a read in which superseded progress was left out. */
+  /** Called for a page on which superseded progress was left out. */
   readonly onMerged: () => void;
-  /** Told of a log that could not be read; the viewer is told no more than that. */
+  /** Called with why the log could not be read; the viewer gets `stream_fault` and no reason. */
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -43,7 +43,7 @@ const FAULT: JobError = {
   message: "The stream broke inside the server. The job goes on; reconnect to follow it.",
 };
 
-/** Its source is the job's tail; what the tail does not have any more is paged from the log. */
+/** Reads from the job's tail; what the tail no longer has it reads page by page from the log. */
 export class Subscription extends LiveStream implements Follower {
   readonly #options: SubscriptionOptions;
   readonly #job: Job;
@@ -65,7 +65,7 @@ export class Subscription extends LiveStream implements Follower {
     this.#noteEnd(followed.job);
   }
 
-  /** Called by the tail when there is more, and only after it was told that it is wanted. */
+  /** Called by the tail when there is more, after `want`. */
   serve(): void {
     if (this.over || !this.wants) return;
     if (this.#tail.behind(this.#cursor)) {
@@ -104,7 +104,7 @@ export class Subscription extends LiveStream implements Follower {
     this.#tail.want(this);
   }
 
-  /** Sends what comes next of what the tail has; false when that is nothing. */
+  /** Sends the next chunk of the tail, or ends the stream; false when there is nothing for it. */
   #take(): boolean {
     const chunk = this.#tail.chunkAfter(this.#cursor, this.#logs);
     if (chunk) this.#cursor = chunk.through;
@@ -116,7 +116,7 @@ export class Subscription extends LiveStream implements Follower {
     return chunk?.bytes !== undefined;
   }
 
-  /** Sends older entries from the log; goes on where nothing of a page is wanted. Never rejects. */
+  /** Sends older entries from the log; skips pages without any for this viewer. Never rejects. */
   async #page(): Promise<void> {
     const { mergeAfter, pages } = this.#options;
     const job = this.#job;
@@ -134,7 +134,7 @@ export class Subscription extends LiveStream implements Follower {
       if (page.job.epoch !== job.epoch) {
         throw new UnknownJobError(`Job "${job.id}" was removed and created again`);
       }
-      // What it is owed was removed meanwhile: coming back, it is told of the gap.
+      // Entries that it is owed were removed meanwhile: when it comes back it is told of the gap.
       if (trimmedThrough(page.job, logs) > this.#cursor) {
         this.sendAway(this.#options.retryMs);
         return this.pull();

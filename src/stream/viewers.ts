@@ -25,19 +25,19 @@ export interface ViewersOptions {
   readonly hub: Hub;
   readonly clock: Clock;
   readonly heartbeatMs: number;
-  /** What clients are told to wait before they reconnect. */
+  /** How long clients are told to wait before they reconnect, in milliseconds. */
   readonly retryMs: number;
   readonly mergeAfter: number;
-  /** A job whose source says nothing for so long is told to be stalled. */
+  /** Heartbeats call a job stalled once nothing was appended to it for this long. */
   readonly stallAfterMs: number;
-  /** A viewer that leaves what it was sent for so long is cut off; 0 or left out for no limit. */
+  /** A viewer that reads nothing for this long is cut off; 0 or left out for no limit. */
   readonly writeTimeoutMs?: number;
   readonly limits?: ViewerLimits;
-  /** Told when a stream broke inside the server. */
+  /** Called when a stream broke inside the server. */
   readonly onFault: (cause: unknown) => void;
-  /** Told how old an entry was when its frames were handed to the viewers. */
+  /** Called with how old an entry was when its frames were handed to the viewers. */
   readonly onServed?: (lagMs: number) => void;
-  /** Told how late some heartbeats were. */
+  /** Called with how late some heartbeats were. */
   readonly onHeartbeats?: (lateMs: number) => void;
 }
 
@@ -46,18 +46,19 @@ export interface Wish {
   /** The Last-Event-ID as sent; undefined for none. */
   readonly cursor: string | undefined;
   readonly logs: LogLevel | undefined;
-  /** Without a cursor so many of the last log lines come first. */
+  /** How many of the last log lines come before a snapshot; none when left out. */
   readonly tail?: number;
-  /** What it was opened with; without one it is never asked about. */
+  /** The right that it is opened with; without one the stream is never refused for it. */
   readonly right?: Right;
 }
 
 /** Totals since the start. */
 export interface ViewerTotals {
-  /** Streams opened, by what `connected` said; those of many jobs are `jobs`. */
+  /** Streams opened, by the `resume` of `connected`; streams of many jobs are `jobs`. */
   readonly opened: Readonly<Record<string, number>>;
-  /** Cut off because they did not read. */
+  /** Viewers cut off because they did not read. */
   readonly cut: number;
+  /** Viewers there was no place for, by the limit that was reached. */
   readonly refused: Readonly<Record<string, number>>;
   /** Reads of the log in which superseded progress was left out for a viewer far behind. */
   readonly merged: number;
@@ -65,13 +66,13 @@ export interface ViewerTotals {
 
 /** What an open stream has to give back. No closures: there are many of them. */
 interface Place extends Applicant {
-  /** On the heartbeat wheel. */
+  /** Its slot on the heartbeat wheel. */
   readonly slot: number;
   /** Name of the right that it was opened with. */
   readonly right: string | undefined;
 }
 
-/** Opens streams as long as there are places, until it is drained. */
+/** Opens streams while there are places, until `closeDoors` or `drain`. */
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #tails: Tails;
@@ -112,8 +113,8 @@ export class Viewers {
   }
 
   /**
-   * Opens a stream of the job's frames; undefined when the cursor stands at its end (204). Where
-   * there is no place for it, its stream asks it to come back.
+   * Opens a stream of the job's frames; undefined when the cursor stands at the job's end (204).
+   * Where there is no place, the stream only asks the viewer to come back.
    */
   async subscribe(job: Job, wish: Wish): Promise<ReadableStream<Uint8Array> | undefined> {
     const opening = openAt(job, wish.cursor, wish.logs);
@@ -196,7 +197,7 @@ export class Viewers {
     return stream.stream();
   }
 
-  /** How many watch the job. */
+  /** How many viewers follow the job. */
   of(key: JobKey): number {
     return this.#tails.viewers(key);
   }
@@ -211,7 +212,7 @@ export class Viewers {
     return this.#tails.size;
   }
 
-  /** Whether everybody is being sent away. */
+  /** Whether viewers are no longer let in. */
   get draining(): boolean {
     return this.#draining;
   }
@@ -221,14 +222,14 @@ export class Viewers {
     return { opened: this.#opened, cut, refused: this.#refused, merged: this.#merged };
   }
 
-  /** From now on new viewers are asked to come back; those that are there stay. */
+  /** From now on new viewers are asked to come back; open streams go on. */
   closeDoors(): void {
     this.#draining = true;
   }
 
   /**
-   * Asks every viewer to come back, some at a time, and breaks its connection off once it has
-   * read that; whoever has not by `graceMs` is broken off unread. Resolves when no stream is open.
+   * Asks every viewer to come back, some at a time, and breaks its connection off once it has read
+   * that, or after `graceMs`. Resolves when no stream is open.
    */
   async drain(graceMs: number): Promise<void> {
     this.closeDoors();

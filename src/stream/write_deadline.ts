@@ -1,14 +1,14 @@
 /** Cuts viewers off that do not take what they are sent. */
 import type { Clock } from "../clock.ts";
 
-/** Looks within one deadline: a viewer is cut between one deadline and 1.5 of them. */
+/** Looks in one deadline: a viewer is cut after at least one deadline and at most 1.5. */
 const LOOKS = 4;
 
-/** One that may have stopped reading. */
+/** A viewer that may have stopped reading. */
 export interface Reading {
-  /** Whether it has taken something since this was asked last, or has all there is. */
+  /** Whether it has taken something since the last call, or has all there is. */
   moved(): boolean;
-  /** Breaks it off. */
+  /** Breaks its connection off. */
   abort(): void;
 }
 
@@ -16,12 +16,12 @@ export interface Reading {
 export class WriteDeadline {
   readonly #clock: Clock;
   readonly #everyMs: number;
-  /** Each with the number of looks in a row that have found it standing still. */
+  /** Each with how many looks in a row have found it standing still. */
   readonly #viewers = new Map<Reading, number>();
   #callOff: (() => void) | undefined;
   #cut = 0;
 
-  /** @param deadlineMs how long a viewer may leave what it was sent; 0 for as long as it likes */
+  /** @param deadlineMs how long a viewer may read nothing of what it was sent; 0 for no limit */
   constructor(clock: Clock, deadlineMs: number) {
     this.#clock = clock;
     this.#everyMs = deadlineMs / LOOKS;
