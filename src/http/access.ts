@@ -16,14 +16,14 @@ import { notFound, Problem } from "./problem.ts";
 import type { PublicOrigin } from "./public_origin.ts";
 import { cookieName, requireSameOrigin } from "./same_origin.ts";
 
-/** Streams: what a ticket in the URL is good for. */
+/** The paths of streams, where a ticket in the URL is accepted. */
 export const STREAM_PATH = /^\/v1\/sync\/(job\/[^/]+|jobs)\/subscribe$/;
 const READS = ["GET", "HEAD"];
 
 /**
- * Lets a request through that says who it is: an API key or a token as `Authorization: Bearer`
- * (RFC 6750), a key as `X-API-Key`, for streams a ticket as `?ticket=`, else the cookie of a
- * session; with that one, whatever changes something must come from a page of ours.
+ * Lets a request through that says who asks: by an API key or a token as `Authorization: Bearer`
+ * (RFC 6750), by a key as `X-API-Key`, for streams by a ticket as `?ticket=`, else by the cookie of
+ * a session. A request by cookie that changes something must come from a page of this server.
  *
  * @throws {Problem} unauthenticated, with WWW-Authenticate; forbidden
  */
@@ -33,7 +33,7 @@ export function authenticate(
 ): MiddlewareHandler<HttpEnv> {
   return async (context, next) => {
     const { req } = context;
-    if (req.method === "POST" && req.path === "/v1/session") return await next(); // it is given one
+    if (req.method === "POST" && req.path === "/v1/session") return await next(); // it signs in
     const principal = await principalOf(context, authenticator, origin);
     context.set("principal", actingFor(principal, req.header("Synctail-Tenant")));
     await next();
@@ -91,7 +91,10 @@ async function checkedBearer(
   }
 }
 
-/** @param given whether there was something that says who asks @throws {Problem} unauthenticated */
+/**
+ * @param given whether the request carried credentials; then the challenge calls them invalid
+ * @throws {Problem} unauthenticated
+ */
 export function refuse(detail: string, given = true): never {
   const challenge = `Bearer realm="synctail"${given ? ', error="invalid_token"' : ""}`;
   throw new Problem("unauthenticated", detail, {}, { "WWW-Authenticate": challenge });
@@ -100,7 +103,7 @@ export function refuse(detail: string, given = true): never {
 /**
  * The same principal, acting for a tenant that it names.
  *
- * @throws {Problem} forbidden without the scope `tenants`; invalid-request for a name that is none
+ * @throws {Problem} forbidden without the scope `tenants`; invalid-request for a malformed name
  */
 export function actingFor(principal: Principal, named: string | undefined): Principal {
   if (named === undefined || named === principal.tenant) return principal;
@@ -141,7 +144,7 @@ export async function jobFor(
 }
 
 /**
- * For a request that takes long: whether the right that it began with still holds.
+ * For a request that takes long: checks that the right it began with still holds.
  *
  * @throws {Problem} unauthenticated
  */
@@ -156,7 +159,7 @@ const ENDED: Readonly<Record<Lapse, string>> = {
   signed_out: "was signed out",
 };
 
-/** For a stream that outlives its request: what to tell its viewer once its right has ended. */
+/** The right of a stream, which is looked at again while the stream is open. */
 export function rightOf(principal: Principal, authenticator: Authenticator): Right {
   const { keyId, sessionId, expiresAtMs } = principal;
   return {
@@ -175,7 +178,7 @@ const LAPSES: Readonly<Record<Lapse, string>> = {
   signed_out: "The session of this stream was signed out. The job goes on.",
 };
 
-/** Empty where a header is there that holds none. */
+/** The key or token of the headers; undefined without a header, empty for a malformed one. */
 function bearerOf(context: Context<HttpEnv>): string | undefined {
   const authorization = context.req.header("Authorization");
   if (authorization === undefined) return context.req.header("X-API-Key");

@@ -37,16 +37,16 @@ import { addSyncRoutes } from "./sync_routes.ts";
 import { addTicketRoute } from "./ticket_route.ts";
 import { addWorkerRoutes } from "./worker_routes.ts";
 
-/** Where bodies of any length are read line by line. */
+/** The path of events, whose NDJSON bodies may have any length. */
 const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
 
-/** What may stand for another path: it is looked at more closely. */
+/** Matches URLs whose path may change when `.`, `..` or a backslash is resolved. */
 const DOTS = /\/(\.|%2e)|\\/i;
 
-/** What a runtime leaves a quiet connection, in milliseconds. */
+/** How long a runtime leaves a quiet connection open, in milliseconds. */
 const RUNTIME_IDLE_MS = 30_000;
 
-/** What pages elsewhere may send (CORS). */
+/** The headers that pages elsewhere may send (CORS). */
 const CORS_HEADERS = [
   "authorization",
   "x-api-key",
@@ -184,7 +184,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       }
       return problem.response(origin.prefix);
     }
-    // The job was there when its right was looked at, and was removed meanwhile.
+    // The job was there when access to it was checked, and was removed meanwhile.
     if (error instanceof UnknownJobError) return notFound().response(origin.prefix);
     if (error instanceof HTTPException && error.status < 500) {
       return new Problem("invalid-request", error.message).response(origin.prefix);
@@ -196,15 +196,16 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   return app;
 }
 
-/** With `.` and `..` in its path resolved, as Bun has it at once; under Deno they stand there as sent. */
+/** Resolves `.` and `..` in the path: Bun has done so already, Deno leaves them as sent. */
 function resolved(request: Request): Request {
   return DOTS.test(request.url) ? new Request(new URL(request.url)) : request;
 }
 
 /**
- * Takes the body in, within its limits, so that a route finds it whole and sound: as `json` where
- * the route reads its body itself, else as the request's own.
+ * Reads the whole body within its limits and checks that it is JSON. A route that reads its body
+ * itself finds the value as `json`; for any other the request is replaced by one with the bytes.
  *
+ * @param ownReader whether the route reads its body itself
  * @throws {Problem}
  */
 async function readJson(

@@ -6,19 +6,19 @@ import { Problem } from "./problem.ts";
 /** Most bytes of a JSON body, and of one line of NDJSON. */
 export const BODY_BYTES_MAX = 1024 * 1024;
 
-/** Chunks that are read in one turn of the event loop: there may be many of a few bytes. */
+/** Chunks that are read in one turn of the event loop: there may be many small ones. */
 const CHUNKS_A_TURN = 64;
 
 const LF = 10;
-/** A name that objects do not take as any other: zod and copies leave it out. */
+/** A member's name that is refused: zod and object copies would drop the member. */
 const PROTO = "__proto__";
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 export interface BodyOptions {
   readonly clock: Clock;
-  /** The body is given up when nothing whole has arrived for so long. */
+  /** Longest wait for a whole line, or for a body that is not read by lines, in milliseconds. */
   readonly idleMs: number;
-  /** Fires when the server stops: what has not arrived by then is not waited for. */
+  /** Fires when the server stops: the rest of a body is not waited for then. */
   readonly stopping?: Stopping;
 }
 
@@ -26,7 +26,7 @@ export interface BodyOptions {
 export type Stopping = Pick<AbortSignal, "aborted" | "addEventListener" | "removeEventListener">;
 
 /**
- * The lines of a body, as many at a time as have arrived: in one piece, without the last one's end.
+ * The lines of a body, in pieces of as many as have arrived. A piece has no line feed at its end.
  *
  * @throws {Problem} body-timeout; stopping; body-too-large for a line over BODY_BYTES_MAX;
  *   invalid-request when the sender goes away
@@ -79,8 +79,8 @@ function hasLongLine(piece: Uint8Array): boolean {
 /**
  * The whole body.
  *
- * @param instead what a larger one may be sent as, in words
- * @throws {Problem} body-timeout; stopping; body-too-large
+ * @param instead words behind the refusal of a larger body, such as how else to send it
+ * @throws {Problem} body-timeout; stopping; body-too-large; invalid-request when the sender leaves
  */
 export async function wholeBody(
   body: ReadableStream<Uint8Array>,
@@ -100,7 +100,7 @@ export async function wholeBody(
   return whole.take();
 }
 
-/** @throws {RangeError} with the reason when the bytes are not UTF-8 or not JSON (RFC 8259), or not kept whole */
+/** @throws {RangeError} with the reason: not UTF-8, not JSON (RFC 8259), or a member `__proto__` */
 export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
@@ -120,12 +120,12 @@ export function parseJson(bytes: Uint8Array): unknown {
   return value;
 }
 
-/** Whether a member of the JSON may be named so: plainly, or with escaped letters. */
+/** Whether a member of the JSON may be named `__proto__`: plainly, or with escaped letters. */
 export function mayNameProto(text: string): boolean {
   return text.includes(PROTO) || text.includes("\\u00");
 }
 
-/** Whether a member anywhere has that name. As deep as JSON.parse goes, so without recursion. */
+/** Whether a member at any depth is named `__proto__`. Without recursion: JSON may nest deeply. */
 function namesProto(value: unknown): boolean {
   const left = [value];
   while (left.length > 0) {
@@ -137,24 +137,24 @@ function namesProto(value: unknown): boolean {
   return false;
 }
 
-/** What the sender is told of a body that took too long: the rest of it is not read any more. */
+/** The problem of a body that took too long; its rest is not read. */
 export function bodyLate(idleMs: number): Problem {
   const detail = `Nothing whole has arrived for ${idleMs} ms`;
   return new Problem("body-timeout", detail, {}, { Connection: "close" });
 }
 
-/** What the sender is told of a body that a stop has cut. */
+/** The problem of a body that was cut by the server's stop. */
 function bodyStopped(): Problem {
   const detail = "The server stops, and does not wait for the rest of the body";
   return new Problem("stopping", detail, {}, { "Retry-After": "5", Connection: "close" });
 }
 
-/** What stands for a body whose sender went away. */
+/** The problem of a body whose sender went away. */
 export function bodyCutOff(cause: unknown): Problem {
   return new Problem("invalid-request", "The body was cut off", {}, {}, { cause });
 }
 
-/** A moment that can be put off, or comes at once when the server stops. */
+/** A time limit that can be put off, and that ends at once when the server stops. */
 class Deadline {
   readonly #options: BodyOptions;
   #atMs = 0;
@@ -176,7 +176,7 @@ class Deadline {
     this.#atMs = this.#options.clock.monotonic() + this.#options.idleMs;
   }
 
-  /** The promise's own answer. @throws {Problem} body-timeout or stopping, when that comes first */
+  /** What the promise gives. @throws {Problem} body-timeout or stopping, when that comes first */
   async before<Answer>(promise: Promise<Answer>): Promise<Answer> {
     const { clock, idleMs, stopping } = this.#options;
     const late = Promise.withResolvers<never>();
@@ -210,12 +210,12 @@ async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
     }
   } finally {
     deadline.letGo();
-    // Whatever is still to come is not read; the sender may be gone, which is no matter then.
+    // The rest is not read. `cancel` rejects where the sender is gone, which does not matter.
     if (!over) reader.cancel().catch(() => {});
   }
 }
 
-/** Bytes that come in parts, in one piece that doubles: a thousand parts cost no more than one. */
+/** Gathers parts into one array, which doubles when it is full: small parts cost little. */
 class Gathered {
   #bytes = new Uint8Array(0);
   #length = 0;
@@ -236,7 +236,7 @@ class Gathered {
     this.#length = length;
   }
 
-  /** All of it, which is the caller's from then on. */
+  /** All bytes, which belong to the caller from then on. */
   take(): Uint8Array {
     const all = this.#bytes.subarray(0, this.#length);
     this.#bytes = new Uint8Array(0);

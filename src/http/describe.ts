@@ -19,12 +19,12 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
   return { description, content: { "application/json": { schema } } };
 }
 
-/** A response's problems, by their codes: what the pages of problems name routes by. */
+/** The member that lists a response's problem codes: the pages of problems find routes by it. */
 export const CODES_EXTENSION = "x-problems";
 
 /**
- * The problems that a route can answer, by status; 401 stands on all of them. Under `default` is
- * what any request may meet: a body that is too large, a limit, a stop.
+ * The problems that a route can answer, by status, always with 401. `default` stands for those that
+ * any request may meet: a body that is too large, a limit, a stop.
  */
 export function problems(...codes: ProblemCode[]) {
   const told: ProblemCode[] = ["unauthenticated", ...codes];

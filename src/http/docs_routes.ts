@@ -1,4 +1,4 @@
-/** The OpenAPI document, readable and to be tried out: Swagger UI. */
+/** The OpenAPI document as a page to read and try out: Swagger UI. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { HttpEnv } from "./env.ts";
 import { digestOf, fileAnswer, type Files, filled, html } from "./page_answer.ts";
@@ -9,7 +9,7 @@ interface Docs extends Files {
   readonly page: string;
 }
 
-/** 1.9 MB of text that no start has to wait for: it is loaded when somebody asks for it. */
+/** Adds `/docs`. Its 1.9 MB of text are loaded at the first request: no start waits for them. */
 export function addDocsRoutes(
   app: OpenAPIHono<HttpEnv>,
   { origin }: Pick<Services, "origin">,

@@ -4,7 +4,7 @@ import type { Session } from "../auth/sessions.ts";
 
 /** Who is at the other end of a connection. */
 export interface Peer {
-  /** Its address; asking for it costs something under Bun. */
+  /** Its IP address. A getter: it costs time under Bun. */
   readonly remote: string;
 }
 
@@ -21,9 +21,9 @@ export interface HttpEnv {
     requestId: string;
     /** Set on everything below /v1. */
     principal: Principal;
-    /** Set where events were posted as JSON: the body, which was read already. */
+    /** The body, where events were posted as JSON: it was read already. */
     json: { readonly value: unknown } | undefined;
-    /** Set where a cookie said who asks. */
+    /** Set where a cookie says who asks. */
     session: Session | undefined;
   };
 }

@@ -22,7 +22,7 @@ const BATCH_MAX = 1_000;
 /** How often progress is worth posting, in milliseconds: while somebody watches, and while nobody does. */
 const INTERVAL_MS = { watched: 250, unwatched: 5_000 };
 
-/** A line of NDJSON; in bytes where they are perhaps not UTF-8. */
+/** A line of NDJSON; as bytes where its piece of the body is not UTF-8. */
 type Line = string | Uint8Array;
 
 const BLANK = /^[ \t\r]*$/;
@@ -31,7 +31,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 const lenient = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** @throws {Problem} */
+/** Appends the events of the request's body. @throws {Problem} */
 export async function postEvents(
   context: Context<HttpEnv>,
   key: JobKey,
@@ -55,7 +55,7 @@ export async function postEvents(
 }
 
 /**
- * Whoever is told to wait has been heard, and is silent for that long.
+ * Refuses a request over the rate. The lease is renewed for the wait too: the worker is silent then.
  *
  * @throws {Problem} too-many-events
  */
@@ -80,7 +80,7 @@ class Post {
   #accepted = 0;
   #firstSeq: number | null = null;
   #last: Posted | undefined;
-  /** The log that the first part went to. */
+  /** The epoch of the log that the first events went to. */
   #epoch: Epoch | undefined;
 
   constructor(key: JobKey, stamp: Stamp | undefined, services: Services, requestId: string) {
@@ -113,7 +113,7 @@ class Post {
     await this.#append(events);
   }
 
-  /** One event a line; what stands before a fault is kept. @param check may refuse what follows */
+  /** One event a line; events before a fault are kept. @param check called before each piece */
   async lines(pieces: AsyncIterable<Uint8Array>, check: () => void): Promise<void> {
     let number = 0;
     try {
@@ -212,12 +212,12 @@ class Post {
   }
 }
 
-/** They are decoded at once where that can be: one by one it takes as long as to parse them. */
+/** The lines, decoded together if they are UTF-8: one by one that takes as long as parsing. */
 function linesIn(piece: Uint8Array): readonly Line[] {
   try {
     return utf8.decode(piece).split("\n");
   } catch {
-    return splitLines(piece); // Which line it is comes out when they are read one by one.
+    return splitLines(piece); // Reading them one by one tells which line is at fault.
   }
 }
 
@@ -232,7 +232,7 @@ function parsed(line: Line, number: number): unknown {
   try {
     if (isText && !mayNameProto(line)) return JSON.parse(line);
   } catch {
-    // It is parsed again from its bytes, which says what is wrong.
+    // Parsed again below, for the error's words.
   }
   try {
     return parseJson(isText ? encoder.encode(line) : line);

@@ -22,7 +22,7 @@ import { ENTITY_COUNTS } from "../sync/progress.ts";
 const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
 const count = z.int(COUNT).min(0, COUNT);
 const words = z.string().max(WORDS_MAX);
-/** Kept as a text of its own in SQLite, where two that differ in no more than that would be one. */
+/** A name that SQLite keeps as it is: NUL and half a surrogate pair could make two names one. */
 const distinctName = (max: number) =>
   z.string().min(1).max(max).refine(
     (text) => text.isWellFormed() && !text.includes("\0"),

@@ -1,6 +1,6 @@
 /**
- * What a server answers with from its first moment: that it lives. All else is the app's, whose
- * schemas take longer to make than all the rest of a start, so it is loaded behind the listener.
+ * Answers `/healthz` from the first moment, and hands all else to the app. The app is loaded after
+ * the server listens: its schemas take longer than all the rest of a start.
  */
 import { loadLog } from "../logger.ts";
 import type { Connection } from "./env.ts";
@@ -47,7 +47,7 @@ export class Front {
     clearTimeout(this.#timer);
   }
 
-  /** As the app answers it; undefined where there is more to look at than the path. */
+  /** Answers `/healthz` as the app does; undefined for any request that the app has to look at. */
   #health(request: Request, peer: Connection): Response | undefined {
     const { origin, corsOrigins, clock } = this.#services;
     if (request.method !== "GET" || corsOrigins.length > 0) return undefined;

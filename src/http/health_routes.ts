@@ -1,20 +1,20 @@
-/** For whoever looks after the process: does it live, and does it take requests. */
+/** Whether the process lives, and whether it takes requests. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 
-/** Answers as long as the process does. */
+/** Answers as long as the process lives. */
 export const HEALTH_PATH = "/healthz";
 
-/** What it answers. Not by Response.json(), which names a charset under Bun. */
+/** The answer of HEALTH_PATH. Not by Response.json(), which names a charset under Bun. */
 export function healthy(headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(JSON.stringify({ status: "ok" }), {
     headers: { "Content-Type": "application/json", ...headers },
   });
 }
 
-/** `/healthz` answers as long as the process does; `/readyz` says 503 once it has begun to stop. */
+/** Adds `/healthz`, and `/readyz`, which answers 503 once the server has begun to stop. */
 export function addHealthRoutes(
   app: OpenAPIHono<HttpEnv>,
   { dispatcher, origin }: Pick<Services, "dispatcher" | "origin">,

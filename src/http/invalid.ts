@@ -1,8 +1,8 @@
-/** What is wrong with a request, in words, each with its place. */
+/** Problems that name each fault of a request, with its place. */
 import type { ZodError } from "zod";
 import { type Invalid, Problem, type ProblemExtras } from "./problem.ts";
 
-/** Most of them that an answer names: a body of 1 MiB can hold 100,000. */
+/** Most faults that an answer names: a body of 1 MiB can have 100,000. */
 const ERRORS_MAX = 100;
 
 /** @param errors at least one */
@@ -39,7 +39,7 @@ export function invalidNames(error: ZodError, kind: "parameter" | "header"): Pro
   );
 }
 
-/** RFC 6901. */
+/** The path as a JSON pointer (RFC 6901). */
 export function pointerOf(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`)
     .join("");

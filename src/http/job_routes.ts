@@ -1,4 +1,4 @@
-/** Jobs: list, get, cancel. */
+/** Jobs: list, get, cancel, remove. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { CursorError, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { keyOf } from "../sync/job.ts";
@@ -110,7 +110,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     const { tenant } = context.get("principal");
     let removed = 0;
     let cursor: string | undefined;
-    do { // from the newest on, so that jobs that come meanwhile do not make it endless
+    do { // newest first, so that jobs created meanwhile do not make it endless
       const page = await log.list({ tenant, limit: LIST_LIMIT_MAX, cursor });
       const requestId = context.get("requestId");
       removed += await removeAll(page.items.map(keyOf), (key) => remove(key, requestId));
@@ -127,7 +127,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   });
 }
 
-/** A name that is not configured may be that of a sync that was: its id follows from the name. */
+/** The id of a sync; for a name that is not configured (any more) it is derived from the name. */
 export function syncIdOf(syncs: Syncs, tenant: TenantId, idOrName: string): SyncId {
   return syncs.find(tenant, idOrName)?.id ?? parseSyncId(idOrName) ??
     deriveSyncId(tenant, idOrName);

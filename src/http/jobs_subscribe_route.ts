@@ -1,4 +1,4 @@
-/** Many jobs on one connection: what a list of jobs is fed by. */
+/** Many jobs on one connection, for lists of jobs. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { maySee } from "../auth/principal.ts";
 import type { Job } from "../sync/job.ts";
@@ -47,8 +47,8 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
       (syncId === undefined || found.sync?.id === syncId) &&
       (jobId === undefined || found.id === jobId) &&
       (tag === undefined || found.tags.includes(tag));
-    // A job that is gone tells neither its sync nor its tags, so only those who may see all, or
-    // just this job, and ask for as much, learn of it.
+    // Sync and tags of a removed job are unknown, so it is told only to viewers that may see and
+    // ask for all jobs, or for just this one.
     const every = tag === undefined && syncId === undefined && only?.tag === undefined;
     const missed = (id: JobId) =>
       every && (jobId === undefined || id === jobId) &&

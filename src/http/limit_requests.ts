@@ -7,8 +7,8 @@ import type { Services } from "./services.ts";
 import { streamAnswer } from "./subscribe_route.ts";
 
 /**
- * Holds every caller to its requests a second. A stream is asked to come back: EventSource would
- * give up for good on a 429.
+ * Refuses a caller's requests over its rate. A stream is asked to come back instead: EventSource
+ * would give up for good on a 429.
  *
  * @throws {Problem} too-many-requests
  */

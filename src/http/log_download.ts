@@ -1,4 +1,4 @@
-/** A job's log as the body of an answer, read as it is taken. */
+/** A job's log as the body of an answer, read from the store as the client takes it. */
 import { type EventLog, type Page, type ReadQuery, UnknownJobError } from "../log/event_log.ts";
 import type { Reading, WriteDeadline } from "../stream/write_deadline.ts";
 import type { Entry, Seq } from "../sync/entry.ts";
@@ -17,15 +17,15 @@ export interface LogDownloadOptions {
   /** Most lines; all when left out. */
   readonly limit?: number;
   readonly lineOf: (entry: Entry) => string;
-  /** Cuts those off that leave what they are sent. */
+  /** Cuts off clients that do not read. */
   readonly deadline: WriteDeadline;
-  /** Whether who takes it has lost the right to it. */
+  /** Whether the client's right to the log has ended. */
   readonly lapsed: () => boolean;
 }
 
 /**
- * One line an entry. Breaks off when the job is removed meanwhile, as the lines would be another's, and
- * when the right to it ends.
+ * One line an entry. Breaks off when the right to it ends, and when the job is removed: a job
+ * created again under the id has other lines.
  */
 export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading {
   readonly #options: LogDownloadOptions;
@@ -95,7 +95,7 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
     });
   }
 
-  /** @returns the cause, for whoever throws it */
+  /** Ends the download. @returns the cause, to be thrown */
   #gone(cause: unknown): unknown {
     this.#end();
     return cause;

@@ -1,4 +1,4 @@
-/** What a job's log holds: its lines, and all of it. */
+/** A job's log lines, and its whole log. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { accepts } from "hono/accepts";
 import { READ_LIMIT_MAX } from "../log/event_log.ts";
@@ -20,7 +20,7 @@ const LINES = 1_000;
 const JSON_TYPE = "application/json";
 const NDJSON = "application/x-ndjson";
 const TEXT = "text/plain";
-/** What a browser asks for when somebody opens the address: that is text for people. */
+/** What a browser asks for when somebody opens the address; it gets text. */
 const HTML = "text/html";
 
 /** Hono has no type for an answer in one of several forms: a Response passes as any of them. */
@@ -76,7 +76,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     const query = { logs: level, only: "logs" } as const;
     if (type !== JSON_TYPE) {
       const line = type === TEXT ? textLine : (entry: LogEntry) => JSON.stringify(lineJson(entry));
-      context.env.keepOpen(); // who takes it may pause
+      context.env.keepOpen(); // the client may pause
       const principal = context.get("principal");
       const lines = new LogDownload({
         log,
@@ -136,7 +136,7 @@ function lineJson(entry: LogEntry) {
   return { seq: entry.seq, time, level: entry.level, message, source, fields };
 }
 
-/** For people: without control characters, and a line break inside is shown as one. */
+/** A line for people: without control characters, and with line breaks shown as `\n`. */
 function textLine(entry: LogEntry): string {
   const { message, source, time } = logWords(entry);
   const by = source === undefined ? "" : ` [${clean(source)}]`;

@@ -7,19 +7,19 @@ import type { Viewers } from "../stream/viewers.ts";
 import { STATUSES } from "../sync/status.ts";
 import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 
-/** Syncs that are told of one by one; further ones are not, so that labels stay bounded. */
+/** Most syncs that have gauges of their own, so that labels stay bounded. */
 const SYNCS_MAX = 1_000;
 
 const LAG_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 
-/** What is looked at when somebody asks. */
+/** What a scrape looks at. */
 export interface Observed {
   readonly viewers: Viewers;
   readonly log: EventLog;
   readonly scheduler: Scheduler;
 }
 
-/** Where things happen often numbers are only counted; the rest is looked up at a scrape. */
+/** Counts what happens often as it happens; all else is looked up at a scrape. */
 export class Meters {
   readonly #registry = new Registry();
   readonly #lag: client.Histogram;
@@ -75,7 +75,7 @@ export class Meters {
     this.#requests.inc({ route, status });
   }
 
-  /** Adds what is looked up when somebody asks. */
+  /** Adds the meters that are looked up at a scrape. */
   observe({ viewers, log, scheduler }: Observed): void {
     this.#gauge("synctail_streams_open", "Streams open now", () => viewers.size);
     this.#gauge("synctail_jobs_followed", "Jobs with a stream open", () => viewers.followed);
@@ -127,7 +127,7 @@ export class Meters {
     });
   }
 
-  /** All of it as text. */
+  /** All meters as text. */
   text(): Promise<string> {
     return this.#registry.metrics();
   }

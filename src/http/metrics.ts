@@ -1,13 +1,13 @@
-/** What operators watch. A start does not wait for the meters: what is told before is told to them then. */
+/** What operators watch. The meters are loaded after the start, and get then what came before. */
 import type { Meters, Observed } from "./meters.ts";
 
-/** Counts what happens often, and looks the rest up when it is asked for. */
+/** Passes numbers on to the meters, and keeps them until these are loaded. */
 export class Metrics {
   readonly #version: string;
   readonly #runtime: string;
   #meters: Meters | undefined;
   #loading: Promise<Meters> | undefined;
-  /** Few: they are loaded together with the app. */
+  /** What came before the meters were loaded; little, as that is together with the app. */
   #untold: ((meters: Meters) => void)[] = [];
 
   /** @param version of this program @param runtime what runs it: `deno 2.9.6` */
@@ -16,10 +16,10 @@ export class Metrics {
     this.#runtime = runtime;
   }
 
-  /** Told how old an entry was when it was served: to a stream, and the app opens none before the meters. */
+  /** How old an entry was when it was served. Nothing is kept: without meters no stream is open. */
   readonly served = (lagMs: number): void => this.#meters?.served(lagMs);
 
-  /** Told how late some heartbeats of streams were. */
+  /** How late some heartbeats were; nothing is kept, as with `served`. */
   readonly beaten = (lateMs: number): void => this.#meters?.beaten(lateMs);
 
   /** @param route its pattern, never the path that was asked for */
@@ -28,7 +28,7 @@ export class Metrics {
     else this.#untold.push((meters) => meters.answered(route, status));
   }
 
-  /** Adds what is looked up when somebody asks. */
+  /** Adds the meters that are looked up at a scrape. */
   observe(observed: Observed): void {
     if (this.#meters) this.#meters.observe(observed);
     else this.#untold.push((meters) => meters.observe(observed));
@@ -43,7 +43,7 @@ export class Metrics {
   }
 }
 
-/** What a scrape gets. */
+/** The answer to a scrape. */
 export async function metricsAnswer(metrics: Metrics): Promise<Response> {
   const meters = await metrics.load();
   return new Response(await meters.text(), { headers: { "Content-Type": meters.contentType } });

@@ -9,9 +9,9 @@ export const OPENED_A_TURN = 16;
 
 /**
  * Where a thousand clients come back at once, the runtime hands over all of their requests in one
- * turn, and whoever follows a stream would hear nothing until the last of them is let in. So only
- * some are opened, and the others wait for the next turns, in the order in which they came. All
- * other requests pass: they are what those who follow are waiting for.
+ * turn, and open streams would get nothing until the last of them is let in. So OPENED_A_TURN are
+ * opened, and the others wait for later turns in the order in which they came. Other requests
+ * pass: they may be the posts that viewers wait for.
  */
 export function openInTurns(): MiddlewareHandler<HttpEnv> {
   const turns = new Turns();

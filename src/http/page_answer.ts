@@ -30,20 +30,20 @@ const HEADERS = {
   "Cache-Control": "no-cache",
 };
 
-/** A page. @param text whole, and with everything from outside in it escaped */
+/** A page. @param text the whole page, with all text from outside escaped */
 export function html(text: string, status = 200): Response {
   const headers = { "Content-Type": "text/html; charset=utf-8", ...HEADERS };
   return new Response(text, { status, headers });
 }
 
-/** In the path of files, so that a page never mixes files of two versions from a cache. */
+/** A digest for the path of files, so that a page never mixes cached files of two versions. */
 export function digestOf(parts: readonly string[]): string {
   return createHash("sha256").update(parts.join("\0")).digest("base64url").slice(0, 16);
 }
 
 /**
- * The file that a path ends in. Under the digest of all of them it never changes. While versions are
- * exchanged a page of the other one may ask here; that must not be kept.
+ * The file of that name. Under the digest of this version it may be cached for good. During an
+ * upgrade a page of another version may ask with its digest: that answer must not be cached.
  *
  * @throws {Problem} when there is none of that name
  */
@@ -58,7 +58,7 @@ export function fileAnswer(
   return new Response(file.text, { headers });
 }
 
-/** Text as it may stand in HTML, in quotes too. */
+/** The text escaped for HTML, also inside quotes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

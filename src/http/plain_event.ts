@@ -53,7 +53,7 @@ function isPlainProgress(event: Readonly<Record<string, unknown>>): boolean {
   return true;
 }
 
-/** The level is not left out: filling it in is the schema's. */
+/** A line without a level is not plain: the schema fills it in. */
 function isPlainLog(event: Readonly<Record<string, unknown>>): boolean {
   const { level, message, source } = event;
   if (!(typeof message === "string" && message.length <= MESSAGE_MAX)) return false;

@@ -14,7 +14,7 @@ import {
 } from "../log/event_log.ts";
 import { notFound, Problem } from "./problem.ts";
 
-/** The problem that tells of a refused post; what is none of those stays as it is. */
+/** The problem that a refused post is answered with; any other cause is returned as it is. */
 export function problemOf(cause: unknown): unknown {
   if (cause instanceof JobEndedError) {
     const detail = `Job "${cause.job.id}" has ended as ${cause.job.status}: nothing can follow`;
@@ -33,7 +33,7 @@ export function problemOf(cause: unknown): unknown {
   return storageProblem(cause) ?? cause;
 }
 
-/** What is answered where nothing can be stored. */
+/** The problem where nothing can be stored; undefined for any other cause. */
 export function storageProblem(cause: unknown): Problem | undefined {
   if (cause instanceof StorageFaultError) {
     const detail =

@@ -2,7 +2,7 @@
 
 import type { Status } from "../sync/status.ts";
 
-/** Every problem this server tells: its code is the last part of `type` and never changes. */
+/** Every problem of this server, with status and title. The code ends `type` and never changes. */
 export const PROBLEMS = {
   "invalid-request": [400, "The request is not valid"],
   "unauthenticated": [401, "An API key is needed"],
@@ -44,15 +44,15 @@ export interface Invalid {
 /** Members of a problem beyond those of the RFC. */
 export interface ProblemExtras {
   readonly errors?: readonly Invalid[];
-  /** already-running: the job that is. */
+  /** already-running: the job that runs. */
   readonly job_id?: string;
-  /** job-ended: how. */
+  /** job-ended: how it ended. */
   readonly job_status?: Status;
-  /** producer-out-of-order: the number of the request to come. */
+  /** producer-out-of-order: the number of the request that is expected. */
   readonly expected_seq?: number;
   /** Line of an NDJSON body, from 1. */
   readonly line?: number;
-  /** How many events of the request are in the log all the same, and their seqs. */
+  /** How many events of the refused request are in the log, and their first and last seq. */
   readonly accepted?: number;
   readonly first_seq?: number | null;
   readonly last_seq?: number;

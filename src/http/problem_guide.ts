@@ -6,13 +6,13 @@ import type { ProblemCode } from "./problem.ts";
 export interface Guide {
   /** What has happened. */
   readonly meaning: string;
-  /** What whoever reads this can do. */
+  /** What the reader can do. */
   readonly remedy: string;
-  /** Where it is met beside the routes that list it. */
+  /** Where it may occur beside the routes that list it. */
   readonly anywhere?: string;
 }
 
-/** One for every code. */
+/** A guide for every code. */
 export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
   "invalid-request": {
     meaning: "Something in the request is not as it has to be. `detail` says what, and `errors` " +

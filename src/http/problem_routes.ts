@@ -9,7 +9,7 @@ import { type ProblemCode, PROBLEMS } from "./problem.ts";
 import { GUIDES } from "./problem_guide.ts";
 import type { Services } from "./services.ts";
 
-/** What is read here of an OpenAPI document. */
+/** The part of an OpenAPI document that is read here. */
 interface Described {
   readonly paths?: Readonly<Record<string, object>>;
 }

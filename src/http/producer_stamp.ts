@@ -1,4 +1,4 @@
-/** Which producer a request is of, by its headers. */
+/** The producer that a request names in its headers. */
 import type { Context } from "hono";
 import type { Stamp } from "../jobs/producers.ts";
 import type { HttpEnv } from "./env.ts";
@@ -24,7 +24,7 @@ export function stampOf(context: Context<HttpEnv>): Stamp | undefined {
   return { id, epoch: epoch ?? 0, number };
 }
 
-/** A header's bytes come one a character: UTF-8 is the same name as in an event. @throws {Problem} */
+/** The header as UTF-8: runtimes give each of its bytes as one character. @throws {Problem} */
 function textOf(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   try {

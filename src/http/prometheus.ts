@@ -1,6 +1,6 @@
 /**
- * The parts of prom-client that are used. Its index also loads clusters, gateways and measures of
- * its own, which takes a start longer than all of these.
+ * The parts of prom-client that are used. Its index also loads clusters, gateways and default
+ * metrics, which takes longer than all of these parts.
  */
 import type * as client from "prom-client";
 import counter from "prom-client/lib/counter.js";

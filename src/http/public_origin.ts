@@ -8,21 +8,21 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]", "::1"];
 export interface PublicOriginOptions {
   /** The address that the server listens on. */
   readonly hostname: string;
-  /** Where people reach it, such as `https://example.com/synctail`; undefined when as it listens. */
+  /** Where people reach it, such as `https://example.com/synctail`; undefined where it listens. */
   readonly publicUrl: string | undefined;
-  /** Names beside it; `*` for any. Empty: only loopback's when it listens there, else any. */
+  /** Further names; `*` for any. When empty: only loopback's where it listens there, else any. */
   readonly allowedHosts: readonly string[];
   /** Addresses (CIDR) of proxies whose forwarded headers are believed. */
   readonly trustedProxies: readonly string[];
 }
 
-/** Which hosts are ours, what is before our paths, and who asks behind proxies that are trusted. */
+/** The server's hosts, the prefix of its paths, and the client's address behind trusted proxies. */
 export class PublicOrigin {
   /** What stands before every path: `/synctail`, or nothing. */
   readonly prefix: string;
   readonly #publicUrl: URL | undefined;
   readonly #hosts: ReadonlySet<string> | undefined;
-  /** Undefined where nobody is trusted. */
+  /** The trusted proxies; undefined for none. */
   readonly #trusted: BlockList | undefined;
   /** The Host header accepted last: nearly every request has the same one. */
   #accepted: string | undefined;
@@ -52,8 +52,8 @@ export class PublicOrigin {
   }
 
   /**
-   * Whether the request is for a name of ours. An address can be no name that somebody else has
-   * pointed at us (DNS rebinding), so every address will do.
+   * Whether the request names a host of this server. Any IP address will do: only a name can be
+   * pointed here by somebody else (DNS rebinding).
    */
   accepts(request: Request, peer: Peer): boolean {
     if (!this.#hosts) return true;
@@ -80,13 +80,13 @@ export class PublicOrigin {
     return rest.startsWith("/") ? rest : path;
   }
 
-  /** What the first proxy has said; undefined from those who are none of ours. */
+  /** The header's first value; undefined where the peer is no trusted proxy. */
   #forwarded(name: string, { headers }: Request, peer: Peer): string | undefined {
     if (!this.#trusted || !headers.has(name) || !this.#trusts(peer.remote)) return undefined;
     return headers.get(name)?.split(",")[0].trim();
   }
 
-  /** Address of the one who asks: the last of X-Forwarded-For that is no proxy of ours. */
+  /** The client's address: the last one of X-Forwarded-For that is no trusted proxy. */
   clientOf(request: Request, { remote }: Peer): string {
     if (!this.#trusted) return remote;
     const hops = (request.headers.get("X-Forwarded-For") ?? "").split(",").map((hop) => hop.trim())
@@ -97,8 +97,8 @@ export class PublicOrigin {
   }
 
   #trusts(given: string): boolean {
-    // A link-local peer has its interface behind it, which Deno's list does not know. An IPv4 peer
-    // of a socket that listens on `::` (::ffff:127.0.0.1) is one of IPv4 networks to the list.
+    // A link-local address ends in its interface, which Deno's list does not know. The list takes
+    // the IPv4 peer of a socket that listens on `::` (::ffff:127.0.0.1) as one of an IPv4 network.
     const address = given.replace(/%.*$/, "");
     const family = net().isIP(address);
     const kind = family === 6 ? "ipv6" : "ipv4";
@@ -130,7 +130,7 @@ function isAddress(hostname: string): boolean {
   return hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
 }
 
-/** Loaded where somebody is trusted: under Bun it brings all of Node's streams with it. */
+/** Loaded only where proxies are trusted: under Bun it brings all of Node's streams with it. */
 function net() {
   return process.getBuiltinModule("node:net");
 }

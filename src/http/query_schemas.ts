@@ -1,4 +1,4 @@
-/** What may stand in a query: the shapes validate, and they are the OpenAPI document. */
+/** The shapes of queries, defined once: they validate, and they are the OpenAPI document. */
 import { z } from "@hono/zod-openapi";
 import { LIST_LIMIT_MAX, READ_LIMIT_MAX } from "../log/event_log.ts";
 import { LOG_LEVELS } from "../sync/entry.ts";
@@ -14,10 +14,10 @@ const ticket = z.string().max(4_000).openapi({
   description: "A ticket instead of a key; POST .../ticket makes one",
 });
 
-/** Of nine digits, as many as a query's number may have. */
+/** The largest number of nine digits, as many as a query's number may have. */
 const WHOLE_MAX = 999_999_999;
 
-/** A whole number in a query; the document cannot see the bounds of what a text is turned into. */
+/** A whole number in a query. Its bounds stand twice: OpenAPI does not see behind `transform`. */
 export function whole(minimum: number, maximum: number, description: string) {
   return z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number)
     .pipe(z.int().min(minimum).max(maximum)).optional()
@@ -45,7 +45,7 @@ export const JobListQuerySchema = z.strictObject({
   cursor: z.string().min(1).max(100).optional(),
 });
 
-/** Members that it does not know are no error: EventSource gives up for good on one. */
+/** Unknown members are no error: EventSource would give up for good. */
 export const JobsSubscribeQuerySchema = z.object({
   status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
@@ -59,7 +59,7 @@ export const JobsSubscribeQuerySchema = z.object({
   ticket: ticket.optional(),
 });
 
-/** Where it is given twice the last counts: an error would have EventSource give up for good. */
+/** Given twice, the last one counts: on an error EventSource would give up for good. */
 const cursor = z.union([z.string(), z.array(z.string())])
   .transform((given) => [given].flat().at(-1)).optional();
 

@@ -1,4 +1,4 @@
-/** Limits on what one may ask for in a second, each counted for itself. */
+/** Limits on events and requests in a second. */
 import type { Clock } from "../clock.ts";
 import { Rate } from "../jobs/rate.ts";
 import { type JobKey, keyText } from "../sync/ids.ts";
@@ -25,7 +25,7 @@ export class Rates {
     this.#requests = new Rate(clock, limits.requests);
   }
 
-  /** How many seconds there are to wait with events, and the problem that says so; undefined: none. */
+  /** The seconds to wait with events, and the problem that says so; undefined for no wait. */
   refused(key: JobKey): { readonly waitS: number; readonly problem: Problem } | undefined {
     const ofJob = this.#jobEvents.waitS(keyText(key));
     const ofTenant = this.#tenantEvents.waitS(key.tenant);

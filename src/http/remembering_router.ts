@@ -1,10 +1,10 @@
-/** A router that does not look for a path again: a worker posts to one path for hours. */
+/** A router that remembers what it found for a path: a worker posts to one path for hours. */
 import type { Result, Router } from "hono/router";
 import { TrieRouter } from "hono/router/trie-router";
 
 /** Most paths that are remembered; all are forgotten when there is one more. */
 export const REMEMBERED_MAX = 2_000;
-/** A longer path is looked for each time. */
+/** A path of more characters is looked up each time. */
 const LENGTH_MAX = 200;
 
 /** Answers as Hono's TrieRouter. Looking a path up there takes a tenth of a post. */

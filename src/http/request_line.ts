@@ -8,10 +8,10 @@ import type { PublicOrigin } from "./public_origin.ts";
 
 const logger = loggerOf("http");
 
-/** Requests that come all the time and go well: told at the level debug. */
+/** Routes of frequent requests, which are logged at level debug when they succeed. */
 const QUIET = /^\/(v1\/sync\/job\/:job_id\/events|healthz|readyz|metrics|assets\/.*)$/;
 
-/** Who counts and tells. */
+/** What is needed to count and log a request. */
 export interface Teller {
   readonly metrics: Metrics;
   readonly origin: PublicOrigin;
@@ -31,7 +31,7 @@ export interface Answered {
   readonly principal?: Principal;
 }
 
-/** The line holds no query: a ticket may be in it. */
+/** Counts and logs an answered request. Without its query: a ticket may be in it. */
 export function tellAnswered({ metrics, origin, clock }: Teller, answered: Answered): void {
   const { id, request, path, route, status, startedMs, peer, principal } = answered;
   metrics.answered(route, status);

@@ -1,4 +1,4 @@
-/** Tells of each request of the app. */
+/** Counts and logs each request of the app. */
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { HttpEnv } from "./env.ts";
@@ -11,8 +11,8 @@ export function requestLines(teller: Teller): MiddlewareHandler<HttpEnv> {
     const { req, env } = context;
     const startedMs = teller.clock.monotonic();
     const id = crypto.randomUUID();
-    // Under Bun a client that has left has no address any more. To ask for it costs as much as a
-    // twentieth of a post, and who posts little is answered before it can leave.
+    // Under Bun a client that has left has no address any more, so it is asked for now. That takes
+    // a twentieth of a post; a short body is answered before its client can leave.
     const peer = isSmall(req.raw) ? env : { remote: env.remote };
     context.set("requestId", id);
     await next();

@@ -6,7 +6,7 @@ import type { PublicOrigin } from "./public_origin.ts";
 
 /**
  * Name of the session's cookie at that origin. Cookies do not tell ports apart, so the name does:
- * two servers on one machine would sign each other out.
+ * otherwise two servers on one machine would sign each other out.
  */
 export function cookieName(origin: string): string {
   const { port, protocol } = new URL(origin);
@@ -14,8 +14,8 @@ export function cookieName(origin: string): string {
 }
 
 /**
- * A browser sends a cookie along with whatever any page asks for; what changes something must
- * therefore come from a page of this origin, by Sec-Fetch-Site (Fetch Metadata) or by Origin.
+ * A browser sends the cookie with requests of any page. So one that changes something must come
+ * from a page of this origin, by Sec-Fetch-Site (Fetch Metadata) or by Origin.
  *
  * @throws {Problem} forbidden
  */

@@ -126,7 +126,7 @@ function depthAtMost(value: unknown, levels: number): boolean {
 }
 
 export const tags = z.array(z.string().min(1).max(TAG_MAX)).max(TAGS_MAX);
-/** Any JSON object that is not nested without end. A record of zod's takes 3 us a member. */
+/** Any JSON object within limits of depth. Not zod's record, which takes 3 us a member. */
 export const anyObject = z.custom<Record<string, unknown>>().superRefine((value, context) => {
   const message = faultOf(value);
   if (message) context.addIssue({ code: "custom", message });

@@ -25,16 +25,16 @@ export interface Services {
   readonly outside: OutsideJobs;
   readonly rates: Rates;
   readonly viewers: Viewers;
-  /** Cuts off who leaves a part of a log that was asked for. */
+  /** Cuts off downloads of a log that are not read. */
   readonly downloads: WriteDeadline;
   readonly metrics: Metrics;
-  /** Metrics have a listener of their own, and are not to be had here. */
+  /** Whether metrics have a listener of their own, and no route here. */
   readonly metricsElsewhere: boolean;
   readonly notifications: Pick<Notifications, "list">;
   readonly clock: Clock;
-  /** A job whose source says nothing for so long is shown as stalled. */
+  /** A job to which nothing was appended for this long is shown as stalled. */
   readonly stallAfterMs: number;
-  /** A body in which nothing whole arrives for so long is cut. */
+  /** As BodyOptions.idleMs. */
   readonly bodyIdleMs: number;
   /** Fires when the server stops, once its jobs have ended and its viewers were sent away. */
   readonly stopping: AbortSignal;

@@ -37,7 +37,7 @@ const endRoute = createRoute({
   responses: { 204: { description: "Signed out" }, ...problems("forbidden") },
 });
 
-/** What browsers send along, at least one of them. */
+/** Headers of which every browser sends at least one. */
 const BY_PAGES = ["Origin", "Sec-Fetch-Site"];
 
 /** Signing in, who one is, signing out. */

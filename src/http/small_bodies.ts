@@ -1,4 +1,4 @@
-/** JSON bodies that say they are short: the runtime takes them in at once, all under one timer. */
+/** JSON bodies that say they are short: the runtime reads them whole, all under one timer. */
 import { bodyCutOff, bodyLate, type BodyOptions } from "./body.ts";
 import type { Problem } from "./problem.ts";
 
@@ -12,8 +12,8 @@ interface Waiting {
 }
 
 /**
- * A stream and a timer a body cost several times what a short body does (Deno: 75 of 105 us), so
- * these have neither. Every body has the same time, so they run out in the order that they began.
+ * Reads short bodies without a stream and a timer of their own, which would cost several times as
+ * much (Deno: 75 of 105 us). All have the same time, so they run out in the order that they began.
  */
 export class SmallBodies {
   readonly #options: BodyOptions;
@@ -25,7 +25,7 @@ export class SmallBodies {
   }
 
   /**
-   * The whole body; undefined where it is not known to be short, and nothing was read then.
+   * The whole body; undefined, with nothing read, where it is not known to be short.
    *
    * @throws {Problem} body-timeout; invalid-request when the sender goes away
    */
@@ -43,7 +43,7 @@ export class SmallBodies {
     });
   }
 
-  /** The timer outlives the bodies that it was armed for: that is cheaper than one for each. */
+  /** The timer is not called off when its body has arrived: that is cheaper than one a body. */
   #arm(ms: number): void {
     const { clock, idleMs } = this.#options;
     this.#armed = true;

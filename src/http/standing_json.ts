@@ -4,7 +4,7 @@ import type { Standing } from "../jobs/schedules/scheduler.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import type { SyncSchema } from "./schemas.ts";
 
-/** The part of a sync that its schedule and expectation tell; undefined for a sync without any. */
+/** The members of a sync about its schedule and expectation; `undefined` stands for neither. */
 export function standingJson(standing: Standing | undefined): Pick<
   z.output<typeof SyncSchema>,
   "schedule" | "next_run_at" | "skipped_runs" | "last_skip" | "expected_at" | "overdue"

@@ -1,4 +1,4 @@
-/** The endpoint of the page: one job's progress as Server-Sent Events. */
+/** One job's progress as Server-Sent Events: the endpoint of the contract. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { jobFor, rightOf } from "./access.ts";
@@ -25,7 +25,7 @@ const route = createRoute({
     "204 says that nothing more will come.",
   security: SECURITY,
   request: { params: JobParams, query: SubscribeQuerySchema },
-  // Described and not validated: whatever stands there is a cursor.
+  // Described but not validated: any text is taken as a cursor.
   parameters: [{
     name: "Last-Event-ID",
     in: "header",

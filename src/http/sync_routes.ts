@@ -14,7 +14,7 @@ import { JobSchema, RunBodySchema, SyncListSchema, type SyncSchema } from "./sch
 import type { Services } from "./services.ts";
 import { standingJson } from "./standing_json.ts";
 
-/** Syncs that are looked up in one turn of the event loop: 0.3 ms each, and workers may name any number. */
+/** Syncs looked up in one turn of the event loop: 0.3 ms each, and workers may name any number. */
 const SYNCS_A_TURN = 16;
 
 const listRoute = createRoute({

@@ -1,4 +1,4 @@
-/** Tickets: a right to a stream that a URL can carry, for pages elsewhere. */
+/** Tickets: rights to a stream that a URL can carry, for pages elsewhere. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Binding } from "../auth/principal.ts";
 import { TICKET_S } from "../auth/tickets.ts";
@@ -35,7 +35,7 @@ export function addTicketRoute(app: OpenAPIHono<HttpEnv>, services: Services): v
     const { for: what, tag, expires_in_s = TICKET_S } = context.req.valid("json") ?? {};
     const { keyId, expiresAtMs: limitMs } = context.get("principal");
     const binding = bindingOf(job, what ?? "job", tag);
-    // Nobody can hand on more than they have; a JWT's time is in whole seconds.
+    // No longer than the maker's own right; a JWT's time is in whole seconds.
     const endsAtMs = Math.min(clock.now() + expires_in_s * 1000, limitMs ?? Infinity);
     const expiresAtMs = Math.floor(endsAtMs / 1000) * 1000;
     const { tenant } = job;
@@ -43,7 +43,7 @@ export function addTicketRoute(app: OpenAPIHono<HttpEnv>, services: Services): v
     const path = binding.jobId === undefined ? "jobs" : `job/${job.id}`;
     const query = binding.syncId !== undefined
       ? `sync=${binding.syncId}&`
-      // No URL can hold half a surrogate pair; the ticket itself is narrow enough.
+      // A URL cannot hold half a surrogate pair; the ticket alone limits the stream to the tag.
       : binding.tag?.isWellFormed()
       ? `tag=${encodeURIComponent(binding.tag)}&`
       : "";

@@ -113,7 +113,7 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
     return created ? context.json(shown, 201, headers) : context.json(shown, 200, headers);
   });
 
-  // Its bodies are read as they arrive, so they are not for the validator in front of a route.
+  // Registered without a validator: its bodies are read as they arrive.
   app.openAPIRegistry.registerPath(eventsRoute);
   app.post(eventsRoute.getRoutingPath(), async (context: Context<HttpEnv>) => {
     const job = await jobFor(context, log, "write");
