@@ -55,7 +55,7 @@ export async function postEvents(
 }
 
 /**
- * Refuses a request over the rate. The lease is renewed for the wait too: the worker is silent then.
+ * Refuses a request over the rate. Its lease is renewed for the wait, as the worker is silent then.
  *
  * @throws {Problem} too-many-events
  */

@@ -23,11 +23,11 @@ import { unlocked, writeOut } from "./write_out.ts";
 export interface CommandOptions {
   /** The program and its arguments; no shell sees them. */
   readonly command: readonly string[];
-  /** Absolute. */
+  /** The working directory, absolute. */
   readonly cwd: string;
-  /** Names of our own variables that the program is given too. */
+  /** Names of this process's variables that the program is given too. */
   readonly passEnv?: readonly string[];
-  /** Variables of the program's own. */
+  /** Variables for the program alone. */
   readonly setEnv?: Readonly<Record<string, string>>;
   readonly format: ProgramFormat;
   /** Where records go, for formats that carry them, and in whose name. */
@@ -35,7 +35,7 @@ export interface CommandOptions {
   readonly stopGraceMs: number;
   /** Silence after which the program is stopped and the job fails; any length when left out. */
   readonly stallMs?: number;
-  /** Ours, from which the program's is made. */
+  /** This process's environment, from which the program's is made. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -77,7 +77,7 @@ class CommandRun {
   readonly #prepared: Prepared;
   readonly #reader: LineReader;
   readonly #slice: TimeSlice;
-  /** The newest totals, which have not been told yet. */
+  /** The newest totals, not told yet. */
   #held: SourceProgress | undefined;
   #stalled = false;
   readonly #longLines = new LongLines();
@@ -115,11 +115,11 @@ class CommandRun {
         if (!chunk) break;
         yield* this.#read(chunk);
       }
-      // It may have closed its outputs and go on.
+      // The program may have closed its outputs and still run.
       yield* this.#end(await this.#unlessStalled(followed, followed.done));
     } finally {
       signal.removeEventListener("abort", stop);
-      // Left in the middle: nobody takes what it still prints.
+      // Where the generator was left in the middle, nobody takes the output any more.
       followed.close();
       followed.stop();
       await followed.done;
@@ -127,7 +127,7 @@ class CommandRun {
     }
   }
 
-  /** Stops the program when the wait grows too long. Silence counts only while it is waited for. */
+  /** Stops the program when `wait` takes longer than `stallMs`. */
   async #unlessStalled<T>(followed: ProgramRun, wait: Promise<T>): Promise<T> {
     const { stallMs } = this.#options;
     const callOff = stallMs === undefined ? undefined : this.#run.clock.after(stallMs, () => {
@@ -157,7 +157,7 @@ class CommandRun {
     yield* this.#release();
   }
 
-  /** Totals are told when what they count has been written. */
+  /** Tells the totals that are held back, once the records that they count are written. */
   async *#release(): AsyncGenerator<SourceEvent, void, void> {
     if (!this.#held) return;
     await this.#writeOut();

@@ -10,7 +10,7 @@ import { type JobSource, SourceError, type SourceEvent, type SourceRun } from ".
 import { rootOf } from "./tree_root.ts";
 import { unlocked } from "./write_out.ts";
 
-/** Larger files are skipped unless it is said otherwise. */
+/** Larger files are skipped, in bytes, where `maxFileBytes` is left out. */
 const FILE_BYTES_MAX = 1024 ** 3;
 
 export interface DirectoryOptions {
@@ -19,7 +19,7 @@ export interface DirectoryOptions {
   /** Entities a second at most. */
   readonly maxPerS?: number;
   readonly maxFileBytes?: number;
-  /** Paths that are not entered: our own data directory. */
+  /** Paths that are not entered, such as the data directory. */
   readonly exclude?: readonly string[];
   readonly files?: FileSystem;
 }
@@ -27,9 +27,8 @@ export interface DirectoryOptions {
 /**
  * Syncs the tree at `path` into the destination.
  *
- * Unchanged files are known by size, mtime and inode and are not read. A run that is stopped, or
- * that crashes, leaves an index whose rows were each true when they were written; the next run
- * finds the rest by the same comparison.
+ * Unchanged files are known by size, mtime and inode and are not read. A run that is stopped or
+ * crashes leaves an index whose rows were true when they were written; the next run does the rest.
  *
  * @throws {SourceError} source_unreadable, and the codes of DestinationError
  */

@@ -28,15 +28,15 @@ export interface DirectoryRunOptions {
 }
 
 /**
- * How often totals are told, in milliseconds. Each time is a commit, which writes some pages again
- * that the one before has written: not once a slice.
+ * How often totals are told, in milliseconds. Less often than once a slice: each time is a commit,
+ * which writes again some pages of the one before.
  */
 const TELL_MS = 20;
 
-/** What a directory that could not be listed is counted as. */
+/** The entity type of a directory that could not be listed. */
 const DIRECTORY = "directory";
 
-/** Its events are those of one run of the source. */
+/** One run of the source; `events` are its events. */
 export class DirectoryRun {
   readonly #options: DirectoryRunOptions;
   readonly #slice: TimeSlice;
@@ -93,7 +93,7 @@ export class DirectoryRun {
     yield await this.#written();
   }
 
-  /** Totals are told once what they count is written. */
+  /** The totals, after what they count has been written. */
   async #written(): Promise<SourceProgress> {
     await writeOut(this.#options.session, this.#options);
     return this.#progress();
@@ -117,7 +117,7 @@ export class DirectoryRun {
     if (!signal.aborted) yield* this.#removeBefore(undefined);
   }
 
-  /** Walks once for the totals; until it is through, none are told. */
+  /** Walks once to count: `total` and `bytesTotal` are known only after the whole walk. */
   *#count(seen: Seen): Generator<void, void, void> {
     const { maxFileBytes } = this.#options;
     let total = 0;
@@ -139,7 +139,7 @@ export class DirectoryRun {
     try {
       return files.stat(`${root}/${key}`);
     } catch {
-      return undefined; // It is told of when the sync comes to it.
+      return undefined; // The sync tells of it when it comes to the file.
     }
   }
 
@@ -152,7 +152,7 @@ export class DirectoryRun {
     if (step.kind === "unlisted" && step.key === "") throw this.#root.gone(step.reason);
   }
 
-  /** Removes what the index has before the key and the tree has not, whatever the walk has met. */
+  /** Removes rows before the key that the walk has not met; all that are left without a key. */
   *#removeBefore(key: string | undefined): Generator<void, void, void> {
     for (let known = this.#index.peek(); known; known = this.#index.peek()) {
       if (key !== undefined && (known.key === key || !before(known.key, key))) return;
@@ -163,7 +163,10 @@ export class DirectoryRun {
     }
   }
 
-  /** A listing may leave out what is renamed at that moment; one of another tree does all. */
+  /**
+   * Removes a row that the walk has not met. A listing may leave out what is renamed at that
+   * moment, and leaves out everything where another tree lies at the root: both are checked first.
+   */
   #unmet(known: IndexedEntity): Generator<void, void, void> | undefined {
     if (this.#isThere(known.key)) {
       this.#pace?.spend();
@@ -174,7 +177,7 @@ export class DirectoryRun {
     this.#tally.deleted++;
   }
 
-  /** Whether it is a file that the walk should have met, or cannot be looked at. */
+  /** Whether the key is a file that the walk should have met, or one that cannot be looked at. */
   #isThere(key: string): boolean {
     const { files, root, excluded } = this.#options;
     const path = `${root}/${key}`;
@@ -189,7 +192,7 @@ export class DirectoryRun {
     }
   }
 
-  /** The answer is what is left to do, with pauses in it. */
+  /** Syncs a step. @returns work that is left to do, which yields to hand control back */
   #sync(step: Step): Generator<void, void, void> | undefined {
     this.#checkListed(step);
     switch (step.kind) {

@@ -1,4 +1,4 @@
-/** What becomes of one file: compared with what the index knows of it, read if need be, written. */
+/** Syncs one file: compares it with its row in the index, reads it if need be, writes the row. */
 import type { Clock } from "../clock.ts";
 import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
 import type { TimeSlice } from "../time_slice.ts";
@@ -22,9 +22,9 @@ export interface EntitySyncOptions {
   readonly checkRoot: () => void;
 }
 
-/** What the file system says of a path whose name was listed a moment ago. */
+/** Error codes for a file that is gone since its name was listed. */
 export const GONE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
-/** What is said of a path that a link or a directory has taken since. */
+/** Error codes for a file whose place a link or a directory has taken since. */
 const NO_FILE_ANY_MORE = new Set(["ELOOP", "EISDIR"]);
 const NO_FILE = "it is not a file";
 const LINK = "it is a link";
@@ -37,7 +37,7 @@ type Looked =
   | { readonly kind: "unreadable"; readonly reason: string }
   | { readonly kind: "vanished" };
 
-/** It has to be read step by step. */
+/** The file has to be read step by step. */
 interface Unread {
   readonly kind: "unread";
   readonly stat: FileStat;
@@ -51,7 +51,7 @@ export class EntitySync {
     this.#options = options;
   }
 
-  /** Counts the file if it is as the index knows it, and says whether it is. */
+  /** Whether the file is as the index knows it; then it is counted as kept. */
   keep(known: IndexedEntity, seen: FileStat): boolean {
     const kept = known.settled && sameStamp(known, seen) && this.#unfit(seen) === undefined;
     if (kept) this.#options.tally.keep(known.type, seen.size);
@@ -59,11 +59,11 @@ export class EntitySync {
   }
 
   /**
-   * Syncs a file; what is left to do of a large one is for the caller, which hands control back
-   * where it yields.
+   * Syncs a file.
    *
    * @param known the key's row, if there is one
-   * @param seen what the file was a moment ago; without it, it is looked at
+   * @param seen the file's stat of a moment ago; without it the file is looked at
+   * @returns for a large file the work that is left; it yields to hand control back
    */
   sync(
     key: string,
@@ -94,11 +94,11 @@ export class EntitySync {
       case "hashed":
         return this.#write(looked.row, known);
       case "unreadable":
-        // It is there, but cannot be read now: what the index knows of it stays.
+        // The file is there but cannot be read now: its row stays.
         tally.skip(type);
         return lines.warn(`Skipped "${key}": it cannot be read (${looked.reason})`);
       case "unfit":
-        // A link, a fifo or a giant is no entity; what the index had under its name is gone.
+        // A link, a fifo or a file that is too large is no entity: a row under its name goes.
         tally.skip(type);
         lines.add("info", `Skipped "${key}": ${looked.reason}`);
         break;
@@ -114,7 +114,7 @@ export class EntitySync {
     tally.deleted++;
   }
 
-  /** Touches the file system only: an error of the index is never taken for one of the file. */
+  /** Looks at the file. Uses only the file system, so that no error of the index is caught here. */
   #look(
     key: string,
     type: string,
@@ -135,7 +135,7 @@ export class EntitySync {
     }
   }
 
-  /** The same for a file that takes more than one step. */
+  /** Reads a file that takes more than one step. */
   *#read(key: string, type: string, stat: FileStat): Generator<void, Looked, void> {
     const { files, root, clock, slice, maxFileBytes: bytesMax } = this.#options;
     try {
@@ -176,7 +176,7 @@ export class EntitySync {
   }
 }
 
-/** What it means for the file of that key that the file system has said no. @throws any other error */
+/** What an error of the file system means for the file. @throws any other error */
 function unread(key: string, cause: unknown): Looked {
   const code = errorCode(cause);
   if (code === undefined) throw cause;

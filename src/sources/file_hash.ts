@@ -6,15 +6,15 @@ import { type FileStat, type FileSystem, sameStamp } from "./file_system.ts";
 
 /** Bytes read at a time. */
 const CHUNK_BYTES = 1024 * 1024;
-/** How often a file that changes under the reader is read. */
+/** Most readings of a file that changes while it is read. */
 const TRIES_MAX = 3;
-/** A file changed less than this many milliseconds ago may change again without a trace in its mtime. */
+/** A file that changed less than this many milliseconds ago may change again at the same mtime. */
 const FRESH_MS = 1_000;
 
-/** One for all runs: nothing in it outlives a step. */
+/** One buffer for all runs: its content is not needed after a step. */
 const buffer = new Uint8Array(CHUNK_BYTES);
 
-/** What reading came to. */
+/** What reading a file came to. */
 export type Hashed =
   | {
     readonly kind: "hashed";
@@ -22,24 +22,24 @@ export type Hashed =
     readonly stat: FileStat;
     /** Whether the stat stands for just this content; if not, the next run reads again. */
     readonly settled: boolean;
-    /** It changed under every try. */
+    /** Whether it changed during every reading. */
     readonly changing: boolean;
   }
-  /** It is no file any more, or has grown beyond `bytesMax`: `stat` tells which. */
+  /** It is no longer a file, or has grown beyond `bytesMax`: `stat` tells which. */
   | { readonly kind: "unfit"; readonly stat: FileStat };
 
 export interface HashRun {
   readonly clock: Clock;
   readonly slice: TimeSlice;
-  /** Reading ends when a file has more bytes than this, also one that grows while it is read. */
+  /** Reading ends at a file of more bytes than this, also when it grows while it is read. */
   readonly bytesMax: number;
 }
 
 /**
- * As hashFile does, for a file that is read at once and stays as it was: nearly all of them.
- * Undefined for any other, of which nothing is known then.
+ * As hashFile, for files that fit one read and do not change meanwhile, which are nearly all;
+ * undefined for any other.
  *
- * @throws what the file system says; the file is closed all the same
+ * @throws errors of the file system; the file is closed all the same
  */
 export function hashSmall(
   files: FileSystem,
@@ -68,12 +68,12 @@ export function hashSmall(
 }
 
 /**
- * SHA-256 of the file, as hex: it is what it was before, when it has the same stat after it was
- * read; otherwise it is read again. Yields, also within a file, when it is time to hand control back;
- * a caller that does not come back leaves no file open.
+ * SHA-256 of the file, as hex. A file whose stat is not the same after the reading is read again,
+ * TRIES_MAX times at most. Yields, also within a file, when it is time to hand control back. The
+ * file is closed when the caller ends the generator.
  *
- * @param before what it was at some time before
- * @throws what the file system says; the file is closed all the same
+ * @param before the file's stat of some time before
+ * @throws errors of the file system; the file is closed all the same
  */
 export function* hashFile(
   files: FileSystem,

@@ -1,4 +1,4 @@
-/** The few calls of the file system that the directory source makes; tests put others in their place. */
+/** The calls of the file system that the directory source makes; tests replace them. */
 import {
   closeSync,
   constants,
@@ -20,19 +20,19 @@ export interface FileStat {
   readonly inode: number;
 }
 
-/** What tells one state of a file from another without reading it. */
+/** Tells one state of a file from another without reading it. */
 export type Stamp = Pick<FileStat, "size" | "mtimeMs" | "inode">;
 
-/** A name in a directory; a link to a directory is none. */
+/** A name in a directory; a link to a directory does not count as a directory. */
 export interface Listed {
   readonly name: string;
   readonly directory: boolean;
 }
 
-/** Synchronous, because each call is short; whoever calls many hands control back in between. */
+/** Synchronous, because each call is short; a caller of many hands control back in between. */
 export interface FileSystem {
   realPath(path: string): string;
-  /** In no order. A name that is no UTF-8 has U+FFFD in it, so two of them may read the same. */
+  /** In no order. A name that is not UTF-8 has U+FFFD in it, so two names may read the same. */
   list(path: string): Listed[];
   stat(path: string): FileStat;
   /** Opens for reading; never follows a link and never waits for a fifo's writer. */
@@ -72,24 +72,23 @@ export function realPathOf(path: string, files: FileSystem = fileSystem): string
   }
 }
 
-/** Whether both stand for the same state of the same file. */
+/** Whether both are stamps of the same state of the same file. */
 export function sameStamp(one: Stamp, other: Stamp): boolean {
   return one.size === other.size && one.mtimeMs === other.mtimeMs && one.inode === other.inode;
 }
 
 /**
- * Folds what a file system gives as a time or an inode into a whole number that a database gives
- * back unchanged: node:sqlite stores more than 2^53 and then refuses to read it. Network and
- * overlay file systems have inodes of 64 bits.
+ * Folds a time or an inode into a whole number below 2^53: node:sqlite stores larger ones and then
+ * refuses to read them. Network and overlay file systems have inodes of 64 bits.
  */
 export function wholeNumber(value: number): number {
   return Number.isFinite(value) ? Math.floor(value) % 2 ** 53 : 0;
 }
 
-/** What Deno says no to by itself: /dev, /proc and /sys, unless it may do everything. */
+/** The reason for paths that Deno refuses: /dev, /proc and /sys, unless it has all permissions. */
 const KEPT_OUT = "Deno's permissions do not allow it";
 
-/** The system's code of an error, such as ENOENT, or why the runtime said no; undefined for any other. */
+/** The system's code of an error, such as ENOENT, or why Deno refused; undefined for any other. */
 export function errorCode(cause: unknown): string | undefined {
   if (cause instanceof Error && cause.name === "NotCapable") return KEPT_OUT;
   return cause instanceof Error && "code" in cause && typeof cause.code === "string"
@@ -97,7 +96,7 @@ export function errorCode(cause: unknown): string | undefined {
     : undefined;
 }
 
-/** By opendir, because readdirSync takes Deno three times as long for 100,000 names. */
+/** Lists by opendir: readdirSync takes Deno three times as long for 100,000 names. */
 function list(path: string): Listed[] {
   const directory = opendirSync(path);
   try {

@@ -4,7 +4,7 @@ import type { IndexedEntity, IndexSession } from "../destinations/index_destinat
 /** Rows read at a time. */
 const PAGE = 500;
 
-/** One row ahead: `peek` shows it, `take` moves on. Rows written behind it are not met again. */
+/** `peek` gives the next row, `take` moves on. Rows that are written before it are not met. */
 export class IndexReader {
   readonly #session: IndexSession;
   #page: IndexedEntity[] = [];

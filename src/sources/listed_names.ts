@@ -1,4 +1,4 @@
-/** Which of the names that a file system takes for one it lists. */
+/** Tells a file's listed name from other names by which a file system finds it too. */
 import type { FileSystem } from "./file_system.ts";
 
 /** Directories whose names are remembered. */
@@ -9,7 +9,7 @@ interface Names {
   readonly folded: ReadonlySet<string>;
 }
 
-/** Lists each directory once: for keys that are asked of one after the other, in their order. */
+/** Remembers the names of directories, so that keys asked for in order list each directory once. */
 export class ListedNames {
   readonly #files: FileSystem;
   readonly #root: string;
@@ -21,8 +21,8 @@ export class ListedNames {
   }
 
   /**
-   * Whether what is found under the key has another name, in its case or in how its characters are
-   * composed: vfat, SMB and the like find it all the same.
+   * Whether the file that is found under the key is listed by another name, one that differs in
+   * case or in how its characters are composed: vfat, SMB and the like find it all the same.
    */
   isAlias(key: string): boolean {
     let path = this.#root;

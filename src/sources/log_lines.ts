@@ -2,7 +2,7 @@
 import type { LogLevel } from "../sync/entry.ts";
 import type { SourceLog } from "./source.ts";
 
-/** Holds the lines of one entity at most: the run tells them before it goes on. */
+/** Holds at most the lines of one entity: the run tells them before it goes on. */
 export class LogLines {
   #lines: SourceLog[] = [];
   #warnings = 0;
@@ -25,7 +25,7 @@ export class LogLines {
     this.add("warning", message);
   }
 
-  /** Hands the lines over. */
+  /** Returns the lines and forgets them. */
   take(): readonly SourceLog[] {
     const lines = this.#lines;
     if (lines.length > 0) this.#lines = [];

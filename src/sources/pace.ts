@@ -1,10 +1,10 @@
 /** Holds a run back to a number of entities a second. */
 import { type Clock, sleep } from "../clock.ts";
 
-/** Longest single wait, in milliseconds: so that progress still looks smooth. */
+/** Longest single wait, in milliseconds, so that progress still looks smooth. */
 const WAIT_MS_MAX = 100;
 
-/** Lets `perS` entities through in each second; at most a tenth of a second's worth is made up for. */
+/** Lets `perS` entities through in a second; of a pause at most a tenth of a second is made up. */
 export class Pace {
   readonly #clock: Clock;
   readonly #perS: number;
@@ -25,7 +25,7 @@ export class Pace {
   /** Counts one entity. */
   spend(): void {
     const now = this.#clock.monotonic();
-    // A slow stretch is not made up for by a fast one.
+    // A slow stretch is not followed by a fast one that makes up for it.
     this.#dueMs = Math.max(this.#dueMs, now - WAIT_MS_MAX) + 1000 / this.#perS;
   }
 

@@ -1,13 +1,13 @@
-/** What the walk that counted has seen, so that the sync need not walk again. */
+/** The steps of the walk that counted, so that the sync need not walk again. */
 import type { Clock } from "../clock.ts";
 import type { Step } from "./walk.ts";
 
-/** Steps that are kept: some 15 MB. What comes behind them is walked again. */
+/** Most steps that are kept: some 15 MB. The rest of the tree is walked again. */
 const STEPS_MAX = 50_000;
-/** What was seen longer ago than this many milliseconds is looked at again. */
+/** Steps are used again for this many milliseconds. */
 const FRESH_MS = 10_000;
 
-/** The first steps of one walk, then those of another from where they end. */
+/** Keeps the first steps of one walk, and continues with another walk where they end. */
 export class Seen {
   readonly #clock: Clock;
   readonly #steps: Step[] = [];
@@ -15,7 +15,7 @@ export class Seen {
   readonly #listedAtMs: number[] = [];
   /** Where the last directory's steps begin. */
   #lastListed = 0;
-  /** The directory from which on nothing is kept. */
+  /** The directory from which on no steps are kept. */
   #rest: string | undefined;
 
   constructor(clock: Clock) {
@@ -35,7 +35,7 @@ export class Seen {
     this.#steps.length = this.#lastListed;
   }
 
-  /** @param walk the steps of a new walk from that directory on */
+  /** The steps that were kept, then a new walk. @param walk walks from that directory on */
   *steps(walk: (from: string) => Iterable<Step>): Generator<Step, void, void> {
     let directories = 0;
     let listedAtMs = 0;

@@ -9,7 +9,7 @@ export interface SourceProgress extends EntityCounts {
   readonly encountered: Readonly<Record<string, number>>;
   /** Entities in all; left out until it is final. */
   readonly total?: number;
-  /** 0 to 100, where the source itself says so and what it counts is unknown. */
+  /** 0 to 100, where the source itself says so and there are no totals to compute it from. */
   readonly percent?: number;
   readonly bytesDone?: number;
   /** Bytes in all; left out until it is final. */
@@ -51,7 +51,7 @@ export interface SourceRun {
  *   only as an internal fault.
  */
 export interface JobSource {
-  /** How long it may take to end after its signal, in milliseconds, where that is long. */
+  /** How long it may take to end after its signal, in milliseconds, where that is over 100. */
   readonly stopMs?: number;
   run(run: SourceRun): AsyncGenerator<SourceEvent, void, void>;
 }
@@ -68,7 +68,7 @@ export class SourceError extends Error {
   }
 }
 
-/** The source itself has given its run up: the job ends as cancelled. */
+/** The source itself says that it was cancelled: the job ends as cancelled. */
 export class SourceCancelled extends SourceError {
   override readonly name = "SourceCancelled";
 }

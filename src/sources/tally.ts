@@ -1,6 +1,6 @@
 /** Counts what happens to the files of a run. */
 
-/** Entity types told one by one; further ones are counted together. */
+/** Most entity types that are counted one by one; further ones are counted as OTHER. */
 const TYPES_MAX = 200;
 const OTHER = "other";
 

@@ -18,7 +18,7 @@ export function rootOf(files: FileSystem, path: string): string {
   }
 }
 
-/** Why the directory of that path cannot be read; undefined for one that can. */
+/** Why the directory cannot be read; undefined when it can. */
 export function unreadable(files: FileSystem, path: string): string | undefined {
   try {
     files.list(files.realPath(path));
@@ -36,7 +36,7 @@ function whyNoDirectory(cause: unknown): string {
   return code ?? String(cause);
 }
 
-/** Knows whether it is still the same directory. */
+/** Tells whether the same directory is still at the root. */
 export class TreeRoot {
   readonly #files: FileSystem;
   readonly #path: string;
@@ -49,7 +49,7 @@ export class TreeRoot {
     this.#inode = files.stat(this.#path).inode;
   }
 
-  /** When the tree itself has gone, nothing in it has been deleted. @throws {SourceError} */
+  /** To be called before a row is removed. @throws {SourceError} when the tree itself is gone */
   check(): void {
     let inode: number;
     try {
@@ -60,7 +60,7 @@ export class TreeRoot {
     if (inode !== this.#inode) throw this.gone("another directory has taken its place");
   }
 
-  /** What a run fails by then. */
+  /** The error of a run whose tree is gone. */
   gone(reason: string, cause?: unknown): SourceError {
     const message = `Cannot read the directory "${this.#path}" any more: ${reason}`;
     return new SourceError("source_unreadable", message, { cause });

@@ -2,23 +2,23 @@
 import { Buffer } from "node:buffer";
 import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
 
-/** One thing that the walk meets. The key of a directory ends with a slash; `stat` is a later look. */
+/** One step of the walk. The key of a directory ends with a slash; `stat` is of a later look. */
 export type Step =
   | { readonly kind: "entry"; readonly key: string; readonly stat?: FileStat }
   /** A directory that could not be listed: what is below it is not known. */
   | { readonly kind: "unlisted"; readonly key: string; readonly reason: string }
-  /** A second name that reads the same as the one before it; at least one of them is no UTF-8. */
+  /** A second name that reads the same as the one before it; at least one of them is not UTF-8. */
   | { readonly kind: "unnamed"; readonly key: string }
   /** A directory that was listed by name and is no longer there. */
   | { readonly kind: "vanished"; readonly key: string }
-  /** A directory, as it is listed: a tree without files has its steps too. */
+  /** A directory that was listed; also a tree without files has these steps. */
   | { readonly kind: "listed"; readonly key: string };
 
 /** Why a name cannot be used: the runtimes show it with U+FFFD in it and then do not find it. */
 export const NO_UTF8 = "its name is no UTF-8";
 const UNKNOWN_CHARACTER = "\ufffd";
 
-/** Names of one directory that are still to be met, the next one last. */
+/** Names of one directory that are still to be visited, the next one last. */
 interface Level {
   readonly below: string;
   readonly names: string[];
@@ -26,15 +26,15 @@ interface Level {
 }
 
 /**
- * Yields the keys of all that is no directory, by the bytes of their UTF-8: relative paths with
- * `/`. That is the order in which SQLite keeps them, so that both can be read side by side.
+ * Walks a tree. The keys are relative paths with `/`, in the order of their UTF-8 bytes. SQLite
+ * keeps them in the same order, so that both can be read side by side.
  *
- * Links are not followed, so a loop of links is just some links. Holds the names of one directory
- * a level.
+ * Links are not followed, so a loop of links does no harm. Holds the names of one directory a
+ * level.
  *
  * @param root real and absolute, without a slash at its end
- * @param excluded real absolute paths that are not entered nor met
- * @param from the directory to begin with: what comes before it is not met
+ * @param excluded real absolute paths that are left out
+ * @param from the directory to begin with: what comes before it is left out
  */
 export function* walkSteps(
   files: FileSystem,
@@ -58,24 +58,24 @@ export function* walkSteps(
     const key = level.below + name;
     const directory = name.endsWith("/");
     if (left.size > 0 && left.has(directory ? key.slice(0, -1) : key)) continue;
-    // Entered twice, the keys would be out of order.
+    // A name that is listed twice is used once: else the keys would be out of order.
     const twin = name === level.last;
     level.last = name;
     if (twin) {
-      // A name that can be read is listed twice where it was renamed to meanwhile.
+      // A name that is UTF-8 is listed twice only when a file was renamed to it meanwhile.
       if (maybeNoUtf8(name)) yield { kind: "unnamed", key };
     } else if (directory) entered = key;
     else yield { kind: "entry", key };
   }
 }
 
-/** The keys of those paths that are in the tree, directories without a slash. */
+/** The keys of the paths that lie in the tree, directories without a slash. */
 function keysOf(paths: ReadonlySet<string>, root: string): ReadonlySet<string> {
   const inside = [...paths].filter((path) => path.startsWith(`${root}/`));
   return new Set(inside.map((path) => path.slice(root.length + 1)));
 }
 
-/** Whether a path that was not found may have been shown with another name than it has. */
+/** Whether the key may be that of a name that is not UTF-8: then no file is found under it. */
 export function maybeNoUtf8(key: string): boolean {
   return key.includes(UNKNOWN_CHARACTER);
 }
@@ -110,7 +110,7 @@ function enter(
   }
 }
 
-/** Whether it is that directory, or one around it. */
+/** Whether the key is the directory `from`, or one around it. */
 function leadsTo(key: string, from: string): boolean {
   return key.endsWith("/") && from.startsWith(key);
 }

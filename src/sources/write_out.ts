@@ -1,8 +1,8 @@
-/** Waits, without holding anybody up, for a destination that another program has locked. */
+/** Waits for a destination that another program has locked, without blocking the event loop. */
 import { type Clock, sleep } from "../clock.ts";
 import { DestinationLockedError } from "../destinations/index_destination.ts";
 
-/** How long it is waited for in all, in milliseconds, and where the run is to stop. */
+/** The longest wait in all, in milliseconds, and the longest when the run is to stop. */
 const LOCKED_MS_MAX = 5_000;
 const STOPPING_MS_MAX = 500;
 const PAUSE_MS = 50;
@@ -17,7 +17,7 @@ export function writeOut(session: { flush(): void }, run: Waiting): Promise<void
   return unlocked(() => session.flush(), run);
 }
 
-/** Tries until it is not locked. @throws {DestinationError} also where it is for longer than that */
+/** Tries until the destination is not locked. @throws {DestinationError} also when that is late */
 export async function unlocked<T>(attempt: () => T, { clock, signal }: Waiting): Promise<T> {
   const startMs = clock.monotonic();
   for (;;) {

@@ -18,7 +18,7 @@ export const airbyteFormat: ProgramFormat = {
   reader: ({ records, ...run }) => new AirbyteReader(records, catalogOf(run)),
 };
 
-/** The configured catalog has the primary keys, which the records do not say. */
+/** The configured catalog: it has the primary keys, which records do not carry. */
 function catalogOf(
   { command, cwd }: ReaderOptions,
 ): Readonly<Record<string, unknown>> | undefined {
@@ -29,9 +29,9 @@ function catalogOf(
   if (path === undefined) return undefined;
   try {
     const file = resolve(cwd, path);
-    // A pipe has it for one reader only, and may let that one wait.
+    // A pipe gives its content to one reader only, and may block.
     return statSync(file).isFile() ? objectIn(readFileSync(file, "utf8")) : undefined;
   } catch {
-    return undefined; // in a container, perhaps: each stream without a key is told of
+    return undefined; // it may lie in a container; streams without a key are told of
   }
 }

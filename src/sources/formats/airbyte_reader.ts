@@ -11,7 +11,7 @@ import { levelCalled, logLine, words } from "./words.ts";
 /** A source that reads a database's log marks a deleted row with the time of its end. */
 const DELETED_AT = "_ab_cdc_deleted_at";
 
-/** Of RECORD, LOG, TRACE and STATE messages. */
+/** Reads RECORD, LOG, TRACE and STATE messages. */
 export class AirbyteReader implements LineReader {
   readonly #counts: RecordCounts;
   readonly #talk: Talk;
@@ -42,11 +42,11 @@ export class AirbyteReader implements LineReader {
         return this.#connection(message.connectionStatus);
       case "STATE":
         return [];
-      // It holds the whole configuration, with its secrets.
+      // The message holds the whole configuration, with its secrets.
       case "CONTROL":
         return logLine("debug", "The connector's configuration was updated; it is not kept here");
       default:
-        // What is in it may be secret.
+        // Its content may be secret.
         return logLine("debug", `A message of type ${message.type} was not read`);
     }
   }
@@ -64,7 +64,7 @@ export class AirbyteReader implements LineReader {
   #learnKeys(catalog: Members): void {
     if (!Array.isArray(catalog.streams)) return;
     for (const entry of catalog.streams) {
-      // A configured catalog has the stream one level down, beside the key that was chosen.
+      // In a configured catalog the stream lies one level down, beside the chosen key.
       const stream = isObject(entry) && isObject(entry.stream) ? entry.stream : entry;
       if (!isObject(entry) || !isObject(stream)) continue;
       const name = streamName(stream.name, stream.namespace);

@@ -1,4 +1,4 @@
-/** What a command line says, and how flags are put in. */
+/** Finds programs and flags in a command, and adds flags to it. */
 import type { Prepared } from "./format.ts";
 
 /** The name of a program's file, without the directories before it. */
@@ -18,15 +18,15 @@ const STARTERS: ReadonlyMap<string, string> = new Map([
   ["timeout", "ks"],
   ["stdbuf", "eio"],
 ]);
-/** Their long ones that do. */
+/** Long flags of these programs that take the next word. */
 const VALUED_LONG = [
   ...["--adjustment", "--class", "--classdata", "--unset", "--chdir", "--signal", "--kill-after"],
   ...["--user", "--group", "--host", "--prompt", "--chroot", "--input", "--output", "--error"],
 ];
-/** Variables, priorities, durations. */
+/** Words of these programs before the program they start: variables, priorities, durations. */
 const OF_STARTER = /^(?:\w+=|[\d.]+[smhd]?$)/;
 
-/** Where the program stands whose name says the format: 0, or behind what starts it. */
+/** The program's place in a command: 0, or after programs that start it, such as `nice`. */
 export function programIndex(command: readonly string[]): number {
   let at = 0;
   for (;;) {
@@ -49,13 +49,13 @@ function behindFlags(command: readonly string[], from: number, valued: string): 
   return command.length;
 }
 
-/** Where a program stands in a command: 0, or behind what starts it; -1 where it does not. */
+/** As `programIndex`; -1 when the program there has another name. */
 export function programAt(command: readonly string[], name: string): number {
   const at = programIndex(command);
   return baseName(command[at] ?? "") === name ? at : -1;
 }
 
-/** Puts flags behind the program's name; what was there stays as it was. */
+/** Adds flags after the program's name, without changing anything else. */
 export function withFlags(
   command: readonly string[],
   at: number,
@@ -89,10 +89,10 @@ export function shortCount(args: readonly string[], letter: string, valued = "")
   return count;
 }
 
-/** As Go reads it; rclone and restic take nothing else for off. */
+/** The values that Go, and so rclone and restic, read as off. */
 const OFF = /^=(?:0|f|false)$/i;
 
-/** Whether a flag that is on or off is on: the last one holds, and `--name=false` is off. */
+/** Whether a boolean flag is on: the last one given counts, and `--name=false` is off. */
 export function isOn(
   args: readonly string[],
   long: string,
@@ -109,7 +109,7 @@ export function isOn(
   return on;
 }
 
-/** What stands before `--`: behind it there are no flags. */
+/** The arguments before `--`: after it there are no flags. */
 export function beforeDashes(args: readonly string[]): readonly string[] {
   const end = args.indexOf("--");
   return end < 0 ? args : args.slice(0, end);

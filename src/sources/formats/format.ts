@@ -1,4 +1,4 @@
-/** What a program says of itself, line by line, as the events of a sync. */
+/** How a program's lines are read as the events of a sync. */
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { JobError } from "../../sync/entry.ts";
 import type { SourceEvent } from "../source.ts";
@@ -12,27 +12,28 @@ export interface Exit {
   readonly signal: string | null;
 }
 
-/** What a run came to, by what the program said and by its exit. */
+/** How a run came out, by the program's words and its exit. */
 export interface Outcome {
   /** Absent when the run completed, perhaps with warnings (the events say so). */
   readonly error?: JobError;
-  /** Whether the program says that it was cancelled: with an error, but no failure. */
+  /** Whether the program says that it was cancelled; `error` is set, but the job has not failed. */
   readonly cancelled?: boolean;
 }
 
-/** That, and what is still to be told. */
+/** The outcome, with the events that are still to be told. */
 export interface Verdict extends Outcome {
-  /** Final totals, last lines. */
+  /** Final totals and last lines. */
   readonly events: readonly SourceEvent[];
 }
 
-/** Reads one run of a program. Told of lines in the order in which they came, then of the end. */
+/** Reads one run of a program: gets its lines in order, then its end. */
 export interface LineReader {
   /**
-   * Never throws because of what a line holds; a destination's failure it lets through.
+   * Never throws because of a line's content.
    *
-   * @param text without its line end (LF, CRLF, or a CR alone: programs draw progress over itself);
-   *   at most LINE_BYTES_MAX
+   * @param text without its line end, which may be a CR alone (a progress bar); at most
+   *   LINE_BYTES_MAX
+   * @throws {DestinationError}
    */
   line(text: string, from: Output): readonly SourceEvent[];
   end(exit: Exit): Verdict;
@@ -41,7 +42,7 @@ export interface LineReader {
 /** A command as it will be started. */
 export interface Prepared {
   readonly command: readonly string[];
-  /** Flags that were put in so that the program speaks; told to whoever looks. */
+  /** Flags that were added so that the program tells its progress; shown in the job's log. */
   readonly added: readonly string[];
 }
 
@@ -52,9 +53,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ReaderOptions {
   /** The command as it was started: what a line means may depend on it. */
   readonly command: readonly string[];
-  /** Where it was started: paths in it are relative to that. */
+  /** Where it was started: paths in the command are relative to it. */
   readonly cwd: string;
-  /** The program's: some of its flags may be given there. */
+  /** The program's environment: some of its flags may be given there. */
   readonly env: Environment;
   /** Where records go, for formats that carry them. */
   readonly records?: RecordSession;
@@ -63,19 +64,19 @@ export interface ReaderOptions {
 /** How one kind of program is understood. */
 export interface ProgramFormat {
   readonly name: string;
-  /** Streams that the reader has to see; another one may stay the terminal's. */
+  /** Outputs that the reader has to see; any other may stay the terminal's. */
   readonly reads: readonly Output[];
   /**
-   * Asks the program to stop without harm. Once, since a second one may kill it while it tidies up,
-   * and by `process.kill`: after `child.kill()` Deno reports the signal in place of the exit code.
+   * Asks the program to stop without harm. Sent only once: a second one may kill the program while
+   * it tidies up. Sent by `process.kill`: after `child.kill()` Deno reports no exit code.
    */
   readonly stopSignal: "SIGTERM" | "SIGINT";
   /** Whether it carries records, which need a destination to tell new from known. */
   readonly carriesRecords: boolean;
-  /** Puts in what the program needs to speak; what the user gave is never changed. */
+  /** Adds flags that the program needs to tell its progress; never changes those of the user. */
   prepare(command: readonly string[], env: Environment): Prepared;
   reader(options: ReaderOptions): LineReader;
 }
 
-/** Longer lines are cut there, and that is told. */
+/** Longer lines are cut, with a warning. */
 export const LINE_BYTES_MAX = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** JSON that a program prints: anything may be missing or of another type. */
 
-/** Deeper nested is not read: whoever handles it by recursion would break. */
+/** JSON that is nested deeper is not read: recursion over it would overflow the stack. */
 const DEPTH_MAX = 200;
 
 export type Members = Readonly<Record<string, unknown>>;
@@ -13,9 +13,9 @@ declare global {
   }
 }
 
-/** A number of so many digits, or with so long an exponent, may be none that JavaScript has. */
+/** Finds numbers of so many digits, or so long an exponent, that JavaScript may round them. */
 const LONG = /[\d.]{16}|\d[eE][+-]?\d{3}/;
-/** Any of so many is. */
+/** JavaScript keeps any number of so many digits. */
 const DIGITS_EXACT = 15;
 
 /** As objectIn; but a number that JavaScript would round is kept as its text (`JSON.rawJSON`). */
@@ -62,7 +62,7 @@ function tooDeep(text: string): boolean {
   return false;
 }
 
-/** Whether it is an object: no array, no long number. */
+/** Whether the value is a JSON object: no array, and no number that `recordIn` has kept as text. */
 export function isObject(value: unknown): value is Members {
   return typeof value === "object" && value !== null && !Array.isArray(value) &&
     !JSON.isRawJSON(value);

@@ -6,12 +6,12 @@ import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
 import { logLine, words } from "./words.ts";
 
-/** Of a line only so many characters are searched by the pattern. */
+/** The pattern searches only this many characters of a line. */
 const SEARCHED_MAX = 4_096;
 
 /**
  * @param percent finds a percent (one group), or what is done and how much there is (two groups);
- *   a line that it finds is progress, and a log line of level `debug` only
+ *   a line that matches is progress, and a log line of level `debug`
  */
 export function linesFormat(percent?: RegExp): ProgramFormat {
   return {

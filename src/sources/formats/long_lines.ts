@@ -1,12 +1,12 @@
-/** Lines that were cut. */
+/** The warning about lines that were cut. */
 import type { SourceEvent } from "../source.ts";
 import { LINE_BYTES_MAX } from "./format.ts";
 
-/** Tells of the first one of a run, which is one of its warnings. */
+/** Tells of the first cut line of a run, and adds one to the run's warnings. */
 export class LongLines {
   #met = false;
 
-  /** What a line, or the end, came to, and what is to be told beside it. */
+  /** The events of a line or of the end, with the warning counted and, the first time, told. */
   told(events: readonly SourceEvent[], cut = false): readonly SourceEvent[] {
     const first = cut && !this.#met;
     this.#met ||= cut;

@@ -1,6 +1,6 @@
 /** Names of entities, each counted once. */
 
-/** So many are remembered; further ones are counted each time that they come. */
+/** Most names that are remembered; further ones are counted each time that they come. */
 const NAMES_MAX = 10_000;
 
 /** A set that stops remembering, but not counting, at NAMES_MAX. */
@@ -16,7 +16,7 @@ export class Names {
     return this.#names.has(name);
   }
 
-  /** Whether it is counted: false for one that is remembered. */
+  /** Counts the name, unless it is remembered; false then. */
   add(name: string): boolean {
     if (this.#names.has(name)) return false;
     if (this.#names.size < NAMES_MAX) this.#names.add(name);
@@ -24,7 +24,7 @@ export class Names {
     return true;
   }
 
-  /** Whether it was remembered. */
+  /** Forgets the name; false when it was not remembered. */
   delete(name: string): boolean {
     return this.#names.delete(name);
   }

@@ -1,4 +1,4 @@
-/** Programs that print events of our own, one JSON object a line. */
+/** Programs that print the events of docs/workers.md, one JSON object a line. */
 import type { SourceEvent, SourceLog } from "../source.ts";
 import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.ts";
 import {
@@ -23,13 +23,13 @@ export const ndjsonFormat: ProgramFormat = {
   reader: () => new NdjsonReader(),
 };
 
-/** Exit code 0, but the program says otherwise. */
+/** The errors where the exit code is 0 but the program's `end` says otherwise. */
 const SAYS = {
   failed: { code: PROGRAM_FAILED, message: `${THE_PROGRAM} says that it has failed` },
   cancelled: { code: "program_cancelled", message: `${THE_PROGRAM} says that it was cancelled` },
 };
 
-/** Lines that are none of our events are log lines; the first `end` holds. */
+/** Lines that are no events are log lines; the first `end` counts. */
 class NdjsonReader implements LineReader {
   readonly #totals = new Totals();
   readonly #talk = new Talk(this.#totals);
@@ -51,7 +51,7 @@ class NdjsonReader implements LineReader {
     }
   }
 
-  /** The exit is believed before the words: a program that says "completed" may still have died. */
+  /** The exit counts more than the program's `end`: after "completed" it may still have died. */
   end(exit: Exit): Verdict {
     const events = [this.#totals.progress()];
     const { status = "completed", error } = this.#end ?? {};
@@ -97,7 +97,7 @@ class NdjsonReader implements LineReader {
     totals.total = event.total ?? totals.total;
     totals.bytesTotal = event.bytesTotal ?? totals.bytesTotal;
     const { percent = event.percent } = totals;
-    // What follows from totals goes before it.
+    // Where there are totals the percent is computed from them.
     totals.percent = totals.total || totals.bytesTotal || percent === undefined
       ? undefined
       : Math.max(percent, event.percent ?? 0);

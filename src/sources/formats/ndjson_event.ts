@@ -1,4 +1,4 @@
-/** Events of our own, as programs print them: the members of docs/workers.md. */
+/** The events that programs print, with the members of docs/workers.md. */
 import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
 import type { SourceLog } from "../source.ts";
@@ -21,7 +21,7 @@ export interface NdjsonEnd {
 
 export type NdjsonEvent = NdjsonProgress | SourceLog | NdjsonEnd;
 
-/** An event that is meant to be one of ours, and why it is none. */
+/** Why a line with the type of an event is no valid event. */
 export class NdjsonFault extends Error {
   override readonly name = "NdjsonFault";
 }
@@ -48,8 +48,8 @@ const STATUSES = ["completed", "failed", "cancelled"] as const;
 /**
  * Reads one line.
  *
- * @returns undefined when it is no JSON object with one of our types: then it is just a line
- * @throws {NdjsonFault} when it is, but a member is unknown or has a wrong value
+ * @returns undefined when the line is no JSON object with an event's type
+ * @throws {NdjsonFault} when it is one, but a member is unknown or has a wrong value
  */
 export function parseNdjson(text: string): NdjsonEvent | undefined {
   const members = objectIn(text);
@@ -70,7 +70,7 @@ export function parseNdjson(text: string): NdjsonEvent | undefined {
   }
 }
 
-/** What is sure of an end that cannot be read whole: its status. */
+/** The status of an `end` whose other members are invalid. */
 export function endIn(text: string): NdjsonEnd | undefined {
   const { type, status: said } = objectIn(text) ?? {};
   const status = STATUSES.find((name) => name === said);

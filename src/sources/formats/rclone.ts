@@ -7,10 +7,10 @@ import { beforeDashes, hasLong, isOn, programAt, withFlags } from "./flags.ts";
 import type { Environment, Prepared, ProgramFormat } from "./format.ts";
 import { RcloneReader } from "./rclone_reader.ts";
 
-/** Commands that copy; others are left as they are. */
+/** Commands that copy; no flags are added to others. */
 const COPYING = ["sync", "copy", "move", "copyto", "moveto"];
 const MOVING = ["move", "moveto"];
-/** Enough of rclone's other commands that a remote called "sync" is not taken for the command. */
+/** rclone's other commands: a remote called "sync" behind one of them is not the command. */
 const OTHERS = [
   ...["about", "backend", "bisync", "cat", "check", "checksum", "cleanup", "config", "copyurl"],
   ...["cryptcheck", "cryptdecode", "dedupe", "delete", "deletefile", "hashsum", "help", "link"],
@@ -18,7 +18,7 @@ const OTHERS = [
   ...["nfsmount", "obscure", "purge", "rc", "rcat", "rcd", "rmdir", "rmdirs", "selfupdate"],
   ...["serve", "settier", "sha1sum", "size", "test", "touch", "tree", "version"],
 ];
-/** Each flag may be given by a variable. */
+/** A variable that stands for a flag. */
 const VARIABLE = /^RCLONE_(\w+)=(.*)$/s;
 
 export const rcloneFormat: ProgramFormat = {
@@ -47,7 +47,7 @@ function prepare(command: readonly string[], env: Environment): Prepared {
   const added: string[] = [];
   if (!hasLong(args, "--use-json-log")) added.push("--use-json-log");
   if (!hasLong(args, "--stats")) added.push("--stats", "500ms");
-  // Whoever wants errors only still gets to see the counts: they are told at that level.
+  // Statistics are logged at a level that is shown, so that there are counts with errors only too.
   if (!hasLong(args, "--stats-log-level")) {
     added.push(
       "--stats-log-level",
@@ -59,7 +59,7 @@ function prepare(command: readonly string[], env: Environment): Prepared {
   return withFlags(command, programAt(command, "rclone"), added);
 }
 
-/** The level that is asked for, perhaps with its flag. */
+/** The log level that is asked for, perhaps as `--log-level=LEVEL`. */
 function levelOf(args: readonly string[]): string {
   if (isOn(args, "--verbose", "v")) return "INFO";
   if (isOn(args, "--quiet", "q")) return "ERROR";
@@ -68,7 +68,7 @@ function levelOf(args: readonly string[]): string {
   return level ?? "NOTICE";
 }
 
-/** What rclone is given: its variables are flags too, which those of the command beat. */
+/** rclone's arguments, after the flags that variables give: a flag of the command wins. */
 function argsOf(command: readonly string[], env: Environment): readonly string[] {
   const at = programAt(command, "rclone");
   if (at < 0) return [];

@@ -1,19 +1,19 @@
-/** How many files rclone has left as they were: it does not say, but its statistics do. */
+/** How many files rclone has kept, computed from its statistics: it does not say so itself. */
 import { countOf, type Members } from "./json.ts";
 
 /**
  * rclone counts a check for each file that is on both sides, and one more for each that it deletes
- * or moves aside. What is left, without what was or will be replaced, is kept.
+ * or moves aside. Kept are the files on both sides that were not and will not be replaced.
  */
 export class RcloneChecks {
-  /** Of the transfers, those of files that were not there. */
+  /** Transfers of files that were not there. */
   sentNew = 0;
-  /** Updated without a transfer. */
+  /** Files that were updated without a transfer. */
   touched = 0;
-  /** Tracked renames: a check more each. */
+  /** Tracked renames; each is one more check. */
   renamed = 0;
   #checks = 0;
-  /** Deletes and renames: each is a check too. */
+  /** Deletes and renames; each is a check too. */
   #removals = 0;
   #totalTransfers = 0;
   #attempts = 1;
@@ -26,20 +26,20 @@ export class RcloneChecks {
     this.#totalTransfers = countOf(stats.totalTransfers) ?? this.#totalTransfers;
   }
 
-  /** Another attempt begins, which goes over all files again. */
+  /** Notes that another attempt begins, which checks all files again. */
   again(inserted: number): void {
     this.#attempts++;
     this.#checkedAgain += inserted;
   }
 
-  /** At least so many while it runs: what is checked may still wait to be copied over. */
+  /** The least number of kept files while rclone runs: a checked file may still be replaced. */
   keptSoFar(updated: number): number {
     if (this.#attempts > 1) return 0;
     const waiting = this.#totalTransfers - this.sentNew + this.touched;
     return this.#pairs() - Math.max(waiting, updated);
   }
 
-  /** @param failed copies that were tried in vain, of files that may have been there */
+  /** The kept files after the end. @param failed failed copies of files that may have been there */
   keptAtEnd(updated: number, failed: number): number {
     return Math.floor((this.#pairs() - this.#checkedAgain) / this.#attempts) - updated - failed;
   }

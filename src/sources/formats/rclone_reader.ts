@@ -9,46 +9,46 @@ import { failure, succeeded } from "./verdict.ts";
 import { levelCalled, levelOf, logLine, words } from "./words.ts";
 
 export interface RcloneRun {
-  /** Whether it moves: then what it deletes is the source's. */
+  /** Whether it moves files: then the files that it deletes are the source's. */
   readonly moves: boolean;
   readonly dryRun: boolean;
-  /** Whether its log level shows no line a file. */
+  /** Whether its log level hides the lines about single files. */
   readonly hidden: boolean;
-  /** Whether its log goes past us. */
+  /** Whether its log goes to a file, and not to its outputs. */
   readonly logFile: boolean;
 }
 
-/** All that rclone copies. */
+/** The entity type of all that rclone copies. */
 const FILE = "file";
 const COPIED = /^(?:Multi-thread )?Copied\b/;
-/** By the server: a file that is moved, or one that makes room for what replaces it. */
+/** A server has moved a file, as asked or into the backup directory. */
 const MOVED = /^Moved \(server-side\)/;
 /** `--track-renames`: a new name, and an old one that is gone. */
 const RENAMED = /^Renamed from\b/;
 const NEW = /^(?:Multi-thread )?Copied \((?:Rcat, )?new\)/;
 const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
-/** The content was the same: as with rsync, what is changed is updated. */
+/** The content was the same; such a file counts as updated, as with rsync. */
 const TOUCHED = /^Updated modification time\b/;
 const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
-/** Of a script, perhaps, whose command does not say so. */
+/** A dry run that the command does not show: rclone runs inside a script. */
 const DRY = /^Skipped .+ as --dry-run is set\b/;
 const ATTEMPT_FAILED = /^Attempt (\d+)\/(\d+) failed/;
 const CHECKED_FIRST = "Checks finished, now starting transfers";
-/** The end of the program, without JSON; older versions print it so. */
+/** The last line of older versions when they fail, which is not JSON. */
 const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
-/** Nothing to do is no failure (`--error-on-no-transfer`). */
+/** Exit codes of completed runs; 9 is "nothing to do" (`--error-on-no-transfer`). */
 const COMPLETED = [0, 9];
 
-/** Of its JSON log (`--use-json-log`) and stats. */
+/** Reads rclone's JSON log (`--use-json-log`) with its statistics. */
 export class RcloneReader implements LineReader {
   readonly #run: RcloneRun;
   #dryRun = false;
   readonly #totals = new Totals();
-  /** What was not copied. A later attempt may still do it, so it is counted at the end. */
+  /** Files that were not copied; counted at the end, as a later attempt may still copy them. */
   readonly #failed = new Names();
-  /** Of these the ones that may have been there before: rclone does not say. */
+  /** Those of them that may have been there before: rclone does not say. */
   readonly #failedCopies = new Names();
-  /** Moved into `--backup-dir`; what is copied in their place replaces them. */
+  /** Files moved into `--backup-dir`; a copy of one later is an update. */
   readonly #setAside = new Names();
   readonly #checks = new RcloneChecks();
   #transfers = 0;
@@ -77,7 +77,7 @@ export class RcloneReader implements LineReader {
     totals.skipped += this.#failed.count;
     totals.meet(FILE, this.#failed.count);
     const untold = this.#untold();
-    // Killed, it has said nothing of what was checked and was still to be copied.
+    // A killed rclone has not said which checked files were still to be copied.
     if (exit.signal === null && untold.length === 0) {
       this.#keep(this.#checks.keptAtEnd(totals.updated, this.#failedCopies.count));
     }
@@ -108,7 +108,7 @@ export class RcloneReader implements LineReader {
     const named = textOf(entry.object);
     const said = named === undefined || named === "rclone" ? message : `${named}: ${message}`;
     if (level === "error") return this.#failure(said, message, object);
-    // Other news of a single file would flood the log.
+    // Other lines about single files would flood the log.
     if (level === "info" && object !== undefined) return logLine("debug", said);
     if (level !== "warning") return logLine(level, said);
     if (DRY.test(message)) this.#dry();
@@ -163,7 +163,7 @@ export class RcloneReader implements LineReader {
     return [this.#totals.progress()];
   }
 
-  /** Servers that copy by themselves: rclone does not say whether the file is new there. */
+  /** Says once that rclone does not tell which of a server's own copies are new. */
   #unsure(): readonly SourceEvent[] {
     if (this.#serverSide) return [];
     this.#serverSide = true;
@@ -182,7 +182,7 @@ export class RcloneReader implements LineReader {
     return logLine("error", said);
   }
 
-  /** Notices of a file are why it is left out; in a dry run each file has one. */
+  /** A notice about a file says why it is left out; in a dry run each file has one. */
   #notice(said: string, object: string | undefined, dry: boolean): readonly SourceEvent[] {
     if (dry || object === undefined) return logLine("info", said);
     if (this.#failed.has(object)) return [];
@@ -198,7 +198,7 @@ export class RcloneReader implements LineReader {
     if (!this.#dryRun) {
       totals.bytesDone = Math.max(totals.bytesDone ?? 0, countOf(stats.bytes) ?? 0);
       this.#bytesAll = countOf(stats.totalBytes);
-      // Until all is checked rclone goes on finding what there is to copy.
+      // Until all is checked the total still grows.
       if (this.#checkedFirst) totals.bytesTotal = this.#bytesAll;
     }
     this.#keep(this.#checks.keptSoFar(totals.updated));
@@ -214,7 +214,7 @@ export class RcloneReader implements LineReader {
   #keep(kept: number): void {
     const totals = this.#totals;
     const more = kept - totals.kept;
-    // Without a line a file nobody knows which of those checked were updated. Totals never go back.
+    // Without lines about files nobody knows which were updated. Totals never go back.
     if (more <= 0 || this.#dryRun || this.#run.hidden) return;
     totals.kept = kept;
     totals.meet(FILE, more);

@@ -10,12 +10,12 @@ import { logLine } from "./words.ts";
 /** A path of members into a record. */
 export type KeyPath = readonly string[];
 
-/** Puts records into the session and counts what they came to; without one counts what was met. */
+/** Puts records into the session and counts their outcomes; without one, counts them by stream. */
 export class RecordCounts {
   readonly totals = new Totals();
   readonly #records: RecordSession | undefined;
   readonly #keys = new Map<string, readonly KeyPath[]>();
-  /** Streams of which it has been told that their records have no key. */
+  /** Streams for which the log says already that their records have no key. */
   readonly #keyless = new Set<string>();
   #told = false;
 
@@ -23,7 +23,7 @@ export class RecordCounts {
     this.#records = records;
   }
 
-  /** The members that tell the records of a stream apart; none when there are none. */
+  /** Sets the members that tell the records of a stream apart; an empty list for none. */
   setKey(stream: string, paths: readonly KeyPath[]): void {
     this.#keys.set(stream, paths);
   }
@@ -75,7 +75,7 @@ export class RecordCounts {
   }
 }
 
-/** Whether a line that is no JSON was to be a record: it is cut, or has NaN in it. */
+/** Whether a line that is not JSON was meant as a record: it may be cut, or have NaN in it. */
 export function isBrokenRecord(line: string): boolean {
   return /^\s*\{/.test(line) && line.includes('"RECORD"');
 }

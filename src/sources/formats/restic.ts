@@ -7,7 +7,7 @@ import { beforeDashes, hasLong, isOn, programAt, shortCount, withFlags } from ".
 import type { Prepared, ProgramFormat } from "./format.ts";
 import { ResticReader } from "./restic_reader.ts";
 
-/** Flags of one letter that take a value, and long ones before the command that do. */
+/** Flags of one letter, and long ones before the command, that take a value. */
 const VALUED = "roepHT";
 const VALUED_LONG = [
   ...["--repo", "--repository-file", "--password-file", "--password-command", "--key-hint"],
@@ -39,7 +39,7 @@ function prepare(command: readonly string[]): Prepared {
   const level = args.some((arg) => /^(--verbose|-v)=/.test(arg))
     ? 2
     : shortCount(args, "v", VALUED) + args.filter((arg) => arg === "--verbose").length;
-  // A line a file: the counts while it runs. restic refuses -v beside -q.
+  // With `-v -v` there is a line a file, so counts while it runs. restic refuses -v beside -q.
   for (let have = level; have < 2 && !quiet; have++) added.push("-v");
   return withFlags(command, programAt(command, "restic"), added);
 }

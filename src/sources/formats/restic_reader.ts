@@ -8,18 +8,18 @@ import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
 import { levelOf, logLine, words } from "./words.ts";
 
-/** All that is counted; directories are not. */
+/** The entity type of all that is counted; directories are not. */
 const FILE = "file";
-/** Of a backup: the snapshot is there, but something could not be read. */
+/** Exit code of a backup whose snapshot was made though something could not be read. */
 const INCOMPLETE = 3;
 
 export interface ResticRun {
-  /** `backup` or another one; undefined where a script hides it. */
+  /** The subcommand, such as `backup`; undefined where a script hides it. */
   readonly command: string | undefined;
   readonly dryRun: boolean;
 }
 
-/** Of its messages (`--json`). */
+/** Reads restic's messages (`--json`). */
 export class ResticReader implements LineReader {
   readonly #run: ResticRun;
   readonly #totals = new Totals();
@@ -56,7 +56,7 @@ export class ResticReader implements LineReader {
     return { events, error: failure("restic", exit, this.#fatal ?? this.#last) };
   }
 
-  /** What other commands say of files is not what is counted here, under the same names. */
+  /** Whether it is a backup: messages of other commands have the same names but other meanings. */
   get #backsUp(): boolean {
     return this.#run.command === undefined || this.#run.command === "backup";
   }
@@ -75,7 +75,7 @@ export class ResticReader implements LineReader {
         return [totals.progress()];
       }
       case "scan_finished":
-        // Before that the totals still grow.
+        // Until then the totals still grow.
         totals.total = countOf(entry.total_files);
         totals.bytesTotal = countOf(entry.data_size);
         if (!this.#run.dryRun) totals.phase = "backing up";
@@ -100,7 +100,7 @@ export class ResticReader implements LineReader {
     return [totals.progress()];
   }
 
-  /** The exact counts, also where no line told of each file. */
+  /** Takes the exact counts, which are there even without lines about files. */
   #summary(entry: Members): readonly SourceEvent[] {
     const totals = this.#totals;
     const snapshot = textOf(entry.snapshot_id);
@@ -126,7 +126,7 @@ export class ResticReader implements LineReader {
     const reason = reasonOf(entry.error);
     const said = item === undefined || reason.includes(item) ? reason : `${item}: ${reason}`;
     this.#last = words(said);
-    // A directory fails twice: when it is counted and when it is read.
+    // A directory fails twice: when it is scanned and when it is read.
     if (item !== undefined && !this.#failed.add(item)) return [];
     return this.#warn(said, item !== undefined);
   }
@@ -150,7 +150,7 @@ export class ResticReader implements LineReader {
       this.#fatal = message.slice("Fatal:".length).trim();
       return logLine("error", message);
     }
-    // What stands behind a fatal line explains it.
+    // Lines after a fatal one explain it.
     if (this.#fatal !== undefined) return logLine("error", message);
     return this.#warn(message, message.endsWith("does not exist, skipping"));
   }

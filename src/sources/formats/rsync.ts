@@ -57,7 +57,7 @@ function sizesOf(args: readonly string[]): RsyncRun["sizes"] {
   return rounded ? "rounded" : "exact";
 }
 
-/** As rsync calls it in its complaints: what it was given, behind where it really is. */
+/** The destination as rsync's complaints name it: the argument, made absolute by the real cwd. */
 function rootOf(command: readonly string[], cwd: string): string | undefined {
   const at = programAt(command, "rsync");
   const last = at < 0 ? undefined : command.slice(at + 1).findLast((arg) => !arg.startsWith("-"));
@@ -74,7 +74,7 @@ function argsOf(command: readonly string[]): readonly string[] {
   return at < 0 ? [] : beforeDashes(command.slice(at + 1));
 }
 
-/** The `--out-format` (older: `--log-format`) that is given; the last one holds. */
+/** The `--out-format` (older: `--log-format`) that is given; the last one counts. */
 function ownFormat(args: readonly string[]): string | undefined {
   let format: string | undefined;
   args.forEach((arg, at) => {

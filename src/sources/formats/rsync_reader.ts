@@ -14,7 +14,7 @@ export interface RsyncRun {
   readonly root: string | undefined;
 }
 
-/** What is done, the kind, the attributes (nine, older versions seven): all blank is unchanged, all `+` is new. */
+/** Action, kind, attributes (nine, in older versions seven): blanks are unchanged, `+` is new. */
 const ITEM = /^([<>ch.])([fdLDS])(\+{7,}| {9}|[a-zA-Z.+?]{7,}) (.*)$/s;
 const DELETING = /^\*deleting {3}(.*)$/s;
 const SIZED = /^(\d[\d,.]*)([KMGTP]?) (.*)$/s;
@@ -31,26 +31,26 @@ const PROGRESS = /^\s*[\d,.]+[KMGT]?\s+\d+%\s+[\d.,]+\w?B\/s\s/;
 /** Lines that say why one entity was left out. */
 const LEFT_OUT =
   /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
-/** What the one that writes says of a file; the last of these ends it. */
+/** Complaints of the writing side about a file; after the last of these it ends. */
 const UNWRITTEN =
   /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"[ :]/s;
 const WRITE_FAILED = "write failed on";
-/** The name beside the file that is written until it is whole. */
+/** The end of the name of a file that is still being written. */
 const TEMPORARY = /\.\w{6}$/;
 const WARNING = /^(?:IO error encountered|rsync warning:|cannot delete non-empty directory)/;
-/** What one end says when the other has gone, which has said why. */
+/** What one side says when the other has gone, which has said why. */
 const BROKEN = /Broken pipe|Connection reset by peer|connection unexpectedly closed/;
 const ERROR = /^rsync error: (.*?)(?: \(see previous errors\))? \(code \d+\).*$/;
 
-/** 24: files vanished while they were read; the rest is there. */
+/** Exit codes of completed runs; 24: files vanished while they were read. */
 const COMPLETED = [0, 24];
-/** All that could be transferred was. */
+/** Exit codes of runs that came to their end, whether or not everything could be transferred. */
 const RAN_THROUGH = [0, 23, 24, 25];
 
-/** What became of one. */
+/** What became of an entity. */
 type Done = Omit<Sent, "outcome"> & { readonly outcome: Sent["outcome"] | "kept" };
 
-/** Of itemized changes, progress and messages. */
+/** Reads rsync's itemized changes, progress and messages. */
 export class RsyncReader implements LineReader {
   readonly #run: RsyncRun;
   readonly #totals = new Totals();
@@ -66,7 +66,7 @@ export class RsyncReader implements LineReader {
 
   line(text: string, from: Output): readonly SourceEvent[] {
     if (from === "stderr") return this.#complaint(text);
-    // With progress shown, what a CR draws over and an item may share a line.
+    // With progress shown, a part that a CR writes over and an item may share a line.
     const parts = text.includes("\r") ? text.split("\r") : [text];
     return parts.flatMap((part) => this.#part(part));
   }

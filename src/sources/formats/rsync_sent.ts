@@ -1,33 +1,33 @@
-/** What rsync has sent, of which the other side says late what it could not write. */
+/** Files that rsync has sent, until it is sure that the writing side could write them. */
 
 /** A file that was sent. */
 export interface Sent {
   readonly outcome: "inserted" | "updated";
   readonly kind: string;
-  /** Perhaps roughly; undefined where it is not told. */
+  /** Bytes, perhaps rounded; undefined where rsync does not tell. */
   readonly bytes: number | undefined;
 }
 
-/** So far the other side may be behind. Between local folders 2,400 small files and 1.2 MB were seen. */
+/** How far the writing side may be behind; 2,400 files and 1.2 MB were seen in local copies. */
 const FILES_MAX = 4_096;
 const BYTES_MAX = 2 * 1024 * 1024;
-/** Failures that are remembered until their file is told of. */
+/** Most failures that are remembered until the line of their file comes. */
 const EARLY_MAX = 2_000;
 
 /**
- * The one that sends says what it does before it is done, and the complaint of the one that writes
- * comes when many others have been sent. So a file is held until it must be written.
+ * The sending side names a file before it is written, and a complaint of the writing side comes
+ * when many others have been sent. So a file is held until it must have been written.
  */
 export class RsyncSent {
   readonly #root: string | undefined;
-  /** By name, in the order in which they were sent. */
+  /** Held files by name, in the order in which they were sent. */
   readonly #held = new Map<string, Sent>();
-  /** Of those; what is not known is much. */
+  /** Bytes of the held files; a file of unknown size counts as BYTES_MAX. */
   #bytes = 0;
-  /** Failures that were read before the file is told of, as they come by stderr, by plain names. */
+  /** Paths of failures that came (on stderr) before the line of their file, by plain name. */
   readonly #early = new Map<string, string[]>();
   #earlyCount = 0;
-  /** The other side has ended. */
+  /** Whether the writing side has ended. */
   #over = false;
 
   /** @param root the directory that names are relative to; undefined where it is not known */
@@ -35,7 +35,7 @@ export class RsyncSent {
     this.#root = root === "/" ? "" : root;
   }
 
-  /** @returns those that are written by now */
+  /** Adds a file that is being sent. @returns files that are surely written by now */
   add(name: string, sent: Sent): readonly Sent[] {
     if (this.#over || this.#failedEarly(name)) return [];
     this.#take(name);
@@ -52,11 +52,11 @@ export class RsyncSent {
   }
 
   /**
-   * The file could not be written.
+   * Notes that a file could not be written.
    *
-   * @param path as the other side calls it, with or without a dot before its last name, which a
-   *   temporary file has in any case
-   * @param over whether the other side ends there, and writes none of those behind it
+   * @param path as the writing side names it; the last name may have a dot before it, as temporary
+   *   files do
+   * @param over whether the writing side ends there and writes no later file
    */
   failed(path: string, over: boolean): void {
     this.#over ||= over;
@@ -72,7 +72,7 @@ export class RsyncSent {
     }
   }
 
-  /** @param all whether rsync has come to its end; otherwise the last one was under way */
+  /** The files that were written after all. @param all false where the last one was under way */
   end(all: boolean): readonly Sent[] {
     return [...this.#held.values()].slice(0, all || this.#over ? undefined : -1);
   }
@@ -82,7 +82,7 @@ export class RsyncSent {
     if (sent && this.#held.delete(name)) this.#bytes -= weightOf(sent);
   }
 
-  /** What the file may be called: where the root is not known its path may begin anywhere. */
+  /** The names that the file may have: without a known root its path may begin anywhere. */
   #namesOf(path: string): readonly string[] {
     const root = this.#root;
     return spellings(path).flatMap((one) => {
@@ -106,7 +106,7 @@ function weightOf({ bytes = BYTES_MAX }: Sent): number {
   return bytes;
 }
 
-/** Without and with a dot before the last name. */
+/** The path without and with a dot before the last name. */
 function spellings(path: string): readonly string[] {
   const at = path.lastIndexOf("/") + 1;
   const name = plainName(path);

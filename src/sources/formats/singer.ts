@@ -23,14 +23,14 @@ export const singerFormat: ProgramFormat = {
 
 /** A tap that reads a database's log marks a deleted row with the time of its end. */
 const DELETED_AT = "_sdc_deleted_at";
-/** Counters that the library prints, one line each. */
+/** Lines of counters that Singer's library prints. */
 const METRIC = /\bMETRIC: /;
 
 class SingerReader implements LineReader {
   readonly #counts: RecordCounts;
   readonly #talk: Talk;
   #toldVersion = false;
-  /** Streams of which it has been told that their files are not read. */
+  /** Streams for which the log says already that their files are not read. */
   readonly #batches = new Names();
 
   constructor({ records }: ReaderOptions) {
@@ -69,7 +69,7 @@ class SingerReader implements LineReader {
     return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
   }
 
-  /** Which records are of an older version the destination does not know: nothing is deleted. */
+  /** Says once that nothing is deleted: the destination does not know which records are older. */
   #version(stream: string): readonly SourceEvent[] {
     if (this.#toldVersion) return [];
     this.#toldVersion = true;

@@ -8,10 +8,10 @@ import { levelOf, logLine, words } from "./words.ts";
 /** The program as people call it where nothing is known but its lines. */
 export const THE_PROGRAM = "The program";
 
-/** What nobody caught, as Python, Node and Java name it amidst or behind its trace. */
+/** The line that names an uncaught exception in a trace of Python, Node or Java. */
 const EXCEPTION = /^[\w.$]*(?:Error|Exception)(?:: |$)/;
 
-/** Remembers of what is said what may be the reason of a failure. */
+/** Turns lines into log lines, and remembers the one that may be the reason of a failure. */
 export class Talk {
   readonly #totals: Totals;
   #warned = 0;
@@ -23,17 +23,17 @@ export class Talk {
     this.#totals = totals;
   }
 
-  /** How many warnings there have been among what was said. */
+  /** How many of the lines were warnings. */
   get warned(): number {
     return this.#warned;
   }
 
-  /** The last line that calls itself an error or names an exception, else the last on stderr, else the last one. */
+  /** The last line that is an error or an exception, else the last on stderr, else the last. */
   get reason(): string | undefined {
     return this.#error ?? this.#stderr ?? this.#any;
   }
 
-  /** A line as it came, with the level that it names. */
+  /** Takes a line as it came, with the level that it names. */
   line(text: string, from: Output): readonly SourceEvent[] {
     const message = words(text);
     return this.say(levelOf(message), message, from);
@@ -46,7 +46,7 @@ export class Talk {
     return level === "warning" ? this.warn(message) : logLine(level, message);
   }
 
-  /** Remembers a line that is told elsewhere. */
+  /** Remembers a line that its caller puts into the job's log. */
   hear(level: LogLevel, message: string, from: Output): void {
     this.#any = message;
     const thrown = from === "stderr" && EXCEPTION.test(message);
@@ -54,7 +54,7 @@ export class Talk {
     if (from === "stderr") this.#stderr = message;
   }
 
-  /** A warning of ours or of the program; it is counted. */
+  /** Counts and tells a warning, of the program or of the reader. */
   warn(message: string): readonly SourceEvent[] {
     this.#warned++;
     this.#totals.warnings++;

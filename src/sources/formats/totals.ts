@@ -3,10 +3,10 @@ import type { SourceProgress } from "../source.ts";
 import { TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
 import { words } from "./words.ts";
 
-/** What entity types beyond TYPES_MAX are counted as. */
+/** Stands for all entity types beyond TYPES_MAX. */
 const OTHER = "other";
 
-/** What is known so far; what the program does not say stays undefined. */
+/** The totals so far; what the program does not say stays undefined. */
 export class Totals {
   inserted = 0;
   updated = 0;

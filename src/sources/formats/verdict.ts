@@ -2,10 +2,10 @@
 import type { JobError } from "../../sync/entry.ts";
 import type { Exit } from "./format.ts";
 
-/** The last words of a program are cut there, in characters. */
+/** Most characters of a program's last line in an error. */
 const REASON_MAX = 1_000;
 
-/** Ended by a signal, or with another exit code than the ones that mean success. */
+/** The codes for an end by a signal, and by an exit code that does not mean success. */
 const PROGRAM_KILLED = "program_killed";
 export const PROGRAM_FAILED = "program_failed";
 
@@ -13,7 +13,7 @@ export const PROGRAM_FAILED = "program_failed";
  * Why a run failed: the exit code or the signal, and the program's own last words.
  *
  * @param program what people call it
- * @param reason its last error line; absent where it has said nothing
+ * @param reason its last error line; left out where it has said nothing
  */
 export function failure(program: string, exit: Exit, reason?: string): JobError {
   const code = exit.signal === null ? PROGRAM_FAILED : PROGRAM_KILLED;

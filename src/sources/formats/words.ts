@@ -3,15 +3,15 @@ import { clean } from "../../sync/clean.ts";
 import type { LogLevel } from "../../sync/entry.ts";
 import type { SourceLog } from "../source.ts";
 
-/** A log line is cut there, in characters: a longer one tells nobody more. */
+/** Most characters of a log line; a longer one is cut. */
 const WORDS_MAX = 16 * 1024;
-/** Room for the words that say so. */
+/** Characters for the words that say that it was cut. */
 const CUT_MAX = 32;
 
 // deno-lint-ignore no-control-regex -- the escapes that colour a terminal are what is looked for
 const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
 
-/** Without colours and control characters, tabs as blanks; what a CR has drawn over is left out. */
+/** The line without colours, control characters and what a CR writes over; tabs become blanks. */
 export function words(text: string): string {
   const line = text.slice(text.lastIndexOf("\r", text.trimEnd().length - 1) + 1);
   const plain = clean(line.replace(ESCAPES, "").replaceAll("\t", " ")).trimEnd();
@@ -20,7 +20,7 @@ export function words(text: string): string {
   return `${plain.slice(0, kept)}… (${plain.length - kept} more)`;
 }
 
-/** A date, a time or a bracket may stand before the level. */
+/** The level at a line's beginning, after a date, a time or a bracket. */
 const LEVEL =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b[\])>]?(?::|\s|$)/i;
 const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
@@ -30,7 +30,7 @@ const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
   ...["debug", "trace"].map((name) => [name, "debug"] as const),
 ]);
 
-/** The level that is called so, in any case; `info` for any other name, and for what is none. */
+/** The level of that name in upper or lower case; `info` for anything else. */
 export function levelCalled(name: unknown): LogLevel {
   return LEVELS.get(typeof name === "string" ? name.toLowerCase() : name) ?? "info";
 }

@@ -12,9 +12,9 @@ export interface Begun {
 }
 
 /**
- * Starts a program; a script whose first line does not say by whom it is read is read by the shell.
+ * Starts a program. A script without an interpreter in its first line is run by the shell.
  *
- * @param find says where that script lies, since the shell does not look for it
+ * @param find the path of such a script, as the shell does not search for it
  * @throws {Error} with the system's code
  */
 export async function begin(
@@ -37,7 +37,7 @@ function started(child: ChildProcess): Promise<Begun> {
     child.once("error", reject);
     child.once("spawn", () => {
       child.off("error", reject);
-      // Only kill() and send() of the child fail later, and nobody calls these.
+      // Later errors could only come from the child's kill() and send(), which nobody calls.
       child.on("error", () => {});
       resolve({ child, exit });
     });

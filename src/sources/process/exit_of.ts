@@ -5,22 +5,22 @@ import type { Exit } from "../formats/format.ts";
 import { sendSignal } from "./send_signal.ts";
 
 /**
- * Where a signal of real time (SIGRTMIN on) has ended a child, Deno tells nobody of it but by a
- * rejection that nobody can catch, which would end this process.
+ * Where a real-time signal (SIGRTMIN on) has ended a child, Deno emits no event. It only rejects a
+ * promise that nobody can catch, which would end this process.
  */
 const NAMELESS = /^Invalid signal: (\d+)$/;
-/** A child that is gone for so long, in milliseconds, without having told how, does not tell it. */
+/** How long to wait for the event of a child that is gone, in milliseconds. */
 const UNTOLD_MS = 100;
 
-/** Bun tells of the same death as of exit code 0; the process beneath its ChildProcess knows better. */
+/** Bun reports such a death as exit code 0; the process beneath its ChildProcess has the signal. */
 const BENEATH = Object.getOwnPropertySymbols(ChildProcess.prototype)
   .find(({ description }) => description === "kHandle");
 
-/** Children that have not told of their end. */
+/** Children whose end has not been reported. */
 const untold = new Map<ChildProcess, (exit: Exit) => void>();
 let listening = false;
 
-/** To be called as soon as the child was started. Never rejects. */
+/** How the child ends. To be called as soon as it was started. Never rejects. */
 export function exitOf(child: ChildProcess): Promise<Exit> {
   listen();
   return new Promise((resolve) => {

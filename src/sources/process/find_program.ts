@@ -1,12 +1,12 @@
-/** Where a program lies, or why it cannot be started, before anything is. */
+/** Where a program lies, or why it cannot be started; found out before anything is started. */
 import { lstatSync, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { errorCode } from "../file_system.ts";
 import { SourceError } from "../source.ts";
 
-/** From where it is looked for. */
+/** What a program is looked for with. */
 export interface ProgramPlace {
-  /** Where it will run; relative names with a slash start there. The present one when absent. */
+  /** Where it will run; relative names with a slash start there. This process's when left out. */
   readonly cwd?: string;
   /** The program's own environment: its PATH counts. */
   readonly env: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export function findProgram(name: string, { cwd, env }: ProgramPlace): string {
   if (name.includes("/") && kindOf(candidates[0]) === "directory") {
     throw new SourceError("program_not_executable", `${cannot}${candidates[0]} is a directory`);
   }
-  // Not which: whoever may see the job would see what of the machine is in it.
+  // PATH itself is not named: everybody who may see the job would learn about the machine.
   const path = env.PATH ? "in PATH" : "and PATH is not set";
   const reason = name.includes("/")
     ? `there is no file ${candidates[0]}`
@@ -44,11 +44,11 @@ export function findProgram(name: string, { cwd, env }: ProgramPlace): string {
   throw new SourceError("program_not_found", `${cannot}${reason}`);
 }
 
-/** Undefined for a directory that a program can run in. */
+/** Why no program can run in the directory; undefined where one can. */
 function whyUnusable(cwd: string): string | undefined {
   try {
     if (!statSync(cwd).isDirectory()) return "it is no directory";
-    // Only who may enter it can look for a name in it, whether there is one or not.
+    // Looking for a name in it, even one that is not there, takes the right to enter it.
     lstatSync(join(cwd, "name"), { throwIfNoEntry: false });
     return undefined;
   } catch (cause) {
@@ -68,11 +68,11 @@ function kindOf(path: string): "file" | "directory" | "other" | undefined {
     const stat = statSync(path);
     return stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other";
   } catch {
-    return undefined; // A place that may not be looked into is one where nothing is found.
+    return undefined; // Nothing can be found where looking is not permitted.
   }
 }
 
-/** By anybody: `access` would ask for more rights under Deno; whether by us, the start will show. */
+/** Whether anybody may execute it. Not by `access`, which needs more rights under Deno. */
 function executable(path: string): boolean {
   return (statSync(path).mode & 0o111) !== 0;
 }

@@ -14,18 +14,18 @@ const CR = 0x0d;
 /**
  * Splits one output of a program into lines.
  *
- * LF, CR LF and CR end a line. A program that ends a line with CR alone means to write over it (a
- * progress bar), so of those in one chunk only the newest is given, and none that is written over
- * within the chunk. Bytes that are no UTF-8 become U+FFFD. Holds at most one line of `bytesMax`.
+ * LF, CR LF and CR end a line. A line that ends with CR alone is to be written over (a progress
+ * bar): of a chunk only its last one is given, and not if a line that ends with LF follows. Bytes
+ * that are not UTF-8 become U+FFFD. Holds at most one line of `bytesMax`.
  */
 export class LineSplitter {
   readonly #bytesMax: number;
-  /** A line whose end has not come. */
+  /** The parts of a line whose end has not come, and their bytes in all. */
   #parts: Uint8Array[] = [];
   #bytes = 0;
-  /** The rest of a line that was cut is still coming. */
+  /** Whether the rest of a line that was cut is still coming. */
   #skipping = false;
-  /** The last byte was CR: a LF that follows belongs to it. */
+  /** Whether the last byte was CR: a LF that follows belongs to it. */
   #afterCr = false;
 
   constructor(bytesMax = LINE_BYTES_MAX) {
@@ -48,7 +48,7 @@ export class LineSplitter {
       const line = this.#take();
       start = at + 1;
       if (cr && chunk[start] !== LF) {
-        // An empty one only takes the cursor back.
+        // An empty line only moves the terminal's cursor back.
         if (line && line.text !== "") overwritable = line;
         this.#afterCr = start === chunk.length;
       } else {
@@ -65,13 +65,13 @@ export class LineSplitter {
     return lines;
   }
 
-  /** What came after the last line end; nothing when nothing did. */
+  /** The line after the last line end, if any. */
   end(): readonly SplitLine[] {
     const line = this.#bytes > 0 ? this.#take() : undefined;
     return line ? [line] : [];
   }
 
-  /** Adds to the line under way. A line that grows too long is given at once, cut. */
+  /** Adds to the line under way. @returns the line, cut, when it grows too long */
   #add(bytes: Uint8Array): SplitLine | undefined {
     if (this.#skipping || bytes.length === 0) return undefined;
     const room = this.#bytesMax - this.#bytes;
@@ -115,7 +115,7 @@ function textOf(bytes: Uint8Array): string {
   return bytes.length === 0 ? "" : decoder.decode(bytes);
 }
 
-/** Without the beginning of a character whose rest was cut off. */
+/** The bytes without the beginning of a character whose rest was cut off. */
 function wholeCharacters(bytes: Uint8Array): Uint8Array {
   let lead = bytes.length - 1;
   while (lead > 0 && lead > bytes.length - 4 && (bytes[lead] & 0xc0) === 0x80) lead--;

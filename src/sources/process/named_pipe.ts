@@ -7,20 +7,20 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 
 /**
- * Whether a child is given a socket where a pipe is asked for: Bun does so. A program cannot open
- * that again, so that `echo x > /dev/stderr` in a script would fail.
+ * Whether a child is given a socket where a pipe is asked for, as by Bun. A socket cannot be opened
+ * again by name, so `echo x > /dev/stderr` in a script would fail.
  */
 export const PIPES_ARE_SOCKETS = process.versions.bun !== undefined;
 
-/** Both ends of a pipe, as file descriptors of ours. */
+/** Both ends of a pipe, as file descriptors of this process. */
 export interface NamedPipe {
-  /** For the program. */
+  /** The end that the program writes to. */
   readonly inner: number;
-  /** For whoever reads what it writes. */
+  /** The end that is read. */
   readonly outer: number;
 }
 
-/** So many pipes; undefined where the system cannot make any (no mkfifo, no room). */
+/** Makes `count` pipes; undefined where the system cannot (no mkfifo, no room). */
 export async function namedPipes(count: number): Promise<readonly NamedPipe[] | undefined> {
   let directory: string | undefined;
   const pipes: NamedPipe[] = [];
@@ -34,22 +34,22 @@ export async function namedPipes(count: number): Promise<readonly NamedPipe[] | 
     return pipes;
   } catch {
     closeEnds(pipes);
-    return undefined; // The runtime's own will do for nearly all programs.
+    return undefined; // The runtime's own pipes will do for nearly all programs.
   } finally {
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** What comes out of a pipe. */
+/** The output of a pipe. */
 export interface Relay {
   readonly stream: Readable | null;
-  /** Reads no more: somebody may keep the pipe open after we have let go of it. */
+  /** Stops reading: another process may keep the pipe open. */
   stop(): void;
 }
 
 /**
- * Reads the pipe by a `cat` of its own: a read of it here would hold a thread of the few that there
- * are for files until the program has something to say.
+ * Reads the pipe by a `cat` of its own: a read in this process would block one of the runtime's few
+ * file threads until the program writes something.
  */
 export function relay(outer: number): Relay {
   const env = { PATH: process.env.PATH ?? "" };
@@ -58,7 +58,7 @@ export function relay(outer: number): Relay {
   return { stream: cat.stdout, stop: () => void cat.kill("SIGKILL") };
 }
 
-/** Lets go of the ends here, whoever else has them. */
+/** Closes this process's ends of the pipes. */
 export function closeEnds(pipes: readonly NamedPipe[]): void {
   for (const { inner, outer } of pipes) {
     closeSync(inner);
@@ -67,7 +67,7 @@ export function closeEnds(pipes: readonly NamedPipe[]): void {
 }
 
 function opened(path: string): NamedPipe {
-  // Either end alone would wait for the other.
+  // Opened for both first: opening either end alone would wait for the other.
   const both = openSync(path, constants.O_RDWR);
   let outer: number | undefined;
   try {

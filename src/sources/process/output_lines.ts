@@ -1,4 +1,4 @@
-/** The lines of a program's outputs in the order in which they came, read no faster than taken. */
+/** The lines of a program's outputs, in order, read no faster than they are taken. */
 import type { Readable } from "node:stream";
 import type { Output } from "../formats/format.ts";
 import { LineSplitter, type SplitLine } from "./line_splitter.ts";
@@ -11,14 +11,14 @@ export interface OutputChunk {
 }
 
 /**
- * Reads both outputs of a program. Of each at most one chunk waits here to be taken; until then
- * nothing more of it is read, so a program that writes too fast waits at its pipe.
+ * Reads both outputs of a program. At most one chunk of each waits to be taken; until it is, no
+ * more of that output is read, so a program that writes too fast has to wait.
  */
 export class OutputLines {
   /** Resolves when both outputs have ended or were let go of. */
   readonly ended: Promise<void>;
   readonly #program: Pick<Program, "letGo">;
-  /** Chunks that nobody has taken, each with what lets its output be read on. */
+  /** Chunks to be taken, each with the call that lets its output be read on. */
   readonly #waiting: { readonly chunk: OutputChunk; readonly taken: () => void }[] = [];
   #over = false;
   #closed = false;
@@ -55,22 +55,22 @@ export class OutputLines {
     return this.#over;
   }
 
-  /** Read so far. */
+  /** Bytes read so far. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Whether there is something to be taken. */
+  /** Whether a chunk waits to be taken. */
   get waiting(): boolean {
     return this.#waiting.length > 0;
   }
 
-  /** Reads no more: for outputs that somebody keeps open after the program's end. */
+  /** Stops reading: other processes may keep the outputs open after the program's end. */
   close(): void {
     this.#closed = true;
     this.#program.letGo();
     for (const { taken } of this.#waiting) taken();
-    this.#end(); // A stream that was let go of may never say that it has ended.
+    this.#end(); // A destroyed stream may never report its end.
   }
 
   async #pump(stream: Readable | null, from: Output): Promise<void> {
@@ -84,7 +84,7 @@ export class OutputLines {
         if (this.#closed) return;
       }
     } catch {
-      // An output that was let go of or broke has ended; how the program fared, its exit says.
+      // An output that was let go of or broke has ended; the exit tells how the program fared.
     }
     const rest = splitter.end();
     if (rest.length > 0 && !this.#closed) await this.#offer({ from, lines: rest });

@@ -13,23 +13,23 @@ export interface ProgramOptions extends ProgramPlace {
   readonly command: readonly string[];
 }
 
-/** A program that has been started; its input is closed: whoever reads it finds its end. */
+/** A program that has been started. Its input is empty: a read finds its end. */
 export interface Program {
   /** Also the number of the session and group that it leads. */
   readonly pid: number;
   /**
-   * To be read, beginning before anything else happens: what nobody reads is thrown away at the
-   * program's end. Null where the system gave none.
+   * Reading must begin in the turn of the start: unread output is thrown away at the program's end.
+   * Null where the system gave none.
    */
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
   /** Reads no more of its outputs. */
   letGo(): void;
-  /** The end of the program itself, whoever of its children lives on. Never rejects. */
+  /** The end of the program itself; children of it may live on. Never rejects. */
   readonly exit: Promise<Exit>;
-  /** To the whole group, also when its leader has ended. */
+  /** Sends a signal to the whole group, also when its leader has ended. */
   signal(name: Signal): void;
-  /** Whether anybody of it is left, be it one that nobody has waited for yet (a zombie). */
+  /** Whether a process of the group is left, even a zombie. */
   readonly alive: boolean;
 }
 

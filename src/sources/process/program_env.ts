@@ -1,20 +1,20 @@
-/** The environment of a program: what it is given of ours, and what is set for it. */
+/** The environment of a program: some of this process's variables, and those set for it. */
 import process from "node:process";
 import { SourceError } from "../source.ts";
 
-/** Given to every program, where we have them. */
+/** Variables of this process that every program is given. */
 export const ENV_ALWAYS = ["PATH", "HOME", "LANG", "TZ"];
 
 export interface ProgramEnv {
-  /** Names of our own variables that the program is given too. */
+  /** Names of further variables that the program is given. */
   readonly passEnv?: readonly string[];
-  /** Variables of the program's own; beat ours. */
+  /** Variables for the program alone; they win over all others. */
   readonly setEnv?: Readonly<Record<string, string>>;
-  /** Ours; this process's when left out. */
+  /** The environment to take from; this process's when left out. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
-/** @throws {SourceError} env_unknown for a name that is to be passed on and that we do not have */
+/** @throws {SourceError} env_unknown for a name of `passEnv` that the environment lacks */
 export function programEnv(options: ProgramEnv): Readonly<Record<string, string>> {
   const { passEnv = [], setEnv = {}, environment = process.env } = options;
   const env: Record<string, string> = {};

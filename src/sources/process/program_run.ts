@@ -1,20 +1,20 @@
-/** From a program's start to the moment at which nothing of it is left, whatever it does. */
+/** Follows a program from its start until nothing of it is left. */
 import { type Clock, sleep } from "../../clock.ts";
 import type { Exit } from "../formats/format.ts";
 import { type OutputChunk, OutputLines } from "./output_lines.ts";
 import type { Program } from "./program.ts";
 import type { Signal } from "./send_signal.ts";
 
-/** What a program has started may outlive it by this, in milliseconds, when it ends by itself. */
+/** How long processes that a program has started may outlive its own end, in milliseconds. */
 const LINGER_MS = 1_000;
-/** How often it is looked whether anybody is left. */
+/** How often the group is looked at, in milliseconds. */
 const LOOK_MS = 20;
 /**
- * Read at most after the end of all that could be killed: more than a pipe and our buffers hold, so
- * whatever comes later is of somebody who has left the group.
+ * Most bytes that are read after the whole group has ended. A pipe and the buffers here hold less,
+ * so further output must be of a process that has left the group.
  */
 const LATE_BYTES_MAX = 2 * 1024 * 1024;
-/** And for so long, in milliseconds, not counting the time for which lines waited to be taken. */
+/** Longest such reading, in milliseconds, without the time for which lines wait to be taken. */
 const LATE_MS_MAX = 2_000;
 
 export interface ProgramRunOptions {
@@ -22,38 +22,38 @@ export interface ProgramRunOptions {
   readonly clock: Clock;
   /** Asks the program to stop without harm. */
   readonly stopSignal: Signal;
-  /** Milliseconds between that and SIGKILL. */
+  /** Milliseconds between the stop signal and SIGKILL. */
   readonly graceMs: number;
 }
 
-/** How it went. */
+/** How a program ended. */
 export interface ProgramEnd {
   readonly exit: Exit;
-  /** Whether it was asked to stop, did not in time, and was killed. */
+  /** Whether it was asked to stop, did not stop in time, and was killed. */
   readonly killed: boolean;
-  /** Whether it had ended by itself and left others behind, which were killed. */
+  /** Whether it ended by itself and left processes behind, which were killed. */
   readonly leftOthers: boolean;
 }
 
 /**
- * Follows a program that has a group of its own. What is left of the group when its leader has
- * ended is killed: after LINGER_MS, or when the grace is over where it was asked to stop.
+ * Follows a program that leads a group of its own. Processes of the group that outlive the program
+ * are killed after LINGER_MS, or at the end of the grace where the program was asked to stop.
  *
- * Whoever is out of reach (a daemon with a session of its own, another user's process) is not waited
- * for, even when it keeps the outputs open.
+ * A process out of reach (a daemon with its own session, another user's process) is not waited for,
+ * even when it keeps the outputs open.
  */
 export class ProgramRun {
-  /** Resolves when nothing is left and all output was taken, or let go of. Never rejects. */
+  /** Resolves when no process is left and all output was taken, or let go of. Never rejects. */
   readonly done: Promise<ProgramEnd>;
   readonly #options: ProgramRunOptions;
   readonly #lines: OutputLines;
-  /** Resolves when what is left is killed. */
+  /** Resolves when the rest of the group is killed because its time is over. */
   readonly #kill = Promise.withResolvers<void>();
   #callOffKill: (() => void) | undefined;
   #asked = false;
   #exited = false;
   #graceOver = false;
-  /** Whether somebody was there to be killed. */
+  /** Whether a process was there to be killed. */
   #killed = false;
 
   constructor(options: ProgramRunOptions) {
@@ -74,7 +74,7 @@ export class ProgramRun {
     const { program, stopSignal, graceMs } = this.#options;
     if (this.#exited) return;
     program.signal(stopSignal);
-    // One that somebody has stopped (SIGSTOP, Ctrl-Z) hears nothing before it goes on.
+    // A program that is suspended (SIGSTOP, Ctrl-Z) takes no signal before it goes on.
     program.signal("SIGCONT");
     this.#killAfter(graceMs);
   }
@@ -97,7 +97,7 @@ export class ProgramRun {
     const asked = this.#asked;
     if (!asked) this.#killAfter(LINGER_MS);
     await Promise.race([this.#lines.ended, this.#kill.promise]);
-    // Whoever has let go of the outputs still has the grace.
+    // Processes that have closed the outputs still have the grace.
     const restMs = asked ? Infinity : LINGER_MS;
     for (let ms = 0; program.alive && !this.#graceOver && ms < restMs; ms += LOOK_MS) {
       await sleep(clock, LOOK_MS);
@@ -108,7 +108,7 @@ export class ProgramRun {
     return { exit, killed, leftOthers: this.#killed && !asked };
   }
 
-  /** What is still in the pipes; nobody is known that could write more. */
+  /** Reads what is still in the pipes, within limits: the group cannot write more. */
   async #readLate(): Promise<void> {
     const { clock } = this.#options;
     const lines = this.#lines;

@@ -1,4 +1,4 @@
-/** Signals to processes, and whether there is anybody to hear them. */
+/** Sends signals to processes. */
 import process from "node:process";
 import { codeOf } from "../../reason.ts";
 
@@ -6,16 +6,16 @@ import { codeOf } from "../../reason.ts";
 export type Signal = "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGCONT";
 
 /**
- * Sends it to the process of that number, or to the group where the number is negative; 0 only looks.
+ * Sends a signal to a process, or to a group where the number is negative; signal 0 only looks.
  *
- * @returns whether there was anybody to send it to
+ * @returns whether there is such a process
  */
 export function sendSignal(target: number, signal: Signal | 0): boolean {
   try {
     process.kill(target, signal);
     return true;
   } catch (cause) {
-    // Somebody of another user (sudo) is there, and cannot be reached.
+    // A process of another user (sudo) is there, but may not be signalled.
     return codeOf(cause) === "EPERM";
   }
 }
