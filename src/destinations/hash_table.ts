@@ -1,13 +1,13 @@
-/** A table of hashes by type and key, in a database that others give. */
+/** A table of hashes by type and key, in a caller's database. */
 import type { DatabaseSync } from "node:sqlite";
 import type { RecordChange } from "./record_changes.ts";
 
-/** Part of the first schema of each database that holds it. */
+/** SQL that creates the table; part of the first schema of each database that has it. */
 export const HASH_TABLE =
   `CREATE TABLE hashes (type TEXT NOT NULL, key TEXT NOT NULL, hash TEXT NOT NULL,
      PRIMARY KEY (type, key)) WITHOUT ROWID;`;
 
-/** The statements on it. Whoever calls sees to the transaction. */
+/** Reads and writes the table. Transactions are the caller's. */
 export class HashTable {
   readonly #get: ReturnType<DatabaseSync["prepare"]>;
   readonly #put: ReturnType<DatabaseSync["prepare"]>;

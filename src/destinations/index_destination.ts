@@ -1,4 +1,4 @@
-/** An index of entities: key, type, content hash, and what tells an unchanged file without reading it. */
+/** An index of entities: key, type, content hash, and the stat that tells an unchanged file. */
 
 /** A row of the index. */
 export interface IndexedEntity {
@@ -10,28 +10,28 @@ export interface IndexedEntity {
   readonly size: number;
   readonly mtimeMs: number;
   readonly inode: number;
-  /** Whether size, mtime and inode stand for just this content. */
+  /** Whether a file with this size, mtime and inode surely has this content. */
   readonly settled: boolean;
 }
 
 /**
- * Open for one run. Writes are kept back until `flush`, which the source calls before it waits, or
- * until there are many: `after` shows what has been committed.
+ * Open for one run. Writes are kept back until `flush`, or until there are many; `after` shows only
+ * what has been committed.
  *
  * @throws {DestinationError} from each call but `close`
  */
 export interface IndexSession {
-  /** Rows behind the key in the order of the keys' bytes, at most `limit`. */
+  /** Rows after the key, in the order of the keys' bytes, at most `limit`. */
   after(key: string, limit: number): IndexedEntity[];
   put(entity: IndexedEntity): void;
   remove(key: string): void;
   /**
-   * Commits what has been written, in one transaction that does nothing else.
+   * Commits what has been written, in one transaction.
    *
-   * @throws {DestinationLockedError} where nothing is lost: the same again may succeed
+   * @throws {DestinationLockedError} nothing is lost, and another call may succeed
    */
   flush(): void;
-  /** Commits what still can be, and lets go. Never throws: what is lost, the next run finds again. */
+  /** Commits what still can be, and closes. Never throws: what is lost the next run finds again. */
   close(): void;
 }
 
@@ -40,7 +40,7 @@ export interface IndexDestination {
   /** Files of the index itself, which a source must not index. */
   readonly paths: readonly string[];
   /**
-   * @param source what the index is of; another one's index is refused rather than emptied
+   * @param source what the index is of; the index of another source is refused, not emptied
    * @throws {DestinationError}
    */
   open(source: string): IndexSession;
@@ -57,7 +57,7 @@ export class DestinationError extends Error {
   }
 }
 
-/** Somebody else holds a lock on it, for a moment perhaps. */
+/** Another program holds a lock on the destination, perhaps for a moment. */
 export class DestinationLockedError extends DestinationError {
   override readonly name = "DestinationLockedError";
 }

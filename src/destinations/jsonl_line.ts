@@ -1,4 +1,4 @@
-/** One line of a file of records: what became of which record. */
+/** One line of a file of records: a change of one record. */
 import type { RecordChange } from "./record_changes.ts";
 
 const START = '{"op": "';
@@ -14,19 +14,19 @@ export function jsonlLine(change: RecordChange): string {
   }`;
   if (change.op === "deleted") return `${head}}\n`;
   const { hash, payload } = change.record;
-  // In JSON line ends stand between things only: within texts they are escaped.
+  // In JSON line ends only stand between tokens: in strings they are escaped.
   const record = payload.replace(/[\r\n]+/g, " ");
   return `${head}, "hash": ${JSON.stringify(hash)}, "record": ${record}}\n`;
 }
 
-/** @returns undefined for a line that is none of ours; the payload is not taken out */
+/** Reads a line of `jsonlLine`, without the payload; undefined for any other line. */
 export function parseJsonlLine(text: string): RecordChange | undefined {
   if (!text.startsWith(START)) return undefined;
   let line: Record<string, unknown>;
   try {
     line = JSON.parse(text);
   } catch {
-    return undefined; // Whoever asks says where the line is.
+    return undefined; // The caller tells where the line is.
   }
   const { op, type, key, hash } = line;
   if (typeof type !== "string" || typeof key !== "string") return undefined;
@@ -35,7 +35,7 @@ export function parseJsonlLine(text: string): RecordChange | undefined {
   return { op, record: { type, key, hash, payload: "" } };
 }
 
-/** Whether a text without a line end may be the beginning of one of ours, or never written blocks. */
+/** Whether a text without a line end may be the start of such a line, or unwritten blocks (NUL). */
 export function isTorn(text: string): boolean {
   return text.startsWith(START) || START.startsWith(text) || /^\0*$/.test(text);
 }

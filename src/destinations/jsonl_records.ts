@@ -1,4 +1,4 @@
-/** Records appended to a file of JSON lines, with an index beside it that can be made again. */
+/** Records appended to a file of JSON lines, with an index beside it that can be rebuilt. */
 import { createHash } from "node:crypto";
 import {
   closeSync,
@@ -31,19 +31,18 @@ const MIGRATIONS = [
 ];
 const WHAT = "the record file";
 const WHAT_INDEX = "the index of the record file";
-/** So many of the last bytes that the index covers are compared, to know the file again. */
+/** How many of the last bytes that the index covers are compared, to know the file by. */
 const TAIL_BYTES = 4096;
-/** Read at once when the file is gone through. */
+/** Bytes that are read at a time when the file is repaired. */
 const READ_BYTES = 128 * 1024;
-/** Longer lines are not ours: a record comes from a line of 1 MiB at most. */
+/** A longer line is foreign: a record comes from a line of 1 MiB at most. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024;
 const LF = 0x0a;
 
 /**
- * The file at `path`, one change a line, which is only ever appended to. Its index, `path` with
- * `.index` behind it, says what is held; it covers the file up to a number of bytes, and what was
- * appended after that is read when the file is opened. Without it, or where it is of another file,
- * the whole file is read.
+ * The file at `path`, one change a line, is only appended to. Its index, `<path>.index`, holds the
+ * hash of each record. It covers the first bytes of the file, and the rest is read before the first
+ * write; without the index, or where it is of another file, the whole file is read.
  */
 export class JsonlRecords implements RecordDestination {
   readonly paths: readonly string[];
@@ -86,7 +85,7 @@ class JsonlStore implements RecordStore {
   readonly #checks: readonly (() => void)[];
   #repairing: Iterator<void>;
   #repaired = false;
-  /** How far the index reaches, which is the end of the file once that is repaired. */
+  /** Bytes that the index covers; all of the file once it is repaired. */
   #covered = 0;
 
   constructor(path: string, file: number, db: DatabaseSync) {
@@ -115,7 +114,7 @@ class JsonlStore implements RecordStore {
     return this.#inWords(() => this.#hashes.hashOf(type, key));
   }
 
-  /** Writes the file before its index: what the index lacks can be read again, not the other way round. */
+  /** Writes the file before its index: what the index lacks can be read again from the file. */
   write(changes: readonly RecordChange[]): void {
     this.#finishRepair();
     this.#inWords(() => {
@@ -130,7 +129,7 @@ class JsonlStore implements RecordStore {
           appended = true;
         });
       } catch (cause) {
-        // Nobody has counted them: the next run would take them for what was there before.
+        // They were not counted: the next run would count them as kept.
         if (appended) this.#takeAway(bytes.length);
         throw cause;
       }
@@ -150,7 +149,7 @@ class JsonlStore implements RecordStore {
     }
   }
 
-  /** Takes so many bytes away that were appended last, unless somebody has written behind them. */
+  /** Takes the last `length` bytes away again, unless somebody has written behind them. */
   #takeAway(length: number): void {
     if (fstatSync(this.#file).size !== this.#covered + length) return;
     ftruncateSync(this.#file, this.#covered);
@@ -160,7 +159,7 @@ class JsonlStore implements RecordStore {
     try {
       fsyncSync(this.#file);
     } catch {
-      // A power cut may take the end of it then; the next run writes it again.
+      // A power cut may then take the end of the file; the next run writes it again.
     }
     closeSync(this.#file);
     this.#db.close();
@@ -170,7 +169,7 @@ class JsonlStore implements RecordStore {
     while (this.repair());
   }
 
-  /** Reads what the index does not cover, and takes a line away that was not written to its end. */
+  /** Reads what the index does not cover, and removes a last line that was not written whole. */
   *#repair(): Generator<void, void, void> {
     const covered = this.#db.prepare("SELECT bytes, tail FROM covered").get();
     this.#covered = Number(covered?.bytes);
@@ -204,7 +203,7 @@ class JsonlStore implements RecordStore {
     return change;
   }
 
-  /** @param first what is done once nobody else has the index locked */
+  /** Writes changes to the index. @param first called once no other program can lock the index */
   #index(changes: readonly RecordChange[], covered: number, first = () => {}): void {
     transaction(this.#db, () => {
       first();
@@ -214,7 +213,7 @@ class JsonlStore implements RecordStore {
     this.#covered = covered;
   }
 
-  /** What tells the file again by its last bytes before `end`; undefined when it is shorter. */
+  /** A hash of the last bytes before `end`, to know the file by; undefined when it is shorter. */
   #tail(end: number): string | undefined {
     if (end === 0) return "";
     const start = Math.max(0, end - TAIL_BYTES);

@@ -1,4 +1,4 @@
-/** Keeps no record: what a run has met, it knows until its end. */
+/** The destination of runs without one: remembers hashes of records until the end of the run. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,11 +12,11 @@ import { inWords } from "./sqlite_store.ts";
 const WHAT = "the directory for temporary files";
 
 /**
- * Counts within one run: a record that comes first is `inserted`, another content of it later
- * `updated`, the same again `kept`. Each run starts from nothing.
+ * Counts within one run: a record is `inserted` the first time, `updated` with another content, and
+ * `kept` with the same. Each run starts from nothing.
  *
- * Hashes lie in a temporary file without a name, so that many records need no memory and a crash
- * leaves nothing.
+ * Hashes lie in a temporary file that is deleted while it is open, so that many records need no
+ * memory and a crash leaves nothing.
  */
 export class NoRecords implements RecordDestination {
   readonly paths: readonly string[] = [];
@@ -40,7 +40,7 @@ function temporary(): DatabaseSync {
   const directory = mkdtempSync(join(tmpdir(), "synctail-"));
   try {
     const db = new DatabaseSync(join(directory, "hashes.db"));
-    // Nothing of it is to outlive a crash, and a journal could not be found again.
+    // Nothing is to outlive a crash, and a journal would be of no use without the file's name.
     db.exec(
       "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;",
     );

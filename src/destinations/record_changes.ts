@@ -4,23 +4,23 @@ import { Unwritten } from "./unwritten.ts";
 
 /** Changes written at once: a few milliseconds' work. */
 const CHANGES_MAX = 500;
-/** Characters of payload that are kept back at most, beside those of the last record. */
+/** Characters of payload at which changes are written. */
 const PAYLOAD_MAX = 4 * 1024 * 1024;
 
-/** What is to be written of one record. */
+/** A change of one record, to be written. */
 export type RecordChange =
   | { readonly op: "inserted" | "updated"; readonly record: SyncRecord }
   | { readonly op: "deleted"; readonly record: Pick<SyncRecord, "type" | "key"> };
 
-/** What keeps the records. */
+/** Where records are kept. */
 export interface RecordStore {
-  /** As RecordSession has it. */
+  /** As RecordSession.repair. */
   repair?(): boolean;
   /** The hash of a record that has been written; undefined when there is none. */
   hashOf(type: string, key: string): string | undefined;
-  /** Writes all of them, in this order, or none. Never called with none. */
+  /** Writes all changes, in this order, or none. Never called without any. */
   write(changes: readonly RecordChange[]): void;
-  /** Throws where what was written is not to be found at its path any more. */
+  /** Throws where the store's file no longer lies at its path. */
   check?(): void;
   close(): void;
 }
@@ -29,7 +29,7 @@ export interface RecordStore {
 export class RecordChanges implements RecordSession {
   readonly #store: RecordStore;
   readonly #changes: Unwritten<RecordChange>;
-  /** Hashes of what is not written yet, undefined for what is to be deleted. */
+  /** Hashes of records that are not written yet; undefined for those to be deleted. */
   readonly #hashes = new Map<string, string | undefined>();
   #payload = 0;
 
@@ -68,7 +68,7 @@ export class RecordChanges implements RecordSession {
     try {
       this.flush();
     } catch {
-      // Whoever cared for the outcome has called flush; the next run puts again what was lost.
+      // A caller that needs the outcome has called flush; the next run puts again what was lost.
     }
     this.#store.close();
   }

@@ -1,4 +1,4 @@
-/** Where records of a program go that only says "record": the key and the hash tell what is new. */
+/** Where a program's records go. Key and hash tell which are new, changed or kept. */
 
 /** One record. */
 export interface SyncRecord {
@@ -16,37 +16,37 @@ export interface SyncRecord {
 export type RecordOutcome = "inserted" | "updated" | "kept";
 
 /**
- * Open for one run. Writes are kept back until `flush`, or until there are many; the same record
- * again is `kept`, so a run that crashed is repaired by the next one.
+ * Open for one run. Writes are kept back until `flush`, or until there are many. A record that is
+ * held already is `kept`, so a run that crashed is completed by the next one.
  *
  * @throws {DestinationError} from each call but `close`
  */
 export interface RecordSession {
   /**
-   * Repairs what a crash has left: one step of a few milliseconds. Whoever must not block calls it
-   * until all is done, before the first `put`, which does otherwise what is left of it at once.
+   * Repairs what a crash has left, one step of a few milliseconds. To be called until it is done:
+   * the first `put` does the rest at once, and blocks.
    *
    * @returns whether there may be more to do
-   * @throws {DestinationLockedError} where nothing is lost: the same again may succeed
+   * @throws {DestinationLockedError} nothing is lost, and another call may succeed
    */
   repair?(): boolean;
   put(record: SyncRecord): RecordOutcome;
   /** Removes a record; false when there was none. */
   remove(type: string, key: string): boolean;
   /**
-   * Totals that count what was put are told after this only.
+   * Commits what was put and removed. To be called before totals that count it are told.
    *
-   * @throws {DestinationLockedError} where nothing is lost: the same again may succeed
+   * @throws {DestinationLockedError} nothing is lost, and another call may succeed
    */
   flush(): void;
-  /** Commits what still can be, and lets go. Never throws. */
+  /** Commits what still can be, and closes. Never throws. */
   close(): void;
 }
 
 /** Opens sessions. */
 export interface RecordDestination {
-  /** Its own files. */
+  /** The destination's own files. */
   readonly paths: readonly string[];
-  /** @param source whose records they are; another one's are refused rather than mixed */
+  /** @param source whose records they are; a destination of another source is refused */
   open(source: string): RecordSession;
 }

@@ -1,4 +1,4 @@
-/** The index in one SQLite file, which anybody may read while it is written. */
+/** The index in one SQLite file, which other programs may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
 import { transaction } from "../log/transaction.ts";
 import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
@@ -23,7 +23,7 @@ const WHAT = "the index";
 /** Rows of one transaction: a few milliseconds' work, so that nobody waits long for the lock. */
 const ROWS_MAX = 500;
 
-/** An index in the file at `path`, which is created when it is not there, with its directory. */
+/** An index in the file at `path`, which is created with its directory when it is not there. */
 export class SqliteIndex implements IndexDestination {
   readonly paths: readonly string[];
   readonly #path: string;
@@ -54,7 +54,7 @@ class SqliteIndexSession implements IndexSession {
   readonly #after: ReturnType<DatabaseSync["prepare"]>;
   readonly #put: ReturnType<DatabaseSync["prepare"]>;
   readonly #remove: ReturnType<DatabaseSync["prepare"]>;
-  /** Rows to write and keys to remove, kept until a transaction can be as short as it may be. */
+  /** Rows to write and keys to remove, kept so that each transaction is short. */
   readonly #unwritten = new Unwritten<IndexedEntity | string>((rows) => this.#commit(rows));
   readonly #check: () => void;
 
@@ -96,7 +96,7 @@ class SqliteIndexSession implements IndexSession {
     try {
       this.flush();
     } catch {
-      // Whoever cared for the outcome has called flush; the next run finds what was lost.
+      // A caller that needs the outcome has called flush; the next run finds what was lost.
     }
     this.#db.close();
   }

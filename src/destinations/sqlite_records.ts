@@ -1,4 +1,4 @@
-/** Records in one SQLite file, which anybody may read while it is written. */
+/** Records in one SQLite file, which other programs may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
 import { transaction } from "../log/transaction.ts";
 import { type RecordChange, RecordChanges } from "./record_changes.ts";

@@ -1,4 +1,4 @@
-/** What the destinations in SQLite files share: opening, owning, and words for faults. */
+/** What destinations in SQLite files share: opening, owning, and messages for faults. */
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -14,33 +14,33 @@ import { isLocked, lacksRoom } from "../log/sqlite_faults.ts";
 import { reasonOf } from "../reason.ts";
 import { DestinationError, DestinationLockedError } from "./index_destination.ts";
 
-/** Holds whose file it is; part of the first schema of each. */
+/** SQL that creates the table of the file's owner; part of each first schema. */
 export const ORIGIN_TABLE = "CREATE TABLE origin (source TEXT NOT NULL);";
 
 /**
- * How long a statement waits for somebody else's lock, in milliseconds: all others wait with it. Each
- * can be tried again.
+ * How long a statement waits for another program's lock, in milliseconds. Short, as it blocks the
+ * event loop and can be tried again.
  */
 const BUSY_MS = 10;
 
 export interface StoreOptions extends VersionedSchema {
-  /** Whose it is to be: the first source to come owns it. */
+  /** The source that the file is for; the first one owns it. */
   readonly source: string;
-  /** Is given the database before anything is written, to set limits of its own. */
+  /** Called with the database before anything is written, to set limits. */
   readonly opened?: (db: DatabaseSync) => void;
 }
 
 /**
  * Opens or creates the file at `path`, with its directory.
  *
- * @throws {DestinationError} also when it is another source's
- * @throws {DestinationLockedError} where the same again may succeed
+ * @throws {DestinationError} also when another source owns the file
+ * @throws {DestinationLockedError} another call may succeed
  */
 export function openStore(path: string, options: StoreOptions): DatabaseSync {
   const db = database(path, options);
   try {
     return inWords(options.what, path, () => {
-      // A commit that a power cut takes back is made again by the next run.
+      // A commit that a power cut undoes is made again by the next run.
       db.exec("PRAGMA synchronous = NORMAL");
       options.opened?.(db);
       claim(db, path, options);
@@ -53,8 +53,10 @@ export function openStore(path: string, options: StoreOptions): DatabaseSync {
 }
 
 /**
- * Remembers which file lies at the path. A call of the answer throws where it does not lie there any
- * more: what is written into it then, nobody finds.
+ * Remembers which file lies at the path.
+ *
+ * @returns throws a DestinationError when that file lies there no more: nobody would find what is
+ *   written to it
  */
 export function placeOf(what: string, path: string): () => void {
   const inode = () => statSync(path, { throwIfNoEntry: false })?.ino;
@@ -70,7 +72,7 @@ export function placeOf(what: string, path: string): () => void {
   };
 }
 
-/** Runs it, with the errors of SQLite and of the file system put into words for people. */
+/** Runs it. @throws {DestinationError} for any error, in words for people */
 export function inWords<T>(what: string, path: string, run: () => T): T {
   try {
     return run();
@@ -109,7 +111,7 @@ function database(path: string, schema: VersionedSchema): DatabaseSync {
   }
 }
 
-/** One statement: another process may do the same. */
+/** Makes the source the owner, in one statement, as another process may do the same. */
 function claim(db: DatabaseSync, path: string, { source, what }: StoreOptions): void {
   const found = () => db.prepare("SELECT source FROM origin").get()?.source;
   if (found() === undefined) {

@@ -1,17 +1,17 @@
-/** What is to be written to a destination, gathered to be written together. */
+/** Changes for a destination, gathered to be written together. */
 import { DestinationLockedError } from "./index_destination.ts";
 
-/** Changes in the order in which they came, kept while somebody else has the destination locked. */
+/** Changes in the order in which they came, kept while another program locks the destination. */
 export class Unwritten<Change> {
   readonly #write: (changes: readonly Change[]) => void;
   readonly #onGone: () => void;
   #changes: Change[] = [];
-  /** Somebody else has it locked: whoever can wait for him calls flush. */
+  /** Whether another program has it locked: then only `flush` tries again. */
   #locked = false;
 
   /**
-   * @param write writes all of them or none; never called with none
-   * @param onGone told when none are kept any more, be they written or lost
+   * @param write writes all changes or none; never called without any
+   * @param onGone called when none are kept any more: they are written, or lost
    */
   constructor(write: (changes: readonly Change[]) => void, onGone: () => void = () => {}) {
     this.#write = write;
@@ -26,7 +26,7 @@ export class Unwritten<Change> {
     this.#changes.push(change);
   }
 
-  /** Writes them, or keeps them where it is locked. @throws what `write` throws otherwise */
+  /** Writes the changes, or keeps them while it is locked. @throws any other error of `write` */
   relieve(): void {
     if (this.#locked) return;
     try {
@@ -36,7 +36,12 @@ export class Unwritten<Change> {
     }
   }
 
-  /** @throws {DestinationLockedError} and they are kept; whatever else `write` throws, and they are lost */
+  /**
+   * Writes the changes.
+   *
+   * @throws {DestinationLockedError} and the changes are kept; any other error of `write` and they
+   *   are lost
+   */
   flush(): void {
     if (this.#changes.length === 0) return;
     try {
