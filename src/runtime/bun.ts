@@ -2,7 +2,7 @@
 import type { Connection } from "../http/env.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 
-/** The few calls of Bun's server that are used here. */
+/** The members of Bun's server that are used here. */
 interface BunServer {
   readonly port: number;
   timeout(request: Request, seconds: number): void;
@@ -25,7 +25,7 @@ declare const Bun: {
 /** Seconds after which a quiet connection is cut, unless its request asked to be kept open. */
 const IDLE_S = 30;
 
-/** @throws {Error} with code EADDRINUSE and what else the system says of the address */
+/** Listens. @throws {Error} with the system's code, such as EADDRINUSE */
 export function listen({ hostname, port, handler, tls }: ListenOptions): Listening {
   const server = Bun.serve({
     hostname,
@@ -34,7 +34,7 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
     reusePort: false,
     tls,
     fetch: (request, self) => handler(whole(request), new BunConnection(request, self)),
-    // A stream that we break off on purpose ends up here; there is nothing left to answer.
+    // Called for streams that are broken off on purpose; there is nothing left to answer.
     error: () => new Response(null, { status: 500 }),
   });
   return {
@@ -47,14 +47,14 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
   };
 }
 
-/** A request that names no host, as HTTP/1.0 may, has no more than a path for a URL under Bun. */
+/** Gives a request a whole URL: under Bun one without a host (HTTP/1.0) has only a path. */
 function whole(request: Request): Request {
   return request.url.startsWith("/")
     ? new Request(`http://localhost${request.url}`, request)
     : request;
 }
 
-/** Its address is a question to the system and an object, so only who needs it asks. */
+/** Looks the address up only when it is asked for: that is a call to the system and an object. */
 class BunConnection implements Connection {
   readonly #request: Request;
   readonly #server: BunServer;

@@ -2,14 +2,14 @@
 import type { Connection } from "../http/env.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 
-/** @throws {Deno.errors.AddrInUse} and what else the system says of the address */
+/** Listens. @throws {Deno.errors.AddrInUse} or another error of the system */
 export function listen({ hostname, port, handler, tls }: ListenOptions): Listening {
   const server = Deno.serve({
     hostname,
     port,
     ...tls,
     onListen: () => {},
-    // A stream that we break off on purpose ends up here; there is nothing left to answer.
+    // Called for streams that are broken off on purpose; there is nothing left to answer.
     onError: () => new Response(null, { status: 500 }),
   }, (request, info) => {
     return handler(request, new DenoConnection(info));
@@ -17,8 +17,8 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
   return {
     port: server.addr.port,
     async stop(graceMs) {
-      // Aborting a server that is shutting down throws where nobody can catch it, so what is left
-      // after the grace is left behind: it ends with the process.
+      // Aborting a server that is shutting down throws where nobody can catch it. So connections
+      // that are open after the grace stay open until the process ends.
       const grace = Promise.withResolvers<void>();
       const timer = setTimeout(grace.resolve, graceMs);
       await Promise.race([server.shutdown(), grace.promise]);
@@ -27,7 +27,7 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
   };
 }
 
-/** Its address is made when it is asked for, which few do. */
+/** Makes the address only when it is asked for, which is seldom. */
 class DenoConnection implements Connection {
   readonly #info: Deno.ServeHandlerInfo;
 

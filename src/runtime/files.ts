@@ -1,4 +1,4 @@
-/** The file system of the machine, by the cheapest calls of whichever runtime this is. */
+/** The file system of the machine, by the cheapest calls of the present runtime. */
 import {
   type FileStat,
   type FileSystem,
@@ -7,7 +7,7 @@ import {
   wholeNumber,
 } from "../sources/file_system.ts";
 
-/** Under Deno a stat of its own takes 5 us where that of node:fs, which is made of it, takes 10. */
+/** Deno's own calls under Deno: its stat takes 5 us, and that of node:fs 10. */
 export const files: FileSystem = "Bun" in globalThis ? fileSystem : { ...fileSystem, list, stat };
 
 function list(path: string): Listed[] {

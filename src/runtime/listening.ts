@@ -1,4 +1,4 @@
-/** What listening takes and gives, on every runtime. */
+/** The types of `listen`, the same on every runtime. */
 import type { Connection } from "../http/env.ts";
 
 /** Answers one request. Never rejects. */
@@ -8,7 +8,7 @@ export interface ListenOptions {
   readonly hostname: string;
   /** 0 picks a free one. */
   readonly port: number;
-  /** What it was chosen by, where that is none of `--hostname` and `--port`. */
+  /** The flag that chose the address, where that is not `--hostname` and `--port`. */
   readonly flag?: string;
   readonly handler: Handler;
   /** Certificate chain and key, in PEM; plain HTTP without. */
@@ -18,6 +18,9 @@ export interface ListenOptions {
 /** A server that accepts connections. */
 export interface Listening {
   readonly port: number;
-  /** Takes no more connections, lets answers that are under way finish, and cuts the rest off after `graceMs`. */
+  /**
+   * Takes no more connections and waits for answers that are under way, at most `graceMs`. Then Bun
+   * cuts the rest off; under Deno they stay until the process ends.
+   */
   stop(graceMs: number): Promise<void>;
 }

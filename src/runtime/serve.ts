@@ -1,4 +1,4 @@
-/** One way to listen for HTTP, on whichever runtime this is. */
+/** Listens for HTTP on the present runtime. */
 import process from "node:process";
 import { codeOf, reasonOf } from "../reason.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
@@ -23,7 +23,7 @@ export const RUNTIME: string = "Bun" in globalThis
   ? `bun ${process.versions.bun}`
   : `deno ${process.versions.deno}`;
 
-/** @throws {PortTakenError}; {Error} when the address is not this machine's or may not be used */
+/** Listens. @throws {PortTakenError}; {Error} when the address is another's or may not be used */
 export async function listen(options: ListenOptions): Promise<Listening> {
   // Each runtime's file names that runtime's globals, so only its own is loaded.
   const runtime = "Bun" in globalThis ? await import("./bun.ts") : await import("./deno.ts");
@@ -39,7 +39,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   }
 }
 
-/** Also of a name that nobody knows: Deno has no code for that, and Bun ENOENT or that of an address. */
+/** Whether the address is not this machine's, or a name is unknown, for which Deno has no code. */
 function isElsewhere(cause: unknown): boolean {
   const code = codeOf(cause);
   return code === "EADDRNOTAVAIL" || code === "ENOENT" || /failed to lookup/.test(reasonOf(cause));
