@@ -2,7 +2,7 @@
 /** Asking the server. */
 import { learnTime } from "./time.js";
 
-/** The server has said no, in its own words. */
+/** The server has refused a request; the message is the server's. */
 export class Refused extends Error {
   /**
    * @param {number} status
@@ -22,14 +22,14 @@ export function urlOf(path) {
 }
 
 /**
- * A request; its answer's JSON.
+ * Makes a request.
  *
  * @param {string} method
  * @param {string} path below the base
  * @param {unknown} [body]
  * @param {AbortSignal} [signal]
- * @returns {Promise<any>}
- * @throws {Refused} for any answer that is no success; {TypeError} when there is none
+ * @returns {Promise<any>} the answer's JSON
+ * @throws {Refused} for any answer but success; {TypeError} when there is no answer
  */
 export async function ask(method, path, body, signal) {
   const headers = body === undefined ? undefined : { "Content-Type": "application/json" };
@@ -51,7 +51,7 @@ export async function ask(method, path, body, signal) {
 }
 
 /**
- * What went wrong, after what was to be done; a whole sentence of the server's stands alone.
+ * What went wrong, as `WHAT: REASON`; a reason that is a whole sentence stands alone.
  *
  * @param {string} what such as `Cannot run docs`
  * @param {unknown} cause

@@ -14,7 +14,7 @@ import { syncView } from "./sync_view.js";
 /** @typedef {import("./wire.d.ts").Session} Session */
 /** @typedef {import("./wire.d.ts").View} View */
 
-/** Sessions are renewed as long as the page is open, in milliseconds. */
+/** How often the session is renewed while the page is open, in milliseconds. */
 const RENEW_MS = 30 * 60_000;
 const RETRY_MS = 2_000;
 
@@ -71,7 +71,7 @@ function show(reason = "") {
     signInView(root, reason, signedIn);
     return;
   }
-  // Signed out in another tab, the cookie is gone: the server then asks for a key, as of anybody.
+  // After a sign-out in another tab the cookie is gone, and the server asks for a key.
   /** @param {string} reason */
   const ended = (reason) => signedOut(/^Send an API key/.test(reason) ? SESSION_ENDED : reason);
   const place = { root, session, link: link.show, go, signedOut: ended };
@@ -90,7 +90,7 @@ function go(path) {
   root.focus({ preventScroll: true });
 }
 
-/** What is no proper escape stays as it is. @param {string} part */
+/** The part, decoded; as it is where its escapes are invalid. @param {string} part */
 function decode(part) {
   try {
     return decodeURIComponent(part);
@@ -110,7 +110,7 @@ async function signOut() {
   }
 }
 
-/** The secret of a sign-in link, out of the address bar at once; it works only once anyway. */
+/** Takes the secret of a sign-in link out of the address bar. */
 function takeLink() {
   const secret = /^#link=(.+)$/.exec(location.hash)?.[1];
   if (secret !== undefined) history.replaceState(null, "", location.pathname + location.search);

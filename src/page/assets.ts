@@ -1,4 +1,4 @@
-/** The page's files, inside the program: what is imported as text is also in the binary. */
+/** The page's files, imported as text, so that the binary holds them too. */
 import api from "./api.js" with { type: "text" };
 import app from "./app.js" with { type: "text" };
 import docs from "./docs.js" with { type: "text" };
@@ -81,7 +81,7 @@ const STYLES = {
   "uplot.css": uplotStyle,
 };
 
-/** Everything that the page loads, by name. */
+/** All files that the page loads, by name. */
 export const ASSETS: Readonly<Record<string, Asset>> = {
   ...typed(SCRIPTS, "text/javascript; charset=utf-8"),
   ...typed(STYLES, "text/css; charset=utf-8"),

@@ -1,5 +1,5 @@
 // @ts-check
-/** Building what is shown. Text from outside becomes text, never markup. */
+/** Builds elements. Text from outside becomes text, never markup. */
 
 /** @typedef {Node | string | undefined | null | false} Child */
 /** @typedef {Record<string, string | number | boolean | undefined | EventListener>} Attributes */
@@ -27,7 +27,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * Names side by side: each may turn the direction of writing, of itself alone.
+ * Names side by side. A name that turns the direction of writing does so only for itself.
  *
  * @param {readonly string[]} names
  * @param {string} between
@@ -38,7 +38,7 @@ export function apart(names, between) {
 }
 
 /**
- * Sets or removes an attribute, where that changes something.
+ * Sets or removes an attribute, unless it is so already.
  *
  * @param {Element} node
  * @param {string} name
@@ -51,7 +51,7 @@ export function setAttribute(node, name, value) {
 }
 
 /**
- * Writes a text where it differs, so that nothing is laid out or read aloud again without a cause.
+ * Sets a text only where it differs, so that nothing is laid out or read aloud again without need.
  *
  * @param {Element} node
  * @param {string | undefined} text hidden when undefined: what is not known is absent
@@ -69,12 +69,12 @@ export function setHidden(node, hidden) {
   if (node.hidden !== hidden) node.hidden = hidden;
 }
 
-/** A tab that nobody looks at gets no frames, but its title is seen, in milliseconds. */
+/** The wait in a hidden tab, in milliseconds: it gets no frames, but its title is still seen. */
 const HIDDEN_MS = 1_000;
 
 /**
- * Calls `draw` in the next animation frame, however often it is asked to until then; in a tab behind
- * others after a second.
+ * Calls `draw` once in the next animation frame, however often `soon` is called before; in a hidden
+ * tab after HIDDEN_MS.
  *
  * @param {() => void} draw
  * @returns {{ soon: () => void, stop: () => void }}

@@ -10,7 +10,7 @@ const NEAR_PX = 4;
 let lists = 0;
 
 /**
- * A listbox: the arrow keys go from line to line, and the one that is chosen is shown whole below.
+ * A listbox: the arrow keys go from line to line, and the chosen line is shown whole below.
  *
  * @template {{ readonly n: number }} Line `n` counts the lines, from 1
  */
@@ -106,7 +106,7 @@ export class FollowList {
     this.#scroller.focus({ preventScroll: true });
   }
 
-  /** Draws again: it was out of sight. */
+  /** Draws again after the list was hidden. */
   refresh() {
     this.#list.refresh();
   }

@@ -13,14 +13,14 @@ import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 /** @typedef {import("./wire.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
 
-/** Jobs that are over, in the first picture. */
+/** Most jobs in the snapshot that are over. */
 const ENDED_MAX = 1_000;
-/** With a filter, older jobs are asked for by themselves until there are so many. */
+/** With a filter, older jobs are asked for without a click until this many are shown. */
 const FILL = 50;
 /** Syncs are asked for again at most this often, in milliseconds. */
 const SYNCS_MS = 2_000;
 
-/** What a filter by status can be, in words. @type {Readonly<Record<string, string>>} */
+/** The filters by status, in words. @type {Readonly<Record<string, string>>} */
 const STATUS_FILTERS = { active: "On the way", ended: "Over", ...STATUS_WORDS };
 
 /** Kept while other views are shown, so that coming back shows the list at once. */
@@ -70,7 +70,7 @@ export function homeView(place, query) {
 
   const frames = inFrames(draw);
   if (!isStatus) {
-    changeFilter(store.filter); // the address says what is shown
+    changeFilter(store.filter); // so that the address says what is shown
     notice(`There is no status "${status}": jobs of any status are shown.`);
   }
   const stream = listStream(place, store, (frame, news) => {
@@ -97,7 +97,7 @@ export function homeView(place, query) {
       cards.show(items);
       filters.syncs(items);
     }, (cause) => {
-      // The stream tells by itself when the server is away.
+      // The view's stream shows when the server is away.
       if (tellRefusal && cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
     });
   }
@@ -110,7 +110,7 @@ export function homeView(place, query) {
     setHidden(older, !store.more);
     const { status, sync } = store.filter;
     const narrow = status !== "" || sync !== "";
-    // The server knows which of the older ones match, so the first screen need not be asked for.
+    // Older jobs that match may be on the server: they fill the first screen without a click.
     if (narrow && store.complete && store.more && shown.length < FILL) showOlder();
     const going = shown.filter(({ job }) => !isEnded(job.status)).length;
     const all = many(shown.length, "job");

@@ -1,5 +1,5 @@
 // @ts-check
-/** What is fixed of a job, its times, and the other attempts at the same work. */
+/** A job's fixed properties, its times, and the other attempts at the same work. */
 import { ask } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
@@ -11,7 +11,7 @@ import { isEnded, shortId, STATUS_WORDS } from "./words.js";
 
 /** Characters of another attempt's reason; all of it is on its own page. */
 const REASON_MAX = 100;
-/** How far back and forth attempts are looked for. */
+/** Most attempts that are shown, this one among them. */
 const ATTEMPTS_MAX = 10;
 /** Newer jobs of the sync among which later attempts are looked for. */
 const NEWER_MAX = 50;
@@ -43,7 +43,7 @@ export function factsPanel() {
   /** @type {Job | undefined} */
   let job;
 
-  /** What never changes: written once, so that a link there keeps the focus. @param {Job} given */
+  /** Shows what never changes, once, so that a link there keeps the focus. @param {Job} given */
   function showFixed({ attempt, origin, tags, id, meta: values }) {
     setText(rows.attempt.value, String(attempt));
     setHidden(rows.attempt.node, attempt === 1);
@@ -144,7 +144,7 @@ export async function attemptsOf(job) {
   return all;
 }
 
-/** Workers may say of any two jobs that each tries the other again. @param {readonly Job[]} jobs @param {Job} job */
+/** Whether the job is known: a worker's `retry_of` may go in circles. @param {readonly Job[]} jobs @param {Job} job */
 function isIn(jobs, { id }) {
   return jobs.some((one) => one.id === id);
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The upper part of a job's page: what it is called, how it stands, and what can be done. */
+/** The upper part of a job's page: title, status, and buttons. */
 import { apart, h, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { cancelJob, copyCurl, mayRun, runSync } from "./runs.js";
@@ -78,14 +78,14 @@ export function jobHead(place, first) {
   };
 }
 
-/** Why it has failed; of a long reason the first lines, and a button for the rest. */
+/** Why the job has failed: the first lines of a long reason, and a button for the rest. */
 function errorBox() {
   const said = h("div", { class: "error-said", role: "alert" });
   const words = h("p", { class: "folded" });
-  // Outside of what is read aloud by itself: unfolding says nothing again.
+  // Outside of the alert, so that unfolding does not read it aloud again.
   const unfold = h("button", { type: "button", class: "small", hidden: true, onclick: turn });
   const node = h("div", { class: "error-box", hidden: true }, said, unfold);
-  // What does not fit depends on the width.
+  // Whether the reason fits depends on the width.
   new ResizeObserver(measure).observe(words);
 
   function turn() {

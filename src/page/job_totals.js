@@ -19,7 +19,7 @@ import {
 /** Entity types that are listed; the rest is summed up. */
 const TYPES_MAX = 8;
 
-/** The bar, what it stands for, and what the job is busy with. */
+/** The bar, its amounts, and what the job is busy with. */
 export function progressPanel() {
   const share = h("span", { class: "share" });
   const amount = h("span", { class: "amount" });
@@ -79,7 +79,7 @@ function amountOf(totals) {
   const parts = [];
   if (totals.total !== undefined) parts.push(`${number(done)} of ${number(totals.total)} entities`);
   else if (done > 0) parts.push(done === 1 ? "1 entity" : `${number(done)} entities`);
-  // None at all and of nobody knows how many says nothing.
+  // Zero bytes of an unknown total tell nothing.
   if (totals.bytes_done || totals.bytes_total !== undefined) {
     const all = totals.bytes_total === undefined ? "" : ` of ${bytes(totals.bytes_total)}`;
     parts.push(`${bytes(totals.bytes_done ?? 0)}${all}`);

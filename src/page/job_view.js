@@ -19,7 +19,7 @@ import { isEnded, isQuiet, percent, shareOf, STATUS_WORDS } from "./words.js";
 /** @typedef {import("./wire.d.ts").Frame} Frame */
 /** @typedef {import("./wire.d.ts").Place} Place */
 
-/** The measures that are absent where they are not known any more. */
+/** Measures that a frame leaves out when they are no longer known. */
 const MEASURES = /** @type {const} */ ([
   "total",
   "percent",
@@ -111,7 +111,7 @@ function liveJob(place, first, gone) {
     });
   }
 
-  /** Why EventSource has given up. */
+  /** Asked after EventSource has given up: false where the session has ended or the job is gone. */
   async function mayRetry() {
     if (!await stillSignedIn(place)) return false;
     try {
@@ -181,7 +181,7 @@ function liveJob(place, first, gone) {
     stalled = false;
   }
 
-  /** The job's own error comes just before its end; any other is of this connection. @param {Frame} frame */
+  /** The job's own error comes just before its end; others are of the connection. @param {Frame} frame */
   function failed({ code, message, job_id }) {
     if (code.startsWith("access_")) return place.signedOut(message);
     if (code === "job_deleted") return gone(message);

@@ -1,5 +1,5 @@
 // @ts-check
-/** The jobs of a list: what the stream of many tells, and older ones that were asked for. */
+/** The jobs of a list: those of the stream of many jobs, and older ones from the API. */
 import { ask } from "./api.js";
 import { ACTIVE, ENDED, isEnded } from "./words.js";
 
@@ -8,11 +8,11 @@ import { ACTIVE, ENDED, isEnded } from "./words.js";
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Status} Status */
 /** @typedef {{ status: string, sync: string, tag: string, text: string }} Filter */
-/** A job's place, which stays while the job changes. @typedef {{ job: Listed }} Held */
+/** Holds a job; the same object while the job changes. @typedef {{ job: Listed }} Held */
 
-/** Jobs kept; of more, the oldest that are over are let go. */
+/** Most jobs kept; beyond that the oldest that are over are dropped. */
 export const JOBS_MAX = 20_000;
-/** Jobs asked for at a time, and the fewest that an asking brings. */
+/** Jobs of one request, and the fewest that one call of `older` brings, if there are so many. */
 const PAGE = 200;
 const OLDER_MIN = 1_000;
 
@@ -22,7 +22,7 @@ const NO_FILTER = { status: "", sync: "", tag: "", text: "" };
 export class JobsStore {
   /** @type {Map<string, Held>} */
   #jobs = new Map();
-  /** Jobs that this connection's snapshot has not told of yet. @type {Set<string>} */
+  /** Known jobs that have not come in this connection's snapshot yet. @type {Set<string>} */
   #unseen = new Set();
   /** @type {Held[] | undefined} */
   #sorted;
@@ -30,19 +30,19 @@ export class JobsStore {
   /** @type {string | undefined} */
   #cursor;
   #endedInSnapshot = 0;
-  /** Creation of the oldest job that is over in the snapshot. */
+  /** When the oldest job in the snapshot that is over was created. */
   #oldest = "";
   #endedMax;
   #sync;
 
-  /** Whether the snapshot has been told whole at least once. */
+  /** Whether the snapshot of this connection has come whole. */
   complete = false;
-  /** Whether there may be jobs that are older than those here. */
+  /** Whether the server may have older jobs. */
   more = false;
 
   /**
-   * @param {number} endedMax jobs that are over, in a snapshot
-   * @param {string} [sync] only the jobs of this one; all when left out
+   * @param {number} endedMax most jobs in a snapshot that are over
+   * @param {string} [sync] only the jobs of this sync; all when left out
    */
   constructor(endedMax, sync) {
     this.#endedMax = endedMax;
@@ -53,12 +53,12 @@ export class JobsStore {
     return this.#jobs.size;
   }
 
-  /** Whether it is here, whatever the filter. @param {string} id */
+  /** Whether the job is here, whatever the filter. @param {string} id */
   has(id) {
     return this.#jobs.has(id);
   }
 
-  /** Those that match the filter: what is on its way first, then the newest. */
+  /** Jobs that match the filter: first those on their way, then the others, newest first. */
   get shown() {
     if (!this.#sorted) {
       const matches = matcher(this.#filter);
@@ -71,7 +71,7 @@ export class JobsStore {
   set filter(filter) {
     const { status, sync } = this.#filter;
     if (filter.status !== status || filter.sync !== sync) {
-      // What is older was asked for with the former filter.
+      // The cursor is of a list with the former filter.
       this.#cursor = undefined;
       this.more = this.#endedInSnapshot >= this.#endedMax;
     }
@@ -83,14 +83,14 @@ export class JobsStore {
     return this.#filter;
   }
 
-  /** The query of the stream: the filter is for what is shown, and the stream feeds more than that. */
+  /** The query of the stream. Without the filter: that is for what is shown only. */
   get query() {
     const query = new URLSearchParams({ ended: String(this.#endedMax) });
     if (this.#sync !== undefined) query.set("sync", this.#sync);
     return query;
   }
 
-  /** Knows nothing any more. */
+  /** Forgets all jobs. */
   forget() {
     this.#jobs.clear();
     this.#unseen.clear();
@@ -115,7 +115,7 @@ export class JobsStore {
       const full = this.#endedInSnapshot >= this.#endedMax;
       for (const id of this.#unseen) {
         const job = this.#jobs.get(id)?.job;
-        // A snapshot does not reach those that are older than its oldest.
+        // A full snapshot leaves out jobs that are older than its oldest.
         const beyond = full && job && isEnded(job.status) && job.created_at <= this.#oldest;
         if (!beyond) this.#jobs.delete(id);
       }
@@ -187,7 +187,7 @@ function matcher({ status, sync, tag, text }) {
   return (/** @type {Listed} */ job) => {
     if (statuses && !statuses.includes(job.status)) return false;
     if (sync !== "" && job.sync_id !== sync && job.sync !== sync) return false;
-    // No address can hold half a surrogate pair.
+    // The filter comes from the address, which cannot hold half a surrogate pair.
     if (tag !== "" && !job.tags.some((one) => one.toWellFormed() === tag)) return false;
     if (words.length === 0) return true;
     const all = [job.sync, job.name, job.id, ...job.tags].join("\n").toLowerCase();

@@ -1,11 +1,11 @@
 // @ts-check
-/** Says whether what is shown is live, and since when not. */
+/** Shows whether the view is live, and else since when it is not. */
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { clockTime, everySecond, relative, setHeard } from "./time.js";
 
 /** @typedef {import("./wire.d.ts").LinkState} LinkState */
 
-/** A break that is over sooner is not worth a banner, in milliseconds. */
+/** A shorter break shows no banner, in milliseconds. */
 const PATIENCE_MS = 1_000;
 
 /** @type {Readonly<Record<LinkState["kind"], string>>} */
@@ -18,7 +18,7 @@ const WORDS = {
   over: "Ended",
 };
 
-/** The word in the page's head, and the banner for when what is shown is old. */
+/** The word in the page's head, and the banner while the view is not live. */
 export function linkState() {
   const word = h("span");
   const pill = h("span", { class: "link-pill", hidden: true }, h("span", { class: "dot" }), word);

@@ -1,5 +1,5 @@
 // @ts-check
-/** What feeds a list of jobs: the stream of many jobs, into a store. */
+/** Feeds a store from the stream of many jobs. */
 import { ask, Refused } from "./api.js";
 import { Stream } from "./stream.js";
 
@@ -26,7 +26,7 @@ export function listStream(place, store, onFrame) {
   });
 }
 
-/** Asked when a stream could not be opened. @param {Place} place */
+/** Whether the session holds; asked when a stream could not be opened. @param {Place} place */
 export async function stillSignedIn(place) {
   try {
     await ask("GET", "v1/session");

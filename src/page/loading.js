@@ -1,5 +1,5 @@
 // @ts-check
-/** What stands in a view until the server has answered. */
+/** What a view shows until the server has answered. */
 import { reasonOf, Refused } from "./api.js";
 import { h, setText } from "./dom.js";
 
@@ -9,14 +9,14 @@ import { h, setText } from "./dom.js";
 const RETRY_MS = 2_000;
 
 /**
- * Asks, again and again while the server is away, and shows the answer.
+ * Shows what `load` answers; tries again while the server is away.
  *
  * @template Answer
  * @param {Place} place
  * @param {object} options
  * @param {(signal: AbortSignal) => Promise<Answer>} options.load
  * @param {(answer: Answer) => View | undefined} options.show in the emptied place
- * @param {(refusal: Refused) => void} options.refused the server has said no
+ * @param {(refusal: Refused) => void} options.refused called when the server refuses
  * @returns {View}
  */
 export function loadingView(place, { load, show, refused }) {

@@ -10,7 +10,7 @@ import { number } from "./words.js";
 
 /** Log lines that the page keeps; the link leads to all of them. */
 const LINES_MAX = 10_000;
-/** Log lines that come at first: most that the server gives. */
+/** Log lines that the stream starts with: as many as the server gives at most. */
 export const TAIL = 1_000;
 /** Frames that the page keeps. */
 const FRAMES_MAX = 1_000;
@@ -105,7 +105,7 @@ function wholeLine({ line }) {
   return `${fullTime(Date.parse(line.time))} ${line.level}${source}\n${line.message}${fields}`;
 }
 
-/** The stream's own text: what any other client would get. */
+/** The stream's own text, as any other client gets it. */
 export function framesPanel() {
   const count = h("span", { class: "hint" });
   const list = new FollowList({

@@ -3,16 +3,16 @@
 import { h, setAttribute, setHidden } from "./dom.js";
 import { rate } from "./words.js";
 
-/** Points kept; of more, every second one is let go, so that the whole time stays seen. */
+/** Most points kept; then every second one is dropped, so that the whole time stays shown. */
 const POINTS_MAX = 600;
 const HEIGHT_PX = 150;
-/** Between marks on the axis of time, in seconds. */
+/** Distances of marks on the time axis, in seconds. */
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 /** @typedef {import("uplot")} Chart */
-/** Loaded by a script of its own. @type {new (options: any, data: any, host: HTMLElement) => Chart} */
+/** uPlot, loaded by a script of its own. @type {new (options: any, data: any, host: HTMLElement) => Chart} */
 const Uplot = /** @type {any} */ (globalThis).uPlot;
 
 export class RateChart {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Running, cancelling and copying: what the page can do to a job or a sync. */
+/** What the page can do with a sync or a job: run, cancel, copy a command. */
 import { ask, failure, Refused, urlOf } from "./api.js";
 import { h } from "./dom.js";
 import { notice } from "./notices.js";
@@ -32,7 +32,7 @@ export async function runSync(place, sync) {
   }
 }
 
-/** Asks back, then cancels. @param {Place} place @param {string} id @param {string} name */
+/** Asks whether to cancel, then cancels. @param {Place} place @param {string} id @param {string} name */
 export function cancelJob(place, id, name) {
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "cancel-title" });
   const cancel = async () => {
@@ -73,7 +73,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // No clipboard without https, or it was refused: an older way is left.
+    // Without https, or where it was refused, there is no clipboard API: the older way is used.
     const field = h("textarea", { class: "unseen", "aria-hidden": "true" });
     field.value = text;
     document.body.append(field);

@@ -1,5 +1,5 @@
 // @ts-check
-/** Where people say who they are. */
+/** The form to sign in. */
 import { ask, reasonOf } from "./api.js";
 import { h, setText } from "./dom.js";
 
@@ -7,7 +7,7 @@ import { h, setText } from "./dom.js";
 
 /**
  * @param {HTMLElement} root
- * @param {string} reason why one has to sign in; empty when that is plain
+ * @param {string} reason why one has to sign in; empty for none
  * @param {(session: Session) => void} signedIn
  */
 export function signInView(root, reason, signedIn) {

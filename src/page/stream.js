@@ -1,20 +1,21 @@
 // @ts-check
-/** A stream that comes back: the browser's own EventSource, and what it leaves to us. */
+/** A stream that comes back: the browser's EventSource, and what it does not do by itself. */
 import { urlOf } from "./api.js";
 
 /** @typedef {import("./wire.d.ts").Frame} Frame */
 /** @typedef {import("./wire.d.ts").LinkState} LinkState */
 
-/** Waits between attempts of our own, in milliseconds. */
+/** First and longest wait between attempts after EventSource has given up, in milliseconds. */
 const WAIT_MS = 1_000;
 const WAIT_MS_MAX = 15_000;
-/** A connection on which nothing came for so long is dead: heartbeats come every 30 s. */
+/** A connection without a frame for this long, in milliseconds, is dead: heartbeats take 30 s. */
 const SILENCE_MS = 90_000;
 const LOOK_MS = 5_000;
 
 /**
  * EventSource comes back by itself from a broken connection, but gives up for good on an answer
- * that is no stream, and does not notice a dead line. Then another is made, at the same position.
+ * that is not a stream, and does not notice a dead connection. Then another one is made here, with
+ * the last id.
  */
 export class Stream {
   /** @type {EventSource | undefined} */
@@ -51,7 +52,7 @@ export class Stream {
     this.#open();
   }
 
-  /** For good; `over` when there is nothing more to come. @param {boolean} [over] */
+  /** Closes for good. @param {boolean} [over] whether nothing more will come */
   close(over = false) {
     if (this.#over) return;
     this.#over = true;
@@ -108,7 +109,7 @@ export class Stream {
 
   #look() {
     if (!this.#source || Date.now() - this.#heardMs < SILENCE_MS) return;
-    this.#heardMs = Date.now() - SILENCE_MS / 2; // the next one gets a while, too
+    this.#heardMs = Date.now() - SILENCE_MS / 2; // the next connection gets half as long
     this.#tell("lost");
     this.#open();
   }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The syncs, each with how its last run went. */
+/** The syncs, each with its last run. */
 import { h, setHidden } from "./dom.js";
 import { icon } from "./icons.js";
 import { listedFrom } from "./jobs_store.js";
@@ -11,7 +11,7 @@ import { isEnded, many, percent, shareOf, STATUS_WORDS, warningsOf } from "./wor
 /** @typedef {import("./wire.d.ts").Sync} Sync */
 /** @typedef {import("./wire.d.ts").Listed} Listed */
 
-/** Syncs that are shown before all are asked for. */
+/** Syncs that are shown before the button for all is used. */
 const FIRST = 8;
 
 /** @param {Place} place @param {(id: string) => boolean} isThere whether the stream tells of that job */
@@ -62,7 +62,7 @@ export function syncCards(place, isThere) {
     node,
     show,
     tick: () => cards.forEach((card) => card.draw()),
-    /** A job has moved. @param {Listed} job @returns {boolean} whether its sync is known */
+    /** Takes a job's new state. @param {Listed} job @returns {boolean} whether its sync is known */
     take(job) {
       if (job.sync_id === null) return true;
       cards.get(job.sync_id)?.take(job);
@@ -137,8 +137,8 @@ function syncCard(place, first, isThere) {
     /** @param {Sync} given */
     show(given) {
       sync = given;
-      if (job && !isThere(job.id)) job = undefined; // removed, or so old that only this tells of it
-      // What the stream has told of the same job is newer.
+      if (job && !isThere(job.id)) job = undefined; // removed, or too old for the stream
+      // Of the same job the stream has told a newer state.
       if (given.last_job && given.last_job.id !== job?.id) this.take(listedFrom(given.last_job));
       draw();
     },

@@ -1,5 +1,5 @@
 // @ts-check
-/** One sync: how it has been doing, and its last runs. */
+/** One sync: its state and its last runs. */
 import { ask } from "./api.js";
 import { h, inFrames, setAttribute, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
@@ -118,7 +118,7 @@ function liveSync(place, first) {
     find(sync.id).then((found) => {
       sync = found ?? sync;
       frames.soon();
-    }, () => {}); // the stream tells by itself when the server is away
+    }, () => {}); // the view's stream shows when the server is away
   }
 
   function draw() {
@@ -180,7 +180,7 @@ function medianOf(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** One bar a run, as high as it took long, with the sign of how it ended. */
+/** One bar a run: its height is the duration, its sign the status. */
 function runsStrip() {
   const node = h("ol", { class: "strip", "aria-label": `The last ${RUNS} runs, oldest first` });
   /** @type {Map<string, ReturnType<typeof stripBar>>} */
@@ -202,7 +202,7 @@ function runsStrip() {
         bar.show(job, (tookMs(job) ?? 0) / longest);
         if (node.children[index] !== bar.node) {
           node.insertBefore(bar.node, node.children[index] ?? null);
-          node.scrollLeft = node.scrollWidth; // to the newest, where not all of them have room
+          node.scrollLeft = node.scrollWidth; // to the newest, where not all runs have room
         }
       }
     },

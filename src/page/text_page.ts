@@ -1,4 +1,4 @@
-/** A page of words alone. */
+/** The page for text, such as the pages of problems. */
 import page from "./text_page.html" with { type: "text" };
 import { asText } from "./assets.ts";
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Time in words, by the server's clock: the browser's may be wrong. */
 
-/** Differences below this are those of the network, in milliseconds. */
+/** Smaller differences between the clocks count as network delay, in milliseconds. */
 const SKEW_MS = 2_000;
 
 let skewMs = 0;
@@ -16,19 +16,20 @@ export function learnTime(response) {
   skewMs = Math.abs(difference) > SKEW_MS ? difference : 0;
 }
 
-/** Now, as the server says it, in milliseconds since 1970. */
+/** Now by the server's clock, in milliseconds since 1970. */
 export function now() {
   return Date.now() + skewMs;
 }
 
 /**
- * Until when what is shown is known: now, or while the stream is away the moment of its last word.
+ * The moment that the view shows, by the server's clock: now, or while the stream is away the time
+ * of its last frame.
  */
 export function known() {
   return heardMs === undefined ? now() : heardMs + skewMs;
 }
 
-/** @param {number | undefined} ms by the browser's clock; undefined while the stream is there */
+/** @param {number | undefined} ms of the last frame, by the browser's clock; undefined while live */
 export function setHeard(ms) {
   heardMs = ms;
 }
@@ -86,7 +87,7 @@ export function fullTime(atMs) {
 }
 
 /**
- * Shows a moment as relative, with the absolute time as its title.
+ * Shows a time as relative, with the absolute time as its title.
  *
  * @param {HTMLTimeElement} node
  * @param {string | null | undefined} iso hidden when there is none

@@ -2,11 +2,11 @@
 /** A long list of which only what can be seen is in the document. */
 import { inFrames } from "./dom.js";
 
-/** Rows drawn beyond both edges of what is seen. */
+/** Rows drawn beyond each edge of the visible part. */
 const MARGIN = 8;
 
 /**
- * A row: an element, and how an item is shown in it.
+ * A row: an element, and a function that shows an item in it.
  *
  * @template Item
  * @typedef {{ readonly node: HTMLElement, show(item: Item, index: number, count: number): void }} Row
@@ -59,10 +59,10 @@ export class VirtualList {
   }
 
   /**
-   * Shows these. What is being read stays where it is when rows are put in above it.
+   * Shows these items.
    *
    * @param {readonly Item[]} items
-   * @param {boolean} [steady] keeps the place of the first row that is seen
+   * @param {boolean} [steady] keeps the first visible row in place when rows are added above it
    */
   set(items, steady = false) {
     const { keyOf } = this.#options;
@@ -104,7 +104,7 @@ export class VirtualList {
 
   #scrolled = () => this.#frames.soon();
 
-  /** Indexes of the first row that is seen and of the first one after. */
+  /** Indexes of the first visible row and of the first one after the visible ones. */
   #seen() {
     const { host, scroller } = this.#options;
     const top = scroller ? scroller.getBoundingClientRect().top + scroller.clientTop : 0;
@@ -132,7 +132,7 @@ export class VirtualList {
     for (let index = from; index < to; index++) wanted.set(keyOf(items[index]), index);
     for (const [key, row] of this.#rows) {
       if (wanted.has(key)) continue;
-      // A row that has the focus stays, out of sight, or the keyboard would lose its place.
+      // A row that has the focus stays, hidden: else the keyboard would lose its place.
       if (row.node.contains(document.activeElement)) {
         const index = items.findIndex((item) => keyOf(item) === key);
         if (index >= 0) {

@@ -1,4 +1,4 @@
-/** What the API answers and the streams tell, as far as the page shows it. */
+/** The parts of the API's answers and the streams' frames that the page shows. */
 
 export type Status =
   | "pending"
@@ -13,7 +13,7 @@ export interface JobError {
   readonly message: string;
 }
 
-/** What both a job and a progress frame say; what is not known is absent. */
+/** What a job and a progress frame have in common; what is not known is absent. */
 export interface Totals {
   readonly status: Status;
   readonly entities_inserted: number;
@@ -54,7 +54,7 @@ export interface Job extends Totals {
   readonly error: JobError | null;
 }
 
-/** A job in a list, whether the stream of many told of it or the API answered it. */
+/** A job in a list, from the stream of many jobs or from the API. */
 export interface Listed extends Totals {
   readonly id: string;
   readonly sync_id: string | null;
@@ -110,7 +110,7 @@ export interface Frame {
   readonly [key: string]: any;
 }
 
-/** What is shown, until something else is. */
+/** A part of the page that can be left for another one. */
 export interface View {
   readonly leave: () => void;
 }

@@ -41,7 +41,7 @@ export function percent(value) {
 }
 
 /**
- * The percent; undefined also where more is done than there was to be: it says 100, and nobody knows
+ * The percent; undefined also where it says 100 but more is done than the total: then nobody knows
  * how much is left.
  *
  * @param {Totals} totals
@@ -52,21 +52,21 @@ export function shareOf(totals) {
   return percent === 100 && beyond && status !== "completed" ? undefined : percent;
 }
 
-/** Entities dealt with; those that were deleted were not in the source. @param {Totals} totals */
+/** Entities of the source that were dealt with; deleted ones are none. @param {Totals} totals */
 export function doneOf(totals) {
   return totals.entities_inserted + totals.entities_updated + totals.entities_kept +
     totals.entities_skipped;
 }
 
-/** Whether the percent is a share of bytes, and not of the entities beside it. @param {Totals} totals */
+/** Whether the percent is a share of bytes, not of entities. @param {Totals} totals */
 export function isOfBytes(totals) {
   const { bytes_done = 0, bytes_total } = totals;
   const percent = shareOf(totals);
   if (percent === undefined || !bytes_total) return false;
-  return Math.abs((bytes_done / bytes_total) * 100 - percent) < 0.11; // it is cut to tenths
+  return Math.abs((bytes_done / bytes_total) * 100 - percent) < 0.11; // `percent` is cut to tenths
 }
 
-/** `2 warnings` of a job that completed with some; empty for any other. @param {Totals} totals */
+/** `2 warnings` for a job that completed with some; else empty. @param {Totals} totals */
 export function warningsOf({ status, warnings }) {
   return status === "completed" && warnings ? many(warnings, "warning") : "";
 }
@@ -91,7 +91,7 @@ export function counts(totals) {
 }
 
 /**
- * What a job is called.
+ * A job's title.
  *
  * @param {{ readonly sync: string | null, readonly name: string | null, readonly id: string }} job
  */
@@ -99,11 +99,11 @@ export function title(job) {
   return titleParts(job).join(BETWEEN);
 }
 
-/** Between the parts of what a job is called. */
+/** Stands between the parts of a job's title. */
 export const BETWEEN = " \u00b7 ";
 
 /**
- * What a job is called, by whoever has named a part of it.
+ * The parts of a job's title: the names of its sync and its own, as far as there are any.
  *
  * @param {{ readonly sync: string | null, readonly name: string | null, readonly id: string }} job
  */
@@ -112,7 +112,7 @@ export function titleParts(job) {
   return parts.length > 0 ? parts : [`Job ${shortId(job.id)}`];
 }
 
-/** After so many milliseconds without a word a rate, and the time left by it, are those of then. */
+/** After this many milliseconds without news a rate, and the time left by it, are out of date. */
 const QUIET_MS = 10_000;
 
 /** Whether nothing has been heard for too long to tell a rate. @param {number} heardMs */
