@@ -40,7 +40,7 @@ const endRoute = createRoute({
 /** Headers of which every browser sends at least one. */
 const BY_PAGES = ["Origin", "Sec-Fetch-Site"];
 
-/** Signing in, who one is, signing out. */
+/** Signing in, asking who is signed in, signing out. */
 export function addSessionRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { authenticator, origin, stallAfterMs } = services;
   const { sessions } = authenticator.parts;

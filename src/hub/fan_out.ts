@@ -20,7 +20,7 @@ const SERVE_MS = 0.04;
 /** As OTHERS_MS_MAX, but from a commit to the round that serves it, which takes two turns. */
 const LATE_MS = 3;
 
-/** One who is served. */
+/** A follower that is served. */
 export interface Served {
   /** Frames have come that it may not have seen; called only while it waits. */
   serve(): void;

@@ -1,4 +1,4 @@
-/** Wake-ups: tells who follows a job that its log has grown. Carries no data. */
+/** Wake-ups: tells a job's followers that its log has grown. Carries no data. */
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 
 /** Called when the log has grown. `grownMs` is when, by the clock's `monotonic()`, if known. */

@@ -39,7 +39,7 @@ export class Reserve {
     if (this.#free() < RESERVE_BYTES) this.release();
   }
 
-  /** Gives the room to whoever writes next. @returns false where there was none */
+  /** Gives the room up for the next writes. @returns false where there was none */
   release(): boolean {
     const held = existsSync(this.#path);
     rmSync(this.#path, { force: true });

@@ -8,7 +8,7 @@ import { urlOf } from "./api.js";
 /** First and longest wait between attempts after EventSource has given up, in milliseconds. */
 const WAIT_MS = 1_000;
 const WAIT_MS_MAX = 15_000;
-/** A connection without a frame for this long, in milliseconds, is dead: heartbeats take 30 s. */
+/** A connection is dead after this long without a frame, in ms: heartbeats come every 30 s. */
 const SILENCE_MS = 90_000;
 const LOOK_MS = 5_000;
 

@@ -52,7 +52,7 @@ export function shareOf(totals) {
   return percent === 100 && beyond && status !== "completed" ? undefined : percent;
 }
 
-/** Entities of the source that were dealt with; deleted ones are none. @param {Totals} totals */
+/** Entities of the source that were dealt with, so not the deleted ones. @param {Totals} totals */
 export function doneOf(totals) {
   return totals.entities_inserted + totals.entities_updated + totals.entities_kept +
     totals.entities_skipped;

@@ -17,7 +17,7 @@ export function writeOut(session: { flush(): void }, run: Waiting): Promise<void
   return unlocked(() => session.flush(), run);
 }
 
-/** Tries until the destination is not locked. @throws {DestinationError} also when that is late */
+/** Tries until the destination is not locked. @throws {DestinationError} also if it stays locked */
 export async function unlocked<T>(attempt: () => T, { clock, signal }: Waiting): Promise<T> {
   const startMs = clock.monotonic();
   for (;;) {

@@ -29,7 +29,7 @@ export function comeBackBytes(retryMs: number): Uint8Array {
   return frameBytes({ ...HEARTBEAT, retryMs });
 }
 
-/** What those who follow a job are told when it is deleted. */
+/** The error for viewers of a job that is deleted. */
 export const DELETED: JobError = {
   code: "job_deleted",
   message: "The job was removed, with everything known of it.",

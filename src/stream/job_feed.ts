@@ -1,4 +1,4 @@
-/** Which jobs have changed lately, for all who watch many jobs at once. */
+/** The jobs that have changed lately, for all viewers of many jobs. */
 import type { Clock } from "../clock.ts";
 import { FanOut, type Served } from "../hub/fan_out.ts";
 import type { Hub } from "../hub/hub.ts";

@@ -12,7 +12,7 @@ export interface ProducerRequest {
   readonly events: number;
 }
 
-/** Running totals of one producer; those of a job are the sums of its producers'. */
+/** Running totals of one producer; a job's totals are the sums of its producers'. */
 export interface Counters {
   readonly inserted: number;
   readonly updated: number;

@@ -45,7 +45,7 @@ export const NO_PROGRESS: Progress = {
   encountered: {},
 };
 
-/** Entities of the source that were dealt with; deleted ones are none, as it has them no more. */
+/** Entities of the source that were dealt with; deleted ones are no longer in it. */
 export function entitiesDone(counts: EntityCounts): number {
   return counts.inserted + counts.updated + counts.kept + counts.skipped;
 }
