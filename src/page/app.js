@@ -43,11 +43,12 @@ top.append(
 );
 root.before(link.banner);
 
-/** @param {string} reason */
+/** @param {string} reason as the server gives it, or in words of our own */
 function signedOut(reason) {
   session = undefined;
   forgetJobs();
-  show(reason);
+  // Without its cookie the page is asked for a key, which is no help to a person.
+  show(/^Send an API key/.test(reason) ? SESSION_ENDED : reason);
 }
 
 /** @param {Session} given */
@@ -71,10 +72,7 @@ function show(reason = "") {
     signInView(root, reason, signedIn);
     return;
   }
-  // After a sign-out in another tab the cookie is gone, and the server asks for a key.
-  /** @param {string} reason */
-  const ended = (reason) => signedOut(/^Send an API key/.test(reason) ? SESSION_ENDED : reason);
-  const place = { root, session, link: link.show, go, signedOut: ended };
+  const place = { root, session, link: link.show, go, signedOut };
   const { pathname, searchParams } = new URL(location.href);
   const [kind, id, more] = pathname.slice(base.pathname.length).split("/").map(decode);
   if (kind === "job" && id && !more) view = jobView(place, id);

@@ -242,6 +242,20 @@ test("a tab that is looked at again shows whom the browser has signed in as mean
   assert.equal(await page.run(`document.querySelectorAll(".job-row").length`), 0);
 });
 
+test("a session that has ended is said to be so, also where no stream tells of it", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell({ type: "end", status: "completed" });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`${PILL} === "over"`);
+
+  await page.run(`fetch("/v1/session", { method: "DELETE" })
+    .then(() => document.dispatchEvent(new Event("visibilitychange")), 0)`);
+
+  await page.until(`document.querySelector("#key")`);
+  assert.match(await page.text(), /The session has ended; sign in again\./);
+});
+
 test("signing out of a session that is over is no fault", async (t) => {
   const server = await testServer(t);
   const page = await signedInPage(t, server);
