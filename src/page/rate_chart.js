@@ -95,7 +95,7 @@ export class RateChart {
     return {
       width: this.#box.clientWidth || 400,
       height: HEIGHT_PX,
-      padding: [8, 8, 0, 0],
+      padding: [8, 26, 0, 0], // half a label of the time axis may stand beyond its right end
       legend: { show: false },
       cursor: { show: false },
       scales: {
