@@ -4,7 +4,12 @@ import { join } from "node:path";
 import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
 import { systemClock } from "../clock.ts";
-import { DataDirectoryTakenError, type ServerNote, serverOf } from "../log/data_directory.ts";
+import {
+  DataDirectoryTakenError,
+  KEYS_FILE,
+  type ServerNote,
+  serverOf,
+} from "../log/data_directory.ts";
 import { whyUnreadable } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import { DEFAULT_TENANT, type TenantId } from "../sync/ids.ts";
@@ -148,7 +153,7 @@ export function withCliKey(
   note: ServerNote,
   tenant: TenantId,
 ): Client {
-  const keys = new KeyStore(join(data, "keys.db"), systemClock);
+  const keys = new KeyStore(join(data, KEYS_FILE), systemClock);
   try {
     const { url, fingerprint } = note;
     return { server: url, key: cliKey(keys, data, tenant), fingerprint, pages: pagesOf(note) };

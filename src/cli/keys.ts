@@ -6,7 +6,7 @@ import { KeyStore } from "../auth/key_store.ts";
 import type { KeyInfo } from "../auth/key_row.ts";
 import { parseScopes } from "../auth/scopes.ts";
 import { systemClock } from "../clock.ts";
-import { makeDataDirectory } from "../log/data_directory.ts";
+import { KEYS_FILE, makeDataDirectory } from "../log/data_directory.ts";
 import { parseTenantId, TENANT_FORM, type TenantId } from "../sync/ids.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { ExitCode, UsageError } from "./exit.ts";
@@ -14,8 +14,6 @@ import type { Flags } from "./flags.ts";
 import { print, printed, printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 import { clean } from "../sync/clean.ts";
-
-const KEYS_FILE = "keys.db";
 
 /** Creates a key and prints it. @throws {UsageError} for a wrong tenant or scope */
 export async function createKey(flags: Flags): Promise<number> {

@@ -4,7 +4,7 @@ import { KeyStore } from "../auth/key_store.ts";
 import type { Scope } from "../auth/scopes.ts";
 import { LINK_MS, SignInStore } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
-import { makeDataDirectory, serverOf } from "../log/data_directory.ts";
+import { KEYS_FILE, makeDataDirectory, serverOf } from "../log/data_directory.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
@@ -36,7 +36,7 @@ export async function link(flags: Flags): Promise<number> {
   const fault = own && note && await faultOf(note);
   if (fault) throw new UsageError(`Cannot print a link: ${fault}`);
   const directory = makeDataDirectory(data);
-  const keys = new KeyStore(join(directory, "keys.db"), systemClock);
+  const keys = new KeyStore(join(directory, KEYS_FILE), systemClock);
   const signIns = new SignInStore(join(directory, SIGN_IN_FILE), systemClock);
   try {
     const url = signInUrl(base, { keys, signIns }, tenant, scopes);

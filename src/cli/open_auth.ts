@@ -8,7 +8,7 @@ import { Sessions } from "../auth/sessions.ts";
 import { SignInStore } from "../auth/sign_in_store.ts";
 import { Tickets } from "../auth/tickets.ts";
 import type { Clock } from "../clock.ts";
-import type { DataDirectory } from "../log/data_directory.ts";
+import { type DataDirectory, KEYS_FILE } from "../log/data_directory.ts";
 import {
   type AuthConfig,
   NO_AUTH,
@@ -42,7 +42,7 @@ export async function openAuth(
   directory: DataDirectory,
   opened: Pick<Opened, "push">,
 ): Promise<Authenticator> {
-  const keys = new KeyStore(directory.file("keys.db"), clock);
+  const keys = new KeyStore(directory.file(KEYS_FILE), clock);
   opened.push(() => keys.close());
   if (keysFile !== undefined) keys.useFixed(readKeysFile(keysFile));
   const signIns = new SignInStore(directory.file(SIGN_IN_FILE), clock);
