@@ -8,13 +8,14 @@ import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import type { WantedLogs } from "./follow.ts";
+import { whole } from "./setting_rules.ts";
 import { show } from "./show.ts";
 import { untilLeft } from "./until_left.ts";
 
 /** Log lines that come first by default, as with tail(1). */
 const TAIL = 10;
-/** Most that a server gives. */
-const TAIL_MAX = 1_000;
+/** How many a server gives. */
+const TAILS = whole(0, 1_000);
 
 /** Ends with the job's own exit code. Ctrl-C stops watching (130), not the job. */
 export async function watch(job: string, flags: Flags): Promise<number> {
@@ -39,11 +40,10 @@ function wantedLogs({ logs, tail }: Flags): WantedLogs | undefined {
   if (level === undefined) {
     throw new UsageError(`--logs: got "${clean(logs)}": expected one of ${LOG_LEVELS.join(", ")}`);
   }
-  const lines = tail ?? `${TAIL}`;
-  if (!/^\d{1,9}$/.test(String(lines)) || Number(lines) > TAIL_MAX) {
-    throw new UsageError(
-      `--tail: got "${clean(tail)}": expected a whole number from 0 to ${TAIL_MAX}`,
-    );
+  if (tail === undefined) return { level, tail: TAIL };
+  const lines = /^\d{1,9}$/.test(String(tail)) ? Number(tail) : undefined;
+  if (!TAILS.takes(lines)) {
+    throw new UsageError(`--tail: got "${clean(tail)}": ${TAILS.expected}`);
   }
-  return { level, tail: Number(lines) };
+  return { level, tail: lines };
 }
