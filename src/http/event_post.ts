@@ -62,10 +62,13 @@ export async function postEvents(
 async function requireRate(key: JobKey, { rates, outside }: Services): Promise<void> {
   const refused = rates.refused(key);
   if (!refused) return;
-  await outside.hold(key, refused.waitS * 1000).catch((cause) => {
-    throw problemOf(cause);
-  });
+  await outside.hold(key, refused.waitS * 1000).catch(refuse);
   throw refused.problem;
+}
+
+/** Answers for the log's refusal. @throws {Problem} */
+function refuse(cause: unknown): never {
+  throw problemOf(cause);
 }
 
 /** One request under way. */
@@ -164,9 +167,7 @@ class Post {
       events: events.map(workerEvent),
       epoch: this.#epoch,
     };
-    const posted = await outside.post(this.#key, batch, this.#requestId).catch((cause) => {
-      throw problemOf(cause);
-    });
+    const posted = await outside.post(this.#key, batch, this.#requestId).catch(refuse);
     rates.chargeEvents(this.#key, events.length);
     this.#accepted += events.length;
     if (posted.firstSeq <= posted.lastSeq) this.#firstSeq ??= posted.firstSeq;
