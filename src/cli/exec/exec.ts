@@ -1,13 +1,11 @@
 /** `exec`: runs a program as it would run without us, and shows it as a job. */
 import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { atMost, systemClock } from "../../clock.ts";
 import { clean } from "../../sync/clean.ts";
 import { givenKey, serverUrl } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 import type { Flags } from "../flags.ts";
-import { presentDirectory } from "../present_directory.ts";
 import { type ExecOptions, execOptions, syncName } from "./exec_options.ts";
 import { execRun } from "./exec_run.ts";
 import { flush } from "./flush.ts";
@@ -72,9 +70,8 @@ export async function exec(
 }
 
 /** Another directory was probably meant when the data directory is missing. @throws {UsageError} */
-function requireData({ spools, settings }: ExecOptions): void {
-  const data = resolve(presentDirectory(), settings.data);
-  if (dirname(spools) !== data || existsSync(data)) return;
+function requireData({ data }: ExecOptions): void {
+  if (data === undefined || existsSync(data)) return;
   throw new UsageError(
     `Cannot tell of jobs that were left behind: there is no directory "${clean(data)}"`,
   );

@@ -28,6 +28,8 @@ export interface ExecOptions {
   /** The server's URL; undefined for the server of the data directory. */
   readonly server: string | undefined;
   readonly settings: ServerSettings;
+  /** The data directory; undefined when spools and records are kept in the user's state. */
+  readonly data: string | undefined;
   /** The directory of spools. */
   readonly spools: string;
   /** The directory of the files that remember records. */
@@ -43,7 +45,8 @@ export function execOptions(flags: Flags): ExecOptions {
     file: {},
   });
   const server = namedServer(flags);
-  const home = stateDirectory(settings, { chosen: data ?? process.env.SYNCTAIL_DATA, server });
+  const directory = dataDirectory(settings, { chosen: data ?? process.env.SYNCTAIL_DATA, server });
+  const home = directory ?? userState();
   return {
     format: format === undefined ? undefined : formatFrom(String(format)),
     percent: percent === undefined ? undefined : patternFrom(String(percent), format),
@@ -53,6 +56,7 @@ export function execOptions(flags: Flags): ExecOptions {
     addFlags: flags.flags !== false,
     server,
     settings,
+    data: directory,
     spools: join(home, "spool"),
     records: join(home, "records"),
   };
@@ -68,17 +72,17 @@ export function syncName(name: string | undefined): string {
   );
 }
 
-/**
- * The data directory when one was chosen or a server is to run on it. Otherwise a place that is the
- * same wherever the command is called.
- */
-function stateDirectory(
+/** The data directory when one was chosen or a server is to run on it. */
+function dataDirectory(
   { data }: ServerSettings,
   { chosen, server }: { readonly chosen: unknown; readonly server: string | undefined },
-): string {
-  if (server === undefined || (typeof chosen === "string" && chosen !== "")) {
-    return resolve(presentDirectory(), data);
-  }
+): string | undefined {
+  const named = typeof chosen === "string" && chosen !== "";
+  return server === undefined || named ? resolve(presentDirectory(), data) : undefined;
+}
+
+/** A place that is the same wherever the command is called. */
+function userState(): string {
   const { XDG_STATE_HOME, HOME } = process.env;
   return join(XDG_STATE_HOME || join(HOME || homedir(), ".local", "state"), "synctail");
 }
