@@ -8,7 +8,7 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 
 const [root, to] = process.argv.slice(2);
-/** As many rows as the product commits at a time. */
+/** Rows that share a commit. */
 const ROWS = 500;
 
 const db = new DatabaseSync(to);
