@@ -33,7 +33,7 @@ const LEFT_OUT =
   /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
 /** Complaints of the writing side about a file; after the last of these it ends. */
 const UNWRITTEN =
-  /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"[ :]/s;
+  /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"(?: -> "(.{1,4096}?)")?[ :]/s;
 const WRITE_FAILED = "write failed on";
 /** The end of the name of a file that is still being written. */
 const TEMPORARY = /\.\w{6}$/;
@@ -155,10 +155,11 @@ export class RsyncReader implements LineReader {
     if (BROKEN.test(message)) this.#last ??= message;
     else if (!WARNING.test(message)) this.#last = message;
     totals.warnings++;
-    const [, how, path] = UNWRITTEN.exec(text) ?? [];
+    const [, how, path, target] = UNWRITTEN.exec(text) ?? [];
     if (path !== undefined) {
-      const target = how === "mkstemp" || how === "rename" ? path.replace(TEMPORARY, "") : path;
-      this.#sent.failed(target, how === WRITE_FAILED);
+      const temporary = how === "mkstemp" || how === "rename";
+      const unwritten = target ?? (temporary ? path.replace(TEMPORARY, "") : path);
+      this.#sent.failed(unwritten, how === WRITE_FAILED);
     }
     if (LEFT_OUT.test(message) || how === "rename") {
       totals.skipped++;

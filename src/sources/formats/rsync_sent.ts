@@ -29,6 +29,8 @@ export class RsyncSent {
   #earlyCount = 0;
   /** Whether the writing side has ended. */
   #over = false;
+  /** How many files were sent. */
+  #count = 0;
 
   /** @param root the directory that names are relative to; undefined where it is not known */
   constructor(root: string | undefined) {
@@ -37,6 +39,7 @@ export class RsyncSent {
 
   /** Adds a file that is being sent. @returns files that are surely written by now */
   add(name: string, sent: Sent): readonly Sent[] {
+    this.#count++;
     if (this.#over || this.#failedEarly(name)) return [];
     this.#take(name);
     const written: Sent[] = [];
@@ -54,13 +57,21 @@ export class RsyncSent {
   /**
    * Notes that a file could not be written.
    *
-   * @param path as the writing side names it; the last name may have a dot before it, as temporary
-   *   files do
+   * @param path as the writing side names it, or relative to the destination; the last name may have
+   *   a dot before it, as temporary files do
    * @param over whether the writing side ends there and writes no later file
    */
   failed(path: string, over: boolean): void {
     this.#over ||= over;
-    const name = this.#namesOf(path).find((each) => this.#held.has(each));
+    // `rsync file dir/other`: the destination is that one file.
+    if (this.#root !== undefined && spellings(path).includes(this.#root)) {
+      this.#over = true;
+      this.#held.clear();
+      return;
+    }
+    const name = this.#elsewhere(path)
+      ? [...this.#held.keys()].find((each) => plainName(each) === plainName(path))
+      : this.#namesOf(path).find((each) => this.#held.has(each));
     if (name !== undefined) {
       const behind = over ? [...this.#held.keys()] : [name];
       for (const each of behind.slice(behind.indexOf(name))) this.#take(each);
@@ -74,6 +85,8 @@ export class RsyncSent {
 
   /** The files that were written after all. @param all false where the last one was under way */
   end(all: boolean): readonly Sent[] {
+    // `rsync file host:dir/other`: what could not be written has another name, and was the only one.
+    if (this.#root === undefined && this.#count === 1 && this.#earlyCount > 0) return [];
     return [...this.#held.values()].slice(0, all || this.#over ? undefined : -1);
   }
 
@@ -82,11 +95,19 @@ export class RsyncSent {
     if (sent && this.#held.delete(name)) this.#bytes -= weightOf(sent);
   }
 
+  /** Whether the path tells nothing of the file but its last name: that of a `--temp-dir`. */
+  #elsewhere(path: string): boolean {
+    const root = this.#root;
+    return root !== undefined && path.startsWith("/") && !path.startsWith(`${root}/`);
+  }
+
   /** The names that the file may have: without a known root its path may begin anywhere. */
   #namesOf(path: string): readonly string[] {
     const root = this.#root;
     return spellings(path).flatMap((one) => {
-      if (root !== undefined) return one.startsWith(`${root}/`) ? [one.slice(root.length + 1)] : [];
+      if (root !== undefined && one.startsWith("/")) {
+        return one.startsWith(`${root}/`) ? [one.slice(root.length + 1)] : [];
+      }
       const parts = one.split("/");
       return parts.map((_, at) => parts.slice(at).join("/"));
     });
@@ -94,7 +115,9 @@ export class RsyncSent {
 
   #failedEarly(name: string): boolean {
     const early = this.#early.get(plainName(name)) ?? [];
-    const at = early.findIndex((path) => this.#namesOf(path).includes(name));
+    const at = early.findIndex((path) =>
+      this.#elsewhere(path) || this.#namesOf(path).includes(name)
+    );
     if (at < 0) return false;
     early.splice(at, 1);
     this.#earlyCount--;

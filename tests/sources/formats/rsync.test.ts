@@ -175,6 +175,34 @@ test("rsync: what could not be written is known in the root of a disk", () => {
   assert.deepEqual(counts, { ...none, inserted: 1, skipped: 1 });
 });
 
+test("rsync: a file that could not be written under another name is not counted", () => {
+  const run = (destination: string, ...lines: string[]) => {
+    const reader = rsync.reader({ ...RUN, command: ["rsync", "-a", "file", destination] });
+    const { counts, last } = feed(reader, lines, { code: 23, signal: null });
+    return [counts, last.bytesDone];
+  };
+  const nothing = [{ ...none, skipped: 1 }, undefined];
+  const other = denied("/dst/.other");
+
+  assert.deepEqual(run("/dst/other", item("file"), other), nothing);
+  assert.deepEqual(run("/dst/other", other, item("file")), nothing);
+  assert.deepEqual(run("host:dst/other", item("file"), other), nothing);
+  assert.deepEqual(run("host:dst/other", other, item("file")), nothing);
+});
+
+test("rsync: what could not be written by way of another directory is skipped and nothing else", () => {
+  const command = ["rsync", "-a", "--temp-dir=/tmp/parts", "src/", "/dst"];
+  const reader = rsync.reader({ ...RUN, command });
+
+  const { counts } = feed(reader, [
+    ...[item("a"), item("b"), denied("/tmp/parts/b"), denied("/tmp/parts/c"), item("sub/c")],
+    ...[item("d"), item("sub/d")],
+    'E: rsync: [receiver] rename "/tmp/parts/d.rbKBqA" -> "sub/d": Permission denied (13)',
+  ], { code: 23, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 2, skipped: 3 });
+});
+
 test("rsync: a pull does not name what it could not write, and another of that name was", () => {
   const command = ["rsync", "-a", "host:/src/", "dst", "--delete"];
   const reader = rsync.reader({ ...RUN, command });
@@ -294,6 +322,16 @@ test("the real rsync: what cannot be written is not counted", async (t) => {
   assert.equal(exit.code, 23);
   assert.deepEqual(counts, { ...none, skipped: 3_000 });
   assert.deepEqual([last.bytesDone, last.encountered], [undefined, { file: 3_000 }]);
+});
+
+test("the real rsync: a file that cannot be written under another name is not counted", async (t) => {
+  const { write, run } = bench(t);
+  write("a", "a");
+
+  const { counts, exit } = await run(["rsync", "src/a", "/proc/sys/b"]);
+
+  assert.equal(exit.code, 23);
+  assert.deepEqual(counts, { ...none, skipped: 1 });
 });
 
 test("the real rsync: what cannot be read (exit 23) fails the run", async (t) => {
