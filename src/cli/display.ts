@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 import { isTerminalPayload, type Payload } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
 import { print, printError, printJson } from "./output.ts";
-import { countsText, shareOf, summaryText } from "./words.ts";
+import { countsText, logText, shareOf, summaryText } from "./words.ts";
 
 /** Shows frames in the order in which they come. */
 export interface Display {
@@ -163,7 +163,7 @@ export function barText(payload: Payload, columns: number): string {
 function lineOf(payload: Payload): string | undefined {
   switch (payload.type) {
     case "log":
-      return `[${clean(payload.level)}] ${clean(payload.message)}`;
+      return logText(payload);
     case "error":
       return `error: ${clean(payload.message)} (${clean(payload.code)})`;
     case "connected":

@@ -1,5 +1,5 @@
 /** Puts frames into words. */
-import { clean } from "../sync/clean.ts";
+import { clean, cleanLines } from "../sync/clean.ts";
 import type { Payload } from "./follow.ts";
 import { ENTITY_COUNTS } from "../sync/progress.ts";
 
@@ -23,6 +23,11 @@ export function shareOf(payload: Payload): number | undefined {
     ? Number(bytesDone) > Number(bytesTotal)
     : typeof total === "number" && entities > total;
   return percent === 100 && beyond && status !== "completed" ? undefined : percent;
+}
+
+/** A log line. Its further lines, as of a trace, are indented: none of them looks like another. */
+export function logText({ level, message }: Payload): string {
+  return `[${clean(level)}] ${cleanLines(String(message)).join("\n  ")}`;
 }
 
 /** How a job ended, in one line. */

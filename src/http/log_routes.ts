@@ -4,7 +4,7 @@ import { accepts } from "hono/accepts";
 import { READ_LIMIT_MAX } from "../log/event_log.ts";
 import { eventId } from "../stream/cursor.ts";
 import { lineText, progressText } from "../stream/payloads.ts";
-import { clean } from "../sync/clean.ts";
+import { clean, cleanLines } from "../sync/clean.ts";
 import type { LogEntry } from "../sync/entry.ts";
 import { logWords } from "../sync/log_text.ts";
 import { jobFor } from "./access.ts";
@@ -140,6 +140,6 @@ function lineJson(entry: LogEntry) {
 function textLine(entry: LogEntry): string {
   const { message, source, time } = logWords(entry);
   const by = source === undefined ? "" : ` [${clean(source)}]`;
-  const words = message.split(/\r?\n/).map(clean).join("\\n");
+  const words = cleanLines(message).join("\\n");
   return `${time} ${entry.level.padEnd(7)}${by} ${words}`;
 }

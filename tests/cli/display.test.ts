@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { barText } from "../../src/cli/display.ts";
-import { shareOf } from "../../src/cli/words.ts";
+import { logText, shareOf, summaryText } from "../../src/cli/words.ts";
 import { OWN, startProgram } from "../support/program.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -55,6 +55,21 @@ test("a narrow terminal is shown no part of a number", () => {
   assert.equal(
     barText({ ...payload, percent: undefined }, 70),
     `${counts}  4790/s (paced)  6 s left`,
+  );
+});
+
+test("the lines of a trace and of a reason are told apart", () => {
+  const message = "user 7 failed\nTraceback:\r\n  File\tetl.py\n\u001b[0m";
+  const error = "duplicate key\nDETAIL: 7\tis there";
+
+  assert.equal(
+    logText({ type: "log", level: "error", message }),
+    "[error] user 7 failed\n  Traceback:\n    File etl.py\n  [0m",
+  );
+  assert.equal(
+    summaryText({ type: "progress", status: "failed", error }),
+    "failed: duplicate key DETAIL: 7 is there " +
+      "(0 inserted, 0 updated, 0 deleted, 0 kept, 0 skipped)",
   );
 });
 

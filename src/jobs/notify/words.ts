@@ -1,5 +1,5 @@
 /** Puts messages into words. */
-import { clean } from "../../sync/clean.ts";
+import { clean, cleanLines } from "../../sync/clean.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
@@ -36,7 +36,7 @@ export function textOf(message: Message): string {
     error ? `${error.code}: ${error.message}` : "",
     ...(job ? [countsOf(job)] : []),
   ];
-  return shortened(lines.map(clean).filter((line) => line !== "").join("\n"), TEXT_MAX);
+  return shortened(lines.flatMap(cleanLines).filter((line) => line !== "").join("\n"), TEXT_MAX);
 }
 
 /** `12 inserted, 3 kept, 1 warning in 90 s` */

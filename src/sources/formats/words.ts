@@ -11,10 +11,10 @@ const CUT_MAX = 32;
 // deno-lint-ignore no-control-regex -- the escapes that colour a terminal are what is looked for
 const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
 
-/** The line without colours, control characters and what a CR writes over; tabs become blanks. */
+/** The line without colours, control characters and what a CR writes over; tabs are blanks. */
 export function words(text: string): string {
   const line = text.slice(text.lastIndexOf("\r", text.trimEnd().length - 1) + 1);
-  const plain = clean(line.replace(ESCAPES, "").replaceAll("\t", " ")).trimEnd();
+  const plain = clean(line.replace(ESCAPES, "")).trimEnd();
   if (plain.length <= WORDS_MAX) return plain;
   const kept = WORDS_MAX - CUT_MAX;
   return `${plain.slice(0, kept)}… (${plain.length - kept} more)`;

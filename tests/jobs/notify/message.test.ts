@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Message, packed, unpacked } from "../../../src/jobs/notify/message.ts";
+import { textOf } from "../../../src/jobs/notify/words.ts";
 
 const MESSAGE: Message = {
   kind: "failed",
@@ -32,4 +33,12 @@ test("packed() of a very long message leaves out what its worker attached, and c
   assert.deepEqual(attached, { ...MESSAGE, job: { ...MESSAGE.job, ...without } });
   const short = { code: "lost", message: long.slice(0, 4_096) };
   assert.deepEqual(failed.job, { ...MESSAGE.job, ...without, error: short });
+});
+
+test("textOf() keeps the lines of a reason apart", () => {
+  const error = { code: "UniqueViolation", message: "duplicate key\nDETAIL:\tid 7\r\n\n" };
+
+  const text = textOf({ ...MESSAGE, job: { ...MESSAGE.job, error } });
+
+  assert.equal(text, "UniqueViolation: duplicate key\nDETAIL: id 7\nnothing done");
 });
