@@ -9,7 +9,13 @@ import { levelOf, logLine, words } from "./words.ts";
 export const THE_PROGRAM = "The program";
 
 /** The line that names an uncaught exception in a trace of Python, Node or Java. */
-const EXCEPTION = /^[\w.$]*(?:Error|Exception)(?:: |$)/;
+const EXCEPTION =
+  /^\s*(?:Exception in thread ".*" |Caused by: )?[\w.$]*(?:Error|Exception)(?: \[\w+\])?(?:: |$)/;
+/** Python's trace; its exception, whatever it is called, is the next line that is not indented. */
+const PYTHON_TRACE = "Traceback (most recent call last):";
+/** Lines that tell nothing of why: places of a trace, marks, Node's version, tar's last words. */
+const IDLE =
+  /^(?:[^\p{L}\p{N}]*|\s+(?:at|from) .*|Node\.js v[\d.]+|tar: (?:Removing leading .*|Exiting with failure status due to previous errors|Error is not recoverable: exiting now))$/u;
 
 /** Turns lines into log lines, and remembers the one that may be the reason of a failure. */
 export class Talk {
@@ -18,6 +24,7 @@ export class Talk {
   #error: string | undefined;
   #stderr: string | undefined;
   #any: string | undefined;
+  #inTrace = false;
 
   constructor(totals: Totals) {
     this.#totals = totals;
@@ -48,10 +55,18 @@ export class Talk {
 
   /** Remembers a line that its caller puts into the job's log. */
   hear(level: LogLevel, message: string, from: Output): void {
-    this.#any = message;
-    const thrown = from === "stderr" && EXCEPTION.test(message);
-    if (level === "error" || thrown) this.#error = message;
-    if (from === "stderr") this.#stderr = message;
+    if (IDLE.test(message)) return;
+    const said = message.trimStart();
+    this.#any = said;
+    const thrown = from === "stderr" && this.#thrown(message);
+    if (level === "error" || thrown) this.#error = said;
+    if (from === "stderr") this.#stderr = said;
+  }
+
+  #thrown(message: string): boolean {
+    const ends = this.#inTrace && !message.startsWith(" ");
+    this.#inTrace = message === PYTHON_TRACE || (this.#inTrace && !ends);
+    return ends || EXCEPTION.test(message);
   }
 
   /** Counts and tells a warning, of the program or of the reader. */

@@ -23,6 +23,8 @@ export function words(text: string): string {
 /** The level at a line's beginning, after a date, a time or a bracket. */
 const LEVEL =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b[\])>]?(?::|\s|$)/i;
+/** The level behind the program's name, as `pg_dump: error: ` or `psql:users.sql:7: ERROR: `. */
+const LEVEL_BEHIND = /^\S+: (fatal|error|warning): /i;
 const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
   ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
     .map((name) => [name, "error"] as const),
@@ -37,7 +39,7 @@ export function levelCalled(name: unknown): LogLevel {
 
 /** The level that a line names at its beginning; `info` where it names none. */
 export function levelOf(line: string): LogLevel {
-  return levelCalled(LEVEL.exec(line)?.[1]);
+  return levelCalled((LEVEL.exec(line) ?? LEVEL_BEHIND.exec(line))?.[1]);
 }
 
 /** A log line, or none where nothing is left to read. */

@@ -85,14 +85,67 @@ test("lines: the last line that calls itself an error is the reason, wherever it
   assert.equal(error?.message, "The program ended with exit code 7: [error] disk full");
 });
 
+const reasonOf = (...said: string[]) =>
+  feed(lines.reader(RUN), said, { code: 1, signal: null }).error?.message.split("exit code 1: ")[1];
+
 test("lines: an exception that nobody caught is the reason, also when its trace comes after it", () => {
   const python = ["E: ERROR trying again", "E: Traceback:", "E: shop.TokenError: expired"];
   const node = ["E: TypeError: x is not a function", "E:     at main.js:1", "E: Node.js v22.0.0"];
-  const reasonOf = (said: string[]) =>
-    feed(lines.reader(RUN), said, { code: 1, signal: null }).error?.message.split("1: ")[1];
 
-  assert.equal(reasonOf(python), "shop.TokenError: expired");
-  assert.equal(reasonOf(node), "TypeError: x is not a function");
+  assert.equal(reasonOf(...python), "shop.TokenError: expired");
+  assert.equal(reasonOf(...node), "TypeError: x is not a function");
+  assert.equal(
+    reasonOf("E: TypeError [ERR_X]: no path", "E:     at main.js:1", "E: ", "E: Node.js v22.0.0"),
+    "TypeError [ERR_X]: no path",
+  );
+});
+
+test("lines: an exception of Java is the reason, that which has caused it before all", () => {
+  const thrown = 'E: Exception in thread "main" shop.SyncException: no users';
+  const place = "E: \tat shop.Sync.main(Sync.java:3)";
+  const cause = "E: Caused by: java.io.FileNotFoundException: /users";
+
+  assert.equal(reasonOf(thrown, place), thrown.slice(3));
+  assert.equal(reasonOf(thrown, place, cause, place, "E: \t... 1 more"), cause.slice(3));
+});
+
+test("lines: the exception of a trace of Python is the reason, whatever its name", () => {
+  const trace = ["E: Traceback (most recent call last):", '  File "etl.py"', "    connect()"];
+  const [head, ...places] = trace.map((line) => line.startsWith("E: ") ? line : `E: ${line}`);
+
+  assert.equal(
+    reasonOf(
+      ...[head, ...places, "E: TimeoutError: timed out", "E: During its handling:"],
+      ...[head, ...places, "E: psycopg2.errors.UniqueViolation: duplicate key"],
+      "E: DETAIL:  Key (id)=(1) already exists.",
+    ),
+    "psycopg2.errors.UniqueViolation: duplicate key",
+  );
+});
+
+test("lines: a level behind the program's name counts", () => {
+  const { last, lines: said } = feed(lines.reader(RUN), [
+    "E: pg_restore: warning: errors ignored on restore: 1",
+    'E: psql:users.sql:7: ERROR:  relation "users" does not exist',
+    "E: in short: error handling is done",
+  ], done);
+
+  assert.deepEqual(said.map((line) => line.split(": ")[0]), ["warning", "error", "info"]);
+  assert.equal(last.warnings, 1);
+  assert.equal(
+    reasonOf("E: psql:users.sql:7: ERROR:  no users", "E: LINE 1: select", "E:       ^"),
+    "psql:users.sql:7: ERROR:  no users",
+  );
+});
+
+test("lines: what tells nothing of why is no reason", () => {
+  const tar = "tar: Exiting with failure status due to previous errors";
+
+  const first = "E: tar: Removing leading `/' from hard link targets";
+
+  assert.equal(reasonOf("E: tar: /srv: Cannot open", first, `E: ${tar}`), "tar: /srv: Cannot open");
+  assert.equal(reasonOf("E: it broke", "E:   from etl.rb:7", "E: ^^^"), "it broke");
+  assert.equal(reasonOf("E: ошибка", "E: ---"), "ошибка");
 });
 
 test("lines: a line of a megabyte is cut, and that is told", () => {
