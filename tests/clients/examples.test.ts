@@ -70,18 +70,20 @@ async function ran([program, ...args]: readonly string[], server: string, key: s
 if ("Bun" in globalThis) {
   test("the TypeScript client becomes one file that Node runs", async (t) => {
     const server = await testServer(t);
-    const built = join(server.temp, "synctail.js");
+    const built = join(server.temp, "synctail.mjs");
     const args = block(DOC, "sh").trim().split(" ");
     assert.deepEqual([args.slice(0, 4), args.at(-1)], [
       ["npx", "-y", "bun", "build"],
-      "synctail.js",
+      "synctail.mjs",
     ]);
     const worker = `
-      import { runJob } from "./synctail.js";
+      import { runJob } from "./synctail.mjs";
       const { SYNCTAIL_SERVER: server, SYNCTAIL_KEY: key } = process.env;
       await runJob({ server, key, sync: "users", total: 1 }, (job) => job.inserted());
     `;
     writeFileSync(join(server.temp, "worker.mjs"), worker);
+    // As \`npm init\` makes it.
+    writeFileSync(join(server.temp, "package.json"), '{"type": "commonjs"}');
 
     const run = async (program: string, ...rest: string[]) => {
       const child = spawn(program, rest, {
