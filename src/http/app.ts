@@ -155,7 +155,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       title: "synctail",
       version,
       description: "tail -f for sync jobs: what a running sync is doing, live.",
-      license: { name: "MIT" },
+      license: { name: "MIT", identifier: "MIT" },
     },
     ...(origin.prefix !== "" && { servers: [{ url: origin.prefix }] }),
   };

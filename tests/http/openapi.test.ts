@@ -40,6 +40,14 @@ test("/openapi.json has a problem for whatever an operation may answer", async (
   }
 });
 
+test("/openapi.json names its license as validators of 3.1 want it", async (t) => {
+  const { url } = await testServer(t);
+
+  const { info } = await (await fetch(`${url}/openapi.json`)).json();
+
+  assert.deepEqual(info.license, { name: "MIT", identifier: "MIT" });
+});
+
 test("/openapi.json says how a stream is resumed", async (t) => {
   const paths = await pathsOf(await testServer(t));
 
