@@ -32,6 +32,7 @@ export const rcloneFormat: ProgramFormat = {
     const known = args.length > 0;
     return new RcloneReader({
       moves: MOVING.includes(subcommand(args) ?? ""),
+      backsUp: hasLong(args, "--backup-dir", "--suffix"),
       dryRun: isOn(args, "--dry-run", "n"),
       hidden: known && !/(INFO|DEBUG)$/i.test(levelOf(args)),
       logFile: hasLong(args, "--log-file"),

@@ -4,13 +4,12 @@ import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
 import { Names } from "./names.ts";
 import { RcloneChecks } from "./rclone_checks.ts";
+import { RcloneReplaced, type RcloneWays } from "./rclone_replaced.ts";
 import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
 import { levelCalled, levelOf, logLine, words } from "./words.ts";
 
-export interface RcloneRun {
-  /** Whether it moves files: then the files that it deletes are the source's. */
-  readonly moves: boolean;
+export interface RcloneRun extends RcloneWays {
   readonly dryRun: boolean;
   /** Whether its log level hides the lines about single files. */
   readonly hidden: boolean;
@@ -22,14 +21,15 @@ export interface RcloneRun {
 const FILE = "file";
 const COPIED = /^(?:Multi-thread )?Copied\b/;
 /** A server has moved a file, as asked or into the backup directory. */
-const MOVED = /^Moved \(server-side\)/;
+const MOVED = /^Moved \(server-side\)(?: to: (.*))?$/s;
 /** `--track-renames`: a new name, and an old one that is gone. */
 const RENAMED = /^Renamed from\b/;
 const NEW = /^(?:Multi-thread )?Copied \((?:Rcat, )?new\)/;
 const REPLACED = /^(?:Multi-thread )?Copied \((?:Rcat, )?replaced existing\)/;
 /** The content was the same; such a file counts as updated, as with rsync. */
 const TOUCHED = /^Updated modification time\b/;
-const DELETED = /^(?:Deleted|Moved into backup dir)\b/;
+const DELETED = /^Deleted\b/;
+const SET_ASIDE = /^Moved into backup dir\b/;
 /** A dry run that the command does not show: rclone runs inside a script. */
 const DRY = /^Skipped .+ as --dry-run is set\b/;
 const ATTEMPT_FAILED = /^Attempt (\d+)\/(\d+) failed/;
@@ -48,8 +48,7 @@ export class RcloneReader implements LineReader {
   readonly #failed = new Names();
   /** Those of them that may have been there before: rclone does not say. */
   readonly #failedCopies = new Names();
-  /** Files moved into `--backup-dir`; a copy of one later is an update. */
-  readonly #setAside = new Names();
+  readonly #replaced: RcloneReplaced;
   readonly #checks = new RcloneChecks();
   #transfers = 0;
   #bytesAll: number | undefined;
@@ -60,6 +59,7 @@ export class RcloneReader implements LineReader {
 
   constructor(run: RcloneRun) {
     this.#run = run;
+    this.#replaced = new RcloneReplaced(run);
     if (run.dryRun) this.#dry();
   }
 
@@ -74,8 +74,9 @@ export class RcloneReader implements LineReader {
   end(exit: Exit): Verdict {
     const totals = this.#totals;
     const completed = succeeded(exit, COMPLETED);
+    totals.inserted += this.#replaced.movedAtEnd;
     totals.skipped += this.#failed.count;
-    totals.meet(FILE, this.#failed.count);
+    totals.meet(FILE, this.#replaced.movedAtEnd + this.#failed.count);
     const untold = this.#untold();
     // A killed rclone has not said which checked files were still to be copied.
     if (exit.signal === null && untold.length === 0) {
@@ -99,7 +100,8 @@ export class RcloneReader implements LineReader {
       if (COPIED.test(message)) return this.#copied(message, object);
       if (MOVED.test(message)) return this.#moved(message, object);
       if (RENAMED.test(message)) return this.#rename(object);
-      if (DELETED.test(message)) return this.#deleted(object);
+      if (DELETED.test(message)) return this.#replaced.deleted(object) ? this.#gone(object) : [];
+      if (SET_ASIDE.test(message)) return this.#gone(object);
       if (TOUCHED.test(message)) return this.#touch(object);
     }
     if (message === CHECKED_FIRST) this.#checkedFirst = true;
@@ -116,21 +118,22 @@ export class RcloneReader implements LineReader {
   }
 
   #copied(message: string, object: string): readonly SourceEvent[] {
-    if (REPLACED.test(message) || this.#setAside.delete(object)) return this.#update(object);
+    if (REPLACED.test(message) || this.#replaced.settle(object)) return this.#update(object);
     const lines = NEW.test(message) ? [] : this.#unsure();
     this.#checks.sentNew++;
     return [...lines, ...this.#insert(object)];
   }
 
   #moved(message: string, object: string): readonly SourceEvent[] {
-    if (this.#run.moves) return [...this.#unsure(), ...this.#insert(object)];
-    this.#setAside.add(object);
-    return logLine("debug", `${object}: ${message}`);
+    const to = MOVED.exec(message)?.[1] ?? object;
+    const outcome = this.#replaced.moved(object, to);
+    if (outcome === undefined) return logLine("debug", `${object}: ${message}`);
+    return outcome === "updated" ? this.#update(to) : this.#insert(to);
   }
 
   #rename(object: string): readonly SourceEvent[] {
     this.#checks.renamed++;
-    return [...this.#deleted(object), ...this.#insert(object)];
+    return [...this.#gone(object), ...this.#insert(object)];
   }
 
   #touch(object: string): readonly SourceEvent[] {
@@ -156,9 +159,8 @@ export class RcloneReader implements LineReader {
     return [this.#totals.progress()];
   }
 
-  #deleted(object: string): readonly SourceEvent[] {
-    this.#setAside.delete(object);
-    if (this.#run.moves) return [];
+  #gone(object: string): readonly SourceEvent[] {
+    this.#replaced.settle(object);
     this.#totals.deleted++;
     return [this.#totals.progress()];
   }
@@ -201,7 +203,8 @@ export class RcloneReader implements LineReader {
       // Until all is checked the total still grows.
       if (this.#checkedFirst) totals.bytesTotal = this.#bytesAll;
     }
-    this.#keep(this.#checks.keptSoFar(totals.updated));
+    // Files that wait to be moved by the server are not among the transfers.
+    if (!this.#run.moves) this.#keep(this.#checks.keptSoFar(totals.updated));
     const transferring = firstOf(stats.transferring);
     const checking = firstOf(stats.checking);
     const phase = transferring ? "transferring" : checking ? "checking" : undefined;

@@ -199,6 +199,54 @@ test("rclone: what moveto takes away from its source is not deleted", () => {
   assert.deepEqual(counts, none);
 });
 
+test("rclone: a file that takes another's place in a move is updated, and kept only at the end", () => {
+  const move = ["rclone", "-v", "move", "a", "b"];
+  const run = (command: readonly string[], ...lines: string[]) => {
+    const reader = rclone.reader({ ...RUN, command });
+    const { counts, progress } = feed(reader, lines, { code: 0, signal: null });
+    return { ...counts, before: progress.at(-2)?.kept };
+  };
+  const moved = (name: string) => said("info", "Moved (server-side)", name);
+  const deleted = (name: string) => said("info", "Deleted", name);
+  const told = { ...none, inserted: 1, updated: 1, kept: 1, before: 0 };
+
+  assert.deepEqual(
+    run(
+      ...[move, deleted("kept"), moved("new"), deleted("old"), moved("old")],
+      stats({ checks: 6, deletes: 2, renames: 2 }),
+    ),
+    told,
+  );
+  assert.deepEqual(
+    run(
+      ...[[...move, "--backup-dir=c"], moved("new"), deleted("kept"), deleted("old")],
+      ...[moved("old"), moved("old"), stats({ checks: 7, deletes: 2, renames: 3 })],
+    ),
+    told,
+  );
+  assert.deepEqual(
+    run(
+      ["rclone", "moveto", "a", "b"],
+      deleted("b"),
+      said("info", "Moved (server-side) to: b", "a"),
+    ),
+    { ...none, updated: 1, before: 0 },
+  );
+});
+
+test("rclone: what it deletes from the backup directory is not deleted", () => {
+  const command = ["rclone", "-v", "sync", "--backup-dir", "c", "a", "b"];
+
+  const { counts } = feed(rclone.reader({ ...RUN, command }), [
+    ...[said("info", "Deleted", "old"), said("info", "Moved (server-side)", "old")],
+    ...[said("info", "Copied (new)", "old"), said("info", "Deleted", "gone")],
+    ...[said("info", "Moved (server-side)", "gone"), said("info", "Moved into backup dir", "gone")],
+    stats({ checks: 7, deletes: 3, renames: 2, totalTransfers: 1 }),
+  ], { code: 0, signal: null });
+
+  assert.deepEqual(counts, { ...none, updated: 1, deleted: 1, kept: 1 });
+});
+
 test("rclone: what is cut off, unknown or no JSON is a log line", () => {
   const reader = rclone.reader(RUN);
 
@@ -355,6 +403,35 @@ test("the real rclone: what a move takes away from its source is not deleted", a
 
   assert.deepEqual(counts, { ...none, inserted: 1, kept: 1 });
   assert.deepEqual([list("src"), list("dst")], [[], ["a.txt", "b.txt"]]);
+});
+
+test("the real rclone: a move replaces and keeps as it says", async (t) => {
+  const { path, write, list, run } = bench(t);
+  for (const name of ["same", "replaced"]) write(name, name);
+  await run(["rclone", "copy", "src", "dst"]);
+  for (const name of ["replaced", "new"]) write(name, `longer ${name}`);
+
+  const { counts } = await run(["rclone", "move", "src", "dst"]);
+  write("replaced", "again another one");
+  const withBackup = await run(["rclone", "move", "--backup-dir", join(path, "old"), "src", "dst"]);
+
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 1, kept: 1 });
+  assert.deepEqual(withBackup.counts, { ...none, updated: 1 });
+  assert.deepEqual([list("dst"), list("old")], [["new", "replaced", "same"], ["replaced"]]);
+});
+
+test("the real rclone: a backup directory that has older versions changes no count", async (t) => {
+  const { path, write, run } = bench(t);
+  const command = ["rclone", "sync", "--backup-dir", join(path, "old"), "src", "dst"];
+  for (const content of ["1", "22", "333"]) {
+    write("replaced", content);
+    await run(command);
+  }
+  write("replaced", "4444");
+
+  const { counts } = await run(command);
+
+  assert.deepEqual(counts, { ...none, updated: 1 });
 });
 
 test("the real rclone: a backup directory and tracked renames change no count", async (t) => {
