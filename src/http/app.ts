@@ -15,6 +15,7 @@ import type { HttpEnv } from "./env.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
 import { addDocsRoutes } from "./docs_routes.ts";
+import { answerHeads } from "./head_answers.ts";
 import { addHealthRoutes } from "./health_routes.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
@@ -74,6 +75,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   });
 
   const small = new SmallBodies({ clock: services.clock, idleMs: services.bodyIdleMs });
+  answerHeads(app);
   app.use(openInTurns());
   app.use(requestLines(services));
   app.use(async (context, next) => {

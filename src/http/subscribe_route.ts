@@ -66,8 +66,10 @@ export async function streamAnswer(
     | ReadableStream<Uint8Array>
     | Promise<ReadableStream<Uint8Array> | undefined>,
 ): Promise<Response> {
-  // A HEAD is served by the same handlers, but its body would never be read nor cancelled.
-  if (context.req.raw.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
+  // A HEAD is served by the same handlers, and opens no stream. Without a body it had a length.
+  if (context.req.raw.method === "HEAD") {
+    return new Response(new ReadableStream(), { headers: STREAM_HEADERS });
+  }
   const stream = await open();
   if (!stream) return new Response(null, { status: 204 });
   context.env.keepOpen();

@@ -99,7 +99,28 @@ test("HEAD of a stream answers its headers and opens none", async (t) => {
   const job = await (await server.ask(`/v1/sync/job/${id}`)).json();
 
   assert.deepEqual([head.status, head.headers.get("Content-Type")], [200, "text/event-stream"]);
+  assert.equal(head.headers.get("Content-Length"), null);
   assert.equal(job.viewers, 0);
+});
+
+test("HEAD answers what GET does, with the length of a body that it leaves out", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server, "docs");
+  await followed(server, id);
+  const told = async (method: string, path: string) => {
+    const { status, headers, body } = await server.ask(path, { method });
+    await body?.cancel();
+    return [status, headers.get("Content-Type"), headers.get("Content-Length")];
+  };
+  const job = `/v1/sync/job/${id}`;
+  const paths = ["/", "/healthz", "/openapi.json", "/v1/sync/jobs", job, `${job}/events`, "/nope"];
+
+  const gets = await Promise.all(paths.map((path) => told("GET", path)));
+  const heads = await Promise.all(paths.map((path) => told("HEAD", path)));
+
+  assert.deepEqual(heads, gets);
+  assert.notEqual(heads[0][2], "0");
+  assert.equal(heads[5][2], null);
 });
 
 test("a viewer that leaves is gone from the server", async (t) => {
