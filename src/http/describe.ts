@@ -3,8 +3,18 @@ import { z } from "@hono/zod-openapi";
 import { type ProblemCode, PROBLEMS } from "./problem.ts";
 import { ProblemSchema } from "./schemas.ts";
 
-/** Either way of sending a key. */
-export const SECURITY: Record<string, string[]>[] = [{ bearer: [] }, { apiKey: [] }];
+/** What every operation has that needs a key, sent either way. */
+export const KEYED = {
+  security: [{ bearer: [] }, { apiKey: [] }] as Record<string, string[]>[],
+  // Described but not validated: that is done as soon as it is known who asks.
+  parameters: [{
+    name: "Synctail-Tenant",
+    in: "header" as const,
+    required: false,
+    description: "The tenant to act for, another than the key's own; needs the scope `tenants`",
+    schema: { type: "string" as const },
+  }],
+};
 
 export const JobParams = z.object({
   job_id: z.string().openapi({ format: "uuid", description: "The job's UUID" }),

@@ -45,7 +45,9 @@ export const NewJobSchema = z.strictObject({
   }),
   retry_of: z.uuid().optional(),
   attempt: z.int().min(1).max(ATTEMPT_MAX).optional(),
-  tenant: tenantName.optional().openapi({ description: "Needs the scope `tenants`" }),
+  tenant: tenantName.optional().openapi({
+    description: "In place of the header `Synctail-Tenant`, or the same",
+  }),
 }).openapi("NewJob");
 
 const producerFields = {

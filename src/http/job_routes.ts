@@ -4,7 +4,7 @@ import { CursorError, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { keyOf } from "../sync/job.ts";
 import { deriveSyncId, type JobKey, parseSyncId, type SyncId, type TenantId } from "../sync/ids.ts";
 import { jobFor, requireScope } from "./access.ts";
-import { JobParams, json, problems, SECURITY } from "./describe.ts";
+import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { jobJson } from "./job_json.ts";
 import { Problem } from "./problem.ts";
@@ -20,7 +20,7 @@ const listRoute = createRoute({
   method: "get",
   path: "/v1/sync/jobs",
   summary: "Jobs, newest first",
-  security: SECURITY,
+  ...KEYED,
   request: { query: JobListQuerySchema },
   responses: {
     200: json(JobListSchema, "One page"),
@@ -32,7 +32,7 @@ const getRoute = createRoute({
   method: "get",
   path: "/v1/sync/job/{job_id}",
   summary: "One job",
-  security: SECURITY,
+  ...KEYED,
   request: { params: JobParams },
   responses: { 200: json(JobSchema, "The job"), ...problems("forbidden", "not-found") },
 });
@@ -42,7 +42,7 @@ const deleteRoute = createRoute({
   path: "/v1/sync/job/{job_id}",
   summary: "Remove a job and everything known of it; a running one is stopped first",
   description: "Whoever follows it gets the error `job_deleted`. Needs the scope `write`.",
-  security: SECURITY,
+  ...KEYED,
   request: { params: JobParams },
   responses: { 204: { description: "It is gone" }, ...problems("forbidden", "not-found") },
 });
@@ -53,7 +53,7 @@ const clearRoute = createRoute({
   summary: "Remove all jobs of a tenant and everything known of them",
   description: "The key's own tenant, or with the scope `tenants` the one that the header " +
     "`Synctail-Tenant` names. Needs the scope `write`; the tenant's keys stay.",
-  security: SECURITY,
+  ...KEYED,
   responses: {
     200: json(z.object({ removed: z.int() }), "How many jobs it has removed"),
     ...problems("forbidden"),
@@ -64,7 +64,7 @@ const cancelRoute = createRoute({
   method: "post",
   path: "/v1/sync/job/{job_id}/cancel",
   summary: "Ask a job to stop; the same again changes nothing",
-  security: SECURITY,
+  ...KEYED,
   request: { params: JobParams },
   responses: { 200: json(JobSchema, "The job"), ...problems("forbidden", "not-found") },
 });

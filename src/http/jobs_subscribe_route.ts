@@ -4,7 +4,7 @@ import { maySee } from "../auth/principal.ts";
 import type { Job } from "../sync/job.ts";
 import { type JobId, parseJobId } from "../sync/ids.ts";
 import { requireScope, rightOf } from "./access.ts";
-import { problems, SECURITY } from "./describe.ts";
+import { KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { syncIdOf } from "./job_routes.ts";
 import { JobsSubscribeQuerySchema } from "./query_schemas.ts";
@@ -20,7 +20,7 @@ const route = createRoute({
     "`job_id`. New jobs appear by themselves. A job that was shown is told of to its end, also " +
     "when its status leaves the filter. There is no replay and there are no ids: a job that " +
     "changes often is told of a few times a second.",
-  security: SECURITY,
+  ...KEYED,
   request: { query: JobsSubscribeQuerySchema },
   responses: {
     200: {

@@ -8,7 +8,7 @@ import { clean, cleanLines } from "../sync/clean.ts";
 import type { LogEntry } from "../sync/entry.ts";
 import { logWords } from "../sync/log_text.ts";
 import { jobFor } from "./access.ts";
-import { JobParams, problems, SECURITY } from "./describe.ts";
+import { JobParams, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { LogDownload } from "./log_download.ts";
 import { EventsQuerySchema, LogsQuerySchema } from "./query_schemas.ts";
@@ -33,7 +33,7 @@ const logsRoute = createRoute({
   path: "/v1/sync/job/{job_id}/logs",
   summary: "A job's log lines, oldest first",
   description: "A page as JSON; all of them as NDJSON or text, as Accept says.",
-  security: SECURITY,
+  ...KEYED,
   request: { params: JobParams, query: LogsQuerySchema },
   responses: {
     200: {
@@ -48,7 +48,7 @@ const eventsRoute = createRoute({
   method: "get",
   path: "/v1/sync/job/{job_id}/events",
   summary: "A job's whole log as it is kept, one entry a line",
-  security: SECURITY,
+  ...KEYED,
   request: { params: JobParams, query: EventsQuerySchema },
   responses: {
     200: { description: "NDJSON", content: { [NDJSON]: text } },

@@ -4,7 +4,7 @@ import { DELIVERY_STATES, type DeliveryInfo } from "../jobs/notify/delivery_row.
 import { DELIVERIES_LIMIT_MAX } from "../jobs/notify/delivery_store.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { requireScope } from "./access.ts";
-import { json, problems, SECURITY } from "./describe.ts";
+import { json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { whole } from "./query_schemas.ts";
 import { nextCursor } from "./schemas.ts";
@@ -47,7 +47,7 @@ const deliveriesRoute = createRoute({
   method: "get",
   path: "/v1/notify/deliveries",
   summary: "What the configured targets were told of the tenant's jobs, newest first",
-  security: SECURITY,
+  ...KEYED,
   request: { query: DeliveryListQuerySchema },
   responses: {
     200: json(DeliveryListSchema, "The last deliveries"),

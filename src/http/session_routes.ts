@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { deleteCookie, setCookie } from "hono/cookie";
 import { type Session, SESSION_MS } from "../auth/sessions.ts";
 import { refuse } from "./access.ts";
-import { json, problems, SECURITY } from "./describe.ts";
+import { json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { cookieName, requireSameOrigin } from "./same_origin.ts";
 import { SessionBodySchema, SessionSchema } from "./schemas.ts";
@@ -25,7 +25,7 @@ const getRoute = createRoute({
   method: "get",
   path: "/v1/session",
   summary: "Who asks, and what they may; renews the cookie of a session",
-  security: SECURITY,
+  ...KEYED,
   responses: { 200: json(SessionSchema, "Who asks"), ...problems() },
 });
 
@@ -33,7 +33,7 @@ const endRoute = createRoute({
   method: "delete",
   path: "/v1/session",
   summary: "Sign the browser out; its streams end",
-  security: SECURITY,
+  ...KEYED,
   responses: { 204: { description: "Signed out" }, ...problems("forbidden") },
 });
 

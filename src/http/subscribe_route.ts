@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { jobFor, rightOf } from "./access.ts";
-import { JobParams, problems, SECURITY } from "./describe.ts";
+import { JobParams, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { SubscribeQuerySchema } from "./query_schemas.ts";
 import type { Services } from "./services.ts";
@@ -23,10 +23,10 @@ const route = createRoute({
     "`progress` (running totals), `error`; with ?logs also `log`. The stream ends by itself " +
     "after the terminal progress frame. Reconnect with Last-Event-ID to go on where it stopped; " +
     "204 says that nothing more will come.",
-  security: SECURITY,
+  ...KEYED,
   request: { params: JobParams, query: SubscribeQuerySchema },
   // Described but not validated: any text is taken as a cursor.
-  parameters: [{
+  parameters: [...KEYED.parameters, {
     name: "Last-Event-ID",
     in: "header",
     required: false,

@@ -6,7 +6,7 @@ import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { requireScope } from "./access.ts";
-import { json, problems, SECURITY, SyncParams } from "./describe.ts";
+import { json, KEYED, problems, SyncParams } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { jobJson } from "./job_json.ts";
 import { notFound, Problem } from "./problem.ts";
@@ -21,7 +21,7 @@ const listRoute = createRoute({
   method: "get",
   path: "/v1/sync",
   summary: "The syncs that are configured or that workers have named, each with its last job",
-  security: SECURITY,
+  ...KEYED,
   responses: { 200: json(SyncListSchema, "All of them"), ...problems("forbidden") },
 });
 
@@ -29,7 +29,7 @@ const runRoute = createRoute({
   method: "post",
   path: "/v1/sync/{sync}/run",
   summary: "Run a sync now",
-  security: SECURITY,
+  ...KEYED,
   request: {
     params: SyncParams,
     body: { content: { "application/json": { schema: RunBodySchema } }, required: false },

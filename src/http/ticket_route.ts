@@ -4,7 +4,7 @@ import type { Binding } from "../auth/principal.ts";
 import { TICKET_S } from "../auth/tickets.ts";
 import type { Job } from "../sync/job.ts";
 import { jobFor } from "./access.ts";
-import { JobParams, json, problems, SECURITY } from "./describe.ts";
+import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import { TicketBodySchema, TicketSchema } from "./schemas.ts";
@@ -18,7 +18,7 @@ const route = createRoute({
   description: "Good for the scope `read` and this job, or its sync, one of its tags, or all of " +
     "the tenant; again and again until it expires (one hour, at most 24), or the key that made " +
     "it is revoked.",
-  security: SECURITY,
+  ...KEYED,
   request: { params: JobParams, body: json(TicketBodySchema, "What it is for") },
   responses: {
     201: json(TicketSchema, "The ticket"),

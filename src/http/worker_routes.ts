@@ -7,10 +7,11 @@ import { EVENTS_MAX } from "../sync/event_limits.ts";
 import { parseJobId } from "../sync/ids.ts";
 import { keyOf } from "../sync/job.ts";
 import { actingFor, jobFor, requireScope } from "./access.ts";
-import { JobParams, json, problems, SECURITY } from "./describe.ts";
+import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { postEvents } from "./event_post.ts";
 import { EventSchema, NewJobSchema, PostedSchema } from "./event_schemas.ts";
+import { invalid } from "./invalid.ts";
 import { jobJson } from "./job_json.ts";
 import { Problem } from "./problem.ts";
 import { JobSchema } from "./schemas.ts";
@@ -24,7 +25,7 @@ const createJobRoute = createRoute({
   method: "post",
   path: "/v1/sync/job",
   summary: "Create a job whose work is done elsewhere",
-  security: SECURITY,
+  ...KEYED,
   request: {
     body: { content: { "application/json": { schema: NewJobSchema } }, required: false },
   },
@@ -42,7 +43,7 @@ const eventsRoute = createRoute({
   description:
     "One event, an array (taken whole or not at all), or NDJSON of any length, read as " +
     "it arrives. `Producer-Id`, `Producer-Epoch` and `Producer-Seq` make repetitions harmless.",
-  security: SECURITY,
+  ...KEYED,
   request: {
     params: JobParams,
     headers: z.object({
@@ -89,6 +90,9 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
     const asked = (context.req.valid("json") ?? {}) as z.output<typeof NewJobSchema>;
     requireScope(context, "write");
     const { tenant } = actingFor(context.get("principal"), asked.tenant);
+    if (tenant !== (context.req.header("Synctail-Tenant") ?? tenant)) {
+      throw invalid([{ pointer: "/tenant", detail: "expected the one of Synctail-Tenant" }]);
+    }
     const { created, job } = await outside.create({
       tenant,
       id: parseJobId(asked.id ?? ""),

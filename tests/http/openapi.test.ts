@@ -8,6 +8,7 @@ interface Operation {
     readonly in: string;
     readonly schema: { readonly minimum?: number; readonly maximum?: number };
   }[];
+  readonly security?: readonly object[];
   readonly responses: Record<string, { readonly content?: object }>;
 }
 
@@ -73,4 +74,15 @@ test("/openapi.json has the bounds of the numbers in a query", async (t) => {
   const most = await server.ask(`/v1/sync/jobs?limit=${maximum}`);
   const more = await server.ask(`/v1/sync/jobs?limit=${maximum + 1}`);
   assert.deepEqual([minimum, most.status, more.status], [1, 200, 400]);
+});
+
+test("/openapi.json says where a key may act for another tenant", async (t) => {
+  const paths = await pathsOf(await testServer(t));
+
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const [method, { parameters = [], security }] of Object.entries(methods)) {
+      const named = parameters.filter(({ name }) => name === "Synctail-Tenant");
+      assert.equal(named.length, security ? 1 : 0, `${method} ${path}`);
+    }
+  }
 });

@@ -516,6 +516,8 @@ test("a key with the scope tenants acts for any tenant, by header or by field", 
   const posted = await send(`/v1/sync/job/${byField.id}/events`, { type: "progress" }, theirs);
   const own = await send(`/v1/sync/job/${byField.id}/events`, { type: "progress" });
   const wrong = await send("/v1/sync/job", {}, { "Synctail-Tenant": "a/b" });
+  const both = await send("/v1/sync/job", { tenant: "acme" }, theirs);
+  const differing = await send("/v1/sync/job", { tenant: "default" }, theirs);
   const others = await server.ask(`/v1/sync/job/${byHeader.id}`, {
     headers: { Authorization: `Bearer ${server.key(["read"], "acme")}` },
   });
@@ -523,6 +525,7 @@ test("a key with the scope tenants acts for any tenant, by header or by field", 
 
   assert.deepEqual([posted.last_seq, own.status, wrong.status], [1, 404, 400]);
   assert.equal(others.status, 200);
+  assert.deepEqual([both.status, differing.errors[0].pointer], ["pending", "/tenant"]);
   assert.equal(without.created.type, "/problems/forbidden");
 });
 
