@@ -86,7 +86,11 @@ function progress(members: Members): NdjsonProgress {
   }
   const counters: Partial<Record<EntityCount | "warnings" | "bytesDone", number>> = {};
   for (const name of ENTITY_COUNTS) {
-    counters[name] = count(members, `entities_${name}`) ?? count(members, name);
+    const short = count(members, name);
+    counters[name] = count(members, `entities_${name}`) ?? short;
+    if (short !== undefined && short !== counters[name]) {
+      throw new NdjsonFault(`"${name}" is not "entities_${name}"`);
+    }
   }
   counters.warnings = count(members, "warnings");
   counters.bytesDone = count(members, "bytes_done");

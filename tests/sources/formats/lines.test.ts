@@ -235,11 +235,16 @@ test("ndjson: what is on the edge is an event, and what is beyond says why", () 
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [`t${n}`, 1])));
   const right = [
     '{"type": "progress", "inserted": 5, "kept": 0, "percent": 100}',
+    '{"type": "progress", "inserted": 5, "entities_inserted": 5}',
     '{"type": "progress", "inserted": 5, "producer_id": "p", "producer_epoch": 0, "producer_seq": 1}',
     `{"type": "progress", "entities_encountered": ${types(1_000)}}`,
   ];
   const wrong: [string, string][] = [
     ['{"type": "progress", "percent": -1}', '"percent" is no number from 0 to 100'],
+    [
+      '{"type": "progress", "inserted": 5, "entities_inserted": 6}',
+      '"inserted" is not "entities_inserted"',
+    ],
     [
       `{"type": "progress", "delta": true, "inserted": ${Number.MAX_SAFE_INTEGER}}`,
       '"inserted" is too large',
