@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { ConfigIssue } from "../jobs/sync_config.ts";
 import { clean } from "../sync/clean.ts";
+import { shortened } from "../sync/cut.ts";
 import { nearest } from "./nearest.ts";
 
 /** Characters of a wrong value that are shown. */
@@ -129,7 +130,7 @@ function valueText(value: unknown): string {
   const text = JSON.stringify(value)
     .replace(CREDENTIALS_IN_URL, "$1***@")
     .replace(QUERY_OF_URL, "$1***");
-  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX - 1)}…`;
+  return shortened(text, SHOWN_MAX);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

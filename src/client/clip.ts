@@ -1,5 +1,5 @@
 /** Cuts a worker's values to the server's limits. Takes any value, and never throws. */
-import { cut } from "../sync/cut.ts";
+import { shortened } from "../sync/cut.ts";
 import { DEPTH_MAX, MEMBER_MAX, MESSAGE_MAX, SYNC_NAME_MAX } from "../sync/event_limits.ts";
 
 /** Limit of `fields` and of `meta`, in characters of JSON. */
@@ -16,9 +16,7 @@ export function textOf(value: unknown): string {
 
 /** Text of at most so many characters, with an ellipsis where it was cut. */
 export function clip(value: unknown, max: number): string {
-  const text = textOf(value);
-  if (text.length <= max) return text;
-  return `${cut(text, max - 1)}…`;
+  return shortened(textOf(value), max);
 }
 
 /** A sync's name; NUL and lone surrogates, which the server cannot tell apart, become `?`. */

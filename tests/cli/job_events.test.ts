@@ -75,3 +75,18 @@ test("JobEvents makes lines and ends that the server takes of whatever a program
   assert.deepEqual(nameless.error, { code: "program_failed", message: "m" });
   assert.equal(done.error, undefined);
 });
+
+test("JobEvents cuts no character in two", () => {
+  const events = new JobEvents();
+  const long = `x${"😀".repeat(50_000)}`;
+  const line = { type: "log", level: "info", message: long, source: long } as const;
+  const progress = { type: "progress", ...NO_PROGRESS, phase: long, current: long } as const;
+
+  const { message, source } = taken(events.log(line, 0));
+  const { phase, current } = taken(events.progress(progress));
+  const { error } = taken(events.end("failed", { code: long, message: long }));
+
+  for (const text of [message, source, phase, current, error.code, error.message]) {
+    assert.ok(text.isWellFormed() && text.endsWith("😀"));
+  }
+});

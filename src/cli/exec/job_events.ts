@@ -1,6 +1,7 @@
 /** Makes the events that a program's format gives into events for the server, within its limits. */
 import { clipMember, clipObject } from "../../client/clip.ts";
 import type { SourceLog, SourceProgress } from "../../sources/source.ts";
+import { cut } from "../../sync/cut.ts";
 import type { JobError } from "../../sync/entry.ts";
 import {
   CODE_MAX,
@@ -36,8 +37,8 @@ export class JobEvents {
       total: whole(event.total),
       bytes_total: whole(event.bytesTotal),
       percent: percentOf(event.percent),
-      phase: event.phase?.slice(0, WORDS_MAX),
-      current: event.current?.slice(0, WORDS_MAX),
+      phase: event.phase && cut(event.phase, WORDS_MAX),
+      current: event.current && cut(event.current, WORDS_MAX),
     });
   }
 
@@ -46,8 +47,8 @@ export class JobEvents {
     return JSON.stringify({
       type: "log",
       level,
-      message: message.slice(0, MESSAGE_MAX),
-      source: source?.slice(0, SOURCE_MAX),
+      message: cut(message, MESSAGE_MAX),
+      source: source && cut(source, SOURCE_MAX),
       time: new Date(Math.abs(timeMs) < TIME_MAX ? timeMs : nowMs).toISOString(),
       fields: fields && clipObject(fields),
     });
@@ -55,11 +56,11 @@ export class JobEvents {
 
   end(status: TerminalStatus, error?: JobError): string {
     if (status === "completed" || !error) return JSON.stringify({ type: "end", status });
-    const code = error.code.slice(0, CODE_MAX) || "program_failed";
+    const code = cut(error.code, CODE_MAX) || "program_failed";
     return JSON.stringify({
       type: "end",
       status,
-      error: { code, message: error.message.slice(0, MESSAGE_MAX) },
+      error: { code, message: cut(error.message, MESSAGE_MAX) },
     });
   }
 

@@ -1,4 +1,5 @@
 /** A message to a target: one occurrence, as it was when it happened. */
+import { cut } from "../../sync/cut.ts";
 import type { OccurrenceKind } from "../occurrence.ts";
 
 /** A job as the API shows it, under the wire's names. */
@@ -33,7 +34,7 @@ export function packed(message: Message): string {
   const text = JSON.stringify(message);
   if (text.length <= MESSAGE_MAX || !message.job) return text;
   const { error } = message.job as { error?: { code: string; message: string } | null };
-  const short = error && { code: error.code, message: error.message.slice(0, ERROR_MAX) };
+  const short = error && { code: error.code, message: cut(error.message, ERROR_MAX) };
   const job = { ...message.job, meta: {}, entities_encountered: {}, error: short ?? null };
   return JSON.stringify({ ...message, job });
 }

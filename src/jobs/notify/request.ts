@@ -4,6 +4,7 @@ import type { Message, MessageKind } from "./message.ts";
 import { filled } from "./placeholders.ts";
 import type { Target, TemplateTarget, WebhookTarget } from "./target.ts";
 import { textOf, titleOf } from "./words.ts";
+import { cut } from "../../sync/cut.ts";
 import { isoTime } from "../../sync/iso_time.ts";
 
 /** A message on its way to a target. */
@@ -159,7 +160,7 @@ function slackText({ message, link }: Delivery): string {
 function discordText({ message, link }: Delivery): string {
   const escaped = (text: string) => text.replace(/[\\*_~`|>[\]()#<]/g, "\\$&");
   const lines = [`**${escaped(titleOf(message))}**`, link ?? "", escaped(textOf(message))];
-  return lines.filter((line) => line !== "").join("\n").slice(0, DISCORD_MAX);
+  return cut(lines.filter((line) => line !== "").join("\n"), DISCORD_MAX);
 }
 
 /** How many characters Discord takes. */

@@ -5,6 +5,7 @@ import { attempt, type Outcome } from "./attempt.ts";
 import type { Message } from "./message.ts";
 import { requestFor } from "./request.ts";
 import type { Target } from "./target.ts";
+import { cut } from "../../sync/cut.ts";
 import { DEFAULT_TENANT } from "../../sync/ids.ts";
 import { isoTime } from "../../sync/iso_time.ts";
 
@@ -21,7 +22,7 @@ export async function tryTarget(
   const id = `msg_${randomBytes(18).toString("base64url")}`;
   const request = requestFor(target, { id, message: sample(nowMs), link: undefined, nowMs });
   const outcome = await attempt(request, clock, signal);
-  return { ...outcome, answer: withoutSecrets(outcome.answer, target).slice(0, SHOWN_MAX) };
+  return { ...outcome, answer: cut(withoutSecrets(outcome.answer, target), SHOWN_MAX) };
 }
 
 /** A message about an invented job with all members of a job. */

@@ -1,5 +1,6 @@
 /** Puts messages into words. */
 import { clean, cleanLines } from "../../sync/clean.ts";
+import { shortened } from "../../sync/cut.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
@@ -49,8 +50,4 @@ function countsOf(job: Readonly<Record<string, unknown>>): string {
   if (typeof job.started_at !== "string" || typeof job.ended_at !== "string") return counts;
   const tookMs = Date.parse(job.ended_at) - Date.parse(job.started_at);
   return `${counts} in ${Math.round(tookMs / 1000)} s`;
-}
-
-function shortened(text: string, max: number): string {
-  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }

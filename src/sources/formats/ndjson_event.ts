@@ -1,4 +1,5 @@
 /** The events that programs print, with the members of docs/workers.md. */
+import { cut } from "../../sync/cut.ts";
 import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
 import type { SourceLog } from "../source.ts";
@@ -118,8 +119,15 @@ function log(members: Members): SourceLog {
   const time = string(members, "time");
   const timeMs = time === undefined ? undefined : Date.parse(time);
   if (Number.isNaN(timeMs)) throw new NdjsonFault(`"time" is no date`);
-  const source = string(members, "source")?.slice(0, SOURCE_MAX);
-  return { type: "log", level: known, message, source, timeMs, fields };
+  const source = string(members, "source");
+  return {
+    type: "log",
+    level: known,
+    message,
+    source: source && cut(source, SOURCE_MAX),
+    timeMs,
+    fields,
+  };
 }
 
 function end(members: Members): NdjsonEnd {

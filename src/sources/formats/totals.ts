@@ -1,4 +1,5 @@
 /** The running totals of a program's run. */
+import { cut } from "../../sync/cut.ts";
 import type { SourceProgress } from "../source.ts";
 import { TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
 import { words } from "./words.ts";
@@ -75,5 +76,5 @@ export class Totals {
 
 /** Words for people; undefined where none are left. */
 function short(text: string | undefined, charactersMax: number): string | undefined {
-  return text === undefined ? undefined : words(text).slice(0, charactersMax) || undefined;
+  return text === undefined ? undefined : cut(words(text), charactersMax) || undefined;
 }

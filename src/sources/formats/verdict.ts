@@ -1,4 +1,5 @@
 /** What the end of a process means, in words. */
+import { shortened } from "../../sync/cut.ts";
 import type { JobError } from "../../sync/entry.ts";
 import type { Exit } from "./format.ts";
 
@@ -23,8 +24,7 @@ export function failure(program: string, exit: Exit, reason?: string): JobError 
     ? `${program} ended with exit code ${exit.code}`
     : `${program} ended without an exit code`;
   if (!reason) return { code, message: `${ended} and said nothing of why` };
-  const last = reason.length <= REASON_MAX ? reason : `${reason.slice(0, REASON_MAX)}…`;
-  return { code, message: `${ended}: ${last}` };
+  return { code, message: `${ended}: ${shortened(reason, REASON_MAX)}` };
 }
 
 /** Whether the process ended by itself, with one of the exit codes that mean success. */

@@ -1,5 +1,6 @@
 /** Lines of a program as words for people. */
 import { clean } from "../../sync/clean.ts";
+import { cut } from "../../sync/cut.ts";
 import type { LogLevel } from "../../sync/entry.ts";
 import type { SourceLog } from "../source.ts";
 
@@ -16,8 +17,8 @@ export function words(text: string): string {
   const line = text.slice(text.lastIndexOf("\r", text.trimEnd().length - 1) + 1);
   const plain = clean(line.replace(ESCAPES, "")).trimEnd();
   if (plain.length <= WORDS_MAX) return plain;
-  const kept = WORDS_MAX - CUT_MAX;
-  return `${plain.slice(0, kept)}… (${plain.length - kept} more)`;
+  const kept = cut(plain, WORDS_MAX - CUT_MAX);
+  return `${kept}… (${plain.length - kept.length} more)`;
 }
 
 /** The level at a line's beginning, after a date, a time or a bracket. */

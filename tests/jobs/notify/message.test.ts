@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Message, packed, unpacked } from "../../../src/jobs/notify/message.ts";
-import { textOf } from "../../../src/jobs/notify/words.ts";
+import { requestFor } from "../../../src/jobs/notify/request.ts";
+import { textOf, titleOf } from "../../../src/jobs/notify/words.ts";
+import { targetsOf } from "../../support/notify_bench.ts";
 
 const MESSAGE: Message = {
   kind: "failed",
@@ -42,3 +44,26 @@ test("textOf() keeps the lines of a reason apart", () => {
 
   assert.equal(text, "UniqueViolation: duplicate key\nDETAIL: id 7\nnothing done");
 });
+
+for (const before of ["", "x"]) {
+  test(`what is cut of a message ends with a whole character, behind "${before}" too`, () => {
+    const [target] = targetsOf([{ name: "a", type: "discord", url: "https://x.test/a" }]);
+    const faces = before + "😀".repeat(40_000);
+    const told = (words: string): Message => ({
+      ...MESSAGE,
+      sync: { id: "1", name: words },
+      job: { ...MESSAGE.job, error: { code: "lost", message: words } },
+    });
+    const marked = told(`${before}${"*".repeat(800)}${faces}`);
+
+    const stored = packed(told(faces));
+    const long = [titleOf(told(faces)), textOf(told(faces))];
+    const request = requestFor(target, { id: "m", message: marked, link: undefined, nowMs: 0 });
+
+    const { message } = unpacked(stored).job?.error as { message: string };
+    const { content } = JSON.parse(request.body);
+    for (const text of [...long, message, content]) {
+      assert.ok(text.length < 5_000 && text.isWellFormed());
+    }
+  });
+}

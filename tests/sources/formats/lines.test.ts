@@ -155,6 +155,24 @@ test("lines: a line of a megabyte is cut, and that is told", () => {
   assert.ok(said[0].endsWith("x… (1032224 more)"));
 });
 
+for (const before of ["", "x"]) {
+  test(`what is cut of a line ends with a whole character, behind "${before}" too`, () => {
+    const long = before + "😀".repeat(10_000);
+    const progress = { type: "progress", phase: long, current: long };
+    const log = { type: "log", message: long, source: long };
+
+    const events = ndjson.reader(RUN).line(JSON.stringify(log), "stdout");
+    const { last } = feed(ndjson.reader(RUN), [`O: ${JSON.stringify(progress)}`], done);
+    const failed = { code: 1, signal: null };
+    const { lines: said, error } = feed(lines.reader(RUN), [`E: error: ${long}`], failed);
+
+    const [{ source }] = events.filter((event) => event.type === "log");
+    for (const text of [source, last.phase, last.current, ...said, error?.message]) {
+      assert.ok(text && text.length < 20_000 && text.isWellFormed(), text);
+    }
+  });
+}
+
 test("lines: a real program", async () => {
   const { lines: said, error } = await runReal(lines, [
     ...["sh", "-c", "echo one; echo two >&2; exit 4"],
