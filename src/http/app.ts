@@ -6,7 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
-import { UnknownJobError } from "../log/event_log.ts";
+import { DamagedJobError, UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
 import { clean } from "../sync/clean.ts";
 import { authenticate, requireScope } from "./access.ts";
@@ -192,7 +192,9 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       return new Problem("invalid-request", error.message).response(origin.prefix);
     }
     logger.error("request failed: {error}", { error, request_id: context.get("requestId") });
-    const detail = "The request was not carried out; the server's log says why, by X-Request-Id";
+    const detail = error instanceof DamagedJobError
+      ? `${error.message}. DELETE removes it`
+      : "The request was not carried out; the server's log says why, by X-Request-Id";
     return new Problem("internal-fault", detail).response(origin.prefix);
   });
   return app;

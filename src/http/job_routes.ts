@@ -1,6 +1,6 @@
 /** Jobs: list, get, cancel, remove. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { CursorError, LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { CursorError, DamagedJobError, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { keyOf } from "../sync/job.ts";
 import { deriveSyncId, type JobKey, parseSyncId, type SyncId, type TenantId } from "../sync/ids.ts";
 import { jobFor, requireScope } from "./access.ts";
@@ -101,7 +101,12 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   };
 
   app.openapi(deleteRoute, async (context) => {
-    await remove(keyOf(await jobFor(context, log, "write")), context.get("requestId"));
+    const key = await jobFor(context, log, "write").then(keyOf, (cause) => {
+      if (!(cause instanceof DamagedJobError)) throw cause;
+      requireScope(context, "write");
+      return cause.key;
+    });
+    await remove(key, context.get("requestId"));
     return context.body(null, 204);
   });
 

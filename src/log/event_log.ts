@@ -177,6 +177,7 @@ export interface EventLog {
    * @throws {TooManyJobsError} with `openMax`
    */
   create(job: NewJob, options?: CreateOptions): Promise<Created>;
+  /** @throws {DamagedJobError} as all that reads one job */
   get(key: JobKey): Promise<Job | undefined>;
   /**
    * Appends what `decide` says, all or nothing, in one commit.
@@ -241,6 +242,17 @@ export interface EventLog {
 /** There is no job of that identity. */
 export class UnknownJobError extends Error {
   override readonly name = "UnknownJobError";
+}
+
+/** The job cannot be read, only removed. */
+export class DamagedJobError extends Error {
+  override readonly name = "DamagedJobError";
+  readonly key: JobKey;
+
+  constructor(key: JobKey, options?: ErrorOptions) {
+    super(`Cannot read job "${key.id}": its row in the log is damaged`, options);
+    this.key = key;
+  }
 }
 
 /** The job has its terminal entry: nothing can follow. */

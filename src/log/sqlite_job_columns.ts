@@ -1,14 +1,14 @@
 /** A job as a row of the SQLite event log: its columns, and back. */
-import type { Job } from "../sync/job.ts";
+import type { JobKey } from "../sync/ids.ts";
+import { type Job, keyOf } from "../sync/job.ts";
+import { DamagedJobError } from "./event_log.ts";
 
 /** The SQL condition of rows whose job is not over. */
 export const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
 
 /** A row as SQLite gives it; only `JobRows` writes the table. */
-export interface JobColumns {
+export interface JobColumns extends JobKey {
   readonly pk: number;
-  readonly tenant: string;
-  readonly id: string;
   readonly epoch: string;
   readonly fixed: string;
   readonly status: string;
@@ -19,11 +19,11 @@ export interface JobColumns {
   readonly state: string;
 }
 
-/** The job of a row. */
+/** The job of a row. @throws {DamagedJobError} */
 export function jobOf(row: JobColumns): Job {
   return {
-    ...JSON.parse(row.fixed),
-    ...JSON.parse(row.state),
+    ...membersOf(row, row.fixed),
+    ...membersOf(row, row.state),
     tenant: row.tenant,
     id: row.id,
     epoch: row.epoch,
@@ -33,6 +33,14 @@ export function jobOf(row: JobColumns): Job {
     owner: row.owner,
     leaseUntilMs: row.lease_until_ms,
   };
+}
+
+function membersOf(row: JobColumns, text: string) {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DamagedJobError(keyOf(row), { cause });
+  }
 }
 
 /** The row that a statement has found. */

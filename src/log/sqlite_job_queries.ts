@@ -5,7 +5,7 @@ import { reasonOf } from "../reason.ts";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
-import type { JobQuery, PruneQuery } from "./event_log.ts";
+import { DamagedJobError, type JobQuery, type PruneQuery } from "./event_log.ts";
 import { ACTIVE, type JobColumns, jobOf } from "./sqlite_job_columns.ts";
 
 const ENDED = "status IN ('completed', 'failed', 'cancelled')";
@@ -116,14 +116,14 @@ export class JobQueries {
       try {
         return [jobOf(row)];
       } catch (cause) {
-        if (!(cause instanceof SyntaxError)) throw cause;
+        if (!(cause instanceof DamagedJobError)) throw cause;
         this.#tellDamaged(row, cause);
         return [];
       }
     });
   }
 
-  #tellDamaged({ pk, id, tenant }: JobColumns, cause: SyntaxError): void {
+  #tellDamaged({ pk, id, tenant }: JobColumns, { cause }: DamagedJobError): void {
     if (this.#damaged.has(pk) || this.#damaged.size >= DAMAGED_MAX) return;
     this.#damaged.add(pk);
     loggerOf("log").error(

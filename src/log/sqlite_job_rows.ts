@@ -123,10 +123,18 @@ export class JobRows {
     return producer ?? undefined;
   }
 
-  /** Forgets a job that is removed. */
-  forget(row: JobRow): void {
-    this.#kept.delete(keyText(row.job));
+  /** The number of the job's row, also of a damaged one. */
+  numberOf(key: JobKey): number | undefined {
+    return this.#kept.get(keyText(key))?.pk ?? columnsOf(this.#byKey.get(key.tenant, key.id))?.pk;
+  }
+
+  /** Forgets a job that is removed. @returns its row, where it was in memory */
+  forget(key: JobKey): JobRow | undefined {
+    const row = this.#kept.get(keyText(key));
+    if (!row) return undefined;
+    this.#kept.delete(keyText(key));
     this.#changed.delete(row);
+    return row;
   }
 
   /** Writes what has changed; called just before the commit. */

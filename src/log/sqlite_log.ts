@@ -221,12 +221,12 @@ export class SqliteLog implements EventLog {
 
   async remove(key: JobKey): Promise<boolean> {
     const removed = await this.#commits.run(() => {
-      const row = this.#jobs.get(key);
-      if (row) {
-        this.#fresh.forget(row);
-        this.#retention.remove(row);
-      }
-      return row !== undefined;
+      const pk = this.#jobs.numberOf(key);
+      if (pk === undefined) return false;
+      const row = this.#jobs.forget(key);
+      if (row) this.#fresh.forget(row);
+      this.#retention.remove(pk);
+      return true;
     }, true);
     try {
       await this.collect();

@@ -44,11 +44,10 @@ export class SqliteRetention {
   }
 
   /** Removes the job; `collect` removes its entries. */
-  remove(row: JobRow): void {
-    this.#jobs.forget(row);
-    this.#sql("DELETE FROM producers WHERE job = ?").run(row.pk);
-    this.#sql("DELETE FROM jobs WHERE pk = ?").run(row.pk);
-    this.#sql("INSERT INTO removed (job) VALUES (?)").run(row.pk);
+  remove(pk: number): void {
+    this.#sql("DELETE FROM producers WHERE job = ?").run(pk);
+    this.#sql("DELETE FROM jobs WHERE pk = ?").run(pk);
+    this.#sql("INSERT INTO removed (job) VALUES (?)").run(pk);
   }
 
   /** A slice of the entries of removed jobs; true when there is more to do. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setImmediate } from "node:timers";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
@@ -121,6 +123,34 @@ test("HEAD answers what GET does, with the length of a body that it leaves out",
   assert.deepEqual(heads, gets);
   assert.notEqual(heads[0][2], "0");
   assert.equal(heads[5][2], null);
+});
+
+test("a job whose row is damaged is said to be so, and can be removed", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server, "docs");
+  await followed(server, id);
+  const vandal = new DatabaseSync(join(server.temp, "data", "log.db"));
+  vandal.prepare("UPDATE jobs SET state = '{' WHERE id = ?").run(id);
+  vandal.close();
+  await server.restart();
+  const path = `/v1/sync/job/${id}`;
+  const told = async (method: string, key: string) => {
+    const headers = { Authorization: `Bearer ${key}` };
+    const answer = await fetch(server.url + path, { method, headers });
+    const text = await answer.text();
+    return [answer.status, text && JSON.parse(text).detail];
+  };
+  const all = server.key();
+
+  const got = await told("GET", all);
+  const refused = await told("DELETE", server.key(["read"]));
+  const strange = await told("DELETE", server.key(["write"], "other"));
+  const removed = await told("DELETE", all);
+  const after = await told("GET", all);
+
+  const why = `Cannot read job "${id}": its row in the log is damaged. DELETE removes it`;
+  assert.deepEqual([got, removed], [[500, why], [204, ""]]);
+  assert.deepEqual([refused[0], strange[0], after[0]], [403, 404, 404]);
 });
 
 test("a viewer that leaves is gone from the server", async (t) => {

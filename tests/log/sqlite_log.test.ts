@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "no
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { type EventLog, StorageFullError } from "../../src/log/event_log.ts";
+import { DamagedJobError, type EventLog, StorageFullError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import type { LogFact } from "../../src/sync/entry.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
@@ -111,6 +111,9 @@ test("SqliteLog leaves out a job whose row is damaged, says so once, and finds t
   assert.equal(lines.length, 1);
   const start = `error: job ${bad} of tenant default is left out: its row in the log is damaged (`;
   assert.ok(lines[0].startsWith(start), lines[0]);
+  await assert.rejects(reopened.get({ tenant: TENANT, id: bad }), DamagedJobError);
+  assert.equal(await reopened.remove({ tenant: TENANT, id: bad }), true);
+  assert.equal(await reopened.get({ tenant: TENANT, id: bad }), undefined);
   await reopened.close();
 });
 
