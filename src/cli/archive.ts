@@ -24,6 +24,9 @@ import { print, printed, printError, printJson } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { dataFrom } from "./settings.ts";
 
+/** How many jobs are removed at a time: the server shares a commit among them. */
+const AT_ONCE = 8;
+
 /** Removes jobs that are over for longer than `--older-than`. */
 export async function prune(flags: Flags): Promise<number> {
   const age = String(flags.olderThan);
@@ -37,12 +40,26 @@ export async function prune(flags: Flags): Promise<number> {
   const { client, close } = await connected("prune", flags);
   try {
     let removed = 0;
+    const due: JobAnswer[] = [];
+    const removeDue = async () => {
+      const jobs = due.splice(0);
+      const outcomes = await Promise.allSettled(
+        jobs.map((job) => flags.dryRun ? undefined : removeJob(client, job.id)),
+      );
+      // What is gone is told of, also where another could not be removed.
+      for (const [at, { id, status, ended_at }] of jobs.entries()) {
+        if (outcomes[at].status === "rejected") continue;
+        removed++;
+        if (flags.json) printJson({ id, status, ended_at });
+      }
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    };
     for await (const job of jobsOf(client, filterOf(flags))) {
       if (job.ended_at === null || Date.parse(job.ended_at) > beforeMs) continue;
-      if (!flags.dryRun) await removeJob(client, job.id);
-      removed++;
-      if (flags.json) printJson({ id: job.id, status: job.status, ended_at: job.ended_at });
+      due.push(job);
+      if (due.length === AT_ONCE) await removeDue();
     }
+    await removeDue();
     if (removed === 0) await requireSync(client, flags, "prune");
     const done = flags.dryRun ? "would be removed" : "removed";
     printError(`${removed === 1 ? "1 job" : `${removed} jobs`} ${done}\n`);

@@ -3,7 +3,8 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { type Cleanup, type RunningProgram, startProgram } from "../support/program.ts";
+import { type Cleanup, OWN, type RunningProgram, startProgram } from "../support/program.ts";
+import { receiver } from "../support/receiver.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
 import { framesOf } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -209,6 +210,29 @@ test("prune removes jobs that are over for long enough, and only says so when as
     bare.stderr,
     /--older-than: got "7": expected a duration with its unit, such as 30d/,
   );
+});
+
+test("prune removes several jobs at a time, and tells of each that is gone, in their order", async (t) => {
+  const to = await receiver(t);
+  const job = (n: number) => ({ id: `${n}`, status: "failed", ended_at: "2026-01-01T00:00:00Z" });
+  const items = Array.from({ length: 10 }, (_, n) => job(n));
+  const held: (() => void)[] = [];
+  to.answer = ({ method, path }, response) => {
+    if (method === "GET") return void response.end(JSON.stringify({ items, next_cursor: null }));
+    response.statusCode = path.endsWith("/3") ? 500 : 204;
+    held.push(() => response.end());
+  };
+  const args = ["prune", "--json", "--older-than", "0", "--server", to.url, "--key", "st_x"];
+
+  const prune = startProgram.raw(t, { command: OWN, args });
+  await to.until(1 + 8);
+  const [first, ...others] = held.splice(0);
+  for (const answer of others.reverse()) answer();
+  first();
+  const code = await prune.ended;
+
+  assert.deepEqual([code, to.taken.length, held], [2, 9, []]);
+  assert.deepEqual(lines(prune.stdout()).map(({ id }) => id), ["0", "1", "2", ..."4567"]);
 });
 
 test("prune and export of a sync that nobody knows end with 2, and with 0 of one without jobs", async (t) => {
