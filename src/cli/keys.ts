@@ -11,7 +11,7 @@ import { parseTenantId, TENANT_FORM, type TenantId } from "../sync/ids.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
-import { print, printed, printError, printJson } from "./output.ts";
+import { ifUnread, print, printed, printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 import { clean } from "../sync/clean.ts";
 
@@ -29,12 +29,14 @@ export async function createKey(flags: Flags): Promise<number> {
   }
   return await withKeys(makeDataDirectory(await dataFrom(flags)), async (keys) => {
     const { id, key } = keys.create({ tenant, scopes, name });
+    const revoke = () => void keys.revoke(id); // nobody has seen it
+    ifUnread(revoke);
     try {
       if (flags.json) printJson({ id, key, tenant, scopes });
       else print(`${key}\n`);
       await printed();
     } catch (cause) {
-      keys.revoke(id); // nobody has seen it
+      revoke();
       throw cause;
     }
     if (!flags.json) printError("Keep it: it is not shown again.\n");

@@ -72,6 +72,7 @@ export async function printed(): Promise<void> {
 
 function wasWritten(cause: unknown): void {
   if (isOfDisk(cause)) fault ??= new OutputError(cause);
+  else if (cause) endUnread(); // before those who wait for the output go on
   if (--unwritten === 0 || cause) tellWritten();
 }
 
@@ -102,8 +103,20 @@ export function surviveClosedOutput(): void {
   surviving = true;
   surviveClosedLog();
   process.stdout.on("error", (cause) => {
-    if (!isOfDisk(cause)) endAsBySignal();
+    if (!isOfDisk(cause)) endUnread();
   });
+}
+
+let undo = () => {};
+
+/** Calls `act` before the command ends because the reader of stdout has left. */
+export function ifUnread(act: () => void): void {
+  undo = act;
+}
+
+function endUnread(): void {
+  if (!ending) undo();
+  endAsBySignal();
 }
 
 function isOfDisk(cause: unknown): boolean {

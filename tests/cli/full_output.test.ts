@@ -59,6 +59,22 @@ test("keys create revokes a key that could not be printed, and says of none to k
   assert.equal(typeof JSON.parse(stdout).revoked_at, "string");
 });
 
+test("keys create revokes a key that nobody can read", async (t) => {
+  const data = temp(t);
+  const unread = ["sh", "-c", '"$@" | true', "sh", ...OWN];
+
+  const { stderr } = await startProgram.toEnd(t, {
+    command: unread,
+    args: ["keys", "create", "--data", data],
+  });
+  const { stdout } = await startProgram.toEnd(t, {
+    args: ["keys", "list", "--json", "--data", data],
+  });
+
+  assert.doesNotMatch(stderr, /Keep it/); // the shell may say that it was terminated
+  assert.equal(typeof JSON.parse(stdout).revoked_at, "string");
+});
+
 test("of help, the version and a link that cannot be printed nothing else is said", async (t) => {
   const { data } = await startProgram(t, { args: ["serve"], data: temp(t) });
 
