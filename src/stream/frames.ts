@@ -12,7 +12,7 @@ import {
   progressText,
   type ProgressView,
 } from "./payloads.ts";
-import { spacedJson } from "../sync/spaced_json.ts";
+import { spacedJson } from "../sync/json.ts";
 
 const HEARTBEAT = { data: spacedJson({ type: "heartbeat" }) };
 

@@ -12,7 +12,7 @@ import { faultBytes } from "./frames.ts";
 import { type Change, type JobFeed, listedBytes } from "./job_feed.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { Right } from "./rights.ts";
-import { spacedJson } from "../sync/spaced_json.ts";
+import { spacedJson } from "../sync/json.ts";
 
 const ACTIVE = STATUSES.filter((status) => !isTerminal(status));
 const ENDED = STATUSES.filter(isTerminal);

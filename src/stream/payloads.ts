@@ -6,7 +6,7 @@ import { type Progress } from "../sync/progress.ts";
 import { isTerminal, type Status } from "../sync/status.ts";
 import type { Resume } from "./cursor.ts";
 import { isoTime } from "../sync/iso_time.ts";
-import { spacedJson } from "../sync/spaced_json.ts";
+import { spacedJson } from "../sync/json.ts";
 
 /** A progress entry, or the job's own state for a snapshot. */
 export interface ProgressView {

@@ -1,7 +1,7 @@
 /** Log lines as text: made once, stored, and sent as it is. */
 import type { LogEntry, LogFact } from "./entry.ts";
 import { isoTime } from "./iso_time.ts";
-import { spacedJson } from "./spaced_json.ts";
+import { spacedJson } from "./json.ts";
 
 /** The years 0000 to 9999, in milliseconds since 1970: RFC 3339 knows no others. */
 const TIME_MIN = -62_167_219_200_000;

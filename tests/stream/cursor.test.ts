@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshJob } from "../../src/log/fold.ts";
 import { eventId, openAt } from "../../src/stream/cursor.ts";
-import { spacedJson } from "../../src/sync/spaced_json.ts";
+import { spacedJson } from "../../src/sync/json.ts";
 import type { Epoch } from "../../src/sync/ids.ts";
 import type { Job } from "../../src/sync/job.ts";
 import { newJob } from "../support/log_contract.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshJob } from "../../src/log/fold.ts";
 import { lineText, listedText, progressText } from "../../src/stream/payloads.ts";
-import { spacedJson } from "../../src/sync/spaced_json.ts";
+import { spacedJson } from "../../src/sync/json.ts";
 import type { LogEntry, LogFact } from "../../src/sync/entry.ts";
 import { logText } from "../../src/sync/log_text.ts";
 import { NO_PROGRESS, type Progress } from "../../src/sync/progress.ts";

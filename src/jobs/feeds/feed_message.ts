@@ -2,6 +2,7 @@
 import { cut } from "../../sync/cut.ts";
 import type { EndEvent, JobMeasures } from "../../sync/event.ts";
 import { MESSAGE_MAX, TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
+import { valueAt } from "../../sync/json.ts";
 import type { Counters } from "../../sync/producer.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 
@@ -78,8 +79,8 @@ export function readFeedMessage(
   if (typeof message !== "object" || message === null || Array.isArray(message)) return undefined;
   const value = (name: FeedName): unknown => {
     const path = fields[name];
-    if (path !== undefined) return at(message, path.split("."));
-    return at(message, [name]) ?? at(message, [name.replace("entities_", "")]);
+    if (path !== undefined) return valueAt(message, path.split("."));
+    return valueAt(message, [name]) ?? valueAt(message, [name.replace("entities_", "")]);
   };
   const count = (name: FeedName) => countOf(value(name));
   const words = (name: FeedName) => textOf(value(name), WORDS_MAX);
@@ -121,15 +122,6 @@ function endOf(
     ? undefined
     : { code: "worker_failed", message };
   return { type: "end", status, error };
-}
-
-function at(value: unknown, path: readonly string[]): unknown {
-  let found: unknown = value;
-  for (const name of path) {
-    if (typeof found !== "object" || found === null) return undefined;
-    found = own(found as Record<string, unknown>, name);
-  }
-  return found;
 }
 
 function own<Value>(record: Readonly<Record<string, Value>>, name: string): Value | undefined {

@@ -2,6 +2,7 @@
 import { textOf, titleOf } from "./words.ts";
 import type { Message } from "./message.ts";
 import { isoTime } from "../../sync/iso_time.ts";
+import { valueAt } from "../../sync/json.ts";
 
 const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
@@ -86,7 +87,7 @@ export function filled(template: string, values: Values, escape: (text: string) 
 
 function valueOf(name: string, { id, message, link, secret }: Values): string {
   const [first, ...rest] = name.split(".");
-  if (first === "job") return textFor(inside(message.job, rest));
+  if (first === "job") return textFor(valueAt(message.job, rest));
   switch (first as typeof MESSAGE_NAMES[number]) {
     case "kind":
       return message.kind;
@@ -113,17 +114,6 @@ function valueOf(name: string, { id, message, link, secret }: Values): string {
     default:
       return "";
   }
-}
-
-function inside(value: unknown, path: readonly string[]): unknown {
-  let found = value;
-  for (const name of path) {
-    if (typeof found !== "object" || found === null || !Object.hasOwn(found, name)) {
-      return undefined;
-    }
-    found = (found as Record<string, unknown>)[name];
-  }
-  return found;
 }
 
 /** A value as text: lists and objects as their JSON, null and undefined as the empty text. */

@@ -4,6 +4,7 @@ import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { SourceEvent } from "../source.ts";
 import { type Members, stableJson } from "./json.ts";
 import { TYPES_MAX } from "../../sync/event_limits.ts";
+import { valueAt } from "../../sync/json.ts";
 import { Totals } from "./totals.ts";
 import { logLine } from "./words.ts";
 
@@ -78,15 +79,4 @@ export class RecordCounts {
 /** Whether a line that is not JSON was meant as a record: it may be cut, or have NaN in it. */
 export function isBrokenRecord(line: string): boolean {
   return /^\s*\{/.test(line) && line.includes('"RECORD"');
-}
-
-function valueAt(data: unknown, path: KeyPath): unknown {
-  let value = data;
-  for (const name of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) {
-      return undefined;
-    }
-    value = (value as Members)[name]; // an object, as has just been seen
-  }
-  return value;
 }
