@@ -55,6 +55,9 @@ export async function runningServer(what: string, flags: Flags): Promise<Client>
   return { server: note.url, key: given, fingerprint: note.fingerprint };
 }
 
+/** Where a server of a command's own listens: only this machine asks it. */
+export const ON_THIS_MACHINE = { hostname: "127.0.0.1", tlsCert: undefined, tlsKey: undefined };
+
 /** What a server of our own is started with. */
 export type LocalSettings =
   & Pick<Resolved, "settings" | "syncs" | "auth">
@@ -73,11 +76,8 @@ export async function localServer(
   try {
     const options = {
       ...settings,
-      hostname: "127.0.0.1",
+      ...ON_THIS_MACHINE,
       port: 0,
-      // Only this command asks it, on this machine.
-      tlsCert: undefined,
-      tlsKey: undefined,
       syncs,
       auth,
       notify,

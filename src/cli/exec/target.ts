@@ -12,7 +12,7 @@ import type { Client } from "../client.ts";
 import { type Asked, fetchFrom } from "../fetch_from.ts";
 import { LINK_SCOPES } from "../../auth/scopes.ts";
 import { signInUrl } from "../link.ts";
-import { withCliKey } from "../connect.ts";
+import { ON_THIS_MACHINE, withCliKey } from "../connect.ts";
 import { pageUrl } from "../pages.ts";
 import { type RunningServer, startServer } from "../server.ts";
 import type { ServerSettings } from "../server_settings.ts";
@@ -143,11 +143,8 @@ export class LocalTarget implements Target {
     // Without the configured syncs: it must not start one.
     return startServer({
       ...this.#settings,
-      hostname: "127.0.0.1",
+      ...ON_THIS_MACHINE,
       port,
-      // Only this machine asks it.
-      tlsCert: undefined,
-      tlsKey: undefined,
       syncs: [],
       clock: this.#clock,
     });
