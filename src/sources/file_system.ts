@@ -10,6 +10,7 @@ import {
   realpathSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "../reason.ts";
 
 /** What is known of a file without reading it. */
 export interface FileStat {
@@ -90,10 +91,7 @@ const KEPT_OUT = "Deno's permissions do not allow it";
 
 /** The system's code of an error, such as ENOENT, or why Deno refused; undefined for any other. */
 export function errorCode(cause: unknown): string | undefined {
-  if (cause instanceof Error && cause.name === "NotCapable") return KEPT_OUT;
-  return cause instanceof Error && "code" in cause && typeof cause.code === "string"
-    ? cause.code
-    : undefined;
+  return cause instanceof Error && cause.name === "NotCapable" ? KEPT_OUT : codeOf(cause);
 }
 
 /** Lists by opendir: readdirSync takes Deno three times as long for 100,000 names. */
