@@ -16,18 +16,22 @@ export interface LogWords {
   readonly time: string;
 }
 
+/** A line's time as text: `atMs` where the writer gives none that RFC 3339 can hold. */
+export function lineTime(timeMs: number | undefined, atMs: number): string {
+  const said = timeMs ?? NaN; // NaN fails both comparisons
+  return isoTime(said >= TIME_MIN && said <= TIME_MAX ? said : atMs);
+}
+
 /**
  * The line's words as members of a JSON object, spaced, without the braces.
  *
- * @param atMs when it was appended: its time where the writer gives none that RFC 3339 can hold
+ * @param atMs when it was appended
  */
 export function logText({ message, source, fields, timeMs }: LogFact, atMs: number): string {
-  const said = timeMs ?? NaN; // NaN fails both comparisons
-  const ms = said >= TIME_MIN && said <= TIME_MAX ? said : atMs;
   return `"message": ${JSON.stringify(message)}` +
     (source === undefined ? "" : `, "source": ${JSON.stringify(source)}`) +
     (fields === undefined ? "" : `, "fields": ${spacedJson(fields)}`) +
-    `, "time": "${isoTime(ms)}"`;
+    `, "time": "${lineTime(timeMs, atMs)}"`;
 }
 
 /** Reads what `logText` has written. */

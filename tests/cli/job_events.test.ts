@@ -64,13 +64,15 @@ test("JobEvents makes lines and ends that the server takes of whatever a program
   const long = "x".repeat(100_000);
   const line = { type: "log", level: "info", message: long, source: long } as const;
 
-  const late = taken(events.log({ ...line, timeMs: Date.UTC(9999, 1) }, 0));
+  const late = taken(events.log({ ...line, timeMs: Date.UTC(10_000, 0) }, 0));
+  const early = taken(events.log({ ...line, timeMs: Date.UTC(-1, 0) }, 0));
   const failed = taken(events.end("failed", { code: long, message: long }));
   const nameless = taken(events.end("failed", { code: "", message: "m" }));
   const done = taken(events.end("completed", { code: "c", message: "m" }));
 
   assert.deepEqual([late.message.length, late.source.length], [65_536, 200]);
-  assert.equal(late.time, "1970-01-01T00:00:00.000Z");
+  const nowText = "1970-01-01T00:00:00.000Z";
+  assert.deepEqual([late.time, early.time], [nowText, nowText]);
   assert.deepEqual([failed.error.code.length, failed.error.message.length], [100, 65_536]);
   assert.deepEqual(nameless.error, { code: "program_failed", message: "m" });
   assert.equal(done.error, undefined);

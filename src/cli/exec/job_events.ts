@@ -11,6 +11,7 @@ import {
   TYPES_MAX,
   WORDS_MAX,
 } from "../../sync/event_limits.ts";
+import { lineTime } from "../../sync/log_text.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
@@ -43,13 +44,13 @@ export class JobEvents {
   }
 
   /** @param nowMs when the line came; counts unless the line gives a time */
-  log({ level, message, source, timeMs = NaN, fields }: SourceLog, nowMs: number): string {
+  log({ level, message, source, timeMs, fields }: SourceLog, nowMs: number): string {
     return JSON.stringify({
       type: "log",
       level,
       message: cut(message, MESSAGE_MAX),
       source: source && cut(source, SOURCE_MAX),
-      time: new Date(Math.abs(timeMs) < TIME_MAX ? timeMs : nowMs).toISOString(),
+      time: lineTime(timeMs, nowMs),
       fields: fields && clipObject(fields),
     });
   }
@@ -71,9 +72,6 @@ export class JobEvents {
     return total;
   }
 }
-
-/** The end of year 9998: the server reads years of four digits only. */
-const TIME_MAX = Date.UTC(9999, 0);
 
 function percentOf(value: number | undefined): number | undefined {
   return value !== undefined && value >= 0 && value <= 100 ? value : undefined;
