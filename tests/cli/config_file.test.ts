@@ -111,8 +111,10 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
 });
 
 test("parseConfig() says what may be meant by a name that is none", () => {
+  const rates = { tenantEventsPerS: 1, "tenant-events-per-s": 2 };
+
   const issues = issuesOf({
-    server: { heartbeatMs: 1_000, "retention-age": "1d", ui: true },
+    server: { heartbeatMs: 1_000, "retention-age": "1d", ui: true, ...rates },
     auth: { "ticket-keys": [] },
     syncs: [{
       ...DOCS,
@@ -128,6 +130,10 @@ test("parseConfig() says what may be meant by a name that is none", () => {
     'synctail.json: server.retention-age: got "1d": no such setting; ' +
     'did you mean "retention_age"?',
     "synctail.json: server.ui: got true: no such setting",
+    "synctail.json: server.tenantEventsPerS: got 1: no such setting; " +
+    'did you mean "tenant_events_per_s"?',
+    "synctail.json: server.tenant-events-per-s: got 2: no such setting; " +
+    'did you mean "tenant_events_per_s"?',
     'synctail.json: auth.ticket-keys: got a secret: no such setting; did you mean "ticket_keys"?',
     "synctail.json: syncs[0].source.maxFileBytes: got 1: no such setting; " +
     'did you mean "max_file_bytes"?',
@@ -195,17 +201,21 @@ test("parseConfig() shows what is named after a key and is none", () => {
   const issues = issuesOf({
     syncs: [],
     server: { viewers_per_key: "many" },
-    auth: { ticket_keys: [key] },
+    auth: { ticket_keys: [key, { kid: "other", tenant: "a", algorithm: "HS256" }] },
   });
 
   assert.match(issues[0], /^synctail.json: server.viewers_per_key: got "many": /);
-  assert.deepEqual(issues.slice(1).map((line) => line.match(/\w+: got ("[^"]*"|a secret)/)?.[0]), [
-    'kid: got "synctail"',
-    'tenant: got "a b"',
-    'algorithm: got "HS265"',
-    "key_file: got a secret",
-    "pem: got a secret",
-  ]);
+  assert.deepEqual(
+    issues.slice(1).map((line) => line.match(/\w+: got ("[^"]*"|a secret|nothing)/)?.[0]),
+    [
+      'kid: got "synctail"',
+      'tenant: got "a b"',
+      'algorithm: got "HS265"',
+      "key_file: got a secret",
+      "pem: got a secret",
+      "key_file: got nothing",
+    ],
+  );
 });
 
 test("the targets' secrets and URLs are not shown where they are wrong", () => {

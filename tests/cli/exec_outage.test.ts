@@ -22,19 +22,23 @@ async function serveOn(t: Cleanup, data: string, port: number) {
   return server;
 }
 
-const spooled = (state: string) => readdirSync(join(state, "synctail", "spool"));
+/** Where spools are below XDG_STATE_HOME. */
+const SPOOLS = join("synctail", "spool");
+
+const spooled = (state: string, below = SPOOLS) => readdirSync(join(state, below));
 
 /** The bytes of all spools. */
-function spoolText(state: string): string {
-  const directory = join(state, "synctail", "spool");
-  return spooled(state).map((name) => readFileSync(join(directory, name), "latin1")).join("");
+function spoolText(state: string, below = SPOOLS): string {
+  return spooled(state, below).map((name) => readFileSync(join(state, below, name), "latin1"))
+    .join("");
 }
 
 test("an unreachable server changes nothing for the program; the next exec tells of it, once", async (t) => {
   const { data, key, path } = await execBench(t);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+  const own = { SYNCTAIL_DATA: "", XDG_STATE_HOME: path }; // an empty variable names nothing
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, ...own };
 
   const away = startExec(t, {
     own: ["away", "--server", url],
@@ -216,6 +220,27 @@ test("exec that is killed leaves a job that ends as failed when it is told", asy
   assert.deepEqual([job.status, job.error.code], ["failed", "exec_killed"]);
   assert.deepEqual(await linesOf(url, key, job.id), ["one", "two"]);
   assert.deepEqual(spooled(path), []);
+});
+
+test("exec --flush tells the data directory of a run that was killed with its server", async (t) => {
+  const { data, key } = await execBench(t);
+  const program = ["sh", "-c", "echo one; echo two; read line"];
+  const run = startExec(t, { own: ["n", "--data", data], program, input: true });
+  await run.until(() => run.stdout().includes("two"));
+  await until(() => spoolText(data, "spool").includes('"two"'));
+  run.signal("SIGKILL");
+  await run.ended;
+
+  const flushed = await startProgram.toEnd(t, { args: ["exec", "--flush", "--data", data] });
+
+  assert.deepEqual([flushed.code, flushed.stderr], [
+    0,
+    "synctail: jobs that were left behind: 1 sent, 0 left\n",
+  ]);
+  const { url } = await startProgram(t, { args: ["serve"], data });
+  const [job] = (await ask(url, key, "/v1/sync/jobs")).items;
+  assert.deepEqual([job.status, job.error.code], ["failed", "exec_killed"]);
+  assert.deepEqual(await linesOf(url, key, job.id), ["one", "two"]);
 });
 
 test("a key that is missing or wrong keeps no program from running; the spool waits for a right one", async (t) => {

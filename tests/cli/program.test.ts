@@ -576,11 +576,12 @@ test("watch --logs begins with the last lines, as many as --tail says, also of a
   const alone = await watch("--tail", "2");
   const wrong = await watch("--logs", "info", "--tail", "many");
   const most = await watch("--logs", "info", "--tail", "1001");
+  const odd = await watch("--logs", "info", "--tail", "1e1");
 
   assert.deepEqual(linesOf(info), lines.slice(-10).map(({ message }) => message));
   assert.deepEqual(linesOf(warnings), ["line 3"]);
   assert.deepEqual(linesOf(two), ["line 10", "line 11"]);
-  assert.deepEqual([info, alone, wrong, most].map(({ code }) => code), [0, 2, 2, 2]);
+  assert.deepEqual([info, alone, wrong, most, odd].map(({ code }) => code), [0, 2, 2, 2, 2]);
   assert.match(alone.stderr, /--tail: expected --logs beside it/);
   assert.match(wrong.stderr, /--tail: got "many": expected a whole number from 0 to 1000/);
   assert.match(most.stderr, /--tail: got "1001"/);
