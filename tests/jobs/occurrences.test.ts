@@ -77,6 +77,18 @@ test("a job's beginning and end are told once, an end with warnings as both", as
   assert.deepEqual(last, ["docs completed", "docs warning"]);
 });
 
+test("the beginning of a job that was created some time before is told", async (t) => {
+  const { log, start, kinds } = bench(t);
+  await start();
+
+  const { job } = await log.create(jobOf("docs"));
+  const created = await kinds();
+  await log.append(job, () => ({ facts: [progress("in_progress", 0)] }));
+  const begun = await kinds();
+
+  assert.deepEqual([created, begun], [[], ["docs started"]]);
+});
+
 test("the first run of a sync that completes after a failed one is told as recovered", async (t) => {
   const { log, start, kinds } = bench(t);
   await start();

@@ -63,6 +63,18 @@ test("openVersioned() opens a file of today's schema as it is, without a copy", 
   db.close();
 });
 
+test("openVersioned() opens a file of today's schema beside one who writes to it", (t) => {
+  const path = join(emptyDirectory(t), "today.db");
+  const writer = openVersioned(path, schema(3));
+  writer.exec("BEGIN IMMEDIATE");
+
+  const db = openVersioned(path, { ...schema(3), busyMs: 0 });
+
+  assert.deepEqual(boats(db), [{ name: "Vega", masts: 2 }]);
+  db.close();
+  writer.close();
+});
+
 test("openVersioned() copies an older file, then runs the missing steps alone", (t) => {
   const path = join(emptyDirectory(t), "old.db");
   const old = openVersioned(path, schema(1));

@@ -258,6 +258,30 @@ test("what cannot be stored is tried until it can, a run that begins with its en
   assert.equal(feed.clock.waiting, 0);
 });
 
+test("what cannot be stored is tried less and less often", async () => {
+  const feed = feedBench();
+  await feed.say("p:a", { inserted: 1 });
+  let tries = 0;
+  refusing(feed, () => {
+    tries++;
+    return new StorageFullError();
+  });
+  const triesAfter = async (ms: number) => {
+    feed.clock.advance(ms);
+    await setImmediate();
+    return tries;
+  };
+
+  await feed.say("p:a", { inserted: 5 });
+  const first = [await triesAfter(99), await triesAfter(1)];
+  const later = [await triesAfter(199), await triesAfter(1), await triesAfter(399)];
+
+  assert.deepEqual([first, later], [[1, 2], [2, 3, 3]]);
+  const stopped = feed.stop();
+  feed.clock.advance(2_000);
+  await stopped;
+});
+
 test("stop() waits two seconds for what cannot be stored, and says of how many channels", async () => {
   const feed = feedBench();
   refusing(feed, () => new StorageFullError());
