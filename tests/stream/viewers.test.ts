@@ -513,6 +513,24 @@ test("a stream ends with the terminal frame, also where the tail has not read it
   assert.equal(viewers.size, 0);
 });
 
+test("a stream that begins with the terminal frame ends with it, though others wait for it still", async () => {
+  const store = new MemoryLog(new FakeClock());
+  const { job, open, add, clock, viewers } = streamBench({ store });
+  const over = await job();
+  await add(over, progress("in_progress", 1));
+  const waits = await open(over);
+  await waits.next();
+  await store.append(over, () => ({ facts: [progress("completed", 2)] })); // wakes nobody
+
+  const late = await open(over);
+  const [shown, more] = [late.next(), late.next()];
+  clock.advance(300_000);
+
+  assert.deepEqual([types(await shown), await more], [["connected", "progress"], []]);
+  await waits.cancel();
+  assert.equal(viewers.size, 0);
+});
+
 test("a line that comes while the last ones are looked for is told once", async () => {
   const { job, log, viewers, add } = streamBench({ heartbeatMs: 1e12 });
   const running = await job();
