@@ -264,7 +264,13 @@ test("the targets' secrets and URLs are not shown where they are wrong", () => {
 test("what is wrong with a target's form is told with the rest of the file", () => {
   const issues = issuesOf({
     syncs: [],
-    notify: [{ name: "ops", type: "mail" }, { name: "ops", type: "slack", on: ["fail"], url: 1 }],
+    notify: [{ name: "ops", type: "mail" }, {
+      name: "ops",
+      type: "slack",
+      on: ["fail"],
+      url: 1,
+      tenant: "a/b",
+    }],
   });
 
   assert.deepEqual(issues, [
@@ -273,6 +279,7 @@ test("what is wrong with a target's form is told with the rest of the file", () 
     "synctail.json: notify[1].url: got a secret: expected a string",
     'synctail.json: notify[1].on[0]: got "fail": expected "started" or "completed" or "warning" or ' +
     '"failed" or "cancelled" or "stalled" or "overdue" or "recovered"',
+    'synctail.json: notify[1].tenant: got "a/b": expected a tenant\'s name',
   ]);
 });
 

@@ -49,6 +49,8 @@ test("every file of the page is served with its type, and may be kept for as lon
 
     assert.equal(await response.text(), ASSETS[name].text);
     assert.equal(response.headers.get("Content-Type"), types[name.split(".")[1]]);
+    assert.equal(response.headers.get("X-Content-Type-Options"), "nosniff");
+    assert.equal(response.headers.get("Content-Security-Policy"), POLICY);
     assert.equal(
       response.headers.get("Cache-Control"),
       "public, max-age=31536000, immutable",

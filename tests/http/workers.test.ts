@@ -108,6 +108,16 @@ test("a worker's job is created, told about, watched live, and ends", async (t) 
   assert.deepEqual(listed.items.map(({ id }: Json) => id), [created.id]);
 });
 
+test("a configured sync that a worker has named too is listed once", async (t) => {
+  const server = await testServer(t);
+  const { created } = await worker(server, { sync: "docs" });
+
+  const { items } = await (await server.ask("/v1/sync")).json();
+
+  assert.deepEqual(items.map(({ name }: Json) => name), ["docs", "slow"]);
+  assert.equal(items[0].last_job.id, created.id);
+});
+
 test("a sync that only workers have named is said to run elsewhere, by name and by id", async (t) => {
   const server = await testServer(t);
   const { created, send } = await worker(server, { sync: "nightly-users" });
