@@ -147,6 +147,7 @@ test("export prints jobs with their logs, beside a server and without one", asyn
   const one = await startProgram.toEnd(t, { args: [...args, id] });
   const none = await startProgram.toEnd(t, { args: [...args, "--status", "failed"] });
   const both = await startProgram.toEnd(t, { args: [...args, id, "--status", "failed"] });
+  const sync = await startProgram.toEnd(t, { args: [...args, id, "--sync", "nightly"] });
 
   for (const { code, stdout } of [beside, one]) {
     assert.equal(code, 0);
@@ -159,7 +160,7 @@ test("export prints jobs with their logs, beside a server and without one", asyn
     ]);
   }
   assert.deepEqual([none.code, none.stdout, none.stderr], [0, "", "No job matches.\n"]);
-  assert.deepEqual([both.code, both.stdout], [2, ""]);
+  assert.deepEqual([both.code, both.stdout, sync.code, sync.stdout], [2, "", 2, ""]);
   assert.match(both.stderr, /expected no --sync and --status beside it/);
 });
 
@@ -321,14 +322,19 @@ test("prune and export take the jobs of the tenant that is named, or that the ke
 
   const named = await exported(...at, "--key", any, "--tenant", "acme");
   const own = await exported(...at, "--key", any);
-  const byKey = await exported("--data", server.data, "--key", acme);
+  const here = ["--data", server.data];
+  const byKey = await exported(...here, "--key", acme);
+  const anyBeside = await exported(...here, "--key", any, "--tenant", "acme");
+  const beside = await exported(...here, "--tenant", "acme");
   const refused = await startProgram.toEnd(t, {
     args: ["prune", "--older-than", "0", ...at, "--key", key, "--tenant", "acme"],
   });
   await server.stop("SIGTERM");
-  const alone = await exported("--data", server.data, "--key", acme);
+  const alone = await exported(...here, "--key", acme);
+  const keyless = await exported(...here, "--tenant", "acme");
 
-  assert.deepEqual([named, own, byKey, alone], [[theirs], [id], [theirs], [theirs]]);
+  assert.deepEqual([named, own, byKey, anyBeside], [[theirs], [id], [theirs], [theirs]]);
+  assert.deepEqual([beside, alone, keyless], [[theirs], [theirs], [theirs]]);
   assert.deepEqual([refused.code, refused.stdout], [2, ""]);
   assert.match(refused.stderr, /needs a key with the scope "tenants"/);
 });

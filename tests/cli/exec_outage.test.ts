@@ -281,6 +281,27 @@ test("a key that is missing or wrong keeps no program from running; the spool wa
   assert.deepEqual(await linesOf(url, key, items[0].id), ["later"]);
 });
 
+test("the server of an exec is this machine's alone, whatever the settings say", async (t) => {
+  const { data } = await execBench(t);
+  const run = startExec(t, {
+    own: ["n", "--data", data],
+    program: ["sh", "-c", "echo ready; cat"],
+    input: true,
+    env: { SYNCTAIL_HOSTNAME: "0.0.0.0" },
+  });
+  await run.until(() => run.stdout().includes("ready"));
+  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(run.stderr())?.[0] ?? "";
+
+  const here = await fetch(`${url}/healthz`);
+  const elsewhere = fetch(`${url.replace("127.0.0.1", "127.0.0.2")}/healthz`);
+
+  await assert.rejects(elsewhere);
+  assert.equal(here.status, 200);
+  await here.body?.cancel();
+  run.child.stdin?.end();
+  assert.equal(await run.ended, 0);
+});
+
 test("an exec takes the place of the one that was the server, and every line is there once", async (t) => {
   const { data, key } = await execBench(t);
   const program = ["sh", "-c", "echo ready; cat"];
