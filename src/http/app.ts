@@ -112,16 +112,15 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   app.use("/v1/*", async (context, next) => {
     const { req } = context;
     const type = req.header("Content-Type");
-    // A runtime may show an empty stream where a request has no body; its headers tell.
-    const length = req.header("Content-Length") ?? "0";
-    if (length === "0" && req.header("Transfer-Encoding") === undefined) return await next();
+    const events = EVENTS_PATH.test(req.path);
+    const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
+    if (!lines && !(await hasBody(context, services))) return await next();
     const encoding = req.header("Content-Encoding") ?? "identity";
     if (encoding.toLowerCase() !== "identity") {
       const detail = `The body has Content-Encoding "${clean(encoding)}"; send it as it is`;
       throw new Problem("unsupported-media-type", detail, {}, { "Accept-Encoding": "identity" });
     }
-    const events = EVENTS_PATH.test(req.path);
-    if (events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "")) return await next();
+    if (lines) return await next();
     if (/^application\/json\s*(;|$)/i.test(type ?? "")) {
       await readJson(context, services, small, events);
       return await next();
@@ -206,6 +205,25 @@ function resolved(request: Request): Request {
 }
 
 /**
+ * Whether the request has a body. HTTP/2 need not say how long it is, and Deno shows an empty stream
+ * where there is none, so only reading tells. The request is then replaced by one with the bytes.
+ *
+ * @throws {Problem}
+ */
+async function hasBody(
+  { req }: Context<HttpEnv>,
+  { clock, bodyIdleMs: idleMs, stopping }: Services,
+): Promise<boolean> {
+  if (req.header("Transfer-Encoding") !== undefined) return true;
+  const length = req.header("Content-Length");
+  if (length !== undefined) return length !== "0";
+  if (!req.raw.body) return false;
+  const bytes = await wholeBody(req.raw.body, { clock, idleMs, stopping });
+  req.raw = withBody(req.raw, bytes);
+  return bytes.length > 0;
+}
+
+/**
  * Reads the whole body within its limits and checks that it is JSON. A route that reads its body
  * itself finds the value as `json`; for any other the request is replaced by one with the bytes.
  *
@@ -236,6 +254,9 @@ async function readJson(
     if (!(cause instanceof RangeError)) throw cause;
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
   }
-  const { method, headers, signal } = raw;
-  context.req.raw = new Request(raw.url, { method, headers, signal, body: bytes as BodyInit });
+  context.req.raw = withBody(raw, bytes);
+}
+
+function withBody({ url, method, headers, signal }: Request, bytes: Uint8Array): Request {
+  return new Request(url, { method, headers, signal, body: bytes as BodyInit });
 }

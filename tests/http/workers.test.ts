@@ -3,6 +3,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { BODY_BYTES_MAX } from "../../src/http/body.ts";
+import { curl } from "../support/curl.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { loggedEntries } from "../support/log_file.ts";
 import type { Cleanup } from "../support/program.ts";
@@ -181,6 +183,39 @@ test("an NDJSON body is kept as it arrives, also when its sender goes away", asy
   const after = await job();
 
   assert.deepEqual([after.entities_inserted, after.seq, after.status], [2, 2, "in_progress"]);
+});
+
+test("a body that does not say how long it is is taken, refused or limited as any other", async (t) => {
+  const server = await testServer(t);
+  const { path, job } = await worker(server);
+  // Over HTTP/2 no header tells that there is a body. Bun speaks HTTP/1.1 alone.
+  const protocol = "Bun" in globalThis ? [] : ["--http2-prior-knowledge"];
+  const post = async (to: string, body: string, type?: string) => {
+    const asked = curl(t, [
+      ...protocol,
+      ...["-X", "POST", "-T", "-", "-w", "\n%{http_code}", "-H", `X-API-Key: ${server.key()}`],
+      ...(type === undefined ? [] : ["-H", `Content-Type: ${type}`]),
+      `${server.url}${to}`,
+    ]);
+    asked.send(body);
+    asked.send();
+    await asked.code;
+    return Number(asked.text().split("\n").at(-1));
+  };
+  const event = JSON.stringify({ type: "progress", entities_inserted: 7 });
+  const events = `${path}/events`;
+
+  const statuses = [
+    await post(events, event, "application/json"),
+    await post(events, event, "application/x-ndjson"),
+    await post(events, event),
+    await post(events, "{", "application/json"),
+    await post("/v1/sync/job", "x".repeat(BODY_BYTES_MAX + 1), "application/json"),
+  ];
+
+  assert.deepEqual(statuses, [200, 200, 415, 400, 413]);
+  const { seq, entities_inserted } = await job();
+  assert.deepEqual([seq, entities_inserted], [2, 7]);
 });
 
 test("a body that stands still is cut, and what had arrived stands", async (t) => {
