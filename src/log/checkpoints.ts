@@ -3,10 +3,10 @@ import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
-import { StorageFullError } from "./event_log.ts";
+import { StorageFaultError, StorageFullError } from "./event_log.ts";
 import { freeBytes } from "./free_bytes.ts";
 import { pragma } from "./migrate.ts";
-import { isDiskFull } from "./sqlite_faults.ts";
+import { isDatabaseError, isDiskFull } from "./sqlite_faults.ts";
 import { emptyWal, waitLittle } from "./wal.ts";
 import thread from "./checkpoint_thread.js" with { type: "text" };
 
@@ -157,7 +157,7 @@ export class Checkpoints {
    * Empties the WAL, so that what was overwritten is gone from it too.
    *
    * @returns false where a reader (a backup) still needs what is in it
-   * @throws {StorageFullError}
+   * @throws {StorageFullError | StorageFaultError}
    */
   async truncate(): Promise<boolean> {
     await this.settled();
@@ -165,7 +165,8 @@ export class Checkpoints {
     try {
       return emptyWal(this.#db);
     } catch (cause) {
-      throw isDiskFull(cause) ? new StorageFullError({ cause }) : cause;
+      if (isDiskFull(cause)) throw new StorageFullError({ cause });
+      throw isDatabaseError(cause) ? new StorageFaultError(cause) : cause;
     }
   }
 

@@ -223,8 +223,8 @@ export interface EventLog {
    */
   trim(key: JobKey, limits: TrimLimits): Promise<boolean>;
   /**
-   * Removes the job and all that is known of it; false when there is none. What a full disk keeps
-   * from being removed now is removed by the next `collect`.
+   * Removes the job and all that is known of it; false when there is none. What a full disk, or one
+   * that fails, keeps from being removed now is removed by the next `collect`.
    */
   remove(key: JobKey): Promise<boolean>;
   /** Finishes removals that were broken off: by a kill, or a full disk. */

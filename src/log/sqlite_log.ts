@@ -13,6 +13,7 @@ import {
   type CreateOptions,
   type Decide,
   type EventLog,
+  isUnstored,
   type JobPage,
   type JobQuery,
   type LapsedPage,
@@ -23,7 +24,6 @@ import {
   RECENT_STRETCH,
   type RecentPage,
   type RecentQuery,
-  StorageFullError,
   TooManyJobsError,
   type TrimLimits,
   UnknownJobError,
@@ -231,7 +231,7 @@ export class SqliteLog implements EventLog {
     try {
       await this.collect();
     } catch (cause) {
-      if (!removed || !(cause instanceof StorageFullError)) throw cause;
+      if (!removed || !isUnstored(cause)) throw cause;
     }
     return removed;
   }

@@ -256,6 +256,21 @@ test("truncate() of a long WAL has the thread move it first", async (t) => {
   assert.equal(statSync(`${file}-wal`).size, 0);
 });
 
+test("truncate() tells a disk that fails from one that is full", async (t) => {
+  const { checkpoints, db } = arranged(t);
+  for (
+    const [fault, name] of [
+      ["disk I/O error", "StorageFaultError"],
+      ["database or disk is full", "StorageFullError"],
+    ]
+  ) {
+    db.prepare = () => {
+      throw Object.assign(new Error(fault), { code: "ERR_SQLITE_ERROR" });
+    };
+    await assert.rejects(checkpoints.truncate(), { name });
+  }
+});
+
 test("a disk counts as full while there is still room to move the WAL, which is done then", async (t) => {
   let free = (3 << 20) + 350 * 4096;
   const { checkpoints, db, write, left } = arranged(t, { pages: 4_000, free: () => free });

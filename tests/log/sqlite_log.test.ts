@@ -494,6 +494,27 @@ test("SqliteLog collect() comes back to what a reader of the file has kept in th
   assert.deepEqual([removed, beside, held()], [true, [false, true], [false, false]]);
 });
 
+test("SqliteLog remove() has removed a job whose entries the disk does not let go of yet", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [line("a secret")] }));
+  const other = new DatabaseSync(file);
+  t.after(() => other.close());
+  other.exec(
+    "CREATE TRIGGER refuse BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'disk I/O error'); END",
+  );
+
+  const removed = await log.remove(job);
+  const again = await log.get(job);
+  await assert.rejects(log.collect(), { name: "StorageFaultError" });
+  other.exec("DROP TRIGGER refuse");
+  await log.collect();
+
+  assert.deepEqual([removed, again], [true, undefined]);
+  assert.equal(readFileSync(file).includes("a secret"), false);
+});
+
 test("SqliteLog remove() leaves nothing of a second job either, nor of what it was told in that turn", async (t) => {
   const { log, file } = opened(t);
   t.after(() => log.close());
