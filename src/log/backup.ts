@@ -16,9 +16,10 @@ import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { RESTORED } from "./event_log.ts";
 import { openVersioned, StoreForeignError, StoreFullError, StoreVersionError } from "./migrate.ts";
 import { copyWithWal } from "./migration_copy.ts";
-import { lacksRoom } from "./sqlite_faults.ts";
+import { isDamaged, lacksRoom } from "./sqlite_faults.ts";
 import { ACTIVE } from "./sqlite_job_columns.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
+import { emptyWal } from "./wal.ts";
 
 /** SQLite's messages where it may not write the file, or its -wal and -shm beside it. */
 const UNWRITABLE = /unable to open database file|attempt to write a readonly database/;
@@ -116,11 +117,7 @@ export function restoreLog(
     const db = openVersioned(fresh, { ...LOG_SCHEMA, what: "the backup", copyOf: file });
     const jobs = madeFresh(db, cannot);
     db.close(); // takes the WAL in
-    const replaced = existsSync(log) ? freeName(`${log}.replaced`) : undefined;
-    if (replaced !== undefined) {
-      openVersioned(log, LOG_SCHEMA).close(); // so that the file alone is all of it
-      renameSync(log, replaced);
-    }
+    const replaced = putAside(log, cannot);
     renameSync(fresh, log);
     return { jobs, replaced };
   } catch (cause) {
@@ -157,6 +154,34 @@ function madeFresh(db: DatabaseSync, cannot: string): number {
   }
 }
 
+/** Moves the log away, so that nothing of it is left beside the new one. @returns where it is now */
+function putAside(log: string, cannot: string): string | undefined {
+  const there = existsSync(log);
+  if (there) takeWalIn(log, cannot);
+  const replaced = freeName(`${log}.replaced`);
+  for (const suffix of ["", "-wal"]) {
+    if (existsSync(log + suffix)) renameSync(log + suffix, replaced + suffix);
+  }
+  rmSync(`${log}-shm`, { force: true });
+  return there ? replaced : undefined;
+}
+
+/** Makes the file alone all of the log. One that is damaged is left as it is. @throws {BackupError} */
+function takeWalIn(log: string, cannot: string): void {
+  const db = new DatabaseSync(log);
+  try {
+    emptyWal(db);
+  } catch (cause) {
+    if (isDamaged(cause)) return;
+    throw cause;
+  } finally {
+    db.close();
+  }
+  // The last one to close the file removes its WAL.
+  if (!existsSync(`${log}-wal`)) return;
+  throw new BackupError(`${cannot}another process is reading "${log}"`);
+}
+
 /** The cause as a BackupError; an error that already says all of it stays as it is. */
 function refusal(cannot: string, cause: unknown, path: string): Error {
   if ([BackupError, StoreForeignError, StoreVersionError].some((type) => cause instanceof type)) {
@@ -172,7 +197,7 @@ function refusal(cannot: string, cause: unknown, path: string): Error {
 /** A name that is free: a log that was put aside before may be the last copy. */
 function freeName(path: string): string {
   for (let number = 2, name = path;; number++) {
-    if (!existsSync(name)) return name;
+    if (!existsSync(name) && !existsSync(`${name}-wal`)) return name;
     name = `${path}.${number}`;
   }
 }

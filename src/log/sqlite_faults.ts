@@ -1,6 +1,6 @@
 /** Tells SQLite's errors apart. */
 import { dirname } from "node:path";
-import { codeOf } from "../reason.ts";
+import { codeOf, reasonOf } from "../reason.ts";
 import { freeBytes } from "./free_bytes.ts";
 
 /** Bytes on the disk, beside a file, that SQLite needs to open it. */
@@ -14,6 +14,11 @@ export function isDatabaseError(cause: unknown): cause is Error {
 /** Whether another connection holds a lock. The runtimes share the message, not the code. */
 export function isLocked(cause: unknown): boolean {
   return cause instanceof Error && /^database (?:table )?is locked/.test(cause.message);
+}
+
+/** Whether what is in the file is no database, or no whole one. */
+export function isDamaged(cause: unknown): boolean {
+  return /file is not a database|disk image is malformed/.test(reasonOf(cause));
 }
 
 /** Whether the disk, or the pages that a file may have, are used up. */

@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -183,6 +184,53 @@ test("restoreLog() marks what a server ran, which is cancelled at the next start
     jobs.map((job) => [job?.status, job?.error?.code]),
     [["cancelled", "log_restored"], ["completed", undefined], ["pending", undefined]],
   );
+});
+
+test("restoreLog() puts a log aside that is damaged", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  const damaged = "no log any more".repeat(1_000);
+  writeFileSync(file, damaged);
+
+  const { jobs, replaced } = restoreLog(directory, backup);
+
+  assert.deepEqual([jobs, replaced], [1, `${file}.replaced`]);
+  assert.equal(readFileSync(`${file}.replaced`, "utf8"), damaged);
+});
+
+test("restoreLog() takes no WAL for the backup's that another log has left", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  const options = { path: file, durability: "normal", clock: stillClock() } as const;
+  copyFileSync(file, backup);
+  const killed = new SqliteLog(options);
+  const { job } = await killed.create(newJob());
+  const wal = readFileSync(`${file}-wal`);
+  await killed.close();
+  rmSync(file);
+  writeFileSync(`${file}-wal`, wal);
+
+  const { replaced } = restoreLog(directory, backup);
+
+  const restored = new SqliteLog(options);
+  assert.deepEqual([replaced, await restored.get(job)], [undefined, undefined]);
+  assert.deepEqual(readFileSync(`${file}.replaced-wal`), wal);
+  await restored.close();
+});
+
+test("restoreLog() refuses a log that another process reads, whose WAL would be taken for the new one's", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  const reader = new DatabaseSync(file);
+  t.after(() => reader.close());
+  reader.prepare("SELECT count(*) FROM jobs").get();
+  const before = readdirSync(directory.path);
+
+  assert.throws(
+    () => restoreLog(directory, backup),
+    new BackupError(`Cannot restore "${backup}": another process is reading "${file}"`),
+  );
+
+  assert.deepEqual(readdirSync(directory.path), before);
 });
 
 test("restoreLog() keeps every log that it has put aside", async (t) => {
