@@ -47,7 +47,7 @@ export class PublicOrigin {
     const own = new URL(request.url);
     const proto = this.#forwarded("X-Forwarded-Proto", request, peer);
     const scheme = proto === "https" ? "https:" : own.protocol;
-    const host = this.hostOf(request, peer) || own.host;
+    const host = this.hostOf(request, peer);
     return URL.canParse(`${scheme}//${host}`) ? new URL(`${scheme}//${host}`).origin : own.origin;
   }
 
@@ -58,7 +58,7 @@ export class PublicOrigin {
   accepts(request: Request, peer: Peer): boolean {
     if (!this.#hosts) return true;
     const host = this.hostOf(request, peer);
-    if (host === "" || host === this.#accepted) return true; // HTTP/1.0 may have none
+    if (host === this.#accepted) return true;
     if (!URL.canParse(`http://${host}`)) return false;
     const { hostname } = new URL(`http://${host}`);
     const known = isAddress(hostname) || this.#hosts.has(hostname);
@@ -66,10 +66,13 @@ export class PublicOrigin {
     return known;
   }
 
-  /** Host and port that were asked for; empty where the request has none. */
+  /**
+   * Host and port that were asked for. HTTP/2 has them in the URL alone; so has HTTP/1.0, which may
+   * name none: there they are the listener's.
+   */
   hostOf(request: Request, peer: Peer): string {
-    return this.#forwarded("X-Forwarded-Host", request, peer) ||
-      (request.headers.get("Host") ?? "");
+    return this.#forwarded("X-Forwarded-Host", request, peer) || request.headers.get("Host") ||
+      new URL(request.url).host;
   }
 
   /** The path inside this server: a proxy may have taken the prefix away, or left it. */

@@ -40,6 +40,17 @@ for (
   });
 }
 
+test("accepts() looks at the URL's host where no header has one, as over HTTP/2", () => {
+  const own = origin();
+  const accepts = (url: string) => own.accepts(request({}, url), PEER);
+
+  assert.deepEqual(
+    ["http://localhost:8017/", "http://127.0.0.1/", "http://evil.example/"].map(accepts),
+    [true, true, false],
+  );
+  assert.equal(own.hostOf(request({}, "http://evil.example:8017/"), PEER), "evil.example:8017");
+});
+
 test("accepts() takes the names that were given and the public URL's, and any where * was or the server listens elsewhere", () => {
   const named = origin({
     allowedHosts: ["Sync.Example"],
