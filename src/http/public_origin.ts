@@ -31,10 +31,11 @@ export class PublicOrigin {
     this.#publicUrl = publicUrl === undefined ? undefined : new URL(publicUrl);
     this.prefix = this.#publicUrl?.pathname.replace(/\/+$/, "") ?? "";
     const names = allowedHosts.map((name) => name.toLowerCase());
-    const local = LOOPBACK.includes(hostname) || /^127\.[\d.]+$/.test(hostname);
+    const listener = hostname.toLowerCase();
+    const local = LOOPBACK.includes(listener) || /^127\.[\d.]+$/.test(listener);
     const any = names.includes("*") || (names.length === 0 && !local);
     const own = this.#publicUrl ? [this.#publicUrl.hostname] : [];
-    this.#hosts = any ? undefined : new Set([...names, ...own, ...LOOPBACK, hostname]);
+    this.#hosts = any ? undefined : new Set([...names, ...own, ...LOOPBACK, listener]);
     if (trustedProxies.length === 0) return;
     const trusted = new (net().BlockList)();
     for (const cidr of trustedProxies) addSubnet(trusted, cidr);

@@ -65,6 +65,8 @@ test("accepts() takes the names that were given and the public URL's, and any wh
   );
   assert.equal(accepts(origin({ allowedHosts: ["*"] }), "other.example"), true);
   assert.equal(accepts(origin({ hostname: "0.0.0.0" }), "other.example"), true);
+  assert.equal(accepts(origin({ hostname: "LocalHost" }), "other.example"), false);
+  assert.equal(accepts(origin({ hostname: "Box", allowedHosts: ["sync.example"] }), "box"), true);
   assert.equal(
     accepts(origin({ hostname: "0.0.0.0", allowedHosts: ["sync.example"] }), "other.example"),
     false,
