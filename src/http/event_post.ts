@@ -77,7 +77,7 @@ class Post {
   readonly #services: Services;
   readonly #requestId: string;
   #stamp: Stamp;
-  /** Whether a header or an event has named the producer. */
+  /** Whether it is settled who the producer is: by a header, or by an event. */
   #named: boolean;
   /** Events taken from the body so far, all of them in the log. */
   #accepted = 0;
@@ -128,6 +128,7 @@ class Post {
             number++;
             if (isBlank(line)) continue;
             events.push(this.#event(parsed(line, number), [], { line: number }));
+            this.#named = true; // by its first line or not at all: lines before may be kept already
             if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
             const full = events;
             events = [];
@@ -184,7 +185,7 @@ class Post {
     return read.data;
   }
 
-  /** Events may name the producer instead of the headers; all that do must agree. */
+  /** Events may name the producer instead of the headers, lines from the first; all must agree. */
   #name(event: WireEvent, path: PropertyKey[], extras: ProblemExtras): void {
     const { producer_id: id, producer_epoch: epoch, producer_seq: number } = event;
     if (id === undefined && epoch === undefined && number === undefined) return;

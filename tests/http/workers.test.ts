@@ -691,6 +691,24 @@ test("events of one request that name different epochs of their producer are ref
   assert.deepEqual([status, errors[0].pointer], [400, "/1/producer_id"]);
 });
 
+test("lines that name their producer too late are refused, as the ones before are kept without it", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const event = JSON.stringify({ type: "progress", delta: true, inserted: 1 });
+  const named = JSON.stringify({ type: "progress", producer_id: "w", producer_seq: 0 });
+
+  const answers = [
+    await post(`${event}\n${named}\n`),
+    await post(`${`${event}\n`.repeat(1_000)}${named}\n`),
+    await post(`${named}\n${event}\n`),
+  ];
+
+  assert.deepEqual(
+    answers.map(({ status, line, accepted }) => [status, line, accepted]),
+    [[400, 2, 1], [400, 1_001, 1_000], ["in_progress", undefined, undefined]],
+  );
+});
+
 test("the last 0 log lines are none, as JSON, NDJSON and text", async (t) => {
   const server = await testServer(t);
   const { post, path } = await worker(server);
