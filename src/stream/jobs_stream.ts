@@ -8,7 +8,7 @@ import type { JobError, Seq } from "../sync/entry.ts";
 import type { Epoch, JobId, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal, type Status, STATUSES } from "../sync/status.ts";
-import { faultBytes } from "./frames.ts";
+import { DELETED, faultBytes } from "./frames.ts";
 import { type Change, type JobFeed, listedBytes } from "./job_feed.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { Right } from "./rights.ts";
@@ -169,24 +169,27 @@ export class JobsStream extends LiveStream implements Served {
       return undefined;
     }
     this.#seen = feed.last;
-    const told = news.changes.filter((change) => this.#isNews(change));
-    const chunk = told.length === news.changes.length
+    const told = news.changes.map((change) => this.#toldOf(change));
+    const chunk = told.every((bytes, n) => bytes === news.changes[n].bytes)
       ? news.chunk()
-      : joined(told.map(({ bytes }) => bytes));
+      : joined(told.filter((bytes) => bytes !== undefined));
     if (chunk) this.enqueue(chunk);
     return chunk !== undefined;
   }
 
-  #isNews({ key, job }: Change): boolean {
+  /** What the viewer is told of the change; undefined for nothing. */
+  #toldOf({ key, job, bytes }: Change): Uint8Array | undefined {
     const { statuses, matches, missed } = this.#options.wish;
     const shown = this.#shown.get(key.id);
-    if (!job) return this.#shown.delete(key.id) || missed(key.id);
+    if (!job) return this.#shown.delete(key.id) || missed(key.id) ? bytes : undefined;
+    // A shown job has matched: it is gone, and another has its id.
+    if (!matches(job)) return this.#shown.delete(key.id) ? faultBytes(key.id, DELETED) : undefined;
     const asked = statuses?.includes(job.status) ?? true;
-    if (!matches(job) || (shown === undefined && !asked)) return false;
-    if (shown?.epoch === job.epoch && job.seq <= shown.seq) return false;
+    if (shown === undefined && !asked) return undefined;
+    if (shown?.epoch === job.epoch && job.seq <= shown.seq) return undefined;
     if (isTerminal(job.status)) this.#shown.delete(key.id);
     else this.#shown.set(key.id, { epoch: job.epoch, seq: job.seq });
-    return true;
+    return bytes;
   }
 }
 

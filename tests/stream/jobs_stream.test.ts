@@ -321,6 +321,20 @@ test("subscribeToJobs() tells of a job that was made anew between two looks, how
   await reader.cancel();
 });
 
+test("subscribeToJobs() tells that a job is gone whose id another has that it does not show", async () => {
+  const { job, log, openJobs, tell } = quietBench();
+  const first = await job({ tags: ["a"] });
+  const reader = openJobs({ matches: ({ tags }) => tags.includes("a"), missed: () => false });
+  await snapshot(reader);
+
+  await log.remove(first);
+  await job({ id: first.id, tags: ["b"] });
+  await tell();
+
+  assert.deepEqual(told(await reader.next(), [first.id]), ["0 job_deleted"]);
+  await reader.cancel();
+});
+
 test("subscribeToJobs() tells who waits what is for him at once, also behind what is not", async () => {
   const { job, openJobs, tell } = quietBench();
   const reader = openJobs({ matches: ({ tags }) => tags.includes("mine") });
