@@ -84,9 +84,9 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
       db = new DatabaseSync(path, { timeout: busyMs });
       const before = found;
       found = recognise(db, schema, cannot);
-      if (!fault) break;
       // Where the schema has changed, another process takes the steps and has made the copy.
-      if (found === before && tries === COPY_TRIES_MAX) throw fault;
+      if (!fault || found !== before) break;
+      if (tries === COPY_TRIES_MAX) throw fault;
     }
     switchToWal(db, busyMs);
     if (found < schema.migrations.length) migrate(db, schema);

@@ -107,6 +107,27 @@ test("openVersioned() removes what killed processes have left of a copy, and no 
   assert.deepEqual(readdirSync(directory).sort(), ["old.db", ...names].sort());
 });
 
+test("openVersioned() makes no copy of a file that another process brings up to date meanwhile", (t) => {
+  const directory = emptyDirectory(t);
+  const path = join(directory, "old.db");
+  openVersioned(path, schema(1)).close();
+  // Whether the process lives that has begun this copy is asked before the file is copied.
+  writeFileSync(`${path}.v1.999999999.tmp`, "");
+  const { kill } = process;
+  t.after(() => void (process.kill = kill));
+  process.kill = () => {
+    process.kill = kill;
+    openVersioned(path, schema(3)).close();
+    return true;
+  };
+
+  openVersioned(path, schema(3)).close();
+
+  assert.deepEqual(readdirSync(directory).filter((name) => name.endsWith(".bak")), [
+    "old.db.v1.bak",
+  ]);
+});
+
 test("openVersioned() leaves the file as it was where a step fails, and one copy of it", (t) => {
   const directory = emptyDirectory(t);
   const path = join(directory, "stuck.db");
