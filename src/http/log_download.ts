@@ -21,6 +21,8 @@ export interface LogDownloadOptions {
   readonly deadline: WriteDeadline;
   /** Whether the client's right to the log has ended. */
   readonly lapsed: () => boolean;
+  /** Called with why the log could not be read; the client gets no reason. */
+  readonly onFault: (cause: unknown) => void;
 }
 
 /**
@@ -53,11 +55,10 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     this.#pulled = true;
-    const { job, through, lineOf, lapsed } = this.#options;
-    if (lapsed()) return this.abort();
+    const { through, lineOf } = this.#options;
     while (this.#left > 0) {
       const page = await this.#page();
-      if (page.job.epoch !== job.epoch) throw this.#gone(new UnknownJobError("It was removed"));
+      if (!page) return this.abort();
       const entries = page.entries.filter(({ seq }) => seq <= through);
       this.#after = page.through;
       this.#left -= entries.length;
@@ -87,18 +88,18 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
     this.#controller?.error(); // without a reason, as Bun prints any
   }
 
-  #page(): Promise<Page> {
-    const { log, job, query } = this.#options;
-    const limit = Math.min(PAGE, this.#left);
-    return log.read(job, { ...query, after: this.#after, limit }).catch((cause) => {
-      throw this.#gone(cause);
-    });
-  }
-
-  /** Ends the download. @returns the cause, to be thrown */
-  #gone(cause: unknown): unknown {
-    this.#end();
-    return cause;
+  /** The next page; undefined where there is none to be had. */
+  async #page(): Promise<Page | undefined> {
+    const { log, job, query, lapsed, onFault } = this.#options;
+    try {
+      if (lapsed()) return undefined;
+      const limit = Math.min(PAGE, this.#left);
+      const page = await log.read(job, { ...query, after: this.#after, limit });
+      return page.job.epoch === job.epoch ? page : undefined;
+    } catch (cause) {
+      if (!(cause instanceof UnknownJobError)) onFault(cause);
+      return undefined;
+    }
   }
 
   #end(): void {

@@ -1,7 +1,9 @@
 /** A job's log lines, and its whole log. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { READ_LIMIT_MAX } from "../log/event_log.ts";
+import { loggerOf } from "../logger.ts";
 import { eventId } from "../stream/cursor.ts";
 import { lineText, progressText } from "../stream/payloads.ts";
 import { clean, cleanLines } from "../sync/clean.ts";
@@ -87,6 +89,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
         lineOf: (entry) => entry.kind === "log" ? line(entry) : "",
         deadline: downloads,
         lapsed: () => authenticator.lapse(principal) !== undefined,
+        onFault: (error) => tellFault(context, error),
       });
       return new Response(lines.stream(), {
         headers: {
@@ -126,9 +129,16 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
       },
       deadline: downloads,
       lapsed: () => authenticator.lapse(principal) !== undefined,
+      onFault: (error) => tellFault(context, error),
     });
     return new Response(lines.stream(), { headers: { "Content-Type": NDJSON } }) as Answer;
   });
+}
+
+/** Its answer has begun with 200: only the server's log can tell. */
+function tellFault(context: Context<HttpEnv>, error: unknown): void {
+  const request_id = context.get("requestId");
+  loggerOf("http").error("a download broke off: {error}", { error, request_id });
 }
 
 function lineJson(entry: LogEntry) {
