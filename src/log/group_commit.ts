@@ -113,6 +113,7 @@ export class GroupCommit {
 
   #commitAll(writes: readonly Write[]): void {
     const written: Write[] = [];
+    const refused = new Set<Write>();
     try {
       this.#begin.run();
       for (const write of writes) {
@@ -122,6 +123,7 @@ export class GroupCommit {
         } catch (refusal) {
           if (isDatabaseError(refusal)) throw refusal;
           write.fail(refusal);
+          refused.add(write);
         }
       }
       this.#jobs.flush();
@@ -134,7 +136,9 @@ export class GroupCommit {
         if (news) this.#full();
         // The reserve is still there where the disk only counted as full until others filled it.
         const room = this.#reserve.release();
-        if (news || room) return this.#commitUrgent(writes, new StorageFullError({ cause }));
+        // Who was refused has been told so, and must not be carried out now.
+        const left = writes.filter((write) => !refused.has(write));
+        if (news || room) return this.#commitUrgent(left, new StorageFullError({ cause }));
       }
       const told = full
         ? new StorageFullError({ cause })

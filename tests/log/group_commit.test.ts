@@ -111,6 +111,26 @@ test("an end for which there is room without what stood beside it is written, al
   assert.equal(refused.status === "rejected" && refused.reason.name, "StorageFullError");
 });
 
+test("what was refused is not carried out where the disk turns out to be full after it", async (t) => {
+  const { commits, disk } = bench(t);
+  disk.fault = "database or disk is full";
+  let fenced = false;
+  let ended = false;
+
+  const [, end] = await Promise.allSettled([
+    commits.run(() => {
+      fenced = true;
+    }),
+    commits.run(() => {
+      if (fenced) throw new Error("another has taken over");
+      ended = true;
+    }, true),
+    commits.run(() => fenced = false), // as the commit, when it is taken back
+  ]);
+
+  assert.deepEqual([end.status, ended], ["rejected", false]);
+});
+
 test("on a full disk what is urgent is written, all else refused, and room looked for once a second", async (t) => {
   const { commits, clock, disk, asked } = bench(t);
   const written: string[] = [];
