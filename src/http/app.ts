@@ -114,7 +114,11 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     const type = req.header("Content-Type");
     const events = EVENTS_PATH.test(req.path);
     const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
-    if (!lines && !(await hasBody(context, services))) return await next();
+    if (!lines && !(await hasBody(context, services))) {
+      // Some clients name a type with every request; of what is not there it does not count.
+      if (type !== undefined && req.method === "POST") req.raw = withJson(req.raw);
+      return await next();
+    }
     const encoding = req.header("Content-Encoding") ?? "identity";
     if (encoding.toLowerCase() !== "identity") {
       const detail = `The body has Content-Encoding "${clean(encoding)}"; send it as it is`;
@@ -219,7 +223,7 @@ async function hasBody(
   if (length !== undefined) return length !== "0";
   if (!req.raw.body) return false;
   const bytes = await wholeBody(req.raw.body, { clock, idleMs, stopping });
-  req.raw = withBody(req.raw, bytes);
+  req.raw = withJson(req.raw, bytes);
   return bytes.length > 0;
 }
 
@@ -254,9 +258,14 @@ async function readJson(
     if (!(cause instanceof RangeError)) throw cause;
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
   }
-  context.req.raw = withBody(raw, bytes);
+  context.req.raw = withJson(raw, bytes);
 }
 
-function withBody({ url, method, headers, signal }: Request, bytes: Uint8Array): Request {
+/** The request with these bytes as its JSON, or without a body. */
+function withJson({ url, method, headers: given, signal }: Request, bytes?: Uint8Array): Request {
+  const headers = new Headers(given);
+  // The validators of routes know fewer forms of the type than there are.
+  if (bytes?.length) headers.set("Content-Type", "application/json");
+  else headers.delete("Content-Type");
   return new Request(url, { method, headers, signal, body: bytes as BodyInit });
 }

@@ -206,6 +206,41 @@ test("running a sync that runs already is 409 with the job that does", async (t)
   assert.equal((await again.json()).job_id, id);
 });
 
+for (
+  const [what, headers, body] of [
+    ["JSON without any", { "Content-Type": "application/json" }, undefined],
+    ["a form without any, as of curl -d ''", {
+      "Content-Type": "application/x-www-form-urlencoded",
+    }, ""],
+  ] as const
+) {
+  test(`a run needs no body, and may be asked for as ${what}`, async (t) => {
+    const server = await testServer(t);
+
+    const answer = await server.ask("/v1/sync/docs/run", {
+      method: "POST",
+      headers: { "X-API-Key": server.key(), ...headers },
+      body,
+    });
+
+    assert.equal(answer.status, 202, await answer.text());
+  });
+}
+
+for (const type of ["application/json ; charset=utf-8", "Application/JSON;"]) {
+  test(`a body of the type "${type}" is JSON`, async (t) => {
+    const server = await testServer(t);
+
+    const answer = await server.ask("/v1/sync/docs/run", {
+      method: "POST",
+      headers: { "X-API-Key": server.key(), "Content-Type": type },
+      body: JSON.stringify({ tags: ["by-hand"] }),
+    });
+
+    assert.deepEqual((await answer.json()).tags, ["by-hand"]);
+  });
+}
+
 test("a run that is accepted names its job in Location", async (t) => {
   const server = await testServer(t);
 
