@@ -32,17 +32,21 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   } catch (cause) {
     if (codeOf(cause) === "EADDRINUSE") throw new PortTakenError(options, { cause });
     const { hostname, port, flag = "--hostname" } = options;
-    const reason = isElsewhere(cause)
+    const reason = isElsewhere(cause, hostname)
       ? "it is no address of this machine; `ip address` shows those"
       : reasonOf(cause);
     throw new Error(`Cannot listen on ${hostname}:${port} (${flag}): ${reason}`, { cause });
   }
 }
 
+/** What Bun says of a name that is unknown: whatever its lookup met last. */
+const UNKNOWN_NAME: readonly (string | undefined)[] = ["ENOENT", "EINVAL", "EAGAIN"];
+
 /** Whether the address is not this machine's, or a name is unknown, for which Deno has no code. */
-function isElsewhere(cause: unknown): boolean {
+function isElsewhere(cause: unknown, hostname: string): boolean {
   const code = codeOf(cause);
-  return code === "EADDRNOTAVAIL" || code === "ENOENT" || /failed to lookup/.test(reasonOf(cause));
+  if (code === "EADDRNOTAVAIL" || /failed to lookup/.test(reasonOf(cause))) return true;
+  return !hostname.includes(":") && UNKNOWN_NAME.includes(code); // an IPv6 address is no name
 }
 
 /** The URL that reaches a listener on this machine. */
