@@ -1,9 +1,17 @@
 // The test command: every check under Deno and under Bun, and one closing line.
 // Usage: node tests/run.mjs [deno|bun|all] [PATH...]; DENO and BUN name the runtimes' binaries.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join, relative } from "node:path";
 
 /** Debian's packages that tests need, each with the programs that will do; without it they fail. */
 const PACKAGES = {
@@ -23,6 +31,12 @@ const PACKAGES = {
   rsync: ["rsync"],
 };
 
+/** Begin first, because their files take longest: one that begins last is alone in the end. */
+const FIRST = ["browser", "cli", "sources", "reliability", "http"];
+
+/** Files at a time. More than there are cores: much of a test's time is waiting for others. */
+const AT_ONCE = Math.min(2 * availableParallelism(), 12);
+
 const LIMIT_MS = 20 * 60_000;
 const { DENO = "deno", BUN = "bun" } = process.env;
 const [which = "all", ...paths] = process.argv.slice(2);
@@ -30,6 +44,8 @@ const where = paths.length > 0 ? paths : ["tests"];
 const partial = paths.length > 0;
 let passed = 0;
 let failed = 0;
+/** What a runner's files come to, by the runner's name. */
+const suites = new Map();
 const running = new Set();
 
 const timer = setTimeout(() => stop(`it took longer than ${LIMIT_MS / 60_000} minutes`), LIMIT_MS);
@@ -41,60 +57,106 @@ if (!["deno", "bun", "all"].includes(which)) {
 }
 const deno = which === "deno" || which === "all";
 const bun = which === "bun" || which === "all";
-testPackages();
-if (!partial) packages();
-if (deno && !partial) {
-  await step("deno fmt", DENO, ["fmt", "--check", "--quiet"]);
-  await step("deno lint", DENO, ["lint", "--quiet"]);
-  await step("deno check", DENO, ["check", "--quiet", "main.ts", "tests", "bench"]);
-  await step("deno check (the page)", DENO, ["check", "--quiet", "src/page/app.js"]);
-  await step("deno check (thread)", DENO, ["check", "--quiet", "src/log/checkpoint_thread.js"]);
+const runners = [...(deno ? [denoTest] : []), ...(bun ? [bunTest] : [])];
+const files = testFiles();
+if (files.length === 0) {
+  count(where.join(" "), 0, 1, "There is no test file");
+  close();
 }
-if (bun) await step("bun install", BUN, ["install", "--frozen-lockfile"]);
-// Beside each other: much of a test's time is waiting, for processes, proxies, browsers.
-await Promise.all([
-  deno && suite(
-    "deno test",
-    DENO,
-    // A whole run has checked the types already.
-    ["test", "-A", "--quiet", ...(partial ? [] : ["--no-check"]), ...where],
-    /(\d+) passed.*\| (\d+) failed/,
-  ),
-  bun && suite(
-    "bun test",
-    BUN,
-    ["test", "--timeout", "120000", ...where],
-    /(\d+) pass\n\s*(?:\d+ \w+\n\s*)?(\d+) fail/,
-  ),
-]);
-if (which === "all" && !partial) await binary();
+const tests = files.flatMap((file) => runners.map((runner) => () => runner(file)));
+if (which === "all" && !partial) tests.push(binary);
+// The checks need nothing that is installed, so they go on meanwhile.
+const ready = prepared();
+await inPool([...(deno ? checks() : []), ...tests.map((test) => () => ready.then(test))]);
+for (const total of suites.values()) {
+  if (total.pass + total.fail === 0) total.fail = 1; // not one test
+}
 close();
 
+/** Does all jobs, so many at a time as there is room for. */
+async function inPool(jobs) {
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (let job = jobs.shift(); job; job = jobs.shift()) await job();
+  }));
+}
+
+/** Whatever the tests need beside the sources and the runtimes. */
+async function prepared() {
+  await Promise.all([
+    testPackages(),
+    !partial && packages(),
+    bun && step("bun install", BUN, ["install", "--frozen-lockfile"]),
+  ]);
+}
+
 /** Installs what tests/package.json lists, where that has changed. */
-function testPackages() {
+async function testPackages() {
   const folder = new URL(".", import.meta.url).pathname;
   const lock = readFileSync(join(folder, "package-lock.json"), "utf8");
   const mark = join(folder, "node_modules", "lock-that-was-installed.json");
   if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
-  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
-    cwd: folder,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  if (status === 0) writeFileSync(mark, lock);
-  else console.error("tests: npm ci has failed; tests that need its packages will fail");
+  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+  if (await installed("npm", args, { cwd: folder })) return writeFileSync(mark, lock);
+  console.error("tests: npm ci has failed; tests that need its packages will fail");
 }
 
 /** Installs what is missing of PACKAGES. */
-function packages() {
+async function packages() {
   const has = (program) => !spawnSync(program, ["--version"], { stdio: "ignore" }).error;
   const missing = Object.keys(PACKAGES).filter((name) => !PACKAGES[name].some(has));
   if (missing.length === 0) return;
   console.error(`tests: installing ${missing.join(", ")}`);
-  spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore" });
-  const { status } = spawnSync("apt-get", ["install", "-y", "-qq", ...missing], {
-    stdio: "ignore",
+  await installed("apt-get", ["update", "-qq"]);
+  if (await installed("apt-get", ["install", "-y", "-qq", ...missing])) return;
+  console.error("tests: that cannot be installed; tests that need it will fail");
+}
+
+/** Runs an installer, which `stop` leaves alone: killed, it would leave half of something. */
+function installed(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"], ...options });
+    child.on("error", () => resolve(false));
+    child.on("close", (code) => resolve(code === 0));
   });
-  if (status !== 0) console.error("tests: that cannot be installed; tests that need it will fail");
+}
+
+/** What is checked without running anything. */
+function checks() {
+  const check = (name, ...args) => () => step(name, DENO, args);
+  if (partial) return [check("deno check", "check", "--quiet", ...where)];
+  return [
+    check("deno check", "check", "--quiet", "main.ts", "tests", "bench"),
+    check("deno check (the page)", "check", "--quiet", "src/page/app.js"),
+    check("deno check (thread)", "check", "--quiet", "src/log/checkpoint_thread.js"),
+    check("deno lint", "lint", "--quiet"),
+    check("deno fmt", "fmt", "--check", "--quiet"),
+  ];
+}
+
+/** All test files at or below the given paths, those that take longest first. */
+function testFiles() {
+  const rank = (file) => {
+    const at = FIRST.findIndex((folder) => file.includes(`/${folder}/`));
+    return at < 0 ? FIRST.length : at;
+  };
+  const below = (path) => {
+    if (!existsSync(path)) return [];
+    if (!statSync(path).isDirectory()) return /[._]test\.ts$/.test(path) ? [path] : [];
+    const names = readdirSync(path).filter((name) => name !== "node_modules");
+    return names.sort().flatMap((name) => below(join(path, name)));
+  };
+  const all = new Set(where.flatMap(below).map((path) => relative("", path)));
+  return [...all].sort((a, b) => rank(a) - rank(b));
+}
+
+function denoTest(file) {
+  const args = ["test", "-A", "--quiet", "--no-check", file]; // the types are checked once for all
+  return suite("deno test", file, DENO, args, /(\d+) passed.*\| (\d+) failed/);
+}
+
+function bunTest(file, name = "bun test", env = {}) {
+  const args = ["test", "--timeout", "120000", `./${file}`];
+  return suite(name, file, BUN, args, /(\d+) pass\n\s*(?:\d+ \w+\n\s*)?(\d+) fail/, env);
 }
 
 /** The compiled program, started and asked. */
@@ -112,17 +174,7 @@ async function binary() {
     "--outfile",
     file,
   ]);
-  if (built) {
-    await suite(
-      "the binary",
-      BUN,
-      ["test", "--timeout", "120000", "./tests/binary.check.ts"],
-      /(\d+) pass\n\s*(\d+) fail/,
-      {
-        SYNCTAIL_BINARY: file,
-      },
-    );
-  }
+  if (built) await bunTest("tests/binary.check.ts", "the binary", { SYNCTAIL_BINARY: file });
   rmSync(dir, { recursive: true, force: true });
 }
 
@@ -133,19 +185,17 @@ async function step(name, command, args) {
   return code === 0;
 }
 
-/** A test runner: its own summary is counted; none, or one of no tests, is a failure. */
-async function suite(name, command, args, summary, env = {}) {
+/** A file with a test runner: its own summary is counted; none is a failure. */
+async function suite(name, file, command, args, summary, env = {}) {
+  const total = suites.get(name) ?? { pass: 0, fail: 0 };
+  suites.set(name, total);
   const { code, output } = await run(command, args, env);
   // deno-lint-ignore no-control-regex -- colours
   const [, pass, fail] = summary.exec(output.replace(/\x1b\[[0-9;]*m/g, "")) ?? [];
-  const ran = pass !== undefined && Number(pass) + Number(fail) > 0;
-  const broken = !ran || (code !== 0 && Number(fail) === 0);
-  count(
-    name,
-    Number(pass ?? 0),
-    Number(fail ?? 0) + (broken ? 1 : 0),
-    code === 0 && ran ? "" : output,
-  );
+  const broken = pass === undefined || (code !== 0 && Number(fail) === 0);
+  total.pass += Number(pass ?? 0);
+  total.fail += Number(fail ?? 0) + (broken ? 1 : 0);
+  if (code !== 0 || broken) console.log(`${output}\nFAIL ${name} ${file}`);
 }
 
 function count(name, pass, fail, output) {
@@ -190,6 +240,7 @@ function stop(reason) {
 
 function close() {
   clearTimeout(timer);
+  for (const [name, { pass, fail }] of suites) count(name, pass, fail, "");
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
 }
