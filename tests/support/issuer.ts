@@ -13,6 +13,11 @@ import type { Cleanup } from "./program.ts";
 
 export const AUDIENCE = "https://sync.example";
 
+type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
+
+/** Pairs that no issuer has now, by their algorithm: to make one of RSA can take a second. */
+const spare = new Map<string, Pair[]>();
+
 export interface Issuer {
   readonly provider: IdentityProvider;
   readonly url: string;
@@ -40,7 +45,16 @@ export async function issuer(
   let asked = 0;
   let kid = 0;
   let answer: ((response: ServerResponse) => void) | undefined;
-  let pair = await generateKeyPair(algorithm, { extractable: true });
+  const spares = spare.get(algorithm) ?? [];
+  spare.set(algorithm, spares);
+  const taken: Pair[] = [];
+  const another = async () => {
+    const pair = spares.pop() ?? await generateKeyPair(algorithm, { extractable: true });
+    taken.push(pair);
+    return pair;
+  };
+  let pair = await another();
+  t.after(() => void spares.push(...taken));
   const server = createServer(async (_, response) => {
     asked++;
     if (answer) return answer(response);
@@ -73,7 +87,7 @@ export async function issuer(
     answerWith: (given) => void (answer = given),
     async rotate() {
       kid++;
-      pair = await generateKeyPair(algorithm, { extractable: true });
+      pair = await another();
     },
     async sign(claims = {}, header = {}) {
       const now = Math.floor(nowMs / 1000);
