@@ -13,7 +13,7 @@ export interface CollectionOptions {
 /** One collection at a time. */
 export class Collection {
   readonly #options: CollectionOptions;
-  /** Whether the WAL may hold removed entries; at the start those of a process that was killed. */
+  /** Whether the WAL may hold what was removed; at the start what a process that was killed had. */
   #overwritten = true;
   #underWay: Promise<void> | undefined;
   /** The collection that follows the one under way. */
@@ -21,6 +21,11 @@ export class Collection {
 
   constructor(options: CollectionOptions) {
     this.#options = options;
+  }
+
+  /** To be called after a commit that removed anything else. */
+  overwrote(): void {
+    this.#overwritten = true;
   }
 
   /**
@@ -43,7 +48,13 @@ export class Collection {
       await turn();
     }
     if (!this.#overwritten) return;
-    // The WAL may still hold the overwritten pages as they were.
-    this.#overwritten = !await checkpoints.truncate();
+    this.#overwritten = false; // `overwrote` may be called meanwhile
+    let emptied = false;
+    try {
+      // The WAL, or the file, may still hold the overwritten pages as they were.
+      emptied = await checkpoints.truncate();
+    } finally {
+      this.#overwritten ||= !emptied;
+    }
   }
 }

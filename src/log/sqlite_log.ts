@@ -196,8 +196,10 @@ export class SqliteLog implements EventLog {
     return this.#syncs.of(tenant);
   }
 
-  forgetSyncs(tenant: TenantId): Promise<void> {
-    return this.#commits.run(() => this.#syncs.forget(tenant), true);
+  async forgetSyncs(tenant: TenantId): Promise<void> {
+    await this.#commits.run(() => this.#syncs.forget(tenant), true);
+    this.#collection.overwrote();
+    await this.#collectIfRoom();
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
@@ -228,11 +230,8 @@ export class SqliteLog implements EventLog {
       this.#retention.remove(pk);
       return true;
     }, true);
-    try {
-      await this.collect();
-    } catch (cause) {
-      if (!removed || !isUnstored(cause)) throw cause;
-    }
+    if (removed) await this.#collectIfRoom();
+    else await this.collect();
     return removed;
   }
 
@@ -260,6 +259,15 @@ export class SqliteLog implements EventLog {
     await this.#commits.close();
     await this.#checkpoints.close();
     this.#db.close();
+  }
+
+  /** What a full or failing disk does not let be collected now is collected later: it is gone already. */
+  async #collectIfRoom(): Promise<void> {
+    try {
+      await this.collect();
+    } catch (cause) {
+      if (!isUnstored(cause)) throw cause;
+    }
   }
 
   #row(key: JobKey) {

@@ -453,6 +453,21 @@ test("SqliteLog collect() finishes a removal that was broken off, also in the WA
   assert.deepEqual(held, [false, false]);
 });
 
+test("SqliteLog forgetSyncs() leaves no name in the file or its WAL", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const sync = { id: deriveSyncId(TENANT, "a secret"), name: "a secret" };
+  const { job } = await log.create(newJob({ origin: "worker", sync }));
+  const traces = () =>
+    ["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret"));
+  await log.remove(job); // moves the name into the file
+  const before = traces();
+
+  await log.forgetSyncs(TENANT);
+
+  assert.deepEqual([before, traces()], [[true, false], [false, false]]);
+});
+
 test("SqliteLog collect() also moves what a process that was killed has overwritten", async (t) => {
   const { log, file, again } = opened(t);
   const { job } = await log.create(newJob());
