@@ -465,6 +465,23 @@ for (
   });
 }
 
+test("no body is none, also where it is said to be JSON", async (t) => {
+  const server = await testServer(t);
+  const headers = { "X-API-Key": server.key(), "Content-Type": "application/json" };
+  const post = (path: string) => server.ask(path, { method: "POST", headers });
+  const created = await post("/v1/sync/job");
+  const { id } = await created.json();
+
+  const ticket = await post(`/v1/sync/job/${id}/ticket`);
+  const signIn = await server.ask("/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin" },
+  });
+
+  assert.deepEqual([created.status, ticket.status, signIn.status], [201, 201, 400]);
+  assert.match((await signIn.json()).detail, /expected \{"key"/);
+});
+
 test("a body of another type is 415", async (t) => {
   const server = await testServer(t);
 
