@@ -19,6 +19,7 @@ const LIST_LIMIT = 50;
 const listRoute = createRoute({
   method: "get",
   path: "/v1/sync/jobs",
+  operationId: "listJobs",
   summary: "Jobs, newest first",
   ...KEYED,
   request: { query: JobListQuerySchema },
@@ -31,6 +32,7 @@ const listRoute = createRoute({
 const getRoute = createRoute({
   method: "get",
   path: "/v1/sync/job/{job_id}",
+  operationId: "getJob",
   summary: "One job",
   ...KEYED,
   request: { params: JobParams },
@@ -40,6 +42,7 @@ const getRoute = createRoute({
 const deleteRoute = createRoute({
   method: "delete",
   path: "/v1/sync/job/{job_id}",
+  operationId: "removeJob",
   summary: "Remove a job and everything known of it; a running one is stopped first",
   description: "Whoever follows it gets the error `job_deleted`. Needs the scope `write`.",
   ...KEYED,
@@ -50,6 +53,7 @@ const deleteRoute = createRoute({
 const clearRoute = createRoute({
   method: "delete",
   path: "/v1/tenant",
+  operationId: "removeJobs",
   summary: "Remove all jobs of a tenant and everything known of them",
   description: "The key's own tenant, or with the scope `tenants` the one that the header " +
     "`Synctail-Tenant` names. Needs the scope `write`; the tenant's keys stay.",
@@ -63,6 +67,7 @@ const clearRoute = createRoute({
 const cancelRoute = createRoute({
   method: "post",
   path: "/v1/sync/job/{job_id}/cancel",
+  operationId: "cancelJob",
   summary: "Ask a job to stop; the same again changes nothing",
   ...KEYED,
   request: { params: JobParams },

@@ -14,6 +14,7 @@ import { streamAnswer } from "./subscribe_route.ts";
 const route = createRoute({
   method: "get",
   path: "/v1/sync/jobs/subscribe",
+  operationId: "followJobs",
   summary: "Follow many jobs live on one connection",
   description: "At every connect one `progress` frame for each job that matches, as it stands, " +
     "then a `heartbeat` with `snapshot_complete`; from there on progress and ends, each with its " +

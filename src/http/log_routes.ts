@@ -33,6 +33,7 @@ const text = { schema: z.string() };
 const logsRoute = createRoute({
   method: "get",
   path: "/v1/sync/job/{job_id}/logs",
+  operationId: "readLogs",
   summary: "A job's log lines, oldest first",
   description: "A page as JSON; all of them as NDJSON or text, as Accept says.",
   ...KEYED,
@@ -49,6 +50,7 @@ const logsRoute = createRoute({
 const eventsRoute = createRoute({
   method: "get",
   path: "/v1/sync/job/{job_id}/events",
+  operationId: "readEvents",
   summary: "A job's whole log as it is kept, one entry a line",
   ...KEYED,
   request: { params: JobParams, query: EventsQuerySchema },

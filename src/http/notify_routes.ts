@@ -46,6 +46,7 @@ const DeliveryListQuerySchema = z.strictObject({
 const deliveriesRoute = createRoute({
   method: "get",
   path: "/v1/notify/deliveries",
+  operationId: "listDeliveries",
   summary: "What the configured targets were told of the tenant's jobs, newest first",
   ...KEYED,
   request: { query: DeliveryListQuerySchema },

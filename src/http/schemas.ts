@@ -10,6 +10,9 @@ const count = z.int().nonnegative();
 const uuid = z.uuid();
 const time = z.iso.datetime();
 
+/** The shape or null. By `nullable()` a shape with a name would be null wherever it is named. */
+const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()]);
+
 export const StatusSchema = z.enum(STATUSES).openapi("Status");
 
 const JobErrorSchema = z.object({
@@ -29,22 +32,30 @@ export const JobSchema = z.object({
   entities_deleted: count,
   entities_kept: count,
   entities_skipped: count,
-  entities_encountered: z.record(z.string(), count),
-  total: count.optional(),
-  percent: z.number().min(0).max(100).optional(),
+  entities_encountered: z.record(z.string(), count).openapi({
+    description: "Entities met so far, by type",
+  }),
+  total: count.optional().openapi({ description: "Entities in all, once that is final" }),
+  percent: z.number().min(0).max(100).optional().openapi({
+    description: "By bytes where these are known; never goes back; 100 once completed",
+  }),
   bytes_done: count.optional(),
-  bytes_total: count.optional(),
-  rate_per_s: z.number().nonnegative().optional(),
+  bytes_total: count.optional().openapi({ description: "Bytes in all, once that is final" }),
+  rate_per_s: z.number().nonnegative().optional().openapi({
+    description: "Entities a second, over the last seconds",
+  }),
   bytes_per_s: z.number().nonnegative().optional(),
-  eta_s: count.optional(),
-  phase: z.string().optional(),
-  current: z.string().optional(),
+  eta_s: count.optional().openapi({ description: "Seconds left at this rate" }),
+  phase: z.string().optional().openapi({ description: "What the job is busy with" }),
+  current: z.string().optional().openapi({ description: "The entity that it is busy with" }),
   warnings: count.optional(),
-  paced: z.literal(true).optional(),
+  paced: z.literal(true).optional().openapi({
+    description: "Held back on purpose, by `max_per_s`",
+  }),
   tags: z.array(z.string()).readonly(),
   meta: z.record(z.string(), z.unknown()),
-  retry_of: uuid.nullable(),
-  attempt: z.int().positive(),
+  retry_of: uuid.nullable().openapi({ description: "The job that this one tries again" }),
+  attempt: z.int().positive().openapi({ description: "Which try it is" }),
   origin: z.enum(["source", "worker"]).openapi({
     description: "Who does the work: a source of this server, or a worker elsewhere",
   }),
@@ -54,11 +65,11 @@ export const JobSchema = z.object({
   stalled: z.boolean().openapi({ description: "On its way, and nothing was said for long" }),
   viewers: count.openapi({ description: "Streams of this job open at this server now" }),
   created_at: time,
-  started_at: time.nullable(),
-  updated_at: time,
+  started_at: time.nullable().openapi({ description: "Null where it has not begun" }),
+  updated_at: time.openapi({ description: "When its last entry that is no log line was written" }),
   ended_at: time.nullable(),
-  error: JobErrorSchema.nullable(),
-  late_end: z.object({ status: StatusSchema, error: JobErrorSchema.nullable(), at: time })
+  error: orNull(JobErrorSchema),
+  late_end: z.object({ status: StatusSchema, error: orNull(JobErrorSchema), at: time })
     .nullable().openapi({ description: "What the worker said after the job had been given up" }),
 }).openapi("Job");
 
@@ -71,7 +82,7 @@ export const SyncSchema = z.object({
   }),
   destination: z.string().nullable().openapi({ example: "sqlite" }),
   runnable: z.boolean().openapi({ description: "Whether the server can run it" }),
-  last_job: JobSchema.nullable(),
+  last_job: orNull(JobSchema),
   last_success_at: time.nullable().openapi({ description: "When its newest complete run ended" }),
   schedule: z.string().nullable().openapi({
     description: "When it runs by itself, in words",

@@ -13,7 +13,9 @@ import type { Services } from "./services.ts";
 const openRoute = createRoute({
   method: "post",
   path: "/v1/session",
+  operationId: "signIn",
   summary: "Sign a browser in: exchange an API key or a sign-in link for a cookie",
+  security: [],
   request: { body: { ...json(SessionBodySchema, "One of both"), required: true } },
   responses: {
     200: json(SessionSchema, "Signed in; the cookie is HttpOnly and SameSite=Strict"),
@@ -24,6 +26,7 @@ const openRoute = createRoute({
 const getRoute = createRoute({
   method: "get",
   path: "/v1/session",
+  operationId: "getSession",
   summary: "Who asks, and what they may; renews the cookie of a session",
   ...KEYED,
   responses: { 200: json(SessionSchema, "Who asks"), ...problems() },
@@ -32,6 +35,7 @@ const getRoute = createRoute({
 const endRoute = createRoute({
   method: "delete",
   path: "/v1/session",
+  operationId: "signOut",
   summary: "Sign the browser out; its streams end",
   ...KEYED,
   responses: { 204: { description: "Signed out" }, ...problems("forbidden") },

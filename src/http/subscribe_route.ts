@@ -18,6 +18,7 @@ const STREAM_HEADERS = {
 const route = createRoute({
   method: "get",
   path: "/v1/sync/job/{job_id}/subscribe",
+  operationId: "followJob",
   summary: "Follow a job live",
   description: "Unnamed frames, each one line of JSON with a `type`: `connected`, `heartbeat`, " +
     "`progress` (running totals), `error`; with ?logs also `log`. The stream ends by itself " +

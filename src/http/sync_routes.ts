@@ -20,6 +20,7 @@ const SYNCS_A_TURN = 16;
 const listRoute = createRoute({
   method: "get",
   path: "/v1/sync",
+  operationId: "listSyncs",
   summary: "The syncs that are configured or that workers have named, each with its last job",
   ...KEYED,
   responses: { 200: json(SyncListSchema, "All of them"), ...problems("forbidden") },
@@ -28,6 +29,7 @@ const listRoute = createRoute({
 const runRoute = createRoute({
   method: "post",
   path: "/v1/sync/{sync}/run",
+  operationId: "runSync",
   summary: "Run a sync now",
   ...KEYED,
   request: {

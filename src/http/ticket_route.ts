@@ -14,6 +14,7 @@ import { isoTime } from "../sync/iso_time.ts";
 const route = createRoute({
   method: "post",
   path: "/v1/sync/job/{job_id}/ticket",
+  operationId: "createTicket",
   summary: "Make a ticket for a stream, to be used as ?ticket= where headers cannot be sent",
   description: "Good for the scope `read` and this job, or its sync, one of its tags, or all of " +
     "the tenant; again and again until it expires (one hour, at most 24), or the key that made " +

@@ -24,6 +24,7 @@ const location = {
 const createJobRoute = createRoute({
   method: "post",
   path: "/v1/sync/job",
+  operationId: "createJob",
   summary: "Create a job whose work is done elsewhere",
   ...KEYED,
   request: {
@@ -39,6 +40,7 @@ const createJobRoute = createRoute({
 const eventsRoute = createRoute({
   method: "post",
   path: "/v1/sync/job/{job_id}/events",
+  operationId: "postEvents",
   summary: "Say what a job does; nothing renews its lease",
   description:
     "One event, an array (taken whole or not at all), or NDJSON of any length, read as " +

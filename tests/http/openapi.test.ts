@@ -49,6 +49,21 @@ test("/openapi.json names its license as validators of 3.1 want it", async (t) =
   assert.deepEqual(info.license, { name: "MIT", identifier: "MIT" });
 });
 
+test("/openapi.json has names that a client can be made of, and no shape that is null by itself", async (t) => {
+  const server = await testServer(t);
+  const { paths, components } = await (await fetch(`${server.url}/openapi.json`)).json();
+  const operations = Object.values<Record<string, { operationId?: string }>>(paths)
+    .flatMap((methods) => Object.values(methods));
+
+  const names = new Set(operations.map(({ operationId }) => operationId));
+  const nullable = Object.entries<{ type?: string | string[] }>(components.schemas)
+    .filter(([, { type }]) => [type].flat().includes("null"));
+
+  assert.equal(names.size, operations.length);
+  assert.ok(!names.has(undefined));
+  assert.deepEqual(nullable, []);
+});
+
 test("/openapi.json says how a stream is resumed", async (t) => {
   const paths = await pathsOf(await testServer(t));
 
