@@ -24,6 +24,7 @@ import stream from "./stream.js" with { type: "text" };
 import syncCards from "./sync_cards.js" with { type: "text" };
 import syncView from "./sync_view.js" with { type: "text" };
 import time from "./time.js" with { type: "text" };
+import turns from "./turns.js" with { type: "text" };
 import virtualList from "./virtual_list.js" with { type: "text" };
 import words from "./words.js" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
@@ -71,6 +72,7 @@ const SCRIPTS = {
   "sync_cards.js": syncCards,
   "sync_view.js": syncView,
   "time.js": time,
+  "turns.js": turns,
   "virtual_list.js": virtualList,
   "words.js": words,
   "uplot.js": uplot,

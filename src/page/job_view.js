@@ -5,6 +5,7 @@ import { h, inFrames, setAttribute } from "./dom.js";
 import { attemptsOf, factsPanel } from "./job_facts.js";
 import { jobHead } from "./job_head.js";
 import { countTiles, progressPanel, typesPanel } from "./job_totals.js";
+import { isOld, LINK_WORDS } from "./link_state.js";
 import { stillSignedIn } from "./list_stream.js";
 import { loadingView, showNothing } from "./loading.js";
 import { framesPanel, logPanel, TAIL } from "./log_panel.js";
@@ -92,6 +93,8 @@ function liveJob(place, first, gone) {
   attemptsOf(job).then((found) => facts.showAttempts(found), () => {}); // as above
 
   const frames = inFrames(draw);
+  /** @type {import("./wire.d.ts").LinkState["kind"]} */
+  let link = "none";
   /** @type {Stream | undefined} */
   let stream;
   open();
@@ -106,7 +109,11 @@ function liveJob(place, first, gone) {
     stream = new Stream({
       path: () => `v1/sync/job/${job.id}/subscribe?logs=${logs.level}&tail=${TAIL}`,
       onFrame: take,
-      onState: place.link,
+      onState(state) {
+        link = state.kind;
+        place.link(state);
+        frames.soon();
+      },
       mayRetry,
     });
   }
@@ -199,7 +206,9 @@ function liveJob(place, first, gone) {
 
   function draw() {
     const part = shareOf(job);
-    const share = isEnded(job.status) || part === undefined
+    const share = isOld(link)
+      ? LINK_WORDS[link]
+      : isEnded(job.status) || part === undefined
       ? STATUS_WORDS[job.status]
       : percent(part);
     document.title = `${share} - ${head.name} - synctail`;

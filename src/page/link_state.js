@@ -8,15 +8,21 @@ import { clockTime, everySecond, relative, setHeard } from "./time.js";
 /** A shorter break shows no banner, in milliseconds. */
 const PATIENCE_MS = 1_000;
 
-/** @type {Readonly<Record<LinkState["kind"], string>>} */
-const WORDS = {
+/** How the view is followed, in words. @type {Readonly<Record<LinkState["kind"], string>>} */
+export const LINK_WORDS = {
   none: "",
   connecting: "Connecting",
   live: "Live",
   lost: "Reconnecting",
   offline: "Offline",
+  resting: "Not followed",
   over: "Ended",
 };
+
+/** Whether what is shown is from before. @param {LinkState["kind"]} kind */
+export function isOld(kind) {
+  return kind === "lost" || kind === "offline" || kind === "resting";
+}
 
 /** The word in the page's head, and the banner while the view is not live. */
 export function linkState() {
@@ -43,10 +49,10 @@ export function linkState() {
   function show(given) {
     state = given;
     const { kind } = state;
-    setHeard(kind === "lost" || kind === "offline" ? state.heardMs : undefined);
+    setHeard(isOld(kind) ? state.heardMs : undefined);
     setHidden(pill, kind === "none");
     setAttribute(pill, "data-link", kind);
-    setText(word, WORDS[kind]);
+    setText(word, LINK_WORDS[kind]);
     if (kind === "lost") {
       patience ??= setTimeout(tell, PATIENCE_MS);
       return;
@@ -63,7 +69,7 @@ export function linkState() {
     const ago = state.heardMs === undefined ? "" : relative(state.heardMs);
     setText(
       word,
-      lost && !banner.hidden ? `${WORDS[state.kind]}, heard ${ago}` : WORDS[state.kind],
+      lost && !banner.hidden ? `${LINK_WORDS[state.kind]}, heard ${ago}` : LINK_WORDS[state.kind],
     );
   });
   return { pill, banner, show };

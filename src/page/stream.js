@@ -1,6 +1,7 @@
 // @ts-check
 /** A stream that comes back: the browser's EventSource, and what it does not do by itself. */
 import { urlOf } from "./api.js";
+import { Turns } from "./turns.js";
 
 /** @typedef {import("./wire.d.ts").Frame} Frame */
 /** @typedef {import("./wire.d.ts").LinkState} LinkState */
@@ -25,6 +26,7 @@ export class Stream {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   #looks;
+  #turns;
   #waitMs = WAIT_MS;
   #heardMs = Date.now();
   #wasLive = false;
@@ -41,6 +43,7 @@ export class Stream {
   constructor(options) {
     this.#options = options;
     this.#looks = setInterval(() => this.#look(), LOOK_MS);
+    this.#turns = new Turns({ rest: () => this.#rest(), wake: () => this.#open() });
     addEventListener("offline", this.#offline);
     addEventListener("online", this.#online);
     this.#open();
@@ -58,21 +61,28 @@ export class Stream {
     this.#over = true;
     this.#drop();
     clearInterval(this.#looks);
+    this.#turns.leave();
     removeEventListener("offline", this.#offline);
     removeEventListener("online", this.#online);
     this.#options.onState({ kind: over ? "over" : "none" });
   }
 
   #offline = () => {
+    if (this.#turns.resting) return;
     this.#drop();
     this.#tell("offline");
   };
 
   #online = () => this.#open();
 
+  #rest() {
+    this.#drop();
+    this.#tell("resting");
+  }
+
   #open() {
     this.#drop();
-    if (this.#over) return;
+    if (this.#over || this.#turns.resting) return;
     if (!navigator.onLine) return this.#tell("offline");
     const url = new URL(urlOf(this.#options.path()));
     if (this.#lastId !== undefined) url.searchParams.set("last_event_id", this.#lastId);

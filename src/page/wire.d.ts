@@ -130,6 +130,6 @@ export interface Place {
 
 /** How a stream is doing. `heardMs` is by the browser's clock. */
 export interface LinkState {
-  readonly kind: "none" | "connecting" | "live" | "lost" | "offline" | "over";
+  readonly kind: "none" | "connecting" | "live" | "lost" | "offline" | "resting" | "over";
   readonly heardMs?: number;
 }

@@ -166,6 +166,37 @@ test("a tab that nobody looks at says in its title how the job stands", async (t
   assert.deepEqual(behind.complaints, []);
 });
 
+test("six tabs leave a connection for the next: the one that was looked at first rests, and says so", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users", total: 100 });
+  const first = await freshPage(t); // it stays hidden
+  await first.open(signInUrl(server.url, server, TENANT, LINK_SCOPES, `job/${job.id}`));
+  const tabs = [first];
+  const another = async () => {
+    await tabs[tabs.length - 1].until(`${PILL} === "live"`);
+    await tabs[tabs.length - 1].hide();
+    const tab = await first.sibling();
+    tabs.push(tab);
+    await tab.open(`${server.url}/job/${job.id}`);
+  };
+  for (let n = 2; n <= 6; n++) await another();
+
+  await first.until(`document.title === "Not followed - users - synctail"`);
+  await another();
+  await tabs[6].until(`${PILL} === "live" && document.title === "10.0 % - users - synctail"`);
+  await tabs[1].until(`${PILL} === "resting"`);
+  await job.tell({ type: "progress", entities_inserted: 30 });
+  await tabs[2].until(`document.title === "30.0 % - users - synctail"`);
+  const old = await first.run(BAR);
+  await first.run(`(Object.defineProperty(document, "hidden", { value: false }),
+    document.dispatchEvent(new Event("visibilitychange")), 0)`);
+  await first.until(`${PILL} === "live" && document.title === "30.0 % - users - synctail"`);
+  await tabs[2].until(`${PILL} === "resting"`);
+
+  assert.equal(old, "10");
+  assert.deepEqual(tabs.flatMap(({ complaints }) => complaints), []);
+});
+
 test("two tabs show the same, and signing out in one ends both", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
