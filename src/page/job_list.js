@@ -15,6 +15,7 @@ import {
   shareOf,
   shortId,
   STATUS_WORDS,
+  title,
   titleParts,
   warningsOf,
 } from "./words.js";
@@ -97,6 +98,7 @@ function jobRow(stallAfterMs) {
           " ",
           id === undefined ? "" : h("small", {}, id),
         );
+        setAttribute(name, "title", title(job));
         tags.replaceChildren(
           ...job.tags.slice(0, 4).map((tag) => h("span", { class: "tag" }, tag)),
         );

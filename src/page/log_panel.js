@@ -84,7 +84,7 @@ export function logPanel(id, onLevel) {
 function logRow() {
   const time = h("time");
   const level = h("span", { class: "line-level" });
-  const text = h("span", { class: "line-text" });
+  const text = h("span", { class: "line-text", dir: "auto" }); // cut at the end of what it says
   const node = h("div", { class: "line" }, time, level, text);
   return {
     node,

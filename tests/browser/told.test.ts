@@ -157,6 +157,41 @@ test("a log line of several lines shows that there are more, and whole below", a
   );
 });
 
+test("a long phase is shown whole, and makes no page wider", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell({ type: "progress", phase: "copying ".repeat(120), current: "a/".repeat(500) });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.look({ phone: true });
+
+  await page.until(`document.querySelector(".phase")?.textContent.startsWith("copying copying")`);
+
+  const wide = await page.run<boolean[]>(`[".phase", ".current", "html"].map((name) => {
+    const { right } = document.querySelector(name).getBoundingClientRect();
+    return right > document.documentElement.clientWidth;
+  }).concat(document.documentElement.scrollWidth > document.documentElement.clientWidth)`);
+  assert.deepEqual(wide, [false, false, false, false]);
+});
+
+test("a log line that is written from the right shows how it begins", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell({ type: "log", message: "\u05e9".repeat(3) + "\u05d0".repeat(2_000) });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+
+  await page.until(`document.querySelector(".line-text")?.textContent.length === 2003`);
+
+  const seen = await page.run<boolean>(`(() => {
+    const line = document.querySelector(".line-text");
+    const range = document.createRange();
+    range.setStart(line.firstChild, 0);
+    range.setEnd(line.firstChild, 1);
+    const [first, room] = [range, line].map((place) => place.getBoundingClientRect());
+    return room.left <= first.left && first.right <= room.right;
+  })()`);
+  assert.ok(seen);
+});
+
 test("thirty runs of a sync fit on a phone, the newest in sight", async (t) => {
   const server = await testServer(t);
   for (let n = 0; n < 30; n++) {
