@@ -59,9 +59,9 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const at: { note?: ServerNote } = {};
   const notifications = openNotifications(ground, streams, () => at.note && pagesOf(at.note));
   const jobs = await openJobs(ground, streams, notifications);
-  const { scheduler, syncs, bridges } = jobs;
+  const { scheduler, syncs, bridges, dispatcher } = jobs;
   const { viewers, metrics, log } = streams;
-  metrics.observe({ viewers, log, scheduler });
+  metrics.observe({ viewers, log, scheduler, dispatcher });
   const stopping = new AbortController();
   const services = servicesOf(
     options,

@@ -1,6 +1,7 @@
 /** The meters behind Metrics, in the text format of Prometheus. */
 import process from "node:process";
 import type * as client from "prom-client";
+import type { Dispatcher } from "../jobs/dispatcher.ts";
 import type { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { Viewers } from "../stream/viewers.ts";
@@ -14,9 +15,10 @@ const LAG_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30
 
 /** What a scrape looks at. */
 export interface Observed {
-  readonly viewers: Viewers;
+  readonly viewers: Pick<Viewers, "size" | "followed" | "draining" | "totals">;
   readonly log: EventLog;
-  readonly scheduler: Scheduler;
+  readonly scheduler: Pick<Scheduler, "standings">;
+  readonly dispatcher: Pick<Dispatcher, "stopping">;
 }
 
 /** Counts what happens often as it happens; all else is looked up at a scrape. */
@@ -25,6 +27,8 @@ export class Meters {
   readonly #lag: client.Histogram;
   readonly #late: client.Histogram;
   readonly #requests: client.Counter<"route" | "status">;
+  readonly #faults: client.Counter;
+  #dispatcher: Observed["dispatcher"] | undefined;
 
   /** @param version of this program @param runtime what runs it: `deno 2.9.6` */
   constructor(version: string, runtime: string) {
@@ -45,6 +49,12 @@ export class Meters {
       name: "synctail_requests_total",
       help: "Answers by route and status; streams are counted when they begin",
       labelNames: ["route", "status"],
+      registers,
+    });
+    // Without labels it is there from the start, at 0: else the first fault is no increase.
+    this.#faults = new Counter({
+      name: "synctail_faults_total",
+      help: "Answers with a status of 500 or more, but for those of a server that stops",
       registers,
     });
     new Gauge({
@@ -73,10 +83,12 @@ export class Meters {
   /** @param route its pattern, never the path that was asked for */
   answered(route: string, status: number): void {
     this.#requests.inc({ route, status });
+    if (status >= 500 && !this.#dispatcher?.stopping) this.#faults.inc();
   }
 
   /** Adds the meters that are looked up at a scrape. */
-  observe({ viewers, log, scheduler }: Observed): void {
+  observe({ viewers, log, scheduler, dispatcher }: Observed): void {
+    this.#dispatcher = dispatcher;
     this.#gauge("synctail_streams_open", "Streams open now", () => viewers.size);
     this.#gauge("synctail_jobs_followed", "Jobs with a stream open", () => viewers.followed);
     this.#gauge(
@@ -196,7 +208,7 @@ export class Meters {
   }
 
   #ofSyncs(name: string, help: string, { scheduler, read }: {
-    readonly scheduler: Scheduler;
+    readonly scheduler: Observed["scheduler"];
     readonly read: (
       standing: ReturnType<Scheduler["standings"]>[number],
     ) => number | undefined | Promise<number | undefined>;

@@ -6,7 +6,13 @@ import type { EventLog } from "../log/event_log.ts";
 import type { LogLevel } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import { Admission, type Applicant, NO_LIMITS, type ViewerLimits } from "./admission.ts";
+import {
+  Admission,
+  type Applicant,
+  type Limit,
+  NO_LIMITS,
+  type ViewerLimits,
+} from "./admission.ts";
 import { type Beginning, openAt } from "./cursor.ts";
 import { entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
@@ -85,7 +91,8 @@ export class Viewers {
   readonly #subscriptions: SubscriptionOptions;
   readonly #open = new Map<LiveStream, Place>();
   readonly #opened: Record<string, number> = {};
-  readonly #refused: Record<string, number> = {};
+  /** All from 0: Prometheus sees no increase in a total that appears with its first count. */
+  readonly #refused: Record<Limit, number> = { all: 0, tenant: 0, job: 0, key: 0 };
   #merged = 0;
   #draining = false;
   #onEmpty: () => void = () => {};
@@ -173,7 +180,7 @@ export class Viewers {
     if (this.#draining) return false;
     const limit = this.#admission.admit(applicant);
     if (limit === undefined) return true;
-    this.#refused[limit] = (this.#refused[limit] ?? 0) + 1;
+    this.#refused[limit]++;
     return false;
   }
 

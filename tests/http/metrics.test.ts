@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import type { Scope } from "../../src/auth/scopes.ts";
+import { Meters } from "../../src/http/meters.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { serverLog, serverRecords } from "../support/server_log.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -129,6 +132,26 @@ async function readUntil(
   while (!pattern.test(text)) text += new TextDecoder().decode((await reader?.read())?.value);
   return text;
 }
+
+test("an answer of 500 or more is a fault, unless the server stops", async () => {
+  const dispatcher = { stopping: false };
+  const totals = { opened: {}, refused: {}, cut: 0, merged: 0 };
+  const meters = new Meters("1.0", "test");
+  meters.observe({
+    dispatcher,
+    log: new MemoryLog(new FakeClock()),
+    viewers: { size: 0, followed: 0, draining: false, totals },
+    scheduler: { standings: () => [] },
+  });
+  const faults = async () => samplesOf(await meters.text()).get("synctail_faults_total");
+
+  const before = await faults();
+  for (const status of [200, 429, 507]) meters.answered("/v1/sync/job", status);
+  dispatcher.stopping = true;
+  meters.answered("/readyz", 503);
+
+  assert.deepEqual([before, await faults()], [0, 1]);
+});
 
 test("GET /metrics is 403 for other keys, and 404 where metrics have a port of their own", async (t) => {
   const server = await testServer(t);

@@ -29,3 +29,14 @@ test("ops/ asks for metrics that there are, and every alert has its line in the 
   assert.deepEqual(named.filter((name) => !runbook.includes(`\n## ${name}\n`)), []);
   assert.deepEqual(named.filter((name) => !alerts.includes(`#${name.toLowerCase()}\n`)), []);
 });
+
+test("what an alert waits for an increase of is told from the start", async (t) => {
+  const server = await testServer(t);
+  const headers = { Authorization: `Bearer ${server.key(["metrics"])}` };
+
+  const told = await (await server.ask("/metrics", { headers })).text();
+
+  const watched = [...read("ops/alerts.yml").matchAll(/increase\((\w+)/g)].map(([, name]) => name);
+  assert.equal(watched.length, 4);
+  assert.deepEqual(watched.filter((name) => !new RegExp(`^${name}\\b.* 0$`, "m").test(told)), []);
+});

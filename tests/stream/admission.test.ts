@@ -84,7 +84,10 @@ test("a viewer without a place is asked to come back, and another tenant's is le
   assert.deepEqual(frames.map(({ data }) => data.type), ["heartbeat"]);
   assert.ok((frames[0].retry ?? 0) >= 3_000);
   assert.equal(opening[0].data.type, "connected");
-  assert.deepEqual([viewers.totals.refused, viewers.size], [{ tenant: 1 }, 2]);
+  assert.deepEqual([viewers.totals.refused, viewers.size], [
+    { all: 0, tenant: 1, job: 0, key: 0 },
+    2,
+  ]);
   await first.cancel();
   const back = await open(ours);
   assert.equal((await back.next())[0].data.type, "connected");
@@ -109,7 +112,7 @@ test("streams of one job and of many count for the key that opens them", async (
 
   const [inside, away] = [["connected"], ["heartbeat"]];
   assert.deepEqual(told, [inside, inside, away, away, inside]);
-  assert.deepEqual(viewers.totals.refused, { key: 2 });
+  assert.deepEqual(viewers.totals.refused, { all: 0, tenant: 0, job: 0, key: 2 });
   for (const place of [0, 1, 4]) await readers[place].cancel();
 });
 
