@@ -9,7 +9,7 @@ import { h, setText } from "./dom.js";
 const RETRY_MS = 2_000;
 
 /**
- * Shows what `load` answers; tries again while the server is away.
+ * Shows what `load` answers; tries again while the server is away, or says that it is asked too much.
  *
  * @template Answer
  * @param {Place} place
@@ -36,7 +36,8 @@ export function loadingView(place, { load, show, refused }) {
     } catch (cause) {
       if (leaving.signal.aborted) return;
       if (cause instanceof Refused && cause.status === 401) return place.signedOut(cause.message);
-      if (cause instanceof Refused && cause.status < 500) return refused(cause);
+      const passes = !(cause instanceof Refused) || cause.status === 429 || cause.status >= 500;
+      if (!passes) return refused(cause);
       setText(words, `${reasonOf(cause)}. Trying again.`);
       retry = setTimeout(begin, RETRY_MS);
     }

@@ -7,6 +7,8 @@ import { testServer } from "../support/server.ts";
 
 after(closeBrowser);
 
+const LONE = `document.querySelector(".lone")?.textContent`;
+
 const away = configuredSyncs([
   SYNC_SCHEMA.parse({ name: "away", source: { type: "outside" } }),
   SYNC_SCHEMA.parse({ name: "here", source: { type: "command", command: ["true"] } }),
@@ -157,9 +159,22 @@ test("a log line of several lines shows that there are more, and whole below", a
   );
 });
 
+test("a job that is asked for too often is shown when it may be asked for again", async (t) => {
+  const server = await testServer(t, { requestsPerS: 4 });
+  const job = await workersJob(server, { sync: "users", total: 100 });
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".job-row a")`);
+
+  await page.run(`Promise.all(Array.from({ length: 20 }, () => fetch("v1/session"))).then(() =>
+    document.querySelector(".job-row a").click())`);
+  await page.until(`location.pathname === "/job/${job.id}" && ${LONE}?.endsWith("Trying again.")`);
+
+  await page.until(`document.querySelector(".status")?.textContent === "In progress"`);
+});
+
 test("a long phase is shown whole, and makes no page wider", async (t) => {
   const server = await testServer(t);
-  const job = await workersJob(server);
+  const job = await workersJob(server, { sync: "users_".repeat(16), total: 100 });
   await job.tell({ type: "progress", phase: "copying ".repeat(120), current: "a/".repeat(500) });
   const page = await signedInPage(t, server, `job/${job.id}`);
   await page.look({ phone: true });
