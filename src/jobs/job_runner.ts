@@ -149,9 +149,12 @@ export class JobRunner {
     events: ReturnType<JobSource["run"]>,
   ): AsyncGenerator<SourceEvent, void, void> {
     this.#watchOverdue();
+    // Nobody takes its further events: it is told to end, once it comes back, but not waited for.
+    const leave = () => void events.return().catch(this.#options.onFault);
     for (;;) {
       const next = await this.#next(events);
       if (next === OVERDUE) {
+        leave();
         const message = `A source did not stop within ${this.#stopMs} ms of its signal`;
         return this.#options.onFault(new Error(message));
       }
@@ -159,8 +162,7 @@ export class JobRunner {
       try {
         yield next.value;
       } finally {
-        // Left early: the source is told to end, but not waited for.
-        if (this.#broken) events.return().catch(this.#options.onFault);
+        if (this.#broken) leave();
       }
     }
   }

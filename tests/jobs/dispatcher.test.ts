@@ -581,6 +581,30 @@ test("a source that does not stop is left behind, and its job is over all the sa
   assert.equal(clock.waiting, 0);
 });
 
+test("a source that stops too late gives back what it holds, though nobody takes its events", async () => {
+  const { dispatcher, ended, clock, entries } = bench();
+  const stuck = Promise.withResolvers<void>();
+  let holds = true;
+  const { job } = await dispatcher.start(sync(async function* () {
+    try {
+      yield at(1);
+      await stuck.promise;
+      yield at(2);
+    } finally {
+      holds = false;
+    }
+  }));
+  await until(async () => (await entries(job)).length >= 2);
+  await dispatcher.cancel(job);
+  clock.advance(1_000);
+  await ended(job);
+
+  stuck.resolve();
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+
+  assert.equal(holds, false);
+});
+
 test("a source is given the time to stop that it asks for", async () => {
   const { dispatcher, ended, clock, entries, faults } = bench();
   let finish = () => {};
