@@ -178,15 +178,21 @@ export async function attempt(
     const astray = ledAstray(server, response);
     if (astray !== undefined) return { kind: "unanswered", waitMs: 0, reason: astray };
     const json = JSON.parse(text || "null");
-    return response.ok ? { kind: "done", json } : { kind: "refused", status, problem: json };
+    if (!response.ok) return { kind: "refused", status, problem: json };
+    // Some proxies answer with success for a host or a path that they do not know.
+    const isOurs = typeof json === "object" && json !== null && !Array.isArray(json);
+    return isOurs ? { kind: "done", json } : stranger(server);
   } catch (cause) {
     // No connection, a broken one, or a proxy's page instead of JSON.
-    const reason = cause instanceof SyntaxError
-      ? `what answers at ${server} is no synctail server`
-      : unreached(url, cause).words;
-    return { kind: "unanswered", waitMs: 0, reason };
+    if (cause instanceof SyntaxError) return stranger(server);
+    return { kind: "unanswered", waitMs: 0, reason: unreached(url, cause).words };
   } finally {
     callOff();
     leave?.removeEventListener("abort", giveUp);
   }
+}
+
+function stranger(server: string): Unanswered {
+  const reason = `what answers at ${server} is no synctail server`;
+  return { kind: "unanswered", waitMs: 0, reason };
 }

@@ -78,3 +78,16 @@ test("attempt() takes a page instead of JSON for no answer of the server", async
     reason: "what answers at http://s is no synctail server",
   });
 });
+
+test("attempt() takes a success without a JSON object for no answer of the server", async () => {
+  // Some proxies and load balancers answer so for a host or a path that they do not know.
+  const bodies = ["", "null", "true", '"ok"', "[]", "OK"];
+
+  const answers = await Promise.all([
+    ...bodies.map((body) => bench(() => new Response(body), "http://s").post("{}")),
+    bench(() => new Response(null, { status: 204 }), "http://s").post("{}"),
+  ]);
+
+  const reason = "what answers at http://s is no synctail server";
+  assert.deepEqual(answers, answers.map(() => ({ kind: "unanswered", waitMs: 0, reason })));
+});
