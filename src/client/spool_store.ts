@@ -121,11 +121,11 @@ export class SpoolStore {
     this.#db.close();
   }
 
-  /** Closes the database and deletes its files. */
+  /** Closes the database and deletes its files, where the disk lets that be done. */
   remove(): void {
-    if (this.#onDisk) rmSync(this.#path, { force: true });
+    if (this.#onDisk) remove(this.#path);
     this.#db.close();
-    if (this.#onDisk) rmSync(`${this.#path}-wal`, { force: true });
+    if (this.#onDisk) remove(`${this.#path}-wal`);
   }
 
   #add(n: number | null, kind: SpooledKind, body: string, changed?: Partial<SpoolState>): void {
@@ -164,5 +164,13 @@ export class SpoolStore {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw cause;
     }
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The disk has become read-only. Whoever sends what stays there is told that the job has ended.
   }
 }

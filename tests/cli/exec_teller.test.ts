@@ -194,6 +194,24 @@ test("what a program says after the server has refused its job is no fault, nor 
   assert.deepEqual(faults, [`Cannot tell the server of job ${ID}: it answers 409: no`]);
 });
 
+test("totals that cannot be stored when their time comes are a fault, and harm nobody", async () => {
+  const { teller, spool, clock, faults } = bench();
+  await turns();
+  for (const inserted of [1, 2]) teller.event(progress(inserted));
+  spool.append = () => {
+    throw new Error("disk I/O error");
+  };
+
+  clock.advance(10_000);
+  teller.event(line("more"));
+  const ended = teller.end("completed", undefined, NEVER);
+  await turns();
+  clock.advance(END_MS);
+
+  assert.equal(await ended, "left");
+  assert.deepEqual(faults, ["nothing more can be told of this run: disk I/O error"]);
+});
+
 test("a cancel is passed on", async () => {
   const { teller, cancels } = bench({
     answers: (path) => taken({ cancel_requested: path.endsWith("/events") }),

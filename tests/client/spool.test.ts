@@ -42,7 +42,7 @@ function reopened(path: string): Spool {
 }
 
 /** What a script says that is run with a limit on its files: a write beyond fails as on a full disk. */
-function limited(kib: number, name: string, path: string) {
+function limited(kib: number, name: string, ...args: readonly string[]) {
   const script = new URL(`../support/${name}`, import.meta.url).pathname;
   const { stdout, stderr } = spawnSync("bash", [
     "-c",
@@ -50,7 +50,7 @@ function limited(kib: number, name: string, path: string) {
     "bash",
     ...RUN,
     script,
-    path,
+    ...args,
   ], { encoding: "utf8" });
   return JSON.parse(stdout || JSON.stringify(stderr));
 }
@@ -175,6 +175,14 @@ test("Spool goes on in memory when the disk takes nothing more, and tells nothin
 
   assert.deepEqual(said, { onDisk: false, lines: 5_000, twice: 0, last: true });
   assert.equal(Spool.open(path), "empty");
+});
+
+test("Spool goes on in memory also where its file cannot be removed", (t) => {
+  const path = place(t);
+
+  const said = limited(200, "spool_child.ts", path, "stays");
+
+  assert.deepEqual(said, { onDisk: false, lines: 5_000, twice: 0, last: true });
 });
 
 test("SpoolDirectory.flush() leaves on a full disk what was left as it is", (t) => {

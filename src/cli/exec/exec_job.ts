@@ -61,12 +61,7 @@ export class ExecJob {
   }
 
   event(event: SourceEvent): void {
-    try {
-      this.#teller?.event(event);
-    } catch (cause) {
-      this.#teller = undefined;
-      this.#fault(`nothing more can be told of this run: ${reasonOf(cause)}`);
-    }
+    this.#teller?.event(event);
   }
 
   /** Ends the job, waits a short time for the server or until the signal, and closes the target. */

@@ -45,12 +45,13 @@ export class Teller {
     const { spool, target, clock, leaseMs, onCancel, onFault } = options;
     this.#throttle = new Throttle(clock, INTERVAL_MS, (event) => {
       if (this.#over) return;
-      const { type } = event;
-      spool.append(
-        type,
-        type === "log" ? this.#events.log(event, clock.now()) : this.#events.progress(event),
-      );
-      this.#delivery.nudge();
+      try {
+        this.#store(event);
+      } catch (cause) {
+        // Most events come by a timer, where nobody else could catch it.
+        this.#over = true;
+        onFault(`nothing more can be told of this run: ${reasonOf(cause)}`);
+      }
     });
     this.#delivery = new SpoolDelivery({
       spool,
@@ -68,11 +69,12 @@ export class Teller {
     spool.append("progress", this.#events.progress(NOTHING_YET));
     this.#told = this.#delivery.run(this.#leave.signal).then((told) => {
       // When it is left, later events and the end are still stored, for another process to send.
-      this.#over = told !== "left";
+      this.#over ||= told !== "left";
       return told;
     });
   }
 
+  /** Never throws. */
   event(event: SourceEvent): void {
     if (event.type === "log") this.#throttle.log(event);
     else this.#throttle.progress(event);
@@ -106,6 +108,17 @@ export class Teller {
     this.#leave.abort();
     if (told === "left") spool.close();
     return told;
+  }
+
+  /** @throws {Error} when neither the disk nor memory takes it */
+  #store(event: SourceEvent): void {
+    const { spool, clock } = this.#options;
+    const { type } = event;
+    spool.append(
+      type,
+      type === "log" ? this.#events.log(event, clock.now()) : this.#events.progress(event),
+    );
+    this.#delivery.nudge();
   }
 
   /** Starts to send other processes' spools, once. */
