@@ -393,6 +393,24 @@ for (
   });
 }
 
+test("SpoolDelivery of the usual lease asks three times in it, however long it is told to wait", async () => {
+  const { clock, requests, leave, run } = bench(({ path }) =>
+    path === EVENTS
+      ? new Response("", { status: 503, headers: { "Retry-After": "86400" } })
+      : taken()
+  );
+  await passes(clock, 0);
+  for (let minutes = 0; minutes < 15; minutes += 5) {
+    clock.advance(5 * 60_000);
+    await passes(clock, 0);
+  }
+  leave.abort();
+  await run;
+
+  const asked = requests.filter(({ path }) => path === EVENTS).map(({ atMs }) => atMs / 60_000);
+  assert.deepEqual(asked, [0, 5, 10, 15]);
+});
+
 test("SpoolDelivery whose name another has taken ends as refused, at once", async () => {
   const { clock, spool, requests, faults, run } = bench(({ path }) =>
     path === EVENTS ? problem(409, "producer-fenced") : taken()
