@@ -131,6 +131,7 @@ export class Spool {
 
   /** Stores an event before it returns. @throws {Error} when it cannot be stored */
   append(kind: SpooledKind, body: string): void {
+    if (this.empty) this.#apartThrough = -1; // the numbers begin anew
     const bytes = Buffer.byteLength(body);
     if (this.bytes + bytes > this.#bytesMax) makeRoom(this.#store, bytes, this.#bytesMax);
     this.#store.append(kind, body);

@@ -245,6 +245,23 @@ test("Spool gathers again what comes after those that were sent one by one", (t)
   assert.deepEqual(sent, [1, 1, 2, undefined]);
 });
 
+test("Spool gathers again what comes after it was empty, and nothing of it is urgent", (t) => {
+  const spool = Spool.create(place(t), JOB);
+  t.after(() => spool.close());
+  for (const text of ["one", "two"]) spool.append("log", log(text));
+  spool.take();
+  spool.apart();
+  for (let n = 0; n < 2; n++) {
+    const request = spool.take();
+    assert.equal(request?.events, 1);
+    spool.delivered(request);
+  }
+
+  for (const text of ["three", "four"]) spool.append("log", log(text));
+
+  assert.deepEqual([spool.singly, spool.take()?.events], [false, 2]);
+});
+
 test("Spool says once of what was dropped, counts on, and is empty when all was told", (t) => {
   const spool = Spool.create(place(t), JOB, 1_000);
   t.after(() => spool.close());
