@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { redact } from "../../src/cli/exec/redact.ts";
+import { redact, shown } from "../../src/cli/exec/redact.ts";
 
 for (
   const [given, shown] of [
@@ -110,9 +110,34 @@ for (
     [["7z", "x", "-pabc", "a.7z"], ["7z", "x", "-p***", "a.7z"]],
     [["7za", "x", "-pabc", "a.7z"], ["7za", "x", "-p***", "a.7z"]],
     [["x", "--verbose", "--author", "me"], ["x", "--verbose", "--author", "***"]],
+    [["x", "--key", "abc", "--key=abc"], ["x", "--key", "***", "--key=***"]],
   ] as const
 ) {
   test(`redact() shows ${given.slice(1).join(" ")} as ${shown.slice(1).join(" ")}`, () => {
     assert.deepEqual(redact(given), shown);
   });
 }
+
+test("redact() soon has done with the longest arguments that a system takes", () => {
+  const texts = ["a", "a.", "x-", "aGVsbG8+"].map((part) => part.repeat(128 * 1024 / part.length));
+
+  const long = [...texts, `https://${texts[0]}`, `--${texts[1]}password=abc`];
+
+  assert.deepEqual(redact(["x", ...long.slice(0, -1)]).slice(1), long.slice(0, -1));
+  assert.deepEqual(redact(["x", ...long.slice(-1)]), ["x", `--${texts[1]}password=***`]);
+});
+
+test("shown() gives the beginning of a long command, without a part of a secret", () => {
+  const files = Array.from({ length: 200_000 }, (_, n) => `${n}.jpg`);
+  const script = `${"x".repeat(16 * 1024 - 20)} --password=${"s3cret".repeat(10)}`;
+
+  const many = shown(["cp", ...files, "/mnt"]);
+  const [, , one, ...others] = shown(["sh", "-c", script, "more"]);
+
+  assert.deepEqual(many.slice(0, 3), ["cp", "0.jpg", "1.jpg"]);
+  assert.equal(many.at(-1), `… (${files.length + 2 - (many.length - 1)} more)`);
+  assert.ok(JSON.stringify(many).length < 32 * 1024, `${JSON.stringify(many).length}`);
+  assert.ok(one.length <= 16 * 1024 && !one.includes("s3c"), one.slice(-40));
+  assert.deepEqual(others, ["… (1 more)"]);
+  assert.deepEqual(shown(["cp", "a", ""]), ["cp", "a", ""]);
+});

@@ -11,7 +11,7 @@ import type { JobError } from "../../sync/entry.ts";
 import { newJobId } from "../../sync/ids.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 import type { ExecOptions } from "./exec_options.ts";
-import { redact } from "./redact.ts";
+import { shown } from "./redact.ts";
 import type { Say } from "./say.ts";
 import type { Target } from "./target.ts";
 import { Teller } from "./teller.ts";
@@ -111,9 +111,9 @@ export class ExecJob {
     const { tags, leaseMs } = options;
     const meta = {
       host: hostname(),
-      command: redact(command),
+      command: shown(command),
       ...(pid !== undefined && { pid }),
-      ...(added.length > 0 && { added_flags: redact(added) }),
+      ...(added.length > 0 && { added_flags: shown(added) }),
       format,
       started_at: new Date(systemClock.now()).toISOString(),
     };

@@ -1,7 +1,10 @@
-/** A command line as others may see it: without what looks like a secret. */
+/** A command line as others may see it: without what looks like a secret, and not too long. */
+import { clip } from "../../client/clip.ts";
 import { baseName, programIndex } from "../../sources/formats/flags.ts";
 
 const HIDDEN = "***";
+/** Characters of a command that are shown: a list of files may have more than a server takes. */
+const SHOWN_MAX = 16 * 1024;
 
 /** Names whose values are secrets, unless they also match HARMLESS. */
 const SECRET = "(?:" + [
@@ -12,8 +15,14 @@ const SECRET = "(?:" + [
 ].join("|") + ")";
 const HARMLESS = /[_-](?:file|path|dir|command|cmd|id|url|type|method|user)$/i;
 
-/** `NAME=VALUE`, `--name=value`, `"name": "value"`, also amidst an argument (`sh -c`, a connection string). */
-const ASSIGNED = new RegExp(`(-{0,2})\\b(${SECRET})(["']?\\s*[=:]\\s*["']?)([^\\s"'&,;]+)`, "gi");
+/**
+ * `NAME=VALUE`, `--name=value`, `"name": "value"`, also amidst an argument (`sh -c`, a connection
+ * string). It begins where a name does: else a long one would be searched from each of its parts.
+ */
+const ASSIGNED = new RegExp(
+  `(?<![\\w.-])(-{0,2})(${SECRET})(["']?\\s*[=:]\\s*["']?)([^\\s"'&,;]+)`,
+  "gi",
+);
 /** `--name value`, amidst an argument. */
 const FOLLOWED = new RegExp(
   `(^|\\s)(--?)(${SECRET})(\\s+)([^\\s"'-][^\\s"']*|"[^"]*"|'[^']*')`,
@@ -22,8 +31,9 @@ const FOLLOWED = new RegExp(
 /** An argument that is a flag alone: the next argument is its value. */
 const FLAG = new RegExp(`^--?(${SECRET})$`, "i");
 /** `Authorization: Basic dXNlcjpwYXNz` */
-const HEADER = /\b((?:proxy-)?authorization|cookie|x-[\w-]*(?:key|token))(\s*:\s*)[^"'\r\n]+/gi;
-const USERINFO = /([a-z][a-z\d+.-]*:\/\/[^\s:/@]*:)[^\s@/]+(@)/gi;
+const HEADER =
+  /\b((?:proxy-)?authorization|cookie|x-[\w-]{0,60}(?:key|token))(\s*:\s*)[^"'\r\n]+/gi;
+const USERINFO = /([a-z][a-z\d+.-]{0,30}:\/\/[^\s:/@]*:)[^\s@/]+(@)/gi;
 /** Secrets that can be told by their form. */
 const KNOWN =
   /\b(?:st_[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[A-Z\d]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)/g;
@@ -32,6 +42,19 @@ const GLUED = /^(?:mysql\w*|mariadb[\w-]*|sshpass|7za?|unrar)$/;
 /** curl's flags whose value is a name and a password, which may follow without a blank. */
 const LOGIN = /^(?:-[uU]|--(?:proxy-)?user)$/;
 const LOGIN_GLUED = /^(-[uU][^:]+:|--(?:proxy-)?user=[^:]+:)./;
+
+/** The command as others may see it; of a long one the beginning, and how many arguments follow. */
+export function shown(command: readonly string[]): readonly string[] {
+  const parts: string[] = [];
+  let left = SHOWN_MAX;
+  for (const argument of redact(command)) {
+    if (left <= 0) return [...parts, `… (${command.length - parts.length} more)`];
+    const part = clip(argument, left);
+    left -= part.length + 1;
+    parts.push(part);
+  }
+  return parts;
+}
 
 /** The command with `***` in place of secrets. It guesses, and rather hides too much. */
 export function redact(command: readonly string[]): readonly string[] {
