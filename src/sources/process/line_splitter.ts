@@ -8,6 +8,8 @@ export interface SplitLine {
   readonly cut: boolean;
 }
 
+/** Room for a line at first, in bytes. */
+const LINE_BYTES = 4 * 1024;
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -20,8 +22,8 @@ const CR = 0x0d;
  */
 export class LineSplitter {
   readonly #bytesMax: number;
-  /** The parts of a line whose end has not come, and their bytes in all. */
-  #parts: Uint8Array[] = [];
+  /** The line whose end has not come: the first `#bytes` of this. */
+  #line = new Uint8Array(LINE_BYTES);
   #bytes = 0;
   /** Whether the rest of a line that was cut is still coming. */
   #skipping = false;
@@ -60,7 +62,7 @@ export class LineSplitter {
       if (nextCr >= 0 && nextCr < start) nextCr = chunk.indexOf(CR, start);
     }
     if (overwritable) lines.push(overwritable);
-    const overflow = this.#add(chunk.slice(start));
+    const overflow = this.#add(chunk.subarray(start));
     if (overflow) lines.push(overflow);
     return lines;
   }
@@ -75,37 +77,36 @@ export class LineSplitter {
   #add(bytes: Uint8Array): SplitLine | undefined {
     if (this.#skipping || bytes.length === 0) return undefined;
     const room = this.#bytesMax - this.#bytes;
-    this.#parts.push(bytes.length > room ? bytes.subarray(0, room) : bytes);
-    this.#bytes += Math.min(room, bytes.length);
+    this.#append(bytes.length > room ? bytes.subarray(0, room) : bytes);
     if (bytes.length <= room) return undefined;
-    const line = { text: textOf(wholeCharacters(this.#joined())), cut: true };
-    this.#clear();
+    const line = { text: textOf(wholeCharacters(this.#line.subarray(0, this.#bytes))), cut: true };
+    this.#bytes = 0;
     this.#skipping = true;
     return line;
   }
 
+  /** Copies them: a program may write each byte by itself, and a chunk takes much more than one. */
+  #append(bytes: Uint8Array): void {
+    const length = this.#bytes + bytes.length;
+    if (length > this.#line.length) {
+      const line = new Uint8Array(
+        Math.max(length, Math.min(2 * this.#line.length, this.#bytesMax)),
+      );
+      line.set(this.#line.subarray(0, this.#bytes));
+      this.#line = line;
+    }
+    this.#line.set(bytes, this.#bytes);
+    this.#bytes = length;
+  }
+
   /** The line under way; undefined for the rest of one that was cut. */
   #take(): SplitLine | undefined {
-    const line = this.#skipping ? undefined : { text: textOf(this.#joined()), cut: false };
-    this.#clear();
+    const line = this.#skipping
+      ? undefined
+      : { text: textOf(this.#line.subarray(0, this.#bytes)), cut: false };
+    this.#bytes = 0;
     this.#skipping = false;
     return line;
-  }
-
-  #joined(): Uint8Array {
-    if (this.#parts.length === 1) return this.#parts[0];
-    const joined = new Uint8Array(this.#bytes);
-    let at = 0;
-    for (const part of this.#parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
-  }
-
-  #clear(): void {
-    this.#parts = [];
-    this.#bytes = 0;
   }
 }
 

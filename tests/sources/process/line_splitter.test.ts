@@ -55,12 +55,25 @@ test("LineSplitter.push() cuts no character in two", () => {
   assert.deepEqual(split(["\u00fc\u00fc\u00fc\n"], 4), [["\u00fc\u00fc (cut)"], []]);
 });
 
-test("LineSplitter holds nothing of a chunk that its giver uses again", () => {
-  const splitter = new LineSplitter();
-  const chunk = Uint8Array.from(Buffer.from("ab"));
+for (const from of [Uint8Array, Buffer]) {
+  test(`LineSplitter holds nothing of a ${from.name} that its giver uses again`, () => {
+    const splitter = new LineSplitter();
+    const chunk = from.from(Buffer.from("ab"));
 
-  splitter.push(chunk);
-  chunk.fill(0x78);
+    splitter.push(chunk);
+    chunk.fill(0x78);
 
-  assert.deepEqual(splitter.push(Uint8Array.from([0x0a])), [{ text: "ab", cut: false }]);
+    assert.deepEqual(splitter.push(Uint8Array.from([0x0a])), [{ text: "ab", cut: false }]);
+  });
+}
+
+test("LineSplitter.push() joins a line that comes byte by byte, up to the limit", () => {
+  const bytesMax = 10_000;
+  const splitter = new LineSplitter(bytesMax);
+  const text = "grün ".repeat(bytesMax / 6).padEnd(bytesMax - 1_666, ".");
+  const bytes = Buffer.from(`${text}\n${text}more\n`);
+
+  const lines = [...bytes].flatMap((byte) => splitter.push(Uint8Array.of(byte)));
+
+  assert.deepEqual(lines, [{ text, cut: false }, { text, cut: true }]);
 });
