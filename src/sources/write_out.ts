@@ -3,7 +3,7 @@ import { type Clock, sleep } from "../clock.ts";
 import { DestinationLockedError } from "../destinations/index_destination.ts";
 
 /** The longest wait in all, in milliseconds, and the longest when the run is to stop. */
-const LOCKED_MS_MAX = 5_000;
+export const LOCKED_MS_MAX = 5_000;
 const STOPPING_MS_MAX = 500;
 const PAUSE_MS = 50;
 

@@ -2,14 +2,21 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { Reading } from "../../src/cli/exec/reading.ts";
+import { DestinationLockedError } from "../../src/destinations/index_destination.ts";
 import type { RecordSession } from "../../src/destinations/record_destination.ts";
 import type { Exit } from "../../src/sources/formats/format.ts";
 import { formatOf } from "../../src/sources/formats/formats.ts";
 import type { SourceEvent } from "../../src/sources/source.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { memoryRecords } from "../sources/formats/record_session.ts";
 
 /** What a tap's lines come to, with a destination as it is given. */
-function read(records: () => RecordSession, lines: readonly string[], exit: Exit) {
+async function read(
+  records: () => RecordSession,
+  lines: readonly string[],
+  exit: Exit,
+  clock = new FakeClock(),
+) {
   const events: SourceEvent[] = [];
   const reading = new Reading({
     format: formatOf("singer"),
@@ -18,9 +25,10 @@ function read(records: () => RecordSession, lines: readonly string[], exit: Exit
     env: {},
     records,
     emit: (event) => events.push(event),
+    clock,
   });
   for (const line of lines) reading.chunk("stdout", Buffer.from(line));
-  const outcome = reading.end(exit);
+  const outcome = await reading.end(exit);
   const told = events.flatMap((event) =>
     event.type === "log" ? [`${event.level}: ${event.message}`] : []
   );
@@ -31,7 +39,7 @@ function read(records: () => RecordSession, lines: readonly string[], exit: Exit
 const row = (id: number) => `{"type":"RECORD","stream":"s","record":{"id":${id}}}\n`;
 const done = { code: 0, signal: null };
 
-test("Reading tells totals when the records that they count were written, once a chunk", () => {
+test("Reading tells totals when the records that they count were written, once a chunk", async () => {
   const calls: string[] = [];
   const session = memoryRecords();
   const records = () => ({
@@ -40,7 +48,7 @@ test("Reading tells totals when the records that they count were written, once a
     close: () => void calls.push("close"),
   });
 
-  const { totals } = read(records, [
+  const { totals } = await read(records, [
     row(1) + row(2),
     row(3) + '{"type":"RECORD","stream":"s",' +
     '"record":{"id":4}}',
@@ -50,18 +58,18 @@ test("Reading tells totals when the records that they count were written, once a
   assert.deepEqual(totals.slice(0, 3), [2, 3, 4]);
 });
 
-test("Reading without its destination reads on, and says why", () => {
+test("Reading without its destination reads on, and says why", async () => {
   const records = () => {
     throw new Error("no room");
   };
 
-  const { outcome, told } = read(records, [row(1)], done);
+  const { outcome, told } = await read(records, [row(1)], done);
 
   assert.deepEqual([outcome.error, told[0]], [undefined, "warning: no room"]);
 });
 
 for (const [code, failed] of [[0, undefined], [3, "program_failed"]] as const) {
-  test(`Reading that breaks leaves the program's exit ${code} as it is, and says what is missing`, () => {
+  test(`Reading that breaks leaves the program's exit ${code} as it is, and says what is missing`, async () => {
     let [puts, closed] = [0, 0];
     const put = () => {
       puts++;
@@ -69,7 +77,7 @@ for (const [code, failed] of [[0, undefined], [3, "program_failed"]] as const) {
     };
     const records = () => ({ ...memoryRecords(), put, close: () => void closed++ });
 
-    const { outcome, told } = read(records, [row(1), row(2)], { code, signal: null });
+    const { outcome, told } = await read(records, [row(1), row(2)], { code, signal: null });
 
     const words = "Not all that the program wrote could be counted: disk full";
     assert.deepEqual([outcome.error?.code, puts, closed], [failed, 1, 1]);
@@ -77,8 +85,50 @@ for (const [code, failed] of [[0, undefined], [3, "program_failed"]] as const) {
   });
 }
 
-test("Reading ends as the program did", () => {
-  const { outcome } = read(memoryRecords, [row(1)], { code: 3, signal: null });
+const faultsIn = (told: readonly string[]) => told.filter((words) => words.startsWith("error"));
+
+/** Records in memory; another program has them locked at these flushes, counted from 1. */
+function lockedAt(isLocked: (flush: number) => boolean) {
+  const session = memoryRecords();
+  let flushes = 0;
+  const flush = () => {
+    if (isLocked(++flushes)) throw new DestinationLockedError("destination_unwritable", "locked");
+  };
+  return () => ({ ...session, flush });
+}
+
+test("Reading counts on where another program locks its destination for a moment", async () => {
+  const records = lockedAt((flush) => flush === 2);
+
+  const { told, totals } = await read(records, [row(1), row(2), row(3)], done);
+
+  assert.deepEqual([faultsIn(told), totals], [[], [1, 3, 3]]);
+});
+
+test("Reading waits at its end for a locked destination, for 5 s at most", async () => {
+  const clock = new FakeClock();
+  const ended = async (records: () => RecordSession) => {
+    let end: Awaited<ReturnType<typeof read>> | undefined;
+    read(records, [row(1), row(2)], done, clock).then((read) => end = read);
+    for (let ms = 0; !end && ms <= 5_000; ms += 50) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!end) clock.advance(50);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    return end;
+  };
+
+  const soon = await ended(lockedAt((flush) => flush < 10));
+  const never = await ended(lockedAt(() => true));
+
+  assert.deepEqual([soon && faultsIn(soon.told), soon?.totals], [[], [2]]);
+  const words = "error: Not all that the program wrote could be counted: locked";
+  assert.deepEqual([never && faultsIn(never.told), never?.totals], [[words], []]);
+  assert.equal(clock.waiting, 0);
+});
+
+test("Reading ends as the program did", async () => {
+  const { outcome } = await read(memoryRecords, [row(1)], { code: 3, signal: null });
 
   assert.equal(
     outcome.error?.message,
@@ -86,10 +136,14 @@ test("Reading ends as the program did", () => {
   );
 });
 
-test("Reading counts a record that is too long, and the cut, as warnings", () => {
+test("Reading counts a record that is too long, and the cut, as warnings", async () => {
   const row = (text: string) => `{"type":"RECORD","stream":"s","record":{"text":"${text}"}}\n`;
 
-  const { outcome, events } = read(memoryRecords, [row("short"), row("x".repeat(1 << 20))], done);
+  const { outcome, events } = await read(
+    memoryRecords,
+    [row("short"), row("x".repeat(1 << 20))],
+    done,
+  );
 
   assert.equal(outcome.error, undefined);
   const last = events.findLast((event) => event.type === "progress");

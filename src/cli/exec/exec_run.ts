@@ -73,12 +73,12 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   const cwd = presentDirectory();
   const records = () => new SqliteRecords(recordsFile(given)).open(given.sync);
   const emit = (event: SourceEvent) => job.event(event);
-  const reading = new Reading({ format, command, cwd, env, records, emit });
+  const reading = new Reading({ format, command, cwd, env, records, emit, clock: systemClock });
   const unwritten = await child.passOn((from, bytes) => reading.chunk(from, bytes));
   await over;
   const exit = await child.exit;
   const asked = stopper.asked ? undefined : await signals.settled(exit, systemClock);
-  const outcome = reading.end(exit);
+  const outcome = await reading.end(exit);
   const lost = unwritten === undefined ? undefined : outputLost(unwritten, outcome.error);
   if (lost) given.sayAnyway(lost.message, { type: "fault", ...lost });
   const { status, error } = endOf(lost ? { error: lost } : outcome, stopper, asked);

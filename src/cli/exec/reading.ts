@@ -1,4 +1,6 @@
 /** Reads the program's output as it passes: bytes in, events of its job out. */
+import type { Clock } from "../../clock.ts";
+import { DestinationLockedError } from "../../destinations/index_destination.ts";
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import { reasonOf } from "../../reason.ts";
 import type {
@@ -12,6 +14,7 @@ import type {
 import { LongLines } from "../../sources/formats/long_lines.ts";
 import { LineSplitter, type SplitLine } from "../../sources/process/line_splitter.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
+import { LOCKED_MS_MAX, writeOut } from "../../sources/write_out.ts";
 
 export interface ReadingOptions {
   readonly format: ProgramFormat;
@@ -24,7 +27,11 @@ export interface ReadingOptions {
   /** Opens the destination of records, for a format that has them. @throws {DestinationError} */
   readonly records: () => RecordSession;
   readonly emit: (event: SourceEvent) => void;
+  readonly clock: Clock;
 }
+
+/** Nothing cuts the wait for a locked destination at the end short. */
+const NEVER = new AbortController().signal;
 
 /** Never throws: after a failure it reads no more, and the program goes on. */
 export class Reading {
@@ -36,9 +43,13 @@ export class Reading {
   #held: SourceProgress | undefined;
   #fault: string | undefined;
   readonly #longLines = new LongLines();
+  readonly #clock: Clock;
+  /** Since when another program has the destination locked, by the clock's `monotonic()`. */
+  #lockedMs: number | undefined;
 
-  constructor({ format, command, cwd, env, records, emit }: ReadingOptions) {
+  constructor({ format, command, cwd, env, records, emit, clock }: ReadingOptions) {
     this.#emit = emit;
+    this.#clock = clock;
     this.#session = format.carriesRecords ? this.#opened(records) : undefined;
     this.#reader = format.reader({ command, cwd, env, records: this.#session });
   }
@@ -48,19 +59,23 @@ export class Reading {
   }
 
   /** Emits the events of the last lines. @returns how the run ended */
-  end(exit: Exit): Outcome {
+  async end(exit: Exit): Promise<Outcome> {
     let outcome: Outcome = {};
     this.#guarded(() => {
       for (const from of ["stdout", "stderr"] as const) {
         this.#lines(from, this.#splitters[from].end());
       }
     });
-    this.#guarded(() => {
-      const verdict = this.#reader.end(exit);
-      outcome = verdict;
-      this.#session?.flush();
-      this.#longLines.told(verdict.events).forEach(this.#emit);
-    });
+    if (this.#fault === undefined) {
+      try {
+        const verdict = this.#reader.end(exit);
+        outcome = verdict;
+        if (this.#session) await writeOut(this.#session, { clock: this.#clock, signal: NEVER });
+        this.#longLines.told(verdict.events).forEach(this.#emit);
+      } catch (cause) {
+        this.#fault = reasonOf(cause);
+      }
+    }
     this.#session?.close();
     if (this.#fault === undefined) return outcome;
     // The outcome is the program's, as far as its output was understood.
@@ -77,10 +92,27 @@ export class Reading {
         else this.#emit(event);
       }
     }
-    if (!this.#held) return;
-    this.#session?.flush();
+    if (!this.#held || !this.#flushed()) return;
     this.#emit(this.#held);
     this.#held = undefined;
+  }
+
+  /**
+   * Writes the records; false while another program has the destination locked, perhaps for a
+   * moment: the program is not held up for that.
+   */
+  #flushed(): boolean {
+    try {
+      this.#session?.flush();
+      this.#lockedMs = undefined;
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof DestinationLockedError)) throw cause;
+      const now = this.#clock.monotonic();
+      this.#lockedMs ??= now;
+      if (now - this.#lockedMs >= LOCKED_MS_MAX) throw cause;
+      return false;
+    }
   }
 
   #opened(records: () => RecordSession): RecordSession | undefined {
