@@ -80,6 +80,8 @@ QUIET_S = 8.0  # an empty post after so long: keeps the lease, and hears of a ca
 REUSE_S = 9.0  # servers drop idle connections after 10 s or so
 NOT_YET_S = 30.0  # how long attach() waits for the job to be created
 LEASE_S = 900.0
+CLOSE_S = 5.0
+WAIT_MAX_S = 365 * 86_400.0  # a thread cannot wait for ever
 
 _log = logging.getLogger("synctail")
 _LEVELS = ("debug", "info", "warning", "error")
@@ -132,7 +134,7 @@ def job(
     end: bool = True,
     server: Optional[str] = None,
     key: Optional[str] = None,
-    close_timeout_s: float = 5.0,
+    close_timeout_s: float = CLOSE_S,
 ) -> "Job":
     """A new job of this worker; it is created in the background.
 
@@ -179,7 +181,7 @@ def job(
             lease_s=body.get("lease_s", LEASE_S),
             server=server,
             key=key,
-            close_timeout_s=close_timeout_s,
+            close_timeout_s=_patience(close_timeout_s, CLOSE_S),
             fault=asked.fault,
         )
     )
@@ -190,7 +192,7 @@ def attach(
     *,
     server: Optional[str] = None,
     key: Optional[str] = None,
-    close_timeout_s: float = 5.0,
+    close_timeout_s: float = CLOSE_S,
 ) -> "Job":
     """One more worker of a job that exists, or will within 30 seconds.
 
@@ -207,7 +209,7 @@ def attach(
             lease_s=LEASE_S,
             server=server,
             key=key,
-            close_timeout_s=close_timeout_s,
+            close_timeout_s=_patience(close_timeout_s, CLOSE_S),
             fault=asked.fault,
         )
     )
@@ -409,7 +411,7 @@ class Job:
         timeout: seconds, `close_timeout_s` when left out. False when that was not enough, or when
         delivery has stopped for good.
         """
-        timeout = self._plan.close_timeout_s if timeout is None else timeout
+        timeout = self._patience(timeout)
         with self._record.lock:
             ticket = self._record.ask_flush()
             self._sender.hurry(timeout)
@@ -464,7 +466,7 @@ class Job:
         self._wake()
 
     def _wait_closed(self, timeout: Optional[float]) -> bool:
-        timeout = self._plan.close_timeout_s if timeout is None else timeout
+        timeout = self._patience(timeout)
         started = self._clock.monotonic()
         with self._record.lock:
             self._sender.hurry(timeout)
@@ -473,6 +475,10 @@ class Job:
             return self._wait(lambda: self._sender.delivered, timeout)
         finally:
             self._waited_s += self._clock.monotonic() - started
+
+    def _patience(self, timeout: Optional[float]) -> float:
+        usual = self._plan.close_timeout_s
+        return usual if timeout is None else _patience(timeout, usual)
 
     def _wait(self, reached: Any, timeout: float) -> bool:
         with self._record.lock:
@@ -1307,6 +1313,16 @@ def _whole(value: Any, otherwise: int = 0) -> int:
         return min(int(value), COUNT_MAX)
     except Exception:
         _say_once("count", "%s is no count; it is ignored", _clip(repr(type(value)), LABEL_MAX))
+        return otherwise
+
+
+def _patience(seconds: Any, otherwise: float) -> float:
+    """How long to wait; what is no number is `otherwise`, and that is said once."""
+    try:
+        return min(max(0.0, float(seconds)), WAIT_MAX_S)
+    except Exception:
+        words = _clip(repr(type(seconds)), LABEL_MAX)
+        _say_once("patience", "%s is no number of seconds to wait; it is ignored", words)
         return otherwise
 
 

@@ -1103,6 +1103,20 @@ class Threads(Bench):
         job._thread.join(5)
         self.assertFalse(job._thread.is_alive())
 
+    def test_no_wait_is_wrong(self):
+        for patience in (None, float("inf"), float("nan"), "soon", -1, 10**400):
+            with self.subTest(patience=patience):
+                self.server.seen.clear()
+                with self.real(close_timeout_s=patience) as job:
+                    job.inserted()
+                    job.flush(patience)
+                self.assertIn(job.close(patience), (True, False))
+                self.assertTrue(job.close(5))
+                self.assertEqual(self.server.posts[-1].events[-1]["status"], "completed")
+
+        number = "is no number of seconds to wait; it is ignored"
+        self.assertEqual(self.said, [f"<class 'NoneType'> {number}"])
+
     def test_a_job_that_somebody_else_ends_is_created_and_told_and_left_open(self):
         with self.real(end=False) as job:
             job.inserted(4)
