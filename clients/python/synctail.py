@@ -791,6 +791,9 @@ class _Record:
             size += len(line)
             events.append(line)
         if self._lines:
+            # Others may come faster than they can be delivered: totals that are due go along.
+            if self.progress and progress and not self.closed:
+                events.append(self.take_progress())
             return _Batch(events, 0, False)
         if self.progress and (progress or self.pressing):
             events.append(self.take_progress())

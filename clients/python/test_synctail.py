@@ -491,6 +491,26 @@ class Pace(Bench):
         self.assertEqual(kinds, ["progress", "end"])
         self.assertEqual(self.clock.passed_s, 0)
 
+    def test_totals_that_are_due_do_not_wait_for_a_flood_of_lines(self):
+        job = self.job()
+        self.server.answer["interval_ms"] = 250
+        self.step(job)
+        for n in range(1, 21):
+            job.inserted()
+            for _ in range(600):  # faster than they are delivered
+                job.log("info", "x")
+            self.clock.passed_s += 0.1
+            self.step(job)
+
+        totals = [
+            event.get("entities_inserted")
+            for each in self.server.posts
+            for event in each.told("progress")
+        ]
+        self.assertEqual(totals[0], 1)  # the job is under way
+        self.assertEqual(totals, sorted(totals))
+        self.assertGreaterEqual(totals[-1], 18)
+
     def test_a_full_buffer_drops_the_oldest_lines_and_says_how_many_but_never_the_end(self):
         job = self.job()
         for n in range(10_003):
