@@ -29,6 +29,8 @@ export class Stream {
   #turns;
   #waitMs = WAIT_MS;
   #heardMs = Date.now();
+  /** When a connection that says nothing until then is dead. */
+  #deadMs = this.#heardMs + SILENCE_MS;
   #wasLive = false;
   #over = false;
   #options;
@@ -92,6 +94,7 @@ export class Stream {
     source.onmessage = ({ data, lastEventId }) => {
       if (source !== this.#source) return;
       this.#heardMs = Date.now();
+      this.#deadMs = this.#heardMs + SILENCE_MS;
       this.#waitMs = WAIT_MS;
       if (lastEventId !== "") this.#lastId = lastEventId;
       const frame = JSON.parse(data);
@@ -118,8 +121,8 @@ export class Stream {
   }
 
   #look() {
-    if (!this.#source || Date.now() - this.#heardMs < SILENCE_MS) return;
-    this.#heardMs = Date.now() - SILENCE_MS / 2; // the next connection gets half as long
+    if (!this.#source || Date.now() < this.#deadMs) return;
+    this.#deadMs = Date.now() + SILENCE_MS / 2; // the next connection gets half as long
     this.#tell("lost");
     this.#open();
   }

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { pageFile } from "../support/page_file.ts";
+
+const { Stream } = await pageFile("stream.js");
+
+interface Source {
+  onmessage(message: { data: string; lastEventId: string }): void;
+  readonly url: URL;
+}
+
+/** A stream in a browser of the test's, whose time passes when the test says so. */
+function bench(t: TestContext) {
+  const kept = { ...globalThis } as Record<string, unknown>;
+  const { now } = Date;
+  const { setInterval } = globalThis;
+  let nowMs = now();
+  let look = () => {};
+  const sources: Source[] = [];
+  class EventSource {
+    readonly url: URL;
+    constructor(url: URL) {
+      this.url = url;
+      sources.push(this as unknown as Source);
+    }
+    close() {}
+  }
+  Date.now = () => nowMs;
+  Object.assign(globalThis, {
+    document: { baseURI: "http://test/", removeEventListener() {} },
+    EventSource,
+    setInterval: (act: () => void) => {
+      look = act;
+      return setInterval(() => {}, 1 << 30);
+    },
+  });
+  Object.defineProperty(navigator, "onLine", { value: true, configurable: true });
+  // By HTTP/2, as over HTTP/1.1 a stream makes room for those of other tabs.
+  const value = () => [{ nextHopProtocol: "h2" }];
+  Object.defineProperty(performance, "getEntriesByType", { value, configurable: true });
+  const states: { readonly kind: string; readonly heardMs?: number }[] = [];
+  const stream = new Stream({
+    path: () => "v1/stream",
+    onFrame: () => {},
+    onState: (state: { kind: string; heardMs?: number }) => states.push(state),
+    mayRetry: () => Promise.resolve(false),
+  });
+  t.after(() => {
+    stream.close();
+    Date.now = now;
+    Object.assign(globalThis, { setInterval, EventSource: kept.EventSource });
+    Reflect.deleteProperty(globalThis, "document");
+    Reflect.deleteProperty(navigator, "onLine");
+    Reflect.deleteProperty(performance, "getEntriesByType");
+  });
+  return {
+    sources,
+    states,
+    /** Looks each 5 s, as the browser does. */
+    passes(ms: number) {
+      for (let spent = 0; spent < ms; spent += 5_000) {
+        nowMs += 5_000;
+        look();
+      }
+    },
+    now: () => nowMs,
+  };
+}
+
+test("Stream says of a connection that has died when something was heard last, however often it tries", (t) => {
+  const { sources, states, passes, now } = bench(t);
+  sources[0].onmessage({ data: '{"type": "connected"}', lastEventId: "" });
+  const heardMs = now();
+
+  passes(10 * 60_000);
+
+  const lost = states.filter(({ kind }) => kind === "lost");
+  assert.ok(sources.length > 5, `${sources.length} connections`);
+  assert.deepEqual(lost.map((state) => state.heardMs), lost.map(() => heardMs));
+});
+
+test("Stream gives a new connection half of the time of one that was heard", (t) => {
+  const { sources, passes } = bench(t);
+  sources[0].onmessage({ data: '{"type": "connected"}', lastEventId: "" });
+
+  const opened = [85, 5, 40, 5, 40, 5].map((s) => {
+    passes(s * 1_000);
+    return sources.length;
+  });
+
+  assert.deepEqual(opened, [1, 2, 2, 3, 3, 4]);
+});
