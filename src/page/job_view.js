@@ -59,6 +59,8 @@ const NOTHING = "There is nothing here under this id for this key.";
 function liveJob(place, first, gone) {
   let job = first;
   let stalled = job.stalled;
+  /** The newest entry that was heard of. */
+  let { seq } = job;
   let heardMs = Date.parse(job.updated_at);
   let quiet = isQuiet(heardMs);
   const head = jobHead(place, job);
@@ -142,7 +144,7 @@ function liveJob(place, first, gone) {
         progressed(frame);
         break;
       case "log":
-        heard(Date.parse(frame.time));
+        heard(frame, Date.parse(frame.time));
         logs.add(/** @type {import("./wire.d.ts").LogLine} */ (/** @type {unknown} */ (frame)));
         break;
       case "connected":
@@ -174,7 +176,7 @@ function liveJob(place, first, gone) {
       ended_at: over ? job.ended_at ?? at : null,
       error: typeof error === "string" ? job.error ?? { message: error } : job.error,
     };
-    heard(Date.parse(at));
+    heard(frame, Date.parse(at));
     if (frame.rate_per_s !== undefined && !over) chart.add(Date.parse(at), frame.rate_per_s);
     if (over) {
       stream?.close(true);
@@ -182,9 +184,11 @@ function liveJob(place, first, gone) {
     }
   }
 
-  /** @param {number} atMs */
-  function heard(atMs) {
+  /** @param {Frame} frame @param {number} atMs */
+  function heard(frame, atMs) {
     heardMs = Math.max(heardMs, Math.min(atMs, now())); // a worker's clock may be ahead
+    if (frame.seq <= seq) return; // the stream begins with what is known
+    seq = frame.seq;
     stalled = false;
   }
 

@@ -300,6 +300,22 @@ test("a sync that falls overdue is said to be so where nothing else happens", as
   assert.deepEqual([...page.complaints, ...other.complaints], []);
 });
 
+test("a job that has stalled is called so also once its stream has told how it stands", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock, heartbeatMs: 3_600_000 });
+  const job = await workersJob(server);
+  await job.tell({ type: "log", level: "info", message: "the last word" });
+  clock.advance(61_000);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+
+  await page.until(`document.body.innerText.includes("the last word")`);
+  const status = await page.run<string>(`document.querySelector(".status").textContent`);
+  await job.tell({ type: "log", level: "info", message: "one more" });
+  await page.until(`document.querySelector(".status").textContent === "In progress"`);
+
+  assert.equal(status, "In progress, stalled");
+});
+
 test("beyond a total there is no percent, on the job's page and in the list", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "more", total: 100 });
