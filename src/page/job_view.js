@@ -172,7 +172,7 @@ function liveJob(place, first, gone) {
       ...frame,
       id: job.id,
       updated_at: at,
-      started_at: job.started_at ?? (frame.status === "pending" ? null : at),
+      started_at: job.started_at ?? (frame.status === "in_progress" ? at : null),
       ended_at: over ? job.ended_at ?? at : null,
       error: typeof error === "string" ? job.error ?? { message: error } : job.error,
     };

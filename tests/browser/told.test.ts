@@ -316,6 +316,21 @@ test("a job that has stalled is called so also once its stream has told how it s
   assert.equal(status, "In progress, stalled");
 });
 
+test("a job that is cancelled before it has begun is not said to have started", async (t) => {
+  const server = await testServer(t);
+  const { id } = await post(server, "/v1/sync/job", { sync: "users" });
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(`document.querySelector(".link-pill").dataset.link === "live"`);
+
+  await post(server, `/v1/sync/job/${id}/cancel`);
+  await post(server, `/v1/sync/job/${id}/events`, { type: "end", status: "cancelled" });
+  await page.until(`document.querySelector(".status").textContent === "Cancelled"`);
+  const facts = await page.run<string>(`document.querySelector(".facts").innerText`);
+
+  assert.match(facts, /Ended/);
+  assert.doesNotMatch(facts, /Started|Took|Running/);
+});
+
 test("beyond a total there is no percent, on the job's page and in the list", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "more", total: 100 });
