@@ -92,7 +92,7 @@ export class JobsStore {
 
   /** Forgets all jobs. */
   forget() {
-    this.#jobs.clear();
+    this.#jobs = new Map(); // another one, for what is on its way
     this.#unseen.clear();
     this.#cursor = undefined;
     this.#sorted = undefined;
@@ -108,7 +108,9 @@ export class JobsStore {
       this.#oldest = "";
       this.complete = false;
     } else if (frame.type === "progress") {
-      return this.#put(listedOf(frame));
+      const job = listedOf(frame);
+      if (!this.complete && isEnded(job.status)) this.#countEnded(job);
+      return this.#put(job);
     } else if (frame.type === "error" && frame.job_id !== undefined) {
       if (this.#jobs.delete(frame.job_id)) this.#sorted = undefined;
     } else if (frame.snapshot_complete) {
@@ -132,14 +134,16 @@ export class JobsStore {
     const statuses = statusesOf(this.#filter.status || "ended").filter(isEnded).join(",");
     this.more = statuses !== "";
     if (!this.more) return;
-    const before = this.#jobs.size;
+    const jobs = this.#jobs;
+    const before = jobs.size;
     const { status, sync } = this.#filter;
     do {
       const query = new URLSearchParams({ limit: String(PAGE), status: statuses });
       if (sync !== "") query.set("sync", sync);
       if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
       const page = await ask("GET", `v1/sync/jobs?${query}`);
-      if (status !== this.#filter.status || sync !== this.#filter.sync) return;
+      const other = status !== this.#filter.status || sync !== this.#filter.sync;
+      if (other || jobs !== this.#jobs) return;
       for (const job of page.items) if (!this.#jobs.has(job.id)) this.#put(listedFrom(job));
       this.#cursor = page.next_cursor ?? undefined;
     } while (this.#cursor !== undefined && this.#jobs.size < before + OLDER_MIN && this.#hasRoom);
@@ -150,6 +154,12 @@ export class JobsStore {
     return this.#jobs.size < JOBS_MAX;
   }
 
+  /** Counts a job of the snapshot that is over. @param {Listed} job */
+  #countEnded({ created_at }) {
+    this.#endedInSnapshot++;
+    if (this.#oldest === "" || created_at < this.#oldest) this.#oldest = created_at;
+  }
+
   /** @param {Listed} job @returns {"ended" | undefined} */
   #put(job) {
     const before = this.#jobs.get(job.id);
@@ -158,13 +168,8 @@ export class JobsStore {
     if (before) before.job = job;
     else this.#jobs.set(job.id, { job });
     if (was !== job.status) this.#sorted = undefined;
-    const over = isEnded(job.status);
-    if (!this.complete && over) {
-      this.#endedInSnapshot++;
-      if (this.#oldest === "" || job.created_at < this.#oldest) this.#oldest = job.created_at;
-    }
     if (!before && this.#jobs.size > JOBS_MAX) this.#dropOldest();
-    return over && this.complete && was !== job.status ? "ended" : undefined;
+    return isEnded(job.status) && this.complete && was !== job.status ? "ended" : undefined;
   }
 
   #dropOldest() {

@@ -251,6 +251,39 @@ test("what comes of an asking when the filter is another is left out", async (t)
   assert.deepEqual(ids(store), ["a"]);
 });
 
+test("older jobs that come amidst a snapshot are no part of it", async (t) => {
+  const store = told(1, frame("a", "completed", 9));
+  const older = (id: string, second: number) => ({
+    ...frame("", "completed", second),
+    id,
+    error: null,
+  });
+  const pages = [[older("b", 8)], [older("c", 1)]];
+  answering(t, () => {
+    // The stream comes back while the second page is on its way.
+    if (pages.length === 1) store.take(CONNECTED);
+    return { items: pages.shift(), next_cursor: pages.length > 0 ? "more" : null };
+  });
+
+  await store.older();
+  store.take(frame("a", "completed", 9));
+  store.take(COMPLETE);
+
+  assert.deepEqual(ids(store), ["a", "b", "c"]);
+});
+
+test("what comes of an asking after all was forgotten is left out: it was for another session", async (t) => {
+  const store = told(1, frame("a", "completed", 9));
+  answering(t, () => {
+    store.forget();
+    return { items: [{ ...frame("", "completed", 1), id: "theirs", error: null }] };
+  });
+
+  await store.older();
+
+  assert.deepEqual([ids(store), store.more], [[], false]);
+});
+
 test("of too many jobs the oldest that are over are let go, and none that is on its way", () => {
   const store = told(10, frame("running", "in_progress", 1));
 
