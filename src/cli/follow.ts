@@ -4,6 +4,7 @@ import { type Clock, sleep } from "../clock.ts";
 import { ledAstray, unreached } from "../client/unreached.ts";
 import { RefusedError } from "./exit.ts";
 import { fetchFrom } from "./fetch_from.ts";
+import { Patience, SILENCE } from "./patience.ts";
 
 /** A frame's JSON; only `type` is always there. */
 export interface Payload {
@@ -57,14 +58,17 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
   let retryMs = WAIT_MS;
   let waitMs = 0;
   while (!signal?.aborted) {
+    const patience = new Patience(clock, signal);
     try {
-      const body = await connect(options, lastId);
+      const body = await connect({ ...options, signal: patience.signal }, lastId);
       if (!body) return;
       connected = true;
+      const { signal } = patience;
       const events = body.pipeThrough(new TextDecoderStream(), { signal }).pipeThrough(
         new EventSourceParserStream({ onRetry: (ms) => retryMs = ms }),
       );
       for await (const event of events) {
+        patience.renew();
         waitMs = 0;
         if (event.id !== undefined) lastId = event.id;
         const payload = JSON.parse(event.data) as Payload; // the server's own frames are objects
@@ -76,7 +80,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
     } catch (cause) {
       if (signal?.aborted || farewell) return;
       if (cause instanceof RefusedError) throw cause;
-      const lost = lostBy(server, cause);
+      const lost = lostBy(server, patience.over ? new BrokenOffError(SILENCE) : cause);
       // A server that was trusted before may be getting a new certificate.
       if (lost.kind === "certificate" && !connected) {
         throw new RefusedError(`Cannot watch job "${job}": ${lost.words}`, { cause });
@@ -85,6 +89,8 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
       const before = connected ? "Connection lost" : "No connection yet";
       options.onLost(`${before}: ${lost.words}`, waitMs);
       await sleep(clock, waitMs, signal);
+    } finally {
+      patience.end();
     }
   }
 }

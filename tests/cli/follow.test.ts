@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { Display } from "../../src/cli/display.ts";
 import { follow } from "../../src/cli/follow.ts";
 import { show } from "../../src/cli/show.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { testServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 // Deno forgets the signal of a fetch whose body is waited for, once it has collected its garbage.
 test("follow() ends when its signal fires, whatever has become of it at the connection", async (t) => {
@@ -53,4 +56,52 @@ test("show() does not come back to a job that was removed, and says so", async (
 
   assert.equal(status, "job_deleted");
   assert.equal(said.at(-1), "job_deleted");
+});
+
+test("follow() leaves a connection on which nothing comes any more, and goes on where it was", async (t) => {
+  const answers: ServerResponse[] = [];
+  const asked: unknown[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.headers["last-event-id"]);
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    answers.push(response);
+    const over = answers.length === 3 ? ', "is_complete": true' : "";
+    // The second one does not even begin.
+    if (answers.length === 2) return;
+    response.write(`data: {"type": "progress"${over}}\nid: a-${answers.length}\n\n`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    for (const answer of answers) answer.destroy();
+    server.close();
+  });
+  const clock = new FakeClock();
+  const lost: string[] = [];
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const options = { server: url, key: "k", job: "j", clock };
+  const onLost = (words: string) => void lost.push(words);
+  let frames = 0;
+
+  const following = (async () => {
+    for await (const _ of follow({ ...options, onLost })) frames++;
+  })();
+  await until(() => frames === 1);
+  clock.advance(60_000);
+  answers[0].write('data: {"type": "heartbeat"}\n\n');
+  await until(() => frames === 2);
+  clock.advance(89_999);
+  const before = lost.length;
+  clock.advance(1);
+  for (const n of [1, 2]) {
+    await until(() => lost.length === n);
+    clock.advance(15_000);
+    await until(() => asked.length === n + 1);
+    if (n === 1) clock.advance(90_000);
+  }
+  await following;
+
+  const words = `Connection lost: ${url}: nothing has come for 90 s`;
+  assert.deepEqual([before, lost, frames], [0, [words, words], 3]);
+  assert.deepEqual(asked, [undefined, "a-1", "a-1"]);
+  assert.equal(clock.waiting, 0);
 });

@@ -1,0 +1,51 @@
+/** Notices that a connection is dead: no error tells of it where the network has gone. */
+import type { Clock } from "../clock.ts";
+
+/** A stream is dead after so many milliseconds without a frame: heartbeats come every 30 s. */
+const SILENCE_MS = 90_000;
+/** The reason in words. */
+export const SILENCE = `nothing has come for ${SILENCE_MS / 1000} s`;
+
+/** Calls a connection off when it says nothing for too long, or when the given signal fires. */
+export class Patience {
+  readonly #clock: Clock;
+  readonly #given: AbortSignal | undefined;
+  readonly #controller = new AbortController();
+  readonly #leave = () => this.#controller.abort(this.#given?.reason);
+  #renewedMs: number;
+  #callOff = () => {};
+  #over = false;
+
+  constructor(clock: Clock, given: AbortSignal | undefined) {
+    this.#clock = clock;
+    this.#given = given;
+    this.#renewedMs = clock.monotonic();
+    given?.addEventListener("abort", this.#leave);
+    this.#look();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Whether it was called off because it said nothing. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  renew(): void {
+    this.#renewedMs = this.#clock.monotonic();
+  }
+
+  end(): void {
+    this.#callOff();
+    this.#given?.removeEventListener("abort", this.#leave);
+  }
+
+  #look(): void {
+    const leftMs = this.#renewedMs + SILENCE_MS - this.#clock.monotonic();
+    this.#over = leftMs <= 0;
+    if (this.#over) this.#controller.abort();
+    else this.#callOff = this.#clock.after(leftMs, () => this.#look());
+  }
+}
