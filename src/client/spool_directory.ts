@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
+import { turn } from "../event_loop.ts";
 import { reasonOf } from "../reason.ts";
 import type { Endpoint } from "./delivery.ts";
 import { Spool, SpoolBrokenError } from "./spool.ts";
@@ -89,6 +90,7 @@ export class SpoolDirectory {
     let reachable = true;
     let reason: string | undefined;
     for (const path of this.#files()) {
+      await turn(); // there may be thousands, of others too, and to open one takes 3 ms
       if (signal.aborted) break;
       const spool = this.#opened(path);
       if (!spool) continue;

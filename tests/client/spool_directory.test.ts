@@ -166,6 +166,25 @@ async function flushed(path: string, answers: (body: string) => Response) {
   return { ...await done, bodies, faults };
 }
 
+test("flush() lets others work between the spools of other servers, however many there are", async (t) => {
+  const { path, left } = leaving(t);
+  for (let n = 0; n < 20; n++) left();
+  let over = false;
+  let turns = 0;
+
+  const flushed = new SpoolDirectory(path, assert.fail).flush({
+    server: OURS,
+    endpoint: () => assert.fail("there is nothing to send"),
+    clock: new FakeClock(),
+    signal: new AbortController().signal,
+    onFault: assert.fail,
+  }).finally(() => over = true);
+  for (; !over; turns++) await setImmediate();
+
+  assert.deepEqual((await flushed).others, new Map([[null, 20]]));
+  assert.ok(turns >= 20, `${turns} turns`);
+});
+
 test("flush() tells the end that a program had, and no other", async (t) => {
   const { path, left } = leaving(t);
   left();
