@@ -93,8 +93,8 @@ export class FollowList {
 
   clear() {
     this.#lines = [];
-    this.#chosen = undefined;
     this.#following = true;
+    this.#choose(undefined);
     this.#list.set(this.#lines);
   }
 

@@ -207,6 +207,27 @@ test("a log line that is written from the right shows how it begins", async (t) 
   assert.ok(seen);
 });
 
+test("a chosen log line is let go of when another level is asked for", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell({ type: "log", level: "info", message: "of info" });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const whole = `document.querySelector(".lines-whole:not([hidden])")?.textContent ?? ""`;
+  await page.until(`document.querySelector(".line")?.innerText.includes("of info")`);
+  await page.run(`document.querySelector(".line").click(), 0`);
+  await page.until(`${whole}.includes("of info")`);
+
+  await page.run(`{
+    const level = document.querySelector("#log-level");
+    level.value = "error";
+    level.dispatchEvent(new Event("change"));
+    0;
+  }`);
+  await page.until(`document.body.innerText.includes("No log lines of this level.")`);
+
+  assert.equal(await page.run(whole), "");
+});
+
 test("thirty runs of a sync fit on a phone, the newest in sight", async (t) => {
   const server = await testServer(t);
   for (let n = 0; n < 30; n++) {
