@@ -160,10 +160,13 @@ def job(
         body["name"] = _name(name, NAME_MAX)
     if sync:
         body["sync"] = _name(_text(sync).replace("\0", "?"), LABEL_MAX)
-    if tags:
-        body["tags"] = asked.labels(tags)
-    if meta:
-        body["meta"] = _object(meta)
+    # Not by their truth, which an array of tags refuses to tell.
+    labels = [] if tags is None else asked.labels(tags)
+    if labels:
+        body["tags"] = labels
+    described = {} if meta is None else _object(meta)
+    if described:
+        body["meta"] = described
     for member, number in (("total", total), ("bytes_total", bytes_total)):
         if number is not None and _whole(number, -1) >= 0:
             body[member] = _whole(number)

@@ -434,6 +434,29 @@ class Telling(Bench):
         )
 
 
+    def test_tags_and_meta_may_be_of_any_kind(self):
+        class Array(list):
+            """As of numpy."""
+
+            def __bool__(self):
+                raise ValueError("The truth value of an array is ambiguous")
+
+        class Series(dict):
+            __bool__ = Array.__bool__
+
+        for tags, meta, told in (
+            (Array(["a", "b"]), Series(rows=2), {"tags": ["a", "b"], "meta": {"rows": 2}}),
+            (Array(), Series(), {}),
+            (None, None, {}),
+            ("one", {}, {"tags": ["one"]}),
+        ):
+            with self.subTest(tags=tags):
+                job = synctail.job(tags=tags, meta=meta, id=JOB, server=self.server.url, key=KEY)
+                self.assertTrue(job.close(5))
+                self.assertEqual(self.server.seen[0].events, {"id": JOB, **told})
+                self.server.seen.clear()
+
+
 class Pace(Bench):
     def test_progress_is_posted_as_often_as_the_answers_say(self):
         job = self.job()
