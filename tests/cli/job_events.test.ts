@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JobEvents } from "../../src/cli/exec/job_events.ts";
 import { EventSchema } from "../../src/http/event_schemas.ts";
+import { Totals } from "../../src/sources/formats/totals.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
 
 /** Objects so many levels deep. */
@@ -57,6 +58,17 @@ test("JobEvents leaves out of totals what the server does not take, and never go
   assert.deepEqual([phase.length, current.length], [1_000, 1_000]);
   assert.equal(Object.keys(entities_encountered).length, 1_000);
   assert.deepEqual([second.entities_inserted, second.bytes_done, second.percent], [5, 7, 100]);
+});
+
+test("JobEvents tells of each entity that a run's totals have met, however many types there are", () => {
+  const totals = new Totals();
+  for (let n = 0; n < 1_100; n++) totals.meet(`t${n}`);
+
+  const { entities_encountered } = taken(new JobEvents().progress(totals.progress()));
+
+  const counts: number[] = Object.values(entities_encountered);
+  assert.deepEqual([counts.length, entities_encountered.other], [1_000, 101]);
+  assert.equal(counts.reduce((sum, count) => sum + count), 1_100);
 });
 
 test("JobEvents makes lines and ends that the server takes of whatever a program says", () => {

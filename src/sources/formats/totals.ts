@@ -4,7 +4,7 @@ import type { SourceProgress } from "../source.ts";
 import { TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
 import { words } from "./words.ts";
 
-/** Stands for all entity types beyond TYPES_MAX. */
+/** Stands for all entity types for which there is no place; one of TYPES_MAX is kept for it. */
 const OTHER = "other";
 
 /** The totals so far; what the program does not say stays undefined. */
@@ -70,7 +70,7 @@ export class Totals {
 
   #nameOf(type: string): string {
     const name = short(type, TYPE_MAX) ?? OTHER;
-    return this.#encountered.has(name) || this.#encountered.size < TYPES_MAX ? name : OTHER;
+    return this.#encountered.has(name) || this.#encountered.size < TYPES_MAX - 1 ? name : OTHER;
   }
 }
 
