@@ -1,6 +1,5 @@
 /** The HTTP surface: routes, problems and the OpenAPI document, from one definition. */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -8,11 +7,9 @@ import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
 import { DamagedJobError, UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
-import { clean } from "../sync/clean.ts";
 import { authenticate, requireScope } from "./access.ts";
 import { metricsAnswer } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
-import { parseJson, wholeBody } from "./body.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
 import { addDocsRoutes } from "./docs_routes.ts";
 import { answerHeads } from "./head_answers.ts";
@@ -29,23 +26,17 @@ import { addPageRoutes, notFoundPage } from "./page_routes.ts";
 import { storageProblem } from "./post_problem.ts";
 import { notFound, Problem } from "./problem.ts";
 import { addProblemRoutes } from "./problem_routes.ts";
+import { readBodies } from "./read_bodies.ts";
 import { RememberingRouter } from "./remembering_router.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
-import { SmallBodies } from "./small_bodies.ts";
 import { addSubscribeRoute } from "./subscribe_route.ts";
 import { addSyncRoutes } from "./sync_routes.ts";
 import { addTicketRoute } from "./ticket_route.ts";
 import { addWorkerRoutes } from "./worker_routes.ts";
 
-/** The path of events, whose NDJSON bodies may have any length. */
-const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
-
 /** Matches URLs whose path may change when `.`, `..` or a backslash is resolved. */
 const DOTS = /\/(\.|%2e)|\\/i;
-
-/** How long a runtime leaves a quiet connection open, in milliseconds. */
-const RUNTIME_IDLE_MS = 30_000;
 
 /** The headers that pages elsewhere may send (CORS). */
 const CORS_HEADERS = [
@@ -74,7 +65,6 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   });
 
-  const small = new SmallBodies({ clock: services.clock, idleMs: services.bodyIdleMs });
   answerHeads(app);
   app.use(openInTurns());
   app.use(requestLines(services));
@@ -109,30 +99,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   }));
   app.use("/v1/*", authenticate(authenticator, origin));
   app.use("/v1/*", limitRequests(services));
-  app.use("/v1/*", async (context, next) => {
-    const { req } = context;
-    const type = req.header("Content-Type");
-    const events = EVENTS_PATH.test(req.path);
-    const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
-    if (!lines && !(await hasBody(context, services))) {
-      // Some clients name a type with every request; of what is not there it does not count.
-      if (type !== undefined && req.method === "POST") req.raw = withJson(req.raw);
-      return await next();
-    }
-    const encoding = req.header("Content-Encoding") ?? "identity";
-    if (encoding.toLowerCase() !== "identity") {
-      const detail = `The body has Content-Encoding "${clean(encoding)}"; send it as it is`;
-      throw new Problem("unsupported-media-type", detail, {}, { "Accept-Encoding": "identity" });
-    }
-    if (lines) return await next();
-    if (/^application\/json\s*(;|$)/i.test(type ?? "")) {
-      await readJson(context, services, small, events);
-      return await next();
-    }
-    const given = type === undefined ? "no type" : `"${type}"`;
-    const read = events ? "application/json or application/x-ndjson" : "application/json";
-    throw new Problem("unsupported-media-type", `The body has ${given}; send ${read}`);
-  });
+  app.use("/v1/*", readBodies(services));
 
   addSyncRoutes(app, services);
   addJobRoutes(app, services);
@@ -206,66 +173,4 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
 /** Resolves `.` and `..` in the path: Bun has done so already, Deno leaves them as sent. */
 function resolved(request: Request): Request {
   return DOTS.test(request.url) ? new Request(new URL(request.url)) : request;
-}
-
-/**
- * Whether the request has a body. HTTP/2 need not say how long it is, and Deno shows an empty stream
- * where there is none, so only reading tells. The request is then replaced by one with the bytes.
- *
- * @throws {Problem}
- */
-async function hasBody(
-  { req }: Context<HttpEnv>,
-  { clock, bodyIdleMs: idleMs, stopping }: Services,
-): Promise<boolean> {
-  if (req.header("Transfer-Encoding") !== undefined) return true;
-  const length = req.header("Content-Length");
-  if (length !== undefined) return length !== "0";
-  if (!req.raw.body) return false;
-  const bytes = await wholeBody(req.raw.body, { clock, idleMs, stopping });
-  req.raw = withJson(req.raw, bytes);
-  return bytes.length > 0;
-}
-
-/**
- * Reads the whole body within its limits and checks that it is JSON. A route that reads its body
- * itself finds the value as `json`; for any other the request is replaced by one with the bytes.
- *
- * @param ownReader whether the route reads its body itself
- * @throws {Problem}
- */
-async function readJson(
-  context: Context<HttpEnv>,
-  { clock, bodyIdleMs: idleMs, stopping }: Services,
-  small: SmallBodies,
-  ownReader: boolean,
-): Promise<void> {
-  const { raw } = context.req;
-  if (idleMs > RUNTIME_IDLE_MS) context.env.keepOpen();
-  let bytes = await small.read(raw);
-  if (!bytes) {
-    if (!raw.body) return;
-    bytes = await wholeBody(
-      raw.body,
-      { clock, idleMs, stopping },
-      ownReader ? "; one event a line (application/x-ndjson) may be of any length" : "",
-    );
-  }
-  try {
-    const json = parseJson(bytes);
-    if (ownReader) return context.set("json", { value: json });
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
-  }
-  context.req.raw = withJson(raw, bytes);
-}
-
-/** The request with these bytes as its JSON, or without a body. */
-function withJson({ url, method, headers: given, signal }: Request, bytes?: Uint8Array): Request {
-  const headers = new Headers(given);
-  // The validators of routes know fewer forms of the type than there are.
-  if (bytes?.length) headers.set("Content-Type", "application/json");
-  else headers.delete("Content-Type");
-  return new Request(url, { method, headers, signal, body: bytes as BodyInit });
 }

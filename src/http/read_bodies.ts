@@ -1,0 +1,111 @@
+/** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
+import type { Context, MiddlewareHandler } from "hono";
+import { clean } from "../sync/clean.ts";
+import { parseJson, wholeBody } from "./body.ts";
+import type { HttpEnv } from "./env.ts";
+import { Problem } from "./problem.ts";
+import type { Services } from "./services.ts";
+import { SmallBodies } from "./small_bodies.ts";
+
+/** The path of events, whose NDJSON bodies may have any length. */
+const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
+
+/** How long a runtime leaves a quiet connection open, in milliseconds. */
+const RUNTIME_IDLE_MS = 30_000;
+
+type Reading = Pick<Services, "clock" | "bodyIdleMs" | "stopping">;
+
+/**
+ * Reads JSON within its limits. NDJSON is left to its route, which reads it as it arrives.
+ *
+ * @throws {Problem} unsupported-media-type; invalid-request; body-too-large; body-timeout; stopping
+ */
+export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
+  const small = new SmallBodies({ clock: services.clock, idleMs: services.bodyIdleMs });
+  return async (context, next) => {
+    const { req } = context;
+    const type = req.header("Content-Type");
+    const events = EVENTS_PATH.test(req.path);
+    const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
+    if (!lines && !(await hasBody(context, services))) {
+      // Some clients name a type with every request; of what is not there it does not count.
+      if (type !== undefined && req.method === "POST") req.raw = withJson(req.raw);
+      return await next();
+    }
+    const encoding = req.header("Content-Encoding") ?? "identity";
+    if (encoding.toLowerCase() !== "identity") {
+      const detail = `The body has Content-Encoding "${clean(encoding)}"; send it as it is`;
+      throw new Problem("unsupported-media-type", detail, {}, { "Accept-Encoding": "identity" });
+    }
+    if (lines) return await next();
+    if (/^application\/json\s*(;|$)/i.test(type ?? "")) {
+      await readJson(context, services, small, events);
+      return await next();
+    }
+    const given = type === undefined ? "no type" : `"${type}"`;
+    const read = events ? "application/json or application/x-ndjson" : "application/json";
+    throw new Problem("unsupported-media-type", `The body has ${given}; send ${read}`);
+  };
+}
+
+/**
+ * Whether the request has a body. HTTP/2 need not say how long it is, and Deno shows an empty stream
+ * where there is none, so only reading tells. The request is then replaced by one with the bytes.
+ *
+ * @throws {Problem}
+ */
+async function hasBody(
+  { req }: Context<HttpEnv>,
+  { clock, bodyIdleMs: idleMs, stopping }: Reading,
+): Promise<boolean> {
+  if (req.header("Transfer-Encoding") !== undefined) return true;
+  const length = req.header("Content-Length");
+  if (length !== undefined) return length !== "0";
+  if (!req.raw.body) return false;
+  const bytes = await wholeBody(req.raw.body, { clock, idleMs, stopping });
+  req.raw = withJson(req.raw, bytes);
+  return bytes.length > 0;
+}
+
+/**
+ * Reads the whole body within its limits and checks that it is JSON. A route that reads its body
+ * itself finds the value as `json`; for any other the request is replaced by one with the bytes.
+ *
+ * @param ownReader whether the route reads its body itself
+ * @throws {Problem}
+ */
+async function readJson(
+  context: Context<HttpEnv>,
+  { clock, bodyIdleMs: idleMs, stopping }: Reading,
+  small: SmallBodies,
+  ownReader: boolean,
+): Promise<void> {
+  const { raw } = context.req;
+  if (idleMs > RUNTIME_IDLE_MS) context.env.keepOpen();
+  let bytes = await small.read(raw);
+  if (!bytes) {
+    if (!raw.body) return;
+    bytes = await wholeBody(
+      raw.body,
+      { clock, idleMs, stopping },
+      ownReader ? "; one event a line (application/x-ndjson) may be of any length" : "",
+    );
+  }
+  try {
+    const json = parseJson(bytes);
+    if (ownReader) return context.set("json", { value: json });
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
+  }
+  context.req.raw = withJson(raw, bytes);
+}
+
+/** The request with these bytes as its JSON, or without a body. */
+function withJson({ url, method, headers: given, signal }: Request, bytes?: Uint8Array): Request {
+  const headers = new Headers(given);
+  // The validators of routes know fewer forms of the type than there are.
+  if (bytes?.length) headers.set("Content-Type", "application/json");
+  else headers.delete("Content-Type");
+  return new Request(url, { method, headers, signal, body: bytes as BodyInit });
+}
