@@ -12,7 +12,7 @@ import { metricsAnswer } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
 import { addDocsRoutes } from "./docs_routes.ts";
-import { answerHeads } from "./head_answers.ts";
+import { HeadAnswers } from "./head_answers.ts";
 import { addHealthRoutes } from "./health_routes.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
@@ -65,9 +65,10 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     },
   });
 
-  answerHeads(app);
-  app.use(openInTurns());
-  app.use(requestLines(services));
+  const heads = new HeadAnswers();
+  heads.answerIn(app);
+  openInTurns(app);
+  app.use(requestLines(services, heads));
   app.use(async (context, next) => {
     const { req, env } = context;
     if (origin.accepts(req.raw, env)) return await next();

@@ -1,11 +1,12 @@
 /** How many streams are opened in one turn of the event loop. */
 import { setImmediate } from "node:timers";
-import type { MiddlewareHandler } from "hono";
-import { STREAM_PATH } from "./access.ts";
+import type { Hono } from "hono";
 import type { HttpEnv } from "./env.ts";
 
 /** Opening one takes 0.1 to 0.2 ms. */
 export const OPENED_A_TURN = 16;
+
+const STREAMS = ["/v1/sync/job/:job_id/subscribe", "/v1/sync/jobs/subscribe"];
 
 /**
  * Where a thousand clients come back at once, the runtime hands over all of their requests in one
@@ -13,13 +14,15 @@ export const OPENED_A_TURN = 16;
  * opened, and the others wait for later turns in the order in which they came. Other requests
  * pass: they may be the posts that viewers wait for.
  */
-export function openInTurns(): MiddlewareHandler<HttpEnv> {
+export function openInTurns(app: Hono<HttpEnv>): void {
   const turns = new Turns();
-  return async ({ req }, next) => {
-    const wait = STREAM_PATH.test(req.path) ? turns.next() : undefined;
-    if (wait) await wait;
-    await next();
-  };
+  for (const path of STREAMS) {
+    app.use(path, async (_, next) => {
+      const wait = turns.next();
+      if (wait) await wait;
+      await next();
+    });
+  }
 }
 
 /** Lets some go on in each turn of the event loop. */

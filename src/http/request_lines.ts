@@ -2,11 +2,12 @@
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { HttpEnv } from "./env.ts";
+import type { HeadAnswers } from "./head_answers.ts";
 import { tellAnswered, type Teller } from "./request_line.ts";
 import { isSmall } from "./small_bodies.ts";
 
 /** Gives each request an id, which its answer carries as `X-Request-Id`. */
-export function requestLines(teller: Teller): MiddlewareHandler<HttpEnv> {
+export function requestLines(teller: Teller, heads: HeadAnswers): MiddlewareHandler<HttpEnv> {
   return async (context, next) => {
     const { req, env } = context;
     const startedMs = teller.clock.monotonic();
@@ -18,6 +19,7 @@ export function requestLines(teller: Teller): MiddlewareHandler<HttpEnv> {
     await next();
     const { status } = context.res;
     context.res.headers.set("X-Request-Id", id);
+    heads.keep(context);
     tellAnswered(teller, {
       id,
       request: req.raw,

@@ -14,7 +14,7 @@ function app() {
   const count = () => setImmediate(() => turn++ < 20 && count());
   count();
   const hono = new Hono<HttpEnv>();
-  hono.use(openInTurns());
+  openInTurns(hono);
   hono.get("*", ({ req, text }) => {
     seen.push({ path: req.path + new URL(req.url).search, turn });
     return text("");
