@@ -44,7 +44,7 @@ export const SETTINGS = {
   heartbeatMs: row(
     "heartbeatMs",
     "number",
-    whole(50, 3_600_000),
+    whole(50, 60_000), // `watch` and the page take a stream for dead after 90 s without a frame
     30_000,
     "Milliseconds between two heartbeats of a stream",
   ),

@@ -83,7 +83,7 @@ test("parseConfig() names the path, the value and the reason of every fault", ()
     'synctail.json: server.port: got "8017": expected a whole number from 0 to 65535',
     'synctail.json: server.data: got "a\\u0000": ' +
     "expected a path of at least one character, all of it UTF-8 and none of it NUL",
-    "synctail.json: server.heartbeat_ms: got 49: expected a whole number from 50 to 3600000",
+    "synctail.json: server.heartbeat_ms: got 49: expected a whole number from 50 to 60000",
     'synctail.json: server.hostnam: got "::": no such setting; did you mean "hostname"?',
     "synctail.json: server.json: got true: no such setting",
     "synctail.json: syncs[0].source.path: got 42: expected a string",

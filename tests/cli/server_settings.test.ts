@@ -100,9 +100,16 @@ test("resolveSettings() names the origin of every wrong value, also of a beaten 
     'SYNCTAIL_PORT: got "65536": expected a whole number from 0 to 65535',
     '--data: got "": expected a path of at least one character, all of it UTF-8 and none of it NUL',
     '--durability: got "fast": expected "normal" or "full"',
-    'SYNCTAIL_HEARTBEAT_MS: got "30s": expected a whole number from 50 to 3600000',
+    'SYNCTAIL_HEARTBEAT_MS: got "30s": expected a whole number from 50 to 60000',
     'SYNCTAIL_JSON: got "maybe": expected true or false',
   ]);
+});
+
+test("resolveSettings() takes no heartbeats so rare that watch and the page take the stream for dead", () => {
+  assert.deepEqual(issuesOf({ flags: { heartbeatMs: "60001" } }), [
+    '--heartbeat-ms: got "60001": expected a whole number from 50 to 60000',
+  ]);
+  assert.equal(resolved({ flags: { heartbeatMs: "60000" } }).settings.heartbeatMs, 60_000);
 });
 
 test("resolveSettings() warns of variables that look like ours", () => {
