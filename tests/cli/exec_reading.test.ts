@@ -16,6 +16,7 @@ async function read(
   lines: readonly string[],
   exit: Exit,
   clock = new FakeClock(),
+  signal = new AbortController().signal,
 ) {
   const events: SourceEvent[] = [];
   const reading = new Reading({
@@ -28,7 +29,7 @@ async function read(
     clock,
   });
   for (const line of lines) reading.chunk("stdout", Buffer.from(line));
-  const outcome = await reading.end(exit);
+  const outcome = await reading.end(exit, signal);
   const told = events.flatMap((event) =>
     event.type === "log" ? [`${event.level}: ${event.message}`] : []
   );
@@ -105,12 +106,12 @@ test("Reading counts on where another program locks its destination for a moment
   assert.deepEqual([faultsIn(told), totals], [[], [1, 3, 3]]);
 });
 
-test("Reading waits at its end for a locked destination, for 5 s at most", async () => {
+test("Reading waits at its end for a locked destination, for 5 s at most, or half a second where it is to hurry", async () => {
   const clock = new FakeClock();
-  const ended = async (records: () => RecordSession) => {
+  const ended = async (records: () => RecordSession, maxMs = 5_000, signal?: AbortSignal) => {
     let end: Awaited<ReturnType<typeof read>> | undefined;
-    read(records, [row(1), row(2)], done, clock).then((read) => end = read);
-    for (let ms = 0; !end && ms <= 5_000; ms += 50) {
+    read(records, [row(1), row(2)], done, clock, signal).then((read) => end = read);
+    for (let ms = 0; !end && ms <= maxMs; ms += 50) {
       await new Promise((resolve) => setImmediate(resolve));
       if (!end) clock.advance(50);
     }
@@ -120,10 +121,12 @@ test("Reading waits at its end for a locked destination, for 5 s at most", async
 
   const soon = await ended(lockedAt((flush) => flush < 10));
   const never = await ended(lockedAt(() => true));
+  const hurried = await ended(lockedAt(() => true), 500, AbortSignal.abort());
 
   assert.deepEqual([soon && faultsIn(soon.told), soon?.totals], [[], [2]]);
   const words = "error: Not all that the program wrote could be counted: locked";
   assert.deepEqual([never && faultsIn(never.told), never?.totals], [[words], []]);
+  assert.deepEqual([hurried && faultsIn(hurried.told), hurried?.totals], [[words], []]);
   assert.equal(clock.waiting, 0);
 });
 

@@ -78,11 +78,12 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   await over;
   const exit = await child.exit;
   const asked = stopper.asked ? undefined : await signals.settled(exit, systemClock);
-  const outcome = await reading.end(exit);
+  const hurried = hurry(signals);
+  const outcome = await reading.end(exit, hurried);
   const lost = unwritten === undefined ? undefined : outputLost(unwritten, outcome.error);
   if (lost) given.sayAnyway(lost.message, { type: "fault", ...lost });
   const { status, error } = endOf(lost ? { error: lost } : outcome, stopper, asked);
-  await job.end(status, error, hurry(signals));
+  await job.end(status, error, hurried);
   signals.close();
   const code = await codeOf(exit);
   return lost && code === ExitCode.ok ? ExitCode.failed : code;
@@ -117,7 +118,7 @@ function readOf({ command, options }: ExecRunOptions, { reads }: ProgramFormat):
   return reads.filter((output) => !isatty(output === "stdout" ? 1 : 2));
 }
 
-/** Fires when somebody asks again to end: then the server is not waited for either. */
+/** Fires when somebody asks again to end: then waits are cut short. */
 function hurry(signals: OwnSignals): AbortSignal {
   const controller = new AbortController();
   signals.mean(() => controller.abort());

@@ -30,9 +30,6 @@ export interface ReadingOptions {
   readonly clock: Clock;
 }
 
-/** Nothing cuts the wait for a locked destination at the end short. */
-const NEVER = new AbortController().signal;
-
 /** Never throws: after a failure it reads no more, and the program goes on. */
 export class Reading {
   readonly #emit: (event: SourceEvent) => void;
@@ -58,8 +55,13 @@ export class Reading {
     this.#guarded(() => this.#lines(from, this.#splitters[from].push(bytes)));
   }
 
-  /** Emits the events of the last lines. @returns how the run ended */
-  async end(exit: Exit): Promise<Outcome> {
+  /**
+   * Emits the events of the last lines.
+   *
+   * @param signal cuts the wait for a locked destination short
+   * @returns how the run ended
+   */
+  async end(exit: Exit, signal: AbortSignal): Promise<Outcome> {
     let outcome: Outcome = {};
     this.#guarded(() => {
       for (const from of ["stdout", "stderr"] as const) {
@@ -70,7 +72,7 @@ export class Reading {
       try {
         const verdict = this.#reader.end(exit);
         outcome = verdict;
-        if (this.#session) await writeOut(this.#session, { clock: this.#clock, signal: NEVER });
+        if (this.#session) await writeOut(this.#session, { clock: this.#clock, signal });
         this.#longLines.told(verdict.events).forEach(this.#emit);
       } catch (cause) {
         this.#fault = reasonOf(cause);
