@@ -5,7 +5,8 @@ import { DestinationLockedError } from "../destinations/index_destination.ts";
 /** The longest wait in all, in milliseconds, and the longest when the run is to stop. */
 export const LOCKED_MS_MAX = 5_000;
 const STOPPING_MS_MAX = 500;
-const PAUSE_MS = 50;
+/** Between two tries, in milliseconds. */
+export const PAUSE_MS = 50;
 
 interface Waiting {
   readonly clock: Clock;

@@ -106,6 +106,38 @@ test("Reading counts on where another program locks its destination for a moment
   assert.deepEqual([faultsIn(told), totals], [[], [1, 3, 3]]);
 });
 
+test("Reading tries a locked destination again while the program says nothing", async () => {
+  const clock = new FakeClock();
+  let locked = true;
+  const totals: number[] = [];
+  const reading = new Reading({
+    format: formatOf("singer"),
+    command: ["tap"],
+    cwd: ".",
+    env: {},
+    records: lockedAt(() => locked),
+    emit: (event) => event.type === "progress" && totals.push(event.inserted),
+    clock,
+  });
+
+  reading.chunk("stdout", Buffer.from(row(1)));
+  clock.advance(6_000);
+  const before = [...totals];
+  locked = false;
+  clock.advance(50);
+  const told = [...totals];
+  // Another lock is waited for as the first was.
+  locked = true;
+  reading.chunk("stdout", Buffer.from(row(2)));
+  locked = false;
+  reading.chunk("stdout", Buffer.from(row(3)));
+  const waiting = clock.waiting;
+  const outcome = await reading.end(done, new AbortController().signal);
+
+  assert.deepEqual([before, told, totals, outcome.error], [[], [1], [1, 3, 3], undefined]);
+  assert.deepEqual([waiting, clock.waiting], [0, 0]);
+});
+
 test("Reading waits at its end for a locked destination, for 5 s at most, or half a second where it is to hurry", async () => {
   const clock = new FakeClock();
   const ended = async (records: () => RecordSession, maxMs = 5_000, signal?: AbortSignal) => {

@@ -14,7 +14,7 @@ import type {
 import { LongLines } from "../../sources/formats/long_lines.ts";
 import { LineSplitter, type SplitLine } from "../../sources/process/line_splitter.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
-import { LOCKED_MS_MAX, writeOut } from "../../sources/write_out.ts";
+import { LOCKED_MS_MAX, PAUSE_MS, writeOut } from "../../sources/write_out.ts";
 
 export interface ReadingOptions {
   readonly format: ProgramFormat;
@@ -43,6 +43,8 @@ export class Reading {
   readonly #clock: Clock;
   /** Since when another program has the destination locked, by the clock's `monotonic()`. */
   #lockedMs: number | undefined;
+  /** Calls off the next try to write to it. */
+  #callOff: (() => void) | undefined;
 
   constructor({ format, command, cwd, env, records, emit, clock }: ReadingOptions) {
     this.#emit = emit;
@@ -68,6 +70,7 @@ export class Reading {
         this.#lines(from, this.#splitters[from].end());
       }
     });
+    this.#callOff?.();
     if (this.#fault === undefined) {
       try {
         const verdict = this.#reader.end(exit);
@@ -94,16 +97,34 @@ export class Reading {
         else this.#emit(event);
       }
     }
-    if (!this.#held || !this.#flushed()) return;
-    this.#emit(this.#held);
-    this.#held = undefined;
+    this.#release(LOCKED_MS_MAX);
+  }
+
+  /**
+   * Tells the totals whose records are written; tries again where the destination is locked.
+   *
+   * @param lockedMsMax how long it may have been locked
+   */
+  #release(lockedMsMax: number): void {
+    this.#callOff?.();
+    this.#callOff = undefined;
+    if (!this.#held) return;
+    if (this.#flushed(lockedMsMax)) {
+      this.#emit(this.#held);
+      this.#held = undefined;
+    } else {
+      // Not only with the next chunk, which may be minutes away, and then meet another lock. While
+      // nothing more comes, any lock can be waited for.
+      const again = () => this.#guarded(() => this.#release(Infinity));
+      this.#callOff = this.#clock.after(PAUSE_MS, again);
+    }
   }
 
   /**
    * Writes the records; false while another program has the destination locked, perhaps for a
    * moment: the program is not held up for that.
    */
-  #flushed(): boolean {
+  #flushed(lockedMsMax: number): boolean {
     try {
       this.#session?.flush();
       this.#lockedMs = undefined;
@@ -112,7 +133,7 @@ export class Reading {
       if (!(cause instanceof DestinationLockedError)) throw cause;
       const now = this.#clock.monotonic();
       this.#lockedMs ??= now;
-      if (now - this.#lockedMs >= LOCKED_MS_MAX) throw cause;
+      if (now - this.#lockedMs >= lockedMsMax) throw cause;
       return false;
     }
   }
