@@ -20,7 +20,8 @@ export class HeadAnswers {
     const { fetch } = app;
     app.fetch = (request, connection, ...more) => {
       const answer = fetch(request, connection, ...more);
-      if (request.method !== "HEAD") return answer;
+      // Over HTTP/2, where no header names the host, Deno would send the body.
+      if (request.method !== "HEAD" || !request.headers.has("Host")) return answer;
       return Promise.resolve(answer).then((bare) => {
         return this.#whole.get(connection as Connection) ?? bare;
       });

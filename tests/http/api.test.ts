@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setImmediate } from "node:timers";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { curl } from "../support/curl.ts";
 import { framesOf } from "../support/stream_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -123,6 +124,30 @@ test("HEAD answers what GET does, with the length of a body that it leaves out",
   assert.deepEqual(heads, gets);
   assert.notEqual(heads[0][2], "0");
   assert.equal(heads[5][2], null);
+});
+
+test("HEAD is answered over HTTP/2 too", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server, "docs");
+  await followed(server, id);
+  // Bun speaks HTTP/1.1 alone.
+  const protocol = "Bun" in globalThis ? [] : ["--http2-prior-knowledge"];
+  const head = async (path: string) => {
+    const key = `X-API-Key: ${server.key()}`;
+    const asked = curl(t, [...protocol, "-I", "-H", key, `${server.url}${path}`]);
+    return [await asked.code, asked.text().split(" ")[1]];
+  };
+  const job = `/v1/sync/job/${id}`;
+
+  const heads = await Promise.all([
+    head("/healthz"),
+    head(job),
+    head(`${job}/events`),
+    head(`${job}/subscribe`),
+    head("/nope"),
+  ]);
+
+  assert.deepEqual(heads, [[0, "200"], [0, "200"], [0, "200"], [0, "200"], [0, "404"]]);
 });
 
 test("a job whose row is damaged is said to be so, and can be removed", async (t) => {
