@@ -168,6 +168,8 @@ function putAside(log: string, cannot: string): string | undefined {
 
 /** Makes the file alone all of the log. One that is damaged is left as it is. @throws {BackupError} */
 function takeWalIn(log: string, cannot: string): void {
+  // There an empty WAL stays, which is no sign of another process.
+  if (statSync(log).size === 0) return;
   const db = new DatabaseSync(log);
   try {
     emptyWal(db);

@@ -198,6 +198,16 @@ test("restoreLog() puts a log aside that is damaged", async (t) => {
   assert.equal(readFileSync(`${file}.replaced`, "utf8"), damaged);
 });
 
+test("restoreLog() puts a log aside of which a power cut has left nothing", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  for (const suffix of ["", "-wal"]) writeFileSync(file + suffix, "");
+
+  const { replaced } = restoreLog(directory, backup);
+
+  assert.equal(replaced, `${file}.replaced`);
+});
+
 test("restoreLog() takes no WAL for the backup's that another log has left", async (t) => {
   const { directory, file, backup } = await bench(t);
   const options = { path: file, durability: "normal", clock: stillClock() } as const;
