@@ -160,11 +160,11 @@ def job(
         body["name"] = _name(name, NAME_MAX)
     if sync:
         body["sync"] = _name(_text(sync).replace("\0", "?"), LABEL_MAX)
-    # Not by their truth, which an array of tags refuses to tell.
-    labels = [] if tags is None else asked.labels(tags)
+    # Not by their truth, which an array of tags refuses to tell. False comes of `dry and ["dry"]`.
+    labels = [] if tags is None or tags is False else asked.labels(tags)
     if labels:
         body["tags"] = labels
-    described = {} if meta is None else _object(meta)
+    described = {} if meta is None or meta is False else _object(meta)
     if described:
         body["meta"] = described
     for member, number in (("total", total), ("bytes_total", bytes_total)):

@@ -448,6 +448,7 @@ class Telling(Bench):
             (Array(["a", "b"]), Series(rows=2), {"tags": ["a", "b"], "meta": {"rows": 2}}),
             (Array(), Series(), {}),
             (None, None, {}),
+            (False, False, {}),
             ("one", {}, {"tags": ["one"]}),
         ):
             with self.subTest(tags=tags):
