@@ -81,7 +81,7 @@ REUSE_S = 9.0  # servers drop idle connections after 10 s or so
 NOT_YET_S = 30.0  # how long attach() waits for the job to be created
 LEASE_S = 900.0
 CLOSE_S = 5.0
-WAIT_MAX_S = 365 * 86_400.0  # a thread cannot wait for ever
+WAIT_MAX_S = min(365 * 86_400.0, threading.TIMEOUT_MAX)  # 50 days under Windows
 
 _log = logging.getLogger("synctail")
 _LEVELS = ("debug", "info", "warning", "error")
