@@ -105,7 +105,8 @@ export class RsyncSent {
   #namesOf(path: string): readonly string[] {
     const root = this.#root;
     return spellings(path).flatMap((one) => {
-      if (root !== undefined && one.startsWith("/")) {
+      if (root !== undefined) {
+        if (!one.startsWith("/")) return [one];
         return one.startsWith(`${root}/`) ? [one.slice(root.length + 1)] : [];
       }
       const parts = one.split("/");

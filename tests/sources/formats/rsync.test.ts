@@ -324,6 +324,18 @@ test("the real rsync: what cannot be written is not counted", async (t) => {
   assert.deepEqual([last.bytesDone, last.encountered], [undefined, { file: 3_000 }]);
 });
 
+test("rsync: a file whose new name is refused before its line comes is not taken for one of another directory", () => {
+  const reader = rsync.reader({ ...RUN, command: ["rsync", "-a", "src/", "/dst"] });
+
+  const { counts } = feed(reader, [
+    item("d"),
+    'E: rsync: [receiver] rename "/dst/sub/.d.rbKBqA" -> "sub/d": Permission denied (13)',
+    item("sub/d", ".st......"),
+  ], { code: 23, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, skipped: 1 });
+});
+
 test("the real rsync: a file that cannot be written under another name is not counted", async (t) => {
   const { write, run } = bench(t);
   write("a", "a");
