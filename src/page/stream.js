@@ -90,6 +90,8 @@ export class Stream {
     if (this.#lastId !== undefined) url.searchParams.set("last_event_id", this.#lastId);
     const source = new EventSource(url);
     this.#source = source;
+    // After another one, or a rest, it gets half as long as one that was heard.
+    this.#deadMs = Math.max(this.#deadMs, Date.now() + SILENCE_MS / 2);
     this.#tell(this.#wasLive ? "lost" : "connecting");
     source.onmessage = ({ data, lastEventId }) => {
       if (source !== this.#source) return;
@@ -122,7 +124,6 @@ export class Stream {
 
   #look() {
     if (!this.#source || Date.now() < this.#deadMs) return;
-    this.#deadMs = Date.now() + SILENCE_MS / 2; // the next connection gets half as long
     this.#tell("lost");
     this.#open();
   }

@@ -90,3 +90,18 @@ test("Stream gives a new connection half of the time of one that was heard", (t)
 
   assert.deepEqual(opened, [1, 2, 2, 3, 3, 4]);
 });
+
+test("Stream gives a connection that is opened after a long break time to be heard", (t) => {
+  const { sources, passes } = bench(t);
+  sources[0].onmessage({ data: '{"type": "connected"}', lastEventId: "" });
+
+  dispatchEvent(new Event("offline"));
+  passes(10 * 60_000);
+  dispatchEvent(new Event("online"));
+  const opened = [40, 5].map((s) => {
+    passes(s * 1_000);
+    return sources.length;
+  });
+
+  assert.deepEqual(opened, [2, 3]);
+});
