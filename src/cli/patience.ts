@@ -3,6 +3,8 @@ import type { Clock } from "../clock.ts";
 
 /** A stream is dead after so many milliseconds without a frame: heartbeats come every 30 s. */
 const SILENCE_MS = 90_000;
+/** A look that comes later than this was held up, as what has come meanwhile was. */
+const LATE_MS = 1_000;
 /** The reason in words. */
 export const SILENCE = `nothing has come for ${SILENCE_MS / 1000} s`;
 
@@ -44,8 +46,15 @@ export class Patience {
 
   #look(): void {
     const leftMs = this.#renewedMs + SILENCE_MS - this.#clock.monotonic();
+    if (leftMs < -LATE_MS) return this.#halted();
     this.#over = leftMs <= 0;
     if (this.#over) this.#controller.abort();
     else this.#callOff = this.#clock.after(leftMs, () => this.#look());
+  }
+
+  /** Ctrl-Z, or a reader of the output that rests: frames may wait to be read. */
+  #halted(): void {
+    this.#renewedMs = this.#clock.monotonic() + LATE_MS - SILENCE_MS;
+    this.#look();
   }
 }
