@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { duration, known, showTime } from "./time.js";
-import { isEnded, shortId, STATUS_WORDS } from "./words.js";
+import { isEnded, shortened, shortId, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").List<Job>} Jobs */
@@ -102,16 +102,11 @@ export function factsPanel() {
           here
             ? h("span", { "aria-current": "page" }, ...words, " (this one)")
             : h("a", { href: `job/${one.id}` }, ...words, ` ${shortId(one.id)}`),
-          one.error && h("span", { class: "hint" }, ` ${shortened(one.error.message)}`),
+          one.error && h("span", { class: "hint" }, ` ${shortened(one.error.message, REASON_MAX)}`),
         );
       }));
     },
   };
-}
-
-/** @param {string} text */
-function shortened(text) {
-  return text.length <= REASON_MAX ? text : `${text.slice(0, REASON_MAX - 1)}\u2026`;
 }
 
 /** @param {string | HTMLElement} name @param {HTMLElement} value */

@@ -125,6 +125,12 @@ export function shortId(id) {
   return id.slice(0, 8);
 }
 
+/** The text in at most so many characters, none of them cut in two. @param {string} text @param {number} most */
+export function shortened(text, most) {
+  if (text.length <= most) return text;
+  return `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, "")}\u2026`;
+}
+
 /** `1 line`, `2 lines` @param {number} count @param {string} noun */
 export function many(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;

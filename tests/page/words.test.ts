@@ -3,8 +3,19 @@ import { test } from "node:test";
 import { pageFile } from "../support/page_file.ts";
 
 const { duration, known, learnTime, now, relative, setHeard } = await pageFile("time.js");
-const { bytes, counts, isOfBytes, isQuiet, many, number, percent, rate, title, warningsOf } =
-  await pageFile("words.js");
+const {
+  bytes,
+  counts,
+  isOfBytes,
+  isQuiet,
+  many,
+  number,
+  percent,
+  rate,
+  shortened,
+  title,
+  warningsOf,
+} = await pageFile("words.js");
 
 const S = 1_000;
 const MIN = 60 * S;
@@ -125,4 +136,11 @@ test("a rate is of then when nothing was heard for ten seconds", () => {
   standing((nowMs) => {
     assert.deepEqual([isQuiet(nowMs - 10 * S), isQuiet(nowMs - 10 * S + 1)], [true, false]);
   });
+});
+
+test("shortened() cuts no character in two", () => {
+  assert.deepEqual(
+    ["abc", "abcd", "a😀c", "ab😀"].map((text) => shortened(text, 3)),
+    ["abc", "ab…", "a…", "ab…"],
+  );
 });
