@@ -1,5 +1,6 @@
 /** Sends one request to the server, again and again until it is answered. */
 import { backoffMs, type Clock, sleep } from "../clock.ts";
+import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
 import { ledAstray, unreached } from "./unreached.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
@@ -8,8 +9,6 @@ const BACKOFF_MS = { first: 200, last: 10_000 };
 const TOLD_TRIES = 3;
 /** A request without an answer is given up after so many milliseconds, and sent again. */
 const ANSWER_MS = 30_000;
-/** The lease of a job whose worker names none, in milliseconds. */
-export const LEASE_MS = 900_000;
 /** How many tries or signs of life there are in the time of one lease. */
 export const LIVES_A_LEASE = 3;
 /** Where jobs are created. */
@@ -44,7 +43,7 @@ export interface Endpoint {
   readonly key: string;
   readonly fetch: (url: string, asked: Posted) => Promise<Response>;
   readonly clock: Clock;
-  /** The lease: how long the worker may be silent, in milliseconds; LEASE_MS when left out. */
+  /** The lease: how long the worker may be silent, in milliseconds; WORKER_LEASE_MS when left out. */
   readonly leaseMs?: number;
   /** Whether to send again after a refusal with this HTTP status. */
   readonly mayPass?: (status: number) => boolean;
@@ -111,7 +110,7 @@ export async function deliver(
  * else a growing wait with jitter. At most a third of the lease, so that the job is not lost
  * meanwhile.
  */
-export function pauseMs(failures: number, askedMs: number, leaseMs = LEASE_MS): number {
+export function pauseMs(failures: number, askedMs: number, leaseMs = WORKER_LEASE_MS): number {
   const ownMs = backoffMs(failures, BACKOFF_MS) * (0.5 + Math.random() / 2);
   return Math.min(askedMs || ownMs, leaseMs / LIVES_A_LEASE);
 }

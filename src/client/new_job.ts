@@ -1,7 +1,13 @@
 /** The request that creates a job, within what the server takes. */
-import { ATTEMPT_MAX, JOB_NAME_MAX, LEASE_S_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.ts";
+import {
+  ATTEMPT_MAX,
+  JOB_NAME_MAX,
+  LEASE_S_MAX,
+  TAG_MAX,
+  TAGS_MAX,
+  WORKER_LEASE_MS,
+} from "../sync/event_limits.ts";
 import { clip, clipObject, clipSyncName } from "./clip.ts";
-import { LEASE_MS } from "./delivery.ts";
 
 /** What a job is; see docs/workers.md. */
 export interface JobDescription {
@@ -43,7 +49,7 @@ export function newJob(id: string, described: JobDescription): NewJob {
     retry_of: retryOf ? clip(retryOf, JOB_NAME_MAX) : undefined,
     attempt: within(described.attempt, ATTEMPT_MAX, Math.trunc),
   });
-  return { body, leaseMs: leaseS === undefined ? LEASE_MS : leaseS * 1000 };
+  return { body, leaseMs: leaseS === undefined ? WORKER_LEASE_MS : leaseS * 1000 };
 }
 
 function tagsOf(tags: readonly string[]): string[] {

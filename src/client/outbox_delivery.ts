@@ -1,11 +1,11 @@
 /** Sends the events of an outbox to the server, until the end of the job. */
+import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
 import {
   type Answer,
   codeIn,
   deliver,
   type Endpoint,
   JOBS_PATH,
-  LEASE_MS,
   LIVES_A_LEASE,
   unusable,
 } from "./delivery.ts";
@@ -132,7 +132,7 @@ export class OutboxDelivery {
   #restMs(): number {
     const { outbox, endpoint } = this.#options;
     if (outbox.ended) return 0;
-    const lifeMs = Math.min(LIFE_MS, (endpoint.leaseMs ?? LEASE_MS) / LIVES_A_LEASE);
+    const lifeMs = Math.min(LIFE_MS, (endpoint.leaseMs ?? WORKER_LEASE_MS) / LIVES_A_LEASE);
     if (outbox.empty) return lifeMs;
     return Math.min(lifeMs, this.#intervalMs, outbox.hasLines ? LINE_MS : Infinity);
   }

@@ -1,12 +1,12 @@
 /** Sends the events of a spool to the server, until the end of the job or of its tries. */
 import type { Clock } from "../clock.ts";
+import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
 import {
   attempt,
   codeIn,
   type Endpoint,
   isOfWhatWasSent,
   JOBS_PATH,
-  LEASE_MS,
   LIVES_A_LEASE,
   membersOf,
   pauseMs,
@@ -47,7 +47,7 @@ export interface SpoolDeliveryOptions {
   readonly clock: Clock;
   /** Failures in a row after which the spool is left; unlimited when left out. */
   readonly triesMax?: number;
-  /** The lease: how long the job may be silent, in milliseconds; LEASE_MS when left out. */
+  /** The lease: how long the job may be silent, in milliseconds; WORKER_LEASE_MS when left out. */
   readonly leaseMs?: number;
   /** Somebody has asked for the job to be cancelled; may be called more than once. */
   readonly onCancel?: () => void;
@@ -130,7 +130,7 @@ export class SpoolDelivery {
   }
 
   #restMs(): number {
-    const { spool, leaseMs = LEASE_MS } = this.#options;
+    const { spool, leaseMs = WORKER_LEASE_MS } = this.#options;
     if (!spool.created || spool.ended || spool.singly || spool.bytes >= FULL_BYTES) return 0;
     if (this.#endedElsewhere) return LIFE_MS.over;
     if (!spool.empty) return Math.min(GATHER_MS, this.#intervalMs);

@@ -9,6 +9,7 @@ import {
   StorageFullError,
 } from "../log/event_log.ts";
 import type { WorkerEvent } from "../sync/event.ts";
+import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
 import {
   deriveSyncId,
   type JobId,
@@ -23,9 +24,6 @@ import { NO_PROGRESS } from "../sync/progress.ts";
 import { type Batch, decided } from "./batch.ts";
 import { renew } from "./changes.ts";
 import type { Syncs } from "./syncs.ts";
-
-/** The lease of a worker that names none, in milliseconds. */
-export const WORKER_LEASE_MS = 15 * 60_000;
 
 /** A job as its worker asks for it. */
 export interface OutsideJob {

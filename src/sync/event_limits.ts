@@ -9,6 +9,8 @@ export const TAG_MAX = 100;
 export const ATTEMPT_MAX = 1_000_000;
 /** Seconds that a worker may be silent. */
 export const LEASE_S_MAX = 7 * 24 * 3600;
+/** The lease of a worker that names none, in milliseconds. */
+export const WORKER_LEASE_MS = 15 * 60_000;
 /** Characters of a member's name in `meta` and `fields`, and how deep these may be nested. */
 export const MEMBER_MAX = 100;
 export const DEPTH_MAX = 20;

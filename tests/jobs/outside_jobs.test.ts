@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NotOutsideError } from "../../src/jobs/batch.ts";
 import { end, WORKER_LOST } from "../../src/jobs/changes.ts";
-import { JobExistsError, OutsideJobs, WORKER_LEASE_MS } from "../../src/jobs/outside_jobs.ts";
+import { JobExistsError, OutsideJobs } from "../../src/jobs/outside_jobs.ts";
+import { WORKER_LEASE_MS } from "../../src/sync/event_limits.ts";
 import { NO_STAMP, ProducerFencedError, ProducerOrderError } from "../../src/jobs/producers.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
 import {
