@@ -16,8 +16,9 @@ import { notFound, Problem } from "./problem.ts";
 import type { PublicOrigin } from "./public_origin.ts";
 import { cookieName, requireSameOrigin } from "./same_origin.ts";
 
-/** The paths of streams, where a ticket in the URL is accepted. */
-export const STREAM_PATH = /^\/v1\/sync\/(job\/[^/]+|jobs)\/subscribe$/;
+/** The routes of streams, where a ticket in the URL is accepted. */
+export const STREAM_ROUTES = ["/v1/sync/job/:job_id/subscribe", "/v1/sync/jobs/subscribe"];
+export const STREAM_PATH = new RegExp(`^(${STREAM_ROUTES.join("|").replace(":job_id", "[^/]+")})$`);
 const READS = ["GET", "HEAD"];
 
 /**

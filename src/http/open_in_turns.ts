@@ -1,12 +1,11 @@
 /** How many streams are opened in one turn of the event loop. */
 import { setImmediate } from "node:timers";
 import type { Hono } from "hono";
+import { STREAM_ROUTES } from "./access.ts";
 import type { HttpEnv } from "./env.ts";
 
 /** Opening one takes 0.1 to 0.2 ms. */
 export const OPENED_A_TURN = 16;
-
-const STREAMS = ["/v1/sync/job/:job_id/subscribe", "/v1/sync/jobs/subscribe"];
 
 /**
  * Where a thousand clients come back at once, the runtime hands over all of their requests in one
@@ -16,7 +15,7 @@ const STREAMS = ["/v1/sync/job/:job_id/subscribe", "/v1/sync/jobs/subscribe"];
  */
 export function openInTurns(app: Hono<HttpEnv>): void {
   const turns = new Turns();
-  for (const path of STREAMS) {
+  for (const path of STREAM_ROUTES) {
     app.use(path, async (_, next) => {
       const wait = turns.next();
       if (wait) await wait;
