@@ -1,5 +1,5 @@
 /** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { clean } from "../sync/clean.ts";
 import { parseJson, wholeBody } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
@@ -27,7 +27,8 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
     const type = req.header("Content-Type");
     const events = EVENTS_PATH.test(req.path);
     const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
-    if (!lines && !(await hasBody(context, services))) {
+    // Headers that say so spare each post a promise.
+    if (!lines && !(saysBody(req) ?? await hasBody(context, services))) {
       // Some clients name a type with every request; of what is not there it does not count.
       if (type !== undefined && req.method === "POST") req.raw = withJson(req.raw);
       return await next();
@@ -48,9 +49,17 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
   };
 }
 
+/** Whether the headers say that there is a body; undefined where they say nothing of it. */
+function saysBody(req: HonoRequest): boolean | undefined {
+  if (req.header("Transfer-Encoding") !== undefined) return true;
+  const length = req.header("Content-Length");
+  return length === undefined ? undefined : length !== "0";
+}
+
 /**
- * Whether the request has a body. HTTP/2 need not say how long it is, and Deno shows an empty stream
- * where there is none, so only reading tells. The request is then replaced by one with the bytes.
+ * Whether a request whose headers do not tell has a body. HTTP/2 need not say how long it is, and
+ * Deno shows an empty stream where there is none, so only reading tells. The request is then
+ * replaced by one with the bytes.
  *
  * @throws {Problem}
  */
@@ -58,9 +67,6 @@ async function hasBody(
   { req }: Context<HttpEnv>,
   { clock, bodyIdleMs: idleMs, stopping }: Reading,
 ): Promise<boolean> {
-  if (req.header("Transfer-Encoding") !== undefined) return true;
-  const length = req.header("Content-Length");
-  if (length !== undefined) return length !== "0";
   if (!req.raw.body) return false;
   const bytes = await wholeBody(req.raw.body, { clock, idleMs, stopping });
   req.raw = withJson(req.raw, bytes);
