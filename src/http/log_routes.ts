@@ -12,7 +12,7 @@ import { logWords } from "../sync/log_text.ts";
 import { jobFor } from "./access.ts";
 import { JobParams, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
-import { LogDownload } from "./log_download.ts";
+import { LogDownload, type LogDownloadOptions } from "./log_download.ts";
 import { EventsQuerySchema, LogsQuerySchema } from "./query_schemas.ts";
 import { LogListSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -60,9 +60,26 @@ const eventsRoute = createRoute({
   },
 });
 
+type Downloaded = Omit<LogDownloadOptions, "log" | "deadline" | "lapsed" | "onFault">;
+
 /** The log lines of a job, and its whole log. */
 export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
   const { log, downloads, authenticator } = services;
+
+  const download = (context: Context<HttpEnv>, what: Downloaded) => {
+    context.env.keepOpen(); // the client may pause
+    const { principal, requestId } = context.var;
+    return new LogDownload({
+      ...what,
+      log,
+      deadline: downloads,
+      lapsed: () => authenticator.lapse(principal) !== undefined,
+      // Its answer has begun with 200: only the server's log can tell.
+      onFault: (error) => {
+        loggerOf("http").error("a download broke off: {error}", { error, request_id: requestId });
+      },
+    }).stream();
+  };
 
   app.openapi(logsRoute, async (context): Promise<Answer> => {
     const job = await jobFor(context, log, "read");
@@ -80,20 +97,14 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
     const query = { logs: level, only: "logs" } as const;
     if (type !== JSON_TYPE) {
       const line = type === TEXT ? textLine : (entry: LogEntry) => JSON.stringify(lineJson(entry));
-      context.env.keepOpen(); // the client may pause
-      const principal = context.get("principal");
-      const lines = new LogDownload({
-        log,
+      const lines = download(context, {
         job,
         query: { ...query, after: from },
         through: last,
         limit: limit ?? tail,
         lineOf: (entry) => entry.kind === "log" ? line(entry) : "",
-        deadline: downloads,
-        lapsed: () => authenticator.lapse(principal) !== undefined,
-        onFault: (error) => tellFault(context, error),
       });
-      return new Response(lines.stream(), {
+      return new Response(lines, {
         headers: {
           "Content-Type": `${type}; charset=utf-8`,
           "X-Content-Type-Options": "nosniff",
@@ -118,10 +129,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   app.openapi(eventsRoute, async (context): Promise<Answer> => {
     const job = await jobFor(context, log, "read");
     const { after = 0 } = context.req.valid("query");
-    context.env.keepOpen();
-    const principal = context.get("principal");
-    const lines = new LogDownload({
-      log,
+    const lines = download(context, {
       job,
       query: { after, logs: "debug" },
       through: job.seq,
@@ -129,18 +137,9 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
         const text = entry.kind === "log" ? lineText(job.id, entry) : progressText(job, entry);
         return `{"id": "${eventId(job.epoch, entry.seq)}", ${text.slice(1)}`;
       },
-      deadline: downloads,
-      lapsed: () => authenticator.lapse(principal) !== undefined,
-      onFault: (error) => tellFault(context, error),
     });
-    return new Response(lines.stream(), { headers: { "Content-Type": NDJSON } }) as Answer;
+    return new Response(lines, { headers: { "Content-Type": NDJSON } }) as Answer;
   });
-}
-
-/** Its answer has begun with 200: only the server's log can tell. */
-function tellFault(context: Context<HttpEnv>, error: unknown): void {
-  const request_id = context.get("requestId");
-  loggerOf("http").error("a download broke off: {error}", { error, request_id });
 }
 
 function lineJson(entry: LogEntry) {
