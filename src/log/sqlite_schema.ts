@@ -11,7 +11,8 @@ export const APPLICATION_ID = 0x53546c67;
  * jobs.thinned: 1 when retention has thinned the job after its end. removed: jobs that are gone,
  * whose entries are being removed.
  * entries.kind: 0 progress, 1 progress that changes the status, 10 to 13 log lines by level.
- * entries.body: for progress a JSON object, for a log line the members of one, without braces.
+ * entries.body: for progress a JSON array, for a log line the members of a JSON object, without
+ * braces.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE jobs (
@@ -79,6 +80,19 @@ export const MIGRATIONS: readonly string[] = [
   `ALTER TABLE jobs ADD COLUMN ended_at_ms INTEGER;
    UPDATE jobs SET ended_at_ms = json_extract(state, '$.endedAtMs');
    CREATE INDEX jobs_by_end ON jobs (ended_at_ms) WHERE ended_at_ms IS NOT NULL;`,
+  // Progress as an array: the names of its members were more than half of it.
+  `UPDATE entries SET body = json_array(
+     body ->> '$.status',
+     body -> '$.progress.inserted',
+     body -> '$.progress.updated',
+     body -> '$.progress.deleted',
+     body -> '$.progress.kept',
+     body -> '$.progress.skipped',
+     body -> '$.progress.encountered',
+     json_remove(body -> '$.progress', '$.inserted', '$.updated', '$.deleted', '$.kept',
+       '$.skipped', '$.encountered'),
+     body -> '$.error')
+   WHERE kind < 10;`,
 ];
 
 /** The event log's file. */

@@ -5,11 +5,13 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { DamagedJobError, type EventLog, StorageFullError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { MIGRATIONS } from "../../src/log/sqlite_schema.ts";
 import type { LogFact } from "../../src/sync/entry.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
 import type { NewJob } from "../../src/sync/job.ts";
 import { logWords } from "../../src/sync/log_text.ts";
 import { newProducer } from "../../src/sync/producer.ts";
+import { NO_PROGRESS, type Progress } from "../../src/sync/progress.ts";
 import {
   allLapsed,
   line,
@@ -246,22 +248,60 @@ test("SqliteLog brings a file of schema 1 up to today's, with a copy of it", asy
 });
 
 test("SqliteLog knows when the jobs of a file of schema 3 ended", async (t) => {
-  const { file, log, again } = opened(t);
-  const jobs = [(await log.create(newJob())).job, (await log.create(newJob())).job];
-  await log.append(jobs[0], () => ({ facts: [progress("completed", 1)] }));
-  await log.close();
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const { id } = schemaOneLog(file);
   const db = new DatabaseSync(file);
+  for (const step of MIGRATIONS.slice(1, 3)) db.exec(step);
   db.exec(
-    "DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended_at_ms; PRAGMA user_version = 3",
+    `UPDATE jobs SET status = 'completed', state = json_set(state, '$.endedAtMs', 1000);
+     PRAGMA user_version = 3`,
   );
   db.close();
 
-  const migrated = again();
+  const migrated = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
   const over = await migrated.prunable({ endedBeforeMs: Infinity });
   const early = await migrated.prunable({ endedBeforeMs: 1_000 });
   await migrated.close();
 
-  assert.deepEqual([over.map(({ id }) => id), early], [[jobs[0].id], []]);
+  assert.deepEqual([over.map((job) => job.id), early], [[id], []]);
+});
+
+test("SqliteLog brings progress over from schema 4 as it was", async (t) => {
+  const all: Progress = {
+    inserted: 1,
+    updated: 2,
+    deleted: 3,
+    kept: 4,
+    skipped: 5,
+    encountered: { 'a "b"\\ \n é': 15, "": 0 },
+    total: 1e21,
+    percent: 12.5,
+    bytesDone: 0.1,
+    phase: 'x "y" \u0000 \ud800',
+    current: "",
+    paced: true,
+  };
+  const error = { code: "c", message: 'why "so"' };
+  const told = [
+    { status: "in_progress", progress: all },
+    { status: "in_progress", progress: NO_PROGRESS },
+    { status: "failed", progress: all, error },
+  ] as const;
+  for (const each of told) {
+    const { path, remove } = tempDirectory();
+    t.after(remove);
+    const file = join(path, "log.db");
+    const key = schemaOneLog(file, [], each);
+
+    const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+    const { entries } = await log.read(key, { after: 0, limit: 9 });
+    await log.close();
+
+    const placed = { kind: "progress", seq: 1, atMs: 900, changesStatus: true };
+    assert.deepEqual(entries, [{ ...each, ...placed }]);
+  }
 });
 
 test("SqliteLog brings log lines over from schema 2 as they were", async (t) => {

@@ -1,7 +1,7 @@
 /** An event log as the first schema had it. */
 import { openVersioned } from "../../src/log/migrate.ts";
 import { APPLICATION_ID, MIGRATIONS } from "../../src/log/sqlite_schema.ts";
-import type { LogFact } from "../../src/sync/entry.ts";
+import type { LogFact, ProgressFact } from "../../src/sync/entry.ts";
 import type { JobKey } from "../../src/sync/ids.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import { newJob } from "./log_contract.ts";
@@ -12,8 +12,13 @@ type Said = Pick<LogFact, "message" | "source" | "timeMs" | "fields">;
  * Creates it, with one job of a process that is gone; the answer is that job.
  *
  * @param said what the job's log lines say, the first at seq 2
+ * @param told what its first entry tells
  */
-export function schemaOneLog(file: string, said: readonly Said[] = [{ message: "x" }]): JobKey {
+export function schemaOneLog(
+  file: string,
+  said: readonly Said[] = [{ message: "x" }],
+  told: Omit<ProgressFact, "kind"> = { status: "in_progress", progress: NO_PROGRESS },
+): JobKey {
   const first = openVersioned(file, {
     applicationId: APPLICATION_ID,
     migrations: MIGRATIONS.slice(0, 1),
@@ -34,7 +39,7 @@ export function schemaOneLog(file: string, said: readonly Said[] = [{ message: "
     JSON.stringify(state),
   );
   const insert = first.prepare("INSERT INTO entries VALUES (1, ?, 900, ?, ?)");
-  insert.run(1, 1, JSON.stringify({ status: "in_progress", progress: NO_PROGRESS }));
+  insert.run(1, 1, JSON.stringify(told));
   for (const [n, words] of said.entries()) insert.run(2 + n, 11, JSON.stringify(words));
   first.close();
   return { tenant, id };
