@@ -1,33 +1,97 @@
 /** Entries as rows of the SQLite event log, there and back. */
-import { type Entry, LOG_LEVELS, type LogLevel, type ProgressFact } from "../sync/entry.ts";
+import {
+  type Entry,
+  LOG_LEVELS,
+  type LogLevel,
+  type ProgressFact,
+  type Seq,
+} from "../sync/entry.ts";
 
 /** The kind of the first log level: kinds from here on are log lines. */
 export const NO_LOGS = 10;
-const PROGRESS = 0;
+/** Progress that later progress supersedes. */
+export const PROGRESS = 0;
 const STATUS = 1;
 
-/** The columns seq, at_ms, kind, body. */
-export type EntryRow = readonly [number, number, number, string];
+/**
+ * Most characters of a row's bodies. With the other columns and in ASCII that is as much as SQLite
+ * keeps of a row in its page; more would take pages of its own.
+ *
+ * @see https://www.sqlite.org/fileformat2.html#cell_payload
+ */
+const ROW_CHARS_MAX = 950;
+/** Most entries of a row. */
+export const ROW_ENTRIES_MAX = 24;
 
-/** The columns of the entry. */
-export function entryRow(entry: Entry): EntryRow {
-  if (entry.kind === "log") {
-    const { seq, atMs, level, text } = entry;
-    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(level), text];
+/**
+ * Entries that follow one another in the log, of one kind and of one moment: the columns seq (of the
+ * last one), at_ms, kind, body (theirs, a line each) and count (how many they are).
+ */
+export type EntryRow = readonly [
+  seq: Seq,
+  atMs: number,
+  kind: number,
+  body: string,
+  count: number,
+];
+
+/** The rows of the entries of one append. */
+export function rowsOf(entries: readonly Entry[]): EntryRow[] {
+  const rows: EntryRow[] = [];
+  for (const entry of entries) {
+    const row = rowOf(entry);
+    const joined = rows.length > 0 && joinedRow(rows[rows.length - 1], row);
+    if (joined) rows[rows.length - 1] = joined;
+    else rows.push(row);
   }
-  const { seq, atMs, changesStatus } = entry;
-  return [seq, atMs, changesStatus ? STATUS : PROGRESS, progressBody(entry)];
+  return rows;
 }
 
-/** Reads a row that entryRow wrote; nobody else writes this table. */
-export function entryOf([seq, atMs, kind, body]: EntryRow): Entry {
+/** Reads a row that rowsOf made; nobody else writes this table. */
+export function entriesOf([last, atMs, kind, body, count]: EntryRow): Entry[] {
+  if (count === 1) return [entryOf(last, atMs, kind, body)];
+  return body.split("\n").map((line, n) => entryOf(last - count + 1 + n, atMs, kind, line));
+}
+
+/** What is left of the row without the entries between two positions, which stay themselves. */
+export function withoutBetween(row: EntryRow, after: Seq, before: Seq): EntryRow[] {
+  const [last, atMs, kind, body, count] = row;
+  const lines = body.split("\n");
+  const beforeFirst = last - count;
+  const start = lines.slice(0, Math.max(0, after - beforeFirst));
+  const end = lines.slice(Math.max(0, before - 1 - beforeFirst));
+  const rows: EntryRow[] = [];
+  if (start.length > 0) rows.push([after, atMs, kind, start.join("\n"), start.length]);
+  if (end.length > 0) rows.push([last, atMs, kind, end.join("\n"), end.length]);
+  return rows;
+}
+
+function rowOf(entry: Entry): EntryRow {
+  const { seq, atMs } = entry;
+  if (entry.kind === "log") {
+    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(entry.level), entry.text, 1];
+  }
+  return [seq, atMs, entry.changesStatus ? STATUS : PROGRESS, progressBody(entry), 1];
+}
+
+/** Both rows as one, where the second may follow the first in a row. */
+function joinedRow(
+  [, atMs, kind, body, count]: EntryRow,
+  [seq, atMsToo, kindToo, added]: EntryRow,
+): EntryRow | undefined {
+  if (kind !== kindToo || atMs !== atMsToo || count === ROW_ENTRIES_MAX) return undefined;
+  if (body.length + added.length >= ROW_CHARS_MAX) return undefined;
+  return [seq, atMs, kind, `${body}\n${added}`, count + 1];
+}
+
+function entryOf(seq: Seq, atMs: number, kind: number, body: string): Entry {
   if (kind >= NO_LOGS) {
     return { kind: "log", level: LOG_LEVELS[kind - NO_LOGS], text: body, seq, atMs };
   }
   return { ...progressOf(body), seq, atMs, changesStatus: kind === STATUS };
 }
 
-/** Without the names of what each entry has: they would be more than half of it. */
+/** Without the names of what every entry has: they would be more than half of it. */
 function progressBody({ status, progress, error }: ProgressFact): string {
   const { inserted, updated, deleted, kept, skipped, encountered, ...measures } = progress;
   const told = [status, inserted, updated, deleted, kept, skipped, encountered, measures];

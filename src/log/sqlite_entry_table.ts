@@ -2,10 +2,20 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
 import { READ_BYTES_MAX, type ReadQuery } from "./event_log.ts";
-import { entryOf, type EntryRow, entryRow, logKindFrom, NO_LOGS } from "./sqlite_entry_rows.ts";
+import {
+  entriesOf,
+  type EntryRow,
+  logKindFrom,
+  NO_LOGS,
+  ROW_ENTRIES_MAX,
+  rowsOf,
+} from "./sqlite_entry_rows.ts";
+import { wanted } from "./wanted.ts";
 
 /** Rows that are fetched at a time; their bodies may be large. */
 const ROWS = 100;
+/** Entries that a row is taken to hold until some were read. */
+const ENTRIES_A_ROW = 8;
 
 /** Entries by their job's key in the table of jobs. */
 export class EntryTable {
@@ -16,28 +26,30 @@ export class EntryTable {
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare(
-      "INSERT INTO entries (job, seq, at_ms, kind, body) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO entries (job, seq, at_ms, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)",
     );
+    // Rows are found by their last entries, so the first one may begin before what is asked for.
     this.#read = db.prepare(
-      `SELECT seq, at_ms, kind, body FROM entries WHERE job = ? AND seq > ?
+      `SELECT seq, at_ms, kind, body, count FROM entries WHERE job = ? AND seq > ?
        AND (kind > 0 OR seq >= ?) AND (kind < ${NO_LOGS} OR kind >= ?) AND kind >= ?
        ORDER BY seq LIMIT ?`,
     );
     asArrays(this.#read);
-    this.#first = db.prepare("SELECT min(seq) AS seq FROM entries WHERE job = ?");
+    this.#first = db.prepare(
+      "SELECT seq - count + 1 AS seq FROM entries WHERE job = ? ORDER BY seq LIMIT 1",
+    );
     this.#lastLogs = db.prepare(
-      "SELECT seq FROM entries WHERE job = ? AND seq <= ? AND kind >= ? " +
-        "ORDER BY seq DESC LIMIT 1 OFFSET ?",
+      `SELECT seq, count FROM entries WHERE job = ?1 AND seq - count < ?2
+       AND seq < ?2 + ${ROW_ENTRIES_MAX} AND kind >= ?3 ORDER BY seq DESC LIMIT ?4`,
     );
   }
 
   /** Inserts entries. @returns the characters of their bodies */
   insert(job: number, entries: readonly Entry[]): number {
     let length = 0;
-    for (const entry of entries) {
-      const columns = entryRow(entry);
-      this.#insert.run(job, ...columns);
-      length += columns[3].length;
+    for (const row of rowsOf(entries)) {
+      this.#insert.run(job, ...row);
+      length += row[3].length;
     }
     return length;
   }
@@ -49,8 +61,8 @@ export class EntryTable {
     let last = query.after;
     let more = false;
     // Not `iterate`: in Deno 2.9.6 that ends without an error when the file cannot be read.
-    for (let asked = ROWS, got = ROWS; got === asked && !more; last = entries.at(-1)?.seq ?? last) {
-      asked = Math.min(ROWS, query.limit - entries.length);
+    for (let asked = 1, got = 1, aRow = ENTRIES_A_ROW; got === asked && !more;) {
+      asked = Math.min(ROWS, Math.ceil((query.limit - entries.length) / aRow));
       const rows = this.#read.all(
         job,
         last,
@@ -60,13 +72,18 @@ export class EntryTable {
         asked,
       ) as unknown as EntryRow[]; // nobody else writes this table
       got = rows.length;
+      aRow = rows.reduce((held, row) => held + row[4], 0) / got;
       for (const row of rows) {
-        entries.push(entryOf(row));
+        for (const entry of entriesOf(row)) {
+          if (entry.seq > query.after && wanted(entry, query)) entries.push(entry);
+        }
+        last = row[0];
         bytes += row[3].length;
-        if (bytes > READ_BYTES_MAX) break;
+        if (bytes > READ_BYTES_MAX || entries.length >= query.limit) break;
       }
-      more = entries.length === query.limit || bytes > READ_BYTES_MAX;
+      more = entries.length >= query.limit || bytes > READ_BYTES_MAX;
     }
+    entries.splice(query.limit);
     return { entries, more };
   }
 
@@ -79,8 +96,18 @@ export class EntryTable {
   /** As EventLog.beforeLastLogs; 0 where there are fewer lines than `count`. */
   beforeLastLogs(job: number, level: LogLevel, count: number, through: Seq): Seq {
     const kind = NO_LOGS + LOG_LEVELS.indexOf(level);
-    const row = this.#lastLogs.get(job, through, kind, count - 1);
-    return typeof row?.seq === "number" ? row.seq - 1 : 0;
+    const rows = this.#lastLogs.all(job, through, kind, count) as unknown as {
+      seq: number;
+      count: number;
+    }[]; // own columns
+    let left = count;
+    for (const row of rows) {
+      const last = Math.min(row.seq, through);
+      const lines = last - (row.seq - row.count);
+      if (left <= lines) return last - left;
+      left -= lines;
+    }
+    return 0;
   }
 }
 

@@ -1,10 +1,21 @@
 /** Removes entries and jobs from the SQLite event log, a bounded part of the work at a time. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { LOG_LEVELS } from "../sync/entry.ts";
+import { LOG_LEVELS, type Seq } from "../sync/entry.ts";
 import type { TrimLimits } from "./event_log.ts";
 import { trimmed } from "./trim.ts";
 import type { JobRow, JobRows } from "./sqlite_job_rows.ts";
-import { NO_LOGS } from "./sqlite_entry_rows.ts";
+import {
+  type EntryRow,
+  NO_LOGS,
+  PROGRESS,
+  ROW_ENTRIES_MAX,
+  withoutBetween,
+} from "./sqlite_entry_rows.ts";
+
+/** Kinds of entries that may be removed, as the lowest and the highest one. */
+type Kinds = readonly [number, number];
+const SUPERSEDED: Kinds = [PROGRESS, PROGRESS];
+const LINES: Kinds = [NO_LOGS, NO_LOGS + LOG_LEVELS.length - 1];
 
 /** Most entries that one commit removes: some milliseconds of work. */
 const SLICE = 2_000;
@@ -32,8 +43,8 @@ export class SqliteRetention {
     const over = row.job.held - entriesMax;
     if (over > 0) {
       const room = Math.min(over, SLICE);
-      const removed = this.#dropProgress(row, room);
-      const lines = removed < room ? this.#dropLogs(row, room - removed) : 0;
+      const removed = this.#drop(row, SUPERSEDED, row.job.progressSeq, room);
+      const lines = removed < room ? this.#drop(row, LINES, Infinity, room - removed) : 0;
       // Changes of status stay whatever the limit is.
       if (removed + lines === room && over > room) return true;
     }
@@ -82,43 +93,64 @@ export class SqliteRetention {
     const { pk, job } = row;
     const width = Math.ceil(job.progressSeq / most);
     const newest = this.#sql(
-      "SELECT max(seq) AS seq FROM entries WHERE job = ? AND kind = 0 AND seq > ? AND seq <= ?",
-    );
-    const older = this.#sql(
-      "DELETE FROM entries WHERE job = ? AND kind = 0 AND seq > ? AND seq < ?",
+      `SELECT seq FROM entries WHERE job = ?1 AND kind = ${PROGRESS} AND seq > ?2
+       AND seq - count < ?3 AND seq < ?3 + ${ROW_ENTRIES_MAX} ORDER BY seq DESC LIMIT 1`,
     );
     let removed = 0;
     for (let after = 0; width > 1 && after < job.progressSeq && removed < SLICE; after += width) {
       const through = Math.min(after + width, job.progressSeq - 1);
       const seq = newest.get(pk, after, through)?.seq;
-      if (typeof seq === "number") removed += Number(older.run(pk, after, seq).changes);
+      if (typeof seq === "number") {
+        removed += this.#cut(pk, SUPERSEDED, after, Math.min(seq, through));
+      }
     }
     if (removed > 0) this.#jobs.change(row, trimmed(job, removed, []));
     return removed;
   }
 
-  #dropProgress(row: JobRow, most: number): number {
+  /** Removes the oldest entries of these kinds below a position, at most so many. */
+  #drop(row: JobRow, kinds: Kinds, below: Seq, most: number): number {
     const { pk, job } = row;
-    const { changes } = this.#sql(
-      `DELETE FROM entries WHERE job = ?1 AND seq IN
-       (SELECT seq FROM entries WHERE job = ?1 AND kind = 0 AND seq < ?2 ORDER BY seq LIMIT ?3)`,
-    ).run(pk, job.progressSeq, most);
-    this.#jobs.change(row, trimmed(job, Number(changes), []));
-    return Number(changes);
+    const rows = this.#sql(
+      `SELECT seq, kind, count FROM entries WHERE job = ? AND kind BETWEEN ? AND ?
+       AND seq - count + 1 < ? ORDER BY seq LIMIT ?`,
+    ).all(pk, ...kinds, below, most) as unknown as // own columns
+    { seq: number; kind: number; count: number }[];
+    const through = LOG_LEVELS.map(() => 0);
+    let end = 0;
+    let left = most;
+    for (const { seq, kind, count } of rows) {
+      if (left === 0) break;
+      end = Math.min(seq, below - 1, seq - count + left);
+      left -= end - (seq - count);
+      if (kind >= NO_LOGS) through[kind - NO_LOGS] = end;
+    }
+    const removed = this.#cut(pk, kinds, 0, end + 1);
+    this.#jobs.change(row, trimmed(job, removed, through));
+    return removed;
   }
 
-  #dropLogs(row: JobRow, most: number): number {
-    const lines = this.#sql(
-      `SELECT seq, kind FROM entries WHERE job = ? AND kind >= ${NO_LOGS} ORDER BY seq LIMIT ?`,
-    ).all(row.pk, most) as unknown as { seq: number; kind: number }[]; // own table
-    const last = lines.at(-1);
-    if (!last) return 0;
-    const through = LOG_LEVELS.map(() => 0);
-    for (const { seq, kind } of lines) through[kind - NO_LOGS] = seq;
-    this.#sql(`DELETE FROM entries WHERE job = ? AND kind >= ${NO_LOGS} AND seq <= ?`)
-      .run(row.pk, last.seq);
-    this.#jobs.change(row, trimmed(row.job, lines.length, through));
-    return lines.length;
+  /** Removes entries of these kinds between two positions. @returns how many */
+  #cut(job: number, kinds: Kinds, after: Seq, before: Seq): number {
+    if (before - after <= 1) return 0;
+    const rows = this.#sql(
+      `DELETE FROM entries WHERE job = ?1 AND kind BETWEEN ?2 AND ?3 AND seq > ?4
+       AND seq - count + 1 < ?5 AND seq < ?5 + ${ROW_ENTRIES_MAX}
+       RETURNING seq, at_ms, kind, body, count`,
+    ).all(job, ...kinds, after, before);
+    let removed = 0;
+    for (const { seq, at_ms, kind, body, count } of rows) {
+      const row = [seq, at_ms, kind, body, count] as unknown as EntryRow; // own columns
+      removed += row[4];
+      for (const left of withoutBetween(row, after, before)) {
+        this.#sql(
+          "INSERT INTO entries (job, seq, at_ms, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+          .run(job, ...left);
+        removed -= left[4];
+      }
+    }
+    return removed;
   }
 
   #sql(text: string): StatementSync {

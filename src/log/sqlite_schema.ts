@@ -10,6 +10,7 @@ export const APPLICATION_ID = 0x53546c67;
  *
  * jobs.thinned: 1 when retention has thinned the job after its end. removed: jobs that are gone,
  * whose entries are being removed.
+ * entries: a row holds one or more that follow one another, see EntryRow.
  * entries.kind: 0 progress, 1 progress that changes the status, 10 to 13 log lines by level.
  * entries.body: for progress a JSON array, for a log line the members of a JSON object, without
  * braces.
@@ -93,6 +94,8 @@ export const MIGRATIONS: readonly string[] = [
        '$.skipped', '$.encountered'),
      body -> '$.error')
    WHERE kind < 10;`,
+  // A row for several entries.
+  `ALTER TABLE entries ADD COLUMN count INTEGER NOT NULL DEFAULT 1;`,
 ];
 
 /** The event log's file. */

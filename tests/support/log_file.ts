@@ -1,7 +1,7 @@
 /** What the log's file holds, read beside the server. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { entryOf, type EntryRow } from "../../src/log/sqlite_entry_rows.ts";
+import { entriesOf, type EntryRow } from "../../src/log/sqlite_entry_rows.ts";
 import type { Entry } from "../../src/sync/entry.ts";
 
 /** All entries of a job in their order. @param data the server's data directory */
@@ -9,11 +9,11 @@ export function loggedEntries(data: string, jobId: string): Entry[] {
   const db = new DatabaseSync(join(data, "log.db"), { readOnly: true, timeout: 5_000 });
   try {
     const rows = db.prepare(
-      `SELECT seq, at_ms, kind, body FROM entries
+      `SELECT seq, at_ms, kind, body, count FROM entries
        WHERE job = (SELECT pk FROM jobs WHERE id = ?) ORDER BY seq`,
     ).all(jobId);
-    return rows.map(({ seq, at_ms, kind, body }) =>
-      entryOf([seq, at_ms, kind, body] as unknown as EntryRow)
+    return rows.flatMap(({ seq, at_ms, kind, body, count }) =>
+      entriesOf([seq, at_ms, kind, body, count] as unknown as EntryRow)
     );
   } finally {
     db.close();

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import type { EventLog, ReadQuery, TrimLimits } from "../../src/log/event_log.ts";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { entriesOf, rowsOf, withoutBetween } from "../../src/log/sqlite_entry_rows.ts";
+import { type Entry, type Fact, LOG_LEVELS } from "../../src/sync/entry.ts";
+import type { JobKey } from "../../src/sync/ids.ts";
+import { fc } from "../support/fast_check.ts";
+import { line, newJob, progress, stillClock } from "../support/log_contract.ts";
+import { MemoryLog } from "../support/memory_log.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** The log's file, and the log, which is closed while the file is looked at. */
+async function written(facts: readonly Fact[], look: (db: DatabaseSync) => void): Promise<void> {
+  const { path, remove } = tempDirectory();
+  const file = join(path, "log.db");
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts }));
+  await log.close();
+  const db = new DatabaseSync(file);
+  try {
+    look(db);
+  } finally {
+    db.close();
+    remove();
+  }
+}
+
+test("rowsOf() puts neighbours of one kind into rows that fit a page of the file", async () => {
+  const facts = [
+    progress("in_progress", 0),
+    ...Array.from({ length: 40 }, (_, n) => progress("in_progress", n)),
+    ...Array.from({ length: 100 }, (_, n) => line(`docs/file-${n}.txt: updated`)),
+    line("bad", "error"),
+    line("x".repeat(2_000)),
+    line("y"),
+  ];
+
+  await written(facts, (db) => {
+    const rows = db.prepare("SELECT seq, kind, count, length(body) AS size FROM entries").all();
+
+    const heads = rows.map(({ seq, kind, count }) => [seq, kind, count]);
+    const [start, full, rest] = heads;
+    assert.deepEqual([start, full, rest], [[1, 1, 1], [25, 0, 24], [41, 0, 16]]);
+    assert.deepEqual(heads.slice(-3), [[142, 13, 1], [143, 11, 1], [144, 11, 1]]);
+    const lines = rows.slice(3, -3);
+    assert.ok(lines.length < 15, `100 lines in ${lines.length} rows`);
+    assert.ok(lines.every(({ size }) => Number(size) < 950));
+    const counted = lines.reduce((sum, { count }) => sum + Number(count), 0);
+    assert.equal(counted, 100);
+  });
+});
+
+test("A row of the longest bodies that are put together has no pages of its own", async () => {
+  // 2 lines of 474 characters with all that is around their messages.
+  const long = Array.from({ length: 400 }, () => line("x".repeat(425)));
+
+  await written(long, (db) => {
+    const [row] = db.prepare("SELECT count, length(body) AS size FROM entries LIMIT 1").all();
+    const pages = db.prepare(
+      "SELECT count(*) AS n FROM dbstat WHERE name = 'entries' AND pagetype = 'overflow'",
+    );
+
+    assert.deepEqual([row.count, row.size], [2, 2 * 474 + 1]);
+    assert.equal(pages.get()?.n, 0);
+  });
+});
+
+test("withoutBetween() leaves what stands at the two positions and outside of them", () => {
+  const entries = Array.from({ length: 5 }, (_, n): Entry => {
+    return { kind: "log", level: "info", text: `"message": "${n}"`, seq: 11 + n, atMs: 7 };
+  });
+  const [row] = rowsOf(entries);
+  const left = (after: number, before: number) =>
+    withoutBetween(row, after, before).map((each) => entriesOf(each).map(({ seq }) => seq));
+
+  assert.deepEqual(left(0, 13), [[13, 14, 15]]);
+  assert.deepEqual(left(11, 14), [[11], [14, 15]]);
+  assert.deepEqual(left(13, 99), [[11, 12, 13]]);
+  assert.deepEqual(left(0, 99), []);
+  assert.deepEqual(
+    withoutBetween(row, 12, 14).flatMap(entriesOf),
+    entries.filter((e) => e.seq !== 13),
+  );
+});
+
+type Step =
+  | { readonly append: readonly Fact[] }
+  | { readonly trim: TrimLimits }
+  | { readonly read: ReadQuery }
+  | { readonly last: { readonly level: number; readonly count: number; readonly through: number } };
+
+const small = (max: number) => fc.integer({ min: 0, max });
+
+/** Some facts of one kind, or of several in turn, as sources and workers write them. */
+const facts = fc.record({
+  kinds: fc.oneof(fc.constantFrom([4]), fc.array(small(4), { minLength: 1, maxLength: 3 })),
+  count: fc.integer({ min: 1, max: 60 }),
+  size: fc.constantFrom(0, 10, 100, 460, 1_200),
+}, { requiredKeys: ["kinds", "count", "size"] }).map(({ kinds, count, size }) =>
+  Array.from({ length: count }, (_, n): Fact => {
+    const kind = kinds[n % kinds.length];
+    if (kind < LOG_LEVELS.length) return line("\n".repeat(size / 2) + n, LOG_LEVELS[kind]);
+    return progress("in_progress", n);
+  })
+);
+
+const step = fc.oneof<Step>(
+  facts.map((append) => ({ append })),
+  fc.record({ entriesMax: small(150), progressMax: fc.integer({ min: 1, max: 30 }) }, {
+    requiredKeys: ["entriesMax"],
+  }).map((trim) => ({ trim })),
+  fc.record({
+    after: small(200),
+    limit: fc.integer({ min: 1, max: 150 }),
+    logs: fc.constantFrom(...LOG_LEVELS),
+    mergeBelow: small(200),
+    only: fc.constantFrom("logs" as const),
+  }, { requiredKeys: ["after", "limit"] }).map((read) => ({ read })),
+  fc.record({ level: small(3), count: small(60), through: small(200) }, {
+    requiredKeys: ["level", "count", "through"],
+  }).map((last) => ({ last })),
+);
+
+/** What the log answers, in words that both logs have. */
+async function answer(log: EventLog, key: JobKey, each: Step): Promise<unknown> {
+  if ("append" in each) {
+    const { firstSeq, lastSeq } = await log.append(key, () => ({ facts: each.append }));
+    return [firstSeq, lastSeq];
+  }
+  if ("trim" in each) {
+    while (await log.trim(key, each.trim));
+    const { held, trimmed } = await log.get(key) ?? {};
+    return [held, trimmed, await log.firstSeq(key)];
+  }
+  if ("read" in each) {
+    const { entries, through, more } = await log.read(key, each.read);
+    return [entries, through, more];
+  }
+  const { level, count, through } = each.last;
+  return await log.beforeLastLogs(key, LOG_LEVELS[level], count, through);
+}
+
+test("A file whose rows hold several entries answers as a log in memory does", async () => {
+  const scripts = fc.sample(fc.array(step, { minLength: 10, maxLength: 40 }), {
+    seed: 20_261_130,
+    numRuns: 150,
+  });
+  for (const [number, script] of scripts.entries()) {
+    const { path, remove } = tempDirectory();
+    const clock = stillClock();
+    const open = () => new SqliteLog({ path: join(path, "log.db"), durability: "normal", clock });
+    const model = new MemoryLog(clock);
+    let log = open();
+    const wanted = newJob();
+    await log.create(wanted);
+    await model.create(wanted);
+    for (const [at, each] of script.entries()) {
+      // What was just written would be read from memory.
+      if (!("append" in each)) {
+        await log.close();
+        log = open();
+      }
+      clock.nowMs++;
+      const told = await answer(log, wanted, each);
+      const modelled = await answer(model, wanted, each);
+      assert.deepEqual(told, modelled, `script ${number}, step ${at}: ${JSON.stringify(each)}`);
+    }
+    await log.close();
+    remove();
+  }
+});
