@@ -16,7 +16,8 @@ const RUNTIME_IDLE_MS = 30_000;
 type Reading = Pick<Services, "clock" | "bodyIdleMs" | "stopping">;
 
 /**
- * Reads JSON within its limits. NDJSON is left to its route, which reads it as it arrives.
+ * Reads JSON within its limits. NDJSON is left to its route, which reads it as it arrives. Only a
+ * POST has a body for this API; runtimes give none of a GET, and make no Request of some methods.
  *
  * @throws {Problem} unsupported-media-type; invalid-request; body-too-large; body-timeout; stopping
  */
@@ -24,13 +25,14 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
   const small = new SmallBodies({ clock: services.clock, idleMs: services.bodyIdleMs });
   return async (context, next) => {
     const { req } = context;
+    if (req.method !== "POST") return await next();
     const type = req.header("Content-Type");
     const events = EVENTS_PATH.test(req.path);
     const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
     // Headers that say so spare each post a promise.
     if (!lines && !(saysBody(req) ?? await hasBody(context, services))) {
       // Some clients name a type with every request; of what is not there it does not count.
-      if (type !== undefined && req.method === "POST") req.raw = withJson(req.raw);
+      if (type !== undefined) req.raw = withJson(req.raw);
       return await next();
     }
     const encoding = req.header("Content-Encoding") ?? "identity";

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { curl } from "../support/curl.ts";
+import { rawRequest } from "../support/raw_request.ts";
 import { framesOf } from "../support/stream_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -517,6 +518,22 @@ test("a body of another type is 415", async (t) => {
   });
 
   assert.equal(answer.status, 415);
+});
+
+test("the body of anything but a POST is not looked at", async (t) => {
+  const server = await testServer(t);
+  const headers = { "X-API-Key": server.key(), "Content-Length": "2" };
+  const path = `${server.url}/v1/sync`;
+
+  const json = await rawRequest(path, { headers, body: {} });
+  const text = await rawRequest(path, { headers: { ...headers, "Content-Type": "x" }, body: "{}" });
+  const trace = await rawRequest(path, {
+    method: "TRACE",
+    headers: { "X-API-Key": server.key() },
+  });
+  const put = await rawRequest(path, { method: "PUT", headers, body: "{x" });
+
+  assert.deepEqual([json, text, trace, put].map(({ status }) => status), [200, 200, 405, 405]);
 });
 
 for (
