@@ -20,6 +20,8 @@ export interface PublicOriginOptions {
 export class PublicOrigin {
   /** What stands before every path: `/synctail`, or nothing. */
   readonly prefix: string;
+  /** The prefix as it begins a path that was decoded. */
+  readonly #decoded: string;
   readonly #publicUrl: URL | undefined;
   readonly #hosts: ReadonlySet<string> | undefined;
   /** The trusted proxies; undefined for none. */
@@ -30,6 +32,7 @@ export class PublicOrigin {
   constructor({ hostname, publicUrl, allowedHosts, trustedProxies }: PublicOriginOptions) {
     this.#publicUrl = publicUrl === undefined ? undefined : new URL(publicUrl);
     this.prefix = this.#publicUrl?.pathname.replace(/\/+$/, "") ?? "";
+    this.#decoded = decoded(this.prefix);
     const names = allowedHosts.map((name) => name.toLowerCase());
     const listener = hostname.toLowerCase();
     const local = LOOPBACK.includes(listener) || /^127\.[\d.]+$/.test(listener);
@@ -76,10 +79,10 @@ export class PublicOrigin {
       new URL(request.url).host;
   }
 
-  /** The path inside this server: a proxy may have taken the prefix away, or left it. */
+  /** The decoded path inside this server: a proxy may have taken the prefix away, or left it. */
   pathOf(path: string): string {
-    if (this.prefix === "" || !path.startsWith(this.prefix)) return path;
-    const rest = path.slice(this.prefix.length);
+    if (this.prefix === "" || !path.startsWith(this.#decoded)) return path;
+    const rest = path.slice(this.#decoded.length);
     if (rest === "") return "/";
     return rest.startsWith("/") ? rest : path;
   }
@@ -127,6 +130,15 @@ function addSubnet(list: BlockList, cidr: string): void {
     bits === undefined ? (six ? 128 : 32) : Number(bits),
     six ? "ipv6" : "ipv4",
   );
+}
+
+/** The path as Hono decodes it: all but `%25` and what could be a delimiter. */
+function decoded(path: string): string {
+  try {
+    return decodeURI(path.replaceAll("%25", "%2525"));
+  } catch {
+    return path; // it is no UTF-8, which Hono leaves as it is
+  }
 }
 
 /** Whether a URL's hostname is an address: nothing else ends in a number or stands in brackets. */

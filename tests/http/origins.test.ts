@@ -128,3 +128,16 @@ test("below a prefix everything that names a path names it with the prefix, whet
     await rawRequest(`${base}/v1/sync/job/${run.json.id}/subscribe`, { headers }); // to its end
   }
 });
+
+test("a prefix with characters that URLs encode is taken away as any other", async (t) => {
+  const prefix = "/s%C3%BCnc%20tail";
+  const server = await testServer(t, { publicUrl: `https://public.example${prefix}` });
+  const headers = { Authorization: `Bearer ${server.key()}` };
+  const paths = ["/healthz", "/v1/sync", "/", ""];
+
+  const answers = await Promise.all(
+    paths.map((path) => rawRequest(`${server.url}${prefix}${path}`, { headers })),
+  );
+
+  assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200, 200]);
+});

@@ -141,6 +141,22 @@ test("pathOf() takes the prefix away where a proxy has left it", () => {
   assert.equal(origin().pathOf("/sync/v1"), "/sync/v1");
 });
 
+test("pathOf() knows a prefix by its characters, as paths come decoded", () => {
+  for (
+    const [path, read] of [
+      ["/s%C3%BCnc%20tail", "/sünc tail"],
+      ["/50%25", "/50%25"],
+      ["/a%2Fb", "/a%2Fb"],
+      ["/%FF", "/%FF"],
+    ]
+  ) {
+    const own = origin({ publicUrl: `https://public.example${path}/` });
+
+    assert.equal(own.prefix, path);
+    assert.equal(own.pathOf(`${read}/v1/sync`), "/v1/sync");
+  }
+});
+
 test("clientOf() is the last hop that is no proxy of ours, whatever stands before it", () => {
   const own = origin({ trustedProxies: ["10.0.0.0/8"] });
   const clientOf = (hops: string, remote = "10.0.0.1", of = own) =>
