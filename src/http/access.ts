@@ -21,10 +21,16 @@ export const STREAM_ROUTES = ["/v1/sync/job/:job_id/subscribe", "/v1/sync/jobs/s
 export const STREAM_PATH = new RegExp(`^(${STREAM_ROUTES.join("|").replace(":job_id", "[^/]+")})$`);
 const READS = ["GET", "HEAD"];
 
+/** `Basic` and others: they are meant for a proxy in front, which may pass them on. */
+const OTHER_SCHEME = /^(?!Bearer )[\w-]+ +\S/i;
+const OTHER_FORM =
+  "There is no API key in that form: send `Authorization: Bearer KEY` or `X-API-Key: KEY`";
+
 /**
  * Lets a request through that says who asks: by an API key or a token as `Authorization: Bearer`
  * (RFC 6750), by a key as `X-API-Key`, for streams by a ticket as `?ticket=`, else by the cookie of
  * a session. A request by cookie that changes something must come from a page of this server.
+ * `Authorization` of another scheme counts only where nothing else says who asks.
  *
  * @throws {Problem} unauthenticated, with WWW-Authenticate; forbidden
  */
@@ -48,11 +54,7 @@ async function principalOf(
 ): Promise<Principal> {
   const { req } = context;
   const bearer = bearerOf(context);
-  if (bearer === "") {
-    return refuse(
-      "There is no API key in that form: send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
-    );
-  }
+  if (bearer === "") return refuse(OTHER_FORM);
   if (bearer !== undefined) {
     return await checkedBearer(authenticator, bearer) ??
       refuse("The API key or token is not known here, was revoked, or has expired");
@@ -64,6 +66,7 @@ async function principalOf(
   }
   const cookie = getCookie(context, cookieName(origin.of(req.raw, context.env)));
   if (cookie === undefined) {
+    if (req.header("Authorization") !== undefined) return refuse(OTHER_FORM);
     return refuse("Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`", false);
   }
   const found = await authenticator.session(cookie) ??
@@ -179,9 +182,11 @@ const LAPSES: Readonly<Record<Lapse, string>> = {
   signed_out: "The session of this stream was signed out. The job goes on.",
 };
 
-/** The key or token of the headers; undefined without a header, empty for a malformed one. */
+/** The key or token of the headers; undefined without one, empty for a malformed one. */
 function bearerOf(context: Context<HttpEnv>): string | undefined {
   const authorization = context.req.header("Authorization");
-  if (authorization === undefined) return context.req.header("X-API-Key");
+  if (authorization === undefined || OTHER_SCHEME.test(authorization)) {
+    return context.req.header("X-API-Key");
+  }
   return /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? "";
 }

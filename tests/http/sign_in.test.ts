@@ -195,6 +195,33 @@ test("a key in a header beats the cookie, also a wrong one", async (t) => {
   assert.equal(post.status, 202); // no cookie was used
 });
 
+test("the password of a proxy in front does not stand in the way of a cookie, a key or a ticket", async (t) => {
+  const server = await testServer(t);
+  const basic = { Authorization: "Basic eDp5" };
+  const key = { ...basic, "X-API-Key": server.key() };
+  const job = await rawRequest(`${server.url}/v1/sync/job`, {
+    method: "POST",
+    headers: key,
+    body: {},
+  });
+  const path = `${server.url}/v1/sync/job/${job.json.id}`;
+  const ticket = await rawRequest(`${path}/ticket`, { method: "POST", headers: key });
+  const Cookie = await signedIn(server);
+
+  const session = await rawRequest(`${server.url}/v1/session`, { headers: { ...basic, Cookie } });
+  const stream = await fetch(ticket.json.url, { headers: basic });
+  await stream.body?.cancel();
+  const wrong = await rawRequest(path, { headers: { Authorization: "Bearer", Cookie } });
+
+  assert.deepEqual([job.status, ticket.status, session.status, stream.status], [
+    201,
+    201,
+    200,
+    200,
+  ]);
+  assert.equal(wrong.status, 401);
+});
+
 test("a cookie of another port, another server or another time is none", async (t) => {
   const [server, other] = [await testServer(t), await testServer(t)];
   const Cookie = await signedIn(server);
