@@ -4,6 +4,7 @@ import { KEY_START } from "./api_key.ts";
 import type { IdentityProviders } from "./identity_providers.ts";
 import type { KeyStore } from "./key_store.ts";
 import type { Lapse, Principal } from "./principal.ts";
+import type { Scope } from "./scopes.ts";
 import { type Session, SESSION_MAX_MS, type Sessions } from "./sessions.ts";
 import type { SignInStore } from "./sign_in_store.ts";
 import type { Tickets } from "./tickets.ts";
@@ -37,7 +38,7 @@ export class Authenticator {
 
   async ticket(text: string): Promise<Principal | undefined> {
     const principal = await this.parts.tickets.verify(text);
-    return principal && this.lapse(principal) === undefined ? principal : undefined;
+    return principal && this.lapse(principal, "read") === undefined ? principal : undefined;
   }
 
   /** The session of a cookie, and its principal. */
@@ -54,15 +55,18 @@ export class Authenticator {
   signIn(given: { readonly key: string } | { readonly link: string }): Session | undefined {
     const { keys, signIns, sessions } = this.parts;
     const keyId = "key" in given ? keys.verify(given.key)?.keyId : signIns.takeLink(given.link);
-    if (keyId === undefined || keyId === null || !keys.stillValid(keyId)) return undefined;
+    if (keyId === undefined || keyId === null || !keys.principalOf(keyId)) return undefined;
     return sessions.open(keyId);
   }
 
-  /** Why the right of a principal has ended; undefined while it is in force. */
-  lapse({ keyId, expiresAtMs, sessionId }: Principal): Lapse | undefined {
+  /** Why the right of a principal to act by the scope has ended; undefined while it is in force. */
+  lapse(
+    { tenant, keyId, expiresAtMs, sessionId }: Principal,
+    scope: Scope,
+  ): Lapse | undefined {
     const { keys, sessions, clock } = this.parts;
     if (expiresAtMs !== null && expiresAtMs <= clock.now()) return "expired";
-    if (keyId !== null && !keys.stillValid(keyId)) return "revoked";
+    if (keyId !== null && !keys.stillGrants(keyId, tenant, scope)) return "revoked";
     if (sessionId !== undefined && sessions.hasEnded(sessionId)) return "signed_out";
     return undefined;
   }

@@ -113,9 +113,14 @@ export class KeyStore {
     return row && matches ? row.principal : undefined;
   }
 
-  /** Whether a key verified before is still in force: for streams, which outlive their request. */
-  stillValid(keyId: string): boolean {
-    return this.#active(keyId) !== undefined;
+  /**
+   * Whether a key verified before still stands for that tenant and scope: for streams, which outlive
+   * their request. A key file may say something else of a key later on.
+   */
+  stillGrants(keyId: string, tenant: TenantId, scope: Scope): boolean {
+    const key = this.principalOf(keyId);
+    return key !== undefined && key.scopes.has(scope) &&
+      (key.tenant === tenant || key.scopes.has("tenants"));
   }
 
   /** The principal of a key in force; undefined for any other id. */

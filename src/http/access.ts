@@ -148,12 +148,12 @@ export async function jobFor(
 }
 
 /**
- * For a request that takes long: checks that the right it began with still holds.
+ * For a request that takes long: checks that its right to write still holds.
  *
  * @throws {Problem} unauthenticated
  */
 export function requireRight(principal: Principal, authenticator: Authenticator): void {
-  const lapse = authenticator.lapse(principal);
+  const lapse = authenticator.lapse(principal, "write");
   if (lapse) refuse(`The key, token or session of this request ${ENDED[lapse]} meanwhile`);
 }
 
@@ -165,12 +165,12 @@ const ENDED: Readonly<Record<Lapse, string>> = {
 
 /** The right of a stream, which is looked at again while the stream is open. */
 export function rightOf(principal: Principal, authenticator: Authenticator): Right {
-  const { keyId, sessionId, expiresAtMs } = principal;
+  const { tenant, keyId, sessionId, expiresAtMs } = principal;
   return {
-    name: `${keyId} ${sessionId} ${expiresAtMs}`,
+    name: `${tenant} ${keyId} ${sessionId} ${expiresAtMs}`,
     holder: keyId ?? undefined,
     lapsed() {
-      const lapse = authenticator.lapse(principal);
+      const lapse = authenticator.lapse(principal, "read");
       return lapse && { code: `access_${lapse}`, message: LAPSES[lapse] };
     },
   };

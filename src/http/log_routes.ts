@@ -73,7 +73,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
       ...what,
       log,
       deadline: downloads,
-      lapsed: () => authenticator.lapse(principal) !== undefined,
+      lapsed: () => authenticator.lapse(principal, "read") !== undefined,
       // Its answer has begun with 200: only the server's log can tell.
       onFault: (error) => {
         loggerOf("http").error("a download broke off: {error}", { error, request_id: requestId });

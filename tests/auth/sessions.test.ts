@@ -143,7 +143,7 @@ test("end() ends a session and all its cookies for good, also across a restart, 
 
   assert.equal(await authenticator.session(cookie), undefined);
   assert.equal(await authenticator.session(await sessions.cookie(session)), undefined);
-  assert.equal(authenticator.lapse(principal), "signed_out");
+  assert.equal(authenticator.lapse(principal, "read"), "signed_out");
   assert.notEqual(await authenticator.session(await sessions.cookie(other)), undefined);
   assert.equal(openSignIns().hasEnded(session.id), true);
   clock.advance(12 * HOUR_MS);
@@ -163,7 +163,7 @@ test("a session ends with its key", async (t) => {
   keys.revoke(id);
 
   assert.equal(await authenticator.session(cookie), undefined);
-  assert.equal(authenticator.lapse(principal), "revoked");
+  assert.equal(authenticator.lapse(principal, "read"), "revoked");
 });
 
 test("session() refuses cookies that were changed, made elsewhere or are something else", async (t) => {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { exportSPKI, generateKeyPair, SignJWT } from "jose";
+import { formatApiKey, newApiKey } from "../../src/auth/api_key.ts";
+import { parseKeyFile } from "../../src/auth/key_file.ts";
 import { maySee } from "../../src/auth/principal.ts";
 import type { TicketKey } from "../../src/auth/tickets.ts";
 import { deriveSyncId, newJobId, type TenantId } from "../../src/sync/ids.ts";
@@ -42,7 +44,7 @@ test("sign() makes a ticket that opens streams and reads only, until it ends", a
   });
   assert.deepEqual(again, first);
   assert.equal(await authenticator.ticket(ticket), undefined);
-  assert.equal(first && authenticator.lapse(first), "expired");
+  assert.equal(first && authenticator.lapse(first, "read"), "expired");
 });
 
 test("sign() makes no ticket that is good for longer than it is made for", async (t) => {
@@ -73,7 +75,34 @@ test("a ticket ends with the key that made it", async (t) => {
   keys.revoke(id);
 
   assert.equal(await authenticator.ticket(ticket), undefined);
-  assert.equal(authenticator.lapse(principal), "revoked");
+  assert.equal(authenticator.lapse(principal, "read"), "revoked");
+});
+
+test("a ticket and a stream end when the key file gives their key fewer rights", async (t) => {
+  const { tickets, authenticator, keys, clock } = authBench(t);
+  const key = formatApiKey(newApiKey());
+  const use = (rights: string) => keys.useFixed(parseKeyFile(`${key} ${rights}`, "keys"));
+  use("acme read,run,tenants");
+  const opened = await authenticator.bearer(key);
+  assert.ok(opened?.keyId);
+  const made = { keyId: opened.keyId, binding: {}, expiresAtMs: clock.now() + 60_000 };
+  const ticket = await tickets.sign({ ...made, tenant: ACME });
+  const elsewhere = { ...opened, tenant: "other" as TenantId };
+  const told = async () => [
+    authenticator.lapse(opened, "read"),
+    authenticator.lapse(elsewhere, "read"),
+    (await authenticator.ticket(ticket))?.tenant,
+  ];
+
+  assert.deepEqual(await told(), [undefined, undefined, "acme"]);
+  use("acme read");
+  assert.deepEqual(await told(), [undefined, "revoked", "acme"]);
+  use("acme run");
+  assert.deepEqual(await told(), ["revoked", "revoked", undefined]);
+  use("other read");
+  assert.deepEqual(await told(), ["revoked", undefined, undefined]);
+  use("other read,tenants");
+  assert.deepEqual(await told(), [undefined, undefined, "acme"]);
 });
 
 test("maySee() keeps a ticket to its tenant and its job, sync or tag", () => {

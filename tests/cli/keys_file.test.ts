@@ -84,27 +84,33 @@ test("servers with the same files take each other's keys, sessions and tickets",
   assert.doesNotMatch(a.stderr() + b.stderr(), /\bst_/);
 });
 
-test("SIGHUP takes the keys file anew: a key that is gone is refused, and its streams end", async (t) => {
+test("SIGHUP takes the keys file anew: streams end whose key is gone or may no longer read", async (t) => {
   const path = directory(t);
-  const [leaving, staying, coming] = await Promise.all([1, 2, 3].map(() => unsaved(t)));
+  const [leaving, narrowed, staying, coming] = await Promise.all(
+    [1, 2, 3, 4].map(() => unsaved(t)),
+  );
   const file = join(path, "keys");
-  writeFileSync(file, leaving + staying);
+  writeFileSync(file, leaving + narrowed + staying);
   const server = await startProgram(t, { args: ["serve", "--keys-file", file] });
-  const stream = await fetch(`${server.url}/v1/sync/jobs/subscribe`, {
-    headers: { Authorization: `Bearer ${keyOf(leaving)}` },
-  });
-  const told = stream.text().catch((cause) => String(cause)); // it is broken off
+  const streams = await Promise.all(
+    [leaving, narrowed].map((line) =>
+      fetch(`${server.url}/v1/sync/jobs/subscribe`, {
+        headers: { Authorization: `Bearer ${keyOf(line)}` },
+      })
+    ),
+  );
+  const told = streams.map((stream) => stream.text().catch(String)); // they are broken off
 
-  writeFileSync(file, staying + coming);
+  writeFileSync(file, narrowed.replace("read,run,write", "write") + staying + coming);
   process.kill(server.pid, "SIGHUP");
 
-  await told;
+  await Promise.all(told);
   const answers = await Promise.all(
-    [leaving, staying, coming].map((line) =>
+    [leaving, narrowed, staying, coming].map((line) =>
       status(`${server.url}/v1/sync`, { Authorization: `Bearer ${keyOf(line)}` })
     ),
   );
-  assert.deepEqual(answers, [401, 200, 200]);
+  assert.deepEqual(answers, [401, 403, 200, 200]);
 
   writeFileSync(file, `${staying}st_half default read\n`);
   process.kill(server.pid, "SIGHUP");
