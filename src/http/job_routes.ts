@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { CursorError, DamagedJobError, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { keyOf } from "../sync/job.ts";
-import { deriveSyncId, type JobKey, parseSyncId, type SyncId, type TenantId } from "../sync/ids.ts";
+import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import { jobFor, requireScope } from "./access.ts";
 import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -11,7 +11,7 @@ import { Problem } from "./problem.ts";
 import { JobListQuerySchema } from "./query_schemas.ts";
 import { JobListSchema, JobSchema } from "./schemas.ts";
 import { removeAll } from "../jobs/removals.ts";
-import type { Syncs } from "../jobs/syncs.ts";
+import { knownSync, usualSyncId } from "../jobs/syncs.ts";
 import type { Services } from "./services.ts";
 
 const LIST_LIMIT = 50;
@@ -76,13 +76,13 @@ const cancelRoute = createRoute({
 
 /** Jobs: listing, looking at, cancelling and removing them. */
 export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { log, dispatcher, syncs } = services;
+  const { log, dispatcher } = services;
 
   app.openapi(listRoute, async (context) => {
     requireScope(context, "read");
     const { tenant } = context.get("principal");
     const { status, sync, limit = LIST_LIMIT, cursor } = context.req.valid("query");
-    const syncId = sync === undefined ? undefined : syncIdOf(syncs, tenant, sync);
+    const syncId = sync === undefined ? undefined : await syncIdOf(services, tenant, sync);
     try {
       const page = await log.list({ tenant, statuses: status, syncId, limit, cursor });
       const items = page.items.map((job) => jobJson(job, services));
@@ -137,8 +137,12 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   });
 }
 
-/** The id of a sync; for a name that is not configured (any more) it is derived from the name. */
-export function syncIdOf(syncs: Syncs, tenant: TenantId, idOrName: string): SyncId {
-  return syncs.find(tenant, idOrName)?.id ?? parseSyncId(idOrName) ??
-    deriveSyncId(tenant, idOrName);
+/** The id of a sync; for a name that is not known (any more) it is derived from the name. */
+export async function syncIdOf(
+  { syncs, log }: Pick<Services, "syncs" | "log">,
+  tenant: TenantId,
+  idOrName: string,
+): Promise<SyncId> {
+  const known = await knownSync(syncs, log, tenant, idOrName);
+  return known?.id ?? usualSyncId(tenant, idOrName);
 }

@@ -34,14 +34,14 @@ const route = createRoute({
 
 /** The stream of many jobs. */
 export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { viewers, authenticator, syncs } = services;
+  const { viewers, authenticator } = services;
 
-  app.openapi(route, (context) => {
+  app.openapi(route, async (context) => {
     requireScope(context, "read");
     const principal = context.get("principal");
     const { tenant, only } = principal;
     const { status, sync, job, tag, ended } = context.req.valid("query");
-    const syncId = sync === undefined ? only?.syncId : syncIdOf(syncs, tenant, sync);
+    const syncId = sync === undefined ? only?.syncId : await syncIdOf(services, tenant, sync);
     const jobId = parseJobId(job ?? "");
     const matches = (found: Job) =>
       maySee(principal, found) &&
@@ -54,7 +54,7 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
     const missed = (id: JobId) =>
       every && (jobId === undefined || id === jobId) &&
       (only?.jobId === undefined || id === only.jobId);
-    return streamAnswer(context, () =>
+    return await streamAnswer(context, () =>
       viewers.subscribeToJobs({
         tenant,
         statuses: status,

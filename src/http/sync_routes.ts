@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { turn } from "../event_loop.ts";
 import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { knownSync } from "../jobs/syncs.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { requireScope } from "./access.ts";
 import { json, KEYED, problems, SyncParams } from "./describe.ts";
@@ -119,8 +120,7 @@ async function syncFor(
   const { tenant } = context.get("principal");
   const asked = context.req.param("sync") ?? "";
   const sync = syncs.find(tenant, asked);
-  const known = sync ??
-    (await log.registeredSyncs(tenant)).find(({ id, name }) => id === asked || name === asked);
+  const known = sync ?? await knownSync(syncs, log, tenant, asked);
   if (!known) throw notFound();
   requireScope(context, "run");
   if (sync) return sync;

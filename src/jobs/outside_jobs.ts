@@ -10,20 +10,13 @@ import {
 } from "../log/event_log.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
-import {
-  deriveSyncId,
-  type JobId,
-  type JobKey,
-  newJobId,
-  parseSyncId,
-  type TenantId,
-} from "../sync/ids.ts";
+import { type JobId, type JobKey, newJobId, type TenantId } from "../sync/ids.ts";
 import type { Job, SyncRef } from "../sync/job.ts";
 import { type Counters, newProducer } from "../sync/producer.ts";
 import { NO_PROGRESS } from "../sync/progress.ts";
 import { type Batch, decided } from "./batch.ts";
 import { renew } from "./changes.ts";
-import type { Syncs } from "./syncs.ts";
+import { knownSync, type Syncs, usualSyncId } from "./syncs.ts";
 
 /** A job as its worker asks for it. */
 export interface OutsideJob {
@@ -182,11 +175,9 @@ export class OutsideJobs {
 
   /** The configured or registered sync of that id or name, else a new one. */
   async #syncOf(tenant: TenantId, idOrName: string): Promise<SyncRef> {
-    const configured = this.#syncs.find(tenant, idOrName);
-    if (configured) return { id: configured.id, name: configured.name };
-    const id = parseSyncId(idOrName) ?? deriveSyncId(tenant, idOrName);
-    const registered = await this.#log.registeredSyncs(tenant);
-    return registered.find((sync) => sync.id === id) ?? { id, name: idOrName };
+    const known = await knownSync(this.#syncs, this.#log, tenant, idOrName);
+    const { id, name } = known ?? { id: usualSyncId(tenant, idOrName), name: idOrName };
+    return { id, name };
   }
 
   async #attemptAfter(tenant: TenantId, retryOf: JobId | undefined): Promise<number> {

@@ -1,10 +1,35 @@
 /** The syncs that are configured now. Callers can run no others. */
+import type { EventLog } from "../log/event_log.ts";
 import { commandStopMs } from "../sources/command_stop.ts";
 import { type FileSystem, fileSystem } from "../sources/file_system.ts";
 import type { JobSource } from "../sources/source.ts";
-import { parseSyncId, type TenantId } from "../sync/ids.ts";
+import { deriveSyncId, parseSyncId, type SyncId, type TenantId } from "../sync/ids.ts";
+import type { SyncRef } from "../sync/job.ts";
 import type { Runnable } from "./dispatcher.ts";
 import type { ConfiguredSync } from "./sync_config.ts";
+
+/**
+ * The sync of that id or name: a configured one, else one that workers have named. A sync that was
+ * configured with an id of its own keeps it when it is configured no more.
+ */
+export async function knownSync(
+  syncs: Syncs,
+  log: Pick<EventLog, "registeredSyncs">,
+  tenant: TenantId,
+  idOrName: string,
+): Promise<SyncRef | undefined> {
+  const configured = syncs.find(tenant, idOrName);
+  if (configured) return configured;
+  const registered = await log.registeredSyncs(tenant);
+  const id = usualSyncId(tenant, idOrName);
+  return registered.find((sync) => sync.id === id) ??
+    registered.find(({ name }) => name === idOrName);
+}
+
+/** The id of a sync of which nothing is known but its id or name. */
+export function usualSyncId(tenant: TenantId, idOrName: string): SyncId {
+  return parseSyncId(idOrName) ?? deriveSyncId(tenant, idOrName);
+}
 
 /** Finds syncs by id or name, within a tenant. */
 export class Syncs {

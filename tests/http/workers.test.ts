@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { BODY_BYTES_MAX } from "../../src/http/body.ts";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { curl } from "../support/curl.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { loggedEntries } from "../support/log_file.ts";
 import type { Cleanup } from "../support/program.ts";
 import { RawViewer } from "../support/raw_viewer.ts";
 import { type TestServer, testServer } from "../support/server.ts";
-import { framesOf } from "../support/stream_bench.ts";
+import { framesOf, StreamReader } from "../support/stream_bench.ts";
 import { until } from "../support/until.ts";
 
 type Json = Record<string, unknown>;
@@ -133,6 +134,28 @@ test("a sync that only workers have named is said to run elsewhere, by name and 
     assert.match(problem.detail, /^Cannot run sync "nightly-users": its workers do so elsewhere/);
   }
   assert.equal(nobodys.status, 404);
+});
+
+test("a sync that is configured no more keeps its id where it had one of its own", async (t) => {
+  const id = "11111111-2222-4333-8444-555555555555";
+  const sync = SYNC_SCHEMA.parse({ id, name: "nightly", source: { type: "outside" } });
+  const server = await testServer(t, { syncs: configuredSyncs([sync], ".").syncs });
+  const { created, send } = await worker(server, { sync: "nightly" });
+  const ids = async (path: string) =>
+    (await (await server.ask(path)).json()).items.map(({ id }: Json) => id);
+
+  server.reload([]);
+  const again = await send("/v1/sync/job", { sync: "nightly" });
+  const answer = await server.ask("/v1/sync/jobs/subscribe?sync=nightly");
+  const stream = new StreamReader(answer.body!);
+  let shown = "";
+  while (!shown.includes("snapshot_complete")) shown += await stream.chunk();
+  await stream.cancel();
+
+  assert.deepEqual([created.sync_id, again.sync_id], [id, id]);
+  assert.deepEqual(await ids("/v1/sync"), [id]);
+  assert.deepEqual(await ids("/v1/sync/jobs?sync=nightly"), [again.id, created.id]);
+  for (const job of [created, again]) assert.ok(shown.includes(job.id));
 });
 
 test("creating the same job again answers 200 and changes nothing", async (t) => {
