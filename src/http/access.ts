@@ -1,5 +1,5 @@
 /** Who asks, and what they may. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { getCookie } from "hono/cookie";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { ProviderUnreachableError } from "../auth/identity_providers.ts";
@@ -18,7 +18,7 @@ import { cookieName, requireSameOrigin } from "./same_origin.ts";
 
 /** The routes of streams, where a ticket in the URL is accepted. */
 export const STREAM_ROUTES = ["/v1/sync/job/:job_id/subscribe", "/v1/sync/jobs/subscribe"];
-export const STREAM_PATH = new RegExp(`^(${STREAM_ROUTES.join("|").replace(":job_id", "[^/]+")})$`);
+const STREAM_PATH = new RegExp(`^(${STREAM_ROUTES.join("|").replace(":job_id", "[^/]+")})$`);
 const READS = ["GET", "HEAD"];
 
 /** `Basic` and others: they are meant for a proxy in front, which may pass them on. */
@@ -59,7 +59,7 @@ async function principalOf(
     return await checkedBearer(authenticator, bearer) ??
       refuse("The API key or token is not known here, was revoked, or has expired");
   }
-  const ticket = STREAM_PATH.test(req.path) ? req.query("ticket") : undefined;
+  const ticket = asksForStream(req) ? req.query("ticket") : undefined;
   if (ticket !== undefined) {
     return await authenticator.ticket(ticket) ??
       refuse("The ticket has expired, or is none of this server's; ask for another");
@@ -93,6 +93,11 @@ async function checkedBearer(
       "Retry-After": `${FAILED_MS / 1000}`,
     });
   }
+}
+
+/** Whether the request would open a stream. */
+export function asksForStream({ method, path }: Pick<HonoRequest, "method" | "path">): boolean {
+  return READS.includes(method) && STREAM_PATH.test(path);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Refuses callers that make more requests a second than allowed. */
 import type { Context, MiddlewareHandler } from "hono";
-import { STREAM_PATH } from "./access.ts";
+import { asksForStream } from "./access.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
@@ -17,7 +17,7 @@ export function limitRequests({ rates, viewers }: Services): MiddlewareHandler<H
     const { keyId, tenant } = context.get("principal") ?? {};
     const waitS = tenant === undefined ? 0 : rates.takeRequest(keyId ?? tenant);
     if (waitS === 0) return await next();
-    if (STREAM_PATH.test(context.req.path)) {
+    if (asksForStream(context.req)) {
       return await streamAnswer(context, () => viewers.turnAway());
     }
     const detail = `This key has made more requests a second than allowed; wait ${waitS} s`;
