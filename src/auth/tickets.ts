@@ -8,6 +8,9 @@ import type { Binding, Principal } from "./principal.ts";
 export const TICKET_S = 3_600;
 export const TICKET_MAX_S = 86_400;
 
+/** How far ahead a backend's clock may be, in seconds. */
+const AHEAD_S = 60;
+
 const AUDIENCE = "synctail:ticket";
 /** The `kid` of our own tickets. */
 export const OWN_KEY = "synctail";
@@ -73,11 +76,17 @@ export class Tickets {
       const { payload } = await jwtVerify(
         ticket,
         (header) => keyOf(header as JWTHeaderParameters), // jose has checked that `alg` is a text
-        { audience: AUDIENCE, currentDate: new Date(now), requiredClaims: ["exp"] },
+        {
+          audience: AUDIENCE,
+          currentDate: new Date(now),
+          clockTolerance: AHEAD_S, // for `nbf`; the end is looked at below
+          requiredClaims: ["exp"],
+        },
       );
       if (!Object.keys(payload).every((claim) => CLAIMS.includes(claim))) return undefined;
       const { exp = 0, sub, job, sync, tag } = payload;
-      if (exp * 1000 > now + TICKET_MAX_S * 1000 + 60_000) return undefined; // clocks differ a little
+      const leftMs = exp * 1000 - now;
+      if (leftMs <= 0 || leftMs > (TICKET_MAX_S + AHEAD_S) * 1000) return undefined;
       const tenant = own.registered?.tenant ?? parseTenantId(String(payload.tenant));
       if (!tenant || (payload.tenant !== undefined && payload.tenant !== tenant)) return undefined;
       const only = bindingOf(job, sync, tag);
