@@ -129,7 +129,8 @@ function principalOf(payload: JWTPayload, provider: IdentityProvider): Principal
     // Only the operator's own keys reach beyond their tenant.
     if (isScope(scope) && scope !== "tenants") scopes.add(scope);
   }
-  return { tenant, scopes, keyId: null, expiresAtMs: (payload.exp ?? 0) * 1000 };
+  const expiresAtMs = ((payload.exp ?? 0) + TOLERANCE_S) * 1000; // as long as it is accepted
+  return { tenant, scopes, keyId: null, expiresAtMs };
 }
 
 /** Whether the token is at fault, rather than the fetching of its issuer's keys. */

@@ -24,7 +24,7 @@ for (const algorithm of ["RS256", "PS256", "ES256", "ES384", "EdDSA"]) {
       tenant: "acme",
       scopes: new Set(["read", "run"]),
       keyId: null,
-      expiresAtMs: 4_600_000,
+      expiresAtMs: 4_605_000,
     });
   });
 }
@@ -58,6 +58,19 @@ for (
     assert.equal(await providers.verify(bad), undefined);
   });
 }
+
+test("verify() takes a token until its right ends, a little after its `exp` as clocks differ", async (t) => {
+  const { provider, sign } = await issuer(t, { nowMs });
+  const clock = new FakeClock();
+  const providers = new IdentityProviders([provider], clock);
+  const token = await sign({ exp: 998 });
+
+  assert.equal((await providers.verify(token))?.expiresAtMs, 1_003_000);
+  clock.advance(2_999);
+  assert.notEqual(await providers.verify(token), undefined);
+  clock.advance(1);
+  assert.equal(await providers.verify(token), undefined);
+});
 
 test("verify() takes the types of access tokens", async (t) => {
   const { provider, sign } = await issuer(t, { nowMs });
