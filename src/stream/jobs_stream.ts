@@ -118,28 +118,28 @@ export class JobsStream extends LiveStream implements Served {
     else if (taken === false) this.#options.feed.wait(this);
   }
 
+  /** Sends what one page shows; where that is nothing, the next pull goes on. Never rejects. */
   async #snapshot(): Promise<void> {
     const { wish } = this.#options;
+    const [part] = this.#parts;
     try {
-      for (let part = this.#parts[0]; part; part = this.#parts[0]) {
-        const page = part.left === 0 ? NO_JOBS : await this.#page(part);
-        // What the page shows has reached the feed by then, and a long search lets others work.
-        for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
-        if (this.over) return;
-        const jobs = page.items.filter(wish.matches).slice(0, part.left);
-        part.left -= jobs.length;
-        part.cursor = page.nextCursor ?? undefined;
-        if (page.nextCursor === null || part.left === 0) this.#parts.shift();
-        const frames = jobs.map((job) => this.#show(job));
-        if (this.#parts.length === 0) frames.push(SNAPSHOT_COMPLETE);
-        const chunk = joined(frames);
-        if (chunk) return this.enqueue(chunk);
-      }
+      const page = part.left === 0 ? NO_JOBS : await this.#page(part);
+      // What the page shows has reached the feed by then, and a long search lets others work.
+      for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
+      if (this.over) return;
+      const jobs = page.items.filter(wish.matches).slice(0, part.left);
+      part.left -= jobs.length;
+      part.cursor = page.nextCursor ?? undefined;
+      if (page.nextCursor === null || part.left === 0) this.#parts.shift();
+      const frames = jobs.map((job) => this.#show(job));
+      if (this.#parts.length === 0) frames.push(SNAPSHOT_COMPLETE);
+      const chunk = joined(frames);
+      if (chunk) return this.enqueue(chunk);
     } catch (cause) {
       this.#options.onFault(cause);
       this.refuse(FAULT);
-      return this.pull();
     }
+    return this.pull(); // a heartbeat or a farewell may be due, and nobody is cut meanwhile
   }
 
   async #page({ statuses, cursor }: Part): Promise<JobPage> {

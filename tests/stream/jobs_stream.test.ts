@@ -488,6 +488,44 @@ test("subscribeToJobs() beats, and is sent away with a retry when the server sto
   assert.equal(viewers.size, 0);
 });
 
+test("a viewer whose jobs are long searched for is given heartbeats, and is not cut off", async () => {
+  let pages = 0;
+  const bench = streamBench({
+    heartbeatMs: 600,
+    writeTimeoutMs: 1_000,
+    between: (log) =>
+      changed(log, {
+        list() {
+          bench.clock.advance(500);
+          return Promise.resolve({ items: [], nextCursor: ++pages < 20 ? "more" : null });
+        },
+      }),
+  });
+  const reader = bench.openJobs();
+
+  const frames = await snapshot(reader);
+
+  assert.ok(told(frames).filter((type) => type === "heartbeat").length > 5);
+  assert.equal(bench.viewers.totals.cut, 0);
+  await reader.cancel();
+});
+
+test("a viewer whose jobs are searched for is sent away while that goes on", async () => {
+  const { openJobs, viewers } = quietBench({
+    between: (log) =>
+      changed(log, { list: () => Promise.resolve({ items: [], nextCursor: "more" }) }),
+  });
+  const reader = openJobs();
+  await reader.chunk();
+  const farewell = reader.chunk();
+
+  const drained = viewers.drain(10_000);
+
+  assert.match(await farewell ?? "", /^retry: \d+\ndata: \{"type": "heartbeat"\}\n\n$/);
+  await assert.rejects(reader.chunk());
+  await drained;
+});
+
 test("subscribeToJobs() tells of a fault without its story, and breaks off", async () => {
   const { openJobs, faults, viewers } = quietBench({
     between: (log) => changed(log, { list: () => Promise.reject(new Error("disk on fire")) }),
