@@ -14,6 +14,10 @@ const BYTES_MAX = 2 * 1024 * 1024;
 /** Most failures that are remembered until the line of their file comes. */
 const EARLY_MAX = 2_000;
 
+/** Bytes that rsync does not print. */
+const ESCAPED = /(?:\\#[0-3][0-7]{2})+/g;
+const decoder = new TextDecoder();
+
 /**
  * The sending side names a file before it is written, and a complaint of the writing side comes
  * when many others have been sent. So a file is held until it must have been written.
@@ -38,7 +42,8 @@ export class RsyncSent {
   }
 
   /** Adds a file that is being sent. @returns files that are surely written by now */
-  add(name: string, sent: Sent): readonly Sent[] {
+  add(listed: string, sent: Sent): readonly Sent[] {
+    const name = unescaped(listed);
     this.#count++;
     if (this.#over || this.#failedEarly(name)) return [];
     this.#take(name);
@@ -57,11 +62,12 @@ export class RsyncSent {
   /**
    * Notes that a file could not be written.
    *
-   * @param path as the writing side names it, or relative to the destination; the last name may have
+   * @param named as the writing side names it, or relative to the destination; the last name may have
    *   a dot before it, as temporary files do
    * @param over whether the writing side ends there and writes no later file
    */
-  failed(path: string, over: boolean): void {
+  failed(named: string, over: boolean): void {
+    const path = unescaped(named);
     this.#over ||= over;
     // `rsync file dir/other`: the destination is that one file.
     if (this.#root !== undefined && spellings(path).includes(this.#root)) {
@@ -126,15 +132,25 @@ export class RsyncSent {
   }
 }
 
+/** The name itself: in complaints rsync escapes also what it prints as it is of files (`\\#303`). */
+function unescaped(name: string): string {
+  return name.replace(ESCAPED, (bytes) => {
+    const values = bytes.split("\\#").slice(1).map((octal) => Number.parseInt(octal, 8));
+    return decoder.decode(Uint8Array.from(values));
+  });
+}
+
 function weightOf({ bytes = BYTES_MAX }: Sent): number {
   return bytes;
 }
 
-/** The path without and with a dot before the last name. */
+/** The path as it is, and with or without a dot before the last name. */
 function spellings(path: string): readonly string[] {
   const at = path.lastIndexOf("/") + 1;
   const name = plainName(path);
-  return [path.slice(0, at) + name, `${path.slice(0, at)}.${name}`];
+  const plain = path.slice(0, at) + name;
+  const dotted = `${path.slice(0, at)}.${name}`;
+  return path === plain ? [plain, dotted] : [dotted, plain];
 }
 
 function plainName(path: string): string {

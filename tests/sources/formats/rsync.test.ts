@@ -233,6 +233,25 @@ test("rsync: behind the file that fills the disk nothing is written", () => {
   assert.deepEqual(told.counts, { ...none, inserted: 1 });
 });
 
+test("rsync: what could not be written is known by a name that only its complaint escapes", () => {
+  const told = unwritten([
+    ...[item("é d/(x)"), item("é d/日本"), item("a\\#134#012")],
+    denied("/dst/\\#303\\#251 d/.(x)"),
+    denied("/dst/\\#303\\#251 d/.\\#346\\#227\\#245\\#346\\#234\\#254"),
+  ]);
+
+  assert.deepEqual(told.counts, { ...none, inserted: 1, skipped: 2 });
+});
+
+test("rsync: what could not be written in place is not taken for a file without its dot", () => {
+  const told = unwritten([
+    ...[item("sub/.a", ".st......"), item("sub/a")],
+    'E: rsync: [receiver] open "/dst/sub/.a" failed: Permission denied (13)',
+  ]);
+
+  assert.deepEqual(told.counts, { ...none, inserted: 1, skipped: 1 });
+});
+
 test("rsync: a file counts when so many have come by it that it must be written", () => {
   const reader = rsync.reader(RUN);
   const inserted = (line: string) => {
