@@ -89,7 +89,7 @@ class CommandRun {
     const { format, cwd } = options;
     const env = this.#env = programEnv(options);
     const { command } = this.#prepared = format.prepare(options.command, env);
-    this.#reader = format.reader({ command, cwd, env, records: session });
+    this.#reader = format.reader({ command, cwd, env, clock: run.clock, records: session });
     this.#slice = new TimeSlice(run.clock);
   }
 

@@ -50,7 +50,7 @@ export class Reading {
     this.#emit = emit;
     this.#clock = clock;
     this.#session = format.carriesRecords ? this.#opened(records) : undefined;
-    this.#reader = format.reader({ command, cwd, env, records: this.#session });
+    this.#reader = format.reader({ command, cwd, env, clock, records: this.#session });
   }
 
   chunk(from: Output, bytes: Uint8Array): void {

@@ -1,4 +1,5 @@
 /** How a program's lines are read as the events of a sync. */
+import type { Clock } from "../../clock.ts";
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { JobError } from "../../sync/entry.ts";
 import type { SourceEvent } from "../source.ts";
@@ -57,6 +58,8 @@ export interface ReaderOptions {
   readonly cwd: string;
   /** The program's environment: some of its flags may be given there. */
   readonly env: Environment;
+  /** Its two outputs are not read in the order in which it writes: time tells what is still unread. */
+  readonly clock: Clock;
   /** Where records go, for formats that carry them. */
   readonly records?: RecordSession;
 }

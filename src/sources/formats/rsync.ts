@@ -25,11 +25,12 @@ export const rsyncFormat: ProgramFormat = {
   stopSignal: "SIGTERM",
   carriesRecords: false,
   prepare,
-  reader({ command, cwd }) {
+  reader({ command, cwd, clock }) {
     const args = argsOf(command);
     return new RsyncReader({
       sizes: sizesOf(args),
       root: rootOf(command, cwd),
+      clock,
       dryRun: hasLong(args, "--dry-run", "--only-write-batch") || shortCount(args, "n", VALUED) > 0,
     });
   },

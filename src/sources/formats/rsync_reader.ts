@@ -1,4 +1,5 @@
 /** What rsync's lines mean. */
+import type { Clock } from "../../clock.ts";
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { RsyncSent, type Sent } from "./rsync_sent.ts";
@@ -12,6 +13,7 @@ export interface RsyncRun {
   readonly dryRun: boolean;
   /** The directory of this machine that files are written into; undefined for another one. */
   readonly root: string | undefined;
+  readonly clock: Clock;
 }
 
 /** Action, kind, attributes (nine, in older versions seven): blanks are unchanged, `+` is new. */
@@ -60,7 +62,7 @@ export class RsyncReader implements LineReader {
 
   constructor(run: RsyncRun) {
     this.#run = run;
-    this.#sent = new RsyncSent(run.root);
+    this.#sent = new RsyncSent(run.root, run.clock);
     if (run.dryRun) this.#totals.phase = "dry run";
   }
 

@@ -1,4 +1,5 @@
 /** Files that rsync has sent, until it is sure that the writing side could write them. */
+import type { Clock } from "../../clock.ts";
 
 /** A file that was sent. */
 export interface Sent {
@@ -8,9 +9,17 @@ export interface Sent {
   readonly bytes: number | undefined;
 }
 
+interface Held {
+  readonly sent: Sent;
+  /** When its line was read. */
+  readonly atMs: number;
+}
+
 /** How far the writing side may be behind; 2,400 files and 1.2 MB were seen in local copies. */
 const FILES_MAX = 4_096;
 const BYTES_MAX = 2 * 1024 * 1024;
+/** How long a complaint may lie unread while the lines of later files are read, in milliseconds. */
+const UNREAD_MS = 500;
 /** Most failures that are remembered until the line of their file comes. */
 const EARLY_MAX = 2_000;
 
@@ -24,8 +33,9 @@ const decoder = new TextDecoder();
  */
 export class RsyncSent {
   readonly #root: string | undefined;
+  readonly #clock: Clock;
   /** Held files by name, in the order in which they were sent. */
-  readonly #held = new Map<string, Sent>();
+  readonly #held = new Map<string, Held>();
   /** Bytes of the held files; a file of unknown size counts as BYTES_MAX. */
   #bytes = 0;
   /** Paths of failures that came (on stderr) before the line of their file, by plain name. */
@@ -37,7 +47,8 @@ export class RsyncSent {
   #count = 0;
 
   /** @param root the directory that names are relative to; undefined where it is not known */
-  constructor(root: string | undefined) {
+  constructor(root: string | undefined, clock: Clock) {
+    this.#clock = clock;
     this.#root = root === "/" ? "" : root;
   }
 
@@ -47,14 +58,9 @@ export class RsyncSent {
     this.#count++;
     if (this.#over || this.#failedEarly(name)) return [];
     this.#take(name);
-    const written: Sent[] = [];
-    // The last one is under way.
-    while (this.#held.size > FILES_MAX || this.#bytes >= BYTES_MAX) {
-      const [[first, oldest]] = this.#held;
-      this.#take(first);
-      written.push(oldest);
-    }
-    this.#held.set(name, sent);
+    const nowMs = this.#clock.monotonic();
+    const written = this.#written(nowMs);
+    this.#held.set(name, { sent, atMs: nowMs });
     this.#bytes += weightOf(sent);
     return written;
   }
@@ -93,12 +99,25 @@ export class RsyncSent {
   end(all: boolean): readonly Sent[] {
     // `rsync file host:dir/other`: what could not be written has another name, and was the only one.
     if (this.#root === undefined && this.#count === 1 && this.#earlyCount > 0) return [];
-    return [...this.#held.values()].slice(0, all || this.#over ? undefined : -1);
+    const held = [...this.#held.values()].map(({ sent }) => sent);
+    return held.slice(0, all || this.#over ? undefined : -1);
+  }
+
+  /** Takes what must have been written by now. The last one is under way. */
+  #written(nowMs: number): readonly Sent[] {
+    const written: Sent[] = [];
+    for (const [name, { sent, atMs }] of this.#held) {
+      const behind = this.#held.size > FILES_MAX || this.#bytes >= BYTES_MAX;
+      if (!behind || nowMs - atMs < UNREAD_MS) break;
+      this.#take(name);
+      written.push(sent);
+    }
+    return written;
   }
 
   #take(name: string): void {
-    const sent = this.#held.get(name);
-    if (sent && this.#held.delete(name)) this.#bytes -= weightOf(sent);
+    const held = this.#held.get(name);
+    if (held && this.#held.delete(name)) this.#bytes -= weightOf(held.sent);
   }
 
   /** Whether the path tells nothing of the file but its last name: that of a `--temp-dir`. */

@@ -13,9 +13,11 @@ import type {
 } from "../../../src/sources/formats/format.ts";
 import type { SourceEvent, SourceProgress } from "../../../src/sources/source.ts";
 import { NO_PROGRESS } from "../../../src/sync/progress.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 
 /** Of a run that is told nothing by its command. */
-export const RUN = { command: [], cwd: "/", env: {} };
+export const RUN = { command: [], cwd: "/", env: {}, clock: new FakeClock() };
 
 const SAMPLES = new URL("./samples/", import.meta.url).pathname;
 const EMPTY: SourceProgress = { type: "progress", ...NO_PROGRESS };
@@ -80,7 +82,7 @@ export interface RealRun {
 export function runReal(format: ProgramFormat, asGiven: readonly string[], options: RealRun) {
   const env = { ...process.env, ...options.env };
   const { command, added } = format.prepare(asGiven, env);
-  const reader = format.reader({ command, cwd: options.cwd, env });
+  const reader = format.reader({ command, cwd: options.cwd, env, clock: systemClock });
   const [program, ...args] = command;
   const child = spawn(program, args, {
     cwd: options.cwd,

@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { formatOf } from "../../../src/sources/formats/formats.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { tempDirectory } from "../../support/temp.ts";
 import { feed, none, type RealRun, replay, RUN, runReal } from "./reading.ts";
@@ -252,9 +253,28 @@ test("rsync: what could not be written in place is not taken for a file without 
   assert.deepEqual(told.counts, { ...none, inserted: 1, skipped: 1 });
 });
 
+test("rsync: a file counts when its complaint would have been read, too", () => {
+  const clock = new FakeClock();
+  const reader = rsync.reader({ ...RUN, clock });
+  const lines = ["a", "b", "c"].map((name) => `O: >f+++++++++ 3000000 ${name}`);
+
+  for (const line of lines) reader.line(line.slice(3), "stdout");
+  clock.advance(499);
+  const [tooEarly] = reader.line(">f+++++++++ 3000000 d", "stdout");
+  const { counts, progress } = feed(reader, [
+    'E: rsync: [receiver] rename "/dst/.b.5rcXxg" -> "b": Operation not permitted (1)',
+  ], { code: 23, signal: null });
+
+  assert.equal(tooEarly.type === "progress" && tooEarly.inserted, 0);
+  assert.equal(progress[0].inserted, 0);
+  assert.deepEqual(counts, { ...none, inserted: 3, skipped: 1 });
+});
+
 test("rsync: a file counts when so many have come by it that it must be written", () => {
-  const reader = rsync.reader(RUN);
+  const clock = new FakeClock();
+  const reader = rsync.reader({ ...RUN, clock });
   const inserted = (line: string) => {
+    clock.advance(500);
     const [progress] = reader.line(line, "stdout");
     return progress.type === "progress" && progress.inserted;
   };
