@@ -37,6 +37,8 @@ const LEFT_OUT =
 const UNWRITTEN =
   /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"(?: -> "(.{1,4096}?)")?[ :]/s;
 const WRITE_FAILED = "write failed on";
+/** A file that came out wrong; it is sent once more, unless this is an error already. */
+const UNVERIFIED = /^(WARNING|ERROR): (.{1,4096}) failed verification -- update /s;
 /** The end of the name of a file that is still being written. */
 const TEMPORARY = /\.\w{6}$/;
 const WARNING = /^(?:IO error encountered|rsync warning:|cannot delete non-empty directory)/;
@@ -163,7 +165,9 @@ export class RsyncReader implements LineReader {
       const unwritten = target ?? (temporary ? path.replace(TEMPORARY, "") : path);
       this.#sent.failed(unwritten, how === WRITE_FAILED);
     }
-    if (LEFT_OUT.test(message) || how === "rename") {
+    const [, severity, unverified] = UNVERIFIED.exec(text) ?? [];
+    if (unverified !== undefined) this.#sent.failed(unverified, false);
+    if (LEFT_OUT.test(message) || how === "rename" || severity === "ERROR") {
       totals.skipped++;
       totals.meet("file");
     }

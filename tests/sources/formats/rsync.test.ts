@@ -253,6 +253,30 @@ test("rsync: what could not be written in place is not taken for a file without 
   assert.deepEqual(told.counts, { ...none, inserted: 1, skipped: 1 });
 });
 
+test("rsync: a file that is sent again, as it came out wrong, counts once", () => {
+  const wrong = (name: string, severity = "WARNING", then = " (will try again)") =>
+    `E: ${severity}: ${name} failed verification -- update discarded${then}.`;
+  const again = (...lines: string[]) => unwritten([...lines, item("sub/é")]);
+  const big = "O: >f+++++++++ 3000000 big";
+
+  const inTime = again(item("sub/é"), wrong("sub/\\#303\\#251"), item("b"));
+  const early = again(wrong("sub/é"), item("sub/é"), item("b"));
+  const twice = unwritten([
+    ...[item("a"), item("b"), wrong("b"), item("b"), wrong("b", "ERROR", "")],
+  ]);
+
+  const once = { counts: { ...none, inserted: 2 }, bytes: 4, met: { file: 2 } };
+  assert.deepEqual([inTime, early], [once, once]);
+  assert.deepEqual(twice.counts, { ...none, inserted: 1, skipped: 1 });
+
+  const clock = new FakeClock();
+  const reader = rsync.reader({ ...RUN, clock });
+  for (const line of [item("sub/é"), big]) reader.line(line.slice(3), "stdout");
+  clock.advance(500);
+  const late = feed(reader, [item("c"), wrong("sub/é"), item("sub/é")], { code: 23, signal: null });
+  assert.deepEqual([late.progress[0].inserted, late.counts.inserted], [2, 3]);
+});
+
 test("rsync: a file counts when its complaint would have been read, too", () => {
   const clock = new FakeClock();
   const reader = rsync.reader({ ...RUN, clock });
