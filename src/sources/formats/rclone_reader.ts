@@ -247,7 +247,9 @@ export class RcloneReader implements LineReader {
 
 /** The file that a line is about; undefined when it is about a whole remote, or nothing. */
 function entityOf({ object, objectType }: Members): string | undefined {
-  if (textOf(objectType)?.endsWith(".Fs") || object === "rclone") return undefined;
+  const type = textOf(objectType) ?? "";
+  // A file may be called like the program itself.
+  if (type.endsWith(".Fs") || (object === "rclone" && !type.endsWith(".Object"))) return undefined;
   return textOf(object);
 }
 

@@ -379,6 +379,20 @@ test("the real rclone: what cannot be read fails the run, and the rest is counte
   assert.ok(lines.some((line) => line.startsWith("error: dangling: Listing error")));
 });
 
+test("the real rclone: a file that is called like the program is a file", async (t) => {
+  const { write, run } = bench(t);
+  const command = ["rclone", "sync", "src", "dst"];
+  write("rclone", "first");
+  write("other", "other");
+  const first = await run(command);
+  write("rclone", "longer than before");
+
+  const second = await run(command);
+
+  assert.deepEqual(first.counts, { ...none, inserted: 2 });
+  assert.deepEqual(second.counts, { ...none, updated: 1, kept: 1 });
+});
+
 test("the real rclone: nothing to do (exit 9) is completed", async (t) => {
   const { write, run } = bench(t);
   write("a.txt", "a");
