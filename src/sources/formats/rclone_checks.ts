@@ -12,6 +12,8 @@ export class RcloneChecks {
   touched = 0;
   /** Tracked renames; each is one more check. */
   renamed = 0;
+  /** Whether files are being checked that may be old names: until they are renamed or deleted. */
+  tracking = false;
   #checks = 0;
   /** Deletes and renames; each is a check too. */
   #removals = 0;
@@ -34,7 +36,7 @@ export class RcloneChecks {
 
   /** The least number of kept files while rclone runs: a checked file may still be replaced. */
   keptSoFar(updated: number): number {
-    if (this.#attempts > 1) return 0;
+    if (this.#attempts > 1 || this.tracking) return 0;
     const waiting = this.#totalTransfers - this.sentNew + this.touched;
     return this.#pairs() - Math.max(waiting, updated);
   }

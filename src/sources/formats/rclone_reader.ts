@@ -34,6 +34,7 @@ const SET_ASIDE = /^Moved into backup dir\b/;
 const DRY = /^Skipped .+ as --dry-run is set\b/;
 const ATTEMPT_FAILED = /^Attempt (\d+)\/(\d+) failed/;
 const CHECKED_FIRST = "Checks finished, now starting transfers";
+const TRACKING = "Making map for --track-renames";
 /** The last line of older versions when they fail, which is not JSON. */
 const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
 /** Exit codes of completed runs; 9 is "nothing to do" (`--error-on-no-transfer`). */
@@ -105,6 +106,7 @@ export class RcloneReader implements LineReader {
       if (TOUCHED.test(message)) return this.#touch(object);
     }
     if (message === CHECKED_FIRST) this.#checkedFirst = true;
+    if (message === TRACKING) this.#checks.tracking = true;
     const [, attempt, last] = ATTEMPT_FAILED.exec(message) ?? [];
     if (attempt !== undefined && attempt !== last) this.#checks.again(this.#totals.inserted);
     const named = textOf(entry.object);

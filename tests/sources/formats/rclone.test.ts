@@ -161,6 +161,21 @@ const said = (level: string, msg: string, object?: string) =>
 const stats = (counts: Readonly<Record<string, number>>) =>
   `E: ${JSON.stringify({ level: "notice", msg: "stats", stats: counts })}`;
 
+test("rclone: what is checked as the old name of another file is not kept", () => {
+  const { counts, progress } = feed(rclone.reader(RUN), [
+    stats({ checks: 2 }),
+    said("info", "Making map for --track-renames", "Local file system at /dst"),
+    stats({ checks: 5 }),
+    said("info", 'Renamed from "a"', "b"),
+    said("info", 'Renamed from "c"', "d"),
+    said("info", "Deleted", "e"),
+    stats({ checks: 9, deletes: 1, renames: 2 }),
+  ], { code: 0, signal: null });
+
+  assert.equal(progress[1].kept, 2);
+  assert.deepEqual(counts, { inserted: 2, updated: 0, deleted: 3, kept: 4, skipped: 0 });
+});
+
 test("rclone: what a later attempt has copied is not left out, and is checked again by the next", () => {
   const { counts, last } = feed(rclone.reader(RUN), [
     said("error", "Failed to copy: no network", "a"),
