@@ -3,7 +3,6 @@ import { constants } from "node:os";
 import type { SourceEvent } from "../source.ts";
 import type { Exit, LineReader, Output, Verdict } from "./format.ts";
 import { countOf, isObject, type Members, objectIn, textOf } from "./json.ts";
-import { Names } from "./names.ts";
 import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
 import { levelOf, logLine, words } from "./words.ts";
@@ -23,7 +22,6 @@ export interface ResticRun {
 export class ResticReader implements LineReader {
   readonly #run: ResticRun;
   readonly #totals = new Totals();
-  readonly #failed = new Names();
   #fatal: string | undefined;
   #last: string | undefined;
 
@@ -122,12 +120,12 @@ export class ResticReader implements LineReader {
   }
 
   #error(entry: Members): readonly SourceEvent[] {
+    // What fails when it is scanned fails again when it is read, perhaps by another path.
+    if (entry.during === "scan") return [];
     const item = textOf(entry.item);
     const reason = reasonOf(entry.error);
     const said = item === undefined || reason.includes(item) ? reason : `${item}: ${reason}`;
     this.#last = words(said);
-    // A directory fails twice: when it is scanned and when it is read.
-    if (item !== undefined && !this.#failed.add(item)) return [];
     return this.#warn(said, item !== undefined);
   }
 

@@ -106,6 +106,19 @@ test("restic: newer versions report errors as messages", () => {
   assert.equal(error?.message, "restic ended with exit code 12: wrong password or no key found");
 });
 
+test("restic: a directory that cannot be read is left out once, by whatever paths it is called", () => {
+  const reader = restic.reader({ ...RUN, command: ["restic", "backup", "src"] });
+
+  const { counts, last, lines } = feed(reader, [
+    'E: {"message_type":"error","error":{},"during":"scan","item":"/home/src/sub"}',
+    'E: {"message_type":"error","error":{},"during":"archival","item":"src/sub"}',
+  ], { code: 3, signal: null });
+
+  assert.deepEqual(counts, { ...none, skipped: 1 });
+  assert.equal(last.warnings, 1);
+  assert.deepEqual(lines, ["warning: src/sub: an error without words"]);
+});
+
 test("restic: what is cut off, unknown or no JSON is a log line", () => {
   const reader = restic.reader({ ...RUN, command: ["restic", "backup"] });
 
