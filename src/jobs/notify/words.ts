@@ -40,14 +40,14 @@ export function textOf(message: Message): string {
   return shortened(lines.flatMap(cleanLines).filter((line) => line !== "").join("\n"), TEXT_MAX);
 }
 
-/** `12 inserted, 3 kept, 1 warning in 90 s` */
+/** `12 inserted, 3 kept, 1 warning in 90 s`; `took 90 s` where nothing is counted, which may be much. */
 function countsOf(job: Readonly<Record<string, unknown>>): string {
   const parts = ENTITY_COUNTS.filter((name) => Number(job[`entities_${name}`]) > 0)
     .map((name) => `${job[`entities_${name}`]} ${name}`);
   const warnings = Number(job.warnings ?? 0);
   if (warnings > 0) parts.push(warnings === 1 ? "1 warning" : `${warnings} warnings`);
-  const counts = parts.length > 0 ? parts.join(", ") : "nothing done";
+  const counts = parts.join(", ");
   if (typeof job.started_at !== "string" || typeof job.ended_at !== "string") return counts;
   const tookMs = Date.parse(job.ended_at) - Date.parse(job.started_at);
-  return `${counts} in ${Math.round(tookMs / 1000)} s`;
+  return `${counts === "" ? "took" : `${counts} in`} ${Math.round(tookMs / 1000)} s`;
 }

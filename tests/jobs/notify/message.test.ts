@@ -42,7 +42,20 @@ test("textOf() keeps the lines of a reason apart", () => {
 
   const text = textOf({ ...MESSAGE, job: { ...MESSAGE.job, error } });
 
-  assert.equal(text, "UniqueViolation: duplicate key\nDETAIL: id 7\nnothing done");
+  assert.equal(text, "UniqueViolation: duplicate key\nDETAIL: id 7");
+});
+
+test("textOf() says what is counted and how long it took, and no more", () => {
+  const times = { started_at: "2026-11-25T10:00:00.000Z", ended_at: "2026-11-25T10:01:30.400Z" };
+  const text = (job: object) => textOf({ ...MESSAGE, kind: "completed", job: { ...job } });
+
+  assert.equal(
+    text({ ...times, entities_inserted: 12, warnings: 1 }),
+    "12 inserted, 1 warning in 90 s",
+  );
+  assert.equal(text({ entities_inserted: 12 }), "12 inserted");
+  assert.equal(text(times), "took 90 s");
+  assert.equal(text({}), "");
 });
 
 for (const before of ["", "x"]) {
