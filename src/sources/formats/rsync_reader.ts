@@ -32,7 +32,7 @@ const TO_CHECK = /^\s*[\d,.]+[KMGT]?\s+\d+%\s.*\bto-chk(?:eck)?=(\d+)\/(\d+)\)\s
 const PROGRESS = /^\s*[\d,.]+[KMGT]?\s+\d+%\s+[\d.,]+\w?B\/s\s/;
 /** Lines that say why one entity was left out. */
 const LEFT_OUT =
-  /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
+  /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |could not make way for new (?!directory)|.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
 /** Complaints of the writing side about a file; after the last of these it ends. */
 const UNWRITTEN =
   /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"(?: -> "(.{1,4096}?)")?[ :]/s;

@@ -399,6 +399,21 @@ test("rsync: a file whose new name is refused before its line comes is not taken
   assert.deepEqual(counts, { ...none, inserted: 1, skipped: 1 });
 });
 
+test("the real rsync: what finds a directory in its place is skipped", async (t) => {
+  const { path, write, run } = bench(t);
+  for (const name of ["a", "b", "sub/c"]) write(name, name);
+  symlinkSync("a", join(path, "src", "link"));
+  for (const name of ["a", "link"]) {
+    mkdirSync(join(path, "dst", name), { recursive: true });
+    writeFileSync(join(path, "dst", name, "full"), "");
+  }
+
+  const { counts, exit } = await run(["rsync", "-a", "src/", "dst"]);
+
+  assert.equal(exit.code, 23);
+  assert.deepEqual(counts, { ...none, inserted: 2, skipped: 2 });
+});
+
 test("the real rsync: a file that cannot be written under another name is not counted", async (t) => {
   const { write, run } = bench(t);
   write("a", "a");
