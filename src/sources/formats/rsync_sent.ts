@@ -129,14 +129,12 @@ export class RsyncSent {
   /** The names that the file may have: without a known root its path may begin anywhere. */
   #namesOf(path: string): readonly string[] {
     const root = this.#root;
-    return spellings(path).flatMap((one) => {
-      if (root !== undefined) {
-        if (!one.startsWith("/")) return [one];
-        return one.startsWith(`${root}/`) ? [one.slice(root.length + 1)] : [];
-      }
-      const parts = one.split("/");
-      return parts.map((_, at) => parts.slice(at).join("/"));
-    });
+    if (root === undefined) {
+      const parts = path.split("/");
+      return parts.flatMap((_, at) => spellings(parts.slice(at).join("/")));
+    }
+    if (!path.startsWith("/")) return spellings(path);
+    return path.startsWith(`${root}/`) ? spellings(path.slice(root.length + 1)) : [];
   }
 
   #failedEarly(name: string): boolean {

@@ -253,6 +253,15 @@ test("rsync: what could not be written in place is not taken for a file without 
   assert.deepEqual(told.counts, { ...none, inserted: 1, skipped: 1 });
 });
 
+test("rsync: what could not be written is not taken for a file of that name higher up", () => {
+  const changed = ".st......";
+  const plain = unwritten([item(".a"), item("sub/a", changed), denied("/dst/sub/.a")]);
+  const dotted = unwritten([item("a"), item("sub/.a", changed), denied("/dst/sub/.a")]);
+
+  assert.deepEqual(plain.counts, { ...none, inserted: 1, skipped: 1 });
+  assert.deepEqual(dotted.counts, { ...none, inserted: 1, skipped: 1 });
+});
+
 test("rsync: a file that is sent again, as it came out wrong, counts once", () => {
   const wrong = (name: string, severity = "WARNING", then = " (will try again)") =>
     `E: ${severity}: ${name} failed verification -- update discarded${then}.`;
