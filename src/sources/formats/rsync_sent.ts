@@ -9,6 +9,12 @@ export interface Sent {
   readonly bytes: number | undefined;
 }
 
+interface Failure {
+  readonly path: string;
+  /** Whether the writing side ends there and writes no later file. */
+  readonly over: boolean;
+}
+
 interface Held {
   readonly sent: Sent;
   /** When its line was read. */
@@ -38,8 +44,8 @@ export class RsyncSent {
   readonly #held = new Map<string, Held>();
   /** Bytes of the held files; a file of unknown size counts as BYTES_MAX. */
   #bytes = 0;
-  /** Paths of failures that came (on stderr) before the line of their file, by plain name. */
-  readonly #early = new Map<string, string[]>();
+  /** Failures that came (on stderr) before the line of their file, by plain name. */
+  readonly #early = new Map<string, Failure[]>();
   #earlyCount = 0;
   /** Whether the writing side has ended. */
   #over = false;
@@ -70,11 +76,10 @@ export class RsyncSent {
    *
    * @param named as the writing side names it, or relative to the destination; the last name may have
    *   a dot before it, as temporary files do
-   * @param over whether the writing side ends there and writes no later file
+   * @param over as of Failure
    */
   failed(named: string, over: boolean): void {
     const path = unescaped(named);
-    this.#over ||= over;
     // `rsync file dir/other`: the destination is that one file.
     if (this.#root !== undefined && spellings(path).includes(this.#root)) {
       this.#over = true;
@@ -85,13 +90,14 @@ export class RsyncSent {
       ? [...this.#held.keys()].find((each) => plainName(each) === plainName(path))
       : this.#namesOf(path).find((each) => this.#held.has(each));
     if (name !== undefined) {
+      this.#over ||= over;
       const behind = over ? [...this.#held.keys()] : [name];
       for (const each of behind.slice(behind.indexOf(name))) this.#take(each);
     } else if (this.#earlyCount < EARLY_MAX) {
       this.#earlyCount++;
       const early = this.#early.get(plainName(path));
-      if (early) early.push(path);
-      else this.#early.set(plainName(path), [path]);
+      if (early) early.push({ path, over });
+      else this.#early.set(plainName(path), [{ path, over }]);
     }
   }
 
@@ -139,11 +145,12 @@ export class RsyncSent {
 
   #failedEarly(name: string): boolean {
     const early = this.#early.get(plainName(name)) ?? [];
-    const at = early.findIndex((path) =>
+    const at = early.findIndex(({ path }) =>
       this.#elsewhere(path) || this.#namesOf(path).includes(name)
     );
     if (at < 0) return false;
-    early.splice(at, 1);
+    const [{ over }] = early.splice(at, 1);
+    this.#over ||= over;
     this.#earlyCount--;
     return true;
   }

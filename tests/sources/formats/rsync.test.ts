@@ -234,6 +234,16 @@ test("rsync: behind the file that fills the disk nothing is written", () => {
   assert.deepEqual(told.counts, { ...none, inserted: 1 });
 });
 
+test("rsync: before the file that fills the disk all is written, whichever output is read first", () => {
+  const told = unwritten([
+    'E: rsync: [receiver] write failed on "/dst/c": No space left on device (28)',
+    ...[item("a"), item("b"), item("c"), item("d")],
+    "E: rsync: [sender] write error: Broken pipe (32)",
+  ], 11);
+
+  assert.deepEqual(told.counts, { ...none, inserted: 2 });
+});
+
 test("rsync: what could not be written is known by a name that only its complaint escapes", () => {
   const told = unwritten([
     ...[item("é d/(x)"), item("é d/日本"), item("a\\#134#012")],
