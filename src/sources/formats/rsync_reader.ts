@@ -41,7 +41,8 @@ const WRITE_FAILED = "write failed on";
 const UNVERIFIED = /^(WARNING|ERROR): (.{1,4096}) failed verification -- update /s;
 /** The end of the name of a file that is still being written. */
 const TEMPORARY = /\.\w{6}$/;
-const WARNING = /^(?:IO error encountered|rsync warning:|cannot delete non-empty directory)/;
+const WARNING =
+  /^(?:WARNING: |IO error encountered|rsync warning:|cannot delete non-empty directory)/;
 /** What one side says when the other has gone, which has said why. */
 const BROKEN = /Broken pipe|Connection reset by peer|connection unexpectedly closed/;
 const ERROR = /^rsync error: (.*?)(?: \(see previous errors\))? \(code \d+\).*$/;

@@ -296,6 +296,16 @@ test("rsync: a file that is sent again, as it came out wrong, counts once", () =
   assert.deepEqual([late.progress[0].inserted, late.counts.inserted], [2, 3]);
 });
 
+test("rsync: that a file is sent again is not why it failed", () => {
+  const truncated = 'rsync: [sender] read errors mapping "/src/a": No data available (61)';
+  const { error } = feed(rsync.reader(RUN), [
+    `E: ${truncated}`,
+    "E: WARNING: a failed verification -- update discarded (will try again).",
+  ], { code: 23, signal: null });
+
+  assert.equal(error?.message, `rsync ended with exit code 23: ${truncated}`);
+});
+
 test("rsync: a file counts when its complaint would have been read, too", () => {
   const clock = new FakeClock();
   const reader = rsync.reader({ ...RUN, clock });
