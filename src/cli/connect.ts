@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
+import { isKey } from "../client/delivery.ts";
 import { systemClock } from "../clock.ts";
 import {
   DataDirectoryTakenError,
@@ -130,21 +131,30 @@ export function serverUrl(flag: string, given: string): string {
 /**
  * The key of --key or SYNCTAIL_KEY, else of the file of --key-file or SYNCTAIL_KEY_FILE.
  *
- * @throws {UsageError} when the file cannot be read or is empty
+ * @throws {UsageError} when it cannot be a key, or the file cannot be read; the key is not shown
  */
 export function givenKey(flags: Flags, env: Variables = process.env): string | undefined {
-  const given = text(flags.key) ?? (text(flags.keyFile) ? undefined : text(env.SYNCTAIL_KEY));
-  if (given !== undefined) return given;
+  const flag = text(flags.key);
+  const given = flag ?? (text(flags.keyFile) ? undefined : text(env.SYNCTAIL_KEY));
+  if (given !== undefined) {
+    const key = given.trim();
+    if (isKey(key)) return key;
+    const name = flag === undefined ? "SYNCTAIL_KEY" : "--key";
+    throw new UsageError(`${name}: expected the key alone, which is one line of ASCII`);
+  }
   const file = text(flags.keyFile) ?? text(env.SYNCTAIL_KEY_FILE);
   if (file === undefined) return undefined;
+  const cannot = (reason: string, options?: ErrorOptions) =>
+    new UsageError(`Cannot read the key from "${clean(file)}": ${reason}`, options);
+  let key: string;
   try {
-    const key = readFileSync(file, "utf8").trim();
-    if (key !== "") return key;
+    key = readFileSync(file, "utf8").trim();
   } catch (cause) {
-    const reason = whyUnreadable(cause);
-    throw new UsageError(`Cannot read the key from "${clean(file)}": ${reason}`, { cause });
+    throw cannot(whyUnreadable(cause), { cause });
   }
-  throw new UsageError(`Cannot read the key from "${clean(file)}": it is empty`);
+  if (key === "") throw cannot("it is empty");
+  if (!isKey(key)) throw cannot("expected the key alone, which is one line of ASCII");
+  return key;
 }
 
 /** A client of the directory's server, with the key that commands on this machine use. */

@@ -72,7 +72,12 @@ export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): str
     return `the server's address "${server}" is no http or https URL`;
   }
   if (key === "") return "there is no key";
-  return /^[\x20-\x7e]+$/.test(key) ? undefined : "the key has characters that no key has";
+  return isKey(key) ? undefined : "the key has characters that no key has";
+}
+
+/** Whether a text can be a key: others cannot be sent in a header. */
+export function isKey(text: string): boolean {
+  return /^[\x20-\x7e]+$/.test(text);
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer as createSecure } from "node:https";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
@@ -157,4 +157,27 @@ test("a server's URL is one of http or https, else nothing is started", async (t
     const expected = "expected an http or https URL, such as http://127.0.0.1:8017";
     assert.equal(run.stderr(), `synctail: --server: got "${server}": ${expected}\n`);
   }
+});
+
+test("what cannot be a key is refused where it is read, and shown nowhere", async (t) => {
+  const { path, key } = await execBench(t);
+  const file = join(path, "key"); // as `keys create >key 2>&1` writes it
+  writeFileSync(file, `${key}\nKeep it: it is not shown again.\n`);
+  const server = ["--server", "http://127.0.0.1:9"];
+  const of = async (...args: string[]) => {
+    const { code, stdout, stderr } = await startProgram.toEnd(t, { args: [...args, ...server] });
+    return [code, stdout, stderr];
+  };
+
+  const watched = await of("watch", JOB, "--key-file", file);
+  const exported = await of("export", "--key", `${key}\nand more`);
+  const env = { SYNCTAIL_KEY: "ключ", XDG_STATE_HOME: path };
+  const run = startExec(t, { own: ["n", ...server], program: ["echo", "ran"], env });
+  const code = await run.ended;
+
+  const expected = "expected the key alone, which is one line of ASCII";
+  assert.deepEqual(watched, [2, "", `synctail: Cannot read the key from "${file}": ${expected}\n`]);
+  assert.deepEqual(exported, [2, "", `synctail: --key: ${expected}\n`]);
+  assert.deepEqual([code, run.stdout().toString()], [0, "ran\n"]);
+  assert.match(run.stderr(), new RegExp(`^synctail: SYNCTAIL_KEY: ${expected}$`, "m"));
 });
