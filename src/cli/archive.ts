@@ -113,7 +113,7 @@ async function requireSync(client: Client, { sync }: Flags, what: string): Promi
     "GET",
     "/v1/sync",
     "list syncs",
-  ).json();
+  ).json("items");
   const names = items.map(({ name }) => name);
   if (names.includes(sync) || items.some(({ id }) => id === sync.toLowerCase())) return;
   const meant = nearest(sync, names);
@@ -124,13 +124,14 @@ async function requireSync(client: Client, { sync }: Flags, what: string): Promi
 }
 
 function jobOf(client: Client, id: string): Promise<JobAnswer> {
-  return sendTo(client, "GET", `/v1/sync/job/${id}`, `export job "${id}"`).json();
+  return sendTo(client, "GET", `/v1/sync/job/${id}`, `export job "${id}"`).json("id");
 }
 
 async function exportOne(client: Client, job: JobAnswer): Promise<void> {
+  const path = `/v1/sync/job/${job.id}/events`;
+  const entries = await sendTo(client, "GET", path, "export jobs").body();
   printJson({ type: "job", ...job });
-  const { body } = sendTo(client, "GET", `/v1/sync/job/${job.id}/events`, "export jobs");
-  for await (const chunk of body()) {
+  for await (const chunk of entries) {
     // Waits for a slow pipe, so that memory does not fill.
     if (!print(chunk)) await printed();
   }

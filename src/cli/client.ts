@@ -1,4 +1,5 @@
 /** Requests to a server's API. */
+import { membersOf } from "../client/delivery.ts";
 import { ledAstray, unreached } from "../client/unreached.ts";
 import { RefusedError } from "./exit.ts";
 import { refusalOf } from "./follow.ts";
@@ -30,13 +31,13 @@ export interface Client {
  */
 export async function runSync(client: Client, sync: string): Promise<JobAnswer> {
   const path = `/v1/sync/${encodeURIComponent(sync)}/run`;
-  return await sendTo(client, "POST", path, `run sync "${sync}"`).json();
+  return await sendTo(client, "POST", path, `run sync "${sync}"`).json("id");
 }
 
 /** Asks a job to stop. @throws {RefusedError} with the server's words */
 export async function cancelJob(client: Client, job: string): Promise<JobAnswer> {
   const path = `/v1/sync/job/${encodeURIComponent(job)}/cancel`;
-  return await sendTo(client, "POST", path, `cancel job "${job}"`).json();
+  return await sendTo(client, "POST", path, `cancel job "${job}"`).json("id");
 }
 
 /** Removes a job and all that is known of it. @throws {RefusedError} with the server's words */
@@ -57,7 +58,7 @@ export async function* jobsOf(
       "GET",
       `/v1/sync/jobs?${query}`,
       "list jobs",
-    ).json();
+    ).json("items");
     yield* page.items;
     cursor = page.next_cursor;
   } while (cursor !== null);
@@ -87,30 +88,39 @@ export function sendTo(
     const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
     if (!response.ok) {
       const { status } = response;
-      const reason = ledAstray(server, response) ?? await refusalOf(response).catch(cannot);
+      const { words: said, ours } = await refusalOf(response).catch(cannot);
+      const reason = ledAstray(server, response) ?? said;
       const words = reason.startsWith("Cannot ") ? reason : `Cannot ${what}: ${reason}`;
-      throw new RefusedError(words, { status });
+      throw new RefusedError(words, { status: ours ? status : undefined });
     }
     return response;
   };
+  const read = async function* (body: Response["body"]): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      yield* body ?? [];
+    } catch (cause) {
+      cannot(cause);
+    }
+  };
   return {
-    json: async () => {
-      const text = await (await answered()).text().catch(cannot);
-      try {
-        return JSON.parse(text);
-      } catch (cause) {
-        const reason = `what answers at ${server} is no synctail server`;
-        throw new RefusedError(`Cannot ${what}: ${reason}`, { cause });
-      }
+    /** An object that has the member, at least. */
+    json: async (member: string) => {
+      const json = parsed(await (await answered()).text().catch(cannot));
+      if (membersOf(json)[member] !== undefined) return json;
+      throw new RefusedError(`Cannot ${what}: what answers at ${server} is no synctail server`);
     },
-    async *body(): AsyncGenerator<Uint8Array, void, void> {
-      const { body } = await answered();
-      try {
-        yield* body ?? [];
-      } catch (cause) {
-        cannot(cause);
-      }
-    },
+    /** Resolves when the server has accepted the request. */
+    body: async () => read((await answered()).body),
     done: async () => void await (await answered()).body?.cancel(),
   };
+}
+
+/** The value of a JSON text; undefined for any other text. */
+// deno-lint-ignore no-explicit-any -- the server's JSON
+function parsed(text: string): any {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

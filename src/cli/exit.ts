@@ -11,7 +11,7 @@ export class UsageError extends Error {
 /** The server has refused a request, or could not be reached. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
-  /** HTTP status of the answer; undefined without one. */
+  /** HTTP status of a synctail server's own answer; undefined without one. */
   readonly status: number | undefined;
 
   constructor(message: string, { status, ...options }: ErrorOptions & { status?: number } = {}) {

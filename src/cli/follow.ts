@@ -1,7 +1,9 @@
 /** Follows a job over the public stream, as any client would. */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Clock, sleep } from "../clock.ts";
+import { codeIn, membersOf } from "../client/delivery.ts";
 import { ledAstray, unreached } from "../client/unreached.ts";
+import { clean } from "../sync/clean.ts";
 import { RefusedError } from "./exit.ts";
 import { fetchFrom } from "./fetch_from.ts";
 import { Patience, SILENCE } from "./patience.ts";
@@ -36,6 +38,8 @@ export interface FollowOptions {
 /** The longest wait before a reconnect, in milliseconds. */
 const WAIT_MS_MAX = 15_000;
 const WAIT_MS = 1_000;
+/** The reason where something else answers in the server's place. */
+const STRANGER = "what answers there is no synctail server";
 
 /** The answer is unusable, or the stream has ended too early; its message is the reason. */
 class BrokenOffError extends Error {
@@ -44,11 +48,11 @@ class BrokenOffError extends Error {
 
 /**
  * Yields every frame until the terminal one. Reconnects with Last-Event-ID when the connection is
- * lost. Ends early, without an error, when the signal fires, at 204, or when the connection ends
- * after a farewell.
+ * lost. Ends early, without an error, when the signal fires, or when the connection ends after a
+ * farewell.
  *
- * @throws {RefusedError} when the server answers 4xx except 429, or when its certificate is not
- *   accepted from the start
+ * @throws {RefusedError} when the server answers 4xx except 429, or, before it was connected,
+ *   something else in its place does, or when its certificate is not accepted from the start
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<Payload, void, void> {
   const { server, job, signal, clock } = options;
@@ -60,8 +64,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
   while (!signal?.aborted) {
     const patience = new Patience(clock, signal);
     try {
-      const body = await connect({ ...options, signal: patience.signal }, lastId);
-      if (!body) return;
+      const body = await connect({ ...options, signal: patience.signal }, { lastId, connected });
       connected = true;
       const { signal } = patience;
       const events = body.pipeThrough(new TextDecoderStream(), { signal }).pipeThrough(
@@ -69,9 +72,9 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Payload, v
       );
       for await (const event of events) {
         patience.renew();
+        const payload = payloadOf(event.data);
         waitMs = 0;
         if (event.id !== undefined) lastId = event.id;
-        const payload = JSON.parse(event.data) as Payload; // the server's own frames are objects
         yield payload;
         farewell = isFarewell(payload);
         if (isTerminalPayload(payload)) return;
@@ -110,34 +113,54 @@ export function isFarewell({ type, code }: Payload): boolean {
   return type === "error" && (code === "job_deleted" || String(code).startsWith("access_"));
 }
 
+/** @throws {BrokenOffError} when it is no JSON object, as all frames of the server are */
+function payloadOf(data: string): Payload {
+  try {
+    const payload: unknown = JSON.parse(data);
+    if (typeof payload === "object" && payload !== null) return payload as Payload;
+  } catch {
+    // Told below.
+  }
+  throw new BrokenOffError(STRANGER);
+}
+
 async function connect(
   { server, key, fingerprint, job, logs, signal }: FollowOptions,
-  lastId: string | undefined,
-): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+  { lastId, connected }: { readonly lastId: string | undefined; readonly connected: boolean },
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const query = logs === undefined ? "" : `?logs=${logs.level}&tail=${logs.tail}`;
   const url = `${server}/v1/sync/job/${encodeURIComponent(job)}/subscribe${query}`;
   const headers = new Headers({ Authorization: `Bearer ${key}`, Accept: "text/event-stream" });
   if (lastId !== undefined) headers.set("Last-Event-ID", lastId);
   const response = await fetchFrom(url, { headers, signal }, fingerprint);
-  if (response.status === 204) return undefined;
-  if (response.ok && response.body) return response.body;
-  const reason = ledAstray(server, response) ?? await refusalOf(response);
-  if (response.status >= 400 && response.status < 500 && response.status !== 429) {
-    throw new RefusedError(`Cannot watch job "${job}" at ${server}: ${reason}`);
+  const { ok, status, body } = response;
+  if (ok) {
+    const stream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+    if (stream && body) return body;
+    await body?.cancel();
+    throw new BrokenOffError(STRANGER);
   }
+  const { words, ours } = await refusalOf(response);
+  const reason = ledAstray(server, response) ?? words;
+  // A gateway may not find the server for a while.
+  const final = status >= 400 && status < 500 && status !== 429 && (ours || !connected);
+  if (final) throw new RefusedError(`Cannot watch job "${job}" at ${server}: ${reason}`);
   throw new BrokenOffError(reason);
 }
 
-/** The words of an answer that is not a success. */
-export async function refusalOf(response: Response): Promise<string> {
+/** The words of an answer that is not a success, and whether they are a synctail server's. */
+export async function refusalOf(
+  response: Response,
+): Promise<{ readonly words: string; readonly ours: boolean }> {
   const text = await response.text();
   try {
     const problem: unknown = JSON.parse(text);
-    if (typeof problem === "object" && problem !== null && "detail" in problem) {
-      return `${problem.detail} (${response.status})`;
+    const { detail } = membersOf(problem);
+    if (typeof detail === "string") {
+      return { words: `${clean(detail)} (${response.status})`, ours: codeIn(problem) !== "" };
     }
   } catch {
     // Not a problem of ours, perhaps a proxy's page: only the status is told.
   }
-  return `the server answered ${response.status}`;
+  return { words: `the server answered ${response.status}`, ours: false };
 }

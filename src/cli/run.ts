@@ -53,8 +53,7 @@ export async function run(sync: string, flags: Flags): Promise<number> {
       left.abort(); // a server that is gone sends no end
     });
     const status = await show(client, job.id, { display, signal: left.signal, clock: systemClock });
-    if (status !== undefined) return exitCodeOf(status);
-    return left.signal.aborted ? ExitCode.interrupted : ExitCode.failed;
+    return status === undefined ? ExitCode.interrupted : exitCodeOf(status);
   } finally {
     await close();
   }

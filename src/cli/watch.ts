@@ -26,8 +26,7 @@ export async function watch(job: string, flags: Flags): Promise<number> {
   const { signal } = untilLeft();
   const display = displayFor({ json: flags.json === true, clock: systemClock });
   const status = await show(client, id, { display, signal, clock: systemClock, logs });
-  if (status !== undefined) return exitCodeOf(status);
-  return signal.aborted ? ExitCode.interrupted : ExitCode.ok;
+  return status === undefined ? ExitCode.interrupted : exitCodeOf(status);
 }
 
 /** @throws {UsageError} */

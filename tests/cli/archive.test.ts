@@ -236,6 +236,20 @@ test("prune removes several jobs at a time, and tells of each that is gone, in t
   assert.deepEqual(lines(prune.stdout()).map(({ id }) => id), ["0", "1", "2", ..."4567"]);
 });
 
+test("prune and export say that what answers is no synctail server, whatever JSON it sends", async (t) => {
+  const to = await receiver(t);
+  const of = ["--server", to.url, "--key", "k"];
+  const ended = [];
+  for (const text of ["null", "[]", '{"error": "no such path"}', "<html>"]) {
+    to.answer = (_, response) => void response.end(text);
+    ended.push(await startProgram.toEnd(t, { args: ["export", ...of] }));
+    ended.push(await startProgram.toEnd(t, { args: ["prune", "--older-than", "0", ...of] }));
+  }
+
+  const stderr = `synctail: Cannot list jobs: what answers at ${to.url} is no synctail server\n`;
+  assert.deepEqual(ended, ended.map(() => ({ code: 2, stdout: "", stderr })));
+});
+
 test("prune and export of a sync that nobody knows end with 2, and with 0 of one without jobs", async (t) => {
   const { server, post } = await served(t);
   await post("/v1/sync/job", { sync: "weekly" }); // on its way

@@ -105,3 +105,67 @@ test("follow() leaves a connection on which nothing comes any more, and goes on 
   assert.deepEqual(asked, [undefined, "a-1", "a-1"]);
   assert.equal(clock.waiting, 0);
 });
+
+test("follow() takes nothing for the job that another server answers in its place, and comes back", async (t) => {
+  const stream = { "Content-Type": "text/event-stream" };
+  const frame = (n: number, more = "") => `data: {"type": "progress"${more}}\nid: a-${n}\n\n`;
+  const answers: readonly [status: number, headers: Record<string, string>, body?: string][] = [
+    [204, {}],
+    [200, { "Content-Type": "text/html" }, "<p>Maintenance</p>"],
+    [200, stream, "data: null\n\n"],
+    [200, stream, "data: hello\n\n"],
+    [200, stream, frame(1)],
+    [404, { "Content-Type": "text/html" }, "<p>default backend</p>"],
+    [403, { "Content-Type": "application/json" }, '{"detail": "\\u001b[31mblocked"}'],
+    [204, {}],
+    [200, stream, frame(2, ', "is_complete": true')],
+  ];
+  const asked: unknown[] = [];
+  const server = createServer((request, response) => {
+    const [status, headers, body] = answers[asked.length] ?? [500, {}];
+    asked.push(request.headers["last-event-id"]);
+    response.writeHead(status, headers).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const clock = new FakeClock();
+  const lost: string[] = [];
+  const onLost = (words: string, waitMs: number) => {
+    lost.push(words.replace(`${url}: `, ""));
+    setImmediate(() => clock.advance(waitMs)); // it sleeps by then
+  };
+
+  const frames: unknown[] = [];
+  for await (const { type } of follow({ server: url, key: "k", job: "j", clock, onLost })) {
+    frames.push(type);
+  }
+
+  const stranger = "what answers there is no synctail server";
+  assert.deepEqual(frames, ["progress", "progress"]);
+  assert.deepEqual(asked, [...Array(5).fill(undefined), ...Array(4).fill("a-1")]);
+  assert.deepEqual(lost, [
+    `No connection yet: ${stranger}`,
+    `No connection yet: ${stranger}`,
+    `Connection lost: ${stranger}`,
+    `Connection lost: ${stranger}`,
+    "Connection lost: the stream ended before the job did",
+    "Connection lost: the server answered 404",
+    "Connection lost: [31mblocked (403)",
+    `Connection lost: ${stranger}`,
+  ]);
+});
+
+test("follow() does not wait for a server that was not there from the start", async (t) => {
+  const server = createServer((_request, response) => void response.writeHead(404).end("no"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const onLost = (words: string) => assert.fail(words);
+
+  const first = follow({ server: url, key: "k", job: "j", clock: new FakeClock(), onLost }).next();
+
+  await assert.rejects(first, {
+    message: `Cannot watch job "j" at ${url}: the server answered 404`,
+  });
+});
