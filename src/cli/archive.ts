@@ -16,7 +16,7 @@ import {
   runningServer,
   variablesFor,
 } from "./connect.ts";
-import { ExitCode, UsageError } from "./exit.ts";
+import { ExitCode, RefusedError, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import type { Flags } from "./flags.ts";
@@ -52,7 +52,9 @@ export async function prune(flags: Flags): Promise<number> {
         removed++;
         if (flags.json) printJson({ id, status, ended_at });
       }
-      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+      for (const outcome of outcomes) {
+        if (outcome.status === "rejected" && !isGone(outcome.reason)) throw outcome.reason;
+      }
     };
     for await (const job of jobsOf(client, filterOf(flags))) {
       if (job.ended_at === null || Date.parse(job.ended_at) > beforeMs) continue;
@@ -86,8 +88,12 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
     }
     let exported = 0;
     for await (const each of jobsOf(client, filterOf(flags))) {
-      await exportOne(client, each);
-      exported++;
+      try {
+        await exportOne(client, each);
+        exported++;
+      } catch (cause) {
+        if (!isGone(cause)) throw cause;
+      }
     }
     if (exported === 0) {
       await requireSync(client, flags, "export");
@@ -135,6 +141,11 @@ async function exportOne(client: Client, job: JobAnswer): Promise<void> {
     // Waits for a slow pipe, so that memory does not fill.
     if (!print(chunk)) await printed();
   }
+}
+
+/** Whether another has removed the job since it was listed: a prune beside this one, retention. */
+function isGone(cause: unknown): boolean {
+  return cause instanceof RefusedError && cause.status === 404;
 }
 
 /**

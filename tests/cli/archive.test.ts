@@ -236,6 +236,34 @@ test("prune removes several jobs at a time, and tells of each that is gone, in t
   assert.deepEqual(lines(prune.stdout()).map(({ id }) => id), ["0", "1", "2", ..."4567"]);
 });
 
+test("prune and export go on where another has removed a job since it was listed", async (t) => {
+  const to = await receiver(t);
+  const job = (id: string) => ({ id, status: "failed", ended_at: "2026-01-01T00:00:00Z" });
+  const problem = JSON.stringify({ type: "/problems/not-found", detail: "gone" });
+  let gone = problem;
+  to.answer = ({ path }, response) => {
+    const there = path.includes("/jobs?")
+      ? JSON.stringify({ items: ["gone", "kept"].map(job), next_cursor: null })
+      : '{"seq": 1}\n';
+    if (path.includes("/job/gone")) response.writeHead(404).end(gone);
+    else response.end(there);
+  };
+  const of = (...args: string[]) =>
+    startProgram.toEnd(t, { args: [...args, "--json", "--server", to.url, "--key", "k"] });
+
+  const exported = await of("export");
+  const pruned = await of("prune", "--older-than", "0");
+  gone = "<p>default backend</p>";
+  const cut = await of("export");
+
+  assert.deepEqual([exported.code, exported.stderr], [0, ""]);
+  assert.deepEqual(lines(exported.stdout), [{ type: "job", ...job("kept") }, { seq: 1 }]);
+  assert.deepEqual([pruned.code, pruned.stderr], [0, "1 job removed\n"]);
+  assert.deepEqual(lines(pruned.stdout), [job("kept")]);
+  assert.deepEqual([cut.code, cut.stdout], [2, ""]);
+  assert.equal(cut.stderr, "synctail: Cannot export jobs: the server answered 404\n");
+});
+
 test("prune and export say that what answers is no synctail server, whatever JSON it sends", async (t) => {
   const to = await receiver(t);
   const of = ["--server", to.url, "--key", "k"];
