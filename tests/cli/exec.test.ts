@@ -151,6 +151,17 @@ test("exec() gives wrong usage 2 before anything is started", async (t) => {
   assert.deepEqual(readdirSync(path).filter((name) => name === "started"), []);
 });
 
+test("exec() runs the program whatever the settings of a server are that it does not start", async (t) => {
+  const { own, jobs } = await served(t);
+  const env = { SYNCTAIL_LOG_LEVEL: "warn", SYNCTAIL_PORT: "none", SYNCTAIL_HOSTNAME: "" };
+
+  const run = startExec(t, { own: [...own, "n"], program: ["echo", "ran"], env });
+  const code = await run.ended;
+
+  const [job] = await jobs();
+  assert.deepEqual([code, run.stdout().toString(), job.status], [0, "ran\n", "completed"]);
+});
+
 test("exec() passes binary output and input through, byte by byte", async (t) => {
   const { own, path } = await served(t);
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7 + (at >> 8)) % 256));

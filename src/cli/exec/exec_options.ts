@@ -39,13 +39,15 @@ export interface ExecOptions {
 /** @throws {UsageError | ConfigError} */
 export function execOptions(flags: Flags): ExecOptions {
   const { data, format, percent, tag = [], lease, stopGrace } = flags;
+  const { SYNCTAIL_DATA } = process.env;
+  const server = namedServer(flags);
   const { settings } = resolveSettings({
     flags: typeof data === "string" ? { data } : {},
-    env: process.env,
+    // Where no server is to be started, none of its other settings may keep the program from it.
+    env: server === undefined ? process.env : { SYNCTAIL_DATA },
     file: {},
   });
-  const server = namedServer(flags);
-  const directory = dataDirectory(settings, { chosen: data ?? process.env.SYNCTAIL_DATA, server });
+  const directory = dataDirectory(settings, { chosen: data ?? SYNCTAIL_DATA, server });
   const home = directory ?? userState();
   return {
     format: format === undefined ? undefined : formatFrom(String(format)),
