@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask, execBench, startExec } from "../support/exec.ts";
 import { freePort } from "../support/free_port.ts";
-import { type Cleanup, startProgram } from "../support/program.ts";
+import { type Cleanup, OWN, startProgram } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
 /** The log lines of a job. */
@@ -70,6 +70,25 @@ test("an unreachable server changes nothing for the program; the next exec tells
     await linesOf(url, key, items[0].id),
     Array.from({ length: 20 }, (_, n) => `${n + 1}`),
   );
+});
+
+test("what is left is told to be sent by a command that finds it from anywhere", async (t) => {
+  const { path, key } = await execBench(t);
+  const data = join(path, "the robot's data");
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const env = { SYNCTAIL_KEY: key };
+
+  const run = startExec(t, {
+    own: ["n", "--server", url, "--data", data],
+    program: ["true"],
+    env,
+  });
+  await run.ended;
+  const words = /`synctail (exec --flush .+)`/.exec(run.stderr())?.[1];
+  const command = ["sh", "-c", `"$@" ${words}`, "sh", ...OWN];
+  const flush = await startProgram.toEnd(t, { command, args: [], env });
+
+  assert.match(flush.stderr, /^synctail: jobs that were left behind: 0 sent, 1 left/);
 });
 
 test("exec --flush tells what was left, and says what stays", async (t) => {

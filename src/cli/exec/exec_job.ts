@@ -75,10 +75,9 @@ export class ExecJob {
       const told = await this.#teller?.end(status, error, signal);
       if (told === "left") {
         const reason = this.#teller?.reason;
-        const server = options.server === undefined ? "" : ` --server ${options.server}`;
         const kept = this.#spool?.onDisk ?? false;
         const rest = kept
-          ? `the rest is kept for the next exec, or for \`synctail exec --flush${server}\``
+          ? `the rest is kept for the next exec, or for \`${flushOf(options)}\``
           : "the rest is lost, as it could not be kept";
         say(`the server could not be told of everything${reason ? `: ${reason}` : ""}; ${rest}`, {
           type: "left",
@@ -148,4 +147,17 @@ export class ExecJob {
   #fault(message: string): void {
     this.#options.say(message, { type: "fault", message });
   }
+}
+
+/** The command that sends what is left, wherever it is called. */
+function flushOf({ server, data }: ExecOptions): string {
+  const flags = Object.entries({ server, data }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${quoted(value)}`]
+  );
+  return ["synctail exec --flush", ...flags].join(" ");
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w.,:/@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
