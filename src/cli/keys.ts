@@ -24,7 +24,7 @@ export async function createKey(flags: Flags): Promise<number> {
     const fresh = newApiKey();
     const key = formatApiKey(fresh);
     if (flags.json) printJson({ id: fresh.id, key, tenant, scopes });
-    else print(`${[key, tenant, scopes.join(","), name].join(" ").trim()}\n`);
+    else print(`${[key, tenant, scopes.join(","), clean(name ?? "")].join(" ").trim()}\n`);
     return ExitCode.ok;
   }
   return await withKeys(makeDataDirectory(await dataFrom(flags)), async (keys) => {

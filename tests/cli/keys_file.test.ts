@@ -46,6 +46,12 @@ test("keys create --unsaved prints a line for a keys file, and keeps the key now
   assert.equal(listed.stdout, "");
 });
 
+test("keys create --unsaved prints one line, whatever the key is for", async (t) => {
+  const line = await unsaved(t, "--name", `for\r\nthe "ключ"\nst_0123456789_x acme write\n`);
+
+  assert.match(line, /^st_\S+ default read,run,write for the "ключ" st_0123456789_x acme write\n$/);
+});
+
 test("keys create --unsaved --json prints JSON, as without --unsaved", async (t) => {
   const { id, key, ...rest } = JSON.parse(await unsaved(t, "--json"));
 
