@@ -7,8 +7,8 @@ export const PUBLIC_URL = textOf(
   "expected a URL without ? and #, such as https://example.com/synctail",
 );
 export const HOST_PORT = textLike(
-  /^(\[[\da-f:]+\]|[^:\s]+):\d{1,5}$/i,
-  "expected HOST:PORT, such as 127.0.0.1:9017",
+  /^(\[[\da-f:]+\]|[^:\s]+):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/i,
+  "expected HOST:PORT with a port up to 65535, such as 127.0.0.1:9017",
 );
 export const HOSTS = eachOf(
   isHost,

@@ -112,6 +112,20 @@ test("resolveSettings() takes no heartbeats so rare that watch and the page take
   assert.equal(resolved({ flags: { heartbeatMs: "60000" } }).settings.heartbeatMs, 60_000);
 });
 
+test("resolveSettings() takes no address whose port is none", () => {
+  const at = (port: number) => ({ flags: { metricsListen: `[::1]:${port}` } });
+
+  for (const port of [0, 9_017, 10_000, 59_999, 64_999, 65_499, 65_529, 65_535]) {
+    assert.equal(resolved(at(port)).settings.metricsListen, `[::1]:${port}`);
+  }
+  for (const port of [65_536, 65_540, 65_600, 66_000, 70_000, 99_999, 100_000]) {
+    assert.deepEqual(issuesOf(at(port)), [
+      `--metrics-listen: got "[::1]:${port}": expected HOST:PORT with a port up to 65535, such as ` +
+      "127.0.0.1:9017",
+    ]);
+  }
+});
+
 test("resolveSettings() warns of variables that look like ours", () => {
   const env = {
     SYNCTAIL_PROT: "1",
