@@ -102,13 +102,18 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 /** The variables to read: none for --data without --server, as they could name another server. */
 export function variablesFor(flags: Flags): Variables {
-  const ofDirectory = text(flags.data) !== undefined && text(flags.server) === undefined;
+  const ofDirectory = textOf(flags.data) !== undefined && textOf(flags.server) === undefined;
   return ofDirectory ? {} : process.env;
 }
 
-/** The URL of --server or SYNCTAIL_SERVER, without a slash at its end. @throws {UsageError} */
+/**
+ * The URL of --server or SYNCTAIL_SERVER, without a slash at its end. An empty flag is a mistake: a
+ * variable of a script that is not set must not lead to another server.
+ *
+ * @throws {UsageError}
+ */
 export function namedServer(flags: Flags, env: Variables = process.env): string | undefined {
-  const named = text(flags.server) ?? text(env.SYNCTAIL_SERVER);
+  const named = textOf(flags.server) ?? (env.SYNCTAIL_SERVER || undefined);
   if (named === undefined) return undefined;
   const server = serverUrl("--server", named);
   const [address] = server.split(/[?#]/, 1);
@@ -134,15 +139,16 @@ export function serverUrl(flag: string, given: string): string {
  * @throws {UsageError} when it cannot be a key, or the file cannot be read; the key is not shown
  */
 export function givenKey(flags: Flags, env: Variables = process.env): string | undefined {
-  const flag = text(flags.key);
-  const given = flag ?? (text(flags.keyFile) ? undefined : text(env.SYNCTAIL_KEY));
+  const flag = textOf(flags.key);
+  const given = flag ??
+    (textOf(flags.keyFile) === undefined ? env.SYNCTAIL_KEY || undefined : undefined);
   if (given !== undefined) {
     const key = given.trim();
     if (isKey(key)) return key;
     const name = flag === undefined ? "SYNCTAIL_KEY" : "--key";
     throw new UsageError(`${name}: expected the key alone, which is one line of ASCII`);
   }
-  const file = text(flags.keyFile) ?? text(env.SYNCTAIL_KEY_FILE);
+  const file = textOf(flags.keyFile) ?? (env.SYNCTAIL_KEY_FILE || undefined);
   if (file === undefined) return undefined;
   const cannot = (reason: string, options?: ErrorOptions) =>
     new UsageError(`Cannot read the key from "${clean(file)}": ${reason}`, options);
@@ -172,6 +178,6 @@ export function withCliKey(
   }
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
+function textOf(flag: unknown): string | undefined {
+  return typeof flag === "string" ? flag : undefined;
 }

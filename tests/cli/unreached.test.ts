@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { execBench, startExec } from "../support/exec.ts";
 import { certificate } from "../support/certificate.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
+import { receiver } from "../support/receiver.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const JOB = "770e8400-e29b-41d4-a716-446655440002";
@@ -180,4 +181,28 @@ test("what cannot be a key is refused where it is read, and shown nowhere", asyn
   assert.deepEqual(exported, [2, "", `synctail: --key: ${expected}\n`]);
   assert.deepEqual([code, run.stdout().toString()], [0, "ran\n"]);
   assert.match(run.stderr(), new RegExp(`^synctail: SYNCTAIL_KEY: ${expected}$`, "m"));
+});
+
+test("an empty flag is a mistake: no command goes to another server or with another key for it", async (t) => {
+  const to = await receiver(t);
+  const env = { SYNCTAIL_SERVER: to.url, SYNCTAIL_KEY: "st_x" };
+  const prune = async (...flags: string[]) => {
+    const args = ["prune", "--older-than", "0", ...flags];
+    const { code, stderr } = await startProgram.toEnd(t, { args, env });
+    return [code, stderr];
+  };
+
+  const server = await prune("--server", "");
+  const key = await prune("--key", "");
+  const [file] = await prune("--key-file", "");
+  const health = await startProgram.toEnd(t, { args: ["health", "--server", ""], env });
+
+  const url = "expected an http or https URL, such as http://127.0.0.1:8017";
+  assert.deepEqual(server, [2, `synctail: --server: got "": ${url}\n`]);
+  assert.deepEqual(key, [
+    2,
+    "synctail: --key: expected the key alone, which is one line of ASCII\n",
+  ]);
+  assert.deepEqual([file, health.code], [2, 2]);
+  assert.deepEqual(to.taken, []);
 });
