@@ -1,11 +1,10 @@
 /** The command line: its commands, their arguments and flags. */
 import { Command, CommanderError, Option } from "commander";
 import { LINK_SCOPES } from "../auth/scopes.ts";
-import { clean } from "../sync/clean.ts";
 import { DEFAULT_TENANT } from "../sync/ids.ts";
-import { ExitCode, UsageError } from "./exit.ts";
+import { ExitCode } from "./exit.ts";
+import { refuseLate, refuseUnknown } from "./first_word.ts";
 import type { Flags } from "./flags.ts";
-import { nearest } from "./nearest.ts";
 import { print, printError } from "./output.ts";
 import { SETTING_ROWS } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
@@ -172,6 +171,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   try {
     const known = [...root.commands.map((command) => command.name()), "help"];
     refuseUnknown(own[0], known);
+    refuseLate(own, known);
     if (own[0] === "help") refuseUnknown(own[1], known);
     await root.parseAsync(own, { from: "user" });
     return code;
@@ -195,16 +195,6 @@ function splitAtProgram(args: readonly string[]) {
   const at = args[0] === "exec" ? args.indexOf("--") : -1;
   if (at < 0) return { own: args, command: [] };
   return { own: args.slice(0, at), command: args.slice(at + 1) };
-}
-
-/** Refuses a first word that is no flag and no command. @throws {UsageError} */
-function refuseUnknown(first: string | undefined, known: readonly string[]): void {
-  if (first === undefined || first.startsWith("-") || known.includes(first)) return;
-  const meant = nearest(first, known);
-  const hint = meant === undefined
-    ? "synctail --help shows what there is"
-    : `did you mean "${meant}"?`;
-  throw new UsageError(`unknown command "${clean(first)}", ${hint}`);
 }
 
 function collected(value: string, before: readonly string[] = []): readonly string[] {

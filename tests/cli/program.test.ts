@@ -155,6 +155,19 @@ test("a command that there is not is said to be none, with what may be meant; fl
   assert.match(noHelp.stderr, /^synctail: unknown command "wacth", did you mean "watch"\?\n$/);
 });
 
+test("flags before their command are said to be so; help of such words is given", async (t) => {
+  const asked = (...args: string[]) => startProgram.toEnd(t, { args });
+
+  const url = await asked("--server", "http://127.0.0.1:9", "watch", "x");
+  const data = await asked("--data", "x", "serve");
+  const help = await asked("--data", "demo", "--help");
+
+  const expected = "synctail: expected the command before its flags: synctail";
+  assert.deepEqual([url.code, url.stderr], [2, `${expected} watch --server ...\n`]);
+  assert.deepEqual([data.code, data.stderr], [2, `${expected} serve --data ...\n`]);
+  assert.deepEqual([help.code, help.stderr], [0, ""]);
+});
+
 test("words that a command does not take are followed by where its help is", async (t) => {
   const asked = (...args: string[]) => startProgram.toEnd(t, { args });
 

@@ -1,0 +1,33 @@
+/** What stands in the place of a command. */
+import { clean } from "../sync/clean.ts";
+import { UsageError } from "./exit.ts";
+import { nearest } from "./nearest.ts";
+
+/** Flags that ask about the program or a command. */
+const ABOUT = /^(-h|--help|-V|--version)$/;
+
+/** Refuses a first word that is no flag and no command. @throws {UsageError} */
+export function refuseUnknown(first: string | undefined, known: readonly string[]): void {
+  if (first === undefined || first.startsWith("-") || known.includes(first)) return;
+  const meant = nearest(first, known);
+  const hint = meant === undefined
+    ? "synctail --help shows what there is"
+    : `did you mean "${meant}"?`;
+  throw new UsageError(`unknown command "${clean(first)}", ${hint}`);
+}
+
+/**
+ * Refuses flags before the command that they are of: they would be taken for those of serve.
+ *
+ * @throws {UsageError}
+ */
+export function refuseLate(words: readonly string[], known: readonly string[]): void {
+  const [first] = words;
+  const command = words.find((word) => known.includes(word));
+  if (command === undefined || !first.startsWith("-") || words.some((word) => ABOUT.test(word))) {
+    return;
+  }
+  throw new UsageError(
+    `expected the command before its flags: synctail ${command} ${clean(first)} ...`,
+  );
+}
