@@ -88,7 +88,7 @@ export class Outbox {
       return true;
     };
     if (this.totals.changed) add("progress", this.totals.take());
-    this.#tellDropped();
+    if (this.#dropped > 0 && add("log", droppedText(this.#dropped))) this.#dropped = 0;
     let lines = 0;
     while (lines < this.#lines.length && add("log", this.#lines[lines])) lines++;
     for (const line of this.#lines.splice(0, lines)) this.#bytes -= bytesOf(line);
@@ -106,16 +106,12 @@ export class Outbox {
     }
     if (over > 0) this.#dropped += this.#lines.splice(0, over).length;
   }
+}
 
-  #tellDropped(): void {
-    if (this.#dropped === 0) return;
-    const lines = this.#dropped === 1 ? "1 line" : `${this.#dropped} lines`;
-    const message = `${lines} left out: the server could not be told of them in time`;
-    this.#dropped = 0;
-    const text = JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
-    this.#lines.unshift(text);
-    this.#bytes += bytesOf(text);
-  }
+function droppedText(dropped: number): string {
+  const lines = dropped === 1 ? "1 line" : `${dropped} lines`;
+  const message = `${lines} left out: the server could not be told of them in time`;
+  return JSON.stringify({ type: "log", level: "warning", source: "synctail", message });
 }
 
 function bytesOf(text: string): number {

@@ -56,6 +56,24 @@ test("Outbox holds four mebibytes, and says how many of the oldest lines went", 
   assert.ok((others.length + 1) * 60 * KIB > 3.9 * KIB * KIB);
 });
 
+test("Outbox says of all lines that went, also where a request has no room for that word", () => {
+  const outbox = new Outbox();
+  const lines = (from: number, to: number) => {
+    for (let n = from; n < to; n++) outbox.log(line(`${n}`));
+  };
+  // Totals that take a request of their own.
+  for (let n = 0; n < 600; n++) outbox.totals.count("inserted", 1, `${n} ${"€".repeat(190)}`);
+
+  lines(0, 10_007);
+  const [first, ...none] = outbox.take(true).events;
+  lines(10_007, 10_010);
+  const [word, oldest, ...others] = requests(outbox).flat();
+
+  assert.deepEqual([first.type, none], ["progress", []]);
+  assert.equal(word.message.split(":")[0], "10 lines left out");
+  assert.deepEqual([oldest.message, others.length], ["10", 9_999]);
+});
+
 test("Outbox tells the end behind all lines, and the first end alone", () => {
   const outbox = new Outbox();
 
