@@ -20,9 +20,9 @@ import { ExitCode, RefusedError, UsageError } from "./exit.ts";
 import { tenantFrom } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import type { Flags } from "./flags.ts";
+import { openData } from "./open_data.ts";
 import { print, printed, printError, printJson } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
-import { dataFrom } from "./settings.ts";
 
 /** How many jobs are removed at a time: the server shares a commit among them. */
 const AT_ONCE = 8;
@@ -163,7 +163,7 @@ async function connected(what: string, flags: Flags): Promise<Connection> {
   const key = givenKey(flags, env);
   logToStderr("warning");
   // Of a configuration only the data directory counts: the rest may be for another server.
-  const data = await dataFrom(flags);
+  const data = await openData(`${what} jobs`, flags);
   if (!existsSync(join(data, LOG_FILE))) {
     throw new UsageError(`Cannot ${what} jobs: there is no log in "${clean(data)}"`);
   }

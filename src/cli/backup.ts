@@ -4,12 +4,13 @@ import { backUpLog, restoreLog } from "../log/backup.ts";
 import { DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { openData } from "./open_data.ts";
 import { print, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
 /** Copies the log to a file, also while a server runs. @throws {BackupError} */
 export async function backup(file: string, flags: Flags): Promise<number> {
-  await backUpLog(join(await dataFrom(flags), LOG_FILE), file);
+  await backUpLog(join(await openData("back up", flags), LOG_FILE), file);
   say(flags, { file }, `Backed up to ${file}; the keys are not in it`);
   return ExitCode.ok;
 }

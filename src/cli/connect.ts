@@ -18,8 +18,9 @@ import { cliKey } from "./cli_key.ts";
 import type { Client } from "./client.ts";
 import { UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { openData } from "./open_data.ts";
 import { pagesOf } from "./pages.ts";
-import { dataFrom, type Resolved } from "./settings.ts";
+import type { Resolved } from "./settings.ts";
 
 /** A client, and how to stop a server that was started for it. */
 export interface Connection {
@@ -45,7 +46,7 @@ export async function runningServer(what: string, flags: Flags): Promise<Client>
       `Cannot ${what} at ${clean(named)}: a key is needed, by --key, --key-file or SYNCTAIL_KEY`,
     );
   }
-  const data = await dataFrom(flags);
+  const data = await openData(what, flags);
   const note = serverOf(data);
   if (note === undefined) {
     throw new UsageError(

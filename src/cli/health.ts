@@ -5,6 +5,7 @@ import { namedServer, variablesFor } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { fetchFrom } from "./fetch_from.ts";
+import { whyClosed } from "./open_data.ts";
 import { printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
@@ -16,7 +17,7 @@ export async function health(flags: Flags): Promise<number> {
   const named = namedServer(flags, variablesFor(flags));
   const data = named === undefined ? await dataFrom(flags) : "";
   const server = named === undefined ? serverOf(data) : { url: named };
-  const fault = server ? await faultOf(server) : `no server runs on "${data}"`;
+  const fault = server ? await faultOf(server) : whyClosed(data) ?? `no server runs on "${data}"`;
   if (flags.json) printJson({ healthy: fault === undefined, url: server?.url ?? null });
   if (fault === undefined) return ExitCode.ok;
   printError(`synctail: not healthy: ${fault}\n`);

@@ -12,7 +12,7 @@ import { isoTime } from "../sync/iso_time.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { ifUnread, print, printed, printError, printJson } from "./output.ts";
-import { dataFrom } from "./settings.ts";
+import { openData } from "./open_data.ts";
 import { clean } from "../sync/clean.ts";
 
 /** Creates a key and prints it. @throws {UsageError} for a wrong tenant or scope */
@@ -27,7 +27,7 @@ export async function createKey(flags: Flags): Promise<number> {
     else print(`${[key, tenant, scopes.join(","), clean(name ?? "")].join(" ").trim()}\n`);
     return ExitCode.ok;
   }
-  return await withKeys(makeDataDirectory(await dataFrom(flags)), async (keys) => {
+  return await withKeys(makeDataDirectory(await openData("create a key", flags)), async (keys) => {
     const { id, key } = keys.create({ tenant, scopes, name });
     const revoke = () => void keys.revoke(id); // nobody has seen it
     ifUnread(revoke);
@@ -91,7 +91,7 @@ export function scopesFrom(text: string) {
 
 /** The data directory. @throws {UsageError} when it has no keys: probably another one was meant */
 async function presentKeys(what: string, flags: Flags): Promise<string> {
-  const data = await dataFrom(flags);
+  const data = await openData(what, flags);
   if (existsSync(join(data, KEYS_FILE))) return data;
   throw new UsageError(`Cannot ${what}: there are no keys in "${clean(data)}"`);
 }

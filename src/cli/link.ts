@@ -11,6 +11,7 @@ import type { Flags } from "./flags.ts";
 import { faultOf } from "./health.ts";
 import { scopesFrom, tenantFrom } from "./keys.ts";
 import { SIGN_IN_FILE } from "./open_auth.ts";
+import { whyClosed } from "./open_data.ts";
 import { print, printed, printError, printJson } from "./output.ts";
 import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
@@ -24,6 +25,8 @@ export async function link(flags: Flags): Promise<number> {
   const { data: given } = flags;
   const { settings } = await settingsFrom(typeof given === "string" ? { data: given } : {});
   const { data } = settings;
+  const closed = whyClosed(data);
+  if (closed !== undefined) throw new UsageError(`Cannot print a link: ${closed}`);
   const note = serverOf(data);
   const base = settings.publicUrl ?? (note && pagesOf(note));
   if (base === undefined) {

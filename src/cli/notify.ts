@@ -9,8 +9,9 @@ import { tryTarget } from "../jobs/notify/try_target.ts";
 import { clean } from "../sync/clean.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
+import { openData } from "./open_data.ts";
 import { print, printError, printJson } from "./output.ts";
-import { dataFrom, settingsFrom } from "./settings.ts";
+import { settingsFrom } from "./settings.ts";
 import { untilLeft } from "./until_left.ts";
 import { isoTime } from "../sync/iso_time.ts";
 
@@ -57,7 +58,7 @@ export async function listDeliveries(flags: Flags): Promise<number> {
       }": expected a whole number from 1 to ${DELIVERIES_LIMIT_MAX}`,
     );
   }
-  const path = join(await dataFrom(flags), "notify.db");
+  const path = join(await openData("list deliveries", flags), "notify.db");
   const items = existsSync(path) ? lastOf(path, limit) : [];
   for (const delivery of items) {
     if (flags.json) printJson({ tenant: delivery.tenant, ...deliveryJson(delivery) });

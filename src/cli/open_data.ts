@@ -1,0 +1,31 @@
+/** The data directory of commands that look into one that is there. */
+import { accessSync, constants } from "node:fs";
+import { codeOf } from "../reason.ts";
+import { clean } from "../sync/clean.ts";
+import { UsageError } from "./exit.ts";
+import type { Flags } from "./flags.ts";
+import { dataFrom } from "./settings.ts";
+
+/**
+ * The data directory, which need not exist.
+ *
+ * @param what the command's action, for the error: "watch"
+ * @throws {UsageError} when this user may not look into it: nothing would be found there
+ * @throws {ConfigError} as dataFrom
+ */
+export async function openData(what: string, flags: Flags): Promise<string> {
+  const data = await dataFrom(flags);
+  const closed = whyClosed(data);
+  if (closed !== undefined) throw new UsageError(`Cannot ${what}: ${closed}`);
+  return data;
+}
+
+/** Why this user finds nothing in a data directory, in words; undefined when that is no matter. */
+export function whyClosed(data: string): string | undefined {
+  try {
+    accessSync(data, constants.R_OK | constants.X_OK);
+  } catch (cause) {
+    if (codeOf(cause) === "EACCES") return `this user may not look into "${clean(data)}"`;
+  }
+  return undefined;
+}
