@@ -1,6 +1,7 @@
 /** Requests to a server's API. */
 import { membersOf } from "../client/delivery.ts";
 import { ledAstray, unreached } from "../client/unreached.ts";
+import { sleep, systemClock } from "../clock.ts";
 import { RefusedError } from "./exit.ts";
 import { refusalOf } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
@@ -11,6 +12,10 @@ export interface JobAnswer {
   readonly status: string;
   readonly ended_at: string | null;
 }
+
+/** How often a request is made that its key may not make yet, and the longest wait between two. */
+const BUSY_TRIES = 100;
+const BUSY_MS_MAX = 10_000;
 
 /** A server and a key for it. */
 export interface Client {
@@ -85,15 +90,19 @@ export function sendTo(
       ...(tenant !== undefined && { "Synctail-Tenant": tenant }),
     };
     const url = server + path;
-    const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
-    if (!response.ok) {
+    for (let tries = 1;; tries++) {
+      const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
+      if (response.ok) return response;
       const { status } = response;
       const { words: said, ours } = await refusalOf(response).catch(cannot);
+      if (status === 429 && ours && tries < BUSY_TRIES) {
+        await sleep(systemClock, waitMs(response));
+        continue;
+      }
       const reason = ledAstray(server, response) ?? said;
       const words = reason.startsWith("Cannot ") ? reason : `Cannot ${what}: ${reason}`;
       throw new RefusedError(words, { status: ours ? status : undefined });
     }
-    return response;
   };
   const read = async function* (body: Response["body"]): AsyncGenerator<Uint8Array, void, void> {
     try {
@@ -113,6 +122,12 @@ export function sendTo(
     body: async () => read((await answered()).body),
     done: async () => void await (await answered()).body?.cancel(),
   };
+}
+
+/** Milliseconds after which the request may be made again. */
+function waitMs({ headers }: Response): number {
+  const seconds = Number(headers.get("Retry-After") ?? 1);
+  return Math.min(seconds * 1000, BUSY_MS_MAX) || 0;
 }
 
 /** The value of a JSON text; undefined for any other text. */

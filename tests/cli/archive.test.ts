@@ -264,6 +264,28 @@ test("prune and export go on where another has removed a job since it was listed
   assert.equal(cut.stderr, "synctail: Cannot export jobs: the server answered 404\n");
 });
 
+test("prune and export wait where their key may make no more requests for now", async (t) => {
+  const to = await receiver(t);
+  const job = { id: "j", status: "failed", ended_at: "2026-01-01T00:00:00Z" };
+  const busy = JSON.stringify({ type: "/problems/too-many-requests", detail: "wait" });
+  to.answer = ({ path }, response) => {
+    const first = to.taken.length % 2 === 1;
+    if (first) response.writeHead(429, { "Retry-After": "0" }).end(busy);
+    else if (!path.includes("/jobs?")) response.end('{"seq": 1}\n');
+    else response.end(JSON.stringify({ items: [job], next_cursor: null }));
+  };
+  const of = (...args: string[]) =>
+    startProgram.toEnd(t, { args: [...args, "--server", to.url, "--key", "k"] });
+
+  const exported = await of("export");
+  const pruned = await of("prune", "--older-than", "0");
+
+  assert.deepEqual([exported.code, exported.stderr], [0, ""]);
+  assert.deepEqual(lines(exported.stdout), [{ type: "job", ...job }, { seq: 1 }]);
+  assert.deepEqual([pruned.code, pruned.stderr], [0, "1 job removed\n"]);
+  assert.equal(to.taken.length, 8);
+});
+
 test("prune and export say that what answers is no synctail server, whatever JSON it sends", async (t) => {
   const to = await receiver(t);
   const of = ["--server", to.url, "--key", "k"];
