@@ -114,14 +114,21 @@ export function variablesFor(flags: Flags): Variables {
  * @throws {UsageError}
  */
 export function namedServer(flags: Flags, env: Variables = process.env): string | undefined {
-  const named = textOf(flags.server) ?? (env.SYNCTAIL_SERVER || undefined);
+  const flag = textOf(flags.server);
+  const named = flag ?? (env.SYNCTAIL_SERVER || undefined);
   if (named === undefined) return undefined;
-  const server = serverUrl("--server", named);
+  const origin = flag === undefined ? "SYNCTAIL_SERVER" : "--server";
+  const server = serverUrl(origin, named);
+  const { username, password } = new URL(server);
+  if (username !== "" || password !== "") {
+    // Deno would send them in the place of the key.
+    throw new UsageError(`${origin}: expected a server's URL without a user and a password`);
+  }
   const [address] = server.split(/[?#]/, 1);
   if (address === server) return server;
   // Paths would become part of the query. The fragment of a link is a secret, so it is not shown.
   throw new UsageError(
-    `--server: got "${clean(address)}${server[address.length]}...": expected a server's URL, ` +
+    `${origin}: got "${clean(address)}${server[address.length]}...": expected a server's URL, ` +
       "which has no query and no fragment",
   );
 }

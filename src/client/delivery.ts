@@ -71,6 +71,8 @@ export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): str
   if (!/^https?:\/\//i.test(server) || !URL.canParse(server)) {
     return `the server's address "${server}" is no http or https URL`;
   }
+  const { username, password } = new URL(server);
+  if (username !== "" || password !== "") return "the server's address has a user or a password";
   if (key === "") return "there is no key";
   return isKey(key) ? undefined : "the key has characters that no key has";
 }

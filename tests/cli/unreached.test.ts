@@ -183,6 +183,24 @@ test("what cannot be a key is refused where it is read, and shown nowhere", asyn
   assert.match(run.stderr(), new RegExp(`^synctail: SYNCTAIL_KEY: ${expected}$`, "m"));
 });
 
+test("a server's URL has no user, whom Deno would send in the key's place; the variable is named", async (t) => {
+  const of = async (server: string, ...args: string[]) => {
+    const env = { SYNCTAIL_SERVER: server, SYNCTAIL_KEY: "st_x" };
+    const { code, stderr } = await startProgram.toEnd(t, { args, env });
+    return [code, stderr];
+  };
+
+  const variable = await of("http://me:pass@127.0.0.1:9", "export");
+  const flag = await of("", "export", "--server", "http://me@127.0.0.1:9");
+  const form = await of("127.0.0.1:8017", "health");
+
+  const words = "expected a server's URL without a user and a password\n";
+  assert.deepEqual(variable, [2, `synctail: SYNCTAIL_SERVER: ${words}`]);
+  assert.deepEqual(flag, [2, `synctail: --server: ${words}`]);
+  assert.equal(form[0], 2);
+  assert.match(`${form[1]}`, /^synctail: SYNCTAIL_SERVER: got "127.0.0.1:8017": expected an http/);
+});
+
 test("an empty flag is a mistake: no command goes to another server or with another key for it", async (t) => {
   const to = await receiver(t);
   const env = { SYNCTAIL_SERVER: to.url, SYNCTAIL_KEY: "st_x" };

@@ -87,6 +87,11 @@ for (
     ["no URL", { server: "not a url" }, /address "not a url" is no http or https URL/],
     ["an address without a scheme", { server: "localhost:8017" }, /no http or https URL/],
     ["no address", { server: none }, /address "" is no http or https URL/],
+    [
+      "an address with a user",
+      { server: "http://me:pass@test" },
+      /address has a user or a password$/,
+    ],
     ["no key", { key: none }, /there is no key/],
     ["a key of two lines", { key: "a\nb" }, /the key has characters that no key has/],
   ] as [string, Partial<JobOptions>, RegExp][]
