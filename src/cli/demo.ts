@@ -57,7 +57,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
       clock: systemClock,
       stopGraceMs: 0,
     },
-    { fixed: flags.port !== undefined || process.env.SYNCTAIL_PORT !== undefined, data, say },
+    { fixed: flags.port !== undefined || Boolean(process.env.SYNCTAIL_PORT), data, say },
   );
   try {
     const key = cliKey(server.keys, data, DEFAULT_TENANT);

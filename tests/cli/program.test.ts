@@ -12,6 +12,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { freePort } from "../support/free_port.ts";
 import { type Cleanup, OWN, startProgram } from "../support/program.ts";
 import { framesOf, type Seen } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -696,6 +697,20 @@ test("demo indexes a folder, says how to watch it, takes the next port, and show
   assert.deepEqual([first.session.tenant, first.session.scopes], ["default", ["read", "run"]]);
 });
 
+test("demo comes back to its last port, also where the variable of the port is empty", async (t) => {
+  const { path, data } = configured(t);
+  const port = await freePort();
+  mkdirSync(data);
+  writeFileSync(join(data, "demo-port"), `${port}\n`);
+
+  const args = ["demo", join(path, "tree"), "--full-speed", "--data", data];
+  const program = startDemo(t, args, { SYNCTAIL_PORT: "" });
+  const stdout = await program.said(/^Open \S+$/m);
+
+  assert.equal(new URL(/^Open (\S+)$/m.exec(stdout)?.[1] ?? "").port, `${port}`);
+  assert.equal(await program.stop(), 0);
+});
+
 test("demo refuses what is no directory, and starts nothing", async (t) => {
   const { path, data, config } = configured(t);
   const refused = async (folder: string) =>
@@ -732,8 +747,8 @@ test("demo stopped in the middle ends with 0 and its job as cancelled; it paces 
   assert.deepEqual([job.status, job.error.code], ["cancelled", "server_stopped"]);
 });
 
-function startDemo(t: Cleanup, args: string[]) {
-  const child = startProgram.raw(t, { args });
+function startDemo(t: Cleanup, args: string[], env = {}) {
+  const child = startProgram.raw(t, { args, env });
   return {
     async said(words: RegExp) {
       await child.until((stdout) => words.test(stdout));
