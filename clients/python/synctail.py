@@ -1002,7 +1002,9 @@ class _Sender:
             wire.close()
             self._again(f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__)
             return
-        if status in (200, 201) and isinstance(answer, dict):
+        # Some proxies answer with success for a host or a path that they do not know.
+        always = "id" if request.creates else "interval_ms"
+        if status in (200, 201) and isinstance(answer, dict) and always in answer:
             self._answered(request, answer)
         elif status in _TRY_AGAIN or status in (200, 201):
             self._again(f"it answered {status}", _seconds(retry_after, self._clock))

@@ -68,7 +68,12 @@ class Server:
         self.connections = 0
         self.reactions = []
         self.otherwise = lambda seen: answer(200)
-        self.answer = {"status": "in_progress", "cancel_requested": False, "interval_ms": 5000}
+        self.answer = {
+            "id": "j",
+            "status": "in_progress",
+            "cancel_requested": False,
+            "interval_ms": 5000,
+        }
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -734,10 +739,14 @@ class Repeating(Bench):
                 self.assertIn("nothing more is sent: it answered 500", self.said[-1])
 
     def test_something_else_that_answers_200_is_no_answer(self):
-        job = self.job()
-        self.server.reactions = [answer(200, ["a page"])]
+        for create in (True, False):
+            for body in (["a page"], {}, {"status": "ok"}):
+                with self.subTest(create=create, body=body):
+                    job = self.job(create=create, ends=create)
+                    job.inserted(1)
+                    self.server.reactions = [answer(200, body)]
 
-        self.assertEqual(self.settle(job), 0.25)
+                    self.assertEqual(self.settle(job), 0.25)
 
     def test_a_server_that_lost_requests_gets_the_totals_anew(self):
         for closing in (False, True):

@@ -188,8 +188,8 @@ export async function attempt(
     const json = JSON.parse(text || "null");
     if (!response.ok) return { kind: "refused", status, problem: json };
     // Some proxies answer with success for a host or a path that they do not know.
-    const isOurs = typeof json === "object" && json !== null && !Array.isArray(json);
-    return isOurs ? { kind: "done", json } : stranger(server);
+    const always = path === JOBS_PATH ? "id" : "interval_ms";
+    return membersOf(json)[always] === undefined ? stranger(server) : { kind: "done", json };
   } catch (cause) {
     // No connection, a broken one, or a proxy's page instead of JSON.
     if (cause instanceof SyntaxError) return stranger(server);

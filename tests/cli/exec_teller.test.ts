@@ -68,7 +68,7 @@ function bench({ path = MEMORY, directory, answers = () => taken() }: Given = {}
 }
 
 const taken = (more = {}) =>
-  Response.json({ interval_ms: 1_000, cancel_requested: false, ...more });
+  Response.json({ id: "j", interval_ms: 1_000, cancel_requested: false, ...more });
 const progress = (inserted: number): SourceProgress => ({
   type: "progress",
   ...NO_PROGRESS,

@@ -11,8 +11,8 @@ function bench(answer: (asked: Posted) => Response | Promise<Response>, server =
     return Promise.resolve(answer(asked));
   };
   const leave = new AbortController();
-  const post = (body?: string) =>
-    attempt({ server, key: "k", fetch, clock }, "/v1/sync/job", body, {}, leave.signal);
+  const post = (body?: string, path = "/v1/sync/job") =>
+    attempt({ server, key: "k", fetch, clock }, path, body, {}, leave.signal);
   return { clock, urls, leave, post };
 }
 
@@ -36,7 +36,7 @@ for (
   ] as const
 ) {
   test(`attempt() of a request that is answered ${status} is ${kind}`, async () => {
-    const { post, clock, urls } = bench(() => Response.json({}, { status }));
+    const { post, clock, urls } = bench(() => Response.json({ id: "j" }, { status }));
 
     assert.equal((await post("{}")).kind, kind);
     assert.deepEqual([urls, clock.waiting], [["http://s/p/v1/sync/job"], 0]);
@@ -79,13 +79,14 @@ test("attempt() takes a page instead of JSON for no answer of the server", async
   });
 });
 
-test("attempt() takes a success without a JSON object for no answer of the server", async () => {
+test("attempt() takes a success that tells of no job for no answer of the server", async () => {
   // Some proxies and load balancers answer so for a host or a path that they do not know.
-  const bodies = ["", "null", "true", '"ok"', "[]", "OK"];
+  const bodies = ["", "null", "true", '"ok"', "[]", "OK", "{}", '{"status": "ok"}'];
 
   const answers = await Promise.all([
     ...bodies.map((body) => bench(() => new Response(body), "http://s").post("{}")),
     bench(() => new Response(null, { status: 204 }), "http://s").post("{}"),
+    bench(() => Response.json({ id: 7 }), "http://s").post("{}", "/v1/sync/job/j/events"),
   ]);
 
   const reason = "what answers at http://s is no synctail server";

@@ -56,7 +56,7 @@ function bench(
 }
 
 const taken = (more = {}) =>
-  Response.json({ interval_ms: 5_000, cancel_requested: false, ...more });
+  Response.json({ id: "j", interval_ms: 5_000, cancel_requested: false, ...more });
 const problem = (status: number, code: string, more = {}) =>
   Response.json({ type: `https://synctail/problems/${code}`, detail: code, ...more }, { status });
 

@@ -15,6 +15,9 @@ import { tempDirectory } from "../support/temp.ts";
 const OURS = "http://ours";
 const MIB = 1024 * 1024;
 
+/** What a server answers that has taken what was sent. */
+const taken = () => Response.json({ id: "j", interval_ms: 5_000 });
+
 /** Spools that are made one after another, each with a line and an end, and left. */
 function leaving(t: Cleanup) {
   const { path, remove } = tempDirectory();
@@ -66,7 +69,7 @@ test("flush() tells a server of its own jobs alone, of all of the key's, and eac
   const bodies: string[] = [];
   const fetch = (url: string, { body = "" }: Posted) => {
     bodies.push(`${url.slice(OURS.length)} ${body}`);
-    return Promise.resolve(Response.json({}));
+    return Promise.resolve(taken());
   };
   const flush = () =>
     spools.flush({
@@ -110,8 +113,8 @@ test("flush() tells another server what it is told to, from the job's making on"
     const number = headers["Producer-Seq"] ?? "";
     requests.push(`${url.slice(OURS.length).replace(job.id, "ID")} ${number} ${body}`);
     const type = "https://s/problems/producer-out-of-order";
-    const answer = { type, expected_seq: 0 };
-    return Promise.resolve(Response.json(answer, { status: number === "1" ? 409 : 200 }));
+    const behind = Response.json({ type, expected_seq: 0 }, { status: 409 });
+    return Promise.resolve(number === "1" ? behind : taken());
   };
   const flush = async (from?: string) => {
     let over = false;
@@ -189,7 +192,7 @@ test("flush() tells the end that a program had, and no other", async (t) => {
   const { path, left } = leaving(t);
   left();
 
-  const { sent, bodies } = await flushed(path, () => Response.json({}));
+  const { sent, bodies } = await flushed(path, () => taken());
 
   assert.deepEqual([sent, bodies], [1, ["{}", '["a line","the end"]']]);
 });
@@ -214,7 +217,7 @@ test("flush() keeps what is no spool aside, and says so", async (t) => {
   writeFileSync(broken, "this is no database".repeat(100));
   left();
 
-  const { sent, faults } = await flushed(path, () => Response.json({}));
+  const { sent, faults } = await flushed(path, () => taken());
 
   assert.deepEqual([sent, readdirSync(path)], [1, ["0-broken.job.broken"]]);
   assert.match(faults.join(), /^Cannot read the spool .* it is kept as .*0-broken\.job\.broken$/);
@@ -225,7 +228,7 @@ test("flush() leaves a spool that cannot be opened where it is, as it may be ano
   mkdirSync(join(path, "0-closed.job")); // which nobody can open as a file, root neither
   left();
 
-  const { sent, faults } = await flushed(path, () => Response.json({}));
+  const { sent, faults } = await flushed(path, () => taken());
 
   assert.deepEqual([sent, readdirSync(path), faults], [1, ["0-closed.job"], []]);
 });
@@ -236,7 +239,7 @@ test("flush() removes a file in which there is nothing, unless somebody may be m
   const longAgo = new Date(0);
   utimesSync(join(path, "old.job"), longAgo, longAgo);
 
-  await flushed(path, () => Response.json({}));
+  await flushed(path, () => taken());
 
   assert.deepEqual(readdirSync(path), ["new.job"]);
 });

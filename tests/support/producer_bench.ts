@@ -44,6 +44,6 @@ export function bench(answers: (request: Asked) => Response, options: Partial<Jo
 
 /** What a server answers that has taken the events. */
 export const taken = (more = {}) =>
-  Response.json({ interval_ms: 250, cancel_requested: false, ...more });
+  Response.json({ id: "j", interval_ms: 250, cancel_requested: false, ...more });
 /** The events of a request. */
 export const eventsOf = (body: string | undefined) => JSON.parse(body ?? "[]");

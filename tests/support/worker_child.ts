@@ -11,7 +11,7 @@ const job = openJob({
   key: "k",
   fetch: () => {
     requests++;
-    const answer = Response.json({ interval_ms: 250 });
+    const answer = Response.json({ id: "j", interval_ms: 250 });
     if (!ends) return Promise.resolve(answer);
     // The process does not stay for it.
     return new Promise((resolve) => setTimeout(() => resolve(answer), 100).unref());
