@@ -126,6 +126,20 @@ test("exec says once why the server was not told, and so does --flush", async (t
   }));
 });
 
+test("what answers exec in the server's place moves nothing in the terminal", async (t) => {
+  const { path } = await execBench(t);
+  const to = await receiver(t);
+  const detail = "\u001b[2J\u001b]0;title\u0007no\nway";
+  to.answer = (_, response) => response.writeHead(403).end(JSON.stringify({ detail }));
+
+  const own = ["n", "--server", to.url, "--key", "k", "--data", path];
+  const run = startExec(t, { own, program: ["true"] });
+  const code = await run.ended;
+
+  assert.equal(code, 0);
+  assert.match(run.stderr(), /: it answers 403: \[2J\]0;titleno way\n/);
+});
+
 test("a page's URL is no server's, whose page would answer that it is healthy", async (t) => {
   const { url } = await startProgram(t, { args: ["serve"] });
   const health = (server: string) =>

@@ -1,5 +1,6 @@
 /** What exec itself says: on stderr, as stdout is the program's. */
 import { writeSync } from "node:fs";
+import { clean } from "../../sync/clean.ts";
 
 /**
  * Says something.
@@ -12,7 +13,7 @@ export type Say = (words: string, what: Readonly<Record<string, unknown>>) => vo
 /** Says words; with `json` one object a line; with `quiet` nothing. */
 export function sayer({ json, quiet }: { readonly json: boolean; readonly quiet: boolean }): Say {
   return (words, what) => {
-    if (!quiet) tell(json ? JSON.stringify(what) : `synctail: ${words}`);
+    if (!quiet) tell(json ? JSON.stringify(what) : `synctail: ${clean(words)}`);
   };
 }
 
