@@ -13,9 +13,7 @@ import { readKeysFile, tlsOf } from "./open_auth.ts";
 import { print, printJson } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import { CONFIG_FILE } from "./settings.ts";
-
-/** Names of stdin. It is read by its number: Deno opens /dev/stdin only with all permissions. */
-const STDIN = ["-", "/dev/stdin"];
+import { isStdin } from "./stdin.ts";
 
 /**
  * Checks a file as `serve` would take it, and the files and directories that it names.
@@ -25,7 +23,7 @@ const STDIN = ["-", "/dev/stdin"];
  */
 export async function checkConfig(given: string | undefined, flags: Flags): Promise<number> {
   const { env } = process;
-  const stdin = given !== undefined && STDIN.includes(given);
+  const stdin = given !== undefined && isStdin(given);
   const file = stdin ? "stdin" : given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
   const settingsWith = (server: Config["server"]) =>
     resolveSettings({ flags: {}, env, file: server }).settings;

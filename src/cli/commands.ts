@@ -230,7 +230,7 @@ function withClient(command: Command, json = JSON_HELP): Command {
       "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
     )
     .option("--key <key>", "an API key of that server [SYNCTAIL_KEY]")
-    .option("--key-file <file>", "a file that holds the key [SYNCTAIL_KEY_FILE]");
+    .option("--key-file <file>", "a file that holds the key, - for stdin [SYNCTAIL_KEY_FILE]");
 }
 
 function withFilter(command: Command): Command {

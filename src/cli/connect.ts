@@ -21,6 +21,7 @@ import type { Flags } from "./flags.ts";
 import { openData } from "./open_data.ts";
 import { pagesOf } from "./pages.ts";
 import type { Resolved } from "./settings.ts";
+import { isStdin } from "./stdin.ts";
 
 /** A client, and how to stop a server that was started for it. */
 export interface Connection {
@@ -162,7 +163,7 @@ export function givenKey(flags: Flags, env: Variables = process.env): string | u
     new UsageError(`Cannot read the key from "${clean(file)}": ${reason}`, options);
   let key: string;
   try {
-    key = readFileSync(file, "utf8").trim();
+    key = readFileSync(isStdin(file) ? 0 : file, "utf8").trim();
   } catch (cause) {
     throw cannot(whyUnreadable(cause), { cause });
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { execBench, startExec } from "../support/exec.ts";
 import { certificate } from "../support/certificate.ts";
-import { type Cleanup, startProgram } from "../support/program.ts";
+import { type Cleanup, OWN, startProgram } from "../support/program.ts";
 import { receiver } from "../support/receiver.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -195,6 +195,20 @@ test("what cannot be a key is refused where it is read, and shown nowhere", asyn
   assert.deepEqual(exported, [2, "", `synctail: --key: ${expected}\n`]);
   assert.deepEqual([code, run.stdout().toString()], [0, "ran\n"]);
   assert.match(run.stderr(), new RegExp(`^synctail: SYNCTAIL_KEY: ${expected}$`, "m"));
+});
+
+test("a key may come by stdin", async (t) => {
+  const to = await receiver(t);
+  to.answer = (_, response) => void response.end('{"items": [], "next_cursor": null}');
+  const command = ["sh", "-c", 'echo st_x | "$@"', "sh", ...OWN];
+
+  for (const file of ["-", "/dev/stdin"]) {
+    const args = ["export", "--server", to.url, "--key-file", file];
+    const { code, stderr } = await startProgram.toEnd(t, { command, args });
+
+    assert.deepEqual([code, stderr], [0, "No job matches.\n"]);
+    assert.equal(to.taken.pop()?.headers.authorization, "Bearer st_x");
+  }
 });
 
 test("a server's URL has no user, whom Deno would send in the key's place; the variable is named", async (t) => {
