@@ -194,6 +194,41 @@ test("a long phase is shown whole, and makes no page wider", async (t) => {
   assert.deepEqual(wide, [false, false, false, false]);
 });
 
+test("a long name and large counts are whole on a phone, and no word is cut into letters", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users of the warehouse, by the hour ".repeat(2) });
+  const many = 123_456_789;
+  const counts = { entities_inserted: many, entities_updated: many, entities_deleted: many };
+  await job.tell({ type: "progress", ...counts, phase: "copying all of them, ".repeat(5) }, {
+    type: "progress",
+    current: "users/a/long/way/down/to/ann.json",
+  });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.look({ width: 360 });
+
+  await page.until(`document.querySelector(".tile-deleted dd")?.textContent === "123,456,789"`);
+
+  const seen = await page.run<Record<string, boolean>>(`(() => {
+    const box = (name) => document.querySelector(name).getBoundingClientRect();
+    const dd = document.querySelector(".tile-deleted dd");
+    const range = document.createRange();
+    range.selectNodeContents(dd);
+    const current = document.querySelector(".current");
+    return {
+      crumbOnOneLine: box(".crumbs a").height < 2 * 13, // its font's size
+      countInItsTile: range.getBoundingClientRect().right <= box(".tile-deleted").right,
+      tileInItsFrame: box(".tile-deleted").right <= box(".tiles").right + 1,
+      currentWhole: current.scrollWidth <= current.clientWidth,
+    };
+  })()`);
+  assert.deepEqual(seen, {
+    crumbOnOneLine: true,
+    countInItsTile: true,
+    tileInItsFrame: true,
+    currentWhole: true,
+  });
+});
+
 test("a log line that is written from the right shows how it begins", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
