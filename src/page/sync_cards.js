@@ -38,21 +38,27 @@ export function syncCards(place, isThere) {
 
   /** @param {readonly Sync[]} given */
   function show(given) {
-    items = given;
+    // No job tells of a sync that is overdue.
+    items = given.toSorted((a, b) => Number(b.overdue) - Number(a.overdue));
     setHidden(node, items.length === 0);
     const seen = items.slice(0, max);
+    const focused = document.activeElement;
     for (const [id, card] of cards) {
       if (seen.some((sync) => sync.id === id)) continue;
       card.node.remove();
       cards.delete(id);
     }
-    for (const sync of seen) {
+    for (const [index, sync] of seen.entries()) {
       let card = cards.get(sync.id);
-      if (!card) {
-        cards.set(sync.id, card = syncCard(place, sync, isThere));
-        grid.append(card.node);
+      if (!card) cards.set(sync.id, card = syncCard(place, sync, isThere));
+      if (grid.children[index] !== card.node) {
+        grid.insertBefore(card.node, grid.children[index] ?? null);
       }
       card.show(sync);
+    }
+    // A card that was moved has lost it.
+    if (focused instanceof HTMLElement && grid.contains(focused)) {
+      focused.focus({ preventScroll: true });
     }
     setHidden(all, items.length <= seen.length);
     all.textContent = `Show all ${many(items.length, "sync")}`;

@@ -362,6 +362,36 @@ test("a sync that falls overdue is said to be so where nothing else happens", as
   assert.deepEqual([...page.complaints, ...other.complaints], []);
 });
 
+test("a sync that is overdue is among the first, however many there are", async (t) => {
+  const clock = new FakeClock();
+  const expected = (name: string, every: string) =>
+    SYNC_SCHEMA.parse({ name, source: { type: "outside" }, expect: { every } });
+  const names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+  const { syncs } = configuredSyncs(
+    [...names.map((name) => expected(name, "24h")), expected("z", "1h")],
+    "/",
+  );
+  const server = await testServer(t, { clock, resident: true, syncs });
+  clock.advance(2 * 3_600_000);
+  const page = await signedInPage(t, server);
+
+  await page.until(`document.querySelectorAll(".sync-card").length === 8`);
+  const shown = `[...document.querySelectorAll(".sync-name")].map((name) => name.textContent)`;
+  const first = await page.run<string[]>(shown);
+  await page.run(`[...document.querySelectorAll("button")]
+    .find((button) => button.textContent === "Show all 10 syncs").click(), 0`);
+  const all = await page.run<string[]>(shown);
+  await page.run(`document.querySelectorAll(".sync-name")[2].focus(), 0`);
+  const run = await workersJob(server, { sync: "z" });
+  await run.tell({ type: "end", status: "completed" });
+  await page.until(`${shown}[0] === "a"`);
+
+  assert.deepEqual(first, ["z", ...names.slice(0, 7)]);
+  assert.deepEqual(all, ["z", ...names]);
+  assert.deepEqual(await page.run(shown), [...names, "z"]);
+  assert.equal(await page.run("document.activeElement.textContent"), "b");
+});
+
 test("a job that has stalled is called so also once its stream has told how it stands", async (t) => {
   const clock = new FakeClock();
   const server = await testServer(t, { clock, heartbeatMs: 3_600_000 });
