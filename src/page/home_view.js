@@ -4,10 +4,10 @@ import { ask, failure, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
 import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
-import { listStream } from "./list_stream.js";
+import { listStream, SYNCS_MS } from "./list_stream.js";
 import { notice } from "./notices.js";
 import { syncCards } from "./sync_cards.js";
-import { everyMinute, everySecond } from "./time.js";
+import { atMostEvery, everyMinute, everySecond } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
@@ -17,9 +17,6 @@ import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 const ENDED_MAX = 1_000;
 /** With a filter, older jobs are asked for without a click until this many are shown. */
 const FILL = 50;
-/** Syncs are asked for again at most this often, in milliseconds. */
-const SYNCS_MS = 2_000;
-
 /** The filters by status, in words. @type {Readonly<Record<string, string>>} */
 const STATUS_FILTERS = { active: "On the way", ended: "Over", ...STATUS_WORDS };
 
@@ -76,32 +73,20 @@ export function homeView(place, query) {
   const stream = listStream(place, store, (frame, news) => {
     const known = frame.type !== "progress" || cards.take(listedOf(frame));
     const removed = frame.type === "error";
-    if (news !== undefined || removed || (store.complete && !known)) askSyncs();
+    if (news !== undefined || removed || (store.complete && !known)) syncs.soon();
     frames.soon();
   });
 
-  let asked = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let pause;
-  function askSyncs(tellRefusal = true) {
-    if (pause !== undefined) {
-      asked = true;
-      return;
-    }
-    asked = false;
-    pause = setTimeout(() => {
-      pause = undefined;
-      if (asked) askSyncs();
-    }, SYNCS_MS);
+  const syncs = atMostEvery(SYNCS_MS, (quietly) => {
     ask("GET", "v1/sync").then(({ items }) => {
       cards.show(items);
       filters.syncs(items);
     }, (cause) => {
       // The view's stream shows when the server is away.
-      if (tellRefusal && cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
+      if (!quietly && cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
     });
-  }
-  askSyncs();
+  });
+  syncs.soon();
 
   function draw() {
     const { shown } = store;
@@ -129,7 +114,7 @@ export function homeView(place, query) {
     jobs.list.refresh();
     cards.tick();
   });
-  const stopAsking = everyMinute(() => askSyncs(false)); // that one falls overdue, no job tells
+  const stopAsking = everyMinute(() => syncs.soon(true)); // that one falls overdue, no job tells
 
   /** @param {import("./jobs_store.js").Filter} filter */
   function changeFilter(filter) {
@@ -157,8 +142,7 @@ export function homeView(place, query) {
 
   return {
     leave() {
-      clearTimeout(pause);
-      pause = undefined;
+      syncs.stop();
       stream.close();
       frames.stop();
       stopTicking();

@@ -100,7 +100,7 @@ export class JobsStore {
     this.more = false;
   }
 
-  /** @param {Frame} frame @returns {"ended" | "snapshot" | undefined} what has happened */
+  /** @param {Frame} frame @returns {"begun" | "ended" | "snapshot" | undefined} what has happened */
   take(frame) {
     if (frame.type === "connected") {
       this.#unseen = new Set(this.#jobs.keys());
@@ -160,7 +160,7 @@ export class JobsStore {
     if (this.#oldest === "" || created_at < this.#oldest) this.#oldest = created_at;
   }
 
-  /** @param {Listed} job @returns {"ended" | undefined} */
+  /** @param {Listed} job @returns {"begun" | "ended" | undefined} */
   #put(job) {
     const before = this.#jobs.get(job.id);
     this.#unseen.delete(job.id);
@@ -169,7 +169,9 @@ export class JobsStore {
     else this.#jobs.set(job.id, { job });
     if (was !== job.status) this.#sorted = undefined;
     if (!before && this.#jobs.size > JOBS_MAX) this.#dropOldest();
-    return isEnded(job.status) && this.complete && was !== job.status ? "ended" : undefined;
+    if (!this.complete || was === job.status) return undefined;
+    if (isEnded(job.status)) return "ended";
+    return before ? undefined : "begun";
   }
 
   #dropOldest() {

@@ -7,6 +7,9 @@ import { Stream } from "./stream.js";
 /** @typedef {import("./wire.d.ts").Frame} Frame */
 /** @typedef {import("./jobs_store.js").JobsStore} JobsStore */
 
+/** Syncs are asked for again at most this often while their jobs change, in milliseconds. */
+export const SYNCS_MS = 2_000;
+
 /**
  * @param {Place} place
  * @param {JobsStore} store

@@ -5,10 +5,10 @@ import { h, inFrames, setAttribute, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { jobList } from "./job_list.js";
 import { JobsStore } from "./jobs_store.js";
-import { listStream } from "./list_stream.js";
+import { listStream, SYNCS_MS } from "./list_stream.js";
 import { loadingView, showNothing } from "./loading.js";
 import { mayRun, runSync } from "./runs.js";
-import { duration, everyMinute, everySecond, relative, showTime } from "./time.js";
+import { atMostEvery, duration, everyMinute, everySecond, relative, showTime } from "./time.js";
 import { isEnded, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
@@ -110,16 +110,17 @@ function liveSync(place, first) {
 
   const frames = inFrames(draw);
   const stream = listStream(place, store, (_, news) => {
-    if (news === "ended") refresh();
+    if (news !== undefined) refresh.soon();
     frames.soon();
   });
 
-  function refresh() {
+  // Not at once for each: a late answer would undo what a newer one has told.
+  const refresh = atMostEvery(SYNCS_MS, () => {
     find(sync.id).then((found) => {
       sync = found ?? sync;
       frames.soon();
     }, () => {}); // the view's stream shows when the server is away
-  }
+  });
 
   function draw() {
     jobs.list.set(store.shown, true);
@@ -142,11 +143,12 @@ function liveSync(place, first) {
   }
   draw();
   const stopTicking = everySecond(() => frames.soon());
-  const stopAsking = everyMinute(refresh); // that it falls overdue, no job tells
+  const stopAsking = everyMinute(() => refresh.soon()); // that it falls overdue, no job tells
 
   return {
     leave() {
       stream.close();
+      refresh.stop();
       frames.stop();
       stopTicking();
       stopAsking();

@@ -125,3 +125,33 @@ export function everyMinute(tick) {
     tick();
   });
 }
+
+/**
+ * Calls `act` when `soon` is called, but at most once in so many milliseconds: what is asked for
+ * meanwhile is done once, afterwards. `stop` calls that off.
+ *
+ * @param {number} ms
+ * @param {(quietly?: boolean) => void} act gets what `soon` was given, but for the one afterwards
+ */
+export function atMostEvery(ms, act) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let pause;
+  let again = false;
+  /** @param {boolean} [quietly] */
+  function soon(quietly) {
+    again = pause !== undefined;
+    if (again) return;
+    pause = setTimeout(() => {
+      pause = undefined;
+      if (again) soon();
+    }, ms);
+    act(quietly);
+  }
+  return {
+    soon,
+    stop() {
+      clearTimeout(pause);
+      pause = undefined;
+    },
+  };
+}

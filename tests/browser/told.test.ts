@@ -392,6 +392,24 @@ test("a sync that is overdue is among the first, however many there are", async 
   assert.equal(await page.run("document.activeElement.textContent"), "b");
 });
 
+test("a sync is no longer called overdue once its run has begun", async (t) => {
+  const clock = new FakeClock();
+  const hourly = SYNC_SCHEMA.parse({
+    name: "hourly",
+    source: { type: "outside" },
+    expect: { every: "1h" },
+  });
+  const { syncs } = configuredSyncs([hourly], "/");
+  const server = await testServer(t, { clock, resident: true, syncs });
+  clock.advance(2 * 3_600_000);
+  const page = await signedInPage(t, server, "sync/hourly");
+  await page.until(`document.body.innerText.includes("This sync is overdue")`);
+
+  await workersJob(server, { sync: "hourly" });
+
+  await page.until(`!document.body.innerText.includes("This sync is overdue")`);
+});
+
 test("a job that has stalled is called so also once its stream has told how it stands", async (t) => {
   const clock = new FakeClock();
   const server = await testServer(t, { clock, heartbeatMs: 3_600_000 });

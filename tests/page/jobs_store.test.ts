@@ -68,7 +68,7 @@ test("JobsStore shows what is on its way first, then the newest, whatever comes 
   assert.equal(store.size, 5);
 });
 
-test("take() says what has happened: a snapshot, and an end once, but not one of a snapshot", () => {
+test("take() says what has happened: a snapshot, a job that begins and an end once, but none of a snapshot", () => {
   const store = new JobsStore(10);
 
   const said = [
@@ -79,6 +79,8 @@ test("take() says what has happened: a snapshot, and an end once, but not one of
     frame("b", "in_progress", 2),
     frame("b", "failed", 2),
     frame("b", "failed", 2),
+    frame("c", "pending", 3),
+    frame("c", "in_progress", 3),
   ].map((each) => store.take(each));
 
   assert.deepEqual(said, [
@@ -88,6 +90,8 @@ test("take() says what has happened: a snapshot, and an end once, but not one of
     "snapshot",
     undefined,
     "ended",
+    undefined,
+    "begun",
     undefined,
   ]);
 });
