@@ -64,7 +64,7 @@ export function jobHead(place, first) {
         told = job.status;
         setText(said, `${name}: ${STATUS_WORDS[job.status]}`);
       }
-      error.show(over ? job.error : null);
+      error.show(over ? job.error : null, job.status);
       setHidden(cancel, !may || over);
       cancel.disabled = job.status === "cancelling";
       setHidden(again, !may || !over || !runnable);
@@ -78,7 +78,7 @@ export function jobHead(place, first) {
   };
 }
 
-/** Why the job has failed: the first lines of a long reason, and a button for the rest. */
+/** Why the job has failed or was cancelled: the first lines of a long reason, and a button for the rest. */
 function errorBox() {
   const said = h("div", { class: "error-said", role: "alert" });
   const words = h("p", { class: "folded" });
@@ -101,12 +101,13 @@ function errorBox() {
 
   return {
     node,
-    /** @param {import("./wire.d.ts").JobError | null} error */
-    show(error) {
+    /** @param {import("./wire.d.ts").JobError | null} error @param {Job["status"]} status */
+    show(error, status) {
       setHidden(node, error === null);
       if (error === null || said.childElementCount > 0) return;
       words.textContent = error.message;
-      said.append(icon("failed"), words);
+      node.dataset.status = status;
+      said.append(icon(status), words);
       if (error.code !== undefined) said.append(h("code", {}, error.code));
     },
   };

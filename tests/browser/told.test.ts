@@ -410,6 +410,21 @@ test("a sync is no longer called overdue once its run has begun", async (t) => {
   await page.until(`!document.body.innerText.includes("This sync is overdue")`);
 });
 
+test("why a job was cancelled is not shown as a failure", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const error = { code: "interrupted", message: "Somebody has pressed Ctrl-C." };
+  await job.tell({ type: "end", status: "cancelled", error });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+
+  await page.until(`document.querySelector(".error-box:not([hidden])")`);
+  const colour = (name: string) =>
+    page.run<string>(`getComputedStyle(document.querySelector("${name} .icon")).color`);
+
+  assert.equal(await colour(".error-box"), await colour(".status"));
+  assert.deepEqual(await axe(page), []);
+});
+
 test("a job that has stalled is called so also once its stream has told how it stands", async (t) => {
   const clock = new FakeClock();
   const server = await testServer(t, { clock, heartbeatMs: 3_600_000 });
