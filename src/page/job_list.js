@@ -10,6 +10,7 @@ import {
   isEnded,
   isOfBytes,
   isQuiet,
+  isStalled,
   percent,
   rate,
   shareOf,
@@ -81,7 +82,7 @@ function jobRow(stallAfterMs) {
       setAttribute(node, "aria-posinset", index + 1);
       setAttribute(node, "aria-setsize", count);
       const over = isEnded(job.status);
-      const stalled = !over && known() - Date.parse(job.heard_at) >= stallAfterMs;
+      const stalled = isStalled(job, stallAfterMs);
       const word = stalled ? "stalled" : job.status;
       if (shown !== `${job.id} ${word}`) {
         shown = `${job.id} ${word}`;

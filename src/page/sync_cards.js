@@ -4,8 +4,8 @@ import { h, setHidden } from "./dom.js";
 import { icon } from "./icons.js";
 import { listedFrom } from "./jobs_store.js";
 import { mayRun, runSync } from "./runs.js";
-import { known, showTime } from "./time.js";
-import { isEnded, many, percent, shareOf, STATUS_WORDS, warningsOf } from "./words.js";
+import { showTime } from "./time.js";
+import { isEnded, isStalled, many, percent, shareOf, STATUS_WORDS, warningsOf } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
@@ -113,7 +113,7 @@ function syncCard(place, first, isThere) {
     showTime(next, sync.next_run_at, "Next run ");
     setHidden(overdue, !sync.overdue);
     const words = job ? wordsOf(job) : "No run is known";
-    const sign = job && (isStalled(job) ? "stalled" : job.status);
+    const sign = job && (isStalled(job, stallAfterMs) ? "stalled" : job.status);
     const warned = job && warningsOf(job);
     if (shown === `${sign} ${words}${warned}`) return;
     shown = `${sign} ${words}${warned}`;
@@ -122,13 +122,8 @@ function syncCard(place, first, isThere) {
   }
 
   /** @param {Listed} given */
-  function isStalled({ status, heard_at }) {
-    return !isEnded(status) && known() - Date.parse(heard_at) >= stallAfterMs;
-  }
-
-  /** @param {Listed} given */
   function wordsOf(given) {
-    const word = isStalled(given) ? "Stalled" : STATUS_WORDS[given.status];
+    const word = isStalled(given, stallAfterMs) ? "Stalled" : STATUS_WORDS[given.status];
     const part = shareOf(given);
     return part === undefined || isEnded(given.status) ? word : `${word}, ${percent(part)}`;
   }

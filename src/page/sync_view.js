@@ -9,7 +9,7 @@ import { listStream, SYNCS_MS } from "./list_stream.js";
 import { loadingView, showNothing } from "./loading.js";
 import { mayRun, runSync } from "./runs.js";
 import { atMostEvery, duration, everyMinute, everySecond, relative, showTime } from "./time.js";
-import { isEnded, STATUS_WORDS } from "./words.js";
+import { isEnded, isStalled, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
@@ -42,11 +42,9 @@ function liveSync(place, first) {
   let sync = first;
   document.title = `${sync.name} - synctail`;
   const store = new JobsStore(RUNS, sync.id);
-  const jobs = jobList({
-    label: "Runs",
-    stallAfterMs: place.session.stall_after_s * 1000,
-  });
-  const strip = runsStrip();
+  const stallAfterMs = place.session.stall_after_s * 1000;
+  const jobs = jobList({ label: "Runs", stallAfterMs });
+  const strip = runsStrip(stallAfterMs);
   const success = h("time");
   const next = h("time");
   const expected = h("time");
@@ -182,8 +180,8 @@ function medianOf(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** One bar a run: its height is the duration, its sign the status. */
-function runsStrip() {
+/** One bar a run: its height is the duration, its sign the status. @param {number} stallAfterMs */
+function runsStrip(stallAfterMs) {
   const node = h("ol", { class: "strip", "aria-label": `The last ${RUNS} runs, oldest first` });
   /** @type {Map<string, ReturnType<typeof stripBar>>} */
   const bars = new Map();
@@ -200,7 +198,7 @@ function runsStrip() {
       }
       for (const [index, job] of runs.entries()) {
         let bar = bars.get(job.id);
-        if (!bar) bars.set(job.id, bar = stripBar(job.id));
+        if (!bar) bars.set(job.id, bar = stripBar(job.id, stallAfterMs));
         bar.show(job, (tookMs(job) ?? 0) / longest);
         if (node.children[index] !== bar.node) {
           node.insertBefore(bar.node, node.children[index] ?? null);
@@ -211,8 +209,8 @@ function runsStrip() {
   };
 }
 
-/** @param {string} id */
-function stripBar(id) {
+/** @param {string} id @param {number} stallAfterMs */
+function stripBar(id, stallAfterMs) {
   const fill = h("span", { class: "strip-fill" });
   const sign = h("span", { class: "strip-sign" });
   const link = h("a", { href: `job/${id}` }, fill, sign);
@@ -221,15 +219,18 @@ function stripBar(id) {
     node: h("li", {}, link),
     /** @param {Listed} job @param {number} height of 1 */
     show(job, height) {
-      if (shown !== job.status) {
-        shown = job.status;
-        link.dataset.status = job.status;
-        sign.replaceChildren(icon(job.status));
+      const stalled = isStalled(job, stallAfterMs);
+      const word = stalled ? "stalled" : job.status;
+      if (shown !== word) {
+        shown = word;
+        link.dataset.status = word;
+        sign.replaceChildren(icon(word));
       }
       fill.style.transform = `scaleY(${Math.max(0.06, height)})`;
       const took = tookMs(job);
       const at = job.ended_at ?? job.started_at ?? job.created_at;
-      const words = `${STATUS_WORDS[job.status]} ${relative(Date.parse(at))}` +
+      const words =
+        `${stalled ? "Stalled" : STATUS_WORDS[job.status]} ${relative(Date.parse(at))}` +
         (took === undefined || !isEnded(job.status) ? "" : `, took ${duration(took)}`);
       setAttribute(link, "aria-label", words);
       setAttribute(link, "title", words);

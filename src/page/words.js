@@ -2,6 +2,7 @@
 /** Numbers and states in words. */
 import { known } from "./time.js";
 
+/** @typedef {import("./wire.d.ts").Listed} Listed */
 /** @typedef {import("./wire.d.ts").Status} Status */
 /** @typedef {import("./wire.d.ts").Totals} Totals */
 
@@ -110,6 +111,16 @@ export const BETWEEN = " \u00b7 ";
 export function titleParts(job) {
   const parts = [job.sync, job.name].filter((part) => part !== null);
   return parts.length > 0 ? parts : [`Job ${shortId(job.id)}`];
+}
+
+/**
+ * Whether nothing has been heard of a listed job for so long that the server calls it stalled.
+ *
+ * @param {Listed} job
+ * @param {number} stallAfterMs
+ */
+export function isStalled({ status, heard_at }, stallAfterMs) {
+  return !isEnded(status) && known() - Date.parse(heard_at) >= stallAfterMs;
 }
 
 /** After this many milliseconds without news a rate, and the time left by it, are out of date. */

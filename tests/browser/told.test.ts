@@ -435,6 +435,10 @@ test("a job that has stalled is called so also once its stream has told how it s
 
   await page.until(`document.body.innerText.includes("the last word")`);
   const status = await page.run<string>(`document.querySelector(".status").textContent`);
+  const sync = await page.sibling();
+  t.after(() => sync.close());
+  await sync.open(`${server.url}/sync/users`);
+  await sync.until(`document.querySelector(".strip .icon-stalled") !== null`);
   await job.tell({ type: "log", level: "info", message: "one more" });
   await page.until(`document.querySelector(".status").textContent === "In progress"`);
 
