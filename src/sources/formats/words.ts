@@ -26,6 +26,9 @@ const LEVEL =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b[\])>]?(?::|\s|$)/i;
 /** The level behind the program's name, as `pg_dump: error: ` or `psql:users.sql:7: ERROR: `. */
 const LEVEL_BEHIND = /^\S+: (fatal|error|warning): /i;
+/** The level behind a date and the name of a logger or thread, as Python, Java and Airflow log. */
+const LEVEL_OF_LOGGER =
+  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]+){1,3}(?:(?!INFO\b)\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +)?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
 const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
   ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
     .map((name) => [name, "error"] as const),
@@ -40,7 +43,8 @@ export function levelCalled(name: unknown): LogLevel {
 
 /** The level that a line names at its beginning; `info` where it names none. */
 export function levelOf(line: string): LogLevel {
-  return levelCalled((LEVEL.exec(line) ?? LEVEL_BEHIND.exec(line))?.[1]);
+  const found = LEVEL.exec(line) ?? LEVEL_BEHIND.exec(line) ?? LEVEL_OF_LOGGER.exec(line);
+  return levelCalled(found?.[1]);
 }
 
 /** A log line, or none where nothing is left to read. */

@@ -138,6 +138,31 @@ test("lines: a level behind the program's name counts", () => {
   );
 });
 
+test("lines: a level behind a date and the logger's or the thread's name counts", () => {
+  const { last, lines: said } = feed(lines.reader(RUN), [
+    "E: 2026-01-15 10:00:00,123 - etl.load - ERROR - no such table",
+    "E: 2026-01-15 10:00:00.123 | WARNING  | etl:load:12 - user 7 has no e-mail",
+    "E: [2026-01-15T10:00:00.123+0000] {task.py:12} DEBUG - asleep",
+    "O: 10:00:00.123 [main thread] WARN com.example.Etl - slow",
+    "O: 2026-01-15 10:00:00,123 [etl] [ERROR] no such table",
+    "E: 2026-01-15 10:00:00,123 - INFO - ERROR is no name of a table",
+    "E: 2026-01-15 10:00:00,123 - copied the table ERROR",
+  ], done);
+
+  assert.deepEqual(
+    said.map((line) => line.split(": ")[0]),
+    ["error", "warning", "debug", "warning", "error", "info", "info"],
+  );
+  assert.equal(last.warnings, 2);
+  assert.equal(
+    reasonOf(
+      "E: 2026-01-15 10:00:00,123 - etl - ERROR - no such table",
+      "E: 2026-01-15 10:00:01,123 - etl - INFO - closed the connection",
+    ),
+    "2026-01-15 10:00:00,123 - etl - ERROR - no such table",
+  );
+});
+
 test("lines: what tells nothing of why is no reason", () => {
   const tar = "tar: Exiting with failure status due to previous errors";
 
