@@ -229,6 +229,29 @@ test("a long name and large counts are whole on a phone, and no word is cut into
   });
 });
 
+test("on a phone a lost stream, and how to show all tags again, have room", async (t) => {
+  const server = await testServer(t);
+  await workersJob(server, { sync: "users", tags: ["nightly ".repeat(10)] });
+  const page = await signedInPage(t, server);
+  await page.look({ width: 360 });
+  await page.open(`${server.url}/?tag=${"nightly ".repeat(10)}`);
+  await page.until(`document.querySelector(".tag-filter") !== null`);
+
+  const cross = await page.run<boolean>(`(() => {
+    const button = document.querySelector(".tag-filter");
+    const range = document.createRange();
+    range.selectNode(button.lastChild);
+    return range.getBoundingClientRect().right <= button.getBoundingClientRect().right;
+  })()`);
+  await page.offline(true);
+  await page.until(`document.querySelector(".link-pill").textContent.includes(", heard ")`);
+  const wide = await page.run<boolean>(
+    "document.documentElement.scrollWidth > document.documentElement.clientWidth",
+  );
+
+  assert.deepEqual({ cross, wide }, { cross: true, wide: false });
+});
+
 test("a log line that is written from the right shows how it begins", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
