@@ -37,7 +37,7 @@ import uuid
 import weakref
 from collections import deque
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 from urllib.parse import urlsplit
 
 __all__ = ["Cancelled", "Handler", "Job", "attach", "job"]
@@ -84,7 +84,14 @@ CLOSE_S = 5.0
 WAIT_MAX_S = min(365 * 86_400.0, threading.TIMEOUT_MAX)  # 50 days under Windows
 
 _log = logging.getLogger("synctail")
-_LEVELS = ("debug", "info", "warning", "error")
+_LEVELS = {
+    "debug": "debug",
+    "warning": "warning",
+    "warn": "warning",
+    "error": "error",
+    "critical": "error",
+    "fatal": "error",
+}
 _COUNTERS = ("inserted", "updated", "deleted", "kept", "skipped", "warnings", "bytes")
 _WIRE_NAMES = {
     "inserted": "entities_inserted",
@@ -367,14 +374,15 @@ class Job:
 
     # What it says
 
-    def log(self, level: str, message: str, **fields: Any) -> None:
-        """A log line: level debug, info, warning or error (any other word is info), text of at
-        most 64 KiB, and fields of at most 64 KiB as JSON; what is no JSON becomes text."""
+    def log(self, level: Union[str, int], message: str, **fields: Any) -> None:
+        """A log line: level debug, info, warning or error, or one as `logging` names or numbers it
+        (any other word is info), text of at most 64 KiB, and fields of at most 64 KiB as JSON;
+        what is no JSON becomes text."""
         self._line(level, message, None, self._clock.now(), fields)
 
     def _line(
         self,
-        level: str,
+        level: Union[str, int],
         message: Any,
         source: Optional[str],
         time_s: float,
@@ -382,7 +390,7 @@ class Job:
     ) -> None:
         event: Dict[str, Any] = {
             "type": "log",
-            "level": level if level in _LEVELS else "info",
+            "level": _level_called(level),
             "message": _clip(message, MESSAGE_BYTES),
             "time": _rfc3339(time_s),
         }
@@ -565,6 +573,12 @@ class Handler(logging.Handler):
 
 
 _RECORD_NAMES = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def _level_called(level: Union[str, int]) -> str:
+    if isinstance(level, int):
+        return _level_of(level)
+    return _LEVELS.get(str(level).lower(), "info")
 
 
 def _level_of(number: int) -> str:

@@ -1119,6 +1119,17 @@ class Logging(Bench):
         self.assertIn("ZeroDivisionError", lines[4]["message"])
         self.assertEqual(lines[5]["time"], "1970-01-01T00:00:01.500Z")
 
+    def test_log_takes_a_level_as_logging_names_or_numbers_it(self):
+        job = self.job()
+        for level in ["ERROR", "Warning", "warn", "critical", logging.ERROR, logging.DEBUG, "loud"]:
+            job.log(level, "x")
+        self.finish(job)
+
+        levels = [line["level"] for line in self.server.posts[-1].told("log")]
+        self.assertEqual(
+            levels, ["error", "warning", "warning", "error", "error", "debug", "info"]
+        )
+
     def test_log_says_when_and_with_what(self):
         job = self.job()
         job.log("warning", "slow", table="users", ms=12, rows=[1, None, {"a": True}])
