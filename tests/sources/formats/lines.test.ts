@@ -91,13 +91,13 @@ const reasonOf = (...said: string[]) =>
 test("lines: an exception that nobody caught is the reason, also when its trace comes after it", () => {
   const python = ["E: ERROR trying again", "E: Traceback:", "E: shop.TokenError: expired"];
   const node = ["E: TypeError: x is not a function", "E:     at main.js:1", "E: Node.js v22.0.0"];
+  const bye = "E: cleaning up";
 
-  assert.equal(reasonOf(...python), "shop.TokenError: expired");
-  assert.equal(reasonOf(...node), "TypeError: x is not a function");
-  assert.equal(
-    reasonOf("E: TypeError [ERR_X]: no path", "E:     at main.js:1", "E: ", "E: Node.js v22.0.0"),
-    "TypeError [ERR_X]: no path",
-  );
+  assert.equal(reasonOf(...python, bye), "shop.TokenError: expired");
+  assert.equal(reasonOf(...node, bye), "TypeError: x is not a function");
+  assert.equal(reasonOf("E:   TypeError: indented", bye), "TypeError: indented");
+  assert.equal(reasonOf("E: TypeError [ERR_X]: no path", bye), "TypeError [ERR_X]: no path");
+  assert.equal(reasonOf("O: TypeError: of the data", "O: bye"), "bye");
 });
 
 test("lines: an exception of Java is the reason, that which has caused it before all", () => {
@@ -105,7 +105,8 @@ test("lines: an exception of Java is the reason, that which has caused it before
   const place = "E: \tat shop.Sync.main(Sync.java:3)";
   const cause = "E: Caused by: java.io.FileNotFoundException: /users";
 
-  assert.equal(reasonOf(thrown, place), thrown.slice(3));
+  assert.equal(reasonOf(thrown, place, "E: cleaning up"), thrown.slice(3));
+  assert.equal(reasonOf("E: shop.NoUsersException", place, "E: bye"), "shop.NoUsersException");
   assert.equal(reasonOf(thrown, place, cause, place, "E: \t... 1 more"), cause.slice(3));
 });
 
@@ -127,11 +128,15 @@ test("lines: a level behind the program's name counts", () => {
   const { last, lines: said } = feed(lines.reader(RUN), [
     "E: pg_restore: warning: errors ignored on restore: 1",
     'E: psql:users.sql:7: ERROR:  relation "users" does not exist',
+    "E: sync: FATAL: no users",
+    "E: WARNING: error: tried again",
     "E: in short: error handling is done",
+    "E: it said: error: all is well",
   ], done);
 
-  assert.deepEqual(said.map((line) => line.split(": ")[0]), ["warning", "error", "info"]);
-  assert.equal(last.warnings, 1);
+  const levels = ["warning", "error", "error", "warning", "info", "info"];
+  assert.deepEqual(said.map((line) => line.split(": ")[0]), levels);
+  assert.equal(last.warnings, 2);
   assert.equal(
     reasonOf("E: psql:users.sql:7: ERROR:  no users", "E: LINE 1: select", "E:       ^"),
     "psql:users.sql:7: ERROR:  no users",
@@ -164,13 +169,15 @@ test("lines: a level behind a date and the logger's or the thread's name counts"
 });
 
 test("lines: what tells nothing of why is no reason", () => {
-  const tar = "tar: Exiting with failure status due to previous errors";
-
-  const first = "E: tar: Removing leading `/' from hard link targets";
-
-  assert.equal(reasonOf("E: tar: /srv: Cannot open", first, `E: ${tar}`), "tar: /srv: Cannot open");
-  assert.equal(reasonOf("E: it broke", "E:   from etl.rb:7", "E: ^^^"), "it broke");
-  assert.equal(reasonOf("E: ошибка", "E: ---"), "ошибка");
+  for (
+    const idle of [
+      ...["tar: Removing leading `/' from hard link targets"],
+      ...["tar: Exiting with failure status due to previous errors"],
+      ...["tar: Error is not recoverable: exiting now"],
+      ...["  from etl.rb:7", "    at main.js:1", "Node.js v22.0.0", "^^^", "---"],
+    ]
+  ) assert.equal(reasonOf("E:   it broke", `E: ${idle}`), "it broke", idle);
+  assert.equal(reasonOf("E: it broke", "E: ошибка"), "ошибка");
 });
 
 test("lines: a line of a megabyte is cut, and that is told", () => {
@@ -178,6 +185,19 @@ test("lines: a line of a megabyte is cut, and that is told", () => {
 
   assert.equal(said[0].length, "info: ".length + 16_352 + "… (1032224 more)".length);
   assert.ok(said[0].endsWith("x… (1032224 more)"));
+});
+
+test("lines: a line of 16,384 characters is whole, and what is missing of a longer one is counted", () => {
+  const whole = "x".repeat(16_384);
+  const faces = `error: ${"😀".repeat(10_000)}`;
+
+  const { lines: said } = feed(lines.reader(RUN), [`E: ${whole}`, `E: ${faces}`], done);
+
+  const [kept, more] = said[1].slice("error: ".length).split("…");
+  assert.equal(said[0], `info: ${whole}`);
+  assert.equal(more, ` (${faces.length - kept.length} more)`);
+  assert.equal(reasonOf(`E: ${whole.slice(0, 1_000)}`), whole.slice(0, 1_000));
+  assert.equal(reasonOf(`E: ${whole}`), `${whole.slice(0, 999)}…`);
 });
 
 for (const before of ["", "x"]) {

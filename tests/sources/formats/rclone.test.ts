@@ -214,16 +214,19 @@ test("rclone: what moveto takes away from its source is not deleted", () => {
   assert.deepEqual(counts, none);
 });
 
+const move = ["rclone", "-v", "move", "a", "b"];
+const moved = (name: string, to?: string) =>
+  said("info", `Moved (server-side)${to === undefined ? "" : ` to: ${to}`}`, name);
+const deleted = (name: string) => said("info", "Deleted", name);
+
 test("rclone: a file that takes another's place in a move is updated, and kept only at the end", () => {
-  const move = ["rclone", "-v", "move", "a", "b"];
   const run = (command: readonly string[], ...lines: string[]) => {
     const reader = rclone.reader({ ...RUN, command });
-    const { counts, progress } = feed(reader, lines, { code: 0, signal: null });
-    return { ...counts, before: progress.at(-2)?.kept };
+    const { counts, progress, last } = feed(reader, lines, { code: 0, signal: null });
+    const { encountered, current } = last;
+    return { ...counts, before: progress.at(-2)?.kept, met: encountered?.file, current };
   };
-  const moved = (name: string) => said("info", "Moved (server-side)", name);
-  const deleted = (name: string) => said("info", "Deleted", name);
-  const told = { ...none, inserted: 1, updated: 1, kept: 1, before: 0 };
+  const told = { ...none, inserted: 1, updated: 1, kept: 1, before: 0, met: 3, current: "old" };
 
   assert.deepEqual(
     run(
@@ -241,12 +244,45 @@ test("rclone: a file that takes another's place in a move is updated, and kept o
   );
   assert.deepEqual(
     run(
-      ["rclone", "moveto", "a", "b"],
-      deleted("b"),
-      said("info", "Moved (server-side) to: b", "a"),
+      ...[[...move, "--suffix=.bak"], moved("new"), moved("old", "old.bak"), moved("old")],
+      stats({ checks: 5, renames: 3 }),
     ),
-    { ...none, updated: 1, before: 0 },
+    told,
   );
+  const one = { ...none, before: 0, met: 1 };
+  const moveto = ["rclone", "moveto", "a", "b"];
+  assert.deepEqual(
+    run(moveto, deleted("b"), moved("a", "b")),
+    { ...one, updated: 1, current: "b" },
+  );
+  assert.deepEqual(
+    run(moveto, deleted("c"), moved("a", "of two\nlines")),
+    { ...one, inserted: 1, current: "of two lines" },
+  );
+});
+
+test("rclone: a thousand deletions are remembered of a move, each until its place is taken", () => {
+  const names = Array.from({ length: 1_001 }, (_, n) => `file ${n}`);
+
+  const { counts } = feed(rclone.reader({ ...RUN, command: move }), [
+    ...names.map(deleted),
+    ...[moved(names[0]), moved(names[1]), moved(names[1]), moved(names[1_000])],
+  ], { code: 0, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 2, updated: 2 });
+});
+
+test("rclone: what a sync has the server move is no file of its own", () => {
+  const command = ["rclone", "-v", "sync", "--track-renames", "a", "b"];
+  const renamed = said("info", 'Renamed from "old"', "new");
+
+  const { counts, lines } = feed(rclone.reader({ ...RUN, command }), [
+    ...[moved("old", "new"), renamed, moved("twice"), moved("twice")],
+    said("info", "Copied (new)", "twice"),
+  ], { code: 0, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 1, deleted: 1 });
+  assert.equal(lines[0], "debug: old: Moved (server-side) to: new");
 });
 
 test("rclone: what it deletes from the backup directory is not deleted", () => {
@@ -257,9 +293,10 @@ test("rclone: what it deletes from the backup directory is not deleted", () => {
     ...[said("info", "Copied (new)", "old"), said("info", "Deleted", "gone")],
     ...[said("info", "Moved (server-side)", "gone"), said("info", "Moved into backup dir", "gone")],
     stats({ checks: 7, deletes: 3, renames: 2, totalTransfers: 1 }),
+    said("info", "Copied (new)", "gone"), // another attempt finds it in the source
   ], { code: 0, signal: null });
 
-  assert.deepEqual(counts, { ...none, updated: 1, deleted: 1, kept: 1 });
+  assert.deepEqual(counts, { ...none, inserted: 1, updated: 1, deleted: 1, kept: 1 });
 });
 
 test("rclone: what is cut off, unknown or no JSON is a log line", () => {

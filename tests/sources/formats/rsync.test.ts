@@ -162,8 +162,13 @@ test("rsync: what could not be written is known in place and in a module", () =>
     ...[item("a"), item("b", "..t......")],
     'E: rsync: [receiver] mkstemp ".b.RZwrTY" (in mod) failed: Permission denied (13)',
   ]);
-  assert.deepEqual(inPlace.counts, { ...none, inserted: 1, skipped: 1 });
-  assert.deepEqual(module.counts, { ...none, inserted: 1, skipped: 1 });
+  const renamed = unwritten([
+    ...[item("a"), item("b", "..t......")],
+    'E: rsync: [receiver] rename ".b.RZwrTY" (in mod) -> "b": Operation not permitted (1)',
+  ]);
+  for (const { counts } of [inPlace, module, renamed]) {
+    assert.deepEqual(counts, { ...none, inserted: 1, skipped: 1 });
+  }
 });
 
 test("rsync: what could not be written is known in the root of a disk", () => {
@@ -182,6 +187,7 @@ test("rsync: a file that could not be written under another name is not counted"
     const { counts, last } = feed(reader, lines, { code: 23, signal: null });
     return [counts, last.bytesDone];
   };
+  const hidden = 'E: rsync: [receiver] open "/dst/.other" failed: Permission denied (13)';
   const nothing = [{ ...none, skipped: 1 }, undefined];
   const other = denied("/dst/.other");
 
@@ -189,19 +195,39 @@ test("rsync: a file that could not be written under another name is not counted"
   assert.deepEqual(run("/dst/other", other, item("file")), nothing);
   assert.deepEqual(run("host:dst/other", item("file"), other), nothing);
   assert.deepEqual(run("host:dst/other", other, item("file")), nothing);
+  assert.deepEqual(run("/dst/.other", item("file"), hidden), nothing);
+});
+
+test("rsync: a file that was written is counted, whatever another could not be", () => {
+  const run = (destination: string, ...lines: string[]) => {
+    const reader = rsync.reader({ ...RUN, command: ["rsync", "-a", "src/", destination] });
+    return feed(reader, lines, { code: 23, signal: null }).counts.inserted;
+  };
+
+  assert.equal(run("host:dst", item("a")), 1);
+  assert.equal(run("/dst", item("a"), denied("/dst/.b")), 1);
+  assert.equal(run("host:dst", item("a"), item("b"), denied("/dst/.c")), 2);
+});
+
+test("rsync: complaints that found their file make room for others", () => {
+  const pairs = Array.from({ length: 2_001 }, (_, n) => [denied(`/dst/.f${n}`), item(`f${n}`)]);
+
+  const { counts } = unwritten(pairs.flat());
+
+  assert.deepEqual(counts, { ...none, skipped: 2_001 });
 });
 
 test("rsync: what could not be written by way of another directory is skipped and nothing else", () => {
-  const command = ["rsync", "-a", "--temp-dir=/tmp/parts", "src/", "/dst"];
+  const command = ["rsync", "-a", "--temp-dir=/dst.parts", "src/", "/dst"];
   const reader = rsync.reader({ ...RUN, command });
 
   const { counts } = feed(reader, [
-    ...[item("a"), item("b"), denied("/tmp/parts/b"), denied("/tmp/parts/c"), item("sub/c")],
-    ...[item("d"), item("sub/d")],
-    'E: rsync: [receiver] rename "/tmp/parts/d.rbKBqA" -> "sub/d": Permission denied (13)',
+    ...[item("a"), item("b"), denied("/dst.parts/b"), denied("/dst.parts/c"), item("sub/c")],
+    ...[item("d"), item("sub/d", ".st......"), item("sub/e"), denied("/dst.parts/e")],
+    'E: rsync: [receiver] rename "/dst.parts/d.rbKBqA" -> "sub/d": Permission denied (13)',
   ], { code: 23, signal: null });
 
-  assert.deepEqual(counts, { ...none, inserted: 2, skipped: 3 });
+  assert.deepEqual(counts, { ...none, inserted: 2, skipped: 4 });
 });
 
 test("rsync: a pull does not name what it could not write, and another of that name was", () => {
