@@ -80,7 +80,6 @@ export class LineSplitter {
     this.#append(bytes.length > room ? bytes.subarray(0, room) : bytes);
     if (bytes.length <= room) return undefined;
     const line = { text: textOf(wholeCharacters(this.#line.subarray(0, this.#bytes))), cut: true };
-    this.#bytes = 0;
     this.#skipping = true;
     return line;
   }

@@ -55,6 +55,12 @@ test("LineSplitter.push() cuts no character in two", () => {
   assert.deepEqual(split(["\u00fc\u00fc\u00fc\n"], 4), [["\u00fc\u00fc (cut)"], []]);
 });
 
+test("LineSplitter.push() joins long chunks too", () => {
+  const long = "x".repeat(100_000);
+
+  assert.deepEqual(split(["a", `${long}\n`, long]), [[], [`a${long}`], [], [long]]);
+});
+
 for (const from of [Uint8Array, Buffer]) {
   test(`LineSplitter holds nothing of a ${from.name} that its giver uses again`, () => {
     const splitter = new LineSplitter();
