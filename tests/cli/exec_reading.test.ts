@@ -78,9 +78,10 @@ for (const [code, failed] of [[0, undefined], [3, "program_failed"]] as const) {
     };
     const records = () => ({ ...memoryRecords(), put, close: () => void closed++ });
 
-    const { outcome, told } = await read(records, [row(1), row(2)], { code, signal: null });
+    const { outcome, told, totals } = await read(records, [row(1), row(2)], { code, signal: null });
 
     const words = "Not all that the program wrote could be counted: disk full";
+    assert.deepEqual(totals, []);
     assert.deepEqual([outcome.error?.code, puts, closed], [failed, 1, 1]);
     assert.deepEqual(told, [`error: ${words}`]);
   });
@@ -106,19 +107,29 @@ test("Reading counts on where another program locks its destination for a moment
   assert.deepEqual([faultsIn(told), totals], [[], [1, 3, 3]]);
 });
 
-test("Reading tries a locked destination again while the program says nothing", async () => {
+/** A tap whose lines come one by one, with a destination as it is given. */
+function tap(records: () => RecordSession) {
   const clock = new FakeClock();
-  let locked = true;
   const totals: number[] = [];
+  const told: string[] = [];
   const reading = new Reading({
     format: formatOf("singer"),
     command: ["tap"],
     cwd: ".",
     env: {},
-    records: lockedAt(() => locked),
-    emit: (event) => event.type === "progress" && totals.push(event.inserted),
+    records,
+    emit: (event) => {
+      if (event.type === "progress") totals.push(event.inserted);
+      if (event.type === "log") told.push(`${event.level}: ${event.message}`);
+    },
     clock,
   });
+  return { clock, reading, totals, told };
+}
+
+test("Reading tries a locked destination again while the program says nothing", async () => {
+  let locked = true;
+  const { clock, reading, totals } = tap(lockedAt(() => locked));
 
   reading.chunk("stdout", Buffer.from(row(1)));
   clock.advance(6_000);
@@ -136,6 +147,45 @@ test("Reading tries a locked destination again while the program says nothing", 
 
   assert.deepEqual([before, told, totals, outcome.error], [[], [1], [1, 3, 3], undefined]);
   assert.deepEqual([waiting, clock.waiting], [0, 0]);
+});
+
+test("Reading of a program that writes on waits 5 s for a locked destination", async () => {
+  let locked = true;
+  const { clock, reading, totals, told } = tap(lockedAt(() => locked));
+
+  reading.chunk("stdout", Buffer.from(row(1)));
+  clock.advance(4_999);
+  reading.chunk("stdout", Buffer.from(row(2)));
+  clock.advance(1);
+  reading.chunk("stdout", Buffer.from(row(3)));
+  locked = false;
+  await reading.end(done, new AbortController().signal);
+
+  const words = "error: Not all that the program wrote could be counted: locked";
+  assert.deepEqual([totals, faultsIn(told), clock.waiting], [[], [words], 0]);
+});
+
+test("Reading tries no destination again that cannot be written", async () => {
+  for (const locked of [0, 1]) {
+    const session = memoryRecords();
+    let flushes = 0;
+    const { clock, reading, totals, told } = tap(() => ({
+      ...session,
+      flush() {
+        flushes++;
+        if (flushes <= locked) throw new DestinationLockedError("destination_unwritable", "locked");
+        if (flushes === locked + 1) throw new Error("disk full");
+      },
+    }));
+
+    reading.chunk("stdout", Buffer.from(row(1)));
+    clock.advance(50);
+    reading.chunk("stdout", Buffer.from(row(2)));
+    await reading.end(done, new AbortController().signal);
+
+    const words = "error: Not all that the program wrote could be counted: disk full";
+    assert.deepEqual([flushes, totals, faultsIn(told)], [locked + 1, [], [words]]);
+  }
 });
 
 test("Reading waits at its end for a locked destination, for 5 s at most, or half a second where it is to hurry", async () => {

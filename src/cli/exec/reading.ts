@@ -44,7 +44,7 @@ export class Reading {
   /** Since when another program has the destination locked, by the clock's `monotonic()`. */
   #lockedMs: number | undefined;
   /** Calls off the next try to write to it. */
-  #callOff: (() => void) | undefined;
+  #callOff = () => {};
 
   constructor({ format, command, cwd, env, records, emit, clock }: ReadingOptions) {
     this.#emit = emit;
@@ -70,7 +70,7 @@ export class Reading {
         this.#lines(from, this.#splitters[from].end());
       }
     });
-    this.#callOff?.();
+    this.#callOff();
     if (this.#fault === undefined) {
       try {
         const verdict = this.#reader.end(exit);
@@ -106,8 +106,7 @@ export class Reading {
    * @param lockedMsMax how long it may have been locked
    */
   #release(lockedMsMax: number): void {
-    this.#callOff?.();
-    this.#callOff = undefined;
+    this.#callOff();
     if (!this.#held) return;
     if (this.#flushed(lockedMsMax)) {
       this.#emit(this.#held);
