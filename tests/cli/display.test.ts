@@ -59,12 +59,12 @@ test("a narrow terminal is shown no part of a number", () => {
 });
 
 test("the lines of a trace and of a reason are told apart", () => {
-  const message = "user 7 failed\nTraceback:\r\n  File\tetl.py\n\u001b[0m";
-  const error = "duplicate key\nDETAIL: 7\tis there";
+  const message = "user 7 failed\nTraceback:\r\n  File\tetl.py\rbye\n\u001b[0m\n";
+  const error = "duplicate key\r\nDETAIL: 7\tis\rthere";
 
   assert.equal(
     logText({ type: "log", level: "error", message }),
-    "[error] user 7 failed\n  Traceback:\n    File etl.py\n  [0m",
+    "[error] user 7 failed\n  Traceback:\n    File etl.py\n  bye\n  [0m",
   );
   assert.equal(
     summaryText({ type: "progress", status: "failed", error }),

@@ -76,8 +76,11 @@ test("JobEvents makes lines and ends that the server takes of whatever a program
   const long = "x".repeat(100_000);
   const line = { type: "log", level: "info", message: long, source: long } as const;
 
-  const late = taken(events.log({ ...line, timeMs: Date.UTC(10_000, 0) }, 0));
-  const early = taken(events.log({ ...line, timeMs: Date.UTC(-1, 0) }, 0));
+  const [first, last] = ["0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"];
+  const at = (timeMs: number) => taken(events.log({ ...line, timeMs }, 0));
+
+  const late = at(Date.parse(last) + 1);
+  const early = at(Date.parse(first) - 1);
   const failed = taken(events.end("failed", { code: long, message: long }));
   const nameless = taken(events.end("failed", { code: "", message: "m" }));
   const done = taken(events.end("completed", { code: "c", message: "m" }));
@@ -85,6 +88,7 @@ test("JobEvents makes lines and ends that the server takes of whatever a program
   assert.deepEqual([late.message.length, late.source.length], [65_536, 200]);
   const nowText = "1970-01-01T00:00:00.000Z";
   assert.deepEqual([late.time, early.time], [nowText, nowText]);
+  for (const time of [first, last]) assert.equal(at(Date.parse(time)).time, time);
   assert.deepEqual([failed.error.code.length, failed.error.message.length], [100, 65_536]);
   assert.deepEqual(nameless.error, { code: "program_failed", message: "m" });
   assert.equal(done.error, undefined);

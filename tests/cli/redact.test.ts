@@ -140,4 +140,7 @@ test("shown() gives the beginning of a long command, without a part of a secret"
   assert.ok(one.length <= 16 * 1024 && !one.includes("s3c"), one.slice(-40));
   assert.deepEqual(others, ["… (1 more)"]);
   assert.deepEqual(shown(["cp", "a", ""]), ["cp", "a", ""]);
+  const rest = "x".repeat(16 * 1024 - "cp".length - 1);
+  assert.deepEqual(shown(["cp", `${rest}x`]), ["cp", `${rest.slice(1)}…`]);
+  assert.deepEqual(shown(["cp", rest.slice(1), "b"]), ["cp", rest.slice(1), "… (1 more)"]);
 });

@@ -28,6 +28,7 @@ test("names are mapped by dotted paths, which may lead nowhere", () => {
 
   const message = read({ stats: { new: 5 }, state: { name: "Done" }, a: 1, phase: "x" }, fields);
   const other = read({ inserted: 7, entities_inserted: 8, status: "done" }, fields);
+  const inherited = read({ stats: "x" }, { entities_inserted: "stats.length" });
 
   assert.deepEqual([message?.counters.inserted, message?.end?.status, message?.measures.phase], [
     5,
@@ -35,6 +36,7 @@ test("names are mapped by dotted paths, which may lead nowhere", () => {
     undefined,
   ]);
   assert.deepEqual([other?.counters.inserted, other?.end], [undefined, undefined]);
+  assert.equal(inherited?.counters.inserted, undefined);
 });
 
 test("words are cut to what a job can have", () => {

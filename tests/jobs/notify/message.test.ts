@@ -38,11 +38,11 @@ test("packed() of a very long message leaves out what its worker attached, and c
 });
 
 test("textOf() keeps the lines of a reason apart", () => {
-  const error = { code: "UniqueViolation", message: "duplicate key\nDETAIL:\tid 7\r\n\n" };
+  const error = { code: "UniqueViolation", message: "duplicate key\nDETAIL:\tid 7\rdone\r\n\n" };
 
   const text = textOf({ ...MESSAGE, job: { ...MESSAGE.job, error } });
 
-  assert.equal(text, "UniqueViolation: duplicate key\nDETAIL: id 7");
+  assert.equal(text, "UniqueViolation: duplicate key\nDETAIL: id 7\ndone");
 });
 
 test("textOf() says what is counted and how long it took, and no more", () => {

@@ -193,7 +193,7 @@ test("a template is filled in with the job, escaped for JSON", async (t) => {
     secret: "s3cr3t",
     headers: { "X-Api-Key": "{{secret}}", "X-Sync": "{{ sync }} {{job.name}}" },
     body: '{"status": "{{job.status}}", "why": "{{job.error.message}}", "n": {{job.seq}},' +
-      ' "run": "{{job.meta.run}}", "none": "{{job.meta.none.such}}", "at": "{{time}}"}',
+      ' "run": "{{job.meta.run}}", "none": "{{job.meta.none.such}}{{job.meta.constructor}}", "at": "{{time}}"}',
   }));
 
   const taken = await failed({ name: "näme\r\nX-Evil: 1" });
