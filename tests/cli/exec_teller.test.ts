@@ -139,6 +139,45 @@ test("totals come as often as the server wants them", async () => {
   await teller.end("completed", undefined, NEVER);
 });
 
+test("what comes after a delivery that broke is stored for another process", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "one.job");
+  const { spool, teller, faults } = bench({ path: file });
+  spool.take = () => {
+    throw new Error("no memory");
+  };
+  await turns();
+
+  teller.event(line("later"));
+  const end = await teller.end("completed", undefined, NEVER);
+
+  const left = Spool.open(file);
+  assert.ok(left instanceof Spool);
+  assert.deepEqual(told(JSON.parse(left.take()?.body ?? "")), [0, "later", "completed"]);
+  left.close();
+  const why = "its spool cannot be used: Error: no memory";
+  assert.deepEqual([end, faults], ["left", [`Cannot tell the server of job ${ID}: ${why}`]]);
+});
+
+test("a spool that takes nothing more is said to be so once, also where its delivery breaks", async () => {
+  const { spool, teller, faults } = bench();
+  const broken = () => {
+    throw new Error("no memory");
+  };
+  Object.assign(spool, { append: broken, take: broken });
+
+  teller.event(line("one"));
+  await turns();
+  teller.event(line("two"));
+  const end = await teller.end("completed", undefined, NEVER);
+
+  const untold = "nothing more can be told of this run: no memory";
+  const why = "its spool cannot be used: Error: no memory";
+  assert.deepEqual(faults, [untold, `Cannot tell the server of job ${ID}: ${why}`]);
+  assert.equal(end, "left");
+});
+
 test("end() waits 5 s for a server that does not answer, and leaves its spool to the next one", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);

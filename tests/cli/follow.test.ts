@@ -6,21 +6,26 @@ import type { Display } from "../../src/cli/display.ts";
 import { follow } from "../../src/cli/follow.ts";
 import { show } from "../../src/cli/show.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import type { Cleanup } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
-// Deno forgets the signal of a fetch whose body is waited for, once it has collected its garbage.
+/** Deno forgets the signal of a fetch whose body is waited for, once it has collected its garbage. */
+function withoutSignals(t: Cleanup): void {
+  const own = globalThis.fetch;
+  const fetching = (...[url, init]: Parameters<typeof fetch>) =>
+    own(url, { ...init, signal: undefined });
+  globalThis.fetch = Object.assign(fetching, own);
+  t.after(() => void (globalThis.fetch = own));
+}
+
 test("follow() ends when its signal fires, whatever has become of it at the connection", async (t) => {
   const server = await testServer(t);
   const key = server.key();
   const headers = { Authorization: `Bearer ${key}` };
   const created = await server.ask("/v1/sync/job", { method: "POST", headers });
   const { id } = await created.json();
-  const own = globalThis.fetch;
-  const fetching = (...[url, init]: Parameters<typeof fetch>) =>
-    own(url, { ...init, signal: undefined });
-  globalThis.fetch = Object.assign(fetching, own);
-  t.after(() => void (globalThis.fetch = own));
+  withoutSignals(t);
   const leave = new AbortController();
   const payloads: unknown[] = [];
 
@@ -34,6 +39,30 @@ test("follow() ends when its signal fires, whatever has become of it at the conn
   await following;
 
   assert.equal(payloads[0], "connected");
+});
+
+test("follow() leaves a silent connection, whatever has become of its signal there", async (t) => {
+  const server = await testServer(t);
+  const key = server.key();
+  const headers = { Authorization: `Bearer ${key}` };
+  const created = await server.ask("/v1/sync/job", { method: "POST", headers });
+  const { id } = await created.json();
+  withoutSignals(t);
+  const clock = new FakeClock();
+  const leave = new AbortController();
+  const lost: string[] = [];
+  const onLost = (words: string) => {
+    lost.push(words);
+    leave.abort();
+  };
+  const options = { server: server.url, key, job: id, clock, onLost, signal: leave.signal };
+
+  for await (const { type } of follow(options)) {
+    // It waits for the next one by then.
+    if (type === "connected") setTimeout(() => clock.advance(90_000), 0);
+  }
+
+  assert.deepEqual(lost, [`Connection lost: ${server.url}: nothing has come for 90 s`]);
 });
 
 test("show() does not come back to a job that was removed, and says so", async (t) => {
@@ -90,8 +119,9 @@ test("follow() leaves a connection on which nothing comes any more, and goes on 
   answers[0].write('data: {"type": "heartbeat"}\n\n');
   await until(() => frames === 2);
   clock.advance(89_999);
-  const before = lost.length;
-  clock.advance(1);
+  answers[0].write('data: {"type": "heartbeat"}\n\n');
+  await until(() => frames === 3);
+  clock.advance(90_000);
   for (const n of [1, 2]) {
     await until(() => lost.length === n);
     clock.advance(15_000);
@@ -101,7 +131,7 @@ test("follow() leaves a connection on which nothing comes any more, and goes on 
   await following;
 
   const words = `Connection lost: ${url}: nothing has come for 90 s`;
-  assert.deepEqual([before, lost, frames], [0, [words, words], 3]);
+  assert.deepEqual([lost, frames], [[words, words], 4]);
   assert.deepEqual(asked, [undefined, "a-1", "a-1"]);
   assert.equal(clock.waiting, 0);
 });

@@ -510,14 +510,28 @@ test("no body is none, also where it is said to be JSON", async (t) => {
 
 test("a body of another type is 415", async (t) => {
   const server = await testServer(t);
+  const key = { "X-API-Key": server.key() };
+  const post = async (path: string, body: string, type = "text/plain") => {
+    const headers = { ...key, "Content-Type": type };
+    const answer = await server.ask(path, { method: "POST", headers, body });
+    const { detail } = await answer.json();
+    return [answer.status, detail];
+  };
+  const { id } = await (await server.ask("/v1/sync/job", { method: "POST", headers: key })).json();
 
-  const answer = await server.ask("/v1/sync/docs/run", {
-    method: "POST",
-    headers: { "X-API-Key": server.key() },
-    body: "tags=x",
-  });
+  const told = await Promise.all([
+    ...[post("/v1/sync/docs/run", "tags=x"), post("/v1/sync/job", "{}", "application/x-ndjson")],
+    post(`/v1/sync/job/${id}/events`, "{}", "application/x-ndjsons"),
+    post(`/v1/sync/job/${id}/events`, "{}", "application/jsons"),
+  ]);
 
-  assert.equal(answer.status, 415);
+  const both = "send application/json or application/x-ndjson";
+  assert.deepEqual(told, [
+    [415, 'The body has "text/plain"; send application/json'],
+    [415, 'The body has "application/x-ndjson"; send application/json'],
+    [415, `The body has "application/x-ndjsons"; ${both}`],
+    [415, `The body has "application/jsons"; ${both}`],
+  ]);
 });
 
 test("the body of anything but a POST is not looked at", async (t) => {

@@ -65,7 +65,9 @@ test("accepts() takes the names that were given and the public URL's, and any wh
   );
   assert.equal(accepts(origin({ allowedHosts: ["*"] }), "other.example"), true);
   assert.equal(accepts(origin({ hostname: "0.0.0.0" }), "other.example"), true);
-  assert.equal(accepts(origin({ hostname: "LocalHost" }), "other.example"), false);
+  for (const hostname of ["LocalHost", "127.0.0.2"]) {
+    assert.equal(accepts(origin({ hostname }), "other.example"), false);
+  }
   assert.equal(accepts(origin({ hostname: "Box", allowedHosts: ["sync.example"] }), "box"), true);
   assert.equal(
     accepts(origin({ hostname: "0.0.0.0", allowedHosts: ["sync.example"] }), "other.example"),
