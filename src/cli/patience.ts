@@ -13,7 +13,7 @@ export class Patience {
   readonly #clock: Clock;
   readonly #given: AbortSignal | undefined;
   readonly #controller = new AbortController();
-  readonly #leave = () => this.#controller.abort(this.#given?.reason);
+  readonly #leave = () => this.#controller.abort();
   #renewedMs: number;
   #callOff = () => {};
   #over = false;

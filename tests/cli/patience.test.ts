@@ -15,7 +15,9 @@ function lateClock() {
     },
     passes(ms: number) {
       nowMs += ms;
-      if (due && due.atMs <= nowMs) due.run();
+      const now = due && due.atMs <= nowMs ? due : undefined;
+      if (now) due = undefined;
+      now?.run();
     },
   };
 }
@@ -35,4 +37,17 @@ test("Patience lets a process that was halted read what has come meanwhile", () 
 
   assert.deepEqual([after, later], [false, false]);
   assert.deepEqual([silent.over, silent.signal.aborted], [true, true]);
+});
+
+test("Patience that has ended is called off by nobody", () => {
+  const clock = lateClock();
+  const given = new AbortController();
+  const ended = new Patience(clock, given.signal);
+  const held = new Patience(clock, given.signal);
+
+  ended.end();
+  given.abort();
+
+  assert.deepEqual([ended.signal.aborted, held.signal.aborted], [false, true]);
+  assert.equal(held.over, false);
 });
