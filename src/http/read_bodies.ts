@@ -110,10 +110,10 @@ async function readJson(
 }
 
 /** The request with these bytes as its JSON, or without a body. */
-function withJson({ url, method, headers: given, signal }: Request, bytes?: Uint8Array): Request {
+function withJson({ url, method, headers: given }: Request, bytes?: Uint8Array): Request {
   const headers = new Headers(given);
   // The validators of routes know fewer forms of the type than there are.
   if (bytes?.length) headers.set("Content-Type", "application/json");
   else headers.delete("Content-Type");
-  return new Request(url, { method, headers, signal, body: bytes as BodyInit });
+  return new Request(url, { method, headers, body: bytes as BodyInit });
 }
