@@ -218,10 +218,12 @@ test("prune removes several jobs at a time, and tells of each that is gone, in t
   const job = (n: number) => ({ id: `${n}`, status: "failed", ended_at: "2026-01-01T00:00:00Z" });
   const items = Array.from({ length: 10 }, (_, n) => job(n));
   const held: (() => void)[] = [];
+  let faulty = true;
   to.answer = ({ method, path }, response) => {
     if (method === "GET") return void response.end(JSON.stringify({ items, next_cursor: null }));
-    response.statusCode = path.endsWith("/3") ? 500 : 204;
-    held.push(() => response.end());
+    response.statusCode = faulty && path.endsWith("/3") ? 500 : 204;
+    if (faulty) held.push(() => response.end());
+    else response.end();
   };
   const args = ["prune", "--json", "--older-than", "0", "--server", to.url, "--key", "st_x"];
 
@@ -231,9 +233,14 @@ test("prune removes several jobs at a time, and tells of each that is gone, in t
   for (const answer of others.reverse()) answer();
   first();
   const code = await prune.ended;
+  const asked = to.taken.length;
+  faulty = false;
+  const all = await startProgram.toEnd(t, { command: OWN, args });
 
-  assert.deepEqual([code, to.taken.length, held], [2, 9, []]);
+  assert.deepEqual([code, asked, held], [2, 9, []]);
   assert.deepEqual(lines(prune.stdout()).map(({ id }) => id), ["0", "1", "2", ..."4567"]);
+  assert.deepEqual([all.code, all.stderr], [0, "10 jobs removed\n"]);
+  assert.deepEqual(lines(all.stdout).map(({ id }) => id), [..."0123456789"]);
 });
 
 test("prune and export go on where another has removed a job since it was listed", async (t) => {

@@ -63,7 +63,7 @@ test("the lines of a trace and of a reason are told apart", () => {
   const error = "duplicate key\r\nDETAIL: 7\tis\rthere";
 
   assert.equal(
-    logText({ type: "log", level: "error", message }),
+    logText({ type: "log", level: "er\u001bror", message }),
     "[error] user 7 failed\n  Traceback:\n    File etl.py\n  bye\n  [0m",
   );
   assert.equal(

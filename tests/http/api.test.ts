@@ -508,11 +508,33 @@ test("no body is none, also where it is said to be JSON", async (t) => {
   assert.match((await signIn.json()).detail, /expected \{"key"/);
 });
 
+test("a request without a body needs no type, nor says that it has one by it", async (t) => {
+  const server = await testServer(t);
+  // Over HTTP/2 no header tells that there is no body. Bun speaks HTTP/1.1 alone.
+  const protocol = "Bun" in globalThis ? [] : ["--http2-prior-knowledge"];
+  const create = async (...headers: string[]) => {
+    const args = ["-X", "POST", "-H", `X-API-Key: ${server.key()}`, ...headers];
+    const asked = curl(t, [
+      ...protocol,
+      ...args,
+      "-w",
+      "%{http_code}",
+      `${server.url}/v1/sync/job`,
+    ]);
+    return [await asked.code, asked.text().slice(-3)];
+  };
+
+  const created = await Promise.all([create(), create("-H", "Content-Type: application/json")]);
+
+  assert.deepEqual(created, [[0, "201"], [0, "201"]]);
+});
+
 test("a body of another type is 415", async (t) => {
   const server = await testServer(t);
   const key = { "X-API-Key": server.key() };
-  const post = async (path: string, body: string, type = "text/plain") => {
-    const headers = { ...key, "Content-Type": type };
+  const post = async (path: string, text: string, type?: string) => {
+    const headers = { ...key, ...(type !== undefined && { "Content-Type": type }) };
+    const body = new TextEncoder().encode(text); // fetch gives texts a type
     const answer = await server.ask(path, { method: "POST", headers, body });
     const { detail } = await answer.json();
     return [answer.status, detail];
@@ -520,13 +542,15 @@ test("a body of another type is 415", async (t) => {
   const { id } = await (await server.ask("/v1/sync/job", { method: "POST", headers: key })).json();
 
   const told = await Promise.all([
-    ...[post("/v1/sync/docs/run", "tags=x"), post("/v1/sync/job", "{}", "application/x-ndjson")],
+    ...[post("/v1/sync/docs/run", "tags=x"), post("/v1/sync/docs/run", "tags=x", "text/plain")],
+    post("/v1/sync/job", "{}", "application/x-ndjson"),
     post(`/v1/sync/job/${id}/events`, "{}", "application/x-ndjsons"),
     post(`/v1/sync/job/${id}/events`, "{}", "application/jsons"),
   ]);
 
   const both = "send application/json or application/x-ndjson";
   assert.deepEqual(told, [
+    [415, "The body has no type; send application/json"],
     [415, 'The body has "text/plain"; send application/json'],
     [415, 'The body has "application/x-ndjson"; send application/json'],
     [415, `The body has "application/x-ndjsons"; ${both}`],

@@ -6,6 +6,7 @@ interface Operation {
   readonly parameters?: readonly {
     readonly name: string;
     readonly in: string;
+    readonly required?: boolean;
     readonly schema: { readonly minimum?: number; readonly maximum?: number };
   }[];
   readonly security?: readonly object[];
@@ -62,6 +63,10 @@ test("/openapi.json has names that a client can be made of, and no shape that is
   assert.equal(names.size, operations.length);
   assert.ok(!names.has(undefined));
   assert.deepEqual(nullable, []);
+  const { Job, Sync } = components.schemas;
+  for (const { anyOf } of [Job.properties.error, Sync.properties.last_job]) {
+    assert.deepEqual(anyOf.at(-1), { type: "null" });
+  }
 });
 
 test("/openapi.json says how a stream is resumed", async (t) => {
@@ -97,7 +102,9 @@ test("/openapi.json says where a key may act for another tenant", async (t) => {
   for (const [path, methods] of Object.entries(paths)) {
     for (const [method, { parameters = [], security }] of Object.entries(methods)) {
       const named = parameters.filter(({ name }) => name === "Synctail-Tenant");
-      assert.equal(named.length, security?.length ? 1 : 0, `${method} ${path}`);
+      assert.ok(security, `${method} ${path}`);
+      assert.equal(named.length, security.length > 0 ? 1 : 0, `${method} ${path}`);
+      assert.ok(named.every(({ required }) => !required));
     }
   }
 });

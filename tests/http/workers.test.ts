@@ -519,7 +519,7 @@ test("bodies that are no UTF-8, no JSON or of another type are refused", async (
   assert.match(String(await post("x", "text/plain")), /^415,.*x-ndjson/);
   for (const type of ["application/json", "application/x-ndjson"]) {
     const packed = await post(gzipSync("{}"), type, { "Content-Encoding": "gzip" });
-    const plain = await post('{"type": "progress"}', type, { "Content-Encoding": "identity" });
+    const plain = await post('{"type": "progress"}', type, { "Content-Encoding": "Identity" });
     assert.deepEqual(packed, [415, 'The body has Content-Encoding "gzip"; send it as it is']);
     assert.equal(plain[0], 200);
   }
