@@ -45,7 +45,6 @@ export class Turns {
   leave() {
     this.#left();
     this.#channel?.close();
-    this.#channel = undefined;
     document.removeEventListener("visibilitychange", this.#looked);
     removeEventListener("pagehide", this.#left);
   }

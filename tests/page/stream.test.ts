@@ -10,25 +10,39 @@ interface Source {
 }
 
 /** A stream in a browser of the test's, whose time passes when the test says so. */
-function bench(t: TestContext) {
-  const kept = { ...globalThis } as Record<string, unknown>;
+function bench(t: TestContext, nextHopProtocol = "h2") {
   const { now } = Date;
-  const { setInterval } = globalThis;
+  const { setInterval, EventSource: source, BroadcastChannel } = globalThis;
   let nowMs = now();
   let look = () => {};
   const sources: Source[] = [];
+  let open = 0;
+  let tell = (_: { data: object }) => {};
   class EventSource {
     readonly url: URL;
     constructor(url: URL) {
       this.url = url;
       sources.push(this as unknown as Source);
+      open++;
     }
-    close() {}
+    close() {
+      open--;
+    }
   }
   Date.now = () => nowMs;
+  const document = Object.assign(new EventTarget(), { baseURI: "http://test/", hidden: true });
   Object.assign(globalThis, {
-    document: { baseURI: "http://test/", removeEventListener() {} },
+    document,
     EventSource,
+    BroadcastChannel: class {
+      set onmessage(act: typeof tell) {
+        tell = act;
+      }
+      postMessage() {}
+      close() {
+        tell = () => {};
+      }
+    },
     setInterval: (act: () => void) => {
       look = act;
       return setInterval(() => {}, 1 << 30);
@@ -36,7 +50,7 @@ function bench(t: TestContext) {
   });
   Object.defineProperty(navigator, "onLine", { value: true, configurable: true });
   // By HTTP/2, as over HTTP/1.1 a stream makes room for those of other tabs.
-  const value = () => [{ nextHopProtocol: "h2" }];
+  const value = () => [{ nextHopProtocol }];
   Object.defineProperty(performance, "getEntriesByType", { value, configurable: true });
   const states: { readonly kind: string; readonly heardMs?: number }[] = [];
   const stream = new Stream({
@@ -48,14 +62,26 @@ function bench(t: TestContext) {
   t.after(() => {
     stream.close();
     Date.now = now;
-    Object.assign(globalThis, { setInterval, EventSource: kept.EventSource });
+    Object.assign(globalThis, { setInterval, EventSource: source, BroadcastChannel });
     Reflect.deleteProperty(globalThis, "document");
     Reflect.deleteProperty(navigator, "onLine");
     Reflect.deleteProperty(performance, "getEntriesByType");
   });
   return {
+    stream,
     sources,
     states,
+    /** How many connections are open. */
+    open: () => open,
+    /** Five other tabs are looked at. */
+    rests() {
+      document.hidden = true;
+      for (const id of [1, 2, 3, 4, 5]) tell({ data: { id, streams: true } });
+    },
+    isLookedAt() {
+      document.hidden = false;
+      document.dispatchEvent(new Event("visibilitychange"));
+    },
     /** Looks each 5 s, as the browser does. */
     passes(ms: number) {
       for (let spent = 0; spent < ms; spent += 5_000) {
@@ -104,4 +130,37 @@ test("Stream gives a connection that is opened after a long break time to be hea
   });
 
   assert.deepEqual(opened, [2, 3]);
+});
+
+test("Stream gives a connection its whole time from what was heard last, also to the next one", (t) => {
+  const { sources, passes } = bench(t);
+  passes(60_000);
+  sources[0].onmessage({ data: '{"type": "connected"}', lastEventId: "" });
+
+  passes(40_000);
+  dispatchEvent(new Event("online"));
+  const opened = [45, 5].map((s) => {
+    passes(s * 1_000);
+    return sources.length;
+  });
+
+  assert.deepEqual(opened, [2, 3]);
+});
+
+test("Stream of a tab that rests has no connection, whatever the network does, until it is looked at", (t) => {
+  const { stream, sources, states, open, rests, isLookedAt } = bench(t, "http/1.1");
+  sources[0].onmessage({ data: '{"type": "connected"}', lastEventId: "" });
+
+  rests();
+  const before = open();
+  dispatchEvent(new Event("offline"));
+  dispatchEvent(new Event("online"));
+  const resting = [open(), states.at(-1)?.kind];
+  isLookedAt();
+  const after = [open(), states.at(-1)?.kind];
+  stream.close();
+  rests();
+
+  assert.deepEqual([before, resting, after], [0, [0, "resting"], [1, "lost"]]);
+  assert.deepEqual([open(), states.at(-1)?.kind], [0, "none"]);
 });
