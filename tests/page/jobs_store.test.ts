@@ -117,6 +117,15 @@ test("a snapshot takes away what is gone, and nothing that it does not reach", (
   assert.equal(store.more, true);
 });
 
+test("only the ends that a snapshot has told say whether there may be more", () => {
+  const store = told(2, frame("a", "completed", 3), frame("b", "pending", 4));
+
+  for (const id of ["b", "c"]) store.take(frame(id, "completed", 5));
+  store.filter = { ...FILTER, status: "failed" };
+
+  assert.equal(store.more, false);
+});
+
 test("a snapshot that has told all ends takes away every other", () => {
   const store = told(2, frame("a", "completed", 3), frame("b", "completed", 2));
   assert.deepEqual(ids(store), ["a", "b"]);
