@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { curl } from "../support/curl.ts";
 import { rawRequest } from "../support/raw_request.ts";
+import { serverRecords } from "../support/server_log.ts";
 import { framesOf } from "../support/stream_bench.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -177,6 +178,28 @@ test("a job whose row is damaged is said to be so, and can be removed", async (t
   const why = `Cannot read job "${id}": its row in the log is damaged. DELETE removes it`;
   assert.deepEqual([got, removed], [[500, why], [204, ""]]);
   assert.deepEqual([refused[0], strange[0], after[0]], [403, 404, 404]);
+});
+
+test("a download that the log does not let end is told in the server's log, by its request", async (t) => {
+  const records = await serverRecords(t, "http");
+  const server = await testServer(t);
+  const { id } = await started(server, "docs");
+  await followed(server, id);
+  const vandal = new DatabaseSync(join(server.temp, "data", "log.db"));
+  vandal.exec("UPDATE entries SET body = '{'");
+  vandal.close();
+  await server.restart();
+
+  const headers = { Authorization: `Bearer ${server.key()}` };
+  const path = `/v1/sync/job/${id}/events`;
+  // Bun does not even begin an answer whose first part fails.
+  await assert.rejects(fetch(server.url + path, { headers }).then((answer) => answer.text()));
+
+  const told = records.find(({ error }) => error !== undefined);
+  const request = records.find((record) => record.path === path);
+  assert.ok(told?.request_id);
+  assert.equal(told.request_id, request?.request_id);
+  assert.match(String(told?.error), /JSON/);
 });
 
 test("a viewer that leaves is gone from the server", async (t) => {

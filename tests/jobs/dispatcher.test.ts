@@ -763,18 +763,25 @@ test("open() ends what a killed server has left, also on a full disk", async () 
   assert.deepEqual([status, error?.code], ["failed", "worker_lost"]);
 });
 
-test("what breaks a run is told once", async () => {
+test("what breaks a run is told once, and its source gives back what it holds", async () => {
   const { dispatcher, log, ended, faults } = bench();
   const append = log.append.bind(log);
   const broken = new Error("broken");
   let appends = 0;
   log.append = (key, decide, options: AppendOptions = {}) =>
     options.urgent || ++appends === 1 ? append(key, decide) : Promise.reject(broken);
+  let holds = true;
 
-  const { job } = await dispatcher.start(endless);
+  const { job } = await dispatcher.start(sync(async function* () {
+    try {
+      for (;;) yield at(1);
+    } finally {
+      holds = false;
+    }
+  }));
   const { status } = await ended(job);
 
-  assert.deepEqual([status, faults], ["failed", [broken]]);
+  assert.deepEqual([status, faults, holds], ["failed", [broken], false]);
 });
 
 test("stop() does not wait for room on a full disk", async () => {

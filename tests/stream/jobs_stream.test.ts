@@ -322,16 +322,22 @@ test("subscribeToJobs() tells of a job that was made anew between two looks, how
 });
 
 test("subscribeToJobs() tells that a job is gone whose id another has that it does not show", async () => {
-  const { job, log, openJobs, tell } = quietBench();
+  const { job, log, add, openJobs, tell } = quietBench();
   const first = await job({ tags: ["a"] });
   const reader = openJobs({ matches: ({ tags }) => tags.includes("a"), missed: () => false });
   await snapshot(reader);
 
   await log.remove(first);
-  await job({ id: first.id, tags: ["b"] });
+  const other = await job({ id: first.id, tags: ["b"] });
+  await tell();
+  const gone = told(await reader.next(), [first.id]);
+  await add(other, progress("in_progress", 1));
+  await tell();
+  const shown = await job({ tags: ["a"] });
   await tell();
 
-  assert.deepEqual(told(await reader.next(), [first.id]), ["0 job_deleted"]);
+  assert.deepEqual(gone, ["0 job_deleted"]);
+  assert.deepEqual(told(await reader.next(), [shown.id]), ["0 pending 0"]); // of the other nothing
   await reader.cancel();
 });
 

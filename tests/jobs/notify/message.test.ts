@@ -80,3 +80,14 @@ for (const before of ["", "x"]) {
     }
   });
 }
+
+test("a long message has as many characters as its readers take", () => {
+  const [target] = targetsOf([{ name: "a", type: "discord", url: "https://x.test/a" }]);
+  const error = { code: "lost", message: "*".repeat(5_000) };
+  const message = { ...MESSAGE, job: { ...MESSAGE.job, error } };
+
+  const { body } = requestFor(target, { id: "m", message, link: undefined, nowMs: 0 });
+
+  assert.equal(textOf(message).length, 1_000);
+  assert.equal(JSON.parse(body).content.length, 2_000);
+});

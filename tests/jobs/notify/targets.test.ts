@@ -275,12 +275,14 @@ test("tryTarget() sends a test by the way of real messages, and says what comes 
   const refused = await tryTarget(ntfy, new FakeClock(), signal);
   to.answer = (_, response) => void response.end("thank you");
   const told = await tryTarget(hook, new FakeClock(), signal);
-  await tryTarget(ping, new FakeClock(), signal);
+  to.answer = (_, response) => void response.end("x".repeat(5_000));
+  const long = await tryTarget(ping, new FakeClock(), signal);
 
   assert.equal(refused.kind, "refused");
   assert.equal(refused.result, "HTTP 403");
   assert.equal(/s3cr3t/.test(refused.answer), false, refused.answer);
   assert.deepEqual([told.kind, told.result, told.answer], ["delivered", "HTTP 200", "thank you"]);
+  assert.equal(long.answer.length, 300);
   assert.equal(await verified(to.taken[1], `whsec_${KEY}`), true);
   assert.equal(JSON.parse(to.taken[1].body).type, "sync.job.test");
   assert.match(to.taken[2].path, /^\/ping\/x\/log\?rid=/, "a test changes nothing at the check");
