@@ -112,7 +112,7 @@ export class ExecJob {
       host: hostname(),
       command: shown(command),
       ...(pid !== undefined && { pid }),
-      ...(added.length > 0 && { added_flags: shown(added) }),
+      ...(added.length > 0 && { added_flags: added }),
       format,
       started_at: new Date(systemClock.now()).toISOString(),
     };
