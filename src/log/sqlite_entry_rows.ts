@@ -6,12 +6,31 @@ import {
   type ProgressFact,
   type Seq,
 } from "../sync/entry.ts";
+import type { EntityCount, Progress } from "../sync/progress.ts";
 
 /** The kind of the first log level: kinds from here on are log lines. */
 export const NO_LOGS = 10;
 /** Progress that later progress supersedes. */
 export const PROGRESS = 0;
 const STATUS = 1;
+
+/** What only some entries have. */
+const MEASURES = Object.keys(
+  {
+    total: true,
+    percent: true,
+    bytesDone: true,
+    bytesTotal: true,
+    ratePerS: true,
+    bytesPerS: true,
+    etaS: true,
+    phase: true,
+    current: true,
+    warnings: true,
+    paced: true,
+  } satisfies Record<Measure, true>,
+) as Measure[];
+type Measure = Exclude<keyof Progress, EntityCount | "encountered">;
 
 /**
  * Most characters of a row's bodies. With the other columns and in ASCII that is as much as SQLite
@@ -92,10 +111,23 @@ function entryOf(seq: Seq, atMs: number, kind: number, body: string): Entry {
 }
 
 /** Without the names of what every entry has: they would be more than half of it. */
-function progressBody({ status, progress, error }: ProgressFact): string {
-  const { inserted, updated, deleted, kept, skipped, encountered, ...measures } = progress;
-  const told = [status, inserted, updated, deleted, kept, skipped, encountered, measures];
-  return JSON.stringify(error ? [...told, error] : told);
+function progressBody({ status, progress: p, error }: ProgressFact): string {
+  // Copied by hand, as it runs for every event: a rest takes twice as long, and keeps what is undefined.
+  const measures: Record<string, unknown> = {};
+  for (const name of MEASURES) if (p[name] !== undefined) measures[name] = p[name];
+  const { inserted, updated, deleted, kept, skipped, encountered } = p;
+  const told: unknown[] = [
+    status,
+    inserted,
+    updated,
+    deleted,
+    kept,
+    skipped,
+    encountered,
+    measures,
+  ];
+  if (error) told.push(error);
+  return JSON.stringify(told);
 }
 
 function progressOf(body: string): ProgressFact {

@@ -69,6 +69,42 @@ test("A row of the longest bodies that are put together has no pages of its own"
   });
 });
 
+test("entriesOf() reads all of what rowsOf() was given, and nothing that is undefined", () => {
+  const told = {
+    inserted: 1,
+    updated: 2,
+    deleted: 3,
+    kept: 4,
+    skipped: 5,
+    encountered: { 'a "b"\n': 15 },
+    total: 1e21,
+    percent: 12.5,
+    bytesDone: 0,
+    bytesTotal: 7,
+    ratePerS: 0.1,
+    bytesPerS: 2,
+    etaS: 3,
+    phase: "",
+    current: 'x "y" \u0000 \ud800',
+    warnings: 6,
+    paced: true,
+  } as const;
+  const placed = { kind: "progress", status: "failed", atMs: 7, changesStatus: true } as const;
+  const error = { code: "c", message: 'why "so"' };
+  const unknown = { ...told, total: undefined, phase: undefined, paced: undefined };
+  const { total: _, phase: __, paced: ___, ...known } = told;
+
+  const read = rowsOf([
+    { ...placed, seq: 1, progress: told, error },
+    { ...placed, seq: 2, progress: unknown, error: undefined },
+  ]).flatMap(entriesOf);
+
+  assert.deepEqual(read, [
+    { ...placed, seq: 1, progress: told, error },
+    { ...placed, seq: 2, progress: known },
+  ]);
+});
+
 test("withoutBetween() leaves what stands at the two positions and outside of them", () => {
   const entries = Array.from({ length: 5 }, (_, n): Entry => {
     return { kind: "log", level: "info", text: `"message": "${n}"`, seq: 11 + n, atMs: 7 };
