@@ -35,8 +35,9 @@ export class EntryTable {
        ORDER BY seq LIMIT ?`,
     );
     asArrays(this.#read);
+    // Not `AS seq`: ORDER BY would take that for the column, and sort all rows of the job.
     this.#first = db.prepare(
-      "SELECT seq - count + 1 AS seq FROM entries WHERE job = ? ORDER BY seq LIMIT 1",
+      "SELECT seq - count + 1 AS first FROM entries WHERE job = ? ORDER BY seq LIMIT 1",
     );
     this.#lastLogs = db.prepare(
       `SELECT seq, count FROM entries WHERE job = ?1 AND seq - count < ?2
@@ -89,8 +90,8 @@ export class EntryTable {
 
   /** Seq of the job's oldest entry; undefined when it has none. */
   firstSeq(job: number): Seq | undefined {
-    const seq = this.#first.get(job)?.seq;
-    return typeof seq === "number" ? seq : undefined;
+    const first = this.#first.get(job)?.first;
+    return typeof first === "number" ? first : undefined;
   }
 
   /** As EventLog.beforeLastLogs; 0 where there are fewer lines than `count`. */

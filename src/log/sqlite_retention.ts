@@ -112,8 +112,8 @@ export class SqliteRetention {
   #drop(row: JobRow, kinds: Kinds, below: Seq, most: number): number {
     const { pk, job } = row;
     const rows = this.#sql(
-      `SELECT seq, kind, count FROM entries WHERE job = ? AND kind BETWEEN ? AND ?
-       AND seq - count + 1 < ? ORDER BY seq LIMIT ?`,
+      `SELECT seq, kind, count FROM entries WHERE job = ?1 AND kind BETWEEN ?2 AND ?3
+       AND seq - count + 1 < ?4 AND seq < ?4 + ${ROW_ENTRIES_MAX} ORDER BY seq LIMIT ?5`,
     ).all(pk, ...kinds, below, most) as unknown as // own columns
     { seq: number; kind: number; count: number }[];
     const through = LOG_LEVELS.map(() => 0);

@@ -123,6 +123,52 @@ test("withoutBetween() leaves what stands at the two positions and outside of th
   );
 });
 
+/** The statements that are prepared from now on, each with the characters that it has fetched. */
+function watchStatements(t: { after(run: () => void): void }): Map<string, number> {
+  const fetched = new Map<string, number>();
+  const { prepare } = DatabaseSync.prototype;
+  t.after(() => void (DatabaseSync.prototype.prepare = prepare));
+  DatabaseSync.prototype.prepare = function (text) {
+    const statement = prepare.call(this, text);
+    const { all } = statement;
+    fetched.set(text, 0);
+    statement.all = (...given) => {
+      const rows = Reflect.apply(all, statement, given);
+      fetched.set(text, (fetched.get(text) ?? 0) + JSON.stringify(rows).length);
+      return rows;
+    };
+    return statement;
+  };
+  return fetched;
+}
+
+test("No statement sorts a job's entries, or looks for the rows around a position in all of them", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const statements = watchStatements(t);
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [progress("in_progress", 1), line("x"), line("y")] }));
+  await log.trim(job, { entriesMax: 1, progressMax: 1 });
+  await log.remove(job);
+  await log.close();
+
+  const db = new DatabaseSync(file);
+  const plans = [...statements.keys()]
+    .filter((text) => /^(SELECT|DELETE)[^]* FROM entries/.test(text))
+    .map((text) => [text, db.prepare(`EXPLAIN QUERY PLAN ${text}`).all()] as const);
+  db.close();
+
+  assert.ok(plans.length >= 7, `${plans.length} statements`);
+  for (const [text, steps] of plans) {
+    const how = steps.map(({ detail }) => detail).join();
+    const bounded = /WHERE[^]*seq - count/.test(text) ? /^[^,]*\(job=\?.*AND seq<\?\)$/ : /^[^,]*$/;
+    assert.match(how, /^SEARCH entries USING PRIMARY KEY \(job=\?/, text);
+    assert.match(how, bounded, text);
+  }
+});
+
 type Step =
   | { readonly append: readonly Fact[] }
   | { readonly trim: TrimLimits }
