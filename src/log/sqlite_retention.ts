@@ -133,15 +133,17 @@ export class SqliteRetention {
   /** Removes entries of these kinds between two positions. @returns how many */
   #cut(job: number, kinds: Kinds, after: Seq, before: Seq): number {
     if (before - after <= 1) return 0;
+    // Bodies may be large, and only those of rows that reach beyond the two positions are needed.
     const rows = this.#sql(
       `DELETE FROM entries WHERE job = ?1 AND kind BETWEEN ?2 AND ?3 AND seq > ?4
        AND seq - count + 1 < ?5 AND seq < ?5 + ${ROW_ENTRIES_MAX}
-       RETURNING seq, at_ms, kind, body, count`,
+       RETURNING seq, at_ms, kind, iif(seq - count < ?4 OR seq >= ?5, body, NULL) AS body, count`,
     ).all(job, ...kinds, after, before);
     let removed = 0;
     for (const { seq, at_ms, kind, body, count } of rows) {
       const row = [seq, at_ms, kind, body, count] as unknown as EntryRow; // own columns
       removed += row[4];
+      if (body === null) continue;
       for (const left of withoutBetween(row, after, before)) {
         this.#sql(
           "INSERT INTO entries (job, seq, at_ms, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)",

@@ -169,6 +169,25 @@ test("No statement sorts a job's entries, or looks for the rows around a positio
   }
 });
 
+test("SqliteLog trim() fetches no words of the lines that it removes", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const statements = watchStatements(t);
+  const file = join(path, "log.db");
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { job } = await log.create(newJob());
+  const long = "x".repeat(10_000);
+  await log.append(job, () => ({ facts: Array.from({ length: 100 }, () => line(long)) }));
+
+  await log.trim(job, { entriesMax: 1 });
+  const { held } = await log.get(job) ?? {};
+  await log.close();
+
+  const most = Math.max(...statements.values());
+  assert.equal(held, 1);
+  assert.ok(most < long.length, `${most} characters`);
+});
+
 type Step =
   | { readonly append: readonly Fact[] }
   | { readonly trim: TrimLimits }
