@@ -151,6 +151,8 @@ function switchToWal(db: DatabaseSync, busyMs: number): void {
  * caller closes the file, which rolls them back.
  */
 function migrate(db: DatabaseSync, { applicationId, migrations }: VersionedSchema): void {
+  // What a step rewrites is overwritten, else a removal would leave what stood there before.
+  db.exec("PRAGMA secure_delete = ON");
   db.exec("BEGIN IMMEDIATE");
   const missing = migrations.slice(pragma(db, "user_version"));
   for (const step of missing) db.exec(step);
@@ -159,6 +161,7 @@ function migrate(db: DatabaseSync, { applicationId, migrations }: VersionedSchem
     db.exec(`PRAGMA user_version = ${migrations.length}`);
   }
   db.exec("COMMIT");
+  db.exec("PRAGMA secure_delete = OFF");
 }
 
 /** The value of a pragma that is one number. */

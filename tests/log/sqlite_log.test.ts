@@ -304,6 +304,34 @@ test("SqliteLog brings progress over from schema 4 as it was", async (t) => {
   }
 });
 
+test("SqliteLog remove() leaves nothing of a job of an older file either", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const key = schemaOneLog(file, []);
+  const db = new DatabaseSync(file);
+  db.exec("PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF");
+  const insert = db.prepare("INSERT INTO entries VALUES (?, ?, 900, 0, ?)");
+  const told = (current: string) =>
+    JSON.stringify({ status: "in_progress", progress: { ...NO_PROGRESS, current } });
+  for (let seq = 2; seq < 200; seq++) {
+    insert.run(1, seq, told("a secret"));
+    insert.run(2, seq, told("of another job"));
+  }
+  db.close();
+
+  const log = new SqliteLog({
+    path: file,
+    durability: "normal",
+    clock: stillClock(),
+  });
+  t.after(() => log.close());
+  await log.remove(key);
+
+  const held = ["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret"));
+  assert.deepEqual(held, [false, false]);
+});
+
 test("SqliteLog brings log lines over from schema 2 as they were", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
