@@ -93,7 +93,7 @@ export const MIGRATIONS: readonly string[] = [
      json_remove(body -> '$.progress', '$.inserted', '$.updated', '$.deleted', '$.kept',
        '$.skipped', '$.encountered'),
      body -> '$.error')
-   WHERE kind < 10;`,
+   WHERE kind < 10 AND json_valid(body);`,
   // A row for several entries.
   `ALTER TABLE entries ADD COLUMN count INTEGER NOT NULL DEFAULT 1;`,
 ];

@@ -304,6 +304,34 @@ test("SqliteLog brings progress over from schema 4 as it was", async (t) => {
   }
 });
 
+test("SqliteLog opens an older file in which an entry is damaged, and reads all others", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const key = schemaOneLog(file);
+  const vandal = new DatabaseSync(file);
+  vandal.exec(
+    "UPDATE entries SET body = replace(body, ':', ';') WHERE seq = 1",
+  );
+  vandal.close();
+
+  const log = new SqliteLog({
+    path: file,
+    durability: "normal",
+    clock: stillClock(),
+  });
+  t.after(() => log.close());
+  const { entries } = await log.read(key, {
+    after: 1,
+    limit: 9,
+    logs: "debug",
+  });
+
+  assert.deepEqual(entries.map(({ seq }) => seq), [2]);
+  await assert.rejects(log.read(key, { after: 0, limit: 9 }), SyntaxError);
+  assert.equal(await log.remove(key), true);
+});
+
 test("SqliteLog remove() leaves nothing of a job of an older file either", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
