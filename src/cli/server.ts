@@ -4,8 +4,10 @@ import { setImmediate } from "node:timers";
 import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
 import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.ts";
+import { olderSchema } from "../log/migrate.ts";
 import { Reserve } from "../log/reserve.ts";
-import { loggerOf } from "../logger.ts";
+import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
+import { loggerOf, logTold } from "../logger.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { listen, listensEverywhere, urlOf } from "../runtime/serve.ts";
 import type { Viewers } from "../stream/viewers.ts";
@@ -52,6 +54,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const directory = new DataDirectory(options.data);
   opened.push(() => directory.release());
   new Reserve(directory.file(LOG_FILE)).makeRoom();
+  await tellUpgrade(directory);
   const authenticator = await openAuth(options, directory, opened);
   const { keys, signIns } = authenticator.parts;
   const ground = { options, directory, opened, onFault };
@@ -112,6 +115,17 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
     },
     stop: () => opened.closeAll(),
   };
+}
+
+/** Says that the start takes long where the log is brought up to date: nothing else is done meanwhile. */
+async function tellUpgrade(directory: DataDirectory): Promise<void> {
+  const older = olderSchema(directory.file(LOG_FILE), LOG_SCHEMA);
+  if (older === undefined) return;
+  loggerOf("log").warning(
+    "the log is brought up to date, which may take minutes; a copy of it stays in {copy}",
+    { copy: `${LOG_FILE}.v${older}.bak` },
+  );
+  await logTold();
 }
 
 /** Refuses new viewers, ends running jobs, and sends the viewers away. */

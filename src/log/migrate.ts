@@ -1,5 +1,5 @@
 /** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { backUp } from "./migration_copy.ts";
@@ -13,6 +13,9 @@ const WAL_PAUSE_MS = 20;
 const COPY_TRIES_MAX = 5;
 /** The first 15 bytes of every SQLite file (https://www.sqlite.org/fileformat.html#magic_header_string). */
 const MAGIC = "SQLite format 3";
+/** Where the two pragmas are in a SQLite file, as 32 bits each, the highest first. */
+const USER_VERSION_AT = 60;
+const APPLICATION_ID_AT = 68;
 
 /** Which file it is, and the steps that lead to today's schema. */
 export interface VersionedSchema {
@@ -103,13 +106,34 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
   }
 }
 
+/**
+ * The schema of an older file, which openVersioned will bring up to date: a second for some 40 MB.
+ * Undefined for any other file; what is in its WAL alone is not seen.
+ */
+export function olderSchema(path: string, schema: VersionedSchema): number | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    const head = headOf(path, APPLICATION_ID_AT + 4);
+    if (head.getInt32(APPLICATION_ID_AT) !== schema.applicationId) return undefined;
+    const version = head.getInt32(USER_VERSION_AT);
+    return version < schema.migrations.length ? version : undefined;
+  } catch {
+    return undefined; // openVersioned says why it cannot be read, or is too short
+  }
+}
+
 /** Creates the file for its owner alone when there is none; an empty one is a new database. */
 function looksLikeSqlite(path: string): boolean {
+  const head = headOf(path, MAGIC.length);
+  return head.byteLength === 0 || new TextDecoder().decode(head) === MAGIC;
+}
+
+/** At most so many of the file's first bytes. */
+function headOf(path: string, bytesMax: number): DataView {
   const file = openSync(path, "a+", 0o600);
   try {
-    const head = new Uint8Array(MAGIC.length);
-    const length = readSync(file, head, 0, head.length, 0);
-    return length === 0 || new TextDecoder().decode(head) === MAGIC;
+    const head = new Uint8Array(bytesMax);
+    return new DataView(head.buffer, 0, readSync(file, head, 0, bytesMax, 0));
   } finally {
     closeSync(file);
   }

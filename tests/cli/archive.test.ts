@@ -376,6 +376,25 @@ test("a data directory of an older schema is copied and brought up to date, with
   assert.ok(existsSync(join(path, "log.db.v1.bak")));
 });
 
+test("a server says that it brings the log up to date before it begins to", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  schemaOneLog(join(path, "log.db"));
+  const vandal = new DatabaseSync(join(path, "log.db"));
+  vandal.exec("DROP TABLE entries"); // so the first step fails
+  vandal.close();
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["serve", "--port", "0", "--data", path],
+  });
+
+  const said = "the log is brought up to date, which may take minutes; " +
+    "a copy of it stays in log.db.v1.bak";
+  assert.equal(code, 1);
+  assert.ok(stderr.indexOf(said) > 0, stderr);
+  assert.ok(stderr.indexOf(said) < stderr.indexOf("Cannot open the event log"), stderr);
+});
+
 test("prune and export take the jobs of the tenant that is named, or that the key is of", async (t) => {
   const { server, key, id } = await served(t);
   const acme = await keyOf(t, server.data, "acme", "read,write");
