@@ -67,7 +67,21 @@ test("probes ask for what the server answers, without a key and by its address",
     return [path, status];
   }));
 
-  assert.deepEqual(statuses, [["/readyz", 200], ["/healthz", 200], ["/readyz", 200]]);
+  assert.deepEqual(statuses, [
+    ["/readyz", 200],
+    ["/healthz", 200],
+    ["/healthz", 200],
+    ["/readyz", 200],
+  ]);
+});
+
+test("Kubernetes lets a start bring a log of 5 GB up to date", () => {
+  const [, probe] = /startupProbe:(.*?)livenessProbe:/s.exec(read("kubernetes.yaml")) ?? [];
+  const [every, times] = ["periodSeconds", "failureThreshold"].map((name) =>
+    Number(new RegExp(`${name}: (\\d+)`).exec(probe ?? "")?.[1])
+  );
+
+  assert.ok(every * times >= 600, `${every * times} s`);
 });
 
 test("the image is built of what is there, and does not run as root", () => {
