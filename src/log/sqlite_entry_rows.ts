@@ -33,14 +33,18 @@ const MEASURES = Object.keys(
 type Measure = Exclude<keyof Progress, EntityCount | "encountered">;
 
 /**
- * Most characters of a row's bodies. With the other columns and in ASCII that is as much as SQLite
- * keeps of a row in its page; more would take pages of its own.
+ * Most bytes of a row's bodies. With the other columns that is as much as SQLite keeps of a row in
+ * its page; more would take pages of its own.
  *
  * @see https://www.sqlite.org/fileformat2.html#cell_payload
  */
-const ROW_CHARS_MAX = 950;
+const ROW_BYTES_MAX = 950;
 /** Most entries of a row. */
 export const ROW_ENTRIES_MAX = 24;
+const ASCII = /^[\0-\x7f]*$/;
+const utf8 = new TextEncoder();
+/** Where bodies are encoded to be measured. */
+const scratch = new Uint8Array(2 * ROW_BYTES_MAX);
 
 /**
  * Entries that follow one another in the log, of one kind and of one moment: the columns seq (of the
@@ -57,11 +61,14 @@ export type EntryRow = readonly [
 /** The rows of the entries of one append. */
 export function rowsOf(entries: readonly Entry[]): EntryRow[] {
   const rows: EntryRow[] = [];
+  let room = 0;
   for (const entry of entries) {
     const row = rowOf(entry);
-    const joined = rows.length > 0 && joinedRow(rows[rows.length - 1], row);
+    const bytes = bytesOf(row[3]);
+    const joined = bytes < room ? joinedRow(rows[rows.length - 1], row) : undefined;
     if (joined) rows[rows.length - 1] = joined;
     else rows.push(row);
+    room = joined ? room - 1 - bytes : ROW_BYTES_MAX - bytes;
   }
   return rows;
 }
@@ -93,13 +100,18 @@ function rowOf(entry: Entry): EntryRow {
   return [seq, atMs, entry.changesStatus ? STATUS : PROGRESS, progressBody(entry), 1];
 }
 
+/** Bytes of a body in the file; of one that is too long to share a row, some number above the most. */
+function bytesOf(body: string): number {
+  if (body.length >= ROW_BYTES_MAX || ASCII.test(body)) return body.length;
+  return utf8.encodeInto(body, scratch).written;
+}
+
 /** Both rows as one, where the second may follow the first in a row. */
 function joinedRow(
   [, atMs, kind, body, count]: EntryRow,
   [seq, atMsToo, kindToo, added]: EntryRow,
 ): EntryRow | undefined {
   if (kind !== kindToo || atMs !== atMsToo || count === ROW_ENTRIES_MAX) return undefined;
-  if (body.length + added.length >= ROW_CHARS_MAX) return undefined;
   return [seq, atMs, kind, `${body}\n${added}`, count + 1];
 }
 
