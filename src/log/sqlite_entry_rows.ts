@@ -58,6 +58,10 @@ export type EntryRow = readonly [
   count: number,
 ];
 
+/** Inserts a row: the job's key, then the columns of an EntryRow. */
+export const INSERT_ROW =
+  "INSERT INTO entries (job, seq, at_ms, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)";
+
 /** The rows of the entries of one append. */
 export function rowsOf(entries: readonly Entry[]): EntryRow[] {
   const rows: EntryRow[] = [];

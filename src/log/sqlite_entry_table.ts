@@ -5,6 +5,7 @@ import { READ_BYTES_MAX, type ReadQuery } from "./event_log.ts";
 import {
   entriesOf,
   type EntryRow,
+  INSERT_ROW,
   logKindFrom,
   NO_LOGS,
   ROW_ENTRIES_MAX,
@@ -25,9 +26,7 @@ export class EntryTable {
   readonly #lastLogs: StatementSync;
 
   constructor(db: DatabaseSync) {
-    this.#insert = db.prepare(
-      "INSERT INTO entries (job, seq, at_ms, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)",
-    );
+    this.#insert = db.prepare(INSERT_ROW);
     // Rows are found by their last entries, so the first one may begin before what is asked for.
     this.#read = db.prepare(
       `SELECT seq, at_ms, kind, body, count FROM entries WHERE job = ? AND seq > ?

@@ -6,6 +6,7 @@ import { trimmed } from "./trim.ts";
 import type { JobRow, JobRows } from "./sqlite_job_rows.ts";
 import {
   type EntryRow,
+  INSERT_ROW,
   NO_LOGS,
   PROGRESS,
   ROW_ENTRIES_MAX,
@@ -145,10 +146,7 @@ export class SqliteRetention {
       removed += row[4];
       if (body === null) continue;
       for (const left of withoutBetween(row, after, before)) {
-        this.#sql(
-          "INSERT INTO entries (job, seq, at_ms, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)",
-        )
-          .run(job, ...left);
+        this.#sql(INSERT_ROW).run(job, ...left);
         removed -= left[4];
       }
     }
