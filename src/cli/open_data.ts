@@ -1,5 +1,7 @@
 /** The data directory of commands that look into one that is there. */
-import { accessSync, constants } from "node:fs";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { LOG_FILE } from "../log/data_directory.ts";
 import { codeOf } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import { UsageError } from "./exit.ts";
@@ -23,7 +25,8 @@ export async function openData(what: string, flags: Flags): Promise<string> {
 /** Why this user finds nothing in a data directory, in words; undefined when that is no matter. */
 export function whyClosed(data: string): string | undefined {
   try {
-    accessSync(data, constants.R_OK | constants.X_OK);
+    // Not accessSync: Deno's knows no groups, and takes root for any other user.
+    closeSync(openSync(join(data, LOG_FILE), "r"));
   } catch (cause) {
     if (codeOf(cause) === "EACCES") return `this user may not look into "${clean(data)}"`;
   }

@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { chmodSync, chownSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { OWN, startProgram } from "../support/program.ts";
 
+const ROOT = process.getuid?.() === 0;
 /** The program without the right to open what its mode forbids, which root has. */
-const HUMBLE = process.getuid?.() === 0
-  ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", ...OWN]
-  : OWN;
+const HUMBLE = ROOT ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", ...OWN] : OWN;
 
 test("commands say that they may not look into a data directory, not that nothing is there", async (t) => {
-  const { data } = await startProgram(t, { args: ["serve"] });
+  const { data: directory } = await startProgram(t, { args: ["serve"] });
+  const data = `${directory}-link`;
+  symlinkSync(directory, data);
   const of = async (...args: string[]) => {
     const { code, stdout, stderr } = await startProgram.toEnd(t, {
       command: HUMBLE,
@@ -35,9 +36,12 @@ test("commands say that they may not look into a data directory, not that nothin
     "print a link": await of("link"),
   };
   chmodSync(data, 0o700);
+  for (const name of ["log.db", "server.json"]) chmodSync(join(data, name), 0);
+  const open = await of("watch", id);
 
   const closed = `this user may not look into "${data}"\n`;
   assert.deepEqual(before, [0, "", ""]);
+  assert.deepEqual(open, others.watch); // its files are for their owner, whatever its own mode is
   assert.deepEqual(health, [
     1,
     '{"healthy":false,"url":null}\n',
@@ -46,4 +50,13 @@ test("commands say that they may not look into a data directory, not that nothin
   for (const [what, ended] of Object.entries(others)) {
     assert.deepEqual(ended, [2, "", `synctail: Cannot ${what}: ${closed}`]);
   }
+});
+
+test("root looks into the data directory of another user", { skip: !ROOT }, async (t) => {
+  const { data } = await startProgram(t, { args: ["serve"] });
+  chownSync(data, 65_534, 65_534);
+
+  const { code, stderr } = await startProgram.toEnd(t, { args: ["keys", "list", "--data", data] });
+
+  assert.deepEqual([code, stderr], [0, ""]);
 });
