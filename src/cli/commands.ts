@@ -171,7 +171,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   try {
     const known = [...root.commands.map((command) => command.name()), "help"];
     refuseUnknown(own[0], known);
-    refuseLate(own, known);
+    refuseLate(own, root.commands);
     if (own[0] === "help") refuseUnknown(own[1], known);
     await root.parseAsync(own, { from: "user" });
     return code;

@@ -1,4 +1,5 @@
 /** What stands in the place of a command. */
+import type { Command } from "commander";
 import { clean } from "../sync/clean.ts";
 import { UsageError } from "./exit.ts";
 import { nearest } from "./nearest.ts";
@@ -21,9 +22,13 @@ export function refuseUnknown(first: string | undefined, known: readonly string[
  *
  * @throws {UsageError}
  */
-export function refuseLate(words: readonly string[], known: readonly string[]): void {
+export function refuseLate(words: readonly string[], commands: readonly Command[]): void {
   const [first] = words;
-  const command = words.find((word) => known.includes(word));
+  const names = commands.map((each) => each.name());
+  const options = commands.flatMap((each) => each.options);
+  const isValue = (at: number) =>
+    options.some(({ long, required }) => required && long === words[at - 1]);
+  const command = words.find((word, at) => names.includes(word) && !isValue(at));
   if (command === undefined || !first.startsWith("-") || words.some((word) => ABOUT.test(word))) {
     return;
   }

@@ -161,11 +161,15 @@ test("flags before their command are said to be so; help of such words is given"
 
   const url = await asked("--server", "http://127.0.0.1:9", "watch", "x");
   const data = await asked("--data", "x", "serve");
+  const value = await asked("--data", "demo", "serve");
+  const mistake = await asked("--data", "demo", "--prot", "80");
   const help = await asked("--data", "demo", "--help");
 
   const expected = "synctail: expected the command before its flags: synctail";
   assert.deepEqual([url.code, url.stderr], [2, `${expected} watch --server ...\n`]);
   assert.deepEqual([data.code, data.stderr], [2, `${expected} serve --data ...\n`]);
+  assert.deepEqual([value.code, value.stderr], [2, `${expected} serve --data ...\n`]);
+  assert.match(mistake.stderr, /^error: unknown option '--prot'\n\(Did you mean --port\?\)\n/);
   assert.deepEqual([help.code, help.stderr], [0, ""]);
 });
 
