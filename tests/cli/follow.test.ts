@@ -10,6 +10,16 @@ import type { Cleanup } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
+/** A server with a worker's job. */
+async function worked(t: Cleanup) {
+  const server = await testServer(t);
+  const key = server.key();
+  const headers = { Authorization: `Bearer ${key}` };
+  const created = await server.ask("/v1/sync/job", { method: "POST", headers });
+  const { id } = await created.json();
+  return { server, key, headers, id };
+}
+
 /** Deno forgets the signal of a fetch whose body is waited for, once it has collected its garbage. */
 function withoutSignals(t: Cleanup): void {
   const own = globalThis.fetch;
@@ -20,11 +30,7 @@ function withoutSignals(t: Cleanup): void {
 }
 
 test("follow() ends when its signal fires, whatever has become of it at the connection", async (t) => {
-  const server = await testServer(t);
-  const key = server.key();
-  const headers = { Authorization: `Bearer ${key}` };
-  const created = await server.ask("/v1/sync/job", { method: "POST", headers });
-  const { id } = await created.json();
+  const { server, key, id } = await worked(t);
   withoutSignals(t);
   const leave = new AbortController();
   const payloads: unknown[] = [];
@@ -42,11 +48,7 @@ test("follow() ends when its signal fires, whatever has become of it at the conn
 });
 
 test("follow() leaves a silent connection, whatever has become of its signal there", async (t) => {
-  const server = await testServer(t);
-  const key = server.key();
-  const headers = { Authorization: `Bearer ${key}` };
-  const created = await server.ask("/v1/sync/job", { method: "POST", headers });
-  const { id } = await created.json();
+  const { server, key, id } = await worked(t);
   withoutSignals(t);
   const clock = new FakeClock();
   const leave = new AbortController();
@@ -66,10 +68,7 @@ test("follow() leaves a silent connection, whatever has become of its signal the
 });
 
 test("show() does not come back to a job that was removed, and says so", async (t) => {
-  const server = await testServer(t);
-  const key = server.key();
-  const headers = { Authorization: `Bearer ${key}` };
-  const { id } = await (await server.ask("/v1/sync/job", { method: "POST", headers })).json();
+  const { server, key, headers, id } = await worked(t);
   const said: string[] = [];
   const display: Display = {
     show({ type, code }) {
