@@ -17,8 +17,8 @@ interface Failure {
 
 interface Held {
   readonly sent: Sent;
-  /** When its line was read. */
-  readonly atMs: number;
+  /** When the line of the next file was read, which is sent behind it; undefined before. */
+  nextAtMs: number | undefined;
 }
 
 /** How far the writing side may be behind; 2,400 files and 1.2 MB were seen in local copies. */
@@ -42,6 +42,8 @@ export class RsyncSent {
   readonly #clock: Clock;
   /** Held files by name, in the order in which they were sent. */
   readonly #held = new Map<string, Held>();
+  /** The file that was added last. */
+  #last: Held | undefined;
   /** Bytes of the held files; a file of unknown size counts as BYTES_MAX. */
   #bytes = 0;
   /** Failures that came (on stderr) before the line of their file, by plain name. */
@@ -62,11 +64,13 @@ export class RsyncSent {
   add(listed: string, sent: Sent): readonly Sent[] {
     const name = unescaped(listed);
     this.#count++;
+    const nowMs = this.#clock.monotonic();
+    if (this.#last) this.#last.nextAtMs ??= nowMs;
     if (this.#over || this.#failedEarly(name)) return [];
     this.#take(name);
-    const nowMs = this.#clock.monotonic();
     const written = this.#written(nowMs);
-    this.#held.set(name, { sent, atMs: nowMs });
+    this.#last = { sent, nextAtMs: undefined };
+    this.#held.set(name, this.#last);
     this.#bytes += weightOf(sent);
     return written;
   }
@@ -109,12 +113,12 @@ export class RsyncSent {
     return held.slice(0, all || this.#over ? undefined : -1);
   }
 
-  /** Takes what must have been written by now. The last one is under way. */
+  /** Takes what must have been written by now, as enough was sent behind it. */
   #written(nowMs: number): readonly Sent[] {
     const written: Sent[] = [];
-    for (const [name, { sent, atMs }] of this.#held) {
-      const behind = this.#held.size > FILES_MAX || this.#bytes >= BYTES_MAX;
-      if (!behind || nowMs - atMs < UNREAD_MS) break;
+    for (const [name, { sent, nextAtMs = nowMs }] of this.#held) {
+      const behind = this.#held.size > FILES_MAX || this.#bytes - weightOf(sent) >= BYTES_MAX;
+      if (!behind || nowMs - nextAtMs < UNREAD_MS) break;
       this.#take(name);
       written.push(sent);
     }

@@ -319,7 +319,7 @@ test("rsync: a file that is sent again, as it came out wrong, counts once", () =
   for (const line of [item("sub/é"), big]) reader.line(line.slice(3), "stdout");
   clock.advance(500);
   const late = feed(reader, [item("c"), wrong("sub/é"), item("sub/é")], { code: 23, signal: null });
-  assert.deepEqual([late.progress[0].inserted, late.counts.inserted], [2, 3]);
+  assert.deepEqual([late.progress[0].inserted, late.counts.inserted], [1, 3]);
 });
 
 test("rsync: that a file is sent again is not why it failed", () => {
@@ -349,6 +349,24 @@ test("rsync: a file counts when its complaint would have been read, too", () => 
   assert.deepEqual(counts, { ...none, inserted: 3, skipped: 1 });
 });
 
+test("rsync: a file that was sent for long need not be written when the next one begins", () => {
+  const clock = new FakeClock();
+  const reader = rsync.reader({ ...RUN, clock });
+  const add = (name: string) => {
+    clock.advance(1_000);
+    const [progress] = reader.line(`>f+++++++++ 20000000 ${name}`, "stdout");
+    return progress.type === "progress" && progress.inserted;
+  };
+  const added = [add("a"), add("b")];
+
+  reader.line('rsync: [receiver] rename "/tmp/a.VW3cny" -> "a": Permission denied (13)', "stderr");
+  added.push(add("c"), add("d"));
+  const { counts } = feed(reader, [], { code: 23, signal: null });
+
+  assert.deepEqual(added, [0, 0, 0, 1]);
+  assert.deepEqual(counts, { ...none, inserted: 3, skipped: 1 });
+});
+
 test("rsync: a file counts when so many have come by it that it must be written", () => {
   const clock = new FakeClock();
   const reader = rsync.reader({ ...RUN, clock });
@@ -363,7 +381,7 @@ test("rsync: a file counts when so many have come by it that it must be written"
   const big = inserted(">f+++++++++ 3000000 big");
   const [next, ...rest] = small.map(inserted);
 
-  assert.deepEqual([first, big, next], [0, 0, 2]);
+  assert.deepEqual([first, big, next], [0, 0, 1]);
   assert.equal(rest.at(-1), 2 + 5_000 - 4_096 - 1);
 });
 
