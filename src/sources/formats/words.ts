@@ -28,7 +28,7 @@ const LEVEL =
 const LEVEL_BEHIND = /^\S+: (fatal|error|warning): /i;
 /** The level behind a date and the name of a logger or thread, as Python, Java and Airflow log. */
 const LEVEL_OF_LOGGER =
-  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]+){1,3}(?:(?!INFO\b)\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +)?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
+  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]{1,9}){1,3}(?:(?!\[?(?:INFO\b|info\]))(?:\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +))?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
 const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
   ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
     .map((name) => [name, "error"] as const),

@@ -152,11 +152,14 @@ test("lines: a level behind a date and the logger's or the thread's name counts"
     "O: 2026-01-15 10:00:00,123 [etl] [ERROR] no such table",
     "E: 2026-01-15 10:00:00,123 - INFO - ERROR is no name of a table",
     "E: 2026-01-15 10:00:00,123 - copied the table ERROR",
+    "E: 2026-01-15 10:00:00,123 [INFO] ERROR is no name of a table",
+    "E: 2026-01-15 10:00:00,123 [info] - ERROR is no name of a table",
+    "E: 10:00:00 [info sender] ERROR no such table",
   ], done);
 
   assert.deepEqual(
     said.map((line) => line.split(": ")[0]),
-    ["error", "warning", "debug", "warning", "error", "info", "info"],
+    ["error", "warning", "debug", "warning", "error", "info", "info", "info", "info", "error"],
   );
   assert.equal(last.warnings, 2);
   assert.equal(
