@@ -10,7 +10,8 @@ import type { ConfiguredSync } from "./sync_config.ts";
 
 /**
  * The sync of that id or name: a configured one, else one that workers have named. A sync that was
- * configured with an id of its own keeps it when it is configured no more.
+ * configured with an id of its own keeps it when it is configured no more; one that is configured
+ * under another name now is known by that.
  */
 export async function knownSync(
   syncs: Syncs,
@@ -23,7 +24,7 @@ export async function knownSync(
   const registered = await log.registeredSyncs(tenant);
   const id = usualSyncId(tenant, idOrName);
   return registered.find((sync) => sync.id === id) ??
-    registered.find(({ name }) => name === idOrName);
+    registered.find(({ id, name }) => name === idOrName && !syncs.find(tenant, id));
 }
 
 /** The id of a sync of which nothing is known but its id or name. */

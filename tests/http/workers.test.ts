@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { BODY_BYTES_MAX } from "../../src/http/body.ts";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { deriveSyncId, type TenantId } from "../../src/sync/ids.ts";
 import { curl } from "../support/curl.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { loggedEntries } from "../support/log_file.ts";
@@ -156,6 +157,25 @@ test("a sync that is configured no more keeps its id where it had one of its own
   assert.deepEqual(await ids("/v1/sync"), [id]);
   assert.deepEqual(await ids("/v1/sync/jobs?sync=nightly"), [again.id, created.id]);
   for (const job of [created, again]) assert.ok(shown.includes(job.id));
+});
+
+test("the former name of a sync that is configured under another one is a sync of its own", async (t) => {
+  const id = "11111111-2222-4333-8444-555555555555";
+  const called = (name: string) => {
+    const sync = SYNC_SCHEMA.parse({ id, name, source: { type: "outside" } });
+    return configuredSyncs([sync], ".").syncs;
+  };
+  const server = await testServer(t, { syncs: called("nightly") });
+  const { created, send } = await worker(server, { sync: "nightly" });
+
+  server.reload(called("weekly"));
+  const other = await send("/v1/sync/job", { sync: "nightly" });
+  const { items } = await (await server.ask("/v1/sync/jobs?sync=nightly")).json();
+  const again = await send("/v1/sync/job", { sync: "weekly" });
+
+  assert.deepEqual([created.sync_id, again.sync_id], [id, id]);
+  assert.deepEqual(items.map(({ id }: Json) => id), [other.id]);
+  assert.equal(other.sync_id, deriveSyncId("default" as TenantId, "nightly"));
 });
 
 test("creating the same job again answers 200 and changes nothing", async (t) => {
