@@ -110,7 +110,8 @@ export class RcloneReader implements LineReader {
     const [, attempt, last] = ATTEMPT_FAILED.exec(message) ?? [];
     if (attempt !== undefined && attempt !== last) this.#checks.again(this.#totals.inserted);
     const named = textOf(entry.object);
-    const said = named === undefined || named === "rclone" ? message : `${named}: ${message}`;
+    const itself = named === "rclone" && object === undefined;
+    const said = named === undefined || itself ? message : `${named}: ${message}`;
     if (level === "error") return this.#failure(said, message, object);
     // Other lines about single files would flood the log.
     if (level === "info" && object !== undefined) return logLine("debug", said);

@@ -445,6 +445,18 @@ test("the real rclone: a file that is called like the program is a file", async 
   assert.deepEqual(second.counts, { ...none, updated: 1, kept: 1 });
 });
 
+test("rclone: what is said of a file that is called like the program names the file", () => {
+  const failed = (objectType: string) =>
+    `E: ${JSON.stringify({ level: "error", msg: "Failed", object: "rclone", objectType })}`;
+
+  const { lines } = feed(rclone.reader(RUN), [failed("*local.Object"), failed("string")], {
+    code: 1,
+    signal: null,
+  });
+
+  assert.deepEqual(lines, ["error: rclone: Failed", "error: Failed"]);
+});
+
 test("the real rclone: nothing to do (exit 9) is completed", async (t) => {
   const { write, run } = bench(t);
   write("a.txt", "a");
