@@ -253,10 +253,12 @@ test("a body that does not say how long it is is taken, refused or limited as an
     await post(events, event, "application/x-ndjson"),
     await post(events, event),
     await post(events, "{", "application/json"),
-    await post("/v1/sync/job", "x".repeat(BODY_BYTES_MAX + 1), "application/json"),
   ];
+  const long = await post("/v1/sync/job", "x".repeat(BODY_BYTES_MAX + 1), "application/json");
 
-  assert.deepEqual(statuses, [200, 200, 415, 400, 413]);
+  assert.deepEqual(statuses, [200, 200, 415, 400]);
+  // Over HTTP/2 the stream may be reset before its answer is sent, as not all was read: 0.
+  assert.ok(long === 413 || (protocol.length > 0 && long === 0), `${long}`);
   const { seq, entities_inserted } = await job();
   assert.deepEqual([seq, entities_inserted], [2, 7]);
 });
