@@ -132,7 +132,7 @@ function waitMs({ headers }: Response): number {
 
 /** The value of a JSON text; undefined for any other text. */
 // deno-lint-ignore no-explicit-any -- the server's JSON
-function parsed(text: string): any {
+export function parsed(text: string): any {
   try {
     return JSON.parse(text);
   } catch {

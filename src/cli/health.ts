@@ -1,6 +1,8 @@
 /** `health`: whether a server answers, for images without curl. */
+import { membersOf } from "../client/delivery.ts";
 import { unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
+import { parsed } from "./client.ts";
 import { namedServer, variablesFor } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
@@ -32,8 +34,11 @@ export async function faultOf(
   const path = `${url}/healthz`;
   try {
     const answer = await fetchFrom(path, init, fingerprint);
-    await answer.body?.cancel();
-    return answer.ok ? undefined : `${url} answers ${answer.status}`;
+    const text = await answer.text();
+    if (!answer.ok) return `${url} answers ${answer.status}`;
+    // A proxy may answer with a page of its own for any path.
+    const ours = membersOf(parsed(text)).status === "ok";
+    return ours ? undefined : `what answers at ${url} is no synctail server`;
   } catch (cause) {
     return unreached(url, cause).words;
   }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startProgram } from "../support/program.ts";
@@ -50,4 +52,23 @@ test("health, keys and backup go by the data directory, whatever else is wrong i
 
   assert.deepEqual([health, keys, backup, byFile], [[0, ""], [0, ""], [0, ""], [0, ""]]);
   assert.equal(unknown[0], 2);
+});
+
+test("health does not take a success of something else for a server's", async (t) => {
+  const answers = ["<html>Welcome to the proxy</html>", "{}", '"ok"', ""];
+  const other = createServer((_, response) => {
+    const body = answers.shift();
+    response.writeHead(body === "" ? 204 : 200).end(body);
+  }).listen(0, "127.0.0.1");
+  t.after(() => void other.close());
+  await new Promise((resolve) => other.once("listening", resolve));
+  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+
+  while (answers.length > 0) {
+    const args = ["health", "--server", url];
+    const { code, stderr } = await startProgram.toEnd(t, { args });
+
+    const words = `synctail: not healthy: what answers at ${url} is no synctail server\n`;
+    assert.deepEqual([code, stderr], [1, words]);
+  }
 });
