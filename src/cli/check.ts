@@ -7,7 +7,7 @@ import { fileSystem } from "../sources/file_system.ts";
 import { unreadable } from "../sources/tree_root.ts";
 import { readSecret, readTicketKeys } from "./auth_config.ts";
 import { type Config, type Look, parseConfig, readConfig } from "./config_file.ts";
-import { ExitCode } from "./exit.ts";
+import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { readKeysFile, tlsOf } from "./open_auth.ts";
 import { print, printJson } from "./output.ts";
@@ -19,9 +19,10 @@ import { isStdin } from "./stdin.ts";
  * Checks a file as `serve` would take it, and the files and directories that it names.
  *
  * @throws {ConfigError} with a line for each fault
- * @throws {KeyFileError}
+ * @throws {KeyFileError | UsageError}
  */
 export async function checkConfig(given: string | undefined, flags: Flags): Promise<number> {
+  if (given === "") throw new UsageError('Cannot check "": expected the name of a file');
   const { env } = process;
   const stdin = given !== undefined && isStdin(given);
   const file = stdin ? "stdin" : given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);

@@ -128,6 +128,7 @@ export function restoreLog(
 }
 
 function requireFile(file: string, cannot: string): void {
+  if (file === "") throw new BackupError(`${cannot}expected the name of a file`);
   try {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (!stat) throw new BackupError(`${cannot}there is no such file`);

@@ -270,6 +270,12 @@ test("check reads stdin by both of its names", async (t) => {
   }
 });
 
+test("check of a name that is empty, as of a variable that is not set, says so", async (t) => {
+  const { code, stderr } = await startProgram.toEnd(t, { args: ["check", ""] });
+
+  assert.deepEqual([code, stderr], [2, 'synctail: Cannot check "": expected the name of a file\n']);
+});
+
 test("a data directory whose name is no UTF-8 is refused, not made under another name", async (t) => {
   const { path } = configured(t);
 

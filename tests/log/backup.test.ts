@@ -285,6 +285,10 @@ test("restoreLog() and backUpLog() say what they cannot read or write", async (t
     () => restoreLog(directory, "/dev/null"),
     new BackupError(`Cannot restore "/dev/null": it is not a file`),
   );
+  assert.throws(
+    () => restoreLog(directory, ""),
+    new BackupError(`Cannot restore "": expected the name of a file`),
+  );
   await assert.rejects(
     backUpLog(file, ""),
     new BackupError(`Cannot back up to "": expected the name of a new file`),
