@@ -8,12 +8,15 @@ import { DELIVERIES_LIMIT_MAX, DeliveryStore } from "../jobs/notify/delivery_sto
 import { tryTarget } from "../jobs/notify/try_target.ts";
 import { clean } from "../sync/clean.ts";
 import { ExitCode, UsageError } from "./exit.ts";
-import type { Flags } from "./flags.ts";
+import { type Flags, wholeFrom } from "./flags.ts";
 import { openData } from "./open_data.ts";
 import { print, printError, printJson } from "./output.ts";
+import { whole } from "./setting_rules.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilLeft } from "./until_left.ts";
 import { isoTime } from "../sync/iso_time.ts";
+
+const LIMITS = whole(1, DELIVERIES_LIMIT_MAX);
 
 /**
  * Sends a test message to one target, or to all; needs no server.
@@ -50,14 +53,7 @@ export async function testTargets(name: string | undefined, flags: Flags): Promi
 
 /** Prints the last deliveries of all tenants, newest first. @throws {UsageError} */
 export async function listDeliveries(flags: Flags): Promise<number> {
-  const limit = Number(flags.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > DELIVERIES_LIMIT_MAX) {
-    throw new UsageError(
-      `--limit: got "${
-        clean(flags.limit)
-      }": expected a whole number from 1 to ${DELIVERIES_LIMIT_MAX}`,
-    );
-  }
+  const limit = wholeFrom("--limit", flags.limit, LIMITS);
   const path = join(await openData("list deliveries", flags), "notify.db");
   const items = existsSync(path) ? lastOf(path, limit) : [];
   for (const delivery of items) {

@@ -6,7 +6,7 @@ import { parseJobId } from "../sync/ids.ts";
 import { runningServer } from "./connect.ts";
 import { displayFor } from "./display.ts";
 import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
-import type { Flags } from "./flags.ts";
+import { type Flags, wholeFrom } from "./flags.ts";
 import type { WantedLogs } from "./follow.ts";
 import { whole } from "./setting_rules.ts";
 import { show } from "./show.ts";
@@ -39,10 +39,5 @@ function wantedLogs({ logs, tail }: Flags): WantedLogs | undefined {
   if (level === undefined) {
     throw new UsageError(`--logs: got "${clean(logs)}": expected one of ${LOG_LEVELS.join(", ")}`);
   }
-  if (tail === undefined) return { level, tail: TAIL };
-  const lines = /^\d{1,9}$/.test(String(tail)) ? Number(tail) : undefined;
-  if (!TAILS.takes(lines)) {
-    throw new UsageError(`--tail: got "${clean(tail)}": ${TAILS.expected}`);
-  }
-  return { level, tail: lines };
+  return { level, tail: tail === undefined ? TAIL : wholeFrom("--tail", tail, TAILS) };
 }

@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { UsageError } from "../../src/cli/exit.ts";
+import { listDeliveries } from "../../src/cli/notify.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { type Receiver, receiver } from "../support/receiver.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -98,6 +100,15 @@ test("a run without a server tells the targets too, and notify list shows it", a
   );
   assert.equal(json.id, to.taken[0].headers["webhook-id"]);
   assert.deepEqual([json.tenant, json.status], ["default", "delivered"]);
+});
+
+test("notify list takes a limit in digits alone", async () => {
+  for (const limit of ["0x10", "1e1", " 5 ", "+5", "", "0", "201", "1.5"]) {
+    await assert.rejects(
+      listDeliveries({ limit }),
+      new UsageError(`--limit: got "${limit}": expected a whole number from 1 to 200`),
+    );
+  }
 });
 
 test("a run without a server names no page in its messages, unless people reach one", async (t) => {
