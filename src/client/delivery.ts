@@ -152,6 +152,12 @@ export function membersOf(problem: unknown): { readonly [name: string]: unknown 
   return typeof problem === "object" && problem !== null ? { ...problem } : {};
 }
 
+/** How often progress is worth a request, in milliseconds; undefined where an answer does not say. */
+export function intervalMsIn(json: unknown): number | undefined {
+  const { interval_ms: ms } = membersOf(json);
+  return typeof ms === "number" && ms > 0 ? ms : undefined;
+}
+
 /** Posts the body once. @param leave when it fires, the answer is no longer waited for */
 export async function attempt(
   { server, fetch, key, clock, mayPass }: Endpoint,

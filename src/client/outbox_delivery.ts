@@ -5,6 +5,7 @@ import {
   codeIn,
   deliver,
   type Endpoint,
+  intervalMsIn,
   JOBS_PATH,
   LIVES_A_LEASE,
   unusable,
@@ -199,7 +200,7 @@ export class OutboxDelivery {
     const answer = await deliver(endpoint, path, body, stamp, this.#over.signal, silence);
     this.#silent = false;
     if (answer.kind === "done") {
-      this.#intervalMs = answer.json?.interval_ms ?? this.#intervalMs;
+      this.#intervalMs = intervalMsIn(answer.json) ?? this.#intervalMs;
       if (answer.json?.cancel_requested) this.#options.onStop("cancelled");
     }
     return answer;

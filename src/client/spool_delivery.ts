@@ -5,6 +5,7 @@ import {
   attempt,
   codeIn,
   type Endpoint,
+  intervalMsIn,
   isOfWhatWasSent,
   JOBS_PATH,
   LIVES_A_LEASE,
@@ -197,12 +198,8 @@ export class SpoolDelivery {
 
   #heard(json: unknown): void {
     const { onCancel, onInterval } = this.#options;
-    const { interval_ms: intervalMs, viewers, cancel_requested: cancel } = (json ?? {}) as {
-      readonly interval_ms?: unknown;
-      readonly viewers?: unknown;
-      readonly cancel_requested?: unknown;
-    }; // each is checked below
-    if (typeof intervalMs === "number") this.#intervalMs = intervalMs;
+    const { viewers, cancel_requested: cancel } = membersOf(json);
+    this.#intervalMs = intervalMsIn(json) ?? this.#intervalMs;
     this.#watched = typeof viewers === "number" && viewers > 0;
     onInterval?.(this.#intervalMs);
     if (cancel === true) onCancel?.();

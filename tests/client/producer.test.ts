@@ -227,6 +227,22 @@ test("progress is merged to the interval that the server asks for, lines wait a 
   assert.equal(requests[1].atMs - requests[0].atMs, 1_100);
 });
 
+for (const interval_ms of ["often", "5000", null, [], true, 0, -1]) {
+  test(`an interval of ${JSON.stringify(interval_ms)} is none: progress goes out as before`, async () => {
+    const { clock, requests, job } = bench(() => taken({ interval_ms }));
+    await turns();
+    requests.splice(0);
+
+    job.inserted();
+    for (let step = 0; step < 25; step++) {
+      clock.advance(10);
+      await turns(3);
+    }
+
+    assert.deepEqual(requests.map(({ atMs }) => atMs), [250]);
+  });
+}
+
 test("a job is said to be under way before anything is counted", async () => {
   const { requests } = bench(() => taken());
 
