@@ -8,7 +8,8 @@
             if job.cancelled:
                 break
 
-The server and the key come from SYNCTAIL_SERVER and SYNCTAIL_KEY, or from arguments.
+The server and the key come from SYNCTAIL_SERVER and SYNCTAIL_KEY (or the file that
+SYNCTAIL_KEY_FILE names), or from arguments.
 
 What it promises: no call here waits for the network and none raises into the sync. One daemon
 thread a job delivers in the background. Counts are running totals of this producer, so nothing
@@ -155,8 +156,9 @@ def job(
     lease_s: seconds that this process may be silent before the server gives the job up; 1 to
         604,800, and 900 when left out. A running process is never silent for so long.
     end: False when somebody else ends the job (see `attach`): leaving then posts no end.
-    server, key: address and API key (scope `write`); SYNCTAIL_SERVER and SYNCTAIL_KEY when left
-        out. Without a key nothing is sent, and that is said once.
+    server, key: address and API key (scope `write`); SYNCTAIL_SERVER and SYNCTAIL_KEY, else what
+        is in the file of SYNCTAIL_KEY_FILE, when left out. Without a key nothing is sent, and that
+        is said once.
     close_timeout_s: how long leaving may wait for the delivery, in seconds.
 
     Never raises: what is wrong with an argument is said through logging.
@@ -925,12 +927,14 @@ class _Sender:
 
     def _wired(self, plan: _Plan) -> Optional["_Wire"]:
         server = plan.server or os.environ.get("SYNCTAIL_SERVER") or DEFAULT_SERVER
-        key = plan.key or os.environ.get("SYNCTAIL_KEY") or ""
         try:
             if plan.fault is not None:
                 raise ValueError(plan.fault)
+            key = plan.key or os.environ.get("SYNCTAIL_KEY") or _key_in_file()
             if not key.strip():
-                raise ValueError("there is no key: set SYNCTAIL_KEY or pass key=")
+                raise ValueError(
+                    "there is no key: set SYNCTAIL_KEY or SYNCTAIL_KEY_FILE, or pass key="
+                )
             return _Wire(server, key.strip(), self._clock)
         except Exception as fault:
             self.stop()
@@ -1237,6 +1241,15 @@ class _Wire:
 
 
 # ----- small things -----------------------------------------------------------------------------
+
+
+def _key_in_file() -> str:
+    """What is in the file of SYNCTAIL_KEY_FILE; "" where that is not set. Raises OSError."""
+    path = os.environ.get("SYNCTAIL_KEY_FILE")
+    if not path:
+        return ""
+    with open(path, encoding="utf-8", errors="replace") as file:  # an error would show a byte of it
+        return file.read()
 
 
 def _interval_s(interval_ms: Any, before_s: float) -> float:

@@ -12,10 +12,12 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
 import uuid
+from unittest import mock
 
 import synctail
 
@@ -1017,7 +1019,8 @@ class Ending(Bench):
                 self.assertEqual(self.said, [f"Job {JOB}: {words}"])
 
     def test_without_a_key_an_address_or_a_uuid_nothing_is_sent_and_that_is_said_once(self):
-        os.environ.pop("SYNCTAIL_KEY", None)
+        for name in ("SYNCTAIL_KEY", "SYNCTAIL_KEY_FILE"):
+            os.environ.pop(name, None)
         url = self.server.url
         for arguments, words in (
             ({"server": url}, "there is no key"),
@@ -1035,6 +1038,49 @@ class Ending(Bench):
                         self.assertFalse(job.flush())
                 self.assertEqual(len(self.said), 1)
                 self.assertIn(words, self.said[0])
+        self.assertEqual(self.server.seen, [])
+
+    def test_the_key_may_be_in_a_file_which_a_key_beside_it_beats(self):
+        os.environ.pop("SYNCTAIL_KEY", None)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "key")
+            with open(path, "wb") as file:
+                file.write(b"%s\r\n" % KEY.encode())
+            for env, sent in (
+                ({"SYNCTAIL_KEY_FILE": path}, KEY),
+                ({"SYNCTAIL_KEY_FILE": path, "SYNCTAIL_KEY": "st_of_env"}, "st_of_env"),
+                ({"SYNCTAIL_KEY_FILE": path, "SYNCTAIL_KEY": ""}, KEY),
+            ):
+                with self.subTest(env=env), mock.patch.dict(os.environ, env):
+                    with synctail.job("x", server=self.server.url):
+                        pass
+                    self.assertEqual(
+                        self.server.seen[-1].headers["Authorization"], f"Bearer {sent}"
+                    )
+        self.assertEqual(self.said, [])
+
+    def test_a_key_file_that_has_no_key_is_said_once_and_shown_nowhere(self):
+        os.environ.pop("SYNCTAIL_KEY", None)
+        with tempfile.TemporaryDirectory() as folder:
+            files = {"empty": b" \n", "bytes": b"st_\xff", "lines": b"st_a\nst_b"}
+            for name, data in files.items():
+                with open(os.path.join(folder, name), "wb") as file:
+                    file.write(data)
+            for name, words in (
+                ("none", "No such file or directory"),
+                ("empty", "there is no key: set SYNCTAIL_KEY or SYNCTAIL_KEY_FILE, or pass key="),
+                ("bytes", "the key has characters that no key has"),
+                ("lines", "the key has characters that no key has"),
+            ):
+                env = {"SYNCTAIL_KEY_FILE": os.path.join(folder, name)}
+                said = mock.patch.object(synctail, "_said", set())
+                with self.subTest(name=name), mock.patch.dict(os.environ, env), said:
+                    self.said.clear()
+                    with synctail.job("x", server=self.server.url):
+                        pass
+                    self.assertEqual(len(self.said), 1)
+                    self.assertIn(words, self.said[0])
+                    self.assertNotIn("st_", self.said[0])
         self.assertEqual(self.server.seen, [])
 
 
