@@ -26,6 +26,7 @@ import { resolveSettings } from "./resolve_settings.ts";
 
 /** How many jobs are removed at a time: the server shares a commit among them. */
 const AT_ONCE = 8;
+const NEWLINE = 10;
 
 /** Removes jobs that are over for longer than `--older-than`. */
 export async function prune(flags: Flags): Promise<number> {
@@ -83,8 +84,8 @@ export async function exportJobs(job: string | undefined, flags: Flags): Promise
   const { client, close } = await connected("export", flags);
   try {
     if (id) {
-      await exportOne(client, await jobOf(client, id));
-      return ExitCode.ok;
+      const whole = await exportOne(client, await jobOf(client, id));
+      return whole ? ExitCode.ok : ExitCode.failed;
     }
     let exported = 0;
     for await (const each of jobsOf(client, filterOf(flags))) {
@@ -133,14 +134,33 @@ function jobOf(client: Client, id: string): Promise<JobAnswer> {
   return sendTo(client, "GET", `/v1/sync/job/${id}`, `export job "${id}"`).json("id");
 }
 
-async function exportOne(client: Client, job: JobAnswer): Promise<void> {
+/** Prints the job and its log. @returns false where that broke off as the job was removed */
+async function exportOne(client: Client, job: JobAnswer): Promise<boolean> {
   const path = `/v1/sync/job/${job.id}/events`;
   const entries = await sendTo(client, "GET", path, "export jobs").body();
   printJson({ type: "job", ...job });
-  for await (const chunk of entries) {
-    // Waits for a slow pipe, so that memory does not fill.
-    if (!print(chunk)) await printed();
+  let begun: Uint8Array[] = []; // of a line, which is printed whole or not at all
+  try {
+    for await (const chunk of entries) {
+      const end = chunk.lastIndexOf(NEWLINE) + 1;
+      begun.push(chunk.subarray(0, end || undefined));
+      if (end === 0) continue;
+      for (const piece of begun) {
+        // Waits for a slow pipe, so that memory does not fill.
+        if (!print(piece)) await printed();
+      }
+      begun = [chunk.subarray(end)];
+    }
+    return true;
+  } catch (cause) {
+    if (!(cause instanceof RefusedError) || !await isRemoved(client, job.id)) throw cause;
+    printError(`Job ${job.id} was removed meanwhile: its log breaks off\n`);
+    return false;
   }
+}
+
+function isRemoved(client: Client, id: string): Promise<boolean> {
+  return jobOf(client, id).then(() => false, isGone);
 }
 
 /** Whether another has removed the job since it was listed: a prune beside this one, retention. */

@@ -9,6 +9,9 @@ import { schemaOneLog } from "../support/schema_one.ts";
 import { framesOf } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
 
+const ONE = "770e8400-e29b-41d4-a716-446655440002";
+const OTHER = "770e8400-e29b-41d4-a716-446655440003";
+
 /** A server with the job of a worker, which has made three entries. */
 async function served(t: Cleanup) {
   const server = await startProgram(t, { args: ["serve"] });
@@ -269,6 +272,45 @@ test("prune and export go on where another has removed a job since it was listed
   assert.deepEqual(lines(pruned.stdout), [job("kept")]);
   assert.deepEqual([cut.code, cut.stdout], [2, ""]);
   assert.equal(cut.stderr, "synctail: Cannot export jobs: the server answered 404\n");
+});
+
+test("export goes on where a job is removed while its log comes, and prints whole lines alone", async (t) => {
+  const to = await receiver(t);
+  const job = (id: string) => ({ id, status: "failed", ended_at: "2026-01-01T00:00:00Z" });
+  let there: boolean;
+  let cut: () => void;
+  to.answer = ({ path }, response) => {
+    if (path.includes("/jobs?")) {
+      response.end(JSON.stringify({ items: [ONE, OTHER].map(job), next_cursor: null }));
+    } else if (path.endsWith(`${ONE}/events`)) {
+      cut = () => void response.destroy();
+      // Lines come in pieces of any size.
+      response.write('{"seq": 1}\n{"se', () => response.write('q": 2}\n{"seq": 3, "mess'));
+    } else if (path.endsWith("/events")) response.end('{"seq": 1}\n');
+    else if (there) response.end(JSON.stringify(job(ONE)));
+    else response.writeHead(404).end('{"type": "/problems/not-found", "detail": "gone"}');
+  };
+  const broken = [{ type: "job", ...job(ONE) }, { seq: 1 }, { seq: 2 }];
+  const exported = async (stays: boolean, ...args: string[]) => {
+    there = true;
+    const run = startProgram.raw(t, {
+      args: ["export", ...args, "--server", to.url, "--key", "k"],
+    });
+    await run.until((stdout) => stdout.includes('"seq": 2'));
+    there = stays;
+    cut();
+    return [await run.ended, lines(run.stdout()), run.stderr()];
+  };
+
+  const all = await exported(false);
+  const one = await exported(false, ONE);
+  const lost = await exported(true);
+
+  const words = `Job ${ONE} was removed meanwhile: its log breaks off\n`;
+  assert.deepEqual(all, [0, [...broken, { type: "job", ...job(OTHER) }, { seq: 1 }], words]);
+  assert.deepEqual(one, [1, broken, words]);
+  const unreached = `cannot reach ${to.url}: the connection was closed`;
+  assert.deepEqual(lost, [2, broken, `synctail: Cannot export jobs: ${unreached}\n`]);
 });
 
 test("prune and export wait where their key may make no more requests for now", async (t) => {
