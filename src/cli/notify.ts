@@ -19,7 +19,7 @@ import { isoTime } from "../sync/iso_time.ts";
 const LIMITS = whole(1, DELIVERIES_LIMIT_MAX);
 
 /**
- * Sends a test message to one target, or to all; needs no server.
+ * Sends a test message to one target, or to all; needs no server. Ctrl-C leaves out those to come.
  *
  * @throws {UsageError} when there is no such target
  * @throws {ConfigError}
@@ -47,6 +47,7 @@ export async function testTargets(name: string | undefined, flags: Flags): Promi
       const words = `${target.name}: ${delivered ? "told" : "not told"}: ${result}`;
       print(`${words}${said === "" ? "" : `: ${said}`}\n`);
     }
+    if (signal.aborted) return ExitCode.interrupted;
   }
   return code;
 }

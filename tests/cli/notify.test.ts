@@ -102,6 +102,24 @@ test("a run without a server tells the targets too, and notify list shows it", a
   assert.deepEqual([json.tenant, json.status], ["default", "delivered"]);
 });
 
+test("notify test that is interrupted says nothing of targets that it has not tried", async (t) => {
+  const to = await receiver(t);
+  const { config, data, env, write } = configured(t, to);
+  write({}, { name: "slow", url: `${to.url}/slow` }, { name: "last" });
+  to.answer = ({ path }, response) => void (path === "/slow" || response.end("thanks"));
+  const test = startProgram.raw(t, {
+    args: ["notify", "test", "--config", config, "--data", data],
+    env,
+  });
+
+  await to.until(2);
+  const code = await test.stop("SIGINT");
+
+  const told = "ops: told: HTTP 200: thanks\nslow: not told: called off\n";
+  assert.deepEqual([code, test.stdout(), test.stderr()], [130, told, ""]);
+  assert.equal(to.taken.length, 2);
+});
+
 test("notify list takes a limit in digits alone", async () => {
   for (const limit of ["0x10", "1e1", " 5 ", "+5", "", "0", "201", "1.5"]) {
     await assert.rejects(
