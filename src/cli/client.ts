@@ -32,11 +32,16 @@ export interface Client {
 /**
  * Runs a sync.
  *
+ * @param signal gives the answer up: then nobody knows whether it runs
  * @throws {RefusedError} with the server's words
  */
-export async function runSync(client: Client, sync: string): Promise<JobAnswer> {
+export async function runSync(
+  client: Client,
+  sync: string,
+  signal?: AbortSignal,
+): Promise<JobAnswer> {
   const path = `/v1/sync/${encodeURIComponent(sync)}/run`;
-  return await sendTo(client, "POST", path, `run sync "${sync}"`).json("id");
+  return await sendTo(client, "POST", path, `run sync "${sync}"`, signal).json("id");
 }
 
 /** Asks a job to stop. @throws {RefusedError} with the server's words */
@@ -80,6 +85,7 @@ export function sendTo(
   method: string,
   path: string,
   what: string,
+  signal?: AbortSignal,
 ) {
   const cannot = (cause: unknown): never => {
     throw new RefusedError(`Cannot ${what}: ${unreached(server, cause).words}`, { cause });
@@ -91,12 +97,12 @@ export function sendTo(
     };
     const url = server + path;
     for (let tries = 1;; tries++) {
-      const response = await fetchFrom(url, { method, headers }, fingerprint).catch(cannot);
+      const response = await fetchFrom(url, { method, headers, signal }, fingerprint).catch(cannot);
       if (response.ok) return response;
       const { status } = response;
       const { words: said, ours } = await refusalOf(response).catch(cannot);
       if (status === 429 && ours && tries < BUSY_TRIES) {
-        await sleep(systemClock, waitMs(response));
+        await sleep(systemClock, waitMs(response), signal);
         continue;
       }
       const reason = ledAstray(server, response) ?? said;

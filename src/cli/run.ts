@@ -23,7 +23,7 @@ const NAMES_MAX = 20;
 
 /**
  * Ends with the job's own exit code. Ctrl-C cancels the job and waits for its end; if it cannot be
- * cancelled, the command ends at once.
+ * cancelled, or the server has not answered yet, the command ends at once.
  *
  * @throws {UsageError} when there is no such sync; then nothing is written to disk
  */
@@ -35,20 +35,28 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   // A server that runs there has its own configuration.
   if (missing && serverOf(settings.data) === undefined) throw missing;
   logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
-  const { stopped } = untilLeft();
+  const { signal, stopped } = untilLeft();
   const { client, own, close } = await localServer(resolved, tenant);
   try {
     if (missing && own) throw missing;
-    const job = await runSync(client, sync).catch((cause) => {
+    const job = await runSync(client, sync, signal).catch((cause) => {
+      if (signal.aborted) return undefined;
       throw cause instanceof RefusedError && cause.status === 404
         ? notThere(sync, client.server, cause)
         : cause;
     });
+    if (!job) {
+      if (!own) printError(`${client.server} has not answered yet: it may run the sync later\n`);
+      return ExitCode.interrupted;
+    }
     const page = pageUrl(client.pages ?? client.server, `job/${job.id}`);
     printError(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
     const left = new AbortController();
-    stopped.then(() => cancelJob(client, job.id)).catch((cause) => {
+    stopped.then(() => {
+      display.say("Cancelling the job; a second signal ends this command at once");
+      return cancelJob(client, job.id);
+    }).catch((cause) => {
       display.say(clean(reasonOf(cause)));
       left.abort(); // a server that is gone sends no end
     });

@@ -12,8 +12,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { DataDirectory } from "../../src/log/data_directory.ts";
 import { freePort } from "../support/free_port.ts";
 import { type Cleanup, OWN, startProgram } from "../support/program.ts";
+import { receiver } from "../support/receiver.ts";
 import { framesOf, type Seen } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { until as waitUntil } from "../support/until.ts";
@@ -536,6 +538,35 @@ test("run ends at Ctrl-C where its server is gone, and says why it cannot cancel
   const words = `cannot reach ${server.url}: connection refused`;
   assert.match(run.stdout().split("\n").at(-2) ?? "", /^Cannot cancel job "\S+": cannot reach/);
   assert.ok(run.stdout().endsWith(`${words}\n`), run.stdout());
+});
+
+test("run hears Ctrl-C while its server answers nothing, as one that is halted", async (t) => {
+  const { data } = configured(t);
+  const to = await receiver(t);
+  const directory = new DataDirectory(data);
+  t.after(() => directory.release());
+  directory.announce({ url: to.url, pid: process.pid });
+  const job = { id: "770e8400-e29b-41d4-a716-446655440002" };
+  let taken = false;
+  to.answer = ({ path }, response) => {
+    if (path.endsWith("/run") && taken) response.end(JSON.stringify(job));
+  };
+  const start = () => startProgram.raw(t, { args: ["run", "docs", "--data", data] });
+
+  const early = start();
+  await to.until(1);
+  const unanswered = await early.stop("SIGINT");
+  taken = true;
+  const late = start();
+  await to.until(3); // the run, then the stream
+  const ended = late.stop("SIGINT");
+  await late.until((stdout) => stdout.includes("Cancelling"));
+  const twice = await late.stop("SIGINT");
+
+  const words = `${to.url} has not answered yet: it may run the sync later\n`;
+  assert.deepEqual([unanswered, early.stdout(), early.stderr()], [130, "", words]);
+  const cancelling = "Cancelling the job; a second signal ends this command at once\n";
+  assert.deepEqual([twice, await ended, late.stdout()], [130, 130, cancelling]);
 });
 
 test("run says where a sync is not known that is in the file by now", async (t) => {
