@@ -116,7 +116,8 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     anywhere: "every route below /v1",
   },
   "too-many-events": {
-    meaning: "More events of one job were posted within a second than `--events-per-s` allows.",
+    meaning: "More events were posted within a second than `--events-per-s` allows of one job, " +
+      "or `--tenant-events-per-s` of all jobs of a tenant; `detail` says of which.",
     remedy: "Wait for the seconds of `Retry-After`, then send the same again. Post totals a few " +
       "times a second instead of one event an entity.",
   },
