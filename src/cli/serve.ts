@@ -137,7 +137,9 @@ function reloadOnHangup(
     await again(keysFile, (path) => {
       const keys = readKeysFile(path);
       server.keys.useFixed(keys);
-      logger.info("{file} was read again: {count} keys", { file: path, count: keys.size });
+      const count = keys.size;
+      const noun = count === 1 ? "key" : "keys";
+      logger.info(`{file} was read again: {count} ${noun}`, { file: path, count });
     });
   });
 }

@@ -125,6 +125,10 @@ test("SIGHUP takes the keys file anew: streams end whose key is gone or may no l
   const { stderr } = server;
   assert.match(stderr(), /keys: line 2: expected a key as `keys create --unsaved` prints it/);
   assert.equal(await status(`${server.url}/v1/sync`, { "X-API-Key": keyOf(coming) }), 200);
+  writeFileSync(file, staying);
+  process.kill(server.pid, "SIGHUP");
+  await until(() => stderr().includes('keys was read again: 1 key"'));
+  assert.ok(stderr().includes('keys was read again: 3 keys"'), stderr());
   for (const line of [leaving, staying, coming]) assert.ok(!stderr().includes(keyOf(line)));
 });
 

@@ -148,7 +148,9 @@ export class Lane {
 /** Gives up what has waited for too long, for any target, and logs how many. */
 export function giveUpOld(store: DeliveryStore, logger: Logger): void {
   const count = store.expire();
-  if (count > 0) logger.error("{count} notifications waited for too long: given up", { count });
+  if (count === 0) return;
+  const noun = count === 1 ? "notification" : "notifications";
+  logger.error(`{count} ${noun} waited for too long: given up`, { count });
 }
 
 /**

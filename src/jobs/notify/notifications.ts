@@ -130,7 +130,8 @@ export class Notifications {
     const targets = this.#targets.filter((target) => wants(target, occurrence));
     if (targets.length === 0 || !this.#store) return;
     const count = this.#store.add(occasionOf(occurrence), this.#messageOf(occurrence), targets);
-    if (count > 0) this.#logger.error("{count} notifications given up: too many wait", { count });
+    const noun = count === 1 ? "notification" : "notifications";
+    if (count > 0) this.#logger.error(`{count} ${noun} given up: too many wait`, { count });
     for (const lane of this.#lanes) {
       if (targets.some(({ name }) => name === lane.name)) lane.wake();
     }

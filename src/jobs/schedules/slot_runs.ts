@@ -135,7 +135,8 @@ function tellMissed({ name }: ConfiguredSync, due: DueSlots, job: JobId): void {
   if (missed === 0) return;
   const count = due.count === COUNTED_MAX ? `${missed} or more` : `${missed}`;
   const since = isoTime(due.firstMs);
-  logger.warning("{name}: missed {count} runs since {since}; job {job} makes up for them", {
+  const [runs, them] = missed === 1 ? ["run", "it"] : ["runs", "them"];
+  logger.warning(`{name}: missed {count} ${runs} since {since}; job {job} makes up for ${them}`, {
     name,
     count,
     since,

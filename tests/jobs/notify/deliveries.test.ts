@@ -411,7 +411,7 @@ test("what grew too old while no server ran is given up at the start, and said s
     "failed given_up it waited for too long; at last: HTTP 500",
   ]);
   const given = lines.filter((text) => text.includes("given up"));
-  assert.deepEqual(given, ["error: 1 notifications waited for too long: given up"]);
+  assert.deepEqual(given, ["error: 1 notification waited for too long: given up"]);
 });
 
 test("a try that is under way at a stop is called off, and made by the next process", async (t) => {

@@ -129,6 +129,19 @@ test("runs that were missed are told once and made up for by one", async (t) => 
   ]);
 });
 
+test("a single run that was missed is told as one", async (t) => {
+  const lines = await serverLog(t, "schedules");
+  const bench = schedulerBench(t, { schedule: { every: "1h" } });
+  await (await bench.boot()).stop();
+
+  bench.clock.advance(1.5 * 3_600_000);
+  await (await bench.boot()).stop();
+
+  const [, late] = await bench.jobs();
+  const missed = "missed 1 run since 2026-03-02T01:00:00.000Z";
+  assert.deepEqual(lines, [`warning: docs: ${missed}; job ${late.id} makes up for it`]);
+});
+
 for (const file of ["schedules.json", "lost.json"]) {
   test(`missed nights are counted when ${file} is what is left`, async (t) => {
     const bench = schedulerBench(t, NIGHTLY);
