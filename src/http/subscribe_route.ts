@@ -1,6 +1,7 @@
 /** One job's progress as Server-Sent Events: the endpoint of the contract. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { openAt } from "../stream/cursor.ts";
 import { jobFor, rightOf } from "./access.ts";
 import { JobParams, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -52,6 +53,8 @@ export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services)
     const job = await jobFor(context, log, "read");
     const { logs, tail, last_event_id, lastEventId } = context.req.valid("query");
     const cursor = context.req.header("Last-Event-ID") || last_event_id || lastEventId || undefined;
+    // Here already, as a HEAD opens no stream.
+    if (openAt(job, cursor, logs).kind === "over") return new Response(null, { status: 204 });
     const right = rightOf(context.get("principal"), authenticator);
     return await streamAnswer(
       context,

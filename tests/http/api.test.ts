@@ -108,6 +108,24 @@ test("HEAD of a stream answers its headers and opens none", async (t) => {
   assert.equal(job.viewers, 0);
 });
 
+test("HEAD of a stream whose cursor stands at the job's end is answered 204, as GET is", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server, "docs");
+  const { frames } = await followed(server, id);
+  const lastId = frames.at(-1)?.id ?? "";
+  const statusOf = async (method: string, cursor: string) => {
+    const path = `/v1/sync/job/${id}/subscribe?last_event_id=${cursor}`;
+    const { status, body } = await server.ask(path, { method });
+    await body?.cancel();
+    return status;
+  };
+
+  const ended = [await statusOf("GET", lastId), await statusOf("HEAD", lastId)];
+  const before = [await statusOf("GET", "0"), await statusOf("HEAD", "0")];
+
+  assert.deepEqual([ended, before], [[204, 204], [200, 200]]);
+});
+
 test("HEAD answers what GET does, with the length of a body that it leaves out", async (t) => {
   const server = await testServer(t);
   const { id } = await started(server, "docs");
