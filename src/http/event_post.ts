@@ -118,10 +118,12 @@ class Post {
 
   /** One event a line; events before a fault are kept. @param check called before each piece */
   async lines(pieces: AsyncIterable<Uint8Array>, check: () => void): Promise<void> {
+    const { outside } = this.#services;
     let number = 0;
     try {
       for await (const piece of pieces) {
         check();
+        const before = this.#accepted;
         let events: WireEvent[] = [];
         try {
           for (const line of linesIn(piece)) {
@@ -137,6 +139,8 @@ class Post {
         } finally {
           await this.#append(events);
         }
+        // Blank lines keep the body going: whoever sends them is not silent.
+        if (this.#accepted === before) await outside.hold(this.#key, 0).catch(refuse);
       }
     } catch (cause) {
       if (cause instanceof Problem) throw this.#withAccepted(cause);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { BODY_BYTES_MAX } from "../../src/http/body.ts";
@@ -404,6 +405,28 @@ test("a worker that is told to wait for longer than its lease keeps its job", as
 
   assert.deepEqual([refused.status, refused.headers.get("Retry-After")], [429, "9"]);
   assert.deepEqual([after.status, after.first_seq], ["in_progress", 1_001]);
+});
+
+test("a worker that sends blank lines alone keeps its job, as it keeps its connection", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock });
+  const { path, job } = await worker(server, { lease_s: 5 });
+  const db = new DatabaseSync(join(server.temp, "data", "log.db"), { readOnly: true });
+  t.after(() => db.close());
+  const leaseUntil = () =>
+    Number(db.prepare("SELECT lease_until_ms FROM jobs").get()?.lease_until_ms);
+  const sent = upload(t, server, path);
+
+  for (let second = 0; second < 12; second += 3) {
+    clock.advance(3_000);
+    sent.chunk(second === 0 ? "\n" : " \r\n\n");
+    await until(() => leaseUntil() === clock.now() + 5_000);
+    await job(); // the leases have been looked at by then
+  }
+  sent.socket.write("0\r\n\r\n");
+
+  assert.match(await sent.answered, /^HTTP\/1.1 200 /);
+  assert.equal((await job()).status, "pending");
 });
 
 test("a repeated request is answered as before, by headers or by fields", async (t) => {
