@@ -19,7 +19,7 @@ export function shareOf(payload: Payload): number | undefined {
   if (typeof percent !== "number") return undefined;
   const entities = ENTITY_COUNTS.filter((name) => name !== "deleted")
     .reduce((sum, name) => sum + Number(payload[name] ?? 0), 0);
-  const beyond = bytesTotal
+  const beyond = bytesTotal && bytesDone !== undefined
     ? Number(bytesDone) > Number(bytesTotal)
     : typeof total === "number" && entities > total;
   return percent === 100 && beyond && status !== "completed" ? undefined : percent;

@@ -180,7 +180,8 @@ function percentOf(
   done: number,
   { last, told }: { readonly last: number | undefined; readonly told: number | undefined },
 ): number | undefined {
-  const share = p.bytesTotal
+  // A worker may know its bytes in all and count entities alone.
+  const share = p.bytesTotal && (p.bytesDone !== undefined || !p.total)
     ? (p.bytesDone ?? 0) / p.bytesTotal
     : p.total
     ? done / p.total

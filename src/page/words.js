@@ -48,8 +48,10 @@ export function percent(value) {
  * @param {Totals} totals
  */
 export function shareOf(totals) {
-  const { status, percent, total = Infinity, bytes_done = 0, bytes_total } = totals;
-  const beyond = bytes_total ? bytes_done > bytes_total : doneOf(totals) > total;
+  const { status, percent, total = Infinity, bytes_done, bytes_total } = totals;
+  const beyond = bytes_total && bytes_done !== undefined
+    ? bytes_done > bytes_total
+    : doneOf(totals) > total;
   return percent === 100 && beyond && status !== "completed" ? undefined : percent;
 }
 

@@ -83,6 +83,7 @@ test("shareOf() is no percent beyond the total, unless the job has completed", (
   assert.equal(of({ inserted: 100, deleted: 5, total: 100 }), 100);
   assert.equal(of({ bytes_done: 11, bytes_total: 10 }), undefined);
   assert.equal(of({ bytes_done: 10, bytes_total: 10, inserted: 2, total: 1 }), 100);
+  assert.equal(of({ bytes_total: 10, inserted: 2, total: 1 }), undefined);
   assert.equal(of({ percent: 40, inserted: 290, total: 100 }), 40);
   assert.equal(of({ percent: undefined }), undefined);
 });

@@ -457,6 +457,15 @@ test("percent is by bytes where they are known, and never goes back", async () =
   assert.equal((await post(job, [done])).job.progress.percent, 100);
 });
 
+test("percent is by entities where a worker tells its bytes in all and never those that are done", async () => {
+  const { post, job } = await bench();
+  const percent = async (event: WorkerEvent) => (await post(job, [event])).job.progress.percent;
+
+  assert.equal(await percent(at({}, { bytesTotal: 1_000 })), 0);
+  assert.equal(await percent(at({ inserted: 50 }, { total: 100 })), 50);
+  assert.equal(await percent(at({ inserted: 60, bytes: 800 })), 80);
+});
+
 test("percent is 100 only of what is done, never above, and deleting is no part of it", async () => {
   const { post, job } = await bench();
   const percent = async (event: WorkerEvent) => (await post(job, [event])).job.progress.percent;

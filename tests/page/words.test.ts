@@ -12,6 +12,7 @@ const {
   number,
   percent,
   rate,
+  shareOf,
   shortened,
   title,
   warningsOf,
@@ -122,6 +123,24 @@ test("a job's counts, warnings and name are said where there are some", () => {
   assert.equal(warningsOf({ ...totals, warnings: 0 }), "");
   assert.equal(title({ sync: "docs", name: "nightly", id }), "docs \u00b7 nightly");
   assert.equal(title({ sync: null, name: null, id }), "Job 770e8400");
+});
+
+test("there is no percent beyond the bytes that are told, else beyond the entities", () => {
+  const of = (told: object) =>
+    shareOf({
+      percent: 100,
+      entities_inserted: 2,
+      entities_updated: 0,
+      entities_kept: 0,
+      entities_skipped: 0,
+      ...told,
+    });
+
+  assert.equal(of({ total: 1 }), undefined);
+  assert.equal(of({ total: 1, bytes_total: 10 }), undefined);
+  assert.equal(of({ total: 1, bytes_done: 10, bytes_total: 10 }), 100);
+  assert.equal(of({ bytes_done: 11, bytes_total: 10 }), undefined);
+  assert.equal(of({ bytes_total: 10 }), 100);
 });
 
 test("a percent is told to be one of bytes only where it is", () => {
