@@ -7,7 +7,7 @@ import { ENTITY_COUNTS } from "../sync/progress.ts";
 export function countsText(payload: Payload): string {
   const parts = ENTITY_COUNTS.filter((name) => Number(payload[name]) > 0)
     .map((name) => `${payload[name]} ${name}`);
-  return parts.length > 0 ? parts.join(", ") : "nothing yet";
+  return parts.length > 0 ? parts.join(", ") : "nothing counted yet";
 }
 
 /**
