@@ -7,7 +7,7 @@ import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
 import { DamagedJobError, UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
-import { authenticate, requireScope } from "./access.ts";
+import { asksForStream, authenticate, requireScope } from "./access.ts";
 import { metricsAnswer } from "./metrics.ts";
 import type { HttpEnv } from "./env.ts";
 import { invalidJson, invalidNames } from "./invalid.ts";
@@ -30,7 +30,7 @@ import { readBodies } from "./read_bodies.ts";
 import { RememberingRouter } from "./remembering_router.ts";
 import type { Services } from "./services.ts";
 import { addSessionRoutes } from "./session_routes.ts";
-import { addSubscribeRoute } from "./subscribe_route.ts";
+import { addSubscribeRoute, streamAnswer } from "./subscribe_route.ts";
 import { addSyncRoutes } from "./sync_routes.ts";
 import { addTicketRoute } from "./ticket_route.ts";
 import { addWorkerRoutes } from "./worker_routes.ts";
@@ -53,7 +53,7 @@ const CORS_HEADERS = [
 /** @param version of this program, for the OpenAPI document */
 export function httpApp(services: Services, version: string): OpenAPIHono<HttpEnv> {
   const logger = loggerOf("http");
-  const { authenticator, origin, corsOrigins, metrics } = services;
+  const { authenticator, origin, corsOrigins, metrics, viewers } = services;
   const app = new OpenAPIHono<HttpEnv>({
     router: new RememberingRouter(),
     getPath: (request) => origin.pathOf(getPath(resolved(request))),
@@ -163,6 +163,10 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       return new Problem("invalid-request", error.message).response(origin.prefix);
     }
     logger.error("request failed: {error}", { error, request_id: context.get("requestId") });
+    if (asksForStream(context.req) && !(error instanceof DamagedJobError)) {
+      // The fault may pass, and EventSource would give up for good on a 500.
+      return streamAnswer(context, () => viewers.turnAway());
+    }
     const detail = error instanceof DamagedJobError
       ? `${error.message}. DELETE removes it`
       : "The request was not carried out; the server's log says why, by X-Request-Id";

@@ -80,7 +80,7 @@ for (const { fault, status, problem, words } of DISKS) {
   });
 }
 
-test("a log that cannot be read breaks a stream off with words for people, and is read again later", async (t) => {
+test("a log that cannot be read breaks a stream off with words for people, or asks for it to come back, and is read again later", async (t) => {
   const disk = faultDisk(t);
   const server = await mortalServer(t, new Random(1), [], disk);
   const { id } = await server.ask("/v1/sync/job", "POST");
@@ -101,13 +101,19 @@ test("a log that cannot be read breaks a stream off with words for people, and i
 
   await server.ask(`/v1/sync/job/${id}`);
   disk.set("reads");
-  const broken = await fetch(`${url}/subscribe?logs=debug&last_event_id=0`, { headers });
-  let text = "";
-  try {
-    for await (const chunk of broken.body ?? []) text += new TextDecoder().decode(chunk);
-  } catch {
-    // That is how it is broken off.
-  }
+  const broken = async (query: string) => {
+    const { status, body } = await fetch(`${url}/subscribe?logs=debug&${query}`, { headers });
+    let text = `${status} `;
+    try {
+      for await (const chunk of body ?? []) text += new TextDecoder().decode(chunk);
+    } catch {
+      // That is how it is broken off.
+    }
+    return text;
+  };
+  const text = await broken("last_event_id=0");
+  // What comes first has to be read.
+  const unopened = await Promise.all(["last_event_id=other", "tail=5"].map(broken));
   disk.set();
   const viewer = new ViewerModel({
     url: `${url}/subscribe`,
@@ -122,6 +128,9 @@ test("a log that cannot be read breaks a stream off with words for people, and i
 
   assert.match(text, /"code": "stream_fault"/);
   assert.doesNotMatch(text, /SQLITE|I\/O/);
+  for (const each of unopened) {
+    assert.match(each, /^200 retry: \d+\ndata: {"type": "heartbeat"}\n\n$/);
+  }
   viewer.assertHolds(loggedEntries(server.data, id), true);
 });
 
