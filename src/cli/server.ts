@@ -11,7 +11,6 @@ import { loggerOf, logTold } from "../logger.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { listen, listensEverywhere, urlOf } from "../runtime/serve.ts";
 import type { Viewers } from "../stream/viewers.ts";
-import { listenForMetrics } from "./metrics_listener.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
 import { pagesOf } from "./pages.ts";
@@ -60,7 +59,11 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const ground = { options, directory, opened, onFault };
   const streams = openStreams(ground);
   const at: { note?: ServerNote } = {};
-  const notifications = openNotifications(ground, streams, () => at.note && pagesOf(at.note));
+  const notifications = await openNotifications(
+    ground,
+    streams,
+    () => at.note && pagesOf(at.note),
+  );
   const jobs = await openJobs(ground, streams, notifications);
   const { scheduler, syncs, bridges, dispatcher } = jobs;
   const { viewers, metrics, log } = streams;
@@ -84,7 +87,10 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   opened.push(() => stopping.abort()); // uploads under way are answered in that time
   opened.push(() => leave(viewers, jobs, options.stopGraceMs));
   opened.push(() => scheduler.stop());
-  if (metricsListen) opened.push(await listenForMetrics(metricsListen, metrics));
+  if (metricsListen) {
+    const { listenForMetrics } = await import("./metrics_listener.ts");
+    opened.push(await listenForMetrics(metricsListen, metrics));
+  }
   const url = urlOf(hostname, listening.port, tls && "https");
   const note = at.note = {
     url,

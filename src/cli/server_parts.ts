@@ -67,11 +67,11 @@ export function openStreams({ options, directory, opened, onFault }: Ground) {
 }
 
 /** Opens notifications. @param pages where people reach this server; undefined before it listens */
-export function openNotifications(
+export async function openNotifications(
   { options, directory, opened, onFault }: Ground,
   { log, hub, viewers }: Streams,
   pages: () => string | undefined,
-): Notifications {
+): Promise<Notifications> {
   const { clock, stallAfterMs } = options;
   const notifications = new Notifications({
     ...options,
@@ -87,7 +87,7 @@ export function openNotifications(
     },
   });
   opened.push(() => notifications.stop(NOTIFY_STOP_MS));
-  if (options.notify) notifications.open(options.notify());
+  if (options.notify) await notifications.open(options.notify());
   return notifications;
 }
 

@@ -101,7 +101,7 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
       linkOf: (id) => `http://sync.test/job/${id}`,
       random: () => 0,
     });
-    notifications.open(targets);
+    await notifications.open(targets);
     await notifications.watch();
     notifications.send();
     running.add(notifications);

@@ -9,14 +9,9 @@ import { reasonOf } from "../../reason.ts";
 import type { JobKey } from "../../sync/ids.ts";
 import type { Job } from "../../sync/job.ts";
 import type { Occurrence } from "../occurrence.ts";
-import { Occurrences } from "../occurrences.ts";
-import {
-  type DeliveryPage,
-  type DeliveryQuery,
-  DeliveryStore,
-  type Occasion,
-} from "./delivery_store.ts";
-import { giveUpOld, Lane } from "./lane.ts";
+import type { Occurrences } from "../occurrences.ts";
+import type { DeliveryPage, DeliveryQuery, DeliveryStore, Occasion } from "./delivery_store.ts";
+import type { Lane } from "./lane.ts";
 import type { Message, ShownJob } from "./message.ts";
 import { type Target, wants } from "./target.ts";
 
@@ -51,6 +46,7 @@ export class Notifications {
   readonly #options: NotificationsOptions;
   readonly #logger = loggerOf("notify");
   #targets: readonly Target[] = [];
+  #parts: Awaited<ReturnType<typeof loadedParts>> | undefined;
   #store: DeliveryStore | undefined;
   #occurrences: Occurrences | undefined;
   #lanes: readonly Lane[] = [];
@@ -68,9 +64,10 @@ export class Notifications {
    *
    * @throws {StoreVersionError | StoreForeignError} when its file is not this version's to open
    */
-  open(targets: readonly Target[]): void {
+  async open(targets: readonly Target[]): Promise<void> {
     const { path, clock, durability } = this.#options;
     if (targets.length === 0 && !existsSync(path)) return;
+    const { DeliveryStore, giveUpOld } = this.#parts = await loadedParts();
     this.#store = new DeliveryStore(path, clock, durability);
     giveUpOld(this.#store, this.#logger);
     this.#store.setTargets(targets);
@@ -84,12 +81,12 @@ export class Notifications {
   /** Starts to look at jobs, first at those that ended while no server did. */
   async watch(): Promise<void> {
     const store = this.#store;
-    if (!store || this.#targets.length === 0) return;
+    if (!store || !this.#parts || this.#targets.length === 0) return;
     const { log, hub, clock, stallAfterMs, onFault } = this.#options;
     const sinceMs = store.position ?? clock.now();
     this.#writtenMs = sinceMs;
     for (const key of store.jobs()) if (!await log.get(key)) this.#forget(key);
-    this.#occurrences = new Occurrences({
+    this.#occurrences = new this.#parts.Occurrences({
       log,
       hub,
       clock,
@@ -158,7 +155,7 @@ export class Notifications {
     const watching = this.#occurrences !== undefined;
     try {
       if (this.#store) this.#store.setTargets(targets);
-      else this.open(targets);
+      else await this.open(targets);
     } catch (cause) {
       const reason = reasonOf(cause);
       throw new Error(`Cannot take other targets, so the present ones stay: ${reason}`, { cause });
@@ -207,7 +204,8 @@ export class Notifications {
   #lay(): void {
     const { clock, onFault, linkOf, random = Math.random } = this.#options;
     const store = this.#store;
-    if (!store) return;
+    if (!store || !this.#parts) return;
+    const { Lane } = this.#parts;
     const lay = (target: Target) =>
       new Lane({
         target,
@@ -223,6 +221,16 @@ export class Notifications {
     );
     for (const lane of this.#lanes) lane.wake();
   }
+}
+
+/** What only a server with a queue needs; the start of any other is shorter without it. */
+async function loadedParts() {
+  const [{ DeliveryStore }, { giveUpOld, Lane }, { Occurrences }] = await Promise.all([
+    import("./delivery_store.ts"),
+    import("./lane.ts"),
+    import("../occurrences.ts"),
+  ]);
+  return { DeliveryStore, giveUpOld, Lane, Occurrences };
 }
 
 /** What identifies an occurrence, also when it is told again after a restart. */
