@@ -39,7 +39,7 @@ test("replace() leaves a bridge alone whose sync is as it was, and begins what i
   const counts: number[] = [];
 
   for (const names of [["a"], ["a"], ["a", "b"], ["b"], []]) {
-    bridges.replace(names.map(named));
+    await bridges.replace(names.map(named));
     await setImmediate();
     counts.push(begun());
   }
