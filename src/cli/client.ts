@@ -2,6 +2,7 @@
 import { membersOf } from "../client/delivery.ts";
 import { ledAstray, unreached } from "../client/unreached.ts";
 import { sleep, systemClock } from "../clock.ts";
+import { parsedJson } from "../sync/json.ts";
 import { RefusedError } from "./exit.ts";
 import { refusalOf } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
@@ -119,8 +120,9 @@ export function sendTo(
   };
   return {
     /** An object that has the member, at least. */
-    json: async (member: string) => {
-      const json = parsed(await (await answered()).text().catch(cannot));
+    // deno-lint-ignore no-explicit-any -- the server's JSON
+    json: async (member: string): Promise<any> => {
+      const json = parsedJson(await (await answered()).text().catch(cannot));
       if (membersOf(json)[member] !== undefined) return json;
       throw new RefusedError(`Cannot ${what}: what answers at ${server} is no synctail server`);
     },
@@ -134,14 +136,4 @@ export function sendTo(
 function waitMs({ headers }: Response): number {
   const seconds = Number(headers.get("Retry-After") ?? 1);
   return Math.min(seconds * 1000, BUSY_MS_MAX) || 0;
-}
-
-/** The value of a JSON text; undefined for any other text. */
-// deno-lint-ignore no-explicit-any -- the server's JSON
-export function parsed(text: string): any {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@ import { type Clock, sleep } from "../clock.ts";
 import { codeIn, membersOf } from "../client/delivery.ts";
 import { ledAstray, unreached } from "../client/unreached.ts";
 import { clean } from "../sync/clean.ts";
+import { parsedJson } from "../sync/json.ts";
 import { RefusedError } from "./exit.ts";
 import { fetchFrom } from "./fetch_from.ts";
 import { Patience, SILENCE } from "./patience.ts";
@@ -115,12 +116,8 @@ export function isFarewell({ type, code }: Payload): boolean {
 
 /** @throws {BrokenOffError} when it is no JSON object, as all frames of the server are */
 function payloadOf(data: string): Payload {
-  try {
-    const payload: unknown = JSON.parse(data);
-    if (typeof payload === "object" && payload !== null) return payload as Payload;
-  } catch {
-    // Told below.
-  }
+  const payload = parsedJson(data);
+  if (typeof payload === "object" && payload !== null) return payload as Payload;
   throw new BrokenOffError(STRANGER);
 }
 
@@ -152,15 +149,11 @@ async function connect(
 export async function refusalOf(
   response: Response,
 ): Promise<{ readonly words: string; readonly ours: boolean }> {
-  const text = await response.text();
-  try {
-    const problem: unknown = JSON.parse(text);
-    const { detail } = membersOf(problem);
-    if (typeof detail === "string") {
-      return { words: `${clean(detail)} (${response.status})`, ours: codeIn(problem) !== "" };
-    }
-  } catch {
-    // Not a problem of ours, perhaps a proxy's page: only the status is told.
+  const problem = parsedJson(await response.text());
+  const { detail } = membersOf(problem);
+  if (typeof detail === "string") {
+    return { words: `${clean(detail)} (${response.status})`, ours: codeIn(problem) !== "" };
   }
+  // Not a problem of ours, perhaps a proxy's page: only the status is told.
   return { words: `the server answered ${response.status}`, ours: false };
 }

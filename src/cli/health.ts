@@ -2,7 +2,7 @@
 import { membersOf } from "../client/delivery.ts";
 import { unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
-import { parsed } from "./client.ts";
+import { parsedJson } from "../sync/json.ts";
 import { namedServer, variablesFor } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
@@ -37,7 +37,7 @@ export async function faultOf(
     const text = await answer.text();
     if (!answer.ok) return `${url} answers ${answer.status}`;
     // A proxy may answer with a page of its own for any path.
-    const ours = membersOf(parsed(text)).status === "ok";
+    const ours = membersOf(parsedJson(text)).status === "ok";
     return ours ? undefined : `what answers at ${url} is no synctail server`;
   } catch (cause) {
     return unreached(url, cause).words;

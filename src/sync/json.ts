@@ -9,6 +9,15 @@ export function spacedJson(value: unknown): string {
   return JSON.stringify(value, null, 1).replace(/,\n\s*/g, ", ").replace(/\n\s*/g, "");
 }
 
+/** The value of a JSON text; undefined for any other text. */
+export function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The value at a path of members; undefined where there is none, also for what objects inherit. */
 export function valueAt(value: unknown, path: readonly string[]): unknown {
   let found = value;

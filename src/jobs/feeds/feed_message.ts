@@ -2,7 +2,7 @@
 import { cut } from "../../sync/cut.ts";
 import type { EndEvent, JobMeasures } from "../../sync/event.ts";
 import { MESSAGE_MAX, TYPE_MAX, TYPES_MAX, WORDS_MAX } from "../../sync/event_limits.ts";
-import { valueAt } from "../../sync/json.ts";
+import { parsedJson, valueAt } from "../../sync/json.ts";
 import type { Counters } from "../../sync/producer.ts";
 import type { TerminalStatus } from "../../sync/status.ts";
 
@@ -70,12 +70,7 @@ export function readFeedMessage(
   fields: FeedFields,
   statuses: Readonly<Record<string, TerminalStatus>>,
 ): FeedMessage | undefined {
-  let message: unknown;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const message = parsedJson(text);
   if (typeof message !== "object" || message === null || Array.isArray(message)) return undefined;
   const value = (name: FeedName): unknown => {
     const path = fields[name];
