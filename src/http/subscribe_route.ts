@@ -53,8 +53,10 @@ export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services)
     const job = await jobFor(context, log, "read");
     const { logs, tail, last_event_id, lastEventId } = context.req.valid("query");
     const cursor = context.req.header("Last-Event-ID") || last_event_id || lastEventId || undefined;
-    // Here already, as a HEAD opens no stream.
-    if (openAt(job, cursor, logs).kind === "over") return new Response(null, { status: 204 });
+    // A GET learns this of its stream, and a HEAD opens none.
+    if (context.req.raw.method === "HEAD" && openAt(job, cursor, logs).kind === "over") {
+      return new Response(null, { status: 204 });
+    }
     const right = rightOf(context.get("principal"), authenticator);
     return await streamAnswer(
       context,
