@@ -1,6 +1,6 @@
 /** Requests to a server's API. */
 import { membersOf } from "../client/delivery.ts";
-import { ledAstray, unreached } from "../client/unreached.ts";
+import { ledAstray, strangerAt, unreached } from "../client/unreached.ts";
 import { sleep, systemClock } from "../clock.ts";
 import { parsedJson } from "../sync/json.ts";
 import { RefusedError } from "./exit.ts";
@@ -124,7 +124,7 @@ export function sendTo(
     json: async (member: string): Promise<any> => {
       const json = parsedJson(await (await answered()).text().catch(cannot));
       if (membersOf(json)[member] !== undefined) return json;
-      throw new RefusedError(`Cannot ${what}: what answers at ${server} is no synctail server`);
+      throw new RefusedError(`Cannot ${what}: ${strangerAt(server)}`);
     },
     /** Resolves when the server has accepted the request. */
     body: async () => read((await answered()).body),

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { KeyStore } from "../auth/key_store.ts";
-import { isKey } from "../client/delivery.ts";
+import { isKey, namesUser } from "../client/delivery.ts";
 import { systemClock } from "../clock.ts";
 import {
   DataDirectoryTakenError,
@@ -22,6 +22,9 @@ import { openData } from "./open_data.ts";
 import { pagesOf } from "./pages.ts";
 import type { Resolved } from "./settings.ts";
 import { isStdin } from "./stdin.ts";
+
+/** What is wrong with what cannot be a key; it is not shown, as it may hold one. */
+const KEY_ALONE = "expected the key alone, which is one line of ASCII";
 
 /** A client, and how to stop a server that was started for it. */
 export interface Connection {
@@ -120,9 +123,7 @@ export function namedServer(flags: Flags, env: Variables = process.env): string 
   if (named === undefined) return undefined;
   const origin = flag === undefined ? "SYNCTAIL_SERVER" : "--server";
   const server = serverUrl(origin, named);
-  const { username, password } = new URL(server);
-  if (username !== "" || password !== "") {
-    // Deno would send them in the place of the key.
+  if (namesUser(server)) {
     throw new UsageError(`${origin}: expected a server's URL without a user and a password`);
   }
   const [address] = server.split(/[?#]/, 1);
@@ -155,7 +156,7 @@ export function givenKey(flags: Flags, env: Variables = process.env): string | u
     const key = given.trim();
     if (isKey(key)) return key;
     const name = flag === undefined ? "SYNCTAIL_KEY" : "--key";
-    throw new UsageError(`${name}: expected the key alone, which is one line of ASCII`);
+    throw new UsageError(`${name}: ${KEY_ALONE}`);
   }
   const file = textOf(flags.keyFile) ?? (env.SYNCTAIL_KEY_FILE || undefined);
   if (file === undefined) return undefined;
@@ -168,7 +169,7 @@ export function givenKey(flags: Flags, env: Variables = process.env): string | u
     throw cannot(whyUnreadable(cause), { cause });
   }
   if (key === "") throw cannot("it is empty");
-  if (!isKey(key)) throw cannot("expected the key alone, which is one line of ASCII");
+  if (!isKey(key)) throw cannot(KEY_ALONE);
   return key;
 }
 

@@ -1,6 +1,6 @@
 /** `health`: whether a server answers, for images without curl. */
 import { membersOf } from "../client/delivery.ts";
-import { unreached } from "../client/unreached.ts";
+import { strangerAt, unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
 import { parsedJson } from "../sync/json.ts";
 import { namedServer, variablesFor } from "./connect.ts";
@@ -38,7 +38,7 @@ export async function faultOf(
     if (!answer.ok) return `${url} answers ${answer.status}`;
     // A proxy may answer with a page of its own for any path.
     const ours = membersOf(parsedJson(text)).status === "ok";
-    return ours ? undefined : `what answers at ${url} is no synctail server`;
+    return ours ? undefined : strangerAt(url);
   } catch (cause) {
     return unreached(url, cause).words;
   }

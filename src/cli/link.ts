@@ -11,7 +11,7 @@ import type { Flags } from "./flags.ts";
 import { faultOf } from "./health.ts";
 import { scopesFrom, tenantFrom } from "./keys.ts";
 import { SIGN_IN_FILE } from "./open_auth.ts";
-import { whyClosed } from "./open_data.ts";
+import { requireOpen } from "./open_data.ts";
 import { print, printed, printError, printJson } from "./output.ts";
 import { pagesOf, pageUrl } from "./pages.ts";
 import { settingsFrom } from "./settings.ts";
@@ -25,8 +25,7 @@ export async function link(flags: Flags): Promise<number> {
   const { data: given } = flags;
   const { settings } = await settingsFrom(typeof given === "string" ? { data: given } : {});
   const { data } = settings;
-  const closed = whyClosed(data);
-  if (closed !== undefined) throw new UsageError(`Cannot print a link: ${closed}`);
+  requireOpen("print a link", data);
   const note = serverOf(data);
   const base = settings.publicUrl ?? (note && pagesOf(note));
   if (base === undefined) {

@@ -17,9 +17,14 @@ import { dataFrom } from "./settings.ts";
  */
 export async function openData(what: string, flags: Flags): Promise<string> {
   const data = await dataFrom(flags);
+  requireOpen(what, data);
+  return data;
+}
+
+/** @throws {UsageError} when this user may not look into the data directory */
+export function requireOpen(what: string, data: string): void {
   const closed = whyClosed(data);
   if (closed !== undefined) throw new UsageError(`Cannot ${what}: ${closed}`);
-  return data;
 }
 
 /** Why this user finds nothing in a data directory, in words; undefined when that is no matter. */

@@ -1,7 +1,7 @@
 /** Sends one request to the server, again and again until it is answered. */
 import { backoffMs, type Clock, sleep } from "../clock.ts";
 import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
-import { ledAstray, unreached } from "./unreached.ts";
+import { ledAstray, strangerAt, unreached } from "./unreached.ts";
 
 /** The first wait after a failure, doubled up to the last, in milliseconds. */
 const BACKOFF_MS = { first: 200, last: 10_000 };
@@ -71,10 +71,15 @@ export function unusable({ server, key }: Pick<Endpoint, "server" | "key">): str
   if (!/^https?:\/\//i.test(server) || !URL.canParse(server)) {
     return `the server's address "${server}" is no http or https URL`;
   }
-  const { username, password } = new URL(server);
-  if (username !== "" || password !== "") return "the server's address has a user or a password";
+  if (namesUser(server)) return "the server's address has a user or a password";
   if (key === "") return "there is no key";
   return isKey(key) ? undefined : "the key has characters that no key has";
+}
+
+/** Whether a URL has a user or a password: Deno would send them in the place of the key. */
+export function namesUser(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username !== "" || password !== "";
 }
 
 /** Whether a text can be a key: others cannot be sent in a header. */
@@ -207,6 +212,5 @@ export async function attempt(
 }
 
 function stranger(server: string): Unanswered {
-  const reason = `what answers at ${server} is no synctail server`;
-  return { kind: "unanswered", waitMs: 0, reason };
+  return { kind: "unanswered", waitMs: 0, reason: strangerAt(server) };
 }

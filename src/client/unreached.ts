@@ -129,6 +129,11 @@ function plain(chain: readonly Said[]): string {
   return message ? message : "the request failed";
 }
 
+/** The reason where a proxy, or anything else, answers in the server's place. */
+export function strangerAt(server: string): string {
+  return `what answers at ${server} is no synctail server`;
+}
+
 /**
  * Why a refusal does not count, in words: the request was redirected, so it came without its key
  * and perhaps with another method. Undefined when it was not redirected.
