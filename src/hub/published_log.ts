@@ -1,7 +1,7 @@
 /** A log whose appends wake the hub. */
 import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
-import type { LogLevel, Seq } from "../sync/entry.ts";
+import type { LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import type { Job, NewJob, SyncRef } from "../sync/job.ts";
 import type {
@@ -99,6 +99,10 @@ export class PublishedLog implements EventLog {
 
   beforeLastLogs(key: JobKey, level: LogLevel, count: number, through: Seq): Promise<Seq> {
     return this.#log.beforeLastLogs(key, level, count, through);
+  }
+
+  newestProgress(key: JobKey, after: Seq, through: Seq): Promise<ProgressEntry | undefined> {
+    return this.#log.newestProgress(key, after, through);
   }
 
   trim(key: JobKey, limits: TrimLimits): Promise<boolean> {

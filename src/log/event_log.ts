@@ -1,5 +1,5 @@
 /** The append-only log of every job: what is committed here is the truth, and nothing else is. */
-import type { Entry, Fact, LogLevel, Seq } from "../sync/entry.ts";
+import type { Entry, Fact, LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
 import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job, LateEnd, NewJob, SyncRef } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
@@ -214,6 +214,8 @@ export interface EventLog {
   forgetSyncs(tenant: TenantId): Promise<void>;
   /** Position before the last `count` log lines up to `through` of at least this level. */
   beforeLastLogs(key: JobKey, level: LogLevel, count: number, through: Seq): Promise<Seq>;
+  /** The newest progress behind `after` and up to `through` that changes no status. */
+  newestProgress(key: JobKey, after: Seq, through: Seq): Promise<ProgressEntry | undefined>;
   /**
    * Removes superseded progress and, where that is not enough, the oldest log lines; never a
    * change of status, nor the newest progress. Does a bounded part of the work at a time.

@@ -3,6 +3,7 @@ import {
   type Entry,
   LOG_LEVELS,
   type LogLevel,
+  type ProgressEntry,
   type ProgressFact,
   type Seq,
 } from "../sync/entry.ts";
@@ -62,6 +63,11 @@ export type EntryRow = readonly [
 export const INSERT_ROW =
   "INSERT INTO entries (job, seq, at_ms, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)";
 
+/** Finds the newest row of superseded progress of the job ?1 with an entry behind ?2 and up to ?3. */
+export const NEWEST_PROGRESS =
+  `FROM entries WHERE job = ?1 AND kind = ${PROGRESS} AND seq > ?2 AND seq - count < ?3
+   AND seq < ?3 + ${ROW_ENTRIES_MAX} ORDER BY seq DESC LIMIT 1`;
+
 /** The rows of the entries of one append. */
 export function rowsOf(entries: readonly Entry[]): EntryRow[] {
   const rows: EntryRow[] = [];
@@ -81,6 +87,16 @@ export function rowsOf(entries: readonly Entry[]): EntryRow[] {
 export function entriesOf([last, atMs, kind, body, count]: EntryRow): Entry[] {
   if (count === 1) return [entryOf(last, atMs, kind, body)];
   return body.split("\n").map((line, n) => entryOf(last - count + 1 + n, atMs, kind, line));
+}
+
+/** The newest entry of a row of progress up to a position that is not before its first. */
+export function progressUpTo(
+  [last, atMs, kind, body, count]: EntryRow,
+  through: Seq,
+): ProgressEntry {
+  const seq = Math.min(last, through);
+  const line = count === 1 ? body : body.split("\n")[seq - 1 - (last - count)];
+  return progressEntry(seq, atMs, kind, line);
 }
 
 /** What is left of the row without the entries between two positions, which stay themselves. */
@@ -123,6 +139,10 @@ function entryOf(seq: Seq, atMs: number, kind: number, body: string): Entry {
   if (kind >= NO_LOGS) {
     return { kind: "log", level: LOG_LEVELS[kind - NO_LOGS], text: body, seq, atMs };
   }
+  return progressEntry(seq, atMs, kind, body);
+}
+
+function progressEntry(seq: Seq, atMs: number, kind: number, body: string): ProgressEntry {
   return { ...progressOf(body), seq, atMs, changesStatus: kind === STATUS };
 }
 

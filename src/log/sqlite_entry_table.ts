@@ -1,13 +1,21 @@
 /** The table of entries: what is written to it, and what is asked of it. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { type Entry, LOG_LEVELS, type LogLevel, type Seq } from "../sync/entry.ts";
+import {
+  type Entry,
+  LOG_LEVELS,
+  type LogLevel,
+  type ProgressEntry,
+  type Seq,
+} from "../sync/entry.ts";
 import { READ_BYTES_MAX, type ReadQuery } from "./event_log.ts";
 import {
   entriesOf,
   type EntryRow,
   INSERT_ROW,
   logKindFrom,
+  NEWEST_PROGRESS,
   NO_LOGS,
+  progressUpTo,
   ROW_ENTRIES_MAX,
   rowsOf,
 } from "./sqlite_entry_rows.ts";
@@ -24,6 +32,7 @@ export class EntryTable {
   readonly #read: StatementSync;
   readonly #first: StatementSync;
   readonly #lastLogs: StatementSync;
+  readonly #newest: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare(INSERT_ROW);
@@ -42,6 +51,8 @@ export class EntryTable {
       `SELECT seq, count FROM entries WHERE job = ?1 AND seq - count < ?2
        AND seq < ?2 + ${ROW_ENTRIES_MAX} AND kind >= ?3 ORDER BY seq DESC LIMIT ?4`,
     );
+    this.#newest = db.prepare(`SELECT seq, at_ms, kind, body, count ${NEWEST_PROGRESS}`);
+    asArrays(this.#newest);
   }
 
   /** Inserts entries. @returns the characters of their bodies */
@@ -91,6 +102,12 @@ export class EntryTable {
   firstSeq(job: number): Seq | undefined {
     const first = this.#first.get(job)?.first;
     return typeof first === "number" ? first : undefined;
+  }
+
+  /** As EventLog.newestProgress. */
+  newestProgress(job: number, after: Seq, through: Seq): ProgressEntry | undefined {
+    const row = this.#newest.get(job, after, through) as unknown as EntryRow | undefined; // own columns
+    return row && progressUpTo(row, through);
   }
 
   /** As EventLog.beforeLastLogs; 0 where there are fewer lines than `count`. */

@@ -1,7 +1,7 @@
 /** The EventLog in one SQLite file, which survives kill -9. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
-import type { LogLevel, Seq } from "../sync/entry.ts";
+import type { LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
 import type { JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
@@ -211,6 +211,11 @@ export class SqliteLog implements EventLog {
   ): Promise<Seq> {
     const { pk } = this.#row(key);
     return count === 0 ? through : this.#entries.beforeLastLogs(pk, level, count, through);
+  }
+
+  // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
+  async newestProgress(key: JobKey, after: Seq, through: Seq): Promise<ProgressEntry | undefined> {
+    return this.#entries.newestProgress(this.#row(key).pk, after, through);
   }
 
   trim(key: JobKey, limits: TrimLimits): Promise<boolean> {

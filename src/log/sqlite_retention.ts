@@ -7,6 +7,7 @@ import type { JobRow, JobRows } from "./sqlite_job_rows.ts";
 import {
   type EntryRow,
   INSERT_ROW,
+  NEWEST_PROGRESS,
   NO_LOGS,
   PROGRESS,
   ROW_ENTRIES_MAX,
@@ -93,10 +94,7 @@ export class SqliteRetention {
   #thin(row: JobRow, most: number): number {
     const { pk, job } = row;
     const width = Math.ceil(job.progressSeq / most);
-    const newest = this.#sql(
-      `SELECT seq FROM entries WHERE job = ?1 AND kind = ${PROGRESS} AND seq > ?2
-       AND seq - count < ?3 AND seq < ?3 + ${ROW_ENTRIES_MAX} ORDER BY seq DESC LIMIT 1`,
-    );
+    const newest = this.#sql(`SELECT seq ${NEWEST_PROGRESS}`);
     let removed = 0;
     for (let after = 0; width > 1 && after < job.progressSeq && removed < SLICE; after += width) {
       const through = Math.min(after + width, job.progressSeq - 1);

@@ -195,7 +195,8 @@ type Step =
   | { readonly append: readonly Fact[] }
   | { readonly trim: TrimLimits }
   | { readonly read: ReadQuery }
-  | { readonly last: { readonly level: number; readonly count: number; readonly through: number } };
+  | { readonly last: { readonly level: number; readonly count: number; readonly through: number } }
+  | { readonly newest: { readonly after: number; readonly width: number } };
 
 const small = (max: number) => fc.integer({ min: 0, max });
 
@@ -227,6 +228,9 @@ const step = fc.oneof<Step>(
   fc.record({ level: small(3), count: small(60), through: small(200) }, {
     requiredKeys: ["level", "count", "through"],
   }).map((last) => ({ last })),
+  fc.record({ after: small(200), width: fc.integer({ min: 1, max: 60 }) }, {
+    requiredKeys: ["after", "width"],
+  }).map((newest) => ({ newest })),
 );
 
 /** What the log answers, in words that both logs have. */
@@ -243,6 +247,10 @@ async function answer(log: EventLog, key: JobKey, each: Step): Promise<unknown> 
   if ("read" in each) {
     const { entries, through, more } = await log.read(key, each.read);
     return [entries, through, more];
+  }
+  if ("newest" in each) {
+    const { after, width } = each.newest;
+    return await log.newestProgress(key, after, after + width);
   }
   const { level, count, through } = each.last;
   return await log.beforeLastLogs(key, LOG_LEVELS[level], count, through);

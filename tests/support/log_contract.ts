@@ -610,6 +610,22 @@ export function logContract(
     assert.deepEqual(found, [3, 0, 0, 4, 2, 0]);
   });
 
+  check("newestProgress() is the last one between two positions", async (log) => {
+    const { job } = await log.create(newJob());
+    const facts = [1, 2, 3, 4].map((count) => progress("in_progress", count));
+    await log.append(job, () => ({ facts: [...facts, line("6"), progress("completed", 5)] }));
+    const seqOf = async (after: number, through: number) => {
+      const found = await log.newestProgress(job, after, through);
+      return found && [found.seq, found.progress.inserted];
+    };
+
+    assert.deepEqual(await seqOf(0, 6), [4, 4]);
+    assert.deepEqual(await seqOf(1, 3), [3, 3]);
+    assert.deepEqual(await seqOf(2, 3), [3, 3]);
+    assert.equal(await seqOf(4, 6), undefined);
+    assert.equal(await seqOf(0, 1), undefined);
+  });
+
   check(
     "trim() takes superseded progress first, then the oldest lines, and notes their levels",
     async (log) => {

@@ -5,6 +5,7 @@ import {
   levelAtLeast,
   LOG_LEVELS,
   type LogLevel,
+  type ProgressEntry,
   type Seq,
 } from "../../src/sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText, type TenantId } from "../../src/sync/ids.ts";
@@ -197,6 +198,13 @@ export class MemoryLog implements EventLog {
       entry.kind === "log" && entry.seq <= through && levelAtLeast(entry.level, level)
     );
     return (lines.at(-count)?.seq ?? 1) - 1;
+  }
+
+  // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
+  async newestProgress(key: JobKey, after: Seq, through: Seq): Promise<ProgressEntry | undefined> {
+    return this.#kept(key).entries.findLast((entry): entry is ProgressEntry =>
+      entry.kind === "progress" && !entry.changesStatus && entry.seq > after && entry.seq <= through
+    );
   }
 
   // deno-lint-ignore require-await -- so that an unknown job rejects instead of throwing
