@@ -14,6 +14,7 @@ import { invalidJson, invalidNames } from "./invalid.ts";
 import { addDocsRoutes } from "./docs_routes.ts";
 import { HeadAnswers } from "./head_answers.ts";
 import { addHealthRoutes } from "./health_routes.ts";
+import { addHistoryRoute } from "./history_route.ts";
 import { addJobRoutes } from "./job_routes.ts";
 import { addJobsSubscribeRoute } from "./jobs_subscribe_route.ts";
 import { limitRequests } from "./limit_requests.ts";
@@ -108,6 +109,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
   addJobsSubscribeRoute(app, services);
   addWorkerRoutes(app, services);
   addLogRoutes(app, services);
+  addHistoryRoute(app, services);
   addSessionRoutes(app, services);
   addTicketRoute(app, services);
   addNotifyRoutes(app, services);

@@ -175,6 +175,15 @@ export const LogListSchema = z.object({
   }),
 }).openapi("LogList");
 
+export const HistorySchema = z.object({
+  items: z.array(z.object({
+    time,
+    percent: z.number().optional(),
+    rate_per_s: z.number().optional(),
+    bytes_per_s: z.number().optional(),
+  })),
+}).openapi("History");
+
 const secret = z.string().min(1).max(200);
 
 /** What a browser signs in with. */
