@@ -92,6 +92,10 @@ function liveJob(place, first, gone) {
       frames.soon();
     }, () => {}); // without the answer there is no button
   }
+  ask("GET", `v1/sync/job/${job.id}/history`).then(({ items }) => {
+    chart.addBefore(items);
+    frames.soon();
+  }, () => {}); // without the answer the chart begins now
   attemptsOf(job).then((found) => facts.showAttempts(found), () => {}); // as above
 
   const frames = inFrames(draw);

@@ -1,5 +1,5 @@
 // @ts-check
-/** The rate over time, as far as this page has seen it. */
+/** The rate over time: as the job's log tells it, and then as the stream does. */
 import { h, setAttribute, setHidden } from "./dom.js";
 import { rate } from "./words.js";
 
@@ -7,10 +7,19 @@ import { rate } from "./words.js";
 const POINTS_MAX = 600;
 const HEIGHT_PX = 150;
 /** Distances of marks on the time axis, in seconds. */
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200];
+const STEPS_DAYS = [1, 2, 7, 30, 365];
 
+const DAY_S = 86_400;
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 
+/** @typedef {import("./wire.d.ts").Moment} Moment */
 /** @typedef {import("uplot")} Chart */
 /** uPlot, loaded by a script of its own. @type {new (options: any, data: any, host: HTMLElement) => Chart} */
 const Uplot = /** @type {any} */ (globalThis).uPlot;
@@ -51,11 +60,25 @@ export class RateChart {
     }
     this.#times.push(at);
     this.#rates.push(perS);
-    if (this.#times.length > POINTS_MAX) {
-      this.#times = this.#times.filter((_, index) => index % 2 === 0);
-      this.#rates = this.#rates.filter((_, index) => index % 2 === 0);
-      this.#stepS *= 2;
+    if (this.#times.length > POINTS_MAX) this.#thin();
+  }
+
+  /** Puts what came before the stream in front. @param {readonly Moment[]} moments oldest first */
+  addBefore(moments) {
+    const first = this.#times[0] ?? Infinity;
+    for (const { time, rate_per_s } of moments.toReversed()) {
+      const at = Date.parse(time) / 1000;
+      if (rate_per_s === undefined || at >= first) continue;
+      this.#times.unshift(at);
+      this.#rates.unshift(rate_per_s);
     }
+    if (this.#times.length > POINTS_MAX) this.#thin();
+  }
+
+  #thin() {
+    this.#times = this.#times.filter((_, index) => index % 2 === 0);
+    this.#rates = this.#rates.filter((_, index) => index % 2 === 0);
+    this.#stepS *= 2;
   }
 
   draw() {
@@ -63,7 +86,7 @@ export class RateChart {
     if (this.node.hidden) return;
     const [least, most] = [Math.min(...this.#rates), Math.max(...this.#rates)];
     const last = this.#rates.at(-1) ?? 0;
-    const words = `Rate over time: now ${rate(last)}, between ${rate(least)} and ${rate(most)}`;
+    const words = `Rate over time: latest ${rate(last)}, between ${rate(least)} and ${rate(most)}`;
     setAttribute(this.#box, "aria-label", words);
     const data = [this.#times, this.#rates];
     if (this.#chart) return this.#chart.setData(/** @type {any} */ (data));
@@ -113,9 +136,11 @@ export class RateChart {
           grid: { show: false },
           size: 26,
           space: 90,
-          incrs: STEPS_S,
-          values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) =>
-            marks.map((mark) => CLOCK.format(mark * 1000)),
+          incrs: [...STEPS_S, ...STEPS_DAYS.map((days) => days * DAY_S)],
+          values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) => {
+            const format = marks[marks.length - 1] - marks[0] < DAY_S ? CLOCK : DAY;
+            return marks.map((mark) => format.format(mark * 1000));
+          },
         },
         {
           ...axis,

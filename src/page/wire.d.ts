@@ -54,6 +54,12 @@ export interface Job extends Totals {
   readonly error: JobError | null;
 }
 
+/** How fast a job was at a moment; what is not known is absent. */
+export interface Moment {
+  readonly time: string;
+  readonly rate_per_s?: number;
+}
+
 /** A job in a list, from the stream of many jobs or from the API. */
 export interface Listed extends Totals {
   readonly id: string;

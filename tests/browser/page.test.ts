@@ -4,6 +4,7 @@ import type { Look } from "../support/chromium.ts";
 import { axe, closeBrowser, freshPage, post, signedInPage, workersJob } from "../support/page.ts";
 import { LINK_SCOPES } from "../../src/auth/scopes.ts";
 import { signInUrl } from "../../src/cli/link.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { TENANT } from "../support/log_contract.ts";
 import { testServer } from "../support/server.ts";
 
@@ -69,6 +70,27 @@ test("a sync is seen moving and ending", async (t) => {
   assert.equal(await page.run(PILL), "over");
   assert.doesNotMatch(end, /Cancel/);
   assert.equal(await page.run("document.title"), "Completed - users - synctail");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("the rate of before the page was opened is in the chart, also of a job that is over", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock });
+  const job = await workersJob(server, { sync: "users", total: 100 });
+  for (const done of [20, 40, 80]) {
+    clock.advance(2_000);
+    await job.tell({ type: "progress", entities_inserted: done });
+  }
+  await job.tell({ type: "end", status: "completed" });
+
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const words = await page.until<string>(
+    `document.querySelector(".chart > .uplot") &&
+      document.querySelector(".chart").getAttribute("aria-label")`,
+  );
+  await page.picture("history");
+
+  assert.equal(words, "Rate over time: latest 12.6/s, between 5/s and 12.6/s");
   assert.deepEqual(page.complaints, []);
 });
 
