@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Client } from "./client.ts";
 import type { Display } from "./display.ts";
+import { RefusedError } from "./exit.ts";
 import { follow, isFarewell, isTerminalPayload, type WantedLogs } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
 
@@ -10,8 +11,9 @@ const STALLED = "Nothing has been heard of the job for a while: it may be stuck.
 /**
  * Follows a job and shows its frames.
  *
- * @returns the status with which the job ended; the error's code when the job, or the right to see
- *   it, is gone; undefined when the signal fired first
+ * @returns the status with which the job ended; the error's code, or `refused`, when the job, or the
+ *   right to see it, is gone; undefined when the signal fired first
+ * @throws {RefusedError} when it cannot be followed from the start
  */
 export async function show(
   client: Client,
@@ -28,9 +30,11 @@ export async function show(
   const onLost = (words: string, waitMs: number) =>
     display.say(`${clean(words)}; trying again in ${Math.ceil(waitMs / 1000)} s`);
   let stalled = false;
+  let followed = false;
   let gone: unknown;
   try {
     for await (const payload of follow({ ...client, job, logs, signal, clock, onLost })) {
+      followed = true;
       display.show(payload);
       // Said once, and again only after the job has moved in between.
       if (payload.stalled && !stalled) display.say(STALLED);
@@ -38,6 +42,10 @@ export async function show(
       if (isTerminalPayload(payload)) return payload.status;
       gone = isFarewell(payload) ? payload.code : undefined;
     }
+  } catch (cause) {
+    if (!followed || !(cause instanceof RefusedError)) throw cause;
+    display.say(cause.message); // it went while the connection was away
+    return "refused";
   } finally {
     display.end();
   }

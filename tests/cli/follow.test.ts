@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { Display } from "../../src/cli/display.ts";
+import { exitCodeOf } from "../../src/cli/exit.ts";
 import { follow } from "../../src/cli/follow.ts";
 import { show } from "../../src/cli/show.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -197,4 +198,36 @@ test("follow() does not wait for a server that was not there from the start", as
   await assert.rejects(first, {
     message: `Cannot watch job "j" at ${url}: the server answered 404`,
   });
+});
+
+test("show() ends with the server's words where the job went while the connection was away", async (t) => {
+  const detail = "There is nothing here";
+  const problem = JSON.stringify({ type: "/problems/not-found", detail });
+  const answers: readonly [status: number, type: string, body: string][] = [
+    [200, "text/event-stream", 'data: {"type": "progress"}\nid: a-1\n\n'],
+    [404, "application/problem+json", problem],
+  ];
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    const [status, type, body] = answers[asked++] ?? [500, "text/plain", ""];
+    response.writeHead(status, { "Content-Type": type }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const clock = new FakeClock();
+  const said: string[] = [];
+  const say = (text: string) => {
+    said.push(text);
+    setImmediate(() => clock.advance(1_000)); // it sleeps by then
+  };
+  const display: Display = { show: () => {}, say, end: () => {} };
+
+  const status = await show({ server: url, key: "k" }, "j", { display, clock });
+
+  assert.equal(exitCodeOf(status), 1);
+  assert.deepEqual(said, [
+    `Connection lost: ${url}: the stream ended before the job did; trying again in 1 s`,
+    `Cannot watch job "j" at ${url}: ${detail} (404)`,
+  ]);
 });
