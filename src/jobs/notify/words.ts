@@ -4,7 +4,8 @@ import { shortened } from "../../sync/cut.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
-/** How many characters a text has at most: it must fit every service that shows it. */
+/** How many characters a title and a text have at most: they must fit every service that shows them. */
+const TITLE_MAX = 200;
 const TEXT_MAX = 1_000;
 
 const TITLES: Readonly<Record<MessageKind, string>> = {
@@ -22,7 +23,8 @@ const TITLES: Readonly<Record<MessageKind, string>> = {
 /** The title, one line: `docs failed`. */
 export function titleOf({ kind, sync, job }: Message): string {
   const name = sync?.name ?? job?.name ?? (job ? `job ${job.id}` : "a sync");
-  return shortened(`${clean(name)} ${TITLES[kind]}`, 200);
+  const words = ` ${TITLES[kind]}`; // never cut: they say what has happened
+  return shortened(clean(name), TITLE_MAX - words.length) + words;
 }
 
 /**

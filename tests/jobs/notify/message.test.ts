@@ -58,6 +58,14 @@ test("textOf() says what is counted and how long it took, and no more", () => {
   assert.equal(text({}), "");
 });
 
+test("titleOf() says what has happened of a job with the longest name, too", () => {
+  const job = { ...MESSAGE.job, name: "x".repeat(200) };
+
+  const title = titleOf({ ...MESSAGE, kind: "warning", sync: null, job });
+
+  assert.equal(title, `${"x".repeat(199 - " completed with warnings".length)}… completed with warnings`);
+});
+
 for (const before of ["", "x"]) {
   test(`what is cut of a message ends with a whole character, behind "${before}" too`, () => {
     const [target] = targetsOf([{ name: "a", type: "discord", url: "https://x.test/a" }]);
