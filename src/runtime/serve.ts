@@ -9,9 +9,10 @@ type Place = Pick<ListenOptions, "hostname" | "port" | "flag">;
 export class PortTakenError extends Error {
   override readonly name = "PortTakenError";
 
-  constructor({ hostname, port, flag = "--port" }: Place, options?: ErrorOptions) {
+  constructor(place: Place, options?: ErrorOptions) {
+    const { port, flag = "--port" } = place;
     super(
-      `Cannot listen on ${hostname}:${port}: the port is taken. ` +
+      `Cannot listen on ${placeText(place)}: the port is taken. ` +
         `\`ss -ltnp sport = :${port}\` says by whom; ${flag} chooses another`,
       options,
     );
@@ -30,13 +31,28 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   try {
     return runtime.listen(options);
   } catch (cause) {
-    if (codeOf(cause) === "EADDRINUSE") throw new PortTakenError(options, { cause });
-    const { hostname, port, flag = "--hostname" } = options;
-    const reason = isElsewhere(cause, hostname)
-      ? "it is no address of this machine; `ip address` shows those"
-      : reasonOf(cause);
-    throw new Error(`Cannot listen on ${hostname}:${port} (${flag}): ${reason}`, { cause });
+    throw refusal(options, cause);
   }
+}
+
+/** Why the runtime does not listen there, in the same words for every runtime. */
+export function refusal(place: Place, cause: unknown): Error {
+  const code = codeOf(cause);
+  if (code === "EADDRINUSE") return new PortTakenError(place, { cause });
+  const cannot = `Cannot listen on ${placeText(place)}`;
+  const { hostname, flag } = place;
+  if (code === "EACCES") {
+    const reason = "this user may not use the port; those below 1024 take a right of their own";
+    return new Error(`${cannot}: ${reason}. ${flag ?? "--port"} chooses another`, { cause });
+  }
+  const reason = isElsewhere(cause, hostname)
+    ? "it is no address of this machine; `ip address` shows those"
+    : reasonOf(cause);
+  return new Error(`${cannot} (${flag ?? "--hostname"}): ${reason}`, { cause });
+}
+
+function placeText({ hostname, port }: Place): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 /** What Bun says of a name that is unknown: whatever its lookup met last. */
@@ -52,7 +68,7 @@ function isElsewhere(cause: unknown, hostname: string): boolean {
 /** The URL that reaches a listener on this machine. */
 export function urlOf(hostname: string, port: number, scheme = "http"): string {
   const host = listensEverywhere(hostname) ? "127.0.0.1" : hostname;
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${placeText({ hostname: host, port })}`;
 }
 
 /** Whether a listener with that hostname takes connections on all addresses of the machine. */

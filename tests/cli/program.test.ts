@@ -220,9 +220,10 @@ test("serve says of an address or a name that is not the machine's what is wrong
   const reason = "it is no address of this machine; `ip address` shows those\n";
 
   for (const hostname of ["192.0.2.7", "::2", "256.0.0.1"]) {
+    const shown = hostname === "::2" ? "[::2]" : hostname;
     assert.equal(
       await said("--hostname", hostname),
-      `synctail: Cannot listen on ${hostname}:0 (--hostname): ${reason}`,
+      `synctail: Cannot listen on ${shown}:0 (--hostname): ${reason}`,
     );
   }
   assert.equal(

@@ -63,7 +63,10 @@ test("titleOf() says what has happened of a job with the longest name, too", () 
 
   const title = titleOf({ ...MESSAGE, kind: "warning", sync: null, job });
 
-  assert.equal(title, `${"x".repeat(199 - " completed with warnings".length)}… completed with warnings`);
+  assert.equal(
+    title,
+    `${"x".repeat(199 - " completed with warnings".length)}… completed with warnings`,
+  );
 });
 
 for (const before of ["", "x"]) {
