@@ -42,7 +42,8 @@ export function issueLine(origin: string, { path, given, open, reason }: ConfigI
   const place = pathText(path);
   const secret = path.some((part) => SECRET_NAME.test(String(part))) ||
     (path[0] === "notify" && HIDDEN_OF_TARGETS.test(String(path[2])));
-  const hidden = secret && !open && !NO_SECRET.test(place) && given !== undefined;
+  const told = given === undefined || typeof given === "object"; // what it is, and nothing in it
+  const hidden = secret && !open && !NO_SECRET.test(place) && !told;
   const shown = hidden ? "a secret" : valueText(given);
   return `${origin}: ${place === "" ? "" : `${place}: `}got ${shown}: ${reason}`;
 }
@@ -84,7 +85,13 @@ function reasonOf(issue: z.core.$ZodRawIssue): string | undefined {
     case "invalid_key": // a name in an object of names
       return issue.issues?.[0]?.message;
     case "too_small":
-      return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+      return `expected ${issue.inclusive ? "at least" : "more than"} ${
+        amount(issue.minimum, issue)
+      }`;
+    case "too_big":
+      return `expected ${issue.inclusive ? "at most" : "less than"} ${
+        amount(issue.maximum, issue)
+      }`;
     default:
       return undefined;
   }
@@ -108,6 +115,15 @@ const TYPES: Readonly<Record<string, string>> = {
   array: "a list",
   object: "an object",
 };
+
+/** What the limits of texts and lists count; those of numbers count nothing. */
+const COUNTED: Readonly<Record<string, string>> = { string: "character", array: "item" };
+
+/** `1 character`, `20 items`, `0` */
+function amount(limit: number | bigint, { origin }: { readonly origin: string }): string {
+  const noun = COUNTED[origin];
+  return noun === undefined ? `${limit}` : `${limit} ${noun}${limit === 1 ? "" : "s"}`;
+}
 
 function oneOf(values: readonly unknown[]): string {
   return values.map((value) => JSON.stringify(value)).join(" or ");

@@ -60,6 +60,33 @@ test("readConfig() says which file is not there", (t) => {
   });
 });
 
+test("parseConfig() says of what there may be so many, or has to be", () => {
+  const provider = { issuer: "", audience: "a", jwks_url: "https://a", algorithms: [] };
+  const feed = { type: "redis_pubsub", url: "redis://a", pattern: `${"x".repeat(500)}*` };
+  const target = { name: "a", type: "slack", syncs: [""], tenant: "" };
+  const key = { tenant: "a", algorithm: "HS256", key_file: "a" };
+
+  const issues = issuesOf({
+    auth: {
+      identity_providers: [provider],
+      ticket_keys: Array.from({ length: 101 }, (_, n) => ({ ...key, kid: `${n}` })),
+    },
+    syncs: [{ name: "feed", source: feed }],
+    notify: [target],
+  });
+
+  assert.deepEqual(issues, [
+    'synctail.json: auth.identity_providers[0].issuer: got "": expected at least 1 character',
+    "synctail.json: auth.identity_providers[0].algorithms: got a list: expected at least 1 item",
+    "synctail.json: auth.ticket_keys: got a list: expected at most 100 items",
+    `synctail.json: syncs[0].source.pattern: got "${"x".repeat(58)}…: ` +
+    "expected at most 500 characters",
+    'synctail.json: notify[0].syncs[0]: got "": expected at least 1 character',
+    'synctail.json: notify[0].tenant: got "": ' +
+    "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
+  ]);
+});
+
 test("parseConfig() names the path, the value and the reason of every fault", () => {
   const issues = issuesOf({
     server: { port: "8017", data: "a\0", heartbeat_ms: 49, hostnam: "::", json: true },
@@ -134,7 +161,7 @@ test("parseConfig() says what may be meant by a name that is none", () => {
     'did you mean "tenant_events_per_s"?',
     "synctail.json: server.tenant-events-per-s: got 2: no such setting; " +
     'did you mean "tenant_events_per_s"?',
-    'synctail.json: auth.ticket-keys: got a secret: no such setting; did you mean "ticket_keys"?',
+    'synctail.json: auth.ticket-keys: got a list: no such setting; did you mean "ticket_keys"?',
     "synctail.json: syncs[0].source.maxFileBytes: got 1: no such setting; " +
     'did you mean "max_file_bytes"?',
     'synctail.json: syncs[0].source.path_: got 1: no such setting; did you mean "path"?',
@@ -279,7 +306,8 @@ test("what is wrong with a target's form is told with the rest of the file", () 
     "synctail.json: notify[1].url: got a secret: expected a string",
     'synctail.json: notify[1].on[0]: got "fail": expected "started" or "completed" or "warning" or ' +
     '"failed" or "cancelled" or "stalled" or "overdue" or "recovered"',
-    'synctail.json: notify[1].tenant: got "a/b": expected a tenant\'s name',
+    'synctail.json: notify[1].tenant: got "a/b": ' +
+    "expected 1 to 64 of a-z A-Z 0-9 . _ -, starting with a letter or digit",
   ]);
 });
 

@@ -1,6 +1,6 @@
 /** The schema of the targets in a configuration file. */
 import { z } from "zod";
-import { parseTenantId } from "../../sync/ids.ts";
+import { parseTenantId, TENANT_FORM } from "../../sync/ids.ts";
 import { type OccurrenceKind, OCCURRENCES } from "../occurrence.ts";
 import { checked } from "../sync_config.ts";
 
@@ -32,7 +32,7 @@ const common = {
       `What it is told of; ${ON.join(", ")} when left out (healthchecks: ${PINGS_ON.join(", ")})`,
     ),
   syncs: z.array(z.string().min(1)).optional().describe("Names or ids; all when left out"),
-  tenant: checked(parseTenantId, "expected a tenant's name").optional()
+  tenant: checked(parseTenantId, `expected ${TENANT_FORM}`).optional()
     .describe("Whose jobs; those of all tenants when left out"),
 };
 const secret = {
