@@ -21,6 +21,7 @@ import { ENTITY_COUNTS } from "../sync/progress.ts";
 
 const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
 const count = z.int(COUNT).min(0, COUNT);
+const TIME = "expected RFC 3339 with Z or an offset, such as 2026-01-15T10:00:00Z";
 const words = z.string().max(WORDS_MAX);
 /** A name that SQLite keeps as it is: NUL and half a surrogate pair could make two names one. */
 const distinctName = (max: number) =>
@@ -101,7 +102,7 @@ const log = z.strictObject({
   level: z.enum(LOG_LEVELS).default("info"),
   message: z.string().max(MESSAGE_MAX),
   source: z.string().max(SOURCE_MAX).optional(),
-  time: z.iso.datetime({ offset: true }).optional(),
+  time: z.iso.datetime({ offset: true, error: TIME }).optional(),
   fields: anyObject.optional(),
   ...producerFields,
 });

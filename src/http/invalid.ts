@@ -5,6 +5,11 @@ import { type Invalid, Problem, type ProblemExtras } from "./problem.ts";
 /** Most faults that an answer names: a body of 1 MiB can have 100,000. */
 const ERRORS_MAX = 100;
 
+/** zod's words for a member that is not there, and for a parameter that is given twice. */
+const MISSING = /, received undefined$/;
+const TWICE = /, received array$/;
+export const MISSING_WORDS = "this is missing";
+
 /** @param errors at least one */
 export function invalid(errors: readonly Invalid[], extras: ProblemExtras = {}): Problem {
   const [first] = errors;
@@ -35,7 +40,10 @@ export function invalidJson(
 /** @param kind which of a request's names were checked */
 export function invalidNames(error: ZodError, kind: "parameter" | "header"): Problem {
   return invalid(
-    partsOf(error).map(({ path, detail }) => ({ [kind]: path.map(String).join("."), detail })),
+    partsOf(error).map(({ path, detail }) => ({
+      [kind]: path.map(String).join("."),
+      detail: TWICE.test(detail) ? "expected it once" : detail,
+    })),
   );
 }
 
@@ -49,6 +57,9 @@ function partsOf(error: ZodError): { path: readonly PropertyKey[]; detail: strin
   return error.issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => ({ path: [...issue.path, key], detail: "this is not known here" }))
-      : [{ path: issue.path, detail: issue.message }]
+      : [{
+        path: issue.path,
+        detail: MISSING.test(issue.message) ? MISSING_WORDS : issue.message,
+      }]
   );
 }

@@ -6,6 +6,7 @@ import type { Job } from "../sync/job.ts";
 import { jobFor } from "./access.ts";
 import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
+import { invalid, MISSING_WORDS } from "./invalid.ts";
 import { Problem } from "./problem.ts";
 import { TicketBodySchema, TicketSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -65,10 +66,11 @@ function bindingOf(job: Job, what: "job" | "sync" | "tag" | "tenant", tag?: stri
       if (job.sync) return { syncId: job.sync.id };
       throw new Problem("invalid-request", `Cannot make a ticket for the job's sync: it has none`);
     case "tag":
-      if (tag !== undefined && job.tags.includes(tag)) return { tag };
+      if (tag === undefined) throw invalid([{ pointer: "/tag", detail: MISSING_WORDS }]);
+      if (job.tags.includes(tag)) return { tag };
       throw new Problem(
         "invalid-request",
-        `Cannot make a ticket for the tag "${tag ?? ""}": the job does not have it`,
+        `Cannot make a ticket for the tag "${tag}": the job does not have it`,
       );
     case "tenant":
       return {};

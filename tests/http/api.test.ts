@@ -637,6 +637,15 @@ for (
   });
 }
 
+test("a parameter that is given twice is said to be, and not to be of another type", async (t) => {
+  const server = await testServer(t);
+
+  const answer = await server.ask("/v1/sync/jobs?limit=1&limit=2");
+
+  assert.equal(answer.status, 400);
+  assert.equal((await answer.json()).detail, "?limit: expected it once");
+});
+
 test("a method that a resource does not know is 405 with those it knows", async (t) => {
   const server = await testServer(t);
 

@@ -134,7 +134,7 @@ test("POST ticket refuses what the job does not have, and more than a day", asyn
         { for: "tag", tag: "other" },
         'Cannot make a ticket for the tag "other": the job does not have it',
       ],
-      [{ for: "tag" }, 'Cannot make a ticket for the tag "": the job does not have it'],
+      [{ for: "tag" }, "/tag: this is missing"],
       [{ expires_in_s: 86_401 }, ""],
       [{ expires_in_s: 0 }, ""],
       [{ for: "everything" }, ""],

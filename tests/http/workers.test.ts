@@ -700,6 +700,20 @@ test("a worker that ends its job as cancelled is told so, also the second time",
   );
 });
 
+test("what an event lacks, and a time that names no offset, are told in the words of workers", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+
+  const silent = await post([{ type: "log", level: "info" }]);
+  const local = await post({ type: "log", message: "a", time: "2026-01-15T10:00:00" });
+
+  assert.equal(silent.detail, "/0/message: this is missing");
+  assert.equal(
+    local.detail,
+    "/time: expected RFC 3339 with Z or an offset, such as 2026-01-15T10:00:00Z",
+  );
+});
+
 test("what is no event at all is refused as the value that it is", async (t) => {
   const server = await testServer(t);
   const { path, send } = await worker(server);
