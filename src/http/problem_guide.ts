@@ -29,7 +29,9 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     meaning: "The key is right, but it may not do this: it lacks a scope, it would act for " +
       "another tenant, or a request by cookie came from a page elsewhere.",
     remedy: "Use a key with the scope that `detail` names. Scopes of a stored key never change; " +
-      "make another: `synctail keys create --scopes read,run,write`.",
+      "make another: `synctail keys create --scopes read,run,write`. Where the server's own page " +
+      "is refused, a proxy hides the address at which people open it: start the server with " +
+      "`--public-url`.",
   },
   "misdirected": {
     meaning: "The request names a host (`Host`, or what a trusted proxy has forwarded) that this " +

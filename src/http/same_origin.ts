@@ -22,11 +22,12 @@ export function cookieName(origin: string): string {
 export function requireSameOrigin(context: Context<HttpEnv>, origin: PublicOrigin): void {
   const { req, env } = context;
   if (req.header("Sec-Fetch-Site") === "same-origin") return;
-  if (req.header("Origin") === origin.of(req.raw, env)) return;
+  const own = origin.of(req.raw, env);
+  if (req.header("Origin") === own) return;
   const given = req.header("Origin") ?? req.header("Sec-Fetch-Site");
   throw new Problem(
     "forbidden",
     `Cannot ${req.method} by cookie from ${given === undefined ? "no page" : `"${given}"`}: only ` +
-      "this server's own page may; send an API key instead",
+      `pages of ${own}, this server's own address, may; send an API key instead`,
   );
 }
