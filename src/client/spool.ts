@@ -1,6 +1,7 @@
 /** The events of one job, on disk until the server has them. */
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { reasonOf } from "../reason.ts";
 import {
   fillSpoolFile,
   MEMORY,
@@ -83,7 +84,7 @@ export class Spool {
     } catch (cause) {
       db?.close();
       if (/locked|busy|unable to open/.test(String(cause))) return "busy";
-      throw new SpoolBrokenError(`Cannot read the spool "${path}": ${String(cause)}`, { cause });
+      throw new SpoolBrokenError(`Cannot read the spool "${path}": ${reasonOf(cause)}`, { cause });
     }
   }
 

@@ -1,5 +1,6 @@
 /** Sends the events of a spool to the server, until the end of the job or of its tries. */
 import type { Clock } from "../clock.ts";
+import { reasonOf } from "../reason.ts";
 import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
 import {
   attempt,
@@ -111,7 +112,7 @@ export class SpoolDelivery {
       }
     } catch (cause) {
       // Whoever aborts the delivery may close the spool before this.
-      if (!signal.aborted) this.#fault(`its spool cannot be used: ${String(cause)}`);
+      if (!signal.aborted) this.#fault(`its spool cannot be used: ${reasonOf(cause)}`);
     }
     return "left";
   }

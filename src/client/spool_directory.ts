@@ -172,7 +172,10 @@ export class SpoolDirectory {
       spool.remove();
       gone++;
     }
-    if (gone > 0) this.#onFault(`${gone} jobs that no server could be told of are forgotten`);
+    if (gone > 0) {
+      const jobs = gone === 1 ? "1 job is" : `${gone} jobs are`;
+      this.#onFault(`${jobs} forgotten that no server could be told of`);
+    }
     let bytes = files.reduce((sum, path) => sum + sizeOf(path), 0);
     for (const path of files) {
       if (bytes <= BYTES_MAX) return;

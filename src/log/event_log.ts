@@ -84,7 +84,9 @@ export class TooManyJobsError extends Error {
   override readonly name = "TooManyJobsError";
 
   constructor(openMax: number) {
-    super(`${openMax} jobs of this tenant are on their way, which is as many as may be`);
+    super(
+      `Cannot create a job: this tenant has as many on their way as it may have, which is ${openMax}`,
+    );
   }
 }
 

@@ -156,7 +156,7 @@ test("what comes after a delivery that broke is stored for another process", asy
   assert.ok(left instanceof Spool);
   assert.deepEqual(told(JSON.parse(left.take()?.body ?? "")), [0, "later", "completed"]);
   left.close();
-  const why = "its spool cannot be used: Error: no memory";
+  const why = "its spool cannot be used: no memory";
   assert.deepEqual([end, faults], ["left", [`Cannot tell the server of job ${ID}: ${why}`]]);
 });
 
@@ -173,7 +173,7 @@ test("a spool that takes nothing more is said to be so once, also where its deli
   const end = await teller.end("completed", undefined, NEVER);
 
   const untold = "nothing more can be told of this run: no memory";
-  const why = "its spool cannot be used: Error: no memory";
+  const why = "its spool cannot be used: no memory";
   assert.deepEqual(faults, [untold, `Cannot tell the server of job ${ID}: ${why}`]);
   assert.equal(end, "left");
 });

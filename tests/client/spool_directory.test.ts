@@ -265,7 +265,7 @@ test("create() forgets the oldest jobs beyond ten thousand, and says how many", 
 
   assert.deepEqual([toldOf(busy.path), toldOf(second)], ["busy", "empty"]);
   assert.equal(toldOf(third), '["a line","the end"]');
-  assert.deepEqual(faults, ["1 jobs that no server could be told of are forgotten"]);
+  assert.deepEqual(faults, ["1 job is forgotten that no server could be told of"]);
 });
 
 test("create() keeps no more than the ends of the oldest where all take too much room", (t) => {

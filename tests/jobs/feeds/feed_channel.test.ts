@@ -501,7 +501,8 @@ test("the end of a UUID's job that was given up is kept beside it, also after to
 
 test("what is refused is told once a channel and kind, and again once it was taken", async () => {
   const feed = feedBench(1);
-  const words = "1 jobs of this tenant are on their way, which is as many as may be";
+  const words =
+    "Cannot create a job: this tenant has as many on their way as it may have, which is 1";
 
   await feed.say("p:a", { inserted: 1 });
   for (let times = 0; times < 3; times++) await feed.say("p:b", { inserted: 1 });
