@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask, execBench, startExec } from "../support/exec.ts";
@@ -89,6 +89,29 @@ test("what is left is told to be sent by a command that finds it from anywhere",
   const flush = await startProgram.toEnd(t, { command, args: [], env });
 
   assert.match(flush.stderr, /^synctail: jobs that were left behind: 0 sent, 1 left/);
+});
+
+test("what is left is told to be sent with the key's file, or by a key that is not shown", async (t) => {
+  const { path, key } = await execBench(t);
+  const file = join(path, "a key");
+  writeFileSync(file, key);
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const advice = async (env: Record<string, string>, ...own: string[]) => {
+    const flags = ["n", "--server", url, "--data", path, ...own];
+    const run = startExec(t, { own: flags, program: ["true"], env });
+    await run.ended;
+    return /`synctail exec --flush --server (.+)`/.exec(run.stderr())?.[1];
+  };
+
+  const told = await Promise.all([
+    advice({}, "--key-file", file),
+    advice({}, "--key", key),
+    advice({}),
+    advice({ SYNCTAIL_KEY_FILE: file }),
+  ]);
+
+  const ways = [` --key-file '${file}'`, " --key KEY", " --key KEY", ""];
+  assert.deepEqual(told, ways.map((way) => `${url} --data ${path}${way}`));
 });
 
 test("exec --flush tells what was left, and says what stays", async (t) => {

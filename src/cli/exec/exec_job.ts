@@ -150,8 +150,8 @@ export class ExecJob {
 }
 
 /** The command that sends what is left, wherever it is called. */
-function flushOf({ server, data }: ExecOptions): string {
-  const flags = Object.entries({ server, data }).flatMap(([name, value]) =>
+function flushOf({ server, data, keyFlags }: ExecOptions): string {
+  const flags = Object.entries({ server, data, ...keyFlags }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name} ${quoted(value)}`]
   );
   return ["synctail exec --flush", ...flags].join(" ");

@@ -13,6 +13,7 @@ import type { Flags } from "../flags.ts";
 import { presentDirectory } from "../present_directory.ts";
 import { resolveSettings } from "../resolve_settings.ts";
 import type { ServerSettings } from "../server_settings.ts";
+import { isStdin } from "../stdin.ts";
 
 const LEASE_MS = { min: 1_000, max: LEASE_S_MAX * 1_000 };
 const GRACE_MS = 10_000;
@@ -27,6 +28,8 @@ export interface ExecOptions {
   readonly addFlags: boolean;
   /** The server's URL; undefined for the server of the data directory. */
   readonly server: string | undefined;
+  /** Flags that give `--flush` a key where no variable does; of `--key` without the key itself. */
+  readonly keyFlags: Readonly<Record<string, string>>;
   readonly settings: ServerSettings;
   /** The data directory; undefined when spools and records are kept in the user's state. */
   readonly data: string | undefined;
@@ -57,6 +60,7 @@ export function execOptions(flags: Flags): ExecOptions {
     graceMs: stopGrace === undefined ? GRACE_MS : duration("--stop-grace", String(stopGrace)),
     addFlags: flags.flags !== false,
     server,
+    keyFlags: server === undefined ? {} : keyFlagsOf(flags),
     settings,
     data: directory,
     spools: join(home, "spool"),
@@ -72,6 +76,14 @@ export function syncName(name: string | undefined): string {
   throw new UsageError(
     `Cannot exec as "${clean(name)}": expected 1 to ${SYNC_NAME_MAX} characters`,
   );
+}
+
+function keyFlagsOf({ key, keyFile }: Flags): ExecOptions["keyFlags"] {
+  const { SYNCTAIL_KEY, SYNCTAIL_KEY_FILE } = process.env;
+  if (key === undefined && typeof keyFile === "string") {
+    return { "key-file": isStdin(keyFile) ? keyFile : resolve(presentDirectory(), keyFile) };
+  }
+  return key === undefined && (SYNCTAIL_KEY || SYNCTAIL_KEY_FILE) ? {} : { key: "KEY" };
 }
 
 /** The data directory when one was chosen or a server is to run on it. */
