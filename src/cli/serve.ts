@@ -20,7 +20,7 @@ import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
+const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/i;
 
 /**
  * Serves until a signal.
@@ -45,7 +45,7 @@ export async function serve(flags: Flags): Promise<number> {
       if (!first || LOOPBACK.test(settings.hostname)) return;
       throw new UsageError(
         `Cannot listen on ${settings.hostname}: there is no key yet, and others could reach ` +
-          `it. Make one first: synctail keys create --data ${settings.data}`,
+          `it. Make one first: synctail keys create --data "${settings.data}"`,
       );
     },
   });

@@ -200,14 +200,31 @@ test("serve refuses a data directory that another server has, and names it", asy
 });
 
 test("serve refuses to listen for others without a key", async (t) => {
-  const { data } = configured(t);
+  const { data: directory } = configured(t);
+  const data = `${directory} of mine`;
 
   const { code, stderr } = await startProgram.toEnd(t, {
     args: ["serve", "--hostname", "0.0.0.0", "--port", "0", "--data", data],
   });
+  const advice = /synctail (keys create .+)/.exec(stderr)?.[1];
+  const made = await startProgram.toEnd(t, {
+    command: ["sh", "-c", `"$@" ${advice}`, "sh", ...OWN],
+    args: [],
+  });
 
   assert.equal(code, 2);
-  assert.match(stderr, /Cannot listen on 0\.0\.0\.0: there is no key yet.*keys create/);
+  assert.match(stderr, /Cannot listen on 0\.0\.0\.0: there is no key yet/);
+  assert.match(made.stdout, /^st_/);
+});
+
+test("serve needs no key to listen on localhost, in capital letters too", async (t) => {
+  const { data } = configured(t);
+  const args = ["serve", "--hostname", "LocalHost", "--port", "0", "--data", data];
+
+  const server = startProgram.raw(t, { args });
+  await server.until((stdout) => stdout.includes("Listening"));
+
+  assert.equal(server.stderr(), "");
 });
 
 test("serve says of an address or a name that is not the machine's what is wrong with it", async (t) => {
