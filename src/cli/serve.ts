@@ -1,6 +1,5 @@
 /** `serve`: the server, until it is told to stop. */
 import process from "node:process";
-import { KeyFileError } from "../auth/key_file.ts";
 import { LINK_SCOPES } from "../auth/scopes.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
@@ -8,7 +7,6 @@ import type { ServerNote } from "../log/data_directory.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
 import { DEFAULT_TENANT } from "../sync/ids.ts";
-import { ConfigError } from "./config_error.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { atHangup } from "./hangup.ts";
@@ -111,13 +109,10 @@ function reloadOnHangup(
       await take(path);
     } catch (cause) {
       // No fault of a file must end the server.
-      const wrong = cause instanceof ConfigError || cause instanceof KeyFileError;
-      logger.error(
-        wrong
-          ? "{file} was read again and is wrong, so nothing has changed:\n{issues}"
-          : "{file} could not be read again, so nothing has changed: {issues}",
-        { file: path, issues: reasonOf(cause) },
-      );
+      logger.error("{file} is not taken, so nothing has changed:\n{issues}", {
+        file: path,
+        issues: reasonOf(cause),
+      });
     }
   };
   atHangup(async () => {

@@ -120,7 +120,7 @@ test("SIGHUP takes the keys file anew: streams end whose key is gone or may no l
 
   writeFileSync(file, `${staying}st_half default read\n`);
   process.kill(server.pid, "SIGHUP");
-  await until(() => server.stderr().includes("is wrong, so nothing has changed"));
+  await until(() => server.stderr().includes("is not taken, so nothing has changed"));
 
   const { stderr } = server;
   assert.match(stderr(), /keys: line 2: expected a key as `keys create --unsaved` prints it/);

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -462,7 +463,10 @@ test("SIGHUP reads the syncs again, and keeps the old ones when the file is wron
   const after = await names();
   writeFileSync(config, "{");
   process.kill(server.pid, "SIGHUP");
-  await said(/is wrong, so nothing has changed/);
+  await said(/is not taken, so nothing has changed:\\n.*line 1, column 2/);
+  rmSync(config);
+  process.kill(server.pid, "SIGHUP");
+  await said(/is not taken, so nothing has changed:\\n[^\n]*: there is no such file/);
 
   assert.deepEqual([after, await names()], [["other"], ["other"]]);
 });
