@@ -33,7 +33,14 @@ export const SETTINGS = {
   hostname: row("hostname", "text", NOT_EMPTY, "127.0.0.1", "Address to listen on"),
   port: row("port", "number", whole(0, 65_535), 8017, "Port to listen on; 0 picks a free one"),
   data: row("data", "text", UTF_8_PATH, "./.synctail", "Directory for logs and keys"),
-  config: row("config", "text", NOT_EMPTY, undefined, "File that configures syncs", false),
+  config: row(
+    "config",
+    "text",
+    NOT_EMPTY,
+    undefined,
+    "File that configures syncs; ./synctail.json where there is one",
+    false,
+  ),
   durability: row(
     "durability",
     "text",
@@ -168,7 +175,7 @@ export const SETTINGS = {
       "expected a duration with its unit, such as 30d, 12h, 15m or 90s; 0 for no limit",
     ),
     "30d",
-    "How long an ended job is kept",
+    "How long an ended job is kept, such as 12h; 0 for no limit",
   ),
   retentionEntries: row(
     "retentionEntries",
@@ -182,7 +189,7 @@ export const SETTINGS = {
     "text",
     textLike(formOf(SIZES), "expected a size such as 5GB or 500MB; 0 for no limit"),
     "5GB",
-    "Bytes of all jobs above which the oldest ended ones go",
+    "Bytes of all jobs above which the oldest ended ones go; 0 for no limit",
   ),
   publicUrl: row(
     "publicUrl",
@@ -234,7 +241,7 @@ export const SETTINGS = {
     "text",
     choice(SERVER_LOG_LEVELS),
     "info",
-    "Least level that is logged",
+    `Least level that is logged, of ${SERVER_LOG_LEVELS.join(", ")}`,
   ),
 };
 
