@@ -2,7 +2,7 @@
 import type { FetchImplementation } from "jose";
 import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
-import { reasonOf } from "../reason.ts";
+import { parsedJson } from "../sync/json.ts";
 
 /** A key set is a few KiB; one that is larger is refused. */
 export const JWKS_BYTES_MAX = 256 * 1024;
@@ -28,7 +28,9 @@ export function jwksFetch(clock: Clock): FetchImplementation {
       failed = undefined;
       return new Response(text, { headers: { "Content-Type": "application/json" } });
     } catch (cause) {
-      const reason = reasonOf(cause);
+      // Loaded here, as few starts need it.
+      const { unreached } = await import("../client/unreached.ts");
+      const { reason } = unreached(String(url), cause);
       loggerOf("auth").error("The key set {url} cannot be had: {reason}", { url, reason });
       const error = new KeySetError(`Cannot fetch "${url}": ${reason}`, { cause });
       failed = { error, untilMs: clock.monotonic() + FAILED_MS };
@@ -51,7 +53,7 @@ async function keySetText(answer: Response): Promise<string> {
     parts.push(part);
   }
   const text = await new Blob(parts as BlobPart[]).text();
-  const value = JSON.parse(text);
-  if (!Array.isArray(value?.keys)) throw new Error("it has no list of keys");
+  const { keys } = Object(parsedJson(text)) as { readonly keys?: unknown };
+  if (!Array.isArray(keys)) throw new Error("it has no list of keys");
   return text;
 }

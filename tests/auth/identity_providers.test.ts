@@ -222,6 +222,7 @@ for (
       more();
     }],
     ["sends no JSON", (r) => r.end("<html>")],
+    ["sends null", (r) => r.end("null")],
     ["sends something else", (r) => r.end('{"keys": {}}')],
     ["breaks off", (r) => void r.socket?.destroy()],
     ["never answers", () => {}],
@@ -244,5 +245,10 @@ test("verify() says that a provider cannot be reached when nobody listens", asyn
   const token = await sign();
   await stop();
 
-  await assert.rejects(providers.verify(token), ProviderUnreachableError);
+  const words = `Cannot fetch "${provider.jwksUrl}": connection refused`;
+  await assert.rejects(providers.verify(token), (error) => {
+    assert.ok(error instanceof ProviderUnreachableError && error.cause instanceof Error);
+    assert.equal(error.cause.message, words);
+    return true;
+  });
 });

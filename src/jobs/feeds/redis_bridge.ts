@@ -57,7 +57,8 @@ export class RedisBridge {
     this.#stop.abort();
     const count = await this.#channels.stop();
     if (count === 0) return;
-    const words = "sync {sync}: what was heard last on {count} channels could not be stored";
+    const noun = count === 1 ? "channel" : "channels";
+    const words = `sync {sync}: what was heard last on {count} ${noun} could not be stored`;
     this.#logger.error(words, { sync: this.#options.sync.name, count });
   }
 

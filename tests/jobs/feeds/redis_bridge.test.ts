@@ -251,7 +251,7 @@ test("stop() says of how many channels the last words could not be stored", asyn
 
   assert.equal(
     lines.at(-1),
-    "error: sync legacy: what was heard last on 1 channels could not be stored",
+    "error: sync legacy: what was heard last on 1 channel could not be stored",
   );
 });
 
