@@ -1,5 +1,6 @@
 /** Identity providers and ticket keys that the server trusts, and the files that hold secrets. */
 import type { Buffer } from "node:buffer";
+import type { KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { IdentityProvider } from "../auth/identity_providers.ts";
 import type { TicketKey } from "../auth/tickets.ts";
@@ -72,19 +73,25 @@ async function readPublicKey(path: string, algorithm: string): Promise<CryptoKey
 export function readTls(certPath: string, keyPath: string): { cert: string; key: string } {
   const cert = readText(certPath);
   const key = readText(keyPath);
-  if (!cert.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new ConfigError([`${certPath}: expected a certificate in PEM`]);
-  }
-  const { createPrivateKey, createPublicKey } = nodeCrypto();
-  try {
-    createPrivateKey(key);
-  } catch (cause) {
-    throw new ConfigError([`${keyPath}: expected a private key in PEM`], { cause });
-  }
-  const own = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "pem" });
-  const certified = createPublicKey(cert).export({ type: "spki", format: "pem" });
+  const certified = publicKeyIn(certPath, "a certificate in PEM", () => {
+    if (!cert.includes("-----BEGIN CERTIFICATE-----")) throw new TypeError("It is something else");
+    return cert;
+  });
+  const form = key.includes("ENCRYPTED")
+    ? "a private key without a passphrase"
+    : "a private key in PEM";
+  const own = publicKeyIn(keyPath, form, () => nodeCrypto().createPrivateKey(key));
   if (own !== certified) {
     throw new ConfigError([`${keyPath}: it is not the key of the certificate ${certPath}`]);
   }
   return { cert, key };
+}
+
+/** The public key of what is read from a file. @throws {ConfigError} where that is not `form` */
+function publicKeyIn(path: string, form: string, read: () => string | KeyObject) {
+  try {
+    return nodeCrypto().createPublicKey(read()).export({ type: "spki", format: "pem" });
+  } catch (cause) {
+    throw new ConfigError([`${path}: expected ${form}`], { cause });
+  }
 }

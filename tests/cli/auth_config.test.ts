@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -131,6 +132,13 @@ test("readTicketKeys() takes a public key of its algorithm only", async (t) => {
 
 test("readTls() takes a certificate with its own key, and no other", (t) => {
   const [one, other] = [certificate(t), certificate(t)];
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const cut = join(path, "cut.pem");
+  writeFileSync(cut, readFileSync(one.cert, "utf8").slice(0, 200));
+  const locked = join(path, "locked.pem");
+  const cipher = { cipher: "aes-128-cbc", passphrase: "x", type: "pkcs8", format: "pem" } as const;
+  writeFileSync(locked, createPrivateKey(readFileSync(one.key)).export(cipher));
 
   const read = readTls(one.cert, one.key);
 
@@ -142,6 +150,8 @@ test("readTls() takes a certificate with its own key, and no other", (t) => {
     const [cert, key, issue] of [
       [one.cert, other.key, `${other.key}: it is not the key of the certificate ${one.cert}`],
       [one.key, one.key, `${one.key}: expected a certificate in PEM`],
+      [cut, one.key, `${cut}: expected a certificate in PEM`],
+      [one.cert, locked, `${locked}: expected a private key without a passphrase`],
       [one.cert, one.cert, `${one.cert}: expected a private key in PEM`],
     ]
   ) {
