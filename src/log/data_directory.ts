@@ -94,8 +94,10 @@ export class DataDirectory {
       this.#lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     } catch (cause) {
       this.#lock.close();
-      if (!/locked/.test(String(cause))) throw cause;
-      throw new DataDirectoryTakenError(path, serverOf(this.path));
+      const reason = reasonOf(cause);
+      if (/locked/.test(reason)) throw new DataDirectoryTakenError(path, serverOf(this.path));
+      const file = this.file(LOCK_FILE);
+      throw new Error(`Cannot lock the data directory: "${file}": ${reason}`, { cause });
     }
   }
 
