@@ -1,5 +1,6 @@
 /** What the log does not hold of syncs: when first seen, what was handled, what was told. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { reasonOf } from "../../reason.ts";
 import type { SyncId, TenantId } from "../../sync/ids.ts";
 
 /** A sync's note. Times are milliseconds since 1970. */
@@ -101,7 +102,7 @@ export class Remembered {
       writeFileSync(unfinished, text, { mode: 0o600 });
       renameSync(unfinished, this.#path);
     } catch (cause) {
-      this.#onFault(new Error(`Cannot write "${this.#path}": ${String(cause)}`, { cause }));
+      this.#onFault(new Error(`Cannot write "${this.#path}": ${reasonOf(cause)}`, { cause }));
     }
   }
 
@@ -114,7 +115,7 @@ export class Remembered {
     try {
       return notesOf(JSON.parse(readFileSync(this.#path, "utf8")));
     } catch (cause) {
-      const reason = `Cannot read "${this.#path}", so it begins anew: ${String(cause)}`;
+      const reason = `Cannot read "${this.#path}", so it begins anew: ${reasonOf(cause)}`;
       this.#onFault(new Error(reason, { cause }));
       return new Map();
     }
