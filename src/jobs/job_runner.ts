@@ -127,6 +127,8 @@ export class JobRunner {
     const throttle = new Throttle(clock, progressIntervalMs, (event) => this.#append(event));
     try {
       await log.append(key, begin);
+      // Its signal has fired already, so nothing would tell when a source is overdue.
+      if (signal.aborted) return this.#endingAfter(throttle);
       for await (const event of this.#untilOverdue(source.run({ signal, clock }))) {
         if (event.type === "log") throttle.log(event);
         else {

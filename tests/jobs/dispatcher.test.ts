@@ -246,6 +246,31 @@ test("a job that is being created when the server stops ends as cancelled by it"
   assert.deepEqual([dispatcher.size, clock.waiting], [0, 0]);
 });
 
+test("a job that is to stop before its source has begun is over without it", async () => {
+  const { dispatcher, log } = bench();
+  const append = log.append.bind(log);
+  const gate = Promise.withResolvers<void>();
+  log.append = async (...args) => {
+    await gate.promise;
+    return await append(...args);
+  };
+  const begun = Promise.withResolvers<string>();
+  const { job } = await dispatcher.start(sync(async function* () {
+    begun.resolve("begun");
+    await new Promise<void>(() => {}); // as one that waits for a disk that does not answer
+    yield at(1);
+  }));
+
+  const stopped = dispatcher.stop().then(() => "stopped");
+  await new Promise((resolve) => setImmediate(resolve)); // it has asked the job to stop
+  gate.resolve();
+  const first = await Promise.race([stopped, begun.promise]);
+
+  assert.equal(first, "stopped");
+  const { status, error } = await log.get(job) ?? {};
+  assert.deepEqual([status, error?.code], ["cancelled", "server_stopped"]);
+});
+
 test("open() ends jobs that a process before has left behind, once, and leaves workers' jobs alone", async () => {
   const { dispatcher, log, clock } = bench();
   const { job: left } = await log.create(newJob({ owner: "process-before" }));
