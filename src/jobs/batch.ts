@@ -1,4 +1,5 @@
 /** Decides what a batch of a worker's events does to its job. */
+import type { Clock } from "../clock.ts";
 import { type Change, type Decide, JobEndedError, UnknownJobError } from "../log/event_log.ts";
 import type { Fact, JobError } from "../sync/entry.ts";
 import type { WorkerEvent } from "../sync/event.ts";
@@ -45,10 +46,11 @@ export class NotOutsideError extends Error {
 /**
  * The decision of the append of a batch; it may be called more than once.
  *
- * @param nowMs milliseconds since 1970
+ * @param clock is read at the append: what waits for the disk must not use up its lease meanwhile
  */
-export function decided({ stamp, offset, events, epoch }: Batch, nowMs: number): Decide {
+export function decided({ stamp, offset, events, epoch }: Batch, clock: Clock): Decide {
   return (job, producerOf): Change => {
+    const nowMs = clock.now();
     if (epoch !== undefined && epoch !== job.epoch) {
       throw new UnknownJobError(`Job "${job.id}" was removed and created again`);
     }

@@ -114,7 +114,7 @@ export class OutsideJobs {
    *   CounterTooLargeError}
    */
   async post(key: JobKey, batch: Batch, requestId?: string): Promise<Posted> {
-    const decide = decided(batch, this.#clock.now());
+    const decide = decided(batch, this.#clock);
     const { job, firstSeq, lastSeq, producer } = await this.#append(
       key,
       decide,
@@ -141,12 +141,11 @@ export class OutsideJobs {
     eventsOf: (job: Job, told: Counters) => readonly WorkerEvent[],
     { urgent }: { readonly urgent: boolean },
   ): Promise<Job> {
-    const nowMs = this.#clock.now();
     const { job } = await this.#append(key, (job, producerOf) => {
       const { id, epoch, counters } = producerOf(producerId) ?? newProducer(producerId, 0);
       const events = eventsOf(job, counters);
       const stamp = { id, epoch, number: undefined };
-      return decided({ stamp, offset: 0, events }, nowMs)(job, producerOf);
+      return decided({ stamp, offset: 0, events }, this.#clock)(job, producerOf);
     }, { urgent });
     return job;
   }
@@ -157,10 +156,9 @@ export class OutsideJobs {
    * @throws {UnknownJobError | StorageFullError | StorageFaultError}
    */
   async hold(key: JobKey, waitMs: number): Promise<void> {
-    const nowMs = this.#clock.now();
     await this.#append(key, (job, producerOf) => {
       if (job.origin !== "worker" || job.status === "cancelling") return { facts: [] };
-      return renew(nowMs + waitMs + (job.leaseMs ?? 0))(job, producerOf);
+      return renew(this.#clock.now() + waitMs + (job.leaseMs ?? 0))(job, producerOf);
     }, {});
   }
 

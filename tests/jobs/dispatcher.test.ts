@@ -4,6 +4,7 @@ import { begin, cancel, end, renew } from "../../src/jobs/changes.ts";
 import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
+import { NO_STAMP } from "../../src/jobs/producers.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
 import {
   type AppendOptions,
@@ -490,6 +491,34 @@ test("a worker that was refused has his time, also where no sweep met his lease 
   await dispatcher.stop();
 
   assert.deepEqual([back?.status, back?.error], ["pending", null]);
+});
+
+test("a worker whose post waits for the disk for longer than its lease is not lost", async () => {
+  const { dispatcher, log, clock } = bench();
+  const outside = new OutsideJobs({ log, syncs: new Syncs([], []), clock });
+  const { job } = await outside.create({ tenant: TENANT, leaseMs: 5_000 });
+  await dispatcher.open();
+  const append = log.append.bind(log);
+  const gate = Promise.withResolvers<void>();
+  let waiting = 0;
+  log.append = async (...args) => {
+    waiting++;
+    await gate.promise;
+    return await append(...args);
+  };
+
+  const posted = outside.post(job, { stamp: NO_STAMP, offset: 0, events: [] });
+  while (waiting < 2) { // until a sweep gives the job up
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  gate.resolve();
+  const answer = await posted;
+  await dispatcher.stop();
+
+  const { status, leaseUntilMs } = await log.get(job) ?? {};
+  assert.deepEqual([answer.job.status, status], ["pending", "pending"]);
+  assert.equal(leaseUntilMs, clock.now() + 5_000);
 });
 
 test("a sync that nobody hears of loses no job, and then its workers have their time to come back", async () => {
