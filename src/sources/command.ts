@@ -1,4 +1,5 @@
 /** A program as a source: it is run, and what it prints is what its job shows. */
+import type { Clock } from "../clock.ts";
 import { DestinationError } from "../destinations/index_destination.ts";
 import type { RecordDestination, RecordSession } from "../destinations/record_destination.ts";
 import { TimeSlice } from "../time_slice.ts";
@@ -19,6 +20,9 @@ import {
 } from "./source.ts";
 import { commandStopMs } from "./command_stop.ts";
 import { unlocked, writeOut } from "./write_out.ts";
+
+/** A timer that comes so late, in milliseconds, means that this process was halted. */
+const LATE_MS = 1_000;
 
 export interface CommandOptions {
   /** The program and its arguments; no shell sees them. */
@@ -130,11 +134,13 @@ class CommandRun {
   /** Stops the program when `wait` takes longer than `stallMs`. */
   async #unlessStalled<T>(followed: ProgramRun, wait: Promise<T>): Promise<T> {
     const { stallMs } = this.#options;
-    const callOff = stallMs === undefined ? undefined : this.#run.clock.after(stallMs, () => {
-      if (followed.exited) return;
-      this.#stalled = true;
-      followed.stop();
-    });
+    const callOff = stallMs === undefined
+      ? undefined
+      : unlessHalted(this.#run.clock, stallMs, () => {
+        if (followed.exited) return;
+        this.#stalled = true;
+        followed.stop();
+      });
     const heard = await wait;
     callOff?.();
     return heard;
@@ -196,6 +202,26 @@ class CommandRun {
     const { code, message } = verdict.error;
     throw verdict.cancelled ? new SourceCancelled(code, message) : new SourceError(code, message);
   }
+}
+
+/**
+ * Calls `run` once after `ms`. When that comes late, this process was halted, and perhaps the program
+ * with it: what was printed meanwhile is not read yet. Then it waits for as long again, at most `ms`.
+ *
+ * @returns calls it off
+ */
+function unlessHalted(clock: Clock, ms: number, run: () => void): () => void {
+  let callOff = () => {};
+  const wait = (waitMs: number) => {
+    const dueMs = clock.monotonic() + waitMs;
+    callOff = clock.after(waitMs, () => {
+      const lateMs = clock.monotonic() - dueMs;
+      if (lateMs < LATE_MS) run();
+      else wait(Math.min(lateMs, ms));
+    });
+  };
+  wait(ms);
+  return () => callOff();
 }
 
 function withWarnings(totals: SourceProgress, more: number): SourceProgress {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import {
   DestinationError,
   DestinationLockedError,
@@ -17,9 +17,11 @@ import { formatOf } from "../../src/sources/formats/formats.ts";
 import { SourceError, type SourceEvent } from "../../src/sources/source.ts";
 import { runs, sessionRuns } from "../support/processes.ts";
 import { tempDirectory } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 import { memoryRecords } from "./formats/record_session.ts";
 
 const lines = formatOf("lines");
+const STALL_MS = 600_000;
 
 function source(script: string, options: Partial<CommandOptions> = {}) {
   const command = ["sh", "-c", script];
@@ -159,6 +161,55 @@ test("commandSource() stops a program that has closed its outputs and does not e
 
   assert.equal(error, 'stalled_timeout: "sh" printed nothing for 0.5 s and was stopped');
 });
+
+for (
+  const [haltMs, graceMs] of [[3_600_000, STALL_MS], [STALL_MS + 1_500, 1_500]] as const
+) {
+  test(`commandSource() that was halted for ${haltMs} ms lets its program be heard`, async () => {
+    const { path, remove } = tempDirectory();
+    using _ = { [Symbol.dispose]: remove };
+    // Stall timers come as late as this test likes; all others are real.
+    let nowMs = 0;
+    const stalls: { readonly ms: number; readonly run: () => void }[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      monotonic: () => nowMs,
+      after: (ms, run) => {
+        if (ms < 1_500) return systemClock.after(ms, run);
+        stalls.push({ ms, run });
+        return () => {};
+      },
+    };
+    const halted = (ms: number) => {
+      nowMs += ms;
+      stalls.at(-1)?.run();
+    };
+    const script = "echo up; until [ -e go ]; do sleep 0.01; done; echo back; sleep 600";
+    const { signal } = new AbortController();
+    const run = source(script, { cwd: path, stallMs: STALL_MS }).run({ signal, clock });
+    const said = async () => {
+      for (;;) {
+        const { done, value } = await run.next();
+        if (done) return undefined;
+        if (value.type === "log") return value.message;
+      }
+    };
+
+    const first = await said();
+    const second = said();
+    await until(() => stalls.length > 1);
+    halted(haltMs);
+    writeFileSync(join(path, "go"), "");
+    const heard = [first, await second];
+    const never = said();
+    await until(() => stalls.length > 3);
+    halted(STALL_MS);
+
+    assert.deepEqual(heard, ["up", "back"]);
+    assert.equal(stalls[2].ms, graceMs);
+    await assert.rejects(never, { code: "stalled_timeout" });
+  });
+}
 
 test("commandSource() takes no silence for one while there is output", async () => {
   const drip = "for i in 1 2 3 4 5 6 7 8; do printf .; sleep 0.3; done; echo end";
