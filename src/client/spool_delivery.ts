@@ -145,6 +145,8 @@ export class SpoolDelivery {
     const { spool, clock, endpoint } = this.#options;
     const { job } = spool;
     const server = await endpoint(this.#failures > 0);
+    // The request would not hear of a signal that has fired while a server was looked for.
+    if (signal.aborted) return "left";
     const request = spool.created ? spool.take() : undefined;
     const path = spool.created ? `${JOBS_PATH}/${job.id}/events` : JOBS_PATH;
     // A sign of life appends nothing, so it needs no number.

@@ -20,6 +20,7 @@ const EVENTS = `/v1/sync/job/${ID}/events`;
 function bench(
   answers: (request: Seen, given?: AbortSignal | null) => Response | Promise<Response>,
   leaseMs?: number,
+  looked: Promise<void> = Promise.resolve(),
 ) {
   const clock = new FakeClock();
   const job = { id: ID, producer: "p", body: `{"id":"${ID}"}`, server: "http://s", keyPrint: null };
@@ -44,9 +45,10 @@ function bench(
     spool,
     clock,
     leaseMs,
-    endpoint: (again) => {
+    endpoint: async (again) => {
       asked.push(again);
-      return Promise.resolve({ server: "http://s", key: "k", fetch: answer, clock });
+      await looked;
+      return { server: "http://s", key: "k", fetch: answer, clock };
     },
     onFault: (message) => faults.push(message),
     onCancel: () => cancels.push("cancel"),
@@ -338,6 +340,22 @@ test("who leaves does not wait for a server that does not answer", async () => {
 
   assert.equal(await run, "left");
   assert.deepEqual([spool.created, clock.waiting], [false, 0]);
+});
+
+test("who leaves while a server is looked for asks it nothing", async () => {
+  const looked = Promise.withResolvers<void>();
+  const { clock, requests, run, leave } = bench(
+    () => taken(),
+    undefined,
+    looked.promise,
+  );
+  await passes(clock, 0);
+
+  leave.abort();
+  looked.resolve();
+
+  assert.equal(await run, "left");
+  assert.deepEqual([requests, clock.waiting], [[], 0]);
 });
 
 test("SpoolDelivery waits as long as a server that is busy says, whatever there is to tell", async () => {
