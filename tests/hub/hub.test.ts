@@ -90,6 +90,25 @@ test("who listens to a job is told when what wakes it was committed, not when it
   assert.equal(await told, 100);
 });
 
+test("who appends has its answer two turns before anybody is woken", async () => {
+  const hub = new Hub();
+  const clock = new FakeClock();
+  const log = new PublishedLog(new MemoryLog(clock), hub, clock);
+  const { job } = await log.create(newJob());
+  await turns(2);
+  let woken = 0;
+  hub.listen(keyText(job), () => woken++);
+
+  await log.append(job, () => ({ facts: [progress("in_progress", 1)] }));
+  const seen = [woken];
+  for (let turn = 0; turn < 2; turn++) {
+    await turns(1);
+    seen.push(woken);
+  }
+
+  assert.deepEqual(seen, [0, 0, 1]);
+});
+
 test("wake() calls only the listeners of that job", () => {
   const hub = new Hub();
   const [ours, other] = [newJob(), newJob()];

@@ -727,6 +727,30 @@ test("viewers that read get all of a burst, however many they are", async () => 
   assert.equal(viewers.totals.merged, 0);
 });
 
+test("all viewers get what came before lines that are removed unread, also those whose turn had not come", async () => {
+  const { job, open, add, log, faults } = streamBench();
+  const busy = await job();
+  const readers: StreamReader[] = [];
+  for (let n = 0; n < 80; n++) readers.push(await open(busy, undefined, "debug"));
+  const all = readers.map(async (reader) => {
+    const frames: Seen[] = [];
+    await (async () => {
+      for (;;) frames.push(...await reader.next());
+    })().catch(() => {}); // it is sent away: when it comes back it is told of the gap
+    return types(frames);
+  });
+
+  await add(busy, line("read by all"));
+  await turns(3);
+  await add(busy, line("read by nobody"), line("kept"));
+  await log.trim(busy, { entriesMax: 1 });
+
+  for (const seen of await Promise.all(all)) {
+    assert.deepEqual(seen, ["connected", "log", "heartbeat"]);
+  }
+  assert.deepEqual(faults, []);
+});
+
 test("all viewers get what was there before the job was removed, also those whose turn had not come", async () => {
   const { job, open, add, log, faults } = streamBench();
   const removed = await job();
