@@ -83,6 +83,8 @@ export class Spool {
       return "empty";
     } catch (cause) {
       db?.close();
+      // Its owner has removed it since, and SQLite calls that a disk I/O error.
+      if (!existsSync(path)) return "empty";
       if (/locked|busy|unable to open/.test(String(cause))) return "busy";
       throw new SpoolBrokenError(`Cannot read the spool "${path}": ${reasonOf(cause)}`, { cause });
     }

@@ -2,17 +2,20 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { Spool, SpoolBrokenError } from "../../src/client/spool.ts";
 import {
   copyToMemory,
   fillSpoolFile,
+  NEW_STATE,
   openSpoolFile,
   readSpoolFile,
   type SpooledJob,
   type SpoolState,
   writeSpoolState,
 } from "../../src/client/spool_file.ts";
+import { SpoolStore } from "../../src/client/spool_store.ts";
 import type { Cleanup } from "../support/program.ts";
 import { RUN } from "../support/runtime.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -159,6 +162,38 @@ test("Spool gives what was refused one by one, and is gone when it is over", (t)
   spool.remove();
   assert.equal(existsSync(path), false);
   assert.equal(Spool.open(path), "empty");
+});
+
+test("Spool.open() finds nothing to tell in one whose owner removes it at that moment", (t) => {
+  const path = place(t);
+  const spool = Spool.create(path, JOB);
+  const { prototype } = DatabaseSync;
+  const { exec } = prototype;
+  t.after(() => prototype.exec = exec);
+  prototype.exec = function (sql) { // the file is open, and no lock on it was asked for yet
+    prototype.exec = exec;
+    spool.remove();
+    return exec.call(this, sql);
+  };
+
+  assert.equal(Spool.open(path), "empty");
+  assert.deepEqual(readdirSync(dirname(path)), []);
+});
+
+test("SpoolStore.remove() lets go of its file only when it is gone", (t) => {
+  const path = place(t);
+  const db = openSpoolFile(path, 0);
+  fillSpoolFile(db, JOB);
+  const close = db.close.bind(db);
+  let there: boolean | undefined;
+  db.close = () => {
+    there = existsSync(path);
+    close();
+  };
+
+  new SpoolStore({ path, db, job: JOB, state: NEW_STATE, takenOver: false }).remove();
+
+  assert.equal(there, false);
 });
 
 test("Spool.open() refuses what is no spool", (t) => {

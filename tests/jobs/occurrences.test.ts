@@ -318,6 +318,51 @@ test("a silence told by an earlier process is not told again, its end is", async
   assert.deepEqual(await kinds(), ["silent recovered"]);
 });
 
+test("an end that comes while a start looks for earlier ones is told", async (t) => {
+  const { log, memory, start, kinds } = bench(t);
+  const job = await begun(log, jobOf("docs"));
+  await kinds();
+  const looked = Promise.withResolvers<void>();
+  const recent = memory.recent.bind(memory);
+  memory.recent = async (query) => {
+    const found = await recent(query);
+    await looked.promise;
+    return found;
+  };
+
+  const started = start();
+  await ended(log, job, { status: "failed" });
+  const meanwhile = await kinds();
+  looked.resolve();
+  await started;
+
+  assert.ok(meanwhile.includes("docs failed"), `${meanwhile}`);
+});
+
+test("a silence and its end that cannot be taken in are told again", async (t) => {
+  const told: string[] = [];
+  let full = false;
+  const { log, start, pass } = bench(t, 0, {
+    tell: ({ kind }) => {
+      if (full) throw new Error("no room");
+      told.push(kind);
+    },
+  });
+  await start();
+  const job = await begun(log, jobOf("docs"));
+  await pass(0);
+
+  for (const happens of [() => {}, () => log.append(job, () => ({ facts: [line("here")] }))]) {
+    full = true;
+    await happens();
+    await pass(STALL_AFTER_MS);
+    full = false;
+    await pass(5_000);
+  }
+
+  assert.deepEqual(told.slice(0, 3), ["started", "stalled", "recovered"]);
+});
+
 test("what cannot be taken in is told again, and until then nothing counts as caught up", async (t) => {
   const told: string[] = [];
   let full = false;

@@ -27,6 +27,18 @@ test("a viewer that does not take what it was sent is cut, and comes back to wha
   assert.equal(clock.waiting, 0);
 });
 
+test("a viewer whose stream ends as it begins is not waited for", async () => {
+  const { job, open, add, viewers, clock } = streamBench(OPTIONS);
+  const over = await job();
+  await add(over, progress("completed", 1));
+
+  await (await open(over)).rest();
+  const waiting = clock.waiting;
+  clock.advance(10_000);
+
+  assert.deepEqual([waiting, viewers.totals.cut], [0, 0]);
+});
+
 test("viewers that read, and those that have nothing to read, are left alone", async () => {
   const { job, open, add, viewers, clock } = streamBench(OPTIONS);
   const running = await job();

@@ -47,6 +47,30 @@ test("replace() leaves a bridge alone whose sync is as it was, and begins what i
   assert.deepEqual(counts, [1, 1, 2, 2, 2]);
 });
 
+test("replace() begins what is new when what is gone has stored the last that it heard", async (t) => {
+  const feed = await redis(t);
+  const { bridges, named, log, begun } = bench(t, feed.url);
+  const held = Promise.withResolvers<void>();
+  let appending = false;
+  const append = log.append.bind(log);
+  log.append = async (key, decide) => {
+    appending = true;
+    await held.promise;
+    return append(key, decide);
+  };
+  await bridges.replace([named("a")]);
+  await feed.publish("p:users", { inserted: 5, status: "done" });
+  await until(() => appending);
+
+  const replaced = bridges.replace([named("b")]); // it listens to the same feed
+  for (let turn = 0; turn < 20; turn++) await setImmediate();
+  const before = begun();
+  held.resolve();
+  await replaced;
+
+  assert.deepEqual([before, begun()], [1, 2]);
+});
+
 test("stop() waits until what was heard is stored, also of a bridge that was gone before", async (t) => {
   const feed = await redis(t);
   const { bridges, named, log, list } = bench(t, feed.url);
