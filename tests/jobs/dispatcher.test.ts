@@ -236,9 +236,16 @@ test("a run that somebody has cancelled is no run that the server stopped, thoug
 
 test("a job that is being created when the server stops ends as cancelled by it", async () => {
   const { dispatcher, log, clock } = bench();
+  const create = log.create.bind(log);
+  const gate = Promise.withResolvers<void>();
+  log.create = async (...given) => {
+    await gate.promise;
+    return await create(...given);
+  };
 
   const starting = dispatcher.start(endless);
   await dispatcher.stop();
+  gate.resolve();
   const { job } = await starting;
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 
@@ -788,6 +795,22 @@ test("a source that ends before its last totals are refused fails with what has 
   const { status, error, progress } = await ended(job);
 
   assert.deepEqual([status, error?.code, progress.inserted], ["failed", "storage_full", 2]);
+});
+
+test("cancel() that cannot be written stops nothing", async () => {
+  const { dispatcher, log, clock } = bench();
+  const { job } = await dispatcher.start(endless);
+  await until(async () => (await log.get(job))?.progress.inserted === 1);
+  const append = log.append.bind(log);
+  log.append = () => Promise.reject(new StorageFaultError(new Error("the disk is gone")));
+
+  await assert.rejects(dispatcher.cancel(job), StorageFaultError);
+  log.append = append;
+  await dispatcher.stop();
+
+  const { error } = await log.get(job) ?? {};
+  assert.equal(error?.code, "server_stopped"); // it ran on until then
+  assert.equal(clock.waiting, 0);
 });
 
 test("cancel() is written on a full disk too", async () => {

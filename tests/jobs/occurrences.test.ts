@@ -363,6 +363,28 @@ test("a silence and its end that cannot be taken in are told again", async (t) =
   assert.deepEqual(told.slice(0, 3), ["started", "stalled", "recovered"]);
 });
 
+test("nothing counts as caught up that happened while jobs were looked at", async (t) => {
+  const { clock, log, memory, start, caughtUp } = bench(t);
+  await start();
+  const get = memory.get.bind(memory);
+  const held = Promise.withResolvers<void>();
+  let asked = false;
+  memory.get = async (key) => {
+    asked = true;
+    await held.promise;
+    return await get(key);
+  };
+  await begun(log, jobOf("docs"));
+  while (!asked) await turns();
+  const askedMs = clock.now();
+
+  clock.advance(5_000);
+  held.resolve();
+  await turns();
+
+  assert.equal(caughtUp.at(-1), askedMs);
+});
+
 test("what cannot be taken in is told again, and until then nothing counts as caught up", async (t) => {
   const told: string[] = [];
   let full = false;

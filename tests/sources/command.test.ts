@@ -232,6 +232,26 @@ test("commandSource() stops the program at its signal, and tells its last words"
   assert.ok(texts.includes("bye")); // the shell may tell of its own child's end too
 });
 
+test("commandSource() stops a program whose signal fires while it is started", async () => {
+  const controller = new AbortController();
+  const script = "echo up; i=0; while [ $i -lt 500 ]; do sleep 0.01; i=$((i+1)); done; echo never";
+  const command = ["sh", "-c", script];
+  const prepared = Object.assign([...command], {
+    *[Symbol.iterator]() {
+      controller.abort(); // it is being started
+      yield* command;
+    },
+  });
+  const format = { ...lines, prepare: () => ({ command: prepared, added: [] }) };
+  const texts: string[] = [];
+  const run = source(script, { format }).run({ signal: controller.signal, clock: systemClock });
+
+  for await (const event of run) if (event.type === "log") texts.push(event.message);
+
+  assert.equal(controller.signal.aborted, true);
+  assert.equal(texts.includes("never"), false);
+});
+
 test("commandSource() kills a deaf program when its grace is over, and says so", async () => {
   const controller = new AbortController();
   const script = "trap '' TERM; echo $$; while :; do sleep 0.1; done";

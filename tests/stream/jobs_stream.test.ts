@@ -425,6 +425,36 @@ test("subscribeToJobs() never shows an older state after a newer one, nor an end
   for (const reader of [early, late]) await reader.cancel();
 });
 
+test("subscribeToJobs() tells nobody what was looked up for viewers that have left", async () => {
+  let held: ReturnType<typeof heldBack> | undefined;
+  const { job, add, openJobs, tell } = quietBench({
+    between: (log) => changed(log, { get: (held = heldBack(log)).get }),
+  });
+  const early = openJobs();
+  await snapshot(early);
+  const over = await job();
+  await add(over, progress("completed", 1));
+  held?.hold();
+  await tell(); // the feed waits for the job
+  await early.cancel();
+
+  const late = openJobs();
+  const frames = await snapshot(late);
+  held?.letGo();
+  await tell();
+  const news = await job();
+  await tell();
+  frames.push(...await late.next());
+  await late.cancel();
+
+  assert.deepEqual(told(frames, [over.id, news.id]), [
+    "connected",
+    "0 completed 1",
+    "heartbeat",
+    "1 pending 0",
+  ]);
+});
+
 test("subscribeToJobs() encodes each of 1,000 changes once, and viewers share the chunk", async () => {
   const { job, add, viewers, tell } = quietBench();
   const jobs = [];

@@ -281,6 +281,15 @@ test("a target that nobody answers for is told of in words, and asked less and l
   assert.deepEqual(deliveries(), ["failed waiting connection refused"]);
 });
 
+test("nothing is sent for a signal that has fired before", async (t) => {
+  const { to } = await bench(t);
+  const request = { url: to.url, method: "POST", headers: {}, body: "" };
+
+  const { kind } = await attempt(request, new FakeClock(), AbortSignal.abort());
+
+  assert.equal(kind, "called-off");
+});
+
 test("a port that Deno does not ask is told of in words too", async () => {
   const request = { url: "http://127.0.0.1:1/s3cr3t", method: "POST", headers: {}, body: "" };
 
@@ -457,6 +466,28 @@ test("a stop gives what is under way its time, and waits no longer than that tak
     "failed waiting null",
   ]);
   assert.deepEqual([waiting, clock.waiting], [0, 0]);
+});
+
+test("a stop gives also what it still finds to tell its time", async (t) => {
+  const { memory, start } = await bench(t);
+  const first = await start();
+  const get = memory.get.bind(memory);
+  const held = Promise.withResolvers<void>();
+  let asked = false;
+  memory.get = async (key) => {
+    asked = true;
+    await held.promise;
+    return await get(key);
+  };
+  await first.run(jobOf("docs"), FAILED);
+  while (!asked) await turns();
+
+  const stopped = first.stop(2_000);
+  await turns();
+  held.resolve();
+  await stopped;
+
+  assert.deepEqual((await start([])).deliveries(), ["failed delivered HTTP 200"]);
 });
 
 test("an end that nobody queued before a crash is told after it, once", async (t) => {
