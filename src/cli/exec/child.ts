@@ -138,7 +138,10 @@ async function passedOn(
   await exit;
   for (let seen = -1; !ended && (busy > 0 || seen !== chunks);) {
     seen = chunks;
+    const startMs = clock.monotonic();
     await atMost(clock, QUIET_MS, all);
+    // Ctrl-Z has halted us and perhaps them: what they have written is not read yet.
+    if (clock.monotonic() - startMs >= 2 * QUIET_MS) seen = -1;
   }
   return unwritten;
 }
