@@ -566,6 +566,34 @@ test("a sync that nobody hears of loses no job, and then its workers have their 
   assert.deepEqual(late.slice(0, 2), ["failed", "failed"]);
 });
 
+test("a sweep that is under way when a sync is heard again ends none of its jobs", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const sync = { id: deriveSyncId(TENANT, "feed"), name: "feed" };
+  const lease = { leaseMs: 1_000, leaseUntilMs: clock.now() + 1_000 };
+  const { job } = await log.create(newJob({ origin: "worker", owner: null, sync, ...lease }));
+  const heard = dispatcher.leases.unheard({ tenant: TENANT, ...sync });
+  const append = log.append.bind(log);
+  const gate = Promise.withResolvers<void>();
+  let waiting = 0;
+  log.append = async (...args) => {
+    waiting++;
+    await gate.promise;
+    return await append(...args);
+  };
+  while (waiting < 1) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  heard();
+  gate.resolve();
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await dispatcher.stop();
+
+  assert.equal((await log.get(job))?.status, "pending");
+});
+
 test("a sweep that has no room for an end that is asked for tells nobody: who appends does", async () => {
   const { dispatcher, log, clock, faults } = bench();
   await dispatcher.open();

@@ -43,6 +43,19 @@ test("messages that come together lose no total and no word", async () => {
   assert.deepEqual(encountered, { user: 3, role: 1 });
 });
 
+test("an end that comes at whatever moment of the storing of totals is stored", async () => {
+  const feed = feedBench();
+
+  for (let ticks = 0; ticks < 60; ticks++) {
+    const totals = feed.say(`p:${ticks}`, { inserted: 1 });
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    await Promise.all([totals, feed.say(`p:${ticks}`, { inserted: 2, status: "done" })]);
+  }
+
+  const left = (await feed.jobs()).filter(({ status }) => status !== "completed");
+  assert.deepEqual(left.map(({ name }) => name), []);
+});
+
 test("a sign of life that comes with totals does not take their place", async () => {
   const feed = feedBench();
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { schedulerBench, utc } from "../../support/scheduler_bench.ts";
 import { serverLog } from "../../support/server_log.ts";
+import { turns } from "../../support/notify_bench.ts";
 
 const QUARTER = { schedule: { every: "15m" } };
 const NIGHTLY = { schedule: { cron: "30 2 * * *", time_zone: "Europe/Berlin" } };
@@ -19,6 +20,30 @@ test("every starts at once, and then counts from the last run's start", async (t
   assert.equal(standing().schedule, "every 15m");
   assert.equal(utc(standing().nextRunAtMs ?? 0), "03-02 00:45:00");
   assert.equal(bench.clock.waiting, 0);
+});
+
+test("look() is followed by a look, at whatever moment of another one it comes", async (t) => {
+  const bench = schedulerBench(t, { expect: { every: "24h", grace: "1h" } });
+  const { scheduler, stop } = await bench.boot();
+  const list = bench.log.list.bind(bench.log);
+  let looks = 0;
+  bench.log.list = (query) => {
+    looks++;
+    return list(query);
+  };
+  const unseen: number[] = [];
+
+  for (let ticks = 0; ticks < 60; ticks++) {
+    scheduler.look();
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    const before = looks;
+    scheduler.look();
+    await turns();
+    if (looks === before) unseen.push(ticks);
+  }
+  await stop();
+
+  assert.deepEqual(unseen, []);
 });
 
 test("every counts from the moment that the job tells, whatever passes meanwhile", async (t) => {
