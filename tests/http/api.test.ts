@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type IncomingMessage, request } from "node:http";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -685,6 +686,32 @@ test("/openapi.json is 3.1 and describes every route that there is", async (t) =
     document.paths["/v1/sync/job/{job_id}/subscribe"].get.responses["200"]
       .content["text/event-stream"],
   );
+});
+
+test("stopping answers an upload that is under way, with what was taken of it", async (t) => {
+  const server = await testServer(t);
+  const headers = { Authorization: `Bearer ${server.key()}` };
+  const created = await server.ask("/v1/sync/job", { method: "POST", headers });
+  const { id } = await created.json();
+  const path = `${server.url}/v1/sync/job/${id}`;
+  const type = { "Content-Type": "application/x-ndjson" };
+  const upload = request(`${path}/events`, { method: "POST", headers: { ...headers, ...type } });
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    upload.on("response", resolve).on("error", reject);
+  });
+  upload.write('{"type": "progress", "entities_inserted": 1}\n');
+  await until(async () => (await (await fetch(path, { headers })).json()).seq === 1);
+
+  const stopped = server.stop();
+  const answer = await answered;
+  let text = "";
+  for await (const chunk of answer) text += chunk;
+  upload.destroy();
+  await stopped;
+
+  const { type: problem, accepted } = JSON.parse(text);
+  assert.match(problem, /stopping$/);
+  assert.deepEqual([answer.statusCode, accepted], [503, 1]);
 });
 
 test("stopping ends a running job as cancelled by the server and sends other viewers away with a retry", async (t) => {
