@@ -12,6 +12,7 @@ import {
   StorageFullError,
   UnknownJobError,
 } from "../log/event_log.ts";
+import { isUnreadable } from "../log/sqlite_faults.ts";
 import { notFound, Problem } from "./problem.ts";
 
 /** The problem that a refused post is answered with; any other cause is returned as it is. */
@@ -31,6 +32,14 @@ export function problemOf(cause: unknown): unknown {
   if (cause instanceof NotOutsideError) return new Problem("not-outside", cause.message);
   if (cause instanceof UnknownJobError) return notFound();
   return storageProblem(cause) ?? cause;
+}
+
+/** The problem where the log, or a file beside it, cannot be read; undefined for any other cause. */
+export function readProblem(cause: unknown): Problem | undefined {
+  if (!isUnreadable(cause)) return undefined;
+  const detail = "What the server stores cannot be read: its disk fails, or the file is damaged. " +
+    "The server's log says more, by X-Request-Id";
+  return new Problem("storage-fault", detail, {}, { "Retry-After": "5" }, { cause });
 }
 
 /** The problem where nothing can be stored; undefined for any other cause. */

@@ -26,7 +26,7 @@ export const PROBLEMS = {
   "too-many-requests": [429, "Too many requests a second"],
   "internal-fault": [500, "Something broke inside the server"],
   "identity-provider-unreachable": [503, "The token cannot be checked now"],
-  "storage-fault": [503, "It cannot be stored now"],
+  "storage-fault": [503, "It cannot be stored or read now"],
   "stopping": [503, "The server is stopping"],
   "storage-full": [507, "There is no room left to store it"],
 } as const satisfies Record<string, readonly [number, string]>;

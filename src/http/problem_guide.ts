@@ -148,11 +148,13 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
     anywhere: "`GET /readyz`, requests with a body",
   },
   "storage-fault": {
-    meaning: "The disk with the log failed. Nothing that was acknowledged is lost.",
+    meaning: "The disk with the log failed, when it was written or read. Nothing that was " +
+      "acknowledged is lost by that.",
     remedy:
       "Send the same again after the seconds of `Retry-After`. Whoever runs the server looks " +
-      "at the disk; the server's log has the system's own words.",
-    anywhere: "every request that writes",
+      "at the disk; the server's log has the system's own words. Where they stay \"malformed\" on " +
+      "a disk that is well, the file is damaged: `synctail restore` puts a backup in its place.",
+    anywhere: "every request",
   },
   "storage-full": {
     meaning: "There is no room where the log is stored. Nothing that was acknowledged is lost.",

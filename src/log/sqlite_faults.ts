@@ -21,6 +21,17 @@ export function isDamaged(cause: unknown): boolean {
   return /file is not a database|disk image is malformed/.test(reasonOf(cause));
 }
 
+/**
+ * Whether the file, or its disk, is at fault. SQLite says "malformed" also of a disk that answers a
+ * read with EIO.
+ *
+ * @see https://www.sqlite.org/rescode.html#ioerr_corruptfs
+ */
+export function isUnreadable(cause: unknown): boolean {
+  if (!isDatabaseError(cause)) return false;
+  return isDamaged(cause) || /disk I\/O error|unable to open database/.test(cause.message);
+}
+
 /** Whether the disk, or the pages that a file may have, are used up. */
 export function isDiskFull(cause: unknown): boolean {
   return cause instanceof Error && cause.message.includes("disk is full");

@@ -114,6 +114,8 @@ test("a log that cannot be read breaks a stream off with words for people, or as
   const text = await broken("last_event_id=0");
   // What comes first has to be read.
   const unopened = await Promise.all(["last_event_id=other", "tail=5"].map(broken));
+  const read = await fetch(`${url}/logs?limit=1000`, { headers });
+  const problem = await read.json();
   disk.set();
   const viewer = new ViewerModel({
     url: `${url}/subscribe`,
@@ -131,6 +133,11 @@ test("a log that cannot be read breaks a stream off with words for people, or as
   for (const each of unopened) {
     assert.match(each, /^200 retry: \d+\ndata: {"type": "heartbeat"}\n\n$/);
   }
+  assert.equal(read.status, 503);
+  assert.equal(read.headers.get("Retry-After"), "5");
+  assert.equal(problem.type, "/problems/storage-fault");
+  assert.match(problem.detail, /cannot be read/);
+  assert.doesNotMatch(problem.detail, /SQLITE|I\/O|malformed/);
   viewer.assertHolds(loggedEntries(server.data, id), true);
 });
 
