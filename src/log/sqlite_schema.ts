@@ -6,7 +6,8 @@ import type { VersionedSchema } from "./migrate.ts";
 export const APPLICATION_ID = 0x53546c67;
 
 /**
- * Step n leads from schema n to n + 1. A step that has been released is never changed.
+ * Step n leads from schema n to n + 1. A step that has been released is never changed. None fails
+ * at a damaged row: what it cannot read it leaves, so that a server starts all the same.
  *
  * jobs.thinned: 1 when retention has thinned the job after its end. removed: jobs that are gone,
  * whose entries are being removed.
@@ -50,8 +51,8 @@ export const MIGRATIONS: readonly string[] = [
      '$.held', (SELECT count(*) FROM entries WHERE job = pk),
      '$.trimmed', json('[0,0,0,0]'),
      '$.heardAtMs', json_extract(state, '$.updatedAtMs'),
-     '$.lateEnd', json('null'));
-   UPDATE jobs SET fixed = json_set(fixed, '$.leaseMs', json('null'));
+     '$.lateEnd', json('null')) WHERE json_valid(state);
+   UPDATE jobs SET fixed = json_set(fixed, '$.leaseMs', json('null')) WHERE json_valid(fixed);
    CREATE INDEX jobs_by_lease ON jobs (lease_until_ms)
      WHERE status IN ('pending', 'in_progress', 'cancelling');
    CREATE INDEX jobs_unthinned ON jobs (pk)
@@ -70,7 +71,9 @@ export const MIGRATIONS: readonly string[] = [
    ) WITHOUT ROWID;
    CREATE TABLE removed (job INTEGER PRIMARY KEY);`,
   // The words of log lines as text that is sent as it is.
-  `UPDATE entries SET body =
+  `UPDATE entries SET body = '{"message":"(this line is damaged in the log)"}'
+   WHERE kind >= 10 AND iif(json_valid(body), body -> '$.message', NULL) IS NULL;
+   UPDATE entries SET body =
      '"message": ' || (body -> '$.message') ||
      ifnull(', "source": ' || (body -> '$.source'), '') ||
      ifnull(', "fields": ' || (body -> '$.fields'), '') ||
@@ -79,7 +82,7 @@ export const MIGRATIONS: readonly string[] = [
        strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch')) || '"'
    WHERE kind >= 10;`,
   `ALTER TABLE jobs ADD COLUMN ended_at_ms INTEGER;
-   UPDATE jobs SET ended_at_ms = json_extract(state, '$.endedAtMs');
+   UPDATE jobs SET ended_at_ms = json_extract(state, '$.endedAtMs') WHERE json_valid(state);
    CREATE INDEX jobs_by_end ON jobs (ended_at_ms) WHERE ended_at_ms IS NOT NULL;`,
   // Progress as an array: the names of its members were more than half of it.
   `UPDATE entries SET body = json_array(

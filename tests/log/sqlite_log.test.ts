@@ -332,6 +332,54 @@ test("SqliteLog opens an older file in which an entry is damaged, and reads all 
   assert.equal(await log.remove(key), true);
 });
 
+for (const column of ["state", "fixed"]) {
+  test(`SqliteLog opens an older file in which ${column} of a job is damaged, and reads all other jobs`, async (t) => {
+    const { path, remove } = tempDirectory();
+    t.after(remove);
+    const file = join(path, "log.db");
+    const bad = schemaOneLog(file);
+    const good = newJob().id;
+    const vandal = new DatabaseSync(file);
+    vandal.exec(
+      `INSERT INTO jobs SELECT 2, tenant, '${good}', epoch, sync_id, fixed, 'completed', seq,
+         progress_seq, trimmed_seq, NULL, NULL, json_set(state, '$.endedAtMs', 1000) FROM jobs;
+       UPDATE jobs SET ${column} = replace(${column}, ':', ';') WHERE pk = 1`,
+    );
+    vandal.close();
+
+    const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+    t.after(() => log.close());
+    const over = await log.prunable({ endedBeforeMs: Infinity });
+
+    assert.deepEqual(over.map(({ id }) => id), [good]);
+    assert.deepEqual((await log.get({ ...bad, id: good }))?.trimmed, [0, 0, 0, 0]);
+    await assert.rejects(log.get(bad), DamagedJobError);
+    assert.equal(await log.remove(bad), true);
+  });
+}
+
+test("SqliteLog opens an older file in which log lines are damaged, and says so in their place", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const key = schemaOneLog(file, ["cut", "named", "well"].map((message) => ({ message })));
+  const vandal = new DatabaseSync(file);
+  vandal.exec(
+    `UPDATE entries SET body = '{"message":' WHERE seq = 2;
+     UPDATE entries SET body = '{"massage":"x"}' WHERE seq = 3`,
+  );
+  vandal.close();
+
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  t.after(() => log.close());
+  const { entries } = await log.read(key, { after: 1, limit: 9, logs: "debug" });
+
+  const time = '"time": "1970-01-01T00:00:00.900Z"';
+  const damaged = `"message": "(this line is damaged in the log)", ${time}`;
+  const texts = entries.map((entry) => entry.kind === "log" && entry.text);
+  assert.deepEqual(texts, [damaged, damaged, `"message": "well", ${time}`]);
+});
+
 test("SqliteLog remove() leaves nothing of a job of an older file either", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
