@@ -2,10 +2,12 @@
 import { join } from "node:path";
 import { backUpLog, restoreLog } from "../log/backup.ts";
 import { DataDirectory, LOG_FILE } from "../log/data_directory.ts";
+import { olderSchema } from "../log/migrate.ts";
+import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { openData } from "./open_data.ts";
-import { print, printJson } from "./output.ts";
+import { print, printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";
 
 /** Copies the log to a file, also while a server runs. @throws {BackupError} */
@@ -24,6 +26,9 @@ export async function backup(file: string, flags: Flags): Promise<number> {
 export async function restore(file: string, flags: Flags): Promise<number> {
   const directory = new DataDirectory(await dataFrom(flags));
   try {
+    if (olderSchema(file, LOG_SCHEMA) !== undefined) {
+      printError("The backup is brought up to date, which may take minutes\n");
+    }
     const { jobs, replaced } = restoreLog(directory, file);
     const before = replaced === undefined ? "" : `; the log that was there is ${replaced}`;
     say(flags, { jobs }, `Restored ${jobs === 1 ? "1 job" : `${jobs} jobs`}${before}`);

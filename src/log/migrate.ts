@@ -1,5 +1,5 @@
 /** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { backUp } from "./migration_copy.ts";
@@ -111,26 +111,25 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
  * Undefined for any other file; what is in its WAL alone is not seen.
  */
 export function olderSchema(path: string, schema: VersionedSchema): number | undefined {
-  if (!existsSync(path)) return undefined;
   try {
-    const head = headOf(path, APPLICATION_ID_AT + 4);
+    const head = headOf(path, "r", APPLICATION_ID_AT + 4);
     if (head.getInt32(APPLICATION_ID_AT) !== schema.applicationId) return undefined;
     const version = head.getInt32(USER_VERSION_AT);
     return version < schema.migrations.length ? version : undefined;
   } catch {
-    return undefined; // openVersioned says why it cannot be read, or is too short
+    return undefined; // it is not there, or openVersioned says what is wrong with it
   }
 }
 
 /** Creates the file for its owner alone when there is none; an empty one is a new database. */
 function looksLikeSqlite(path: string): boolean {
-  const head = headOf(path, MAGIC.length);
+  const head = headOf(path, "a+", MAGIC.length);
   return head.byteLength === 0 || new TextDecoder().decode(head) === MAGIC;
 }
 
 /** At most so many of the file's first bytes. */
-function headOf(path: string, bytesMax: number): DataView {
-  const file = openSync(path, "a+", 0o600);
+function headOf(path: string, flags: "r" | "a+", bytesMax: number): DataView {
+  const file = openSync(path, flags, 0o600);
   try {
     const head = new Uint8Array(bytesMax);
     return new DataView(head.buffer, 0, readSync(file, head, 0, bytesMax, 0));

@@ -437,6 +437,28 @@ test("a server says that it brings the log up to date before it begins to", asyn
   assert.ok(stderr.indexOf(said) < stderr.indexOf("Cannot open the event log"), stderr);
 });
 
+test("restore says that it brings an older backup up to date before it begins to, and nothing of another", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const older = join(path, "older.db");
+  schemaOneLog(older);
+  const restored = (file: string, data: string) =>
+    startProgram.toEnd(t, { args: ["restore", file, "--data", join(path, data)] });
+
+  const first = await restored(older, "a");
+  const again = await restored(join(path, "a", "log.db"), "b");
+  const vandal = new DatabaseSync(older);
+  vandal.exec("DROP TABLE entries"); // so the first step fails
+  vandal.close();
+  const failed = await restored(older, "c");
+
+  const said = "The backup is brought up to date, which may take minutes\n";
+  assert.deepEqual([first.code, first.stdout, first.stderr], [0, "Restored 1 job\n", said]);
+  assert.deepEqual([again.code, again.stderr], [0, ""]);
+  assert.equal(failed.code, 2);
+  assert.ok(failed.stderr.startsWith(`${said}synctail: Cannot `), failed.stderr);
+});
+
 test("prune and export take the jobs of the tenant that is named, or that the key is of", async (t) => {
   const { server, key, id } = await served(t);
   const acme = await keyOf(t, server.data, "acme", "read,write");
