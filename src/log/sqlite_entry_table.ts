@@ -48,11 +48,12 @@ export class EntryTable {
       "SELECT seq - count + 1 AS first FROM entries WHERE job = ? ORDER BY seq LIMIT 1",
     );
     this.#lastLogs = db.prepare(
-      `SELECT seq, count FROM entries WHERE job = ?1 AND seq - count < ?2
-       AND seq < ?2 + ${ROW_ENTRIES_MAX} AND kind >= ?3 ORDER BY seq DESC LIMIT ?4`,
+      `SELECT seq, count FROM entries WHERE job = ? AND seq - count < ? AND seq < ?
+       AND kind >= ? ORDER BY seq DESC LIMIT ?`,
     );
     this.#newest = db.prepare(`SELECT seq, at_ms, kind, body, count ${NEWEST_PROGRESS}`);
     asArrays(this.#newest);
+    asArrays(this.#lastLogs);
   }
 
   /** Inserts entries. @returns the characters of their bodies */
@@ -113,16 +114,21 @@ export class EntryTable {
   /** As EventLog.beforeLastLogs; 0 where there are fewer lines than `count`. */
   beforeLastLogs(job: number, level: LogLevel, count: number, through: Seq): Seq {
     const kind = NO_LOGS + LOG_LEVELS.indexOf(level);
-    const rows = this.#lastLogs.all(job, through, kind, count) as unknown as {
-      seq: number;
-      count: number;
-    }[]; // own columns
     let left = count;
-    for (const row of rows) {
-      const last = Math.min(row.seq, through);
-      const lines = last - (row.seq - row.count);
-      if (left <= lines) return last - left;
-      left -= lines;
+    for (let below = through + ROW_ENTRIES_MAX, asked = 1, got = 1; got === asked;) {
+      asked = Math.min(ROWS, left);
+      const rows = this.#lastLogs.all(job, through, below, kind, asked) as unknown as [
+        seq: Seq,
+        count: number,
+      ][]; // own columns
+      for (const [seq, held] of rows) {
+        const last = Math.min(seq, through);
+        const lines = last - (seq - held);
+        if (left <= lines) return last - left;
+        left -= lines;
+        below = seq;
+      }
+      got = rows.length;
     }
     return 0;
   }

@@ -626,6 +626,24 @@ export function logContract(
     assert.equal(await seqOf(0, 1), undefined);
   });
 
+  check("beforeLastLogs() finds any number of lines, alone or side by side", async (log) => {
+    const { job } = await log.create(newJob());
+    const pair = [line("warned", "warning"), line("x")]; // of two levels, so side by side in no row
+    for (let n = 0; n < 150; n++) await log.append(job, () => ({ facts: pair }));
+    await log.append(job, () => ({ facts: Array.from({ length: 150 }, () => line("y")) }));
+
+    const counts = [1, 149, 150, 151, 250, 251, 350, 450, 451];
+    const found = await Promise.all(
+      counts.map((count) => log.beforeLastLogs(job, "info", count, 450)),
+    );
+    const warned = await Promise.all(
+      [1, 100, 101, 150, 151].map((count) => log.beforeLastLogs(job, "warning", count, 450)),
+    );
+
+    assert.deepEqual(found, [449, 301, 300, 299, 200, 199, 100, 0, 0]);
+    assert.deepEqual(warned, [298, 100, 98, 0, 0]);
+  });
+
   check(
     "trim() takes superseded progress first, then the oldest lines, and notes their levels",
     async (log) => {
