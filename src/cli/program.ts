@@ -17,7 +17,9 @@ import { serveFlags } from "./serve_flags.ts";
  *
  * @returns the exit code: 0 completed, 1 failed, 2 wrong usage or configuration, 3 cancelled
  */
-export async function program(args: readonly string[]): Promise<number> {
+export async function program(given: readonly string[]): Promise<number> {
+  // What starts programs (`deno task`) may pass it on; Bun has taken it out.
+  const args = given[0] === "--" ? given.slice(1) : given;
   try {
     const flags = serveFlags(args);
     if (flags) hearHangup(); // before all that serve needs is loaded

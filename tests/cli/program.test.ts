@@ -48,6 +48,18 @@ async function key(t: Cleanup, data: string): Promise<string> {
 const json = async (url: string, key: string, method = "GET") =>
   await (await fetch(url, { method, headers: { Authorization: `Bearer ${key}` } })).json();
 
+test("a -- before the command is left out, and only that one", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["--", "exec", "n", "--quiet", "--data", path, "--", "sh", "-c", "echo ran >&2; exit 5"],
+  });
+  const version = await startProgram.toEnd(t, { args: ["--", "--version"] });
+
+  assert.deepEqual([code, stderr], [5, "ran\n"]);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
 /** Takes a port until the end of the test; false where somebody else has it. */
 function holds(t: Cleanup, port: number): Promise<boolean> {
   const server = createServer();
