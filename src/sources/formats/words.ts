@@ -21,14 +21,14 @@ export function words(text: string): string {
   return `${kept}… (${plain.length - kept.length} more)`;
 }
 
-/** The level at a line's beginning, after a date, a time or a bracket. */
+/** The level at a line's beginning, after a date, a time or a bracket; `ERROR/MainProcess]` is Celery's. */
 const LEVEL =
-  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b[\])>]?(?::|\s|$)/i;
+  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b(?:\/[^\s\]]+\]|[\])>]?)(?::|\s|$)/i;
 /** The level behind the program's name, as `pg_dump: error: ` or `psql:users.sql:7: ERROR: `. */
 const LEVEL_BEHIND = /^\S+: (fatal|error|warning): /i;
 /** The level behind a date and the name of a logger or thread, as Python, Java and Airflow log. */
 const LEVEL_OF_LOGGER =
-  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]{1,9}){1,3}(?:(?!\[?(?:INFO\b|info\]))(?:\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +))?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
+  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]{1,9}){1,3}(?:(?!\[?(?:(?:INFO|NOTICE)\b|(?:info|notice)\]))(?:\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +))?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
 const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
   ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
     .map((name) => [name, "error"] as const),

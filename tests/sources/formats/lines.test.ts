@@ -155,11 +155,18 @@ test("lines: a level behind a date and the logger's or the thread's name counts"
     "E: 2026-01-15 10:00:00,123 [INFO] ERROR is no name of a table",
     "E: 2026-01-15 10:00:00,123 [info] - ERROR is no name of a table",
     "E: 10:00:00 [info sender] ERROR no such table",
+    "E: 2026-01-15 10:00:00 [NOTICE] ERROR is no name of a table",
+    "E: 2026-01-15 10:00:00 NOTICE - ERROR is no name of a table",
+    "E: 2026-01-15 10:00:00 [notice] ERROR is no name of a table",
+    "E: 2026-01-15 10:00:00 [notice board] ERROR no such table",
   ], done);
 
   assert.deepEqual(
     said.map((line) => line.split(": ")[0]),
-    ["error", "warning", "debug", "warning", "error", "info", "info", "info", "info", "error"],
+    ["error", "warning", "debug", "warning", "error", "info", "info", "info", "info", "error"]
+      .concat([
+        ...["info", "info", "info", "error"],
+      ]),
   );
   assert.equal(last.warnings, 2);
   assert.equal(
@@ -169,6 +176,19 @@ test("lines: a level behind a date and the logger's or the thread's name counts"
     ),
     "2026-01-15 10:00:00,123 - etl - ERROR - no such table",
   );
+});
+
+test("lines: a level before the process's name counts, as Celery writes it", () => {
+  const { lines: said } = feed(lines.reader(RUN), [
+    "E: [2026-01-15 10:00:00,123: ERROR/MainProcess] Task etl.load raised unexpected",
+    "E: [2026-01-15 10:00:00,123: WARNING/ForkPoolWorker-1] user 7 has no e-mail",
+    "E: [2026-01-15 10:00:00,123: INFO/MainProcess] Task etl.load succeeded",
+    "O: error/retry.py is new",
+    "O: [error/retry.py is new",
+  ], done);
+
+  const levels = ["error", "warning", "info", "info", "info"];
+  assert.deepEqual(said.map((line) => line.split(": ")[0]), levels);
 });
 
 test("lines: what tells nothing of why is no reason", () => {
