@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 import { isTerminalPayload, type Payload } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
 import { print, printError, printJson } from "./output.ts";
-import { countsText, logText, shareOf, summaryText } from "./words.ts";
+import { bytesText, countsText, logText, shareOf, summaryText } from "./words.ts";
 
 /** Shows frames in the order in which they come. */
 export interface Display {
@@ -19,7 +19,7 @@ export interface Display {
 /** Width of a terminal that does not say its own, or says 0. */
 const COLUMNS = 80;
 /** What a narrow terminal leaves out first, in this order. */
-const LEFT_OUT = ["phase", "rate", "eta"] as const;
+const LEFT_OUT = ["phase", "bytes", "rate", "eta"] as const;
 /** Piped output gets a line of progress at most this often, in milliseconds. */
 const LINE_MS = 2_000;
 
@@ -190,18 +190,21 @@ interface Parts {
   percent: string | undefined;
   status: string | undefined;
   phase: string | undefined;
-  counts: string;
+  counts: string | undefined;
+  bytes: string | undefined;
   rate: string | undefined;
   eta: string | undefined;
 }
 
 function partsOf(payload: Payload): Parts {
   const share = shareOf(payload);
+  const bytes = Number(payload.bytes_done) > 0 ? bytesText(Number(payload.bytes_done)) : undefined;
   return {
     percent: share === undefined ? undefined : `${share.toFixed(1)} %${ofBytes(payload)}`,
     status: payload.status === "cancelling" ? "cancelling" : undefined,
     phase: payload.phase === undefined ? undefined : clean(payload.phase),
-    counts: countsText(payload),
+    counts: countsText(payload) ?? (bytes === undefined ? "nothing counted yet" : undefined),
+    bytes,
     rate: typeof payload.rate_per_s === "number"
       ? `${Math.round(payload.rate_per_s)}/s${payload.paced ? " (paced)" : ""}`
       : payload.paced

@@ -3,11 +3,11 @@ import { clean, cleanLines } from "../sync/clean.ts";
 import type { Payload } from "./follow.ts";
 import { ENTITY_COUNTS } from "../sync/progress.ts";
 
-/** The counts that are not zero: `12 inserted, 3 kept`. */
-export function countsText(payload: Payload): string {
+/** The counts that are not zero: `12 inserted, 3 kept`; undefined for none. */
+export function countsText(payload: Payload): string | undefined {
   const parts = ENTITY_COUNTS.filter((name) => Number(payload[name]) > 0)
     .map((name) => `${payload[name]} ${name}`);
-  return parts.length > 0 ? parts.join(", ") : "nothing counted yet";
+  return parts.length > 0 ? parts.join(", ") : undefined;
 }
 
 /**
@@ -39,7 +39,7 @@ export function summaryText(payload: Payload): string {
 }
 
 /** `1.5 MiB` */
-function bytesText(bytes: number): string {
+export function bytesText(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;

@@ -58,6 +58,16 @@ test("a narrow terminal is shown no part of a number", () => {
   );
 });
 
+test("a job that tells bytes shows them while it runs, with or without counts", () => {
+  const payload = { type: "progress", status: "in_progress", bytes_done: 30_000_000 };
+  const counted = { ...payload, inserted: 300, rate_per_s: 50 };
+
+  assert.equal(barText(payload, 80), "28.6 MiB");
+  assert.equal(barText({ ...payload, bytes_done: 0 }, 80), "nothing counted yet");
+  assert.equal(barText(counted, 80), "300 inserted  28.6 MiB  50/s");
+  assert.equal(barText(counted, 28), "300 inserted  50/s");
+});
+
 test("the lines of a trace and of a reason are told apart", () => {
   const message = "user 7 failed\nTraceback:\r\n  File\tetl.py\rbye\n\u001b[0m\n";
   const error = "duplicate key\r\nDETAIL: 7\tis\rthere";
