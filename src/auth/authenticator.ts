@@ -66,7 +66,9 @@ export class Authenticator {
   ): Lapse | undefined {
     const { keys, sessions, clock } = this.parts;
     if (expiresAtMs !== null && expiresAtMs <= clock.now()) return "expired";
-    if (keyId !== null && !keys.stillGrants(keyId, tenant, scope)) return "revoked";
+    if (keyId !== null && !keys.stillGrants(keyId, tenant, scope)) {
+      return keys.principalOf(keyId) ? "narrowed" : "revoked";
+    }
     if (sessionId !== undefined && sessions.hasEnded(sessionId)) return "signed_out";
     return undefined;
   }

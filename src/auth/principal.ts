@@ -24,8 +24,8 @@ export interface Principal {
   readonly only?: Binding;
 }
 
-/** Why a right that was good has ended. */
-export type Lapse = "expired" | "revoked" | "signed_out";
+/** Why a right that was good has ended. `narrowed`: its key is in force, with fewer rights. */
+export type Lapse = "expired" | "revoked" | "narrowed" | "signed_out";
 
 /** Whether the job is one that the principal may see: its tenant's, and inside its binding. */
 export function maySee(

@@ -165,6 +165,7 @@ export function requireRight(principal: Principal, authenticator: Authenticator)
 const ENDED: Readonly<Record<Lapse, string>> = {
   expired: "has expired",
   revoked: "was revoked",
+  narrowed: "has lost its right to this",
   signed_out: "was signed out",
 };
 
@@ -176,7 +177,9 @@ export function rightOf(principal: Principal, authenticator: Authenticator): Rig
     holder: keyId ?? undefined,
     lapsed() {
       const lapse = authenticator.lapse(principal, "read");
-      return lapse && { code: `access_${lapse}`, message: LAPSES[lapse] };
+      if (lapse === undefined) return undefined;
+      const code = `access_${lapse === "narrowed" ? "revoked" : lapse}`;
+      return { code, message: LAPSES[lapse] };
     },
   };
 }
@@ -184,6 +187,7 @@ export function rightOf(principal: Principal, authenticator: Authenticator): Rig
 const LAPSES: Readonly<Record<Lapse, string>> = {
   expired: "The ticket, token or session of this stream has expired. The job goes on.",
   revoked: "The key of this stream was revoked. The job goes on.",
+  narrowed: "The key of this stream may not read this any more. The job goes on.",
   signed_out: "The session of this stream was signed out. The job goes on.",
 };
 

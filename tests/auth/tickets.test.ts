@@ -98,11 +98,11 @@ test("a ticket and a stream end when the key file gives their key fewer rights",
 
   assert.deepEqual(await told(), [undefined, undefined, "acme"]);
   use("acme read");
-  assert.deepEqual(await told(), [undefined, "revoked", "acme"]);
+  assert.deepEqual(await told(), [undefined, "narrowed", "acme"]);
   use("acme run");
-  assert.deepEqual(await told(), ["revoked", "revoked", undefined]);
+  assert.deepEqual(await told(), ["narrowed", "narrowed", undefined]);
   use("other read");
-  assert.deepEqual(await told(), ["revoked", undefined, undefined]);
+  assert.deepEqual(await told(), ["narrowed", undefined, undefined]);
   use("other read,tenants");
   assert.deepEqual(await told(), [undefined, undefined, "acme"]);
 });
