@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { ask, execBench, startExec } from "../support/exec.ts";
 import { freePort } from "../support/free_port.ts";
 import { type Cleanup, OWN, startProgram } from "../support/program.ts";
+import { receiver } from "../support/receiver.ts";
 import { until } from "../support/until.ts";
 
 /** The log lines of a job. */
@@ -70,6 +71,45 @@ test("an unreachable server changes nothing for the program; the next exec tells
     await linesOf(url, key, items[0].id),
     Array.from({ length: 20 }, (_, n) => `${n + 1}`),
   );
+});
+
+test("exec asked a second time to end waits no longer for a server that does not answer", async (t) => {
+  const { key, path } = await execBench(t);
+  const silent = await receiver(t);
+  silent.answer = () => {};
+  const env = { SYNCTAIL_SERVER: silent.url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+  const program = [
+    "sh",
+    "-c",
+    "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.02; done",
+  ];
+  const ended: string[] = [];
+  const start = (name: string) => {
+    const run = startExec(t, { own: [name], program, env });
+    run.ended.then(() => ended.push(name));
+    return run;
+  };
+  const runs = [start("asked once"), start("asked again")];
+  await silent.until(2);
+  for (const run of runs) {
+    await run.until(() => run.stdout().includes("up"));
+    run.signal("SIGTERM");
+    await run.until(() => run.stdout().includes("bye"));
+  }
+
+  await until(() => {
+    if (ended.length > 0) return true;
+    try {
+      runs[1].signal("SIGTERM"); // more than once: it is the program's until that has ended
+    } catch {
+      // It has just ended.
+    }
+    return false;
+  }, 10);
+
+  assert.deepEqual(ended, ["asked again"]);
+  assert.equal(await runs[1].ended, 3);
+  assert.match(runs[1].stderr(), /could not be told of everything/);
 });
 
 test("what is left is told to be sent by a command that finds it from anywhere", async (t) => {

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate } from "node:timers";
+import { httpApp } from "../../src/http/app.ts";
+import { Metrics } from "../../src/http/metrics.ts";
+import { OPENED_A_TURN } from "../../src/http/open_in_turns.ts";
+import { PublicOrigin } from "../../src/http/public_origin.ts";
+import { Rates } from "../../src/http/rates.ts";
+import type { Services } from "../../src/http/services.ts";
+import { WriteDeadline } from "../../src/stream/write_deadline.ts";
+import { authBench } from "../support/auth.ts";
+import { line, newJob } from "../support/log_contract.ts";
+import { MemoryLog } from "../support/memory_log.ts";
+import type { Cleanup } from "../support/program.ts";
+
+/** The app on a log in memory, without what streams and runs need, and a connection to it. */
+function bench(t: Cleanup) {
+  const { authenticator, key, clock } = authBench(t);
+  const log = new MemoryLog(clock);
+  const services = {
+    authenticator,
+    clock,
+    log,
+    corsOrigins: [],
+    downloads: new WriteDeadline(clock, 1_000),
+    metrics: new Metrics("0", "test"),
+    origin: new PublicOrigin({
+      hostname: "127.0.0.1",
+      publicUrl: undefined,
+      allowedHosts: [],
+      trustedProxies: [],
+    }),
+    rates: new Rates(clock, { jobEvents: Infinity, tenantEvents: Infinity, requests: Infinity }),
+  } as unknown as Services; // the other parts are not asked for anything here
+  const app = httpApp(services, "0");
+  const connection = { remote: "127.0.0.1", kept: 0, keepOpen: () => void connection.kept++ };
+  const get = async (path: string, headers: Record<string, string> = {}) =>
+    await app.fetch(new Request(`http://127.0.0.1${path}`, { headers }), connection);
+  return { clock, connection, get, key, log };
+}
+
+test("a download asks the runtime to let its connection be quiet, and no other answer does", async (t) => {
+  const { connection, get, key, log } = bench(t);
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [line("x")] }));
+  const path = `/v1/sync/job/${job.id}`;
+  const Authorization = `Bearer ${key().key}`;
+  const kept = async (part: string, Accept: string) => {
+    const before = connection.kept;
+    const answer = await get(path + part, { Authorization, Accept });
+    await answer.text();
+    assert.equal(answer.status, 200);
+    return connection.kept - before;
+  };
+
+  assert.equal(await kept("/events", "*/*"), 1);
+  assert.equal(await kept("/logs", "text/plain"), 1);
+  assert.equal(await kept("/logs", "application/x-ndjson"), 1);
+  assert.equal(await kept("/logs", "application/json"), 0);
+});
+
+test("the app lets OPENED_A_TURN streams in with each turn of the event loop, and all else at once", async (t) => {
+  const { get } = bench(t);
+  let turn = 0;
+  let over = false;
+  t.after(() => void (over = true));
+  const count = () => setImmediate(() => ++turn && !over && count());
+  count();
+  const turnOf = async (path: string) => {
+    await get(path); // it is refused for its key, once it is let in
+    return turn;
+  };
+  const ofPath = async (path: string) => {
+    const turns = await Promise.all(Array.from({ length: OPENED_A_TURN + 1 }, () => turnOf(path)));
+    return new Set(turns).size;
+  };
+
+  assert.equal(await ofPath("/v1/sync/job/770e8400-e29b-41d4-a716-446655440002/subscribe"), 2);
+  assert.equal(await ofPath("/v1/sync/jobs/subscribe"), 2);
+  assert.equal(await ofPath("/v1/sync/jobs"), 1);
+});
