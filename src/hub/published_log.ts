@@ -89,8 +89,8 @@ export class PublishedLog implements EventLog {
     return this.#log.recent(query);
   }
 
-  registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
-    return this.#log.registeredSyncs(tenant);
+  registeredSyncs(tenant: TenantId, named?: Partial<SyncRef>): Promise<readonly SyncRef[]> {
+    return this.#log.registeredSyncs(tenant, named);
   }
 
   forgetSyncs(tenant: TenantId): Promise<void> {

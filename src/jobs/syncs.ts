@@ -21,10 +21,10 @@ export async function knownSync(
 ): Promise<SyncRef | undefined> {
   const configured = syncs.find(tenant, idOrName);
   if (configured) return configured;
-  const registered = await log.registeredSyncs(tenant);
-  const id = usualSyncId(tenant, idOrName);
-  return registered.find((sync) => sync.id === id) ??
-    registered.find(({ id, name }) => name === idOrName && !syncs.find(tenant, id));
+  const [usual] = await log.registeredSyncs(tenant, { id: usualSyncId(tenant, idOrName) });
+  if (usual) return usual;
+  const namesakes = await log.registeredSyncs(tenant, { name: idOrName });
+  return namesakes.find(({ id }) => !syncs.find(tenant, id));
 }
 
 /** The id of a sync of which nothing is known but its id or name. */

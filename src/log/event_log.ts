@@ -210,8 +210,8 @@ export interface EventLog {
    * were created. A page is a stretch of bounded work, however many jobs there are.
    */
   recent(query: RecentQuery): Promise<RecentPage>;
-  /** Syncs that workers' jobs have registered, in the order of their names. */
-  registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]>;
+  /** Syncs that workers' jobs have registered, by name: all, or those of that id or name. */
+  registeredSyncs(tenant: TenantId, named?: Partial<SyncRef>): Promise<readonly SyncRef[]>;
   /** Forgets the registered syncs of which no job is left. */
   forgetSyncs(tenant: TenantId): Promise<void>;
   /** Position before the last `count` log lines up to `through` of at least this level. */

@@ -192,8 +192,8 @@ export class SqliteLog implements EventLog {
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
-  async registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
-    return this.#syncs.of(tenant);
+  async registeredSyncs(tenant: TenantId, named?: Partial<SyncRef>): Promise<readonly SyncRef[]> {
+    return this.#syncs.of(tenant, named);
   }
 
   async forgetSyncs(tenant: TenantId): Promise<void> {

@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job, SyncRef } from "../sync/job.ts";
 
-/** The table of syncs; seldom asked for, so nothing of it is kept prepared. */
+/** The table of syncs; nothing of it is kept prepared, as a server may never need it. */
 export class SyncRows {
   readonly #db: DatabaseSync;
 
@@ -18,10 +18,13 @@ export class SyncRows {
       .run(tenant, sync.id, sync.name);
   }
 
-  /** In the order of their names. */
-  of(tenant: TenantId): SyncRef[] {
-    const rows = this.#db.prepare("SELECT id, name FROM syncs WHERE tenant = ? ORDER BY name, id")
-      .all(tenant) as unknown as SyncRef[]; // written by `register` alone
+  /** In the order of their names: all, or those of that id or name. */
+  of(tenant: TenantId, asked: Partial<SyncRef> = {}): SyncRef[] {
+    const named = Object.entries(asked);
+    const where = ["tenant", ...named.map(([column]) => column)].map((column) => `${column} = ?`);
+    const sql = `SELECT id, name FROM syncs WHERE ${where.join(" AND ")} ORDER BY name, id`;
+    const values = named.map(([, value]) => value);
+    const rows = this.#db.prepare(sql).all(tenant, ...values) as unknown as SyncRef[]; // written by `register` alone
     return rows.map(({ id, name }) => ({ id, name }));
   }
 

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { test } from "node:test";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
-import { Syncs } from "../../src/jobs/syncs.ts";
+import { knownSync, Syncs, usualSyncId } from "../../src/jobs/syncs.ts";
+import type { TenantId } from "../../src/sync/ids.ts";
+import type { SyncRef } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -95,4 +97,23 @@ test("a run writes to no file of a run on its way, whatever the configuration ha
   });
   await before?.return();
   assert.equal((await run(all.all[0])?.next())?.done, false);
+});
+
+test("knownSync() asks the log for the one sync, however many workers have named", async () => {
+  const tenant = "default" as TenantId;
+  const ref = { id: usualSyncId(tenant, "nightly"), name: "nightly" };
+  const asked: unknown[] = [];
+  const log = {
+    registeredSyncs(_: TenantId, named?: Partial<SyncRef>) {
+      asked.push(named);
+      return Promise.resolve(named?.id === ref.id ? [ref] : []);
+    },
+  };
+  const none = new Syncs([], []);
+
+  assert.deepEqual(await knownSync(none, log, tenant, "nightly"), ref);
+  assert.equal(await knownSync(none, log, tenant, "another"), undefined);
+
+  const another = usualSyncId(tenant, "another");
+  assert.deepEqual(asked, [{ id: ref.id }, { id: another }, { name: "another" }]);
 });

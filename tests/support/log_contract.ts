@@ -509,6 +509,23 @@ export function logContract(
     assert.deepEqual(await log.registeredSyncs(other), [ref("theirs")]);
   });
 
+  check(
+    "registeredSyncs() gives only those of an id or a name where one is asked for",
+    async (log) => {
+      const ref = (name: string, id = deriveSyncId(TENANT, name)) => ({ id, name });
+      const own = ref("b", deriveSyncId(TENANT, "once called otherwise"));
+      for (const sync of [ref("a"), ref("b"), own]) {
+        await log.create(newJob({ origin: "worker", sync }));
+      }
+
+      assert.deepEqual(await log.registeredSyncs(TENANT, { id: own.id }), [own]);
+      assert.deepEqual(await log.registeredSyncs(TENANT, { name: "a" }), [ref("a")]);
+      assert.equal((await log.registeredSyncs(TENANT, { name: "b" })).length, 2);
+      assert.deepEqual(await log.registeredSyncs(TENANT, { name: "c" }), []);
+      assert.deepEqual(await log.registeredSyncs("other" as TenantId, { id: own.id }), []);
+    },
+  );
+
   check("forgetSyncs() forgets the syncs of one tenant that no job is left of", async (log) => {
     const ref = (name: string) => ({ id: deriveSyncId(TENANT, name), name });
     const other = "other" as TenantId;

@@ -169,8 +169,11 @@ export class MemoryLog implements EventLog {
     return Promise.resolve(found.slice(0, PAGE).map(({ job }) => keyOf(job)));
   }
 
-  registeredSyncs(tenant: TenantId): Promise<readonly SyncRef[]> {
-    const found = [...this.#syncs.values()].filter((sync) => sync.tenant === tenant);
+  registeredSyncs(tenant: TenantId, named: Partial<SyncRef> = {}): Promise<readonly SyncRef[]> {
+    const found = [...this.#syncs.values()].filter((sync) =>
+      sync.tenant === tenant && (named.id ?? sync.id) === sync.id &&
+      (named.name ?? sync.name) === sync.name
+    );
     found.sort((a, b) => a.name < b.name ? -1 : 1);
     return Promise.resolve(found.map(({ id, name }) => ({ id, name })));
   }
