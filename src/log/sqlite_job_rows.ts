@@ -13,6 +13,8 @@ const KEPT_MAX = 10_000;
  * is at most that much shorter than its worker was told.
  */
 const LEASE_SHARE = 1 / 8;
+/** Most producers of a job kept in memory; then all that are written are forgotten. */
+const PRODUCERS_MAX = 100;
 /** Most rows that are looked at to make room for one. */
 const EVICT_TRIES = 8;
 
@@ -116,6 +118,7 @@ export class JobRows {
   producerOf(row: JobRow, id: string): Producer | undefined {
     let producer = row.producers.get(id);
     if (producer === undefined) {
+      if (row.producers.size >= PRODUCERS_MAX && row.posted.size === 0) row.producers.clear();
       const found = this.#producer.get(row.pk, id) as { state: string } | undefined; // own table
       producer = found ? JSON.parse(found.state) as Producer : null;
       row.producers.set(id, producer);
