@@ -30,9 +30,11 @@ const KINDS: Readonly<Record<string, string>> = {
 /** Progress as of -P or --info=progress2; `ir-chk` would count a list that still grows. */
 const TO_CHECK = /^\s*[\d,.]+[KMGT]?\s+\d+%\s.*\bto-chk(?:eck)?=(\d+)\/(\d+)\)\s*$/;
 const PROGRESS = /^\s*[\d,.]+[KMGT]?\s+\d+%\s+[\d.,]+\w?B\/s\s/;
-/** Lines that say why one entity was left out. */
+/** Lines that say why one entity was left out; others name a call, and say later that it failed. */
 const LEFT_OUT =
-  /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |could not make way for new (?!directory)|.*\b(?:link_stat|readlink_stat|readlink|send_files failed to open|opendir|open|mkstemp|mknod|symlink) ["(].*failed: |.*send_files failed to open )/;
+  /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |could not make way for new (?!directory))|send_files failed to open /;
+const CALL = /\b(?:link_stat|readlink_stat|readlink|opendir|open|mkstemp|mknod|symlink) ["(]/;
+const CALL_FAILED = "failed: ";
 /** Complaints of the writing side about a file; after the last of these it ends. */
 const UNWRITTEN =
   /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"(?: -> "(.{1,4096}?)")?[ :]/s;
@@ -92,7 +94,7 @@ export class RsyncReader implements LineReader {
     const left = TO_CHECK.exec(text);
     if (left) return this.#checked(Number(left[1]), Number(left[2]));
     if (PROGRESS.test(text)) return [];
-    if (LEFT_OUT.test(text) || WARNING.test(text)) return this.#complaint(text);
+    if (leavesOut(text) || WARNING.test(text)) return this.#complaint(text);
     return logLine("info", text);
   }
 
@@ -168,10 +170,16 @@ export class RsyncReader implements LineReader {
     }
     const [, severity, unverified] = UNVERIFIED.exec(text) ?? [];
     if (unverified !== undefined) this.#sent.failed(unverified, false);
-    if (LEFT_OUT.test(message) || how === "rename" || severity === "ERROR") {
+    if (leavesOut(message) || how === "rename" || severity === "ERROR") {
       totals.skipped++;
       totals.meet("file");
     }
     return [...logLine("warning", message), totals.progress()];
   }
+}
+
+/** Whether the line says why one entity was left out. Looks once, as a line may have 1 MiB. */
+function leavesOut(text: string): boolean {
+  const failed = Math.max(0, text.lastIndexOf(CALL_FAILED));
+  return LEFT_OUT.test(text) || CALL.test(text.slice(0, failed));
 }

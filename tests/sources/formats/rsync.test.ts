@@ -553,3 +553,14 @@ test("the real rsync: stopped in the middle, what is being sent is not counted",
   assert.equal(error?.code, "program_failed");
   assert.match(error?.message ?? "", /^rsync ended with exit code 20: received SIG/);
 });
+
+// This took minutes where the pattern looked to the line's end from each of its words.
+test("rsync: a line of 1 MiB is read once, whatever it is made of", () => {
+  for (const word of ['mknod "', "open (", "failed: "]) {
+    const line = word.repeat(2 ** 20 / word.length);
+
+    const { counts, lines } = feed(rsync.reader(RUN), [`O: ${line}`], { code: 0, signal: null });
+
+    assert.deepEqual([counts.skipped, lines.length], [0, 1], word);
+  }
+});
