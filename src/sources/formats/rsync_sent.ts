@@ -147,11 +147,17 @@ export class RsyncSent {
     return path.startsWith(`${root}/`) ? spellings(path.slice(root.length + 1)) : [];
   }
 
+  /** As `#namesOf(path).includes(name)` for equal plain names, but cheap: many may have failed. */
+  #mayBe(path: string, name: string): boolean {
+    const root = this.#root;
+    const [is, asked] = [folderOf(path), folderOf(name)];
+    if (root !== undefined) return is === (path.startsWith("/") ? `${root}/${asked}` : asked);
+    return `/${is}`.endsWith(`/${asked}`);
+  }
+
   #failedEarly(name: string): boolean {
     const early = this.#early.get(plainName(name)) ?? [];
-    const at = early.findIndex(({ path }) =>
-      this.#elsewhere(path) || this.#namesOf(path).includes(name)
-    );
+    const at = early.findIndex(({ path }) => this.#elsewhere(path) || this.#mayBe(path, name));
     if (at < 0) return false;
     const [{ over }] = early.splice(at, 1);
     this.#over ||= over;
@@ -183,4 +189,9 @@ function spellings(path: string): readonly string[] {
 
 function plainName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1).replace(/^\./, "");
+}
+
+/** All before the last name, with its slash; empty for a name alone. */
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
 }

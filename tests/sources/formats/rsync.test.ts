@@ -564,3 +564,17 @@ test("rsync: a line of 1 MiB is read once, whatever it is made of", () => {
     assert.deepEqual([counts.skipped, lines.length], [0, 1], word);
   }
 });
+
+// Each line took 50 ms where all names that each failure may have were written out for it.
+test("rsync: many failures of one name, told early, are found by their directories", () => {
+  const reader = rsync.reader({ ...RUN, command: ["rsync", "-a", "src/", "host:dst"] });
+  const failures = Array.from({ length: 2_000 }, (_, n) => denied(`/dst/a/b/${n}/.index.html`));
+  const written = Array.from({ length: 2_000 }, (_, n) => item(`a/c/${n}/index.html`));
+
+  const { counts } = feed(reader, [...failures, ...written, item("a/b/7/index.html")], {
+    code: 23,
+    signal: null,
+  });
+
+  assert.deepEqual(counts, { ...none, inserted: 2_000, skipped: 2_000 });
+});
