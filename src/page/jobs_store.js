@@ -12,6 +12,8 @@ import { ACTIVE, ENDED, isEnded } from "./words.js";
 
 /** Most jobs kept; beyond that the oldest that are over are dropped. */
 export const JOBS_MAX = 20_000;
+/** How many are dropped at a time. */
+const DROPPED = JOBS_MAX / 20;
 /** Jobs of one request, and the fewest that one call of `older` brings, if there are so many. */
 const PAGE = 200;
 const OLDER_MIN = 1_000;
@@ -34,6 +36,8 @@ export class JobsStore {
   #oldest = "";
   #endedMax;
   #sync;
+  /** Above so many jobs the oldest are dropped; more than JOBS_MAX where too few are over. */
+  #most = JOBS_MAX;
 
   /** Whether the snapshot of this connection has come whole. */
   complete = false;
@@ -94,6 +98,7 @@ export class JobsStore {
   forget() {
     this.#jobs = new Map(); // another one, for what is on its way
     this.#unseen.clear();
+    this.#most = JOBS_MAX;
     this.#cursor = undefined;
     this.#sorted = undefined;
     this.complete = false;
@@ -168,15 +173,17 @@ export class JobsStore {
     if (before) before.job = job;
     else this.#jobs.set(job.id, { job });
     if (was !== job.status) this.#sorted = undefined;
-    if (!before && this.#jobs.size > JOBS_MAX) this.#dropOldest();
+    if (!before && this.#jobs.size > this.#most) this.#dropOldest();
     if (!this.complete || was === job.status) return undefined;
     if (isEnded(job.status)) return "ended";
     return before ? undefined : "begun";
   }
 
   #dropOldest() {
+    const many = this.#jobs.size - JOBS_MAX + DROPPED;
     const over = [...this.#jobs.values()].filter(({ job }) => isEnded(job.status)).sort(inOrder);
-    for (const { job: { id } } of over.slice(-Math.ceil(JOBS_MAX / 20))) this.#jobs.delete(id);
+    for (const { job: { id } } of over.slice(-many)) this.#jobs.delete(id);
+    this.#most = Math.max(JOBS_MAX, this.#jobs.size + DROPPED); // not looked at for each job
     this.#sorted = undefined;
   }
 }

@@ -307,3 +307,22 @@ test("of too many jobs the oldest that are over are let go, and none that is on 
   assert.deepEqual(shown.slice(0, 2), ["running", `${JOBS_MAX - 1}`]);
   assert.equal(shown.includes("0"), false);
 });
+
+test("JobsStore with more jobs on their way than it keeps does not look at all for each", (t) => {
+  const { values } = Map.prototype;
+  t.after(() => Map.prototype.values = values);
+  let looks = 0;
+  Map.prototype.values = function () {
+    looks++;
+    return values.call(this);
+  };
+  const store = told(10, frame("over", "completed", 1));
+
+  for (let n = 0; n < JOBS_MAX + 5_000; n++) store.take(frame(`${n}`, "in_progress", 2 + n));
+  for (let n = 0; n < 5_000; n++) store.take(frame(`${n}`, "completed", 2 + n));
+  for (let n = 0; n < 5_000; n++) store.take(frame(`later ${n}`, "completed", 90_000 + n));
+
+  assert.equal(store.has("over"), false);
+  assert.ok(looks <= 20, `${looks}`);
+  assert.ok(store.size <= JOBS_MAX * 1.05, `${store.size}`);
+});
