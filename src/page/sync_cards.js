@@ -29,6 +29,8 @@ export function syncCards(place, isThere) {
   const cards = new Map();
   /** @type {readonly Sync[]} */
   let items = [];
+  /** Their ids. Each frame of a job asks: there may be thousands of both. @type {Set<string>} */
+  let known = new Set();
   let max = FIRST;
 
   function showAll() {
@@ -40,11 +42,13 @@ export function syncCards(place, isThere) {
   function show(given) {
     // No job tells of a sync that is overdue.
     items = given.toSorted((a, b) => Number(b.overdue) - Number(a.overdue));
+    known = new Set(items.map(({ id }) => id));
     setHidden(node, items.length === 0);
     const seen = items.slice(0, max);
+    const shown = new Set(seen.map(({ id }) => id));
     const focused = document.activeElement;
     for (const [id, card] of cards) {
-      if (seen.some((sync) => sync.id === id)) continue;
+      if (shown.has(id)) continue;
       card.node.remove();
       cards.delete(id);
     }
@@ -72,7 +76,7 @@ export function syncCards(place, isThere) {
     take(job) {
       if (job.sync_id === null) return true;
       cards.get(job.sync_id)?.take(job);
-      return items.some(({ id }) => id === job.sync_id);
+      return known.has(job.sync_id);
     },
   };
 }
