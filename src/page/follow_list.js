@@ -4,6 +4,8 @@ import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { VirtualList } from "./virtual_list.js";
 import { many } from "./words.js";
 
+/** Characters of the lines that are kept: a line may have a million. */
+const SIZE_MAX = 16 * 1024 * 1024;
 /** How near the end still counts as the end, in pixels. */
 const NEAR_PX = 4;
 
@@ -12,11 +14,14 @@ let lists = 0;
 /**
  * A listbox: the arrow keys go from line to line, and the chosen line is shown whole below.
  *
- * @template {{ readonly n: number }} Line `n` counts the lines, from 1
+ * @template {{ readonly n: number, readonly size: number }} Line `n` counts the lines, from 1;
+ *   `size` is in characters
  */
 export class FollowList {
   /** @type {Line[]} */
   #lines = [];
+  #size = 0;
+  #dropped = false;
   /** @type {Line | undefined} */
   #chosen;
   #following = true;
@@ -78,21 +83,34 @@ export class FollowList {
     return this.#lines;
   }
 
+  /** Whether older lines were let go. */
+  get dropped() {
+    return this.#dropped;
+  }
+
   /** @param {Line} line */
   add(line) {
     this.#lines.push(line);
+    this.#size += line.size;
     this.#lastN = line.n;
     const { max } = this.#options;
-    if (this.#lines.length >= max + Math.ceil(max / 10)) {
-      const dropped = this.#lines.length - max;
-      this.#lines = this.#lines.slice(dropped);
-      if (!this.#following) this.#scroller.scrollTop -= dropped * this.#list.rowPx;
-    }
+    if (this.#lines.length >= 1.1 * max || this.#size >= 1.1 * SIZE_MAX) this.#drop();
     this.#list.set(this.#lines);
+  }
+
+  #drop() {
+    const many = this.#lines.length - this.#options.max;
+    let dropped = 0;
+    while (dropped < many || this.#size > SIZE_MAX) this.#size -= this.#lines[dropped++].size;
+    this.#lines = this.#lines.slice(dropped);
+    this.#dropped = true;
+    if (!this.#following) this.#scroller.scrollTop -= dropped * this.#list.rowPx;
   }
 
   clear() {
     this.#lines = [];
+    this.#size = 0;
+    this.#dropped = false;
     this.#following = true;
     this.#choose(undefined);
     this.#list.set(this.#lines);

@@ -149,10 +149,10 @@ function liveJob(place, first, gone) {
         break;
       case "log":
         heard(frame, Date.parse(frame.time));
-        logs.add(/** @type {import("./wire.d.ts").LogLine} */ (/** @type {unknown} */ (frame)));
+        logs.add(/** @type {any} */ (frame), text.length); // a line, as its type says
         break;
       case "connected":
-        if (frame.resume === "gap") logs.add(gapLine());
+        if (frame.resume === "gap") logs.add(gapLine(), 0);
         break;
       case "heartbeat":
         stalled = frame.stalled === true;

@@ -66,10 +66,10 @@ export function logPanel(id, onLevel) {
     get level() {
       return level.value;
     },
-    /** @param {LogLine} line */
-    add(line) {
-      list.add({ n: ++n, line });
-      setHidden(newest, list.lines.length < TAIL);
+    /** @param {LogLine} line @param {number} size of its frame, in characters */
+    add(line, size) {
+      list.add({ n: ++n, size, line });
+      setHidden(newest, list.lines.length < TAIL && !list.dropped);
     },
     clear() {
       list.clear();
@@ -79,7 +79,7 @@ export function logPanel(id, onLevel) {
   };
 }
 
-/** @typedef {{ readonly n: number, readonly line: LogLine }} Numbered */
+/** @typedef {{ readonly n: number, readonly size: number, readonly line: LogLine }} Numbered */
 
 function logRow() {
   const time = h("time");
@@ -130,11 +130,14 @@ export function framesPanel() {
     node,
     /** @param {string} raw @param {string} id */
     add(raw, id) {
-      list.add({ n: ++n, raw, id });
+      list.add({ n: ++n, size: raw.length, raw, id });
     },
     draw: () => setText(count, n === 0 ? undefined : `${number(n)} since this page was opened`),
     stop: () => list.stop(),
   };
 }
 
-/** @typedef {{ readonly n: number, readonly raw: string, readonly id: string }} RawFrame */
+/**
+ * @typedef {{ readonly n: number, readonly size: number, readonly raw: string, readonly id: string }}
+ *   RawFrame
+ */
