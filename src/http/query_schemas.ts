@@ -41,7 +41,7 @@ const statuses = z.string().transform((text, context): Status[] => {
 export const JobListQuerySchema = z.strictObject({
   status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
-  limit: whole(1, LIST_LIMIT_MAX, "50 by default"),
+  limit: whole(1, LIST_LIMIT_MAX, "At most; 50 by default. Fewer where `meta` is long"),
   cursor: z.string().min(1).max(100).optional(),
 });
 

@@ -194,7 +194,11 @@ export interface EventLog {
   read(key: JobKey, query: ReadQuery): Promise<Page>;
   /** Seq of the oldest entry still held; the next seq when none is. */
   firstSeq(key: JobKey): Promise<Seq>;
-  /** @throws {CursorError} when no list of this log can have given the cursor */
+  /**
+   * Newest first; a page may hold fewer than `limit`, at least one, though there are more.
+   *
+   * @throws {CursorError} when no list of this log can have given the cursor
+   */
   list(query: JobQuery): Promise<JobPage>;
   /**
    * Jobs that are not over and whose lease ended before `nowMs`, at most 100, oldest first. A page

@@ -48,6 +48,14 @@ export function columnsOf(row: unknown): JobColumns | undefined {
   return row as JobColumns | undefined; // only `JobRows` writes the table
 }
 
+/** What differs much in length between rows. */
+export type Texts = Pick<JobColumns, "fixed" | "state">;
+
+/** Characters of the row, about. */
+export function lengthOf({ fixed, state }: Texts): number {
+  return fixed.length + state.length;
+}
+
 /** What never changes of a job, as it stands in its row. */
 export function fixedOf(job: Job): string {
   const { origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs } = job;

@@ -6,12 +6,17 @@ import type { TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
 import { DamagedJobError, type JobQuery, type PruneQuery } from "./event_log.ts";
-import { ACTIVE, type JobColumns, jobOf } from "./sqlite_job_columns.ts";
+import { ACTIVE, type JobColumns, jobOf, lengthOf } from "./sqlite_job_columns.ts";
 
 const ENDED = "status IN ('completed', 'failed', 'cancelled')";
 const HELD = "iif(json_valid(state), json_extract(state, '$.held'), 0)";
 /** Most jobs that a sweep is given at a time. */
 const SWEEP_MAX = 100;
+/**
+ * Characters of rows above which a page of a list ends: a job's `meta` may have a million. A job
+ * takes several times as much in memory, and so do the answers made of it.
+ */
+const PAGE_LENGTH_MAX = 4 * 1024 * 1024;
 /** Most damaged rows that are logged. */
 const DAMAGED_MAX = 1_000;
 
@@ -49,7 +54,7 @@ export class JobQueries {
     return Number(this.#open.get(tenant)?.n);
   }
 
-  /** At most `limit` jobs, newest first; `next` is the next page's `beforePk`, null at the end. */
+  /** At most `limit` jobs, newest first, fewer where they are long; `next` is the next page's `beforePk`, null at the end. */
   list(
     query: JobQuery,
     beforePk: number,
@@ -69,9 +74,18 @@ export class JobQueries {
     const sql = `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY pk DESC LIMIT ?`;
     let list = this.#lists.get(sql);
     if (!list) this.#lists.set(sql, list = this.#db.prepare(sql));
-    const rows = list.all(...values, limit + 1) as unknown as JobColumns[]; // own table
-    const page = rows.slice(0, limit);
-    const next = rows.length > limit ? page[limit - 1].pk : null;
+    const page: JobColumns[] = [];
+    let length = 0;
+    let next: number | null = null;
+    for (const found of list.iterate(...values, limit + 1)) {
+      if (page.length === limit || length > PAGE_LENGTH_MAX) {
+        next = page[page.length - 1].pk;
+        break;
+      }
+      const row = found as unknown as JobColumns; // own table
+      page.push(row);
+      length += lengthOf(row);
+    }
     return { jobs: this.#jobsOf(page), next };
   }
 

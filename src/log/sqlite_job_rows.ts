@@ -3,10 +3,20 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type JobKey, type JobKeyText, keyText, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
-import { ACTIVE, columnsOf, fixedOf, jobOf, stateOf } from "./sqlite_job_columns.ts";
+import {
+  ACTIVE,
+  columnsOf,
+  fixedOf,
+  jobOf,
+  lengthOf,
+  stateOf,
+  type Texts,
+} from "./sqlite_job_columns.ts";
 
 /** Most jobs kept in memory; the one unused for longest makes room. */
 const KEPT_MAX = 10_000;
+/** Characters of rows at which fewer are kept: `meta` may have a million, and takes more as a value. */
+const KEPT_LENGTH_MAX = 32 * 1024 * 1024;
 /**
  * A renewed lease is written only once it has moved by this share of its length: writing its index
  * costs as much as all else of a post. The sweep goes by the job in memory; after a crash the lease
@@ -28,6 +38,9 @@ export interface JobRow {
   stored: Indexed | undefined;
   /** Producers that the commit under way changes. */
   readonly posted: Set<string>;
+  /** Characters of the row, and those of them that change; as it was last written. */
+  length: number;
+  stateLength: number;
 }
 
 type Indexed = Pick<Job, "status" | "owner" | "leaseUntilMs">;
@@ -38,6 +51,7 @@ type Indexed = Pick<Job, "status" | "owner" | "leaseUntilMs">;
  */
 export class JobRows {
   readonly #kept = new Map<JobKeyText, JobRow>();
+  #keptLength = 0;
   readonly #changed = new Set<JobRow>();
   readonly #byKey: StatementSync;
   readonly #insert: StatementSync;
@@ -79,25 +93,27 @@ export class JobRows {
       return kept;
     }
     const row = columnsOf(this.#byKey.get(key.tenant, key.id));
-    return row && this.#keep(rowOf(row.pk, jobOf(row)));
+    return row && this.#keep(rowOf(row.pk, jobOf(row), row));
   }
 
   insert(job: Job): void {
+    const fixed = fixedOf(job);
+    const state = stateOf(job);
     const { lastInsertRowid } = this.#insert.run(
       job.tenant,
       job.id,
       job.epoch,
       job.sync?.id ?? null,
-      fixedOf(job),
+      fixed,
       job.status,
       job.seq,
       job.progressSeq,
       job.owner,
       job.leaseUntilMs,
-      stateOf(job),
+      state,
     );
     // Marked as changed so that a failed commit forgets it.
-    this.#changed.add(this.#keep(rowOf(Number(lastInsertRowid), job)));
+    this.#changed.add(this.#keep(rowOf(Number(lastInsertRowid), job, { fixed, state })));
   }
 
   change(row: JobRow, job: Job, producer?: Producer): void {
@@ -135,7 +151,7 @@ export class JobRows {
   forget(key: JobKey): JobRow | undefined {
     const row = this.#kept.get(keyText(key));
     if (!row) return undefined;
-    this.#kept.delete(keyText(key));
+    this.#drop(keyText(key), row);
     this.#changed.delete(row);
     return row;
   }
@@ -147,12 +163,16 @@ export class JobRows {
       for (const id of row.posted) {
         this.#keepProducer.run(pk, id, JSON.stringify(row.producers.get(id)));
       }
+      const state = stateOf(job);
+      const more = state.length - row.stateLength;
+      row.stateLength += more;
+      row.length += more;
+      this.#keptLength += more;
       if (row.stored && !indexesChange(row.stored, job)) {
-        this.#updateState.run(job.seq, job.progressSeq, stateOf(job), pk);
+        this.#updateState.run(job.seq, job.progressSeq, state, pk);
         continue;
       }
       const { status, seq, progressSeq, owner, leaseUntilMs, endedAtMs } = job;
-      const state = stateOf(job);
       this.#update.run(status, seq, progressSeq, owner, leaseUntilMs, endedAtMs, state, pk);
       row.stored = job;
     }
@@ -178,7 +198,7 @@ export class JobRows {
   }
 
   rolledBack(): void {
-    for (const { job } of this.#changed) this.#kept.delete(keyText(job));
+    for (const row of this.#changed) this.#drop(keyText(row.job), row);
     this.#changed.clear();
   }
 
@@ -190,24 +210,33 @@ export class JobRows {
   }
 
   #keep(row: JobRow): JobRow {
+    if (this.#isFull) this.#evict();
     this.#kept.set(keyText(row.job), row);
-    if (this.#kept.size > KEPT_MAX) {
-      let tries = EVICT_TRIES;
-      for (const [text, oldest] of this.#kept) {
-        if (tries-- === 0) break;
-        if (this.#changed.has(oldest)) continue;
-        if (!this.#leaseWritten(oldest)) continue;
-        this.#kept.delete(text);
-        break;
-      }
-    }
+    this.#keptLength += row.length;
     return row;
+  }
+
+  get #isFull(): boolean {
+    return this.#kept.size >= KEPT_MAX || this.#keptLength > KEPT_LENGTH_MAX;
+  }
+
+  #evict(): void {
+    let tries = EVICT_TRIES;
+    for (const [text, oldest] of this.#kept) {
+      if (!this.#isFull || tries-- === 0) return;
+      if (!this.#changed.has(oldest) && this.#leaseWritten(oldest)) this.#drop(text, oldest);
+    }
+  }
+
+  #drop(text: JobKeyText, row: JobRow): void {
+    if (this.#kept.delete(text)) this.#keptLength -= row.length;
   }
 }
 
-/** @param job as it is in the file */
-function rowOf(pk: number, job: Job): JobRow {
-  return { pk, job, producers: new Map(), stored: job, posted: new Set() };
+/** @param job as it is in the file @param texts how it stands there */
+function rowOf(pk: number, job: Job, texts: Texts): JobRow {
+  const kept = { producers: new Map(), stored: job, posted: new Set<string>() };
+  return { pk, job, ...kept, length: lengthOf(texts), stateLength: texts.state.length };
 }
 
 function indexesChange(stored: Indexed, job: Job): boolean {

@@ -1,16 +1,24 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { freshJob } from "../../src/log/fold.ts";
 import { JobQueries } from "../../src/log/sqlite_job_queries.ts";
+import { JobRows } from "../../src/log/sqlite_job_rows.ts";
 import { MIGRATIONS } from "../../src/log/sqlite_schema.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
-import { TENANT } from "../support/log_contract.ts";
+import { newJob, TENANT } from "../support/log_contract.ts";
+import type { Cleanup } from "../support/program.ts";
 
-// Deno frees a statement late: a list of 100,000 syncs, with two lookups each, took 2 GB.
-test("JobQueries list() keeps few statements, whatever is asked for and how often", (t) => {
+function openedDb(t: Cleanup): DatabaseSync {
   const db = new DatabaseSync(":memory:");
   t.after(() => db.close());
   for (const step of MIGRATIONS) db.exec(step);
+  return db;
+}
+
+// Deno frees a statement late: a list of 100,000 syncs, with two lookups each, took 2 GB.
+test("JobQueries list() keeps few statements, whatever is asked for and how often", (t) => {
+  const db = openedDb(t);
   const texts: string[] = [];
   db.prepare = (text) => {
     texts.push(text);
@@ -26,4 +34,26 @@ test("JobQueries list() keeps few statements, whatever is asked for and how ofte
   }
 
   assert.equal(texts.length - before, 2);
+});
+
+test("JobQueries list() gives fewer jobs a page where they are long, and all of them in the end", (t) => {
+  const db = openedDb(t);
+  const rows = new JobRows(db);
+  const meta = { text: "x".repeat(1024 * 1024) };
+  const ids = Array.from({ length: 12 }, () => {
+    const job = freshJob(newJob({ meta }));
+    rows.insert(job);
+    return job.id;
+  });
+  const queries = new JobQueries(db);
+
+  const pages: string[][] = [];
+  for (let before: number | null = 100; before !== null;) {
+    const { jobs, next } = queries.list({ tenant: TENANT, limit: 12 }, before, 12);
+    pages.push(jobs.map(({ id }) => id));
+    before = next;
+  }
+
+  assert.deepEqual(pages.map(({ length }) => length), [4, 4, 4]);
+  assert.deepEqual(pages.flat(), ids.reverse());
 });
