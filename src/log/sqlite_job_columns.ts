@@ -1,29 +1,35 @@
 /** A job as a row of the SQLite event log: its columns, and back. */
-import type { JobKey } from "../sync/ids.ts";
-import { type Job, keyOf } from "../sync/job.ts";
+import { type Job, keyOf, type NewJob } from "../sync/job.ts";
 import { DamagedJobError } from "./event_log.ts";
 
 /** The SQL condition of rows whose job is not over. */
 export const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";
 
+/** Members with columns of their own, of the same names. */
+type Plain = Pick<Job, "tenant" | "id" | "epoch" | "status" | "seq" | "owner">;
+type InColumns = keyof Plain | "progressSeq" | "leaseUntilMs";
+/** All that never changes but for what has columns. */
+type Fixed = Omit<NewJob, InColumns>;
+/** All that changes but for what has columns. */
+type State = Omit<Job, InColumns | keyof NewJob>;
+
 /** A row as SQLite gives it; only `JobRows` writes the table. */
-export interface JobColumns extends JobKey {
+export interface JobColumns extends Plain {
   readonly pk: number;
-  readonly epoch: string;
   readonly fixed: string;
-  readonly status: string;
-  readonly seq: number;
   readonly progress_seq: number;
-  readonly owner: string | null;
   readonly lease_until_ms: number | null;
   readonly state: string;
 }
 
 /** The job of a row. @throws {DamagedJobError} */
 export function jobOf(row: JobColumns): Job {
+  // Older rows have what is new in these by a migration: see MIGRATIONS.
+  const fixed: Fixed = membersOf(row, row.fixed);
+  const state: State = membersOf(row, row.state);
   return {
-    ...membersOf(row, row.fixed),
-    ...membersOf(row, row.state),
+    ...fixed,
+    ...state,
     tenant: row.tenant,
     id: row.id,
     epoch: row.epoch,
@@ -59,14 +65,25 @@ export function lengthOf({ fixed, state }: Texts): number {
 /** What never changes of a job, as it stands in its row. */
 export function fixedOf(job: Job): string {
   const { origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs } = job;
-  return JSON.stringify({ origin, sync, name, tags, meta, retryOf, attempt, createdAtMs, leaseMs });
+  const fixed: Fixed = {
+    origin,
+    sync,
+    name,
+    tags,
+    meta,
+    retryOf,
+    attempt,
+    createdAtMs,
+    leaseMs,
+  };
+  return JSON.stringify(fixed);
 }
 
 /** What changes of a job beside its columns, as it stands in its row. */
 export function stateOf(job: Job): string {
   const { progress, startedAtMs, updatedAtMs, heardAtMs, endedAtMs, error } = job;
   const { held, trimmed, lateEnd } = job;
-  return JSON.stringify({
+  const state: State = {
     progress,
     startedAtMs,
     updatedAtMs,
@@ -76,5 +93,6 @@ export function stateOf(job: Job): string {
     held,
     trimmed,
     lateEnd,
-  });
+  };
+  return JSON.stringify(state);
 }

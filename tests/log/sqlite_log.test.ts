@@ -235,9 +235,12 @@ test("SqliteLog brings a file of schema 1 up to today's, with a copy of it", asy
 
   const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
   const job = await log.get({ tenant, id });
+  const { job: today } = await log.create(newJob());
   const { lastSeq } = await log.append({ tenant, id }, () => ({ facts: [line("y")] }));
   await log.close();
 
+  const membersOf = (job: object = {}) => Object.keys(job).sort();
+  assert.deepEqual(membersOf(job), membersOf(today));
   const { seq, held, trimmed, heardAtMs, lateEnd, leaseMs } = job ?? {};
   assert.deepEqual(
     [seq, held, trimmed, heardAtMs, lateEnd, leaseMs],

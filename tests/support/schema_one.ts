@@ -26,7 +26,13 @@ export function schemaOneLog(
   });
   const { tenant, id, origin, sync, name, tags, meta } = newJob();
   const fixed = { origin, sync, name, tags, meta, retryOf: null, attempt: 1, createdAtMs: 500 };
-  const state = { progress: NO_PROGRESS, startedAtMs: 700, updatedAtMs: 900, error: null };
+  const state = {
+    progress: NO_PROGRESS,
+    startedAtMs: 700,
+    updatedAtMs: 900,
+    endedAtMs: null,
+    error: null,
+  };
   first.prepare(
     `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq, trimmed_seq,
        owner, lease_until_ms, state) VALUES (?, ?, 'e', ?, ?, 'in_progress', ?, 1, 0, 'p', 9, ?)`,
