@@ -9,11 +9,11 @@ import {
 } from "../sync/entry.ts";
 import type { EntityCount, Progress } from "../sync/progress.ts";
 
-/** The kind of the first log level: kinds from here on are log lines. */
-export const NO_LOGS = 10;
-/** Progress that later progress supersedes. */
+/** The kind, which MIGRATIONS describes, of progress that later progress supersedes. */
 export const PROGRESS = 0;
 const STATUS = 1;
+/** The kind of log lines of the least urgent level; those of the others follow. */
+export const FIRST_LOG = 10;
 
 /** What only some entries have. */
 const MEASURES = Object.keys(
@@ -115,7 +115,7 @@ export function withoutBetween(row: EntryRow, after: Seq, before: Seq): EntryRow
 function rowOf(entry: Entry): EntryRow {
   const { seq, atMs } = entry;
   if (entry.kind === "log") {
-    return [seq, atMs, NO_LOGS + LOG_LEVELS.indexOf(entry.level), entry.text, 1];
+    return [seq, atMs, FIRST_LOG + LOG_LEVELS.indexOf(entry.level), entry.text, 1];
   }
   return [seq, atMs, entry.changesStatus ? STATUS : PROGRESS, progressBody(entry), 1];
 }
@@ -136,8 +136,8 @@ function joinedRow(
 }
 
 function entryOf(seq: Seq, atMs: number, kind: number, body: string): Entry {
-  if (kind >= NO_LOGS) {
-    return { kind: "log", level: LOG_LEVELS[kind - NO_LOGS], text: body, seq, atMs };
+  if (kind >= FIRST_LOG) {
+    return { kind: "log", level: LOG_LEVELS[kind - FIRST_LOG], text: body, seq, atMs };
   }
   return progressEntry(seq, atMs, kind, body);
 }
@@ -175,5 +175,5 @@ function progressOf(body: string): ProgressFact {
 
 /** The kind from which on log lines are read; without a level one that is above all of them. */
 export function logKindFrom(least: LogLevel | undefined): number {
-  return NO_LOGS + (least === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(least));
+  return FIRST_LOG + (least === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(least));
 }

@@ -11,10 +11,11 @@ import { READ_BYTES_MAX, type ReadQuery } from "./event_log.ts";
 import {
   entriesOf,
   type EntryRow,
+  FIRST_LOG,
   INSERT_ROW,
   logKindFrom,
   NEWEST_PROGRESS,
-  NO_LOGS,
+  PROGRESS,
   progressUpTo,
   ROW_ENTRIES_MAX,
   rowsOf,
@@ -39,7 +40,7 @@ export class EntryTable {
     // Rows are found by their last entries, so the first one may begin before what is asked for.
     this.#read = db.prepare(
       `SELECT seq, at_ms, kind, body, count FROM entries WHERE job = ? AND seq > ?
-       AND (kind > 0 OR seq >= ?) AND (kind < ${NO_LOGS} OR kind >= ?) AND kind >= ?
+       AND (kind > ${PROGRESS} OR seq >= ?) AND (kind < ${FIRST_LOG} OR kind >= ?) AND kind >= ?
        ORDER BY seq LIMIT ?`,
     );
     asArrays(this.#read);
@@ -80,7 +81,7 @@ export class EntryTable {
         last,
         query.mergeBelow ?? 0,
         logKindFrom(query.logs),
-        query.only === "logs" ? NO_LOGS : 0,
+        query.only === "logs" ? FIRST_LOG : PROGRESS,
         asked,
       ) as unknown as EntryRow[]; // nobody else writes this table
       got = rows.length;
@@ -113,7 +114,7 @@ export class EntryTable {
 
   /** As EventLog.beforeLastLogs; 0 where there are fewer lines than `count`. */
   beforeLastLogs(job: number, level: LogLevel, count: number, through: Seq): Seq {
-    const kind = NO_LOGS + LOG_LEVELS.indexOf(level);
+    const kind = FIRST_LOG + LOG_LEVELS.indexOf(level);
     let left = count;
     for (let below = through + ROW_ENTRIES_MAX, asked = 1, got = 1; got === asked;) {
       asked = Math.min(ROWS, left);

@@ -6,9 +6,9 @@ import { trimmed } from "./trim.ts";
 import type { JobRow, JobRows } from "./sqlite_job_rows.ts";
 import {
   type EntryRow,
+  FIRST_LOG,
   INSERT_ROW,
   NEWEST_PROGRESS,
-  NO_LOGS,
   PROGRESS,
   ROW_ENTRIES_MAX,
   withoutBetween,
@@ -17,7 +17,7 @@ import {
 /** Kinds of entries that may be removed, as the lowest and the highest one. */
 type Kinds = readonly [number, number];
 const SUPERSEDED: Kinds = [PROGRESS, PROGRESS];
-const LINES: Kinds = [NO_LOGS, NO_LOGS + LOG_LEVELS.length - 1];
+const LINES: Kinds = [FIRST_LOG, FIRST_LOG + LOG_LEVELS.length - 1];
 
 /** Most entries that one commit removes: some milliseconds of work. */
 const SLICE = 2_000;
@@ -122,7 +122,7 @@ export class SqliteRetention {
       if (left === 0) break;
       end = Math.min(seq, below - 1, seq - count + left);
       left -= end - (seq - count);
-      if (kind >= NO_LOGS) through[kind - NO_LOGS] = end;
+      if (kind >= FIRST_LOG) through[kind - FIRST_LOG] = end;
     }
     const removed = this.#cut(pk, kinds, 0, end + 1);
     this.#jobs.change(row, trimmed(job, removed, through));
