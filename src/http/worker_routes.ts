@@ -1,7 +1,7 @@
 /** For workers elsewhere: create a job, post what it does. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { JobExistsError } from "../jobs/outside_jobs.ts";
+import { type AskedJob, JobExistsError } from "../jobs/outside_jobs.ts";
 import { TooManyJobsError } from "../log/event_log.ts";
 import { EVENTS_MAX } from "../sync/event_limits.ts";
 import { parseJobId } from "../sync/ids.ts";
@@ -95,7 +95,7 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
     if (tenant !== (context.req.header("Synctail-Tenant") ?? tenant)) {
       throw invalid([{ pointer: "/tenant", detail: "expected the one of Synctail-Tenant" }]);
     }
-    const { created, job } = await outside.create({
+    const told: AskedJob = {
       tenant,
       id: parseJobId(asked.id ?? ""),
       retryOf: parseJobId(asked.retry_of ?? ""),
@@ -107,7 +107,8 @@ export function addWorkerRoutes(app: OpenAPIHono<HttpEnv>, services: Services): 
       bytesTotal: asked.bytes_total,
       leaseMs: asked.lease_s === undefined ? undefined : Math.round(asked.lease_s * 1000),
       attempt: asked.attempt,
-    }).catch((cause) => {
+    };
+    const { created, job } = await outside.create(told).catch((cause) => {
       if (cause instanceof TooManyJobsError) {
         throw new Problem("too-many-jobs", cause.message, {}, { "Retry-After": "30" });
       }

@@ -34,6 +34,9 @@ export interface OutsideJob {
   readonly attempt?: number;
 }
 
+/** The same with every member named: what a request says must not be left behind by accident. */
+export type AskedJob = { readonly [Name in keyof Required<OutsideJob>]: OutsideJob[Name] };
+
 /** The result of a batch. `firstSeq` is above `lastSeq` when its request has made no entry. */
 export interface Posted {
   readonly job: Job;
