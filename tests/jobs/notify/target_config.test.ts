@@ -136,8 +136,8 @@ test("every example of docs/notify.md is right", () => {
   const issues = here.flatMap((each) => configuredTargets([each], { directory: "/", env }).issues);
 
   assert.deepEqual(issues, []);
-  assert.deepEqual(
-    [...new Set(here.map(({ type }) => type))].sort(),
-    ["discord", "healthchecks", "ntfy", "slack", "template", "webhook"],
-  );
+  const types = TARGET_SCHEMA.options.map(({ shape }) => shape.type.value);
+  assert.deepEqual([...new Set(here.map(({ type }) => type))].sort(), types.toSorted());
+  const [, listed] = /^\| `type` \| (.*) \|$/m.exec(text) ?? [];
+  assert.equal(listed, types.map((type) => `\`${type}\``).join(", "));
 });

@@ -284,6 +284,8 @@ test("tryTarget() sends a test by the way of real messages, and says what comes 
   assert.deepEqual([told.kind, told.result, told.answer], ["delivered", "HTTP 200", "thank you"]);
   assert.equal(long.answer.length, 300);
   assert.equal(await verified(to.taken[1], `whsec_${KEY}`), true);
-  assert.equal(JSON.parse(to.taken[1].body).type, "sync.job.test");
+  const { type, data } = JSON.parse(to.taken[1].body);
+  assert.equal(type, "sync.job.test");
+  assert.deepEqual(JobSchema.parse(data), data, "a job as the API shows it");
   assert.match(to.taken[2].path, /^\/ping\/x\/log\?rid=/, "a test changes nothing at the check");
 });
