@@ -11,6 +11,7 @@ import { objectIn } from "./json.ts";
 
 export const airbyteFormat: ProgramFormat = {
   name: "airbyte",
+  ofProgram: false,
   reads: ["stdout", "stderr"],
   stopSignal: "SIGTERM",
   carriesRecords: true,

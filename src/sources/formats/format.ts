@@ -67,6 +67,8 @@ export interface ReaderOptions {
 /** How one kind of program is understood. */
 export interface ProgramFormat {
   readonly name: string;
+  /** Whether it is one program's, of the same name: that is understood so without being told. */
+  readonly ofProgram: boolean;
   /** Outputs that the reader has to see; any other may stay the terminal's. */
   readonly reads: readonly Output[];
   /**

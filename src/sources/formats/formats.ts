@@ -9,25 +9,23 @@ import { resticFormat } from "./restic.ts";
 import { rsyncFormat } from "./rsync.ts";
 import { singerFormat } from "./singer.ts";
 
-export const FORMAT_NAMES = [
-  "rclone",
-  "restic",
-  "rsync",
-  "singer",
-  "airbyte",
-  "ndjson",
-  "lines",
-] as const;
-export type FormatName = typeof FORMAT_NAMES[number];
-
-const FORMATS: Readonly<Record<Exclude<FormatName, "lines">, ProgramFormat>> = {
+/** All but `lines`, which is made with its pattern. */
+const FORMATS = {
   rclone: rcloneFormat,
   restic: resticFormat,
   rsync: rsyncFormat,
   singer: singerFormat,
   airbyte: airbyteFormat,
   ndjson: ndjsonFormat,
-};
+} satisfies Readonly<Record<string, ProgramFormat>>;
+
+export type FormatName = keyof typeof FORMATS | "lines";
+
+/** In the order in which people are told of them. */
+export const FORMAT_NAMES: readonly FormatName[] = [
+  ...Object.keys(FORMATS) as (keyof typeof FORMATS)[], // its own
+  "lines",
+];
 
 /** What can be said about a format. */
 export interface FormatOptions {
@@ -43,11 +41,8 @@ export function formatOf(name: FormatName, options: FormatOptions = {}): Program
   return name === "lines" ? linesFormat(options.percent) : FORMATS[name];
 }
 
-/** Programs that are known by the name of their file. */
-const PROGRAMS: readonly FormatName[] = ["rclone", "restic", "rsync"];
-
 /** The format of a well-known program, also behind `nice` and the like; undefined for any other. */
 export function detectFormat(command: readonly string[]): FormatName | undefined {
   const program = baseName(command[programIndex(command)] ?? "");
-  return PROGRAMS.find((name) => name === program);
+  return FORMAT_NAMES.find((name) => name === program && formatOf(name).ofProgram);
 }

@@ -16,6 +16,7 @@ const SEARCHED_MAX = 4_096;
 export function linesFormat(percent?: RegExp): ProgramFormat {
   return {
     name: "lines",
+    ofProgram: false,
     reads: ["stdout", "stderr"],
     stopSignal: "SIGTERM",
     carriesRecords: false,

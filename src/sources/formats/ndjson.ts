@@ -16,6 +16,7 @@ import { words } from "./words.ts";
 
 export const ndjsonFormat: ProgramFormat = {
   name: "ndjson",
+  ofProgram: false,
   reads: ["stdout", "stderr"],
   stopSignal: "SIGTERM",
   carriesRecords: false,

@@ -23,6 +23,7 @@ const VARIABLE = /^RCLONE_(\w+)=(.*)$/s;
 
 export const rcloneFormat: ProgramFormat = {
   name: "rclone",
+  ofProgram: true,
   reads: ["stderr"],
   stopSignal: "SIGTERM",
   carriesRecords: false,

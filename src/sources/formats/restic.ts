@@ -17,6 +17,7 @@ const VALUED_LONG = [
 
 export const resticFormat: ProgramFormat = {
   name: "restic",
+  ofProgram: true,
   reads: ["stdout", "stderr"],
   // SIGTERM would leave a lock behind.
   stopSignal: "SIGINT",

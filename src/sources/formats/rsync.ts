@@ -21,6 +21,7 @@ const REMOTE = /^[^/]*:/;
 
 export const rsyncFormat: ProgramFormat = {
   name: "rsync",
+  ofProgram: true,
   reads: ["stdout", "stderr"],
   stopSignal: "SIGTERM",
   carriesRecords: false,

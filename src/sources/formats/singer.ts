@@ -14,6 +14,7 @@ import { logLine } from "./words.ts";
 
 export const singerFormat: ProgramFormat = {
   name: "singer",
+  ofProgram: false,
   reads: ["stdout", "stderr"],
   stopSignal: "SIGTERM",
   carriesRecords: true,

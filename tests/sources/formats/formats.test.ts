@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { detectFormat, FORMAT_NAMES, formatOf } from "../../../src/sources/formats/formats.ts";
 import { feed, RUN } from "./reading.ts";
@@ -7,9 +8,23 @@ import { memoryRecords } from "./record_session.ts";
 const done = { code: 0, signal: null };
 
 test("formatOf() knows each name", () => {
-  assert.deepEqual(FORMAT_NAMES.map((name) => formatOf(name).name), [
-    ...["rclone", "restic", "rsync", "singer", "airbyte", "ndjson", "lines"],
-  ]);
+  assert.deepEqual(FORMAT_NAMES.map((name) => formatOf(name).name), FORMAT_NAMES);
+});
+
+test("docs name all formats, and those that a program's name decides", () => {
+  const page = (name: string) =>
+    readFileSync(new URL(`../../../docs/${name}.md`, import.meta.url), "utf8");
+  const [, table] = /^\| format \|.*?\n(.*?)\n\n/ms.exec(page("sources")) ?? [];
+  const [, decided] =
+    /^.* For (.*?) the program's name decides the format/m.exec(page("sources")) ??
+      [];
+  const [, listed] = /^`--format (.*?)`/m.exec(page("exec")) ?? [];
+  const namesIn = (text = "") => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  const rows = [...(table ?? "").matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell]) => namesIn(cell));
+
+  assert.deepEqual(rows, FORMAT_NAMES);
+  assert.equal(listed, FORMAT_NAMES.join(" | "));
+  assert.deepEqual(namesIn(decided), FORMAT_NAMES.filter((name) => formatOf(name).ofProgram));
 });
 
 test("detectFormat() goes by the name of the program", () => {
