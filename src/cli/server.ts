@@ -135,7 +135,7 @@ async function tellUpgrade(directory: DataDirectory): Promise<void> {
 }
 
 /** Refuses new viewers, ends running jobs, and sends the viewers away. */
-async function leave(viewers: Viewers, { dispatcher }: Jobs, graceMs?: number): Promise<void> {
+async function leave(viewers: Viewers, { dispatcher }: Jobs, graceMs: number): Promise<void> {
   viewers.closeDoors();
   await dispatcher.stop(graceMs);
   // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.

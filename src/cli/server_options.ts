@@ -5,46 +5,13 @@ import type { Clock } from "../clock.ts";
 import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import type { DataDirectory, ServerNote } from "../log/data_directory.ts";
-import type { Durability } from "../log/sqlite_log.ts";
 import type { AuthConfig } from "./auth_config.ts";
+import type { ServerSettings } from "./server_settings.ts";
 
-export interface ServerOptions {
-  readonly data: string;
-  readonly hostname: string;
-  readonly port: number;
-  readonly durability: Durability;
-  readonly heartbeatMs: number;
-  readonly retryMs: number;
-  readonly mergeAfter: number;
-  readonly stallAfterMs: number;
-  readonly cancelGraceMs: number;
-  readonly eventsPerS: number;
-  readonly bodyIdleMs: number;
-  /** The next ones are limits; 0 or left out for none. */
-  readonly tenantEventsPerS?: number;
-  readonly requestsPerS?: number;
-  readonly writeTimeoutMs?: number;
-  readonly viewersMax?: number;
-  readonly viewersPerTenant?: number;
-  readonly viewersPerJob?: number;
-  readonly viewersPerKey?: number;
-  readonly jobsPerTenant?: number;
-  /** How long running jobs may go on after `stop`, in milliseconds; not at all when left out. */
-  readonly stopGraceMs?: number;
-  /** `HOST:PORT` for metrics without a key; when left out, the server's own port and with a key. */
-  readonly metricsListen?: string;
-  readonly retentionAge: string;
-  readonly retentionEntries: number;
-  readonly retentionBytes: string;
-  readonly publicUrl?: string;
-  /** The next three are lists, with commas between. */
-  readonly allowedHosts?: string;
-  readonly trustProxy?: string;
-  readonly corsOrigins?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly keysFile?: string;
-  readonly ticketSecretFile?: string;
+/** The settings that a server goes by: all but those of the command that starts it. */
+export type ServedSettings = Omit<ServerSettings, "config" | "json" | "logLevel">;
+
+export interface ServerOptions extends ServedSettings {
   readonly auth?: AuthConfig;
   readonly syncs: readonly ConfiguredSync[];
   /**

@@ -1,6 +1,7 @@
 /** A whole server in this process, on a free port. */
 import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
+import { resolveSettings } from "../../src/cli/resolve_settings.ts";
 import { type RunningServer, type ServerOptions, startServer } from "../../src/cli/server.ts";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import type { Scope } from "../../src/auth/scopes.ts";
@@ -39,20 +40,12 @@ export async function testServer(
       destination: { type: "sqlite", path: `${name}.db` },
     });
   const settings: ServerOptions = {
+    ...resolveSettings({ flags: {}, env: {}, file: {} }).settings,
     data: join(temp, "data"),
-    hostname: "127.0.0.1",
     port: 0,
-    durability: "normal",
-    heartbeatMs: 30_000,
-    retryMs: 3_000,
-    mergeAfter: 1_000,
-    stallAfterMs: 60_000,
-    cancelGraceMs: 30_000,
-    eventsPerS: 10_000,
-    bodyIdleMs: 30_000,
-    retentionAge: "30d",
-    retentionEntries: 100_000,
-    retentionBytes: "5GB",
+    tenantEventsPerS: 0,
+    writeTimeoutMs: 0,
+    stopGraceMs: 0,
     syncs: configuredSyncs([sync("docs", {}), sync("slow", { max_per_s: 1 })], temp).syncs,
     clock: systemClock,
     ...options,
