@@ -18,9 +18,7 @@ import { AUTH_SCHEMA, authConfig } from "./auth_schema.ts";
 import { check, ConfigError, issueLine } from "./config_error.ts";
 import { jsonFault } from "./json_fault.ts";
 import { SERVER_SCHEMA } from "./server_schema.ts";
-
-/** Settings that are paths, relative to the file's directory. */
-const FILE_SETTINGS = ["data", "tls_cert", "tls_key", "keys_file", "ticket_secret_file"];
+import { SETTING_ROWS } from "./server_settings.ts";
 
 /** The whole file. */
 const CONFIG_SCHEMA = z.strictObject({
@@ -90,9 +88,10 @@ export function parseConfig(text: string, path: string, look: Look = () => []): 
   const written = checked(CONFIG_SCHEMA, text, path);
   const directory = dirname(resolve(path));
   const server = { ...written.server };
-  for (const name of FILE_SETTINGS) {
-    const given = server[name];
-    if (typeof given === "string") server[name] = resolve(directory, given);
+  for (const { kind, fileKey } of SETTING_ROWS) {
+    if (kind !== "path" || fileKey === undefined) continue;
+    const given = server[fileKey];
+    if (typeof given === "string") server[fileKey] = resolve(directory, given);
   }
   const { syncs, issues } = configuredSyncs(written.syncs, directory);
   const all = [...issues, ...look(syncs, server)];

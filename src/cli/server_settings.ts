@@ -21,7 +21,8 @@ export interface Setting<T = unknown> {
   readonly env: string;
   /** Its name in the file's `server`; undefined when it cannot stand there. */
   readonly fileKey: string | undefined;
-  readonly kind: "text" | "number" | "boolean";
+  /** A path in the file is relative to the file's directory. */
+  readonly kind: "text" | "path" | "number" | "boolean";
   readonly rule: Rule;
   readonly fallback: T;
   /** One line for `--help`, without the default. */
@@ -32,10 +33,10 @@ export interface Setting<T = unknown> {
 export const SETTINGS = {
   hostname: row("hostname", "text", NOT_EMPTY, "127.0.0.1", "Address to listen on"),
   port: row("port", "number", whole(0, 65_535), 8017, "Port to listen on; 0 picks a free one"),
-  data: row("data", "text", UTF_8_PATH, "./.synctail", "Directory for logs and keys"),
+  data: row("data", "path", UTF_8_PATH, "./.synctail", "Directory for logs and keys"),
   config: row(
     "config",
-    "text",
+    "path",
     NOT_EMPTY,
     undefined,
     "File that configures syncs; ./synctail.json where there is one",
@@ -219,18 +220,18 @@ export const SETTINGS = {
     "",
     "Origins of pages elsewhere that may ask here, such as https://app.example.com",
   ),
-  tlsCert: row("tlsCert", "text", NOT_EMPTY, undefined, "Certificate chain in PEM"),
-  tlsKey: row("tlsKey", "text", NOT_EMPTY, undefined, "The certificate's key in PEM"),
+  tlsCert: row("tlsCert", "path", NOT_EMPTY, undefined, "Certificate chain in PEM"),
+  tlsKey: row("tlsKey", "path", NOT_EMPTY, undefined, "The certificate's key in PEM"),
   keysFile: row(
     "keysFile",
-    "text",
+    "path",
     NOT_EMPTY,
     undefined,
     "File of API keys, for replicas: KEY TENANT SCOPES, one a line",
   ),
   ticketSecretFile: row(
     "ticketSecretFile",
-    "text",
+    "path",
     NOT_EMPTY,
     undefined,
     "File of the secret that signs tickets and sessions, for replicas",

@@ -326,3 +326,19 @@ test("parseConfig() tells of a text that is nested without end", () => {
     message: /^synctail\.json: /,
   });
 });
+
+test("parseConfig() takes the server's paths from the file's directory, and nothing else for one", () => {
+  const paths = ["data", "tls_cert", "tls_key", "keys_file", "ticket_secret_file"];
+  const server = {
+    ...Object.fromEntries(paths.map((name) => [name, `own/${name}`])),
+    hostname: "localhost",
+    allowed_hosts: "nas.home",
+  };
+
+  const config = parseConfig(JSON.stringify({ server, syncs: [] }), "/etc/synctail.json");
+
+  assert.deepEqual(config.server, {
+    ...server,
+    ...Object.fromEntries(paths.map((name) => [name, `/etc/own/${name}`])),
+  });
+});
