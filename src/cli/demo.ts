@@ -23,7 +23,7 @@ import { print, printError, printJson } from "./output.ts";
 import { pagesOf } from "./pages.ts";
 import { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
-import { show } from "./show.ts";
+import { showJob } from "./show_job.ts";
 import { untilLeft } from "./until_left.ts";
 
 const SYNC = "demo";
@@ -77,7 +77,7 @@ export async function demo(folder: string | undefined, flags: Flags): Promise<nu
       `\nThe same stream in another terminal:\n  curl -N -H "Authorization: Bearer ${key}" ${path}\n`,
     );
     const display = displayFor({ json: settings.json, clock: systemClock });
-    const status = await show(client, job.id, { display, signal, clock: systemClock });
+    const status = await showJob(client, job.id, { display, signal, clock: systemClock });
     if (status !== undefined) {
       say(`\nServing on at ${server.url}. Run the sync again, to see what has changed since:`);
       say(`  curl -X POST -H "Authorization: Bearer ${key}" ${server.url}/v1/sync/${SYNC}/run`);

@@ -15,7 +15,7 @@ import type { Flags } from "./flags.ts";
 import { printError } from "./output.ts";
 import { pageUrl } from "./pages.ts";
 import { CONFIG_FILE, type Resolved, settingsFrom } from "./settings.ts";
-import { show } from "./show.ts";
+import { showJob } from "./show_job.ts";
 import { untilLeft } from "./until_left.ts";
 
 /** How many names are listed at most. */
@@ -60,7 +60,11 @@ export async function run(sync: string, flags: Flags): Promise<number> {
       display.say(clean(reasonOf(cause)));
       left.abort(); // a server that is gone sends no end
     });
-    const status = await show(client, job.id, { display, signal: left.signal, clock: systemClock });
+    const status = await showJob(client, job.id, {
+      display,
+      signal: left.signal,
+      clock: systemClock,
+    });
     return status === undefined ? ExitCode.interrupted : exitCodeOf(status);
   } finally {
     await close();

@@ -9,7 +9,7 @@ import { ExitCode, exitCodeOf, UsageError } from "./exit.ts";
 import { type Flags, wholeFrom } from "./flags.ts";
 import type { WantedLogs } from "./follow.ts";
 import { whole } from "./setting_rules.ts";
-import { show } from "./show.ts";
+import { showJob } from "./show_job.ts";
 import { untilLeft } from "./until_left.ts";
 
 /** Log lines that come first by default, as with tail(1). */
@@ -25,7 +25,7 @@ export async function watch(job: string, flags: Flags): Promise<number> {
   const client = await runningServer("watch", flags);
   const { signal } = untilLeft();
   const display = displayFor({ json: flags.json === true, clock: systemClock });
-  const status = await show(client, id, { display, signal, clock: systemClock, logs });
+  const status = await showJob(client, id, { display, signal, clock: systemClock, logs });
   return status === undefined ? ExitCode.interrupted : exitCodeOf(status);
 }
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Display } from "../../src/cli/display.ts";
 import { exitCodeOf } from "../../src/cli/exit.ts";
 import { follow } from "../../src/cli/follow.ts";
-import { show } from "../../src/cli/show.ts";
+import { showJob } from "../../src/cli/show_job.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Cleanup } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
@@ -68,7 +68,7 @@ test("follow() leaves a silent connection, whatever has become of its signal the
   assert.deepEqual(lost, [`Connection lost: ${server.url}: nothing has come for 90 s`]);
 });
 
-test("show() does not come back to a job that was removed, and says so", async (t) => {
+test("showJob() does not come back to a job that was removed, and says so", async (t) => {
   const { server, key, headers, id } = await worked(t);
   const said: string[] = [];
   const display: Display = {
@@ -81,7 +81,10 @@ test("show() does not come back to a job that was removed, and says so", async (
     end: () => {},
   };
 
-  const status = await show({ server: server.url, key }, id, { display, clock: new FakeClock() });
+  const status = await showJob({ server: server.url, key }, id, {
+    display,
+    clock: new FakeClock(),
+  });
 
   assert.equal(status, "job_deleted");
   assert.equal(said.at(-1), "job_deleted");

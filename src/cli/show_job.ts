@@ -15,7 +15,7 @@ const STALLED = "Nothing has been heard of the job for a while: it may be stuck.
  *   right to see it, is gone; undefined when the signal fired first
  * @throws {RefusedError} when it cannot be followed from the start
  */
-export async function show(
+export async function showJob(
   client: Client,
   job: string,
   options: {
