@@ -12,7 +12,7 @@ import { signInView } from "./sign_in_view.js";
 import { syncView } from "./sync_view.js";
 
 /** @typedef {import("./wire.d.ts").Session} Session */
-/** @typedef {import("./wire.d.ts").View} View */
+/** @typedef {import("./view.d.ts").View} View */
 
 /** How often the session is renewed while the page is open, in milliseconds. */
 const RENEW_MS = 30 * 60_000;

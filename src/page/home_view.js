@@ -10,7 +10,7 @@ import { syncCards } from "./sync_cards.js";
 import { atMostEvery, everyMinute, everySecond } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
-/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
 
 /** Most jobs in the snapshot that are over. */
@@ -28,7 +28,7 @@ export function forgetJobs() {
   store.forget();
 }
 
-/** @param {Place} place @param {URLSearchParams} query @returns {import("./wire.d.ts").View} */
+/** @param {Place} place @param {URLSearchParams} query @returns {import("./view.d.ts").View} */
 export function homeView(place, query) {
   document.title = "Jobs - synctail";
   const stallAfterMs = place.session.stall_after_s * 1000;

@@ -7,7 +7,7 @@ import { duration, known } from "./time.js";
 import { BETWEEN, isEnded, shortId, STATUS_WORDS, title, titleParts, warningsOf } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
-/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").Place} Place */
 
 /** @param {Place} place @param {Job} first */
 export function jobHead(place, first) {

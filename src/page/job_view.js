@@ -18,7 +18,7 @@ import { isEnded, isQuiet, percent, shareOf, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Frame} Frame */
-/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").Place} Place */
 
 /** Measures that a frame leaves out when they are no longer known. */
 const MEASURES = /** @type {const} */ ([
@@ -35,10 +35,10 @@ const MEASURES = /** @type {const} */ ([
   "paced",
 ]);
 
-/** @param {Place} place @param {string} id @returns {import("./wire.d.ts").View} */
+/** @param {Place} place @param {string} id @returns {import("./view.d.ts").View} */
 export function jobView(place, id) {
   document.title = "Job - synctail";
-  /** @type {import("./wire.d.ts").View | undefined} */
+  /** @type {import("./view.d.ts").View | undefined} */
   let live;
   /** @param {string} words */
   const gone = (words) => {
@@ -99,7 +99,7 @@ function liveJob(place, first, gone) {
   attemptsOf(job).then((found) => facts.showAttempts(found), () => {}); // as above
 
   const frames = inFrames(draw);
-  /** @type {import("./wire.d.ts").LinkState["kind"]} */
+  /** @type {import("./view.d.ts").LinkState["kind"]} */
   let link = "none";
   /** @type {Stream | undefined} */
   let stream;

@@ -3,7 +3,7 @@
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { clockTime, everySecond, relative, setHeard } from "./time.js";
 
-/** @typedef {import("./wire.d.ts").LinkState} LinkState */
+/** @typedef {import("./view.d.ts").LinkState} LinkState */
 
 /** A shorter break shows no banner, in milliseconds. */
 const PATIENCE_MS = 1_000;

@@ -3,7 +3,7 @@
 import { ask, Refused } from "./api.js";
 import { Stream } from "./stream.js";
 
-/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Frame} Frame */
 /** @typedef {import("./jobs_store.js").JobsStore} JobsStore */
 

@@ -3,8 +3,8 @@
 import { reasonOf, Refused } from "./api.js";
 import { h, setText } from "./dom.js";
 
-/** @typedef {import("./wire.d.ts").Place} Place */
-/** @typedef {import("./wire.d.ts").View} View */
+/** @typedef {import("./view.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").View} View */
 
 const RETRY_MS = 2_000;
 

@@ -4,7 +4,7 @@ import { ask, failure, Refused, urlOf } from "./api.js";
 import { h } from "./dom.js";
 import { notice } from "./notices.js";
 
-/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").Place} Place */
 
 /** @param {Place} place */
 export function mayRun({ session }) {

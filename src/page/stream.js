@@ -4,7 +4,7 @@ import { urlOf } from "./api.js";
 import { Turns } from "./turns.js";
 
 /** @typedef {import("./wire.d.ts").Frame} Frame */
-/** @typedef {import("./wire.d.ts").LinkState} LinkState */
+/** @typedef {import("./view.d.ts").LinkState} LinkState */
 
 /** First and longest wait between attempts after EventSource has given up, in milliseconds. */
 const WAIT_MS = 1_000;

@@ -7,7 +7,7 @@ import { mayRun, runSync } from "./runs.js";
 import { showTime } from "./time.js";
 import { isEnded, isStalled, many, percent, shareOf, STATUS_WORDS, warningsOf } from "./words.js";
 
-/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
 /** @typedef {import("./wire.d.ts").Listed} Listed */
 

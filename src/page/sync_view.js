@@ -11,14 +11,14 @@ import { mayRun, runSync } from "./runs.js";
 import { atMostEvery, duration, everyMinute, everySecond, relative, showTime } from "./time.js";
 import { isEnded, isStalled, STATUS_WORDS } from "./words.js";
 
-/** @typedef {import("./wire.d.ts").Place} Place */
+/** @typedef {import("./view.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
 /** @typedef {import("./wire.d.ts").Listed} Listed */
 
 /** Runs in the strip. */
 const RUNS = 30;
 
-/** @param {Place} place @param {string} idOrName @returns {import("./wire.d.ts").View} */
+/** @param {Place} place @param {string} idOrName @returns {import("./view.d.ts").View} */
 export function syncView(place, idOrName) {
   document.title = "Sync - synctail";
   return loadingView(place, {
