@@ -1,12 +1,19 @@
 /** The command line: its commands, their arguments and flags. */
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError } from "commander";
 import { LINK_SCOPES } from "../auth/scopes.ts";
 import { DEFAULT_TENANT } from "../sync/ids.ts";
+import {
+  JSON_HELP,
+  withClient,
+  withData,
+  withFilter,
+  withServer,
+  withSettings,
+} from "./command_flags.ts";
 import { ExitCode } from "./exit.ts";
 import { refuseLate, refuseUnknown } from "./first_word.ts";
 import type { Flags } from "./flags.ts";
 import { print, printError } from "./output.ts";
-import { SETTING_ROWS } from "./server_settings.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs a command. Its module is loaded only then. @returns the exit code */
@@ -76,12 +83,8 @@ export async function commandLine(args: readonly string[]): Promise<number> {
       ),
     );
 
-  withData(root.command("health"))
+  withServer(root.command("health"))
     .description("Ask whether a server lives: ends with 0 or 1, for health checks; needs no key")
-    .option(
-      "--server <url>",
-      "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
-    )
     .action(does(async (flags: Flags) => (await import("./health.ts")).health(flags)));
 
   const keys = root.command("keys").description("Create, list and revoke API keys");
@@ -199,43 +202,4 @@ function splitAtProgram(args: readonly string[]) {
 
 function collected(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
-}
-
-function withSettings(command: Command): Command {
-  for (const { flag, env, kind, help, fallback } of SETTING_ROWS) {
-    const value = kind === "boolean" ? "" : " <value>";
-    const shown = fallback === undefined || fallback === false || fallback === ""
-      ? ""
-      : ` (default: ${fallback})`;
-    command.addOption(new Option(`--${flag}${value}`, `${help}${shown} [${env}]`));
-  }
-  return command;
-}
-
-const JSON_HELP = "one JSON object a line on stdout";
-
-function withData(command: Command, json = JSON_HELP): Command {
-  return command
-    .option(
-      "--data <directory>",
-      "directory of logs and keys (default: ./.synctail) [SYNCTAIL_DATA]",
-    )
-    .option("--json", json);
-}
-
-function withClient(command: Command, json = JSON_HELP): Command {
-  return withData(command, json)
-    .option(
-      "--server <url>",
-      "the server (default: the one of the data directory) [SYNCTAIL_SERVER]",
-    )
-    .option("--key <key>", "an API key of that server [SYNCTAIL_KEY]")
-    .option("--key-file <file>", "a file that holds the key, - for stdin [SYNCTAIL_KEY_FILE]");
-}
-
-function withFilter(command: Command): Command {
-  return withClient(command)
-    .option("--tenant <name>", 'whose jobs (default: those of the key, else "default")')
-    .option("--sync <name>", "only those of this sync")
-    .option("--status <status>", "only those of this status");
 }
