@@ -226,7 +226,7 @@ test("show() ends with the server's words where the job went while the connectio
   };
   const display: Display = { show: () => {}, say, end: () => {} };
 
-  const status = await show({ server: url, key: "k" }, "j", { display, clock });
+  const status = await showJob({ server: url, key: "k" }, "j", { display, clock });
 
   assert.equal(exitCodeOf(status), 1);
   assert.deepEqual(said, [
