@@ -17,8 +17,8 @@ const CR = 0x0d;
  * Splits one output of a program into lines.
  *
  * LF, CR LF and CR end a line. A line that ends with CR alone is to be written over (a progress
- * bar): of a chunk only its last one is given, and not if a line that ends with LF follows. Bytes
- * that are not UTF-8 become U+FFFD. Holds at most one line of `bytesMax`.
+ * bar): of a chunk only its last one is given, and not if words that end with LF follow. Bytes that
+ * are not UTF-8 become U+FFFD. Holds at most one line of `bytesMax`.
  */
 export class LineSplitter {
   readonly #bytesMax: number;
@@ -55,8 +55,10 @@ export class LineSplitter {
         this.#afterCr = start === chunk.length;
       } else {
         if (cr) start++;
+        // An empty line writes nothing over: a terminal makes CR CR LF of a program's CR LF.
+        const last = line?.text === "" ? overwritable ?? line : line;
+        if (last) lines.push(last);
         overwritable = undefined;
-        if (line) lines.push(line);
       }
       if (nextLf >= 0 && nextLf < start) nextLf = chunk.indexOf(LF, start);
       if (nextCr >= 0 && nextCr < start) nextCr = chunk.indexOf(CR, start);

@@ -34,6 +34,11 @@ test("LineSplitter.push() gives only the newest of what is written over in one c
   assert.deepEqual(split(["\r1%", "\r2%", "\r\r3%\n"]), [[], ["1%"], ["3%"], []]);
 });
 
+test("LineSplitter.push() gives a line that ends with CR CR LF, as a terminal ends lines of CR LF", () => {
+  assert.deepEqual(split(["one\r\r\ntwo\r\r\n\r\r\n"]), [["one", "two", ""], []]);
+  assert.deepEqual(split(["1%\r2%\r\r\n", "one\r", "\r\n"]), [["2%"], ["one"], [""], []]);
+});
+
 test("LineSplitter.push() cuts a long line at the limit, once, and loses no other", () => {
   assert.deepEqual(split(["12345", "6", "78", "9\nab\n", "12345\n"], 5), [
     [],
