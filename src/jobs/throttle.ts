@@ -2,7 +2,10 @@
 import type { Clock } from "../clock.ts";
 import type { SourceLog, SourceProgress } from "../sources/source.ts";
 
-/** How many log lines pass in one second; the rest is counted, and the number is told. */
+/**
+ * How many log lines pass in one second, and how many warnings and errors beside them: a list of
+ * files that are well must not hide the one that is not. The rest is counted, and the number told.
+ */
 export const LOG_LINES_PER_S = 100;
 
 /** What passes: each is appended as one entry. */
@@ -21,7 +24,8 @@ export class Throttle {
   #callOff: (() => void) | undefined;
   #lastMs = -Infinity;
   #secondMs = -Infinity;
-  #lines = 0;
+  /** The lines of this second that passed. */
+  #passed = { faults: 0, others: 0 };
   #leftOut = 0;
 
   constructor(clock: Clock, intervalMs: number, emit: (event: Throttled) => void) {
@@ -51,10 +55,12 @@ export class Throttle {
     if (now - this.#secondMs >= 1000) {
       this.#tellLeftOut();
       this.#secondMs = now;
-      this.#lines = 0;
+      this.#passed = { faults: 0, others: 0 };
     }
-    if (this.#lines < LOG_LINES_PER_S) {
-      this.#lines++;
+    const { level } = event;
+    const kind = level === "warning" || level === "error" ? "faults" : "others";
+    if (this.#passed[kind] < LOG_LINES_PER_S) {
+      this.#passed[kind]++;
       this.#emit(event);
     } else this.#leftOut++;
   }
