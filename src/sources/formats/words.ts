@@ -29,11 +29,17 @@ const LEVEL_BEHIND = /^\S+: (fatal|error|warning): /i;
 /** The level behind a date and the name of a logger or thread, as Python, Java and Airflow log. */
 const LEVEL_OF_LOGGER =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]{1,9}){1,3}(?:(?!\[?(?:(?:INFO|NOTICE)\b|(?:info|notice)\]))(?:\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +))?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
+/** The level of a line that is JSON (pino, structlog, zap, borg) or logfmt (logrus, slog). */
+const LEVEL_OF_RECORD =
+  /^(?:\{(?:|.*?[,{] ?)"(?:level|levelname|severity|lvl)": ?"?|(?:(?:time|ts|t)=\S+ +)?(?:level|lvl)=)(emergency|alert|fatal|critical|panic|error|err|warning|warn|debug|trace|[1-6]0)\b/i;
 const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
   ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
     .map((name) => [name, "error"] as const),
   ...["warning", "warn"].map((name) => [name, "warning"] as const),
   ...["debug", "trace"].map((name) => [name, "debug"] as const),
+  // pino and bunyan
+  ...["60", "50"].map((name) => [name, "error"] as const),
+  ...[["40", "warning"], ["20", "debug"], ["10", "debug"]] as const,
 ]);
 
 /** The level of that name in upper or lower case; `info` for anything else. */
@@ -43,7 +49,8 @@ export function levelCalled(name: unknown): LogLevel {
 
 /** The level that a line names at its beginning; `info` where it names none. */
 export function levelOf(line: string): LogLevel {
-  const found = LEVEL.exec(line) ?? LEVEL_BEHIND.exec(line) ?? LEVEL_OF_LOGGER.exec(line);
+  const found = LEVEL.exec(line) ?? LEVEL_BEHIND.exec(line) ?? LEVEL_OF_LOGGER.exec(line) ??
+    LEVEL_OF_RECORD.exec(line);
   return levelCalled(found?.[1]);
 }
 

@@ -191,6 +191,34 @@ test("lines: a level before the process's name counts, as Celery writes it", () 
   assert.deepEqual(said.map((line) => line.split(": ")[0]), levels);
 });
 
+test("lines: the level of a line that is JSON or logfmt counts", () => {
+  const failed = '{"level":50,"time":1796049471025,"msg":"cannot read users"}';
+  const { last, lines: said } = feed(lines.reader(RUN), [
+    'O: {"level":"error","time":1796049471025,"msg":"cannot read users"}',
+    `O: ${failed}`,
+    'E: {"type": "log_message", "message": "no such file", "levelname": "WARNING"}',
+    'O: {"message":"slow","severity":"Warning"}',
+    'O: {"time": 1, "level": "debug"}',
+    'E: time="2026-01-15T10:00:00Z" level=fatal msg="no route"',
+    'E: level=warn msg="tried again"',
+    'O: {"level":30,"msg":"an \\"error\\""}',
+    'O: {"level":"info","msg":"level=error"}',
+    'O: {"event":"done","errors":50}',
+    "O: the level=error is unknown",
+    "O: {level} error",
+  ], done);
+
+  assert.deepEqual(
+    said.map((line) => line.split(": ")[0]),
+    [
+      ...["error", "error", "warning", "warning", "debug", "error", "warning"],
+      ...["info", "info", "info", "info", "info"],
+    ],
+  );
+  assert.equal(last.warnings, 3);
+  assert.equal(reasonOf(`O: ${failed}`, 'O: {"level":30,"msg":"closed"}'), failed);
+});
+
 test("lines: what tells nothing of why is no reason", () => {
   for (
     const idle of [
