@@ -52,6 +52,7 @@ export class AirbyteReader implements LineReader {
   }
 
   end(exit: Exit): Verdict {
+    if (succeeded(exit) && this.#error === undefined) this.#talk.completed();
     const events = [this.#counts.totals.progress()];
     if (!succeeded(exit)) {
       return { events, error: failure(THE_PROGRAM, exit, this.#error ?? this.#talk.reason) };

@@ -47,9 +47,9 @@ class LinesReader implements LineReader {
   }
 
   end(exit: Exit): Verdict {
-    const events = [this.#totals.progress()];
-    if (succeeded(exit)) return { events };
-    return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
+    const error = succeeded(exit) ? undefined : failure(THE_PROGRAM, exit, this.#talk.reason);
+    if (!error) this.#talk.completed();
+    return { events: [this.#totals.progress()], error };
   }
 
   #percentIn(message: string): number | undefined {

@@ -54,8 +54,9 @@ class NdjsonReader implements LineReader {
 
   /** The exit counts more than the program's `end`: after "completed" it may still have died. */
   end(exit: Exit): Verdict {
-    const events = [this.#totals.progress()];
     const { status = "completed", error } = this.#end ?? {};
+    if (succeeded(exit) && status === "completed") this.#talk.completed();
+    const events = [this.#totals.progress()];
     if (!succeeded(exit)) {
       return { events, error: error ?? failure(THE_PROGRAM, exit, this.#talk.reason) };
     }

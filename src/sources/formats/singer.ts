@@ -65,9 +65,9 @@ class SingerReader implements LineReader {
   }
 
   end(exit: Exit): Verdict {
-    const events = [this.#counts.totals.progress()];
-    if (succeeded(exit)) return { events };
-    return { events, error: failure(THE_PROGRAM, exit, this.#talk.reason) };
+    const error = succeeded(exit) ? undefined : failure(THE_PROGRAM, exit, this.#talk.reason);
+    if (!error) this.#talk.completed();
+    return { events: [this.#counts.totals.progress()], error };
   }
 
   /** Says once that nothing is deleted: the destination does not know which records are older. */

@@ -21,6 +21,7 @@ const IDLE =
 export class Talk {
   readonly #totals: Totals;
   #warned = 0;
+  #erred = 0;
   #error: string | undefined;
   #stderr: string | undefined;
   #any: string | undefined;
@@ -50,6 +51,7 @@ export class Talk {
     const message = words(text);
     if (message === "") return [];
     this.hear(level, message, from);
+    if (level === "error") this.#erred++;
     return level === "warning" ? this.warn(message) : logLine(level, message);
   }
 
@@ -67,6 +69,14 @@ export class Talk {
     const ends = this.#inTrace && !message.startsWith(" ");
     this.#inTrace = message === PYTHON_TRACE || (this.#inTrace && !ends);
     return ends || EXCEPTION.test(message);
+  }
+
+  /**
+   * Counts its error lines among the warnings of a run that completed: psql and many a script go on
+   * after an error and end with 0.
+   */
+  completed(): void {
+    this.#totals.warnings += this.#erred;
   }
 
   /** Counts and tells a warning, of the program or of the reader. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { formatOf } from "../../../src/sources/formats/formats.ts";
+import { type FormatName, formatOf } from "../../../src/sources/formats/formats.ts";
 import { feed, none, RUN, runReal } from "./reading.ts";
 
 const done = { code: 0, signal: null };
@@ -22,7 +22,7 @@ test("lines: each line is a log line with the level that it names", () => {
   ], done);
 
   assert.deepEqual(counts, none);
-  assert.equal(last.warnings, 1);
+  assert.equal(last.warnings, 1 + 1);
   assert.equal(last.percent, undefined);
   assert.equal(error, undefined);
   assert.deepEqual(said, [
@@ -136,7 +136,7 @@ test("lines: a level behind the program's name counts", () => {
 
   const levels = ["warning", "error", "error", "warning", "info", "info"];
   assert.deepEqual(said.map((line) => line.split(": ")[0]), levels);
-  assert.equal(last.warnings, 2);
+  assert.equal(last.warnings, 2 + 2);
   assert.equal(
     reasonOf("E: psql:users.sql:7: ERROR:  no users", "E: LINE 1: select", "E:       ^"),
     "psql:users.sql:7: ERROR:  no users",
@@ -168,7 +168,7 @@ test("lines: a level behind a date and the logger's or the thread's name counts"
         ...["info", "info", "info", "error"],
       ]),
   );
-  assert.equal(last.warnings, 2);
+  assert.equal(last.warnings, 2 + 3);
   assert.equal(
     reasonOf(
       "E: 2026-01-15 10:00:00,123 - etl - ERROR - no such table",
@@ -215,8 +215,23 @@ test("lines: the level of a line that is JSON or logfmt counts", () => {
       ...["info", "info", "info", "info", "info"],
     ],
   );
-  assert.equal(last.warnings, 3);
+  assert.equal(last.warnings, 3 + 3);
   assert.equal(reasonOf(`O: ${failed}`, 'O: {"level":30,"msg":"closed"}'), failed);
+});
+
+test("the errors of a run that completed all the same are among its warnings", () => {
+  const said = ["E: psql:users.sql:7: ERROR:  no users", "E: WARNING: slow", "O: ERROR no orders"];
+  const end = (status: string) => `O: {"type": "end", "status": "${status}"}`;
+  const airbyte = 'O: {"type":"LOG","log":{"level":"ERROR","message":"no users"}}';
+  const warnings = (name: FormatName, more: string[], code = 0) =>
+    feed(formatOf(name).reader(RUN), [...said, ...more], { code, signal: null }).last.warnings;
+
+  assert.equal(warnings("lines", []), 3);
+  assert.equal(warnings("singer", []), 3);
+  assert.equal(warnings("airbyte", [airbyte]), 4);
+  assert.equal(warnings("ndjson", [end("completed")]), 3);
+  assert.equal(warnings("ndjson", [end("failed")]), 1);
+  assert.equal(warnings("lines", [], 1), 1);
 });
 
 test("lines: what tells nothing of why is no reason", () => {
