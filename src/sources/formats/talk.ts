@@ -13,9 +13,11 @@ const EXCEPTION =
   /^\s*(?:Exception in thread ".*" |Caused by: )?[\w.$]*(?:Error|Exception)(?: \[\w+\])?(?:: |$)/;
 /** Python's trace; its exception, whatever it is called, is the next line that is not indented. */
 const PYTHON_TRACE = "Traceback (most recent call last):";
-/** Lines that tell nothing of why: places of a trace, marks, Node's version, tar's last words. */
-const IDLE =
-  /^(?:[^\p{L}\p{N}]*|\s+(?:at|from) .*|Node\.js v[\d.]+|tar: (?:Removing leading .*|Exiting with failure status due to previous errors|Error is not recoverable: exiting now))$/u;
+/** Lines that tell nothing of why: places of a trace, marks, Node's version. */
+const IDLE = /^(?:[^\p{L}\p{N}]*|\s+(?:at|from) .*|Node\.js v[\d.]+|tar: Removing leading .*)$/u;
+/** Last words of tar, make, xargs, rdiff-backup and aria2: that it has failed, and not why. */
+const LAST_WORDS =
+  /^(?:tar: (?:Exiting with failure status due to previous errors|Error is not recoverable: exiting now)|make(?:\[\d+\])?: (?:\*\*\* (?:\[.*|Waiting for unfinished jobs\.*)|Leaving directory .*)|xargs: .* exited with status 255; aborting|ERROR: Action \w+ failed on step \w+|\(ERR\):error occurred\.)$/;
 
 /** Turns lines into log lines, and remembers the one that may be the reason of a failure. */
 export class Talk {
@@ -24,6 +26,7 @@ export class Talk {
   #erred = 0;
   #error: string | undefined;
   #stderr: string | undefined;
+  #lastWords: string | undefined;
   #any: string | undefined;
   #inTrace = false;
 
@@ -38,7 +41,7 @@ export class Talk {
 
   /** The last line that is an error or an exception, else the last on stderr, else the last. */
   get reason(): string | undefined {
-    return this.#error ?? this.#stderr ?? this.#any;
+    return this.#error ?? this.#stderr ?? this.#lastWords ?? this.#any;
   }
 
   /** Takes a line as it came, with the level that it names. */
@@ -59,6 +62,10 @@ export class Talk {
   hear(level: LogLevel, message: string, from: Output): void {
     if (IDLE.test(message)) return;
     const said = message.trimStart();
+    if (LAST_WORDS.test(said)) {
+      this.#lastWords = said;
+      return;
+    }
     this.#any = said;
     const thrown = from === "stderr" && this.#thrown(message);
     if (level === "error" || thrown) this.#error = said;

@@ -129,14 +129,15 @@ test("lines: a level behind the program's name counts", () => {
     "E: pg_restore: warning: errors ignored on restore: 1",
     'E: psql:users.sql:7: ERROR:  relation "users" does not exist',
     "E: sync: FATAL: no users",
+    "E: sync.c:1:10: fatal error: users.h: No such file or directory",
     "E: WARNING: error: tried again",
     "E: in short: error handling is done",
     "E: it said: error: all is well",
   ], done);
 
-  const levels = ["warning", "error", "error", "warning", "info", "info"];
+  const levels = ["warning", "error", "error", "error", "warning", "info", "info"];
   assert.deepEqual(said.map((line) => line.split(": ")[0]), levels);
-  assert.equal(last.warnings, 2 + 2);
+  assert.equal(last.warnings, 2 + 3);
   assert.equal(
     reasonOf("E: psql:users.sql:7: ERROR:  no users", "E: LINE 1: select", "E:       ^"),
     "psql:users.sql:7: ERROR:  no users",
@@ -238,12 +239,29 @@ test("lines: what tells nothing of why is no reason", () => {
   for (
     const idle of [
       ...["tar: Removing leading `/' from hard link targets"],
-      ...["tar: Exiting with failure status due to previous errors"],
-      ...["tar: Error is not recoverable: exiting now"],
       ...["  from etl.rb:7", "    at main.js:1", "Node.js v22.0.0", "^^^", "---"],
     ]
   ) assert.equal(reasonOf("E:   it broke", `E: ${idle}`), "it broke", idle);
   assert.equal(reasonOf("E: it broke", "E: ошибка"), "ошибка");
+});
+
+test("lines: that a program has failed is its reason only where nothing says why", () => {
+  const why = "cp: cannot stat 'users.csv': No such file or directory";
+  for (
+    const words of [
+      ...["tar: Exiting with failure status due to previous errors"],
+      ...["tar: Error is not recoverable: exiting now"],
+      ...["make: *** [Makefile:5: users] Error 1", "make[1]: *** [Makefile:2: all] Error 2"],
+      ...["make: *** Waiting for unfinished jobs....", "make[1]: Leaving directory '/srv'"],
+      ...["xargs: cp: exited with status 255; aborting"],
+      ...["ERROR: Action backup failed on step check", "(ERR):error occurred."],
+    ]
+  ) {
+    assert.equal(reasonOf(`E: ${why}`, `E: ${words}`, "O: bye"), why, words);
+    assert.equal(reasonOf("O: copying", `E: ${words}`), words);
+  }
+  const none = "make: *** No rule to make target 'users'.  Stop.";
+  assert.equal(reasonOf("E: working", `E: ${none}`), none);
 });
 
 test("lines: a line of a megabyte is cut, and that is told", () => {
