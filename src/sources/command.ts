@@ -147,8 +147,8 @@ class CommandRun {
   }
 
   async *#read({ lines, from }: OutputChunk): AsyncGenerator<SourceEvent, void, void> {
-    for (const { text, cut } of lines) {
-      for (const event of this.#longLines.told(this.#reader.line(text, from), cut)) {
+    for (const { text, cut, bar } of lines) {
+      for (const event of this.#longLines.told(this.#reader.line(text, from, bar), cut)) {
         if (event.type === "progress") this.#held = event;
         else {
           yield* this.#release();

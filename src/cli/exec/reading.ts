@@ -91,8 +91,8 @@ export class Reading {
   }
 
   #lines(from: Output, lines: readonly SplitLine[]): void {
-    for (const { text, cut } of lines) {
-      for (const event of this.#longLines.told(this.#reader.line(text, from), cut)) {
+    for (const { text, cut, bar } of lines) {
+      for (const event of this.#longLines.told(this.#reader.line(text, from, bar), cut)) {
         if (event.type === "progress") this.#held = event;
         else this.#emit(event);
       }

@@ -32,11 +32,11 @@ export interface LineReader {
   /**
    * Never throws because of a line's content.
    *
-   * @param text without its line end, which may be a CR alone (a progress bar); at most
-   *   LINE_BYTES_MAX
+   * @param text without its line end; at most LINE_BYTES_MAX
+   * @param bar whether it is the state of a progress bar, which the next one is written over
    * @throws {DestinationError}
    */
-  line(text: string, from: Output): readonly SourceEvent[];
+  line(text: string, from: Output, bar?: boolean): readonly SourceEvent[];
   end(exit: Exit): Verdict;
 }
 

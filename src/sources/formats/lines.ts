@@ -4,7 +4,7 @@ import type { Exit, LineReader, Output, ProgramFormat, Verdict } from "./format.
 import { Talk, THE_PROGRAM } from "./talk.ts";
 import { Totals } from "./totals.ts";
 import { failure, succeeded } from "./verdict.ts";
-import { logLine, words } from "./words.ts";
+import { levelOf, logLine, words } from "./words.ts";
 
 /** The pattern searches only this many characters of a line. */
 const SEARCHED_MAX = 4_096;
@@ -35,15 +35,20 @@ class LinesReader implements LineReader {
     this.#percent = percent && new RegExp(percent.source, percent.flags.replace(/[gy]/g, ""));
   }
 
-  line(text: string, from: Output): readonly SourceEvent[] {
+  line(text: string, from: Output, bar = false): readonly SourceEvent[] {
     const message = words(text);
     if (message === "") return [];
+    const totals = this.#totals;
+    // What follows a progress bar takes its place: it may stand still from then on.
+    const current = bar || totals.current !== undefined;
+    if (current) totals.current = message;
     const percent = this.#percentIn(message);
-    if (percent !== undefined) {
-      this.#totals.percent = Math.max(this.#totals.percent ?? 0, percent);
-      return [...logLine("debug", message), this.#totals.progress()];
+    if (percent !== undefined) totals.percent = Math.max(totals.percent ?? 0, percent);
+    else if (!bar || levelOf(message) !== "info") {
+      const said = this.#talk.line(message, from);
+      return current ? [...said, totals.progress()] : said;
     }
-    return this.#talk.line(message, from);
+    return [...logLine("debug", message), totals.progress()];
   }
 
   end(exit: Exit): Verdict {

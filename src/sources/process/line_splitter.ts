@@ -6,6 +6,8 @@ export interface SplitLine {
   readonly text: string;
   /** Whether it was longer than the limit: `text` is its beginning, the rest is lost. */
   readonly cut: boolean;
+  /** Whether it is the state of a progress bar: it ended with CR alone. */
+  readonly bar?: boolean;
 }
 
 /** Room for a line at first, in bytes. */
@@ -29,6 +31,8 @@ export class LineSplitter {
   #skipping = false;
   /** Whether the last byte was CR: a LF that follows belongs to it. */
   #afterCr = false;
+  /** Whether there were lines that end with CR LF: then a CR may be half of that. */
+  #crLf = false;
 
   constructor(bytesMax = LINE_BYTES_MAX) {
     this.#bytesMax = bytesMax;
@@ -39,6 +43,7 @@ export class LineSplitter {
     const lines: SplitLine[] = [];
     let overwritable: SplitLine | undefined;
     let start = this.#afterCr && chunk[0] === LF ? 1 : 0;
+    this.#crLf ||= start > 0;
     if (chunk.length > 0) this.#afterCr = false;
     let nextLf = chunk.indexOf(LF, start);
     let nextCr = chunk.indexOf(CR, start);
@@ -54,7 +59,10 @@ export class LineSplitter {
         if (line && line.text !== "") overwritable = line;
         this.#afterCr = start === chunk.length;
       } else {
-        if (cr) start++;
+        if (cr) {
+          start++;
+          this.#crLf = true;
+        }
         // An empty line writes nothing over: a terminal makes CR CR LF of a program's CR LF.
         const last = line?.text === "" ? overwritable ?? line : line;
         if (last) lines.push(last);
@@ -63,7 +71,8 @@ export class LineSplitter {
       if (nextLf >= 0 && nextLf < start) nextLf = chunk.indexOf(LF, start);
       if (nextCr >= 0 && nextCr < start) nextCr = chunk.indexOf(CR, start);
     }
-    if (overwritable) lines.push(overwritable);
+    const half = this.#afterCr && this.#crLf;
+    if (overwritable) lines.push({ ...overwritable, bar: !half });
     const overflow = this.#add(chunk.subarray(start));
     if (overflow) lines.push(overflow);
     return lines;

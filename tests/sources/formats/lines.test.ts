@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type FormatName, formatOf } from "../../../src/sources/formats/formats.ts";
-import { feed, none, RUN, runReal } from "./reading.ts";
+import { feed, none, RUN, runReal, told } from "./reading.ts";
 
 const done = { code: 0, signal: null };
 const lines = formatOf("lines");
@@ -34,6 +34,28 @@ test("lines: each line is a log line with the level that it names", () => {
     "info: green tab",
     "info:  30%",
   ]);
+});
+
+test("lines: the state of a progress bar is what the job is busy with, until other words come", () => {
+  const reader = lines.reader(RUN);
+  const { progress, lines: said, last } = told([
+    ...reader.line("listing", "stdout"),
+    ...reader.line(" 98 MB a.iso", "stderr", true),
+    ...reader.line("\u001b[K  ", "stderr", true),
+    ...reader.line("WARNING: a.iso was changed", "stderr", true),
+    ...reader.line("saving", "stdout"),
+  ]);
+  const { error } = reader.end({ code: 1, signal: null });
+
+  assert.deepEqual(said, [
+    "info: listing",
+    "debug:  98 MB a.iso",
+    "warning: WARNING: a.iso was changed",
+    "info: saving",
+  ]);
+  assert.equal(progress[0].current, " 98 MB a.iso");
+  assert.deepEqual([last.current, last.warnings], ["saving", 1]);
+  assert.equal(error?.message, "The program ended with exit code 1: WARNING: a.iso was changed");
 });
 
 test("lines: a pattern of one group is a percent, and never goes back", () => {

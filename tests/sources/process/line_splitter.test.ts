@@ -39,6 +39,18 @@ test("LineSplitter.push() gives a line that ends with CR CR LF, as a terminal en
   assert.deepEqual(split(["1%\r2%\r\r\n", "one\r", "\r\n"]), [["2%"], ["one"], [""], []]);
 });
 
+test("LineSplitter.push() tells the states of a progress bar from lines, and halves of CR LF", () => {
+  const bars = (...chunks: string[]) => {
+    const splitter = new LineSplitter();
+    return chunks.flatMap((chunk) => splitter.push(Uint8Array.from(Buffer.from(chunk))))
+      .flatMap(({ text, bar }) => bar ? [text] : []);
+  };
+
+  assert.deepEqual(bars("start\n1%\r2%\r", "3%\r", "\r4", "%\r5%\n"), ["2%", "3%"]);
+  assert.deepEqual(bars("one\r\ntwo\r", "\nthree\r\r\n1%\r2%\r3"), ["2%"]);
+  assert.deepEqual(bars("one\r", "\ntwo\r", "\n"), ["one"]);
+});
+
 test("LineSplitter.push() cuts a long line at the limit, once, and loses no other", () => {
   assert.deepEqual(split(["12345", "6", "78", "9\nab\n", "12345\n"], 5), [
     [],
