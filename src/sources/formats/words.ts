@@ -9,8 +9,10 @@ const WORDS_MAX = 16 * 1024;
 /** Characters for the words that say that it was cut. */
 const CUT_MAX = 32;
 
-// deno-lint-ignore no-control-regex -- the escapes that colour a terminal are what is looked for
-const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
+/** What colours a terminal, moves its cursor or sets its title. */
+const ESCAPES =
+  // deno-lint-ignore no-control-regex -- they are what is looked for
+  /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|P[^\x1b]*\x1b\\|[ -\/]+[0-~]|[0-Z\\-_])/g;
 
 /** The line without colours, control characters and what a CR writes over; tabs are blanks. */
 export function words(text: string): string {

@@ -257,6 +257,16 @@ test("the errors of a run that completed all the same are among its warnings", (
   assert.equal(warnings("lines", [], 1), 1);
 });
 
+test("lines: nothing stays of the escapes of a terminal, those of tput neither", () => {
+  const { lines: said } = feed(lines.reader(RUN), [
+    "E: \u001b[31mERROR\u001b(B\u001b[m: no users",
+    "O: \u001b7\u001b[2Kdone\u001b8 (BIOS)",
+    "O: \u001b]0;title\u0007one\u001bP$q\u001b\\ two\u001b[m",
+  ], done);
+
+  assert.deepEqual(said, ["error: ERROR: no users", "info: done (BIOS)", "info: one two"]);
+});
+
 test("lines: what tells nothing of why is no reason", () => {
   for (
     const idle of [
