@@ -15,9 +15,9 @@ const EXCEPTION =
 const PYTHON_TRACE = "Traceback (most recent call last):";
 /** Lines that tell nothing of why: places of a trace, marks, Node's version. */
 const IDLE = /^(?:[^\p{L}\p{N}]*|\s+(?:at|from) .*|Node\.js v[\d.]+|tar: Removing leading .*)$/u;
-/** Last words of tar, make, xargs, rdiff-backup and aria2: that it has failed, and not why. */
+/** A bare number, and last words of tar, make, xargs, rdiff-backup and aria2: that, and not why. */
 const LAST_WORDS =
-  /^(?:tar: (?:Exiting with failure status due to previous errors|Error is not recoverable: exiting now)|make(?:\[\d+\])?: (?:\*\*\* (?:\[.*|Waiting for unfinished jobs\.*)|Leaving directory .*)|xargs: .* exited with status 255; aborting|ERROR: Action \w+ failed on step \w+|\(ERR\):error occurred\.)$/;
+  /^(?:-?[\d.]+%?|tar: (?:Exiting with failure status due to previous errors|Error is not recoverable: exiting now)|make(?:\[\d+\])?: (?:\*\*\* (?:\[.*|Waiting for unfinished jobs\.*)|Leaving directory .*)|xargs: .* exited with status 255; aborting|ERROR: Action \w+ failed on step \w+|\(ERR\):error occurred\.)$/;
 
 /** Turns lines into log lines, and remembers the one that may be the reason of a failure. */
 export class Talk {

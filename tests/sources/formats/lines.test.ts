@@ -285,7 +285,7 @@ test("lines: that a program has failed is its reason only where nothing says why
       ...["tar: Error is not recoverable: exiting now"],
       ...["make: *** [Makefile:5: users] Error 1", "make[1]: *** [Makefile:2: all] Error 2"],
       ...["make: *** Waiting for unfinished jobs....", "make[1]: Leaving directory '/srv'"],
-      ...["xargs: cp: exited with status 255; aborting"],
+      ...["xargs: cp: exited with status 255; aborting", "-824", "62.5%"],
       ...["ERROR: Action backup failed on step check", "(ERR):error occurred."],
     ]
   ) {
