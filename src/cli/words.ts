@@ -3,11 +3,15 @@ import { clean, cleanLines } from "../sync/clean.ts";
 import type { Payload } from "./follow.ts";
 import { ENTITY_COUNTS } from "../sync/progress.ts";
 
-/** The counts that are not zero: `12 inserted, 3 kept`; undefined for none. */
+/**
+ * The counts that are not zero: `12 inserted, 3 kept`. Without any, what the job is busy with;
+ * undefined where it does not say that either.
+ */
 export function countsText(payload: Payload): string | undefined {
   const parts = ENTITY_COUNTS.filter((name) => Number(payload[name]) > 0)
     .map((name) => `${payload[name]} ${name}`);
-  return parts.length > 0 ? parts.join(", ") : undefined;
+  if (parts.length > 0) return parts.join(", ");
+  return clean(payload.current ?? "").trim() || undefined;
 }
 
 /**
@@ -32,10 +36,12 @@ export function logText({ level, message }: Payload): string {
 
 /** How a job ended, in one line. */
 export function summaryText(payload: Payload): string {
+  const warnings = Number(payload.warnings ?? 0);
+  const warned = warnings > 0 ? `, ${warnings} ${warnings === 1 ? "warning" : "warnings"}` : "";
   const counts = ENTITY_COUNTS.map((name) => `${Number(payload[name] ?? 0)} ${name}`).join(", ");
   const bytes = typeof payload.bytes_done === "number" ? `, ${bytesText(payload.bytes_done)}` : "";
   const error = payload.error ? `: ${clean(payload.error)}` : "";
-  return `${clean(payload.status)}${error} (${counts}${bytes})`;
+  return `${clean(payload.status)}${error} (${counts}${bytes}${warned})`;
 }
 
 /** `1.5 MiB` */

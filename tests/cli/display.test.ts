@@ -83,6 +83,25 @@ test("the lines of a trace and of a reason are told apart", () => {
   );
 });
 
+test("the last line tells of warnings, also of a job that counts nothing else", () => {
+  const done = { type: "progress", status: "completed" };
+  const counts = "0 inserted, 0 updated, 0 deleted, 0 kept, 0 skipped";
+
+  assert.equal(summaryText({ ...done, warnings: 1 }), `completed (${counts}, 1 warning)`);
+  assert.equal(
+    summaryText({ ...done, bytes_done: 1024, warnings: 4 }),
+    `completed (${counts}, 1.0 KiB, 4 warnings)`,
+  );
+  assert.equal(summaryText({ ...done, warnings: 0 }), `completed (${counts})`);
+});
+
+test("barText() shows what a job that counts nothing is busy with", () => {
+  const payload = { type: "progress", status: "in_progress", current: " 98 MB \u001b[1ma.iso" };
+
+  assert.equal(barText(payload, 80), "98 MB [1ma.iso");
+  assert.equal(barText({ ...payload, inserted: 1 }, 80), "1 inserted");
+});
+
 test("shareOf() is no percent beyond the total, unless the job has completed", () => {
   const of = (payload: object) =>
     shareOf({ type: "progress", status: "in_progress", percent: 100, ...payload });
