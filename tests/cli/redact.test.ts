@@ -61,6 +61,23 @@ for (
       "-ume:***",
     ]],
     [["docker", "run", "-u", "1000:1000"], ["docker", "run", "-u", "1000:1000"]],
+    [["sh", "-c", "docker run -u 1000:1000 x"], ["sh", "-c", "docker run -u 1000:1000 x"]],
+    [["lftp", "-u", "me,abc", "-e", "mirror a b"], ["lftp", "-u", "me,***", "-e", "mirror a b"]],
+    [["lftp", "-c", "open -u me,abc h; mirror"], ["lftp", "-c", "open -u me,*** h; mirror"]],
+    [["smbclient", "-U", "me%abc", "//h/s"], ["smbclient", "-U", "me%***", "//h/s"]],
+    [["mongodump", "-u", "me", "-p", "abc"], ["mongodump", "-u", "me", "-p", "***"]],
+    [["sh", "-c", "mysqldump -u me -pabc db | gzip"], [
+      "sh",
+      "-c",
+      "mysqldump -u me -p*** db | gzip",
+    ]],
+    [["sh", "-c", "sshpass -p abc ssh h; rsync -pt a b"], [
+      "sh",
+      "-c",
+      "sshpass -p *** ssh h; rsync -pt a b",
+    ]],
+    [["sh", "-c", "curl -u 'me:abc' https://h"], ["sh", "-c", "curl -u 'me:***' https://h"]],
+    [["sh", "-c", "mysql db; tar -p x"], ["sh", "-c", "mysql db; tar -p x"]],
     [["rsync", "-ptgo", "a", "b"], ["rsync", "-ptgo", "a", "b"]],
     [["sh", "-c", "PASSWORD=abc x --token def | y"], [
       "sh",
@@ -119,7 +136,8 @@ for (
 }
 
 test("redact() soon has done with the longest arguments that a system takes", () => {
-  const texts = ["a", "a.", "x-", "aGVsbG8+"].map((part) => part.repeat(128 * 1024 / part.length));
+  const texts = ["a", "a.", "x-", "aGVsbG8+", "mysql ", "mariadb-", "mongo -", "-u ", " "]
+    .map((part) => part.repeat(128 * 1024 / part.length));
 
   const long = [...texts, `https://${texts[0]}`, `--${texts[1]}password=abc`];
 

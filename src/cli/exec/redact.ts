@@ -38,10 +38,23 @@ const USERINFO = /([a-z][a-z\d+.-]{0,30}:\/\/[^\s:/@]*:)[^\s@/]+(@)/gi;
 const KNOWN =
   /\b(?:st_[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[A-Z\d]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)/g;
 /** Programs whose `-p` is followed by a password without a blank. */
-const GLUED = /^(?:mysql\w*|mariadb[\w-]*|sshpass|7za?|unrar)$/;
-/** curl's flags whose value is a name and a password, which may follow without a blank. */
+const GLUED = "(?:mysql\\w{0,20}|mariadb[\\w-]{0,20}|7za?|unrar)";
+/** Programs whose first `-p` is followed by a password, with a blank or without. */
+const ASKED = "(?:sshpass|mongo\\w{0,20}|ncftp\\w{0,20})";
+const GLUED_NAME = new RegExp(`^${GLUED}$`);
+const ASKED_NAME = new RegExp(`^${ASKED}$`);
+/** These programs amidst an argument (`sh -c`), where the password is not too far from the name. */
+const PASSED = new RegExp(
+  `\\b((?:${GLUED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p|${ASKED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p\\s*))([^\\s"'|;&]+)`,
+  "g",
+);
+/** Flags whose value is a name and a password (curl `:`, lftp `,`, smbclient `%`), or docker's ids. */
 const LOGIN = /^(?:-[uU]|--(?:proxy-)?user)$/;
+const LOGIN_VALUE = /^((?!\d+:)[^\s:,%]+[:,%])./;
+/** curl's value may follow without a blank. */
 const LOGIN_GLUED = /^(-[uU][^:]+:|--(?:proxy-)?user=[^:]+:)./;
+/** These flags amidst an argument. */
+const LOGINS = /((?:^|\s)(?:-[uU]|--(?:proxy-)?user)\s+["']?(?!\d+:)[^\s:,%"']+[:,%])[^\s"']+/g;
 
 /** The command as others may see it; of a long one the beginning, and how many arguments follow. */
 export function shown(command: readonly string[]): readonly string[] {
@@ -64,18 +77,22 @@ export function redact(command: readonly string[]): readonly string[] {
     const before = command[at - 1] ?? "";
     const flag = FLAG.exec(before);
     if (flag && !HARMLESS.test(flag[1]) && !argument.startsWith("-")) return HIDDEN;
-    if (program === "sshpass" && at > 0 && at === command.indexOf("-p", first) + 1) return HIDDEN;
+    if (ASKED_NAME.test(program) && at > 0 && at === command.indexOf("-p", first) + 1) {
+      return HIDDEN;
+    }
     return (at > first && ofProgram(program, argument, before)) || redactText(argument);
   });
 }
 
 /** The argument with the secrets of a program's own flags hidden; undefined when it has none. */
 function ofProgram(program: string, argument: string, before: string): string | undefined {
-  if (GLUED.test(program) && /^-p./.test(argument)) return `-p${HIDDEN}`;
-  if (program !== "curl") return undefined;
+  const glued = GLUED_NAME.test(program) || ASKED_NAME.test(program);
+  if (glued && /^-p./.test(argument)) return `-p${HIDDEN}`;
   const login = LOGIN.test(before)
-    ? /^[^:]+:/.exec(argument)?.[0]
-    : LOGIN_GLUED.exec(argument)?.[1];
+    ? LOGIN_VALUE.exec(argument)?.[1]
+    : program === "curl"
+    ? LOGIN_GLUED.exec(argument)?.[1]
+    : undefined;
   return login && `${login}${HIDDEN}`;
 }
 
@@ -85,6 +102,8 @@ function redactText(text: string): string {
   return text
     .replace(USERINFO, `$1${HIDDEN}$2`)
     .replace(HEADER, `$1$2${HIDDEN}`)
+    .replace(LOGINS, `$1${HIDDEN}`)
+    .replace(PASSED, `$1${HIDDEN}`)
     .replace(
       ASSIGNED,
       (whole, dashes, name, equals) =>
