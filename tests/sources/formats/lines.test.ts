@@ -191,7 +191,7 @@ test("lines: a level behind a date and the logger's or the thread's name counts"
         ...["info", "info", "info", "error"],
       ]),
   );
-  assert.equal(last.warnings, 2 + 3);
+  assert.equal(last.warnings, 2 + 4);
   assert.equal(
     reasonOf(
       "E: 2026-01-15 10:00:00,123 - etl - ERROR - no such table",
