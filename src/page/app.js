@@ -145,9 +145,11 @@ async function begin(secret) {
 function later(cause, secret) {
   view?.leave();
   view = undefined;
-  root.replaceChildren(
-    h("p", { class: "lone", role: "status" }, `${reasonOf(cause)}. Trying again.`),
-  );
+  const words = `${reasonOf(cause)}. Trying again.`;
+  // Another element at each try would be read aloud each time.
+  if (root.textContent !== words) {
+    root.replaceChildren(h("p", { class: "lone", role: "status" }, words));
+  }
   retry = setTimeout(begin, RETRY_MS, secret);
 }
 

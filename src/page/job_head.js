@@ -13,11 +13,11 @@ import { BETWEEN, isEnded, shortId, STATUS_WORDS, title, titleParts, warningsOf 
 export function jobHead(place, first) {
   const { id, sync_id } = first;
   const name = title(first);
-  let told = first.status;
+  let told = STATUS_WORDS[first.status];
   const may = mayRun(place);
   const state = h("span", { class: "status" });
   const said = h("span", { class: "unseen", role: "status" });
-  const stall = h("p", { class: "stall", role: "status", hidden: true });
+  const stall = h("p", { class: "stall", hidden: true }); // `said` tells of it, once
   const error = errorBox();
   const button = (/** @type {string} */ words, /** @type {() => void} */ onclick, kind = "") =>
     h("button", { type: "button", class: kind, onclick }, words);
@@ -54,15 +54,16 @@ export function jobHead(place, first) {
     show(job, { stalled, runnable }) {
       const over = isEnded(job.status);
       const word = stalled ? "stalled" : job.status;
+      const words = STATUS_WORDS[job.status] + (stalled ? ", stalled" : "");
       if (state.dataset.status !== word) {
         state.dataset.status = word;
-        state.replaceChildren(icon(word), STATUS_WORDS[job.status] + (stalled ? ", stalled" : ""));
+        state.replaceChildren(icon(word), words);
         const warned = warningsOf(job);
         if (warned) state.append(`, ${warned}`, icon("warning"));
       }
-      if (told !== job.status) {
-        told = job.status;
-        setText(said, `${name}: ${STATUS_WORDS[job.status]}`);
+      if (told !== words) {
+        told = words;
+        setText(said, `${name}: ${words}`);
       }
       error.show(over ? job.error : null, job.status);
       setHidden(cancel, !may || over);

@@ -25,7 +25,7 @@ export function loadingView(place, { load, show, refused }) {
   let shown;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let retry;
-  const words = h("p", { class: "lone" }, "Loading");
+  const words = h("p", { class: "lone", role: "status" }, "Loading");
   place.root.append(words);
 
   async function begin() {

@@ -57,7 +57,9 @@ function liveSync(place, first) {
     next: fact("Next run", next),
     expected: fact("Expected", expected),
   };
-  const overdue = h("p", { class: "stall", role: "status", hidden: true });
+  const late = h("span", { role: "status" });
+  const since = h("span"); // apart: it changes all the time, and would be read aloud as often
+  const overdue = h("p", { class: "stall", hidden: true }, late, since);
   const flow = sync.source === null || sync.source === "outside"
     ? "Its runs are reported by workers elsewhere."
     : sync.destination === null
@@ -136,7 +138,9 @@ function liveSync(place, first) {
     setHidden(rows.expected, !showTime(expected, sync.expected_at));
     setText(schedule, sync.schedule ?? undefined);
     setHidden(rows.schedule, sync.schedule === null);
-    setText(overdue, sync.overdue ? overdueWords(sync) : undefined);
+    setHidden(overdue, !sync.overdue);
+    setText(late, sync.overdue ? "This sync is overdue" : "");
+    setText(since, sinceWords(sync));
     strip.show(runs.slice(0, RUNS).reverse());
   }
   draw();
@@ -161,9 +165,8 @@ function fact(name, value) {
 }
 
 /** @param {Sync} sync */
-function overdueWords({ expected_at }) {
-  const since = expected_at ? `: a start was expected ${relative(Date.parse(expected_at))}` : "";
-  return `This sync is overdue${since}.`;
+function sinceWords({ expected_at }) {
+  return expected_at ? `: a start was expected ${relative(Date.parse(expected_at))}.` : ".";
 }
 
 /** @param {Listed} job */

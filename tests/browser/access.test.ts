@@ -1,0 +1,60 @@
+/** The page without a mouse, without eyes, in few colours, and on paper. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { closeBrowser, signedInPage, workersJob } from "../support/page.ts";
+import { testServer } from "../support/server.ts";
+
+after(closeBrowser);
+
+const STATUS = `document.querySelector(".status")?.textContent`;
+const STALL = `document.querySelector(".stall:not([hidden])")?.textContent`;
+
+/** Writes down, as `window.aloud`, what live regions say from there on. */
+const LISTEN = `window.aloud = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      const place = target.nodeType === Node.TEXT_NODE ? target.parentElement : target;
+      const live = place.closest("[role=status], [role=alert], [aria-live]");
+      if (live) aloud.push(live.textContent);
+    }
+  }).observe(document, { subtree: true, childList: true, characterData: true }), 0`;
+
+const later = (ms: number) => `{ const now = Date.now; Date.now = () => now() + ${ms}; 0; }`;
+
+test("that a job has stalled is read aloud once, not with every second that it lasts", async (t) => {
+  const server = await testServer(t, { stallAfterMs: 500, heartbeatMs: 50 });
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`${STATUS} === "In progress, stalled"`);
+  await page.run(LISTEN);
+
+  await job.tell({ type: "progress", entities_inserted: 20 });
+  await page.until(`aloud.length > 0 && ${STATUS} === "In progress, stalled"`);
+  await page.run(later(60_000));
+  await page.until(`${STALL}?.includes(" 1 min ")`);
+
+  assert.deepEqual(await page.run("aloud"), ["users: In progress", "users: In progress, stalled"]);
+});
+
+test("since when a sync is overdue is not read aloud again and again", async (t) => {
+  const clock = new FakeClock();
+  clock.set(Date.now() - 3_605_000); // overdue for seconds, so that the words change with each
+  const hourly = SYNC_SCHEMA.parse({
+    name: "hourly",
+    source: { type: "outside" },
+    expect: { every: "1h" },
+  });
+  const { syncs } = configuredSyncs([hourly], "/");
+  const server = await testServer(t, { clock, resident: true, syncs });
+  clock.advance(3_605_000);
+  const page = await signedInPage(t, server, "sync/hourly");
+  const first = await page.until<string>(STALL);
+  await page.run(LISTEN);
+
+  await page.until(`${STALL} !== ${JSON.stringify(first)}`);
+
+  assert.match(first, /^This sync is overdue: a start was expected (\d+ s ago|just now)\.$/);
+  assert.deepEqual(await page.run("aloud"), []);
+});
