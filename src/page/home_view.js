@@ -6,7 +6,7 @@ import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
 import { listStream, SYNCS_MS } from "./list_stream.js";
 import { notice } from "./notices.js";
-import { syncCards } from "./sync_cards.js";
+import { forgetSyncs, syncCards } from "./sync_cards.js";
 import { atMostEvery, everyMinute, everySecond } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
@@ -20,12 +20,13 @@ const FILL = 50;
 /** The filters by status, in words. @type {Readonly<Record<string, string>>} */
 const STATUS_FILTERS = { active: "On the way", ended: "Over", ...STATUS_WORDS };
 
-/** Kept while other views are shown, so that coming back shows the list at once. */
+/** Kept while other views are shown, so that coming back shows the list at once, at its place. */
 const store = new JobsStore(ENDED_MAX);
 
 /** Another session sees other jobs. */
 export function forgetJobs() {
   store.forget();
+  forgetSyncs();
 }
 
 /** @param {Place} place @param {URLSearchParams} query @returns {import("./view.d.ts").View} */
@@ -40,7 +41,7 @@ export function homeView(place, query) {
     { type: "button", class: "older", onclick: showOlder },
     "Show older jobs",
   );
-  const none = h("p", { class: "empty", hidden: true }, "No job matches.");
+  const none = h("p", { class: "empty", role: "status", hidden: true }, "No job matches.");
   const nothing = firstSteps();
   const status = query.get("status") ?? "";
   const isStatus = status === "" || Object.hasOwn(STATUS_FILTERS, status);
@@ -52,11 +53,12 @@ export function homeView(place, query) {
   };
   const filters = filterBar(store.filter, changeFilter);
   place.root.append(
+    h("h1", { class: "unseen" }, "Syncs and jobs"),
     cards.node,
     h(
       "section",
       { "aria-labelledby": "jobs-title" },
-      h("div", { class: "section-head" }, h("h1", { id: "jobs-title" }, "Jobs"), summary),
+      h("div", { class: "section-head" }, h("h2", { id: "jobs-title" }, "Jobs"), summary),
       filters.node,
       jobs.node,
       none,
@@ -79,6 +81,7 @@ export function homeView(place, query) {
 
   const syncs = atMostEvery(SYNCS_MS, (quietly) => {
     ask("GET", "v1/sync").then(({ items }) => {
+      if (!cards.node.isConnected) return; // somebody else may have signed in
       cards.show(items);
       filters.syncs(items);
     }, (cause) => {
@@ -110,6 +113,7 @@ export function homeView(place, query) {
     setHidden(nothing, !empty || filters.active());
   }
   draw();
+  jobs.list.flush(); // it has its height when the browser scrolls back to where one was
   const stopTicking = everySecond(() => {
     jobs.list.refresh();
     cards.tick();

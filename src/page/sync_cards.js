@@ -14,6 +14,16 @@ import { isEnded, isStalled, many, percent, shareOf, STATUS_WORDS, warningsOf } 
 /** Syncs that are shown before the button for all is used. */
 const FIRST = 8;
 
+/** Kept while other views are shown, as the jobs are. @type {readonly Sync[]} */
+let items = [];
+let max = FIRST;
+
+/** Another session sees other syncs. */
+export function forgetSyncs() {
+  items = [];
+  max = FIRST;
+}
+
 /** @param {Place} place @param {(id: string) => boolean} isThere whether the stream tells of that job */
 export function syncCards(place, isThere) {
   const grid = h("ul", { class: "syncs" });
@@ -27,15 +37,13 @@ export function syncCards(place, isThere) {
   );
   /** @type {Map<string, ReturnType<typeof syncCard>>} */
   const cards = new Map();
-  /** @type {readonly Sync[]} */
-  let items = [];
-  /** Their ids. Each frame of a job asks: there may be thousands of both. @type {Set<string>} */
+  /** The syncs' ids. Each frame of a job asks: there may be thousands of both. @type {Set<string>} */
   let known = new Set();
-  let max = FIRST;
 
   function showAll() {
     max = Infinity;
     show(items);
+    grid.children[FIRST]?.querySelector("a")?.focus(); // the button, which had it, is gone
   }
 
   /** @param {readonly Sync[]} given */
@@ -68,6 +76,7 @@ export function syncCards(place, isThere) {
     all.textContent = `Show all ${many(items.length, "sync")}`;
   }
 
+  show(items);
   return {
     node,
     show,

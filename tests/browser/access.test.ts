@@ -58,3 +58,54 @@ test("since when a sync is overdue is not read aloud again and again", async (t)
   assert.match(first, /^This sync is overdue: a start was expected (\d+ s ago|just now)\.$/);
   assert.deepEqual(await page.run("aloud"), []);
 });
+
+test("a row that has the focus is not behind the page's head", async (t) => {
+  const server = await testServer(t);
+  for (let n = 0; n < 30; n++) await workersJob(server, { name: `number ${n}` });
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".summary").textContent.startsWith("30 jobs") &&
+    document.querySelector(".job-row")`);
+  const below = () =>
+    page.run<number>(`document.activeElement.getBoundingClientRect().top -
+      document.querySelector("#top").getBoundingClientRect().bottom`);
+
+  await page.run(`document.querySelector(".job-row a").focus()`);
+  for (let n = 0; n < 29; n++) await page.press("ArrowDown");
+  const found: number[] = [];
+  for (let n = 0; n < 25; n++) {
+    await page.press("ArrowUp");
+    found.push(await below());
+  }
+
+  assert.ok(Math.min(...found) >= 0, String(found));
+});
+
+test("back from a job is where one was in the list, with the syncs that were shown", async (t) => {
+  const server = await testServer(t);
+  for (let n = 0; n < 50; n++) await workersJob(server, { sync: `sync ${n % 10}` });
+  const page = await signedInPage(t, server);
+  const cards = `document.querySelectorAll(".sync-card").length`;
+  await page.until(`${cards} === 8 &&
+    document.querySelector(".summary").textContent.startsWith("50 jobs")`);
+  await page.run(`document.querySelector("button.older").focus()`);
+  await page.press("Enter");
+  await page.until(`${cards} === 12`);
+  const focused = await page.run(
+    `document.activeElement === document.querySelectorAll(".sync-name")[8]`,
+  );
+  await page.run(`scrollTo(0, 1200)`);
+  const row = `[...document.querySelectorAll(".job-link")].find((link) =>
+    link.getBoundingClientRect().top > 100)`;
+  await page.until(row);
+  const place = `${row} && [scrollY, ${row}.href]`;
+  const before = await page.until(place);
+
+  await page.run(`${row}.click()`);
+  await page.until(STATUS);
+  await page.run(`history.back()`);
+  await page.until(`document.querySelector("#jobs-title")`);
+
+  await page.until(`scrollY > 0`);
+  assert.deepEqual([focused, await page.until(place)], [true, before]);
+  assert.equal(await page.run(cards), 12);
+});
