@@ -133,6 +133,7 @@ export function homeView(place, query) {
 
   async function showOlder() {
     if (older.disabled) return;
+    const focused = document.activeElement === older;
     older.disabled = true;
     try {
       await store.older();
@@ -141,6 +142,7 @@ export function homeView(place, query) {
       notice(failure("Cannot show older jobs", cause));
     }
     older.disabled = false;
+    if (focused) older.focus({ preventScroll: true });
     frames.soon();
   }
 
@@ -196,6 +198,7 @@ function filterBar(filter, onChange) {
       onclick() {
         tag = "";
         tagBox.hidden = true;
+        sync.focus(); // the button, which had it, is gone
         tell();
       },
     },

@@ -66,8 +66,10 @@ export function jobHead(place, first) {
         setText(said, `${name}: ${words}`);
       }
       error.show(over ? job.error : null, job.status);
+      const focused = document.activeElement === cancel;
       setHidden(cancel, !may || over);
       cancel.disabled = job.status === "cancelling";
+      if (focused && (cancel.hidden || cancel.disabled)) place.root.focus({ preventScroll: true });
       setHidden(again, !may || !over || !runnable);
     },
     /** @param {number | undefined} heardMs when the stalled job was last heard of */

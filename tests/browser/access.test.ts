@@ -109,3 +109,26 @@ test("back from a job is where one was in the list, with the syncs that were sho
   assert.deepEqual([focused, await page.until(place)], [true, before]);
   assert.equal(await page.run(cards), 12);
 });
+
+test("a button that is gone once it was pressed leaves the focus on the page", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server, { sync: "users", tags: ["eu"] });
+  const page = await signedInPage(t, server, "?tag=eu");
+  await page.until(`document.querySelector(".tag-filter:not([hidden])")`);
+
+  await page.run(`document.querySelector(".tag-filter").focus()`);
+  await page.press("Enter");
+  await page.until(`location.search === ""`);
+  const afterTag = await page.run("document.activeElement.id");
+  await page.open(`${server.url}/job/${id}`);
+  await page.until(STATUS);
+  await page.run(`[...document.querySelectorAll(".actions button")]
+    .find(({ textContent }) => textContent === "Cancel").focus()`);
+  await page.press("Enter");
+  await page.press("Tab");
+  await page.press("Enter");
+  await page.until(`${STATUS} === "Cancelling"`);
+
+  assert.equal(afterTag, "filter-sync");
+  assert.equal(await page.run("document.activeElement.id"), "view");
+});

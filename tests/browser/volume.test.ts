@@ -47,6 +47,8 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
   await page.until(
     `document.querySelector(".summary").textContent.startsWith("6,000 jobs loaded")`,
   );
+  await page.run(`document.querySelector(".older:not([hidden])").focus()`);
+  const focused: string[] = [];
   while (
     !await page.run(
       `document.querySelector("#jobs-title ~ .summary").textContent.startsWith("10,000 jobs")`,
@@ -54,6 +56,7 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
   ) {
     await page.run(`document.querySelector(".older:not([hidden]):not(:disabled)")?.click()`);
     await page.until(`!document.querySelector(".older:disabled")`);
+    focused.push(await page.run("document.activeElement.textContent"));
   }
   const nodes = [await page.run<number>(NODES)];
   for (const share of [0.3, 0.7, 1]) {
@@ -80,6 +83,7 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
   await page.open(`${server.url}/?status=failed`);
   await page.until(`${names}.join() === "number-0"`);
 
+  assert.equal(focused[0], "Show older jobs");
   assert.ok(last.length < 60);
   assert.match(after, /^10,000 jobs/);
   assert.ok(Math.max(...nodes) < NODES_MAX, String(nodes));
