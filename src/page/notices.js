@@ -2,7 +2,9 @@
 /** Short words at the page's lower edge, read aloud once. */
 import { h } from "./dom.js";
 
+/** How long one is shown, in milliseconds: at least, and for each character. */
 const SHOWN_MS = 6_000;
+const CHARACTER_MS = 80;
 const NOTICES_MAX = 3;
 
 /**
@@ -15,5 +17,11 @@ export function notice(text, link) {
   const node = h("p", { class: "notice" }, text, link && " ", link);
   box.append(node);
   while (box.children.length > NOTICES_MAX) box.firstElementChild?.remove();
-  setTimeout(() => node.remove(), SHOWN_MS);
+  const shownMs = Math.max(SHOWN_MS, text.length * CHARACTER_MS) * (link ? 3 : 1);
+  const leave = () => {
+    // Somebody reads it, copies from it, or is about to follow its link.
+    if (node.matches(":hover, :focus-within")) setTimeout(leave, SHOWN_MS);
+    else node.remove();
+  };
+  setTimeout(leave, shownMs);
 }

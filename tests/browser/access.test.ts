@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { closeBrowser, signedInPage, workersJob } from "../support/page.ts";
+import { closeBrowser, post, signedInPage, workersJob } from "../support/page.ts";
 import { testServer } from "../support/server.ts";
 
 after(closeBrowser);
@@ -131,4 +131,31 @@ test("a button that is gone once it was pressed leaves the focus on the page", a
 
   assert.equal(afterTag, "filter-sync");
   assert.equal(await page.run("document.activeElement.id"), "view");
+});
+
+test("a notice stays while its link has the focus", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server, "sync/slow");
+  // What waits for long is kept, to be called when the test says so.
+  await page.run(`{
+    const soon = setTimeout;
+    window.due = [];
+    window.setTimeout = (act, ms, ...rest) =>
+      ms < 6_000 ? soon(act, ms, ...rest) : due.push(act);
+    0;
+  }`);
+  await post(server, "/v1/sync/slow/run");
+  const pass = () => page.run("due.splice(0).forEach((act) => act()), 0");
+
+  await page.until(`document.querySelector(".job-head button:not([hidden])")`);
+  await page.run(`document.querySelector(".job-head button").click()`);
+  await page.until(`document.querySelector(".notice a")`);
+  await page.run(`document.querySelector(".notice a").focus()`);
+  await pass();
+  const words = await page.run<string>(`document.querySelector(".notice").textContent`);
+  await page.run(`document.activeElement.blur()`);
+  await pass();
+
+  assert.equal(words, "slow is running already. Show it");
+  assert.equal(await page.run(`document.querySelector(".notice")`), null);
 });
