@@ -54,6 +54,7 @@ export class FollowList {
       tabindex: 0,
       onscroll: () => this.#scrolled(),
       onkeydown: (event) => this.#key(/** @type {KeyboardEvent} */ (event)),
+      oncopy: (event) => this.#copy(/** @type {ClipboardEvent} */ (event)),
     }, this.#host);
     this.#empty = h("p", { class: "lines-empty" }, options.empty);
     this.#more = h("button", {
@@ -194,6 +195,22 @@ export class FollowList {
     this.#chosen = line;
     setText(this.#whole, line && this.#options.textOf(line));
     this.#list.refresh();
+  }
+
+  /** Copies lines as lines: the browser makes one of each of their parts. @param {ClipboardEvent} event */
+  #copy(event) {
+    const selection = getSelection();
+    // What is selected within one part is one line already.
+    if (!selection?.toString().trim().includes("\n")) return;
+    const { startContainer, endContainer, endOffset } = selection.getRangeAt(0);
+    const rows = [...this.#host.children].filter((row) =>
+      selection.containsNode(row, true) &&
+      // Three clicks select up to the start of the next line.
+      (endOffset > 0 || !row.contains(endContainer) || row.contains(startContainer))
+    );
+    const lines = rows.map((row) => [...row.children].map((part) => part.textContent).join(" "));
+    event.preventDefault();
+    event.clipboardData?.setData("text/plain", lines.join("\n"));
   }
 
   /** @param {KeyboardEvent} event */

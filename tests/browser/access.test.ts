@@ -159,3 +159,35 @@ test("a notice stays while its link has the focus", async (t) => {
   assert.equal(words, "slow is running already. Show it");
   assert.equal(await page.run(`document.querySelector(".notice")`), null);
 });
+
+test("log lines are copied as lines", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell(
+    { type: "log", level: "info", message: "begun" },
+    { type: "log", level: "warning", message: "user 7\nhas no e-mail" },
+  );
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.querySelectorAll("[aria-labelledby=log-title] .line").length === 2`);
+  await page.run(`window.copied = () => {
+    const clipboardData = new DataTransfer();
+    const options = { clipboardData, bubbles: true, cancelable: true };
+    const asked = new ClipboardEvent("copy", options);
+    document.querySelector(".line").dispatchEvent(asked);
+    return asked.defaultPrevented ? clipboardData.getData("text/plain") : "as the browser does";
+  }, 0`);
+
+  await page.run(`getSelection().selectAllChildren(document.querySelector(".lines-host"))`);
+  const both = await page.run<string>("copied()");
+  await page.run(`getSelection().setBaseAndExtent(
+    document.querySelector(".line-text").firstChild, 0,
+    document.querySelector(".line-text").firstChild, 3)`);
+  const part = await page.run("copied()");
+  await page.run(`getSelection().setBaseAndExtent(
+    document.querySelector(".line time").firstChild, 0, document.querySelectorAll(".line")[1], 0)`);
+  const first = await page.run<string>("copied()");
+
+  assert.match(first, /^\d\d:\d\d:\d\d info begun$/);
+  assert.match(both, /^\S+ info begun\n\S+ warning user 7 ↵ has no e-mail$/);
+  assert.equal(part, "as the browser does");
+});
