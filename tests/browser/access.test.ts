@@ -191,3 +191,56 @@ test("log lines are copied as lines", async (t) => {
   assert.match(both, /^\S+ info begun\n\S+ warning user 7 ↵ has no e-mail$/);
   assert.equal(part, "as the browser does");
 });
+
+test("on paper there are the rows that were seen, one below the other, in dark ink", async (t) => {
+  const server = await testServer(t);
+  const jobs = Array.from({ length: 60 }, (_, n) => workersJob(server, { name: `number ${n}` }));
+  const [{ id, tell }] = await Promise.all(jobs);
+  for (let n = 0; n < 60; n++) await tell({ type: "log", level: "info", message: `line ${n}` });
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".summary").textContent.startsWith("60 jobs") &&
+    document.querySelector(".job-row")`);
+  const laid = (box: string, row: string) =>
+    page.run<{ rows: number }>(`(() => {
+      const rows = [...document.querySelectorAll(${JSON.stringify(row)})]
+        .map((node) => node.getBoundingClientRect());
+      return {
+        rest: document.querySelector(${JSON.stringify(box)}).getBoundingClientRect().height -
+          rows.reduce((sum, { height }) => sum + height, 0),
+        rows: rows.length,
+        inOrder: rows.every(({ top }, n) => n === 0 || top >= rows[n - 1].bottom),
+        ink: getComputedStyle(document.body).color,
+      };
+    })()`);
+
+  const onPaper = { width: 700, dark: true, print: true };
+  await page.look(onPaper);
+  const list = await laid(".jobs", ".job-row");
+  await page.look({});
+  await page.open(`${server.url}/job/${id}`);
+  await page.until(`document.querySelector(".line")?.textContent.includes("line ")`);
+  await page.look(onPaper);
+  const log = await laid("[aria-labelledby=log-title] .lines", "[aria-labelledby=log-title] .line");
+
+  for (const { rows, ...found } of [list, log]) {
+    assert.ok(rows > 5 && rows < 60, String(rows));
+    assert.deepEqual(found, { rest: 2, inOrder: true, ink: "rgb(23, 33, 29)" });
+  }
+});
+
+test("where the system forces its colours the chosen log line is seen", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell({ type: "log", message: "begun" });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.querySelector(".line")`);
+  await page.look({ forcedColours: true });
+  const outline = () => page.run(`getComputedStyle(document.querySelector(".line")).outlineStyle`);
+
+  const before = await outline();
+  await page.run(`document.querySelector(".lines").focus()`);
+  await page.press("ArrowUp");
+  await page.until(`document.querySelector(".line[aria-selected=true]")`);
+
+  assert.deepEqual([before, await outline()], ["none", "solid"]);
+});

@@ -44,6 +44,9 @@ export interface Look {
   readonly phone?: boolean;
   readonly dark?: boolean;
   readonly reducedMotion?: boolean;
+  readonly forcedColours?: boolean;
+  /** As on paper. */
+  readonly print?: boolean;
 }
 
 /** A page of the browser. */
@@ -245,7 +248,7 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
       await call("Input.dispatchKeyEvent", { type: "keyUp", key: name, ...key });
     },
     type: (text) => call("Input.insertText", { text }),
-    async look({ width = 1280, height = 900, phone = false, dark = false, reducedMotion = false }) {
+    async look({ width = 1280, height = 900, phone = false, dark = false, ...look }) {
       await call("Emulation.setDeviceMetricsOverride", {
         width: phone ? 390 : width,
         height: phone ? 844 : height,
@@ -253,9 +256,14 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
         mobile: phone,
       });
       await call("Emulation.setEmulatedMedia", {
+        media: look.print ? "print" : "",
         features: [
           { name: "prefers-color-scheme", value: dark ? "dark" : "light" },
-          { name: "prefers-reduced-motion", value: reducedMotion ? "reduce" : "no-preference" },
+          {
+            name: "prefers-reduced-motion",
+            value: look.reducedMotion ? "reduce" : "no-preference",
+          },
+          { name: "forced-colors", value: look.forcedColours ? "active" : "none" },
         ],
       });
     },
