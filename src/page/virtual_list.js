@@ -62,20 +62,16 @@ export class VirtualList {
    * Shows these items.
    *
    * @param {readonly Item[]} items
-   * @param {boolean} [steady] keeps the first visible row in place when rows are added above it
+   * @param {boolean} [steady] keeps the visible rows in place when rows above them come or go
    */
   set(items, steady = false) {
-    const { keyOf } = this.#options;
-    const first = steady ? this.#seen().first : 0;
-    const held = first > 0 ? this.#items[first] : undefined;
+    const { first, end } = steady ? this.#seen() : { first: 0, end: 0 };
+    const seen = first > 0 ? this.#items.slice(first, end) : [];
     this.#items = items;
-    if (held !== undefined) {
-      const key = keyOf(held);
-      const index = items.findIndex((item) => keyOf(item) === key);
-      if (index >= 0 && index !== first) {
-        this.#size();
-        (this.#options.scroller ?? window).scrollBy(0, (index - first) * this.rowPx);
-      }
+    const by = this.#moved(seen, first);
+    if (by !== 0) {
+      this.#size();
+      (this.#options.scroller ?? window).scrollBy(0, by * this.rowPx);
     }
     this.#frames.soon();
   }
@@ -112,6 +108,26 @@ export class VirtualList {
     const offset = top - host.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(offset / this.rowPx));
     return { first, end: Math.ceil((offset + height) / this.rowPx) };
+  }
+
+  /**
+   * How many rows down those that were seen are now: as the least of them, since one that is sorted
+   * elsewhere takes nobody with it.
+   *
+   * @param {readonly Item[]} seen
+   * @param {number} first index of the first of them before
+   */
+  #moved(seen, first) {
+    const { keyOf } = this.#options;
+    const items = this.#items;
+    let least = Infinity;
+    for (const [n, was] of seen.entries()) {
+      const at = first + n;
+      if (at < items.length && keyOf(items[at]) === keyOf(was)) return 0;
+      const index = items.findIndex((item) => keyOf(item) === keyOf(was));
+      if (index >= 0 && Math.abs(index - at) < Math.abs(least)) least = index - at;
+    }
+    return least === Infinity ? 0 : least;
   }
 
   #size() {

@@ -244,3 +244,30 @@ test("where the system forces its colours the chosen log line is seen", async (t
 
   assert.deepEqual([before, await outline()], ["none", "solid"]);
 });
+
+test("a list that is read stays where it is when a job that is seen there ends", async (t) => {
+  const server = await testServer(t);
+  const jobs = [];
+  for (let n = 0; n < 80; n++) jobs.push(await workersJob(server, { name: `number ${n}` }));
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".summary").textContent.startsWith("80 jobs")`);
+  await page.run(`scrollTo(0, 1500)`);
+  const rows = `[...document.querySelectorAll(".job-row")]
+    .filter((node) => node.getBoundingClientRect().bottom > 0)
+    .map((node) => [node.querySelector("a").href.slice(-36), node.getBoundingClientRect().top])`;
+  const seen = await page.until<[string, number][]>(
+    `scrollY === 1500 && ${rows}.length > 8 && ${rows}[0][1] <= 0 &&
+    ${rows}`,
+  );
+
+  const [first] = seen[0];
+  await jobs.find(({ id }) => id === first)?.tell({ type: "end", status: "completed" });
+  await page.until(`document.querySelector(".summary").textContent.includes("79 on the way")`);
+  await page.until(`!${rows}.some(([id]) => id === "${first}")`);
+
+  const tops = new Map(await page.run<[string, number][]>(rows));
+  assert.deepEqual(
+    seen.slice(1, 9).map(([id]) => tops.get(id)),
+    seen.slice(1, 9).map(([, y]) => y),
+  );
+});
