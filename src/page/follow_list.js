@@ -6,8 +6,8 @@ import { many } from "./words.js";
 
 /** Characters of the lines that are kept: a line may have a million. */
 const SIZE_MAX = 16 * 1024 * 1024;
-/** How near the end still counts as the end, in pixels. */
-const NEAR_PX = 4;
+/** How near the end still counts as the end, in pixels: parts of one that rounding leaves. */
+const NEAR_PX = 1;
 
 let lists = 0;
 

@@ -271,3 +271,20 @@ test("a list that is read stays where it is when a job that is seen there ends",
     seen.slice(1, 9).map(([, y]) => y),
   );
 });
+
+test("a log that grows lets go of its end as soon as somebody scrolls up", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const lines = Array.from({ length: 100 }, (_, n) => ({ type: "log", message: `line ${n}` }));
+  await job.tell(...lines);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const more = `document.querySelector(".lines-more:not([hidden])")?.textContent`;
+  await page.until(`document.querySelector(".lines")?.scrollTop > 1000`);
+
+  // As far as the first step of a slow finger.
+  await page.run(`document.querySelector(".lines").scrollTop -= 3`);
+  await page.until(more);
+  await job.tell({ type: "log", message: "one more" });
+
+  await page.until(`${more} === "1 new line \u2193"`);
+});
