@@ -101,11 +101,12 @@ export function homeView(place, query) {
     // Older jobs that match may be on the server: they fill the first screen without a click.
     if (narrow && store.complete && store.more && shown.length < FILL) showOlder();
     const going = shown.filter(({ job }) => !isEnded(job.status)).length;
-    const all = many(shown.length, "job");
     setText(
       summary,
       store.complete || shown.length > 0
-        ? `${all}${store.more ? " loaded" : ""}${going > 0 ? `, ${number(going)} on the way` : ""}`
+        ? `${many(shown.length, "job")}${store.more ? " loaded" : ""}${
+          going > 0 ? `, ${number(going)} on the way` : ""
+        }`
         : "Loading",
     );
     const empty = store.complete && shown.length === 0;
@@ -229,7 +230,9 @@ function filterBar(filter, onChange) {
       const value = chosen?.id ?? sync.value;
       const options = items.map(({ id, name }) => h("option", { value: id }, name));
       if (value !== "" && !chosen) options.push(h("option", { value }, value));
-      sync.replaceChildren(h("option", { value: "" }, "Any sync"), ...options);
+      const next = h("select", {}, h("option", { value: "" }, "Any sync"), ...options);
+      // Who chooses from options that are replaced loses the one that is pointed at.
+      if (next.innerHTML !== sync.innerHTML) sync.replaceChildren(...next.options);
       sync.value = value;
     },
   };

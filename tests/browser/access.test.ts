@@ -288,3 +288,25 @@ test("a log that grows lets go of its end as soon as somebody scrolls up", async
 
   await page.until(`${more} === "1 new line \u2193"`);
 });
+
+test("the syncs to choose from are left alone while jobs come and go", async (t) => {
+  const server = await testServer(t);
+  await workersJob(server, { sync: "users" });
+  const page = await signedInPage(t, server);
+  const options = `[...document.querySelectorAll("#filter-sync option")]`;
+  await page.until(`${options}.map(({ text }) => text).join() === "Any sync,docs,slow,users"`);
+  const asked = `performance.getEntriesByType("resource")
+    .filter(({ name }) => name.endsWith("/v1/sync")).length`;
+  const before = await page.run<number>(`window.first = ${options}[1], ${asked}`);
+
+  // By the second answer that of the first has been shown.
+  for (const more of [1, 2]) {
+    await workersJob(server, { sync: "users" });
+    await page.until(`${asked} >= ${before + more}`);
+  }
+  const left = await page.run("first.isConnected");
+  await workersJob(server, { sync: "orders" });
+  await page.until(`${options}.some(({ text }) => text === "orders")`);
+
+  assert.equal(left, true);
+});
