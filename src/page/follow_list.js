@@ -63,7 +63,7 @@ export class FollowList {
       hidden: true,
       onclick: () => this.follow(),
     });
-    this.#whole = h("pre", { class: "lines-whole", tabindex: 0, hidden: true });
+    this.#whole = h("pre", { class: "lines-whole", role: "group", tabindex: 0, hidden: true });
     setAttribute(this.#whole, "aria-label", "The chosen line");
     this.node = h(
       "div",

@@ -36,7 +36,7 @@ export function factsPanel() {
     tags: row("Tags", h("span", { class: "tags" })),
     id: row("Job id", h("code")),
   };
-  const meta = h("pre", { class: "meta", tabindex: 0, "aria-label": "Meta" });
+  const meta = h("pre", { class: "meta", role: "group", tabindex: 0, "aria-label": "Meta" });
   const metaBox = h("details", { hidden: true }, h("summary", {}, "Meta"), meta);
   const attempts = h("ol", { class: "attempts" });
   const attemptsBox = h("div", { hidden: true }, h("h3", {}, "Attempts"), attempts);

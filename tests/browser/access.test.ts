@@ -310,3 +310,49 @@ test("the syncs to choose from are left alone while jobs come and go", async (t)
 
   assert.equal(left, true);
 });
+
+test("long tags and huge counts are whole on the page of a job, also at 400 %", async (t) => {
+  const server = await testServer(t);
+  const { id, tell } = await workersJob(server, { sync: "users", tags: ["t".repeat(100)] });
+  await tell({ type: "progress", entities_encountered: { "a type of entities": 999e12 } });
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(`document.querySelector(".type-count")`);
+
+  for (const width of [1280, 320]) {
+    await page.look({ width });
+    const found = await page.run(`[
+      document.querySelector("dd .tag").scrollWidth <= document.querySelector("dd .tag").clientWidth,
+      document.querySelector(".types").getBoundingClientRect().right <=
+        document.querySelector("[aria-labelledby=types-title]").getBoundingClientRect().right - 16,
+    ]`);
+    assert.deepEqual(found, [true, true], String(width));
+  }
+});
+
+test("each bar stands out from its track, light and dark", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server);
+
+  for (const dark of [false, true]) {
+    await page.look({ dark });
+    const colours = await page.run<string[]>(`[
+      "--track", "--surface", "--running", "--good", "--bad", "--warn", "--strong-line",
+    ].map((name) => getComputedStyle(document.body).getPropertyValue(name))`);
+    const [track, surface, ...bars] = colours.map(luminance);
+    for (const [n, bar] of bars.entries()) {
+      for (const beside of [track, surface]) {
+        const contrast = (Math.max(bar, beside) + 0.05) / (Math.min(bar, beside) + 0.05);
+        assert.ok(contrast >= 3, `${colours[n + 2]} dark: ${dark}: ${contrast}`);
+      }
+    }
+  }
+});
+
+/** Relative luminance of a colour as of WCAG. */
+function luminance(hex: string): number {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const part = parseInt(hex.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
