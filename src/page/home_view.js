@@ -101,12 +101,11 @@ export function homeView(place, query) {
     // Older jobs that match may be on the server: they fill the first screen without a click.
     if (narrow && store.complete && store.more && shown.length < FILL) showOlder();
     const going = shown.filter(({ job }) => !isEnded(job.status)).length;
+    const all = many(shown.length, "job");
     setText(
       summary,
       store.complete || shown.length > 0
-        ? `${many(shown.length, "job")}${store.more ? " loaded" : ""}${
-          going > 0 ? `, ${number(going)} on the way` : ""
-        }`
+        ? `${all}${store.more ? " loaded" : ""}${going > 0 ? `, ${number(going)} on the way` : ""}`
         : "Loading",
     );
     const empty = store.complete && shown.length === 0;

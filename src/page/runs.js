@@ -55,7 +55,7 @@ export function cancelJob(place, id, name) {
     ),
   );
   dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
+  place.root.append(dialog); // it goes with the job's page
   dialog.showModal();
 }
 

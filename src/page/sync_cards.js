@@ -111,7 +111,7 @@ function syncCard(place, first, isThere) {
     h(
       "div",
       { class: "sync-top" },
-      h("a", { href: `sync/${first.id}`, class: "sync-name" }, first.name),
+      h("a", { href: `sync/${first.id}`, class: "sync-name", title: first.name }, first.name),
       run,
     ),
     h("div", { class: "sync-line" }, state, last),

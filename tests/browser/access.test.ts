@@ -133,6 +133,23 @@ test("a button that is gone once it was pressed leaves the focus on the page", a
   assert.equal(await page.run("document.activeElement.id"), "view");
 });
 
+test("the question whether to cancel a job goes with the job's page", async (t) => {
+  const server = await testServer(t);
+  await workersJob(server);
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".job-row a")`);
+  await page.run(`document.querySelector(".job-row a").click()`);
+  await page.until(`${STATUS} === "In progress"`);
+
+  await page.run(`[...document.querySelectorAll(".actions button")]
+    .find(({ textContent }) => textContent === "Cancel").click()`);
+  await page.until(`document.querySelector("dialog[open]")`);
+  await page.run("history.back()");
+  await page.until(`document.querySelector("#jobs-title")`);
+
+  assert.equal(await page.run(`document.querySelector("dialog")`), null);
+});
+
 test("a notice stays while its link has the focus", async (t) => {
   const server = await testServer(t);
   const page = await signedInPage(t, server, "sync/slow");
