@@ -11,6 +11,8 @@ const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21
 const STEPS_DAYS = [1, 2, 7, 30, 365];
 
 const DAY_S = 86_400;
+/** `120K`, `1.2M`: there is room for five digits. */
+const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
@@ -147,7 +149,7 @@ export class RateChart {
           size: 56,
           space: 36,
           values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) =>
-            marks.map((mark) => rate(mark)),
+            marks.map((mark) => mark < 1e5 ? rate(mark) : `${SHORT.format(mark)}/s`),
         },
       ],
       series: [

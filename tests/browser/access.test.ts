@@ -346,6 +346,31 @@ test("long tags and huge counts are whole on the page of a job, also at 400 %", 
   }
 });
 
+test("the marks of a chart have room, however high the rate", async (t) => {
+  const server = await testServer(t);
+  const { id, tell } = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(STATUS);
+  await page.run(`{
+    const { fillText } = CanvasRenderingContext2D.prototype;
+    window.marks = {};
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+      if (text.endsWith("/s")) marks[text] = this.measureText(text).width / devicePixelRatio;
+      return fillText.call(this, text, ...at);
+    };
+    0;
+  }`);
+  for (let n = 1; !await page.run("Object.keys(marks).length > 1"); n++) {
+    await tell({ type: "progress", entities_inserted: n * 100_000 });
+  }
+
+  const widths = await page.run<Record<string, number>>("marks");
+  const high = Object.keys(widths).filter((mark) => /^[\d.]+[KMBT]\/s$/.test(mark));
+
+  assert.ok(high.length > 0, JSON.stringify(widths));
+  assert.ok(Math.max(...Object.values(widths)) <= 50, JSON.stringify(widths));
+});
+
 test("each bar stands out from its track, light and dark", async (t) => {
   const server = await testServer(t);
   const page = await signedInPage(t, server);
