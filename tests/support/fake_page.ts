@@ -22,6 +22,9 @@ export class FakeElement {
   contains() {
     return false;
   }
+  querySelector() {
+    return null;
+  }
   getAttribute(name: string) {
     return this.attributes.get(name) ?? null;
   }
