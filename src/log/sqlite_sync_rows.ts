@@ -1,11 +1,13 @@
 /** Syncs that workers' jobs have registered, as rows of the SQLite event log. */
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job, SyncRef } from "../sync/job.ts";
 
-/** The table of syncs; nothing of it is kept prepared, as a server may never need it. */
+/** The table of syncs. A statement is prepared at its first use, as a server may never need it. */
 export class SyncRows {
   readonly #db: DatabaseSync;
+  /** Kept, by their text, as Deno frees a statement late and each named job needs some. */
+  readonly #prepared = new Map<string, StatementSync>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -14,7 +16,7 @@ export class SyncRows {
   /** Registers the sync of a worker's job, unless it is known. */
   register({ tenant, sync, origin }: Job): void {
     if (!sync || origin !== "worker") return;
-    this.#db.prepare("INSERT OR IGNORE INTO syncs (tenant, id, name) VALUES (?, ?, ?)")
+    this.#sql("INSERT OR IGNORE INTO syncs (tenant, id, name) VALUES (?, ?, ?)")
       .run(tenant, sync.id, sync.name);
   }
 
@@ -24,15 +26,21 @@ export class SyncRows {
     const where = ["tenant", ...named.map(([column]) => column)].map((column) => `${column} = ?`);
     const sql = `SELECT id, name FROM syncs WHERE ${where.join(" AND ")} ORDER BY name, id`;
     const values = named.map(([, value]) => value);
-    const rows = this.#db.prepare(sql).all(tenant, ...values) as unknown as SyncRef[]; // written by `register` alone
+    const rows = this.#sql(sql).all(tenant, ...values) as unknown as SyncRef[]; // written by `register` alone
     return rows.map(({ id, name }) => ({ id, name }));
   }
 
   /** Forgets the syncs of which no job is left. */
   forget(tenant: TenantId): void {
-    this.#db.prepare(
+    this.#sql(
       `DELETE FROM syncs WHERE tenant = ?
        AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant = syncs.tenant AND sync_id = syncs.id)`,
     ).run(tenant);
+  }
+
+  #sql(text: string): StatementSync {
+    let statement = this.#prepared.get(text);
+    if (!statement) this.#prepared.set(text, statement = this.#db.prepare(text));
+    return statement;
   }
 }
