@@ -79,21 +79,23 @@ export class JobQueries {
     const sql = `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY pk DESC LIMIT ?`;
     let list = this.#lists.get(sql);
     if (!list) this.#lists.set(sql, list = this.#db.prepare(sql));
-    const page: JobColumns[] = [];
+    const jobs: Job[] = [];
     let length = 0;
+    let last = beforePk;
     // Not `iterate`: in Deno 2.9.6 that ends without an error when the file cannot be read.
     for (;;) {
-      const asked = Math.min(ROWS, limit + 1 - page.length);
-      values[1] = page.at(-1)?.pk ?? beforePk;
+      const asked = Math.min(ROWS, limit + 1 - jobs.length);
+      values[1] = last;
       const rows = list.all(...values, asked) as unknown as JobColumns[]; // own table
       for (const row of rows) {
-        if (page.length === limit || length > PAGE_LENGTH_MAX) {
-          return { jobs: this.#jobsOf(page), next: page[page.length - 1].pk };
+        if (jobs.length === limit || length > PAGE_LENGTH_MAX) return { jobs, next: last };
+        last = row.pk;
+        for (const job of this.#jobsOf([row])) {
+          jobs.push(job);
+          length += lengthOf(row);
         }
-        page.push(row);
-        length += lengthOf(row);
       }
-      if (rows.length < asked) return { jobs: this.#jobsOf(page), next: null };
+      if (rows.length < asked) return { jobs, next: null };
     }
   }
 

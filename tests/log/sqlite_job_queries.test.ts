@@ -57,3 +57,19 @@ test("JobQueries list() gives fewer jobs a page where they are long, and all of 
   assert.deepEqual(pages.map(({ length }) => length), [4, 4, 4]);
   assert.deepEqual(pages.flat(), ids.reverse());
 });
+
+test("JobQueries list() fills a page past damaged rows, so that a sync's newest job is found", (t) => {
+  const db = openedDb(t);
+  const rows = new JobRows(db);
+  const jobs = Array.from({ length: 50 }, () => freshJob(newJob()));
+  for (const job of jobs) rows.insert(job);
+  db.exec("UPDATE jobs SET state = '{' WHERE pk = 1 OR pk > 15");
+  const queries = new JobQueries(db);
+
+  const first = queries.list({ tenant: TENANT, limit: 1 }, 100, 1);
+  const rest = queries.list({ tenant: TENANT, limit: 20 }, first.next ?? 0, 20);
+
+  assert.deepEqual(first.jobs.map(({ id }) => id), [jobs[14].id]);
+  assert.deepEqual(rest.jobs.map(({ id }) => id), jobs.slice(1, 14).map(({ id }) => id).reverse());
+  assert.equal(rest.next, null);
+});
