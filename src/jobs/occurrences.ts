@@ -171,12 +171,15 @@ export class Occurrences {
   async #failedBefore(job: Job): Promise<boolean> {
     const { log } = this.#options;
     if (!job.sync) return false;
-    const query = { tenant: job.tenant, syncId: job.sync.id, limit: LIST_LIMIT_MAX };
-    const { items } = await log.list(query); // newest first
+    const { items } = await log.list({ // newest first, fewer than the limit where they are long
+      tenant: job.tenant,
+      syncId: job.sync.id,
+      statuses: ["completed", "failed"],
+      limit: LIST_LIMIT_MAX,
+    });
     const place = items.findIndex(({ id }) => id === job.id);
     let last: Job | undefined;
     for (const [index, run] of items.entries()) {
-      if (run.status !== "completed" && run.status !== "failed") continue;
       // When several ended in one millisecond, the order of their creation counts.
       if (endOf(run) > endOf(job) || (endOf(run) === endOf(job) && index <= place)) continue;
       if (!last || endOf(run) > endOf(last)) last = run;

@@ -110,6 +110,21 @@ test("the first run of a sync that completes after a failed one is told as recov
   ]);
 });
 
+test("a run is told as recovered, too, where others began since and a page of a list is short", async (t) => {
+  const { log, memory, start, kinds } = bench(t);
+  const list = memory.list.bind(memory);
+  memory.list = (query) => list({ ...query, limit: Math.min(query.limit, 5) });
+  await start();
+  await ended(log, await begun(log, jobOf("docs")), { status: "failed" });
+  const job = await begun(log, jobOf("docs"));
+  for (let n = 0; n < 6; n++) await begun(log, jobOf("docs"));
+  await ended(log, job, { status: "completed" });
+
+  const told = (await kinds()).filter((kind) => !kind.endsWith("started"));
+
+  assert.deepEqual(told, ["docs failed", "docs completed", "docs recovered"]);
+});
+
 test("a job that says nothing for long is told as stalled, once a silence, and as recovered", async (t) => {
   const { log, clock, start, kinds, pass } = bench(t);
   await start();
