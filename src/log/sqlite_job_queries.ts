@@ -69,7 +69,9 @@ export class JobQueries {
     const values: (string | number)[] = [query.tenant, beforePk];
     if (query.statuses !== undefined) {
       const statuses = new Set(query.statuses); // so that there are few texts
-      where.push(`status IN (${[...statuses].map(() => "?").join(", ")})`);
+      // `+` keeps SQLite from looking through all jobs of a status for those of one sync.
+      const column = query.syncId === undefined ? "status" : "+status";
+      where.push(`${column} IN (${[...statuses].map(() => "?").join(", ")})`);
       values.push(...statuses);
     }
     if (query.syncId !== undefined) {

@@ -172,6 +172,28 @@ test("No statement sorts a job's entries, or looks for the rows around a positio
   }
 });
 
+test("The jobs of a sync are found by the sync, whatever statuses are asked for", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const statements = watchStatements(t);
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { tenant, sync } = newJob();
+  for (const statuses of [undefined, ["completed"], ["completed", "failed"]] as const) {
+    await log.list({ tenant, syncId: sync?.id, statuses, limit: 1 });
+  }
+  await log.close();
+
+  const db = new DatabaseSync(file);
+  const plans = [...statements.keys()]
+    .filter((text) => text.includes("sync_id = ? ORDER BY pk DESC"))
+    .map((text) => db.prepare(`EXPLAIN QUERY PLAN ${text}`).all().map(({ detail }) => detail));
+  db.close();
+
+  const search = "SEARCH jobs USING INDEX jobs_of_sync (tenant=? AND sync_id=? AND pk<?)";
+  assert.deepEqual(plans, [[search], [search], [search]]);
+});
+
 test("SqliteLog trim() fetches no words of the lines that it removes", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
