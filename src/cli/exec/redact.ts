@@ -45,16 +45,20 @@ const GLUED_NAME = new RegExp(`^${GLUED}$`);
 const ASKED_NAME = new RegExp(`^${ASKED}$`);
 /** These programs amidst an argument (`sh -c`), where the password is not too far from the name. */
 const PASSED = new RegExp(
-  `\\b((?:${GLUED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p|${ASKED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p\\s*))([^\\s"'|;&]+)`,
+  `\\b((?:${GLUED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p|${ASKED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p\\s*))("[^"]*"|'[^']*'|[^\\s"'|;&]+)`,
   "g",
 );
 /** Flags whose value is a name and a password (curl `:`, lftp `,`, smbclient `%`), or docker's ids. */
 const LOGIN = /^(?:-[uU]|--(?:proxy-)?user)$/;
-const LOGIN_VALUE = /^((?!\d+:)[^\s:,%]+[:,%])./;
-/** curl's value may follow without a blank. */
+const LOGIN_VALUE = /^((?!\+|\d+:\d+$)[^\s:,%]+[:,%])./;
+/** Programs to which `-u` says something else: update, unbuffered, unique. */
+const NO_LOGIN = /^(?:rsync|rclone|python[\d.]*|sort|diff)$/;
+/** curl's name may hold anything, and its value may follow without a blank. */
+const LOGIN_OF_CURL = /^([^:]+:)/;
 const LOGIN_GLUED = /^(-[uU][^:]+:|--(?:proxy-)?user=[^:]+:)./;
-/** These flags amidst an argument. */
-const LOGINS = /((?:^|\s)(?:-[uU]|--(?:proxy-)?user)\s+["']?(?!\d+:)[^\s:,%"']+[:,%])[^\s"']+/g;
+/** These flags amidst an argument; `+%F` is the form of a date. */
+const LOGINS =
+  /((?:^|\s)(?:-[uU]|--(?:proxy-)?user)\s+["']?(?!\+|\d+:\d+(?:["'\s]|$))[^\s:,%"']+[:,%])[^\s"']+/g;
 
 /** The command as others may see it; of a long one the beginning, and how many arguments follow. */
 export function shown(command: readonly string[]): readonly string[] {
@@ -88,9 +92,11 @@ export function redact(command: readonly string[]): readonly string[] {
 function ofProgram(program: string, argument: string, before: string): string | undefined {
   const glued = GLUED_NAME.test(program) || ASKED_NAME.test(program);
   if (glued && /^-p./.test(argument)) return `-p${HIDDEN}`;
+  if (NO_LOGIN.test(program)) return undefined;
+  const curl = program === "curl";
   const login = LOGIN.test(before)
-    ? LOGIN_VALUE.exec(argument)?.[1]
-    : program === "curl"
+    ? (curl ? LOGIN_OF_CURL : LOGIN_VALUE).exec(argument)?.[1]
+    : curl
     ? LOGIN_GLUED.exec(argument)?.[1]
     : undefined;
   return login && `${login}${HIDDEN}`;
