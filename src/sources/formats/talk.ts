@@ -63,7 +63,8 @@ export class Talk {
     if (IDLE.test(message)) return;
     const said = message.trimStart();
     if (LAST_WORDS.test(said)) {
-      this.#lastWords = said;
+      if (from === "stderr") this.#lastWords = said;
+      else this.#any ??= said;
       return;
     }
     this.#any = said;

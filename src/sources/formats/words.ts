@@ -31,9 +31,9 @@ const LEVEL_BEHIND = /^\S+: (?:fatal (?=error))?(fatal|error|warning): /i;
 /** The level behind a date and the name of a logger or thread, as Python, Java and Airflow log. */
 const LEVEL_OF_LOGGER =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]{1,9}){1,3}(?:(?!\[?(?:(?:INFO|NOTICE)\b|(?:info|notice)\]))(?:\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +))?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
-/** The level of a line that is JSON (pino, structlog, zap, borg) or logfmt (logrus, slog). */
+/** The first level of a line that is JSON (pino, structlog, zap, borg) or logfmt (logrus, slog). */
 const LEVEL_OF_RECORD =
-  /^(?:\{(?:|.*?[,{] ?)"(?:level|levelname|severity|lvl)": ?"?|(?:(?:time|ts|t)=\S+ +)?(?:level|lvl)=)(emergency|alert|fatal|critical|panic|error|err|warning|warn|debug|trace|[1-6]0)\b/i;
+  /^(?:\{(?:|.*?[,{] ?)"(?:level|levelname|severity|lvl)": ?"?|(?:(?:time|ts|t)=\S+ +)?(?:level|lvl)=)(emergency|alert|fatal|critical|panic|error|err|warning|warn|debug|trace|info(?:rmation)?|notice|[1-6]0)\b/i;
 const LEVELS: ReadonlyMap<unknown, LogLevel> = new Map([
   ...["emergency", "alert", "fatal", "critical", "panic", "error", "err"]
     .map((name) => [name, "error"] as const),

@@ -226,6 +226,8 @@ test("lines: the level of a line that is JSON or logfmt counts", () => {
     'E: level=warn msg="tried again"',
     'O: {"level":30,"msg":"an \\"error\\""}',
     'O: {"level":"info","msg":"level=error"}',
+    'O: {"level":"info","msg":"configured","log":{"level":"debug"}}',
+    'O: {"message":"checked","severity":"NOTICE","results":[{"severity":"error"}]}',
     'O: {"event":"done","errors":50}',
     "O: the level=error is unknown",
     "O: {level} error",
@@ -235,7 +237,7 @@ test("lines: the level of a line that is JSON or logfmt counts", () => {
     said.map((line) => line.split(": ")[0]),
     [
       ...["error", "error", "warning", "warning", "debug", "error", "warning"],
-      ...["info", "info", "info", "info", "info"],
+      ...["info", "info", "info", "info", "info", "info", "info"],
     ],
   );
   assert.equal(last.warnings, 3 + 3);
@@ -292,6 +294,8 @@ test("lines: that a program has failed is its reason only where nothing says why
     assert.equal(reasonOf(`E: ${why}`, `E: ${words}`, "O: bye"), why, words);
     assert.equal(reasonOf("O: copying", `E: ${words}`), words);
   }
+  assert.equal(reasonOf(`O: ${why}`, "O: make: *** [Makefile:5: users] Error 1", "O: 42"), why);
+  assert.equal(reasonOf("O: 42"), "42");
   const none = "make: *** No rule to make target 'users'.  Stop.";
   assert.equal(reasonOf("E: working", `E: ${none}`), none);
 });
