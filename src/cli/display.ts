@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Clock } from "../clock.ts";
 import { isTerminalPayload, type Payload } from "./follow.ts";
 import { clean } from "../sync/clean.ts";
+import { cut } from "../sync/cut.ts";
 import { print, printError, printJson } from "./output.ts";
 import { bytesText, countsText, logText, shareOf, summaryText } from "./words.ts";
 
@@ -156,7 +157,8 @@ export function barText(payload: Payload, columns: number): string {
   }
   const text = joined(parts);
   if (text.length < columns) return text;
-  return `${text.slice(0, columns - 2).replace(/\S*$/, "")}…`;
+  const kept = cut(text, columns - 2);
+  return `${kept.replace(/\S*$/, "") || kept}…`; // a path has no blank
 }
 
 /** The line of a frame that gets one of its own; undefined for others. */

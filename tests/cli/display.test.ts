@@ -64,6 +64,8 @@ test("a job that tells bytes shows them while it runs, with or without counts", 
 
   assert.equal(barText(payload, 80), "28.6 MiB");
   assert.equal(barText({ ...payload, bytes_done: 0 }, 80), "nothing counted yet");
+  const path = `/srv/${"photos/".repeat(20)}`;
+  assert.equal(barText({ ...payload, bytes_done: 0, current: path }, 40), `${path.slice(0, 38)}…`);
   assert.equal(barText(counted, 80), "300 inserted  28.6 MiB  50/s");
   assert.equal(barText(counted, 28), "300 inserted  50/s");
 });
