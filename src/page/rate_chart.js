@@ -3,7 +3,7 @@
 import { h, setAttribute, setHidden } from "./dom.js";
 import { rate } from "./words.js";
 
-/** Most points kept; then every second one is dropped, so that the whole time stays shown. */
+/** Most points kept; then some are dropped, so that the whole time stays shown. */
 const POINTS_MAX = 600;
 const HEIGHT_PX = 150;
 /** Distances of marks on the time axis, in seconds. */
@@ -62,7 +62,7 @@ export class RateChart {
     }
     this.#times.push(at);
     this.#rates.push(perS);
-    if (this.#times.length > POINTS_MAX) this.#thin();
+    this.#thin();
   }
 
   /** Puts what came before the stream in front. @param {readonly Moment[]} moments oldest first */
@@ -74,13 +74,23 @@ export class RateChart {
       this.#times.unshift(at);
       this.#rates.unshift(rate_per_s);
     }
-    if (this.#times.length > POINTS_MAX) this.#thin();
+    this.#thin();
   }
 
+  /** Drops where they are close together, so that what is long ago keeps its few. */
   #thin() {
-    this.#times = this.#times.filter((_, index) => index % 2 === 0);
-    this.#rates = this.#rates.filter((_, index) => index % 2 === 0);
-    this.#stepS *= 2;
+    while (this.#times.length > POINTS_MAX) {
+      this.#stepS *= 2;
+      let later = Infinity;
+      const points = this.#times.map((at, n) => ({ at, perS: this.#rates[n] }));
+      const kept = points.toReversed().filter(({ at }) => {
+        if (later - at < this.#stepS) return false;
+        later = at;
+        return true;
+      }).toReversed();
+      this.#times = kept.map(({ at }) => at);
+      this.#rates = kept.map(({ perS }) => perS);
+    }
   }
 
   draw() {
