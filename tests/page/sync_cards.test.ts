@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fakePage } from "../support/fake_page.ts";
 import { pageFile } from "../support/page_file.ts";
 
-const { syncCards } = await pageFile("sync_cards.js");
+const { forgetSyncs, syncCards } = await pageFile("sync_cards.js");
 
 test("syncCards() looks at each sync a few times, however many jobs and syncs there are", (t) => {
   const made = fakePage(t);
@@ -31,4 +31,7 @@ test("syncCards() looks at each sync a few times, however many jobs and syncs th
   assert.ok(taken.every((known) => known === true));
   assert.equal(cards.take({ sync_id: "of another" }), false);
   assert.ok(reads <= 20 * syncs.length, `${reads} reads`);
+  assert.equal(syncCards(place, () => true).take({ sync_id: "s0" }), true);
+  forgetSyncs(); // else the next session would see them
+  assert.equal(syncCards(place, () => true).take({ sync_id: "s0" }), false);
 });
