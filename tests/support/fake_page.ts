@@ -54,6 +54,7 @@ export function fakePage(t: Pick<TestContext, "after">): readonly FakeElement[] 
     },
     requestAnimationFrame: () => 1,
     cancelAnimationFrame() {},
+    setTimeout: () => 0, // nothing is drawn later, when this page is gone
     addEventListener() {},
     removeEventListener() {},
   };
