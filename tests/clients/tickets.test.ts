@@ -74,3 +74,48 @@ test("the identity provider of docs/auth.md is one that synctail.json takes", ()
 
   assert.equal(auth.providers[0].tenantClaim, "https://example.com/tenant");
 });
+
+test("the page of docs/auth.md asks its backend again for a ticket, but not for a job that is gone", async () => {
+  const [example] = blocks("js");
+  const answers = [
+    () => Promise.reject(new TypeError("fetch failed")),
+    () => Promise.resolve(new Response(null, { status: 503 })),
+    () => Promise.resolve(Response.json({ url: "https://example.com/s?ticket=1" })),
+    () => Promise.resolve(new Response(null, { status: 404 })),
+  ];
+  const sources: { url: string; readyState: number; onmessage: unknown; onerror: unknown }[] = [];
+  class Source {
+    static CLOSED = 2;
+    readyState = 1;
+    onmessage: unknown;
+    onerror: unknown;
+    constructor(readonly url: string) {
+      sources.push(this);
+    }
+  }
+  const due: (() => Promise<void>)[] = [];
+  const timer = (act: (...given: unknown[]) => Promise<void>, _ms: number, ...given: unknown[]) => {
+    due.push(() => act(...given));
+  };
+  const page = new Function("fetch", "EventSource", "setTimeout", `${example}return follow;`);
+  const follow = page(() => answers.shift()!(), Source, timer);
+  const shown: unknown[] = [];
+
+  await follow("j1", (frame: unknown) => shown.push(frame));
+  await due.shift()?.();
+  await due.shift()?.();
+  const [source] = sources as unknown as {
+    url: string;
+    readyState: number;
+    onmessage(message: object): void;
+    onerror(): void;
+  }[];
+  source.onmessage({ data: '{"type": "progress"}', lastEventId: "e-7" });
+  source.readyState = Source.CLOSED;
+  source.onerror();
+  await due.shift()?.();
+
+  assert.equal(source.url, "https://example.com/s?ticket=1&last_event_id=");
+  assert.deepEqual(shown, [{ type: "progress" }]);
+  assert.deepEqual([sources.length, answers.length, due.length], [1, 0, 0]);
+});
