@@ -178,9 +178,9 @@ export const LogListSchema = z.object({
 export const HistorySchema = z.object({
   items: z.array(z.object({
     time,
-    percent: z.number().optional(),
-    rate_per_s: z.number().optional(),
-    bytes_per_s: z.number().optional(),
+    percent: JobSchema.shape.percent,
+    rate_per_s: JobSchema.shape.rate_per_s,
+    bytes_per_s: JobSchema.shape.bytes_per_s,
   })),
 }).openapi("History");
 
