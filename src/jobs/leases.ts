@@ -6,6 +6,7 @@ import {
   type LapsedPage,
   StorageFaultError,
   StorageFullError,
+  UnknownJobError,
 } from "../log/event_log.ts";
 import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
@@ -54,7 +55,7 @@ export class Leases {
   readonly #options: LeasesOptions;
   readonly #unheard = new Set<Unheard>();
   #callOffSweep: (() => void) | undefined;
-  /** Whether a full disk has refused a worker since the last sweep. */
+  /** Whether the disk has refused a worker since the last sweep, or that sweep. */
   #refused = false;
   #stopped = false;
 
@@ -90,7 +91,7 @@ export class Leases {
     };
   }
 
-  /** Notes that a full disk has refused a worker: it gets time to come back. */
+  /** Notes that a full or failing disk has refused a worker: it gets time to come back. */
   refused(): void {
     this.#refused = true;
   }
@@ -143,6 +144,7 @@ export class Leases {
       try {
         await log.append(key, decide);
       } catch (cause) {
+        if (cause instanceof UnknownJobError) return; // removed meanwhile
         const full = cause instanceof StorageFullError;
         this.#refused ||= full || cause instanceof StorageFaultError;
         if (!full) throw cause;
@@ -151,7 +153,10 @@ export class Leases {
       }
     };
     for (let after: number | null = 0; after !== null;) {
-      const { items, next }: LapsedPage = await log.lapsed(beforeMs, after);
+      const { items, next }: LapsedPage = await log.lapsed(beforeMs, after).catch((cause) => {
+        this.#refused = true; // what cannot be read, workers cannot post to
+        throw cause;
+      });
       // A machine that slept wakes up with lapsed leases of jobs that are running here.
       await Promise.all(items.filter((key) => !isRunning(key)).map(change));
       after = next;

@@ -5,8 +5,8 @@ import {
   type AppendOptions,
   type Decide,
   type EventLog,
+  isUnstored,
   JobEndedError,
-  StorageFullError,
 } from "../log/event_log.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
@@ -63,7 +63,7 @@ export class OutsideJobs {
     readonly clock: Clock;
     /** Most jobs that a tenant may have on their way when it creates another. */
     readonly openMax?: number;
-    /** Called when a full disk has refused a worker. */
+    /** Called when a full or failing disk has refused a worker. */
     readonly onRefused?: () => void;
   }) {
     this.#openMax = openMax;
@@ -169,7 +169,7 @@ export class OutsideJobs {
     try {
       return await this.#log.append(key, decide, options);
     } catch (cause) {
-      if (cause instanceof StorageFullError) this.#onRefused();
+      if (isUnstored(cause)) this.#onRefused();
       throw cause;
     }
   }

@@ -472,32 +472,85 @@ for (const Refusal of [StorageFullError, StorageFaultError]) {
   });
 }
 
-test("a worker that was refused has his time, also where no sweep met his lease on the full disk", async () => {
+for (
+  const refusal of [new StorageFullError(), new StorageFaultError(new Error("disk I/O error"))]
+) {
+  test(`a worker has its time to come back after a ${refusal.name} that no sweep met`, async () => {
+    const { dispatcher, log, clock } = bench();
+    await dispatcher.open();
+    const outside = new OutsideJobs({
+      log,
+      clock,
+      syncs: new Syncs([], []),
+      onRefused: () => dispatcher.leases.refused(),
+    });
+    const { job } = await outside.create({ tenant: TENANT, leaseMs: 20_000 });
+    const { append } = log;
+    log.append = () => Promise.reject(refusal);
+    const stamp = { id: "w", epoch: 0, number: undefined };
+    await assert.rejects(outside.post(job, { stamp, offset: 0, events: [] }), refusal);
+    clock.advance(20_000 - 1);
+    await until(() => clock.waiting === 1);
+
+    log.append = append;
+    for (let passed = 0; passed < 3; passed++) {
+      clock.advance(1_000);
+      await until(() => clock.waiting === 1);
+    }
+    const back = await log.get(job);
+    await dispatcher.stop();
+
+    assert.deepEqual([back?.status, back?.error], ["pending", null]);
+  });
+}
+
+test("a worker has its time to come back after the log could not be read", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
-  const outside = new OutsideJobs({
-    log,
-    clock,
-    syncs: new Syncs([], []),
-    onRefused: () => dispatcher.leases.refused(),
-  });
-  const { job } = await outside.create({ tenant: TENANT, leaseMs: 20_000 });
-  const { append } = log;
-  log.append = () => Promise.reject(new StorageFullError());
-  const stamp = { id: "w", epoch: 0, number: undefined };
-  await assert.rejects(outside.post(job, { stamp, offset: 0, events: [] }), StorageFullError);
-  clock.advance(20_000 - 1);
-  await until(() => clock.waiting === 1);
+  const worker = { origin: "worker", owner: null, sync: null } as const;
+  const lease = { leaseMs: 5_000, leaseUntilMs: clock.now() + 5_000 };
+  const { job } = await log.create(newJob({ ...worker, ...lease }));
+  const pass = async (seconds: number) => {
+    for (let passed = 0; passed < seconds; passed++) {
+      clock.advance(1_000);
+      await until(() => clock.waiting === 1);
+    }
+  };
+  const { lapsed } = log;
+  log.lapsed = () => Promise.reject(new Error("disk I/O error"));
+  await pass(10);
 
-  log.append = append;
-  for (let passed = 0; passed < 3; passed++) {
-    clock.advance(1_000);
-    await until(() => clock.waiting === 1);
-  }
+  log.lapsed = lapsed;
+  await pass(3);
   const back = await log.get(job);
+  await pass(10);
   await dispatcher.stop();
 
   assert.deepEqual([back?.status, back?.error], ["pending", null]);
+  assert.equal((await log.get(job))?.error?.code, "worker_lost");
+});
+
+test("a job that is removed while a sweep is under way keeps no other from its time to come back", async () => {
+  const { dispatcher, log, clock, faults } = bench();
+  await dispatcher.open();
+  const worker = { origin: "worker", owner: null, sync: null } as const;
+  const lease = { leaseMs: 5_000, leaseUntilMs: clock.now() + 5_000 };
+  const { job: removed } = await log.create(newJob({ ...worker, ...lease }));
+  const { job } = await log.create(newJob({ ...worker, ...lease }));
+  // One job a page; the first is removed once its page is read.
+  log.lapsed = async (_, after = 0) => {
+    if (after === 0) await log.remove(removed);
+    return after === 0 ? { items: [removed], next: 1 } : { items: [job], next: null };
+  };
+  clock.set(clock.now() + 10_000);
+  clock.advance(1_000);
+  await until(() => clock.waiting === 1);
+  clock.advance(1_000);
+  await until(() => clock.waiting === 1);
+  const back = await log.get(job);
+  await dispatcher.stop();
+
+  assert.deepEqual([back?.status, back?.error, faults], ["pending", null, []]);
 });
 
 test("a worker whose post waits for the disk for longer than its lease is not lost", async () => {
