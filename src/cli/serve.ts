@@ -3,7 +3,7 @@ import process from "node:process";
 import { LINK_SCOPES } from "../auth/scopes.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
-import type { ServerNote } from "../log/data_directory.ts";
+import type { DataDirectory, ServerNote } from "../log/data_directory.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
 import { DEFAULT_TENANT } from "../sync/ids.ts";
@@ -17,6 +17,9 @@ import { openSecretFiles } from "./secret_files.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { settingsFrom } from "./settings.ts";
 import { untilStopped } from "./signals.ts";
+
+/** How often it is tried to write the server's note where the disk is full, in milliseconds. */
+const ANNOUNCE_MS = 1_000;
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/i;
 
@@ -49,7 +52,7 @@ export async function serve(flags: Flags): Promise<number> {
   });
   if (first) tellFirstKey(server, settings.json);
   const { url, directory, note } = server;
-  directory.announce(note);
+  const callOff = announceNote(directory, note);
   const line = settings.json
     ? JSON.stringify({ type: "listening", url })
     : listeningWords(note, settings.hostname);
@@ -64,9 +67,36 @@ export async function serve(flags: Flags): Promise<number> {
     );
   }
   await stopped;
+  callOff();
   loggerOf("server").info("stopping: a second signal ends it at once");
   await server.stop();
   return ExitCode.ok;
+}
+
+/**
+ * Tells the commands beside it where the server is. A full disk may take that later: whoever watches
+ * and ends jobs is served without it.
+ *
+ * @returns what calls further tries off
+ */
+function announceNote(directory: DataDirectory, note: ServerNote): () => void {
+  let callOff = () => {};
+  let told = false;
+  const announceNow = () => {
+    try {
+      directory.announce(note);
+    } catch (cause) {
+      if (!told) {
+        const words =
+          "Cannot tell commands beside it where the server is, and tries again: {reason}";
+        loggerOf("server").error(words, { reason: reasonOf(cause) });
+      }
+      told = true;
+      callOff = systemClock.after(ANNOUNCE_MS, announceNow);
+    }
+  };
+  announceNow();
+  return () => callOff();
 }
 
 /** Whether stdout is a terminal. Deno's `process.stdout` throws when the terminal has closed. */
