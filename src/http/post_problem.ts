@@ -8,6 +8,7 @@ import {
 } from "../jobs/worker_totals.ts";
 import {
   JobEndedError,
+  LogClosedError,
   StorageFaultError,
   StorageFullError,
   UnknownJobError,
@@ -48,6 +49,10 @@ export function storageProblem(cause: unknown): Problem | undefined {
     const detail =
       "What the log is stored on has failed; nothing of this was kept, try again later";
     return new Problem("storage-fault", detail, {}, { "Retry-After": "5" }, { cause });
+  }
+  if (cause instanceof LogClosedError) {
+    const detail = "The server is stopping, and nothing of this was kept; send it again later";
+    return new Problem("stopping", detail, {}, { "Retry-After": "5" });
   }
   if (!(cause instanceof StorageFullError)) return undefined;
   const detail = "There is no room left where the log is stored; nothing was lost, try again later";

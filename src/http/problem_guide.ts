@@ -145,7 +145,7 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
       "not wait for, `accepted` says how many events are kept.",
     remedy: "Try again after the seconds of `Retry-After`: another server, or the same one " +
       "started anew, will answer.",
-    anywhere: "`GET /readyz`, requests with a body",
+    anywhere: "`GET /readyz`, requests with a body, requests that the end does not wait for",
   },
   "storage-fault": {
     meaning: "The disk with the log failed, when it was written or read. Nothing that was " +

@@ -293,6 +293,15 @@ export class StorageFaultError extends Error {
   }
 }
 
+/** The log is closed: its server is stopping. */
+export class LogClosedError extends Error {
+  override readonly name = "LogClosedError";
+
+  constructor() {
+    super("Cannot write to the event log: it is closed");
+  }
+}
+
 /** Whether the store is at fault, so that the same append may succeed later. */
 export function isUnstored(cause: unknown): boolean {
   return cause instanceof StorageFullError || cause instanceof StorageFaultError;

@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
 import type { Checkpoints } from "./checkpoints.ts";
-import { StorageFaultError, StorageFullError } from "./event_log.ts";
+import { LogClosedError, StorageFaultError, StorageFullError } from "./event_log.ts";
 import { type Reserve, RESERVE_BYTES } from "./reserve.ts";
 import { isDatabaseError, isDiskFull } from "./sqlite_faults.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
@@ -63,11 +63,11 @@ export class GroupCommit {
 
   /**
    * @param urgent whether the write may use the room that is kept for ends and removals
-   * @throws {Error} after close; what `write` throws; {StorageFullError | StorageFaultError}
+   * @throws {LogClosedError | StorageFullError | StorageFaultError}; what `write` throws
    */
   run<Answer>(write: () => Answer, urgent = false): Promise<Answer> {
     if (this.#closed) {
-      return Promise.reject(new Error("Cannot write to the event log: it is closed"));
+      return Promise.reject(new LogClosedError());
     }
     return new Promise((resolve, reject) => {
       let answer: Answer;

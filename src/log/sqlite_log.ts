@@ -17,6 +17,7 @@ import {
   type JobPage,
   type JobQuery,
   type LapsedPage,
+  LogClosedError,
   type Page,
   placeOf,
   type PruneQuery,
@@ -266,12 +267,15 @@ export class SqliteLog implements EventLog {
     this.#db.close();
   }
 
-  /** What a full or failing disk does not let be collected now is collected later: it is gone already. */
+  /**
+   * What a full or failing disk, or a stop, does not let be collected now is collected later: it is
+   * gone already.
+   */
   async #collectIfRoom(): Promise<void> {
     try {
       await this.collect();
     } catch (cause) {
-      if (!isUnstored(cause)) throw cause;
+      if (!isUnstored(cause) && !(cause instanceof LogClosedError)) throw cause;
     }
   }
 

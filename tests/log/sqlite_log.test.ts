@@ -600,6 +600,23 @@ test("SqliteLog collect() finishes a removal that was broken off, also in the WA
   assert.deepEqual(held, [false, false]);
 });
 
+test("SqliteLog remove() that close() interrupts is done, and finished by the next collect()", async (t) => {
+  const { log, file, again } = opened(t);
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: [line("a secret")] }));
+
+  const removed = log.remove(job);
+  await log.close();
+  assert.equal(await removed, true);
+  const next = again();
+  await next.collect();
+  const held = ["", "-wal"].map((suffix) => readFileSync(file + suffix).includes("a secret"));
+  const left = await next.get(job);
+  await next.close();
+
+  assert.deepEqual([left, held], [undefined, [false, false]]);
+});
+
 test("SqliteLog forgetSyncs() leaves no name in the file or its WAL", async (t) => {
   const { log, file } = opened(t);
   t.after(() => log.close());

@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { problemOf } from "../../src/http/post_problem.ts";
+import { Problem } from "../../src/http/problem.ts";
+import { LogClosedError } from "../../src/log/event_log.ts";
+
+test("what comes when a stopping server has closed its log is told to come again", async () => {
+  const problem = problemOf(new LogClosedError());
+
+  assert.ok(problem instanceof Problem);
+  const answer = problem.response("");
+  assert.deepEqual([answer.status, answer.headers.get("Retry-After")], [503, "5"]);
+  assert.equal((await answer.json()).type, "/problems/stopping");
+});
