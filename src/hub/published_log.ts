@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import type { LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
-import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
+import { type Epoch, type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
 import type { Job, NewJob, SyncRef } from "../sync/job.ts";
 import type {
   Appended,
@@ -110,8 +110,8 @@ export class PublishedLog implements EventLog {
   }
 
   /** Wakes the job's followers too, which find it gone. */
-  async remove(key: JobKey): Promise<boolean> {
-    const removed = await this.#log.remove(key);
+  async remove(key: JobKey, epoch?: Epoch): Promise<boolean> {
+    const removed = await this.#log.remove(key, epoch);
     if (removed) this.#publish(key);
     return removed;
   }
@@ -120,7 +120,7 @@ export class PublishedLog implements EventLog {
     return this.#log.collect();
   }
 
-  prunable(query: PruneQuery): Promise<readonly JobKey[]> {
+  prunable(query: PruneQuery): Promise<readonly Job[]> {
     return this.#log.prunable(query);
   }
 

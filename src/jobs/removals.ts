@@ -12,9 +12,9 @@ const AT_ONCE = 50;
  * @param remove as EventLog.remove: whether the job was there
  * @returns how many there were
  */
-export async function removeAll(
-  keys: readonly JobKey[],
-  remove: (key: JobKey) => Promise<boolean>,
+export async function removeAll<Key extends JobKey>(
+  keys: readonly Key[],
+  remove: (key: Key) => Promise<boolean>,
 ): Promise<number> {
   let removed = 0;
   for (let at = 0; at < keys.length; at += AT_ONCE) {

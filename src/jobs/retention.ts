@@ -67,7 +67,7 @@ export class Retention {
     while (!this.#stopped && !this.#doubtful()) {
       const old = await log.prunable({ endedBeforeMs: clock.now() - ageMs });
       if (old.length === 0) break;
-      await removeAll(old, (key) => log.remove(key));
+      await removeAll(old, (job) => log.remove(job, job.epoch));
     }
     await this.#each(
       () => log.prunable({ untrimmed: true }),
@@ -88,7 +88,7 @@ export class Retention {
     while (!this.#stopped && await log.bytes() > bytesMax) {
       const [oldest] = await log.prunable({ endedBeforeMs: Infinity });
       if (!oldest) return;
-      await log.remove(oldest);
+      await log.remove(oldest, oldest.epoch);
     }
   }
 

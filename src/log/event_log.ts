@@ -1,6 +1,6 @@
 /** The append-only log of every job: what is committed here is the truth, and nothing else is. */
 import type { Entry, Fact, LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
-import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
+import type { Epoch, JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job, LateEnd, NewJob, SyncRef } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
 import type { Progress } from "../sync/progress.ts";
@@ -233,12 +233,14 @@ export interface EventLog {
   /**
    * Removes the job and all that is known of it; false when there is none. What a full disk, or one
    * that fails, keeps from being removed now is removed by the next `collect`.
+   *
+   * @param epoch of the job that is meant: another that was created under its id since is left
    */
-  remove(key: JobKey): Promise<boolean>;
+  remove(key: JobKey, epoch?: Epoch): Promise<boolean>;
   /** Finishes removals that were broken off: by a kill, or a full disk. */
   collect(): Promise<void>;
   /** Jobs for retention to look at, at most 100. */
-  prunable(query: PruneQuery): Promise<readonly JobKey[]>;
+  prunable(query: PruneQuery): Promise<readonly Job[]>;
   /** How many jobs there are in each status, of all tenants; none for a status without any. */
   counts(): Promise<ReadonlyMap<Status, number>>;
   /** Bytes that the log takes up, free room inside of it left out. */

@@ -142,9 +142,11 @@ export class JobRows {
     return producer ?? undefined;
   }
 
-  /** The number of the job's row, also of a damaged one. */
-  numberOf(key: JobKey): number | undefined {
-    return this.#kept.get(keyText(key))?.pk ?? columnsOf(this.#byKey.get(key.tenant, key.id))?.pk;
+  /** The number of the job's row, also of a damaged one; of a job of that epoch, where it is given. */
+  numberOf(key: JobKey, epoch?: Job["epoch"]): number | undefined {
+    const row = this.#kept.get(keyText(key)) ?? columnsOf(this.#byKey.get(key.tenant, key.id));
+    const { epoch: found } = row && "job" in row ? row.job : row ?? {};
+    return epoch === undefined || epoch === found ? row?.pk : undefined;
   }
 
   /** Forgets a job that is removed. @returns its row, where it was in memory */

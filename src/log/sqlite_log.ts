@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
 import type { LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
-import type { JobKey, TenantId } from "../sync/ids.ts";
+import type { Epoch, JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -227,9 +227,9 @@ export class SqliteLog implements EventLog {
     }, true);
   }
 
-  async remove(key: JobKey): Promise<boolean> {
+  async remove(key: JobKey, epoch?: Epoch): Promise<boolean> {
     const removed = await this.#commits.run(() => {
-      const pk = this.#jobs.numberOf(key);
+      const pk = this.#jobs.numberOf(key, epoch);
       if (pk === undefined) return false;
       const row = this.#jobs.forget(key);
       if (row) this.#fresh.forget(row);
@@ -246,8 +246,8 @@ export class SqliteLog implements EventLog {
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
-  async prunable(query: PruneQuery): Promise<readonly JobKey[]> {
-    return this.#queries.prunable(query).map(keyOf);
+  async prunable(query: PruneQuery): Promise<readonly Job[]> {
+    return this.#queries.prunable(query);
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing

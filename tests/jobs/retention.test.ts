@@ -46,6 +46,25 @@ test("jobs go when they are over for too long, and none that is on its way", asy
   assert.deepEqual(await left(), [fresh.id, running.id]);
 });
 
+test("a job that is created again under the id of one that is to go stays", async () => {
+  const { retention, log, job, clock, left } = bench({ ageMs: 1_000 });
+  const first = await job(1, true);
+  const { id } = await job(1, true);
+  clock.advance(1_500);
+  const remove = log.remove.bind(log);
+  log.remove = async (key, epoch) => {
+    if (key.id === first.id) {
+      await remove({ tenant: TENANT, id });
+      await log.create(newJob({ id }));
+    }
+    return await remove(key, epoch);
+  };
+
+  await retention.run();
+
+  assert.deepEqual(await left(), [id]);
+});
+
 test("a clock that is set ahead takes no job by its age for a day, and none once it is put right", async (t) => {
   const lines = await serverLog(t, "retention");
   const dayMs = 24 * 3_600_000;

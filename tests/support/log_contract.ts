@@ -737,6 +737,18 @@ export function logContract(
     assert.deepEqual((await log.read(again, { after: 0, limit: 9, logs: "debug" })).entries, []);
   });
 
+  check("remove() of a job of an epoch leaves another that has its id since", async (log) => {
+    const { job } = await log.create(newJob());
+    await log.append(job, () => ({ facts: [progress("completed", 1)] }));
+    const [seen] = await log.prunable({ endedBeforeMs: Infinity });
+    await log.remove(job);
+    const { job: again } = await log.create(newJob({ id: job.id }));
+
+    const removed = [await log.remove(seen, seen.epoch), await log.remove(again, again.epoch)];
+
+    assert.deepEqual(removed, [false, true]);
+  });
+
   check("counts() tells jobs by status, of all tenants", async (log) => {
     const [first] = await Promise.all([1, 2, 3].map(() => log.create(newJob())));
     await log.create(newJob({ tenant: "other" as TenantId }));

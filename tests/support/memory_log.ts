@@ -8,7 +8,13 @@ import {
   type ProgressEntry,
   type Seq,
 } from "../../src/sync/entry.ts";
-import { type JobKey, type JobKeyText, keyText, type TenantId } from "../../src/sync/ids.ts";
+import {
+  type Epoch,
+  type JobKey,
+  type JobKeyText,
+  keyText,
+  type TenantId,
+} from "../../src/sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../../src/sync/job.ts";
 import type { Producer } from "../../src/sync/producer.ts";
 import { isTerminal, type Status } from "../../src/sync/status.ts";
@@ -241,15 +247,16 @@ export class MemoryLog implements EventLog {
     return false;
   }
 
-  remove(key: JobKey): Promise<boolean> {
-    return Promise.resolve(this.#jobs.delete(keyText(key)));
+  remove(key: JobKey, epoch?: Epoch): Promise<boolean> {
+    const other = epoch !== undefined && this.#jobs.get(keyText(key))?.job.epoch !== epoch;
+    return Promise.resolve(!other && this.#jobs.delete(keyText(key)));
   }
 
   collect(): Promise<void> {
     return Promise.resolve();
   }
 
-  prunable(query: PruneQuery): Promise<readonly JobKey[]> {
+  prunable(query: PruneQuery): Promise<readonly Job[]> {
     const found = [...this.#jobs.values()].filter(({ job, thinned }) => {
       if ("entriesAbove" in query) {
         return !isTerminal(job.status) && job.held > query.entriesAbove;
@@ -261,7 +268,7 @@ export class MemoryLog implements EventLog {
     if ("endedBeforeMs" in query) {
       found.sort((a, b) => (a.job.endedAtMs ?? 0) - (b.job.endedAtMs ?? 0));
     }
-    return Promise.resolve(found.slice(0, PAGE).map(({ job }) => keyOf(job)));
+    return Promise.resolve(found.slice(0, PAGE).map(({ job }) => job));
   }
 
   counts(): Promise<ReadonlyMap<Status, number>> {
