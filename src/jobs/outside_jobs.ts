@@ -97,7 +97,12 @@ export class OutsideJobs {
       owner: null,
       leaseUntilMs: now + leaseMs,
       leaseMs,
-    }, { openMax: this.#openMax, progress: { ...NO_PROGRESS, total, bytesTotal } });
+    }, {
+      openMax: this.#openMax,
+      progress: { ...NO_PROGRESS, total, bytesTotal },
+      // The disk may be slow.
+      leaseUntilMs: () => this.#clock.now() + leaseMs,
+    });
     if (outcome === "created") return { created: true, job };
     if (job.origin !== "worker" || job.sync?.id !== sync?.id) {
       const whose = job.origin === "worker" ? "another sync's" : "the server's own";

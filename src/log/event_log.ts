@@ -98,6 +98,8 @@ export interface CreateOptions {
   readonly openMax?: number;
   /** The totals that it starts with; nothing when left out. */
   readonly progress?: Progress;
+  /** Gives the end of its lease, in milliseconds, when it is stored; the job's own when left out. */
+  readonly leaseUntilMs?: () => number;
 }
 
 /** What retention may take away from a job. */

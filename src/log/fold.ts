@@ -3,21 +3,22 @@ import { type Entry, LOG_LEVELS } from "../sync/entry.ts";
 import { newEpoch } from "../sync/ids.ts";
 import type { Job, NewJob } from "../sync/job.ts";
 import { logText } from "../sync/log_text.ts";
-import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
+import { NO_PROGRESS } from "../sync/progress.ts";
 import { isTerminal } from "../sync/status.ts";
-import { type Change, JobEndedError } from "./event_log.ts";
+import { type Change, type CreateOptions, JobEndedError } from "./event_log.ts";
 
 /** A job as it stands before its first entry. */
-export function freshJob(job: NewJob, progress: Progress = NO_PROGRESS): Job {
+export function freshJob(job: NewJob, options: CreateOptions = {}): Job {
   return {
     ...job,
+    leaseUntilMs: options.leaseUntilMs?.() ?? job.leaseUntilMs,
     epoch: newEpoch(),
     seq: 0,
     progressSeq: 0,
     held: 0,
     trimmed: LOG_LEVELS.map(() => 0),
     status: "pending",
-    progress,
+    progress: options.progress ?? NO_PROGRESS,
     startedAtMs: null,
     updatedAtMs: job.createdAtMs,
     heardAtMs: job.createdAtMs,

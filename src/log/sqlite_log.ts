@@ -120,7 +120,7 @@ export class SqliteLog implements EventLog {
       if (openMax < Infinity && this.#queries.openOf(job.tenant) >= openMax) {
         throw new TooManyJobsError(openMax);
       }
-      const fresh = freshJob(job, options.progress);
+      const fresh = freshJob(job, options);
       this.#jobs.insert(fresh);
       this.#syncs.register(fresh);
       return { outcome: "created", job: fresh };

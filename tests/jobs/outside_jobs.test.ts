@@ -62,6 +62,19 @@ test("create() twice is once, also with other words; another sync's id is refuse
   );
 });
 
+test("create() counts the first lease from when the job is stored, not from when it was asked for", async () => {
+  const { outside, clock, log } = await bench();
+  const create = log.create.bind(log);
+  log.create = (job, options) => {
+    clock.advance(8_000); // a slow disk
+    return create(job, options);
+  };
+
+  const { job } = await outside.create({ tenant: TENANT, leaseMs: 5_000 });
+
+  assert.deepEqual([job.createdAtMs, job.leaseUntilMs], [clock.now() - 8_000, clock.now() + 5_000]);
+});
+
 test("a batch of progress with a long table of types is as few entries as it takes, and all lines", async () => {
   const { log, job, post } = await bench();
   const types = Array.from({ length: 1_000 }, (_, n) => [`${n}`.padEnd(200, "x"), 1]);

@@ -111,6 +111,15 @@ export function logContract(
     assert.deepEqual(await log.get(wanted), job);
   });
 
+  check("create({leaseUntilMs}) asks for the lease's end when the job is stored", async (log) => {
+    const wanted = newJob();
+
+    const { job } = await log.create(wanted, { leaseUntilMs: () => 75_000 });
+
+    assert.equal(job.leaseUntilMs, 75_000);
+    assert.deepEqual(await log.get(wanted), job);
+  });
+
   check("create() of the same id answers the first job and changes nothing", async (log) => {
     const first = await log.create(newJob({ name: "first" }));
 

@@ -83,7 +83,7 @@ export class MemoryLog implements EventLog {
     }
     const kept: Kept = {
       place: this.#places++,
-      job: freshJob(job, options.progress),
+      job: freshJob(job, options),
       entries: [],
       producers: new Map(),
       thinned: false,
