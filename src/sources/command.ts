@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { DestinationError } from "../destinations/index_destination.ts";
 import type { RecordDestination, RecordSession } from "../destinations/record_destination.ts";
 import { TimeSlice } from "../time_slice.ts";
+import { timeoutOf } from "./formats/flags.ts";
 import type { LineReader, Prepared, ProgramFormat } from "./formats/format.ts";
 import { LongLines } from "./formats/long_lines.ts";
 import { guard } from "./process/guard.ts";
@@ -180,7 +181,7 @@ class CommandRun {
   ): AsyncGenerator<SourceEvent, void, void> {
     const { format, stopGraceMs, stallMs = 0 } = this.#options;
     const name = JSON.stringify(this.#options.command[0]);
-    const verdict = this.#reader.end(exit);
+    const verdict = this.#reader.end({ ...exit, timeout: timeoutOf(this.#prepared.command) });
     await this.#writeOut();
     const warnings: SourceEvent[] = [];
     if (leftOthers) {

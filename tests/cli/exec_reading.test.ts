@@ -15,13 +15,12 @@ async function read(
   records: () => RecordSession,
   lines: readonly string[],
   exit: Exit,
-  clock = new FakeClock(),
-  signal = new AbortController().signal,
+  { clock = new FakeClock(), signal = new AbortController().signal, command = ["tap"] } = {},
 ) {
   const events: SourceEvent[] = [];
   const reading = new Reading({
     format: formatOf("singer"),
-    command: ["tap"],
+    command,
     cwd: "/",
     env: {},
     records,
@@ -57,6 +56,17 @@ test("Reading tells totals when the records that they count were written, once a
 
   assert.deepEqual(calls, ["flush 2", "flush 3", "flush 4", "flush 4", "close"]);
   assert.deepEqual(totals.slice(0, 3), [2, 3, 4]);
+});
+
+test("Reading tells that the time ran out which timeout gave the program", async () => {
+  const exit = { code: 124, signal: null };
+
+  const { outcome } = await read(memoryRecords, [], exit, { command: ["timeout", "60", "tap"] });
+
+  assert.equal(
+    outcome.error?.message,
+    "The program ended with exit code 124, as timeout does after its time of 60 s",
+  );
 });
 
 test("Reading without its destination reads on, and says why", async () => {
@@ -192,7 +202,7 @@ test("Reading waits at its end for a locked destination, for 5 s at most, or hal
   const clock = new FakeClock();
   const ended = async (records: () => RecordSession, maxMs = 5_000, signal?: AbortSignal) => {
     let end: Awaited<ReturnType<typeof read>> | undefined;
-    read(records, [row(1), row(2)], done, clock, signal).then((read) => end = read);
+    read(records, [row(1), row(2)], done, { clock, signal }).then((read) => end = read);
     for (let ms = 0; !end && ms <= maxMs; ms += 50) {
       await new Promise((resolve) => setImmediate(resolve));
       if (!end) clock.advance(50);

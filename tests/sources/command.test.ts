@@ -54,6 +54,17 @@ test("commandSource() gives what the format makes of the lines, and its totals",
   assert.equal(last.type === "progress" && last.warnings, 1);
 });
 
+test("commandSource() tells that the time ran out which timeout gave the program", async () => {
+  const command = ["timeout", "60", "sh", "-c", "echo half way; exit 124"];
+
+  const { error } = await said("", { command });
+
+  assert.equal(
+    error,
+    "program_failed: The program ended with exit code 124, as timeout does after its time of 60 s: half way",
+  );
+});
+
 test("commandSource() fails with the format's words when the program does", async () => {
   const { texts, error } = await said("echo 'cannot reach the bucket' >&2; exit 5");
 

@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { DestinationLockedError } from "../../destinations/index_destination.ts";
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import { reasonOf } from "../../reason.ts";
+import { timeoutOf } from "../../sources/formats/flags.ts";
 import type {
   Environment,
   Exit,
@@ -34,6 +35,7 @@ export interface ReadingOptions {
 export class Reading {
   readonly #emit: (event: SourceEvent) => void;
   readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() };
+  readonly #command: readonly string[];
   readonly #reader: LineReader;
   readonly #session: RecordSession | undefined;
   /** The newest totals, held until the records that they count have been written. */
@@ -49,6 +51,7 @@ export class Reading {
   constructor({ format, command, cwd, env, records, emit, clock }: ReadingOptions) {
     this.#emit = emit;
     this.#clock = clock;
+    this.#command = command;
     this.#session = format.carriesRecords ? this.#opened(records) : undefined;
     this.#reader = format.reader({ command, cwd, env, clock, records: this.#session });
   }
@@ -73,7 +76,7 @@ export class Reading {
     this.#callOff();
     if (this.#fault === undefined) {
       try {
-        const verdict = this.#reader.end(exit);
+        const verdict = this.#reader.end({ ...exit, timeout: timeoutOf(this.#command) });
         outcome = verdict;
         if (this.#session) await writeOut(this.#session, { clock: this.#clock, signal });
         this.#longLines.told(verdict.events).forEach(this.#emit);

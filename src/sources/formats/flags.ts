@@ -49,6 +49,27 @@ function behindFlags(command: readonly string[], from: number, valued: string): 
   return command.length;
 }
 
+/** What `timeout` was told. */
+export interface Timeout {
+  /** How long the program may run, as people read it: `60 s`, `1.5h`. */
+  readonly time: string;
+  /** Whether it may kill the program, and itself with it. */
+  readonly kills: boolean;
+}
+
+/** Of a program that `timeout` starts; undefined for any other. */
+export function timeoutOf(command: readonly string[]): Timeout | undefined {
+  const starters = command.slice(0, programIndex(command));
+  const at = starters.findLastIndex((word) => baseName(word) === "timeout");
+  if (at < 0) return undefined;
+  const words = starters.slice(at + 1, behindFlags(command, at + 1, "ks"));
+  const time = words.at(-1) ?? "";
+  return {
+    time: /\d$/.test(time) ? `${time} s` : time,
+    kills: words.some((word) => /^(?:-k|--kill-after)|KILL$/.test(word)),
+  };
+}
+
 /** As `programIndex`; -1 when the program there has another name. */
 export function programAt(command: readonly string[], name: string): number {
   const at = programIndex(command);

@@ -1,4 +1,5 @@
 /** How a program's lines are read as the events of a sync. */
+import type { Timeout } from "./flags.ts";
 import type { Clock } from "../../clock.ts";
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { JobError } from "../../sync/entry.ts";
@@ -11,6 +12,8 @@ export type Output = "stdout" | "stderr";
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
+  /** Where `timeout` has started it. */
+  readonly timeout?: Timeout;
 }
 
 /** How a run came out, by the program's words and its exit. */

@@ -23,8 +23,17 @@ export function failure(program: string, exit: Exit, reason?: string): JobError 
     : exit.code !== null
     ? `${program} ended with exit code ${exit.code}`
     : `${program} ended without an exit code`;
-  if (!reason) return { code, message: `${ended} and said nothing of why` };
-  return { code, message: `${ended}: ${shortened(reason, REASON_MAX)}` };
+  const timed = timedOut(exit);
+  if (!reason) return { code, message: ended + (timed || " and said nothing of why") };
+  return { code, message: `${ended}${timed}: ${shortened(reason, REASON_MAX)}` };
+}
+
+/** Says that its time may have run out: `timeout` itself says nothing. */
+function timedOut({ code, signal, timeout }: Exit): string {
+  if (!timeout) return "";
+  if (code === 124) return `, as timeout does after its time of ${timeout.time}`;
+  const killed = signal === "SIGKILL" || code === 137;
+  return killed && timeout.kills ? `, perhaps by timeout, which gave it ${timeout.time}` : "";
 }
 
 /** Whether the process ended by itself, with one of the exit codes that mean success. */

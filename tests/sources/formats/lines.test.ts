@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { timeoutOf } from "../../../src/sources/formats/flags.ts";
 import { type FormatName, formatOf } from "../../../src/sources/formats/formats.ts";
+import { failure } from "../../../src/sources/formats/verdict.ts";
 import { feed, none, RUN, runReal, told } from "./reading.ts";
 
 const done = { code: 0, signal: null };
@@ -97,6 +99,38 @@ test("lines: a failure is told by exit code or signal, and the last line on stde
     code: "program_killed",
     message: "The program was killed by SIGKILL: half way",
   });
+});
+
+test("failure() says that the time ran out which timeout gave the program", () => {
+  const ends = [124, 137, null].flatMap((code) =>
+    ["timeout 60", "sudo timeout --foreground -k 5 1.5h nice -n 5", "timeout -s KILL 60", "nice"]
+      .map((before) => {
+        const timeout = timeoutOf([...before.split(" "), "x"]);
+        const exit = { code, signal: code === null ? "SIGKILL" : null, timeout };
+        return failure("x", exit, "half way").message;
+      })
+  );
+
+  const perhaps = "perhaps by timeout, which gave it";
+  assert.deepEqual(ends, [
+    "x ended with exit code 124, as timeout does after its time of 60 s: half way",
+    "x ended with exit code 124, as timeout does after its time of 1.5h: half way",
+    "x ended with exit code 124, as timeout does after its time of 60 s: half way",
+    "x ended with exit code 124: half way",
+    "x ended with exit code 137: half way",
+    `x ended with exit code 137, ${perhaps} 1.5h: half way`,
+    `x ended with exit code 137, ${perhaps} 60 s: half way`,
+    "x ended with exit code 137: half way",
+    "x was killed by SIGKILL: half way",
+    `x was killed by SIGKILL, ${perhaps} 1.5h: half way`,
+    `x was killed by SIGKILL, ${perhaps} 60 s: half way`,
+    "x was killed by SIGKILL: half way",
+  ]);
+  const silent = { code: 124, signal: null, timeout: timeoutOf(["timeout", "60", "x"]) };
+  assert.equal(
+    failure("x", silent).message,
+    "x ended with exit code 124, as timeout does after its time of 60 s",
+  );
 });
 
 test("lines: the last line that calls itself an error is the reason, wherever it stands", () => {
