@@ -20,10 +20,11 @@ const CR = 0x0d;
  *
  * LF, CR LF and CR end a line. A line that ends with CR alone is to be written over (a progress
  * bar): of a chunk only its last one is given, and not if words that end with LF follow. Bytes that
- * are not UTF-8 become U+FFFD. Holds at most one line of `bytesMax`.
+ * are not UTF-8 become U+FFFD; UTF-16 is read where it begins with a byte order mark. Holds at most one line of `bytesMax`.
  */
 export class LineSplitter {
   readonly #bytesMax: number;
+  readonly #utf8 = new Utf8();
   /** The line whose end has not come: the first `#bytes` of this. */
   #line = new Uint8Array(LINE_BYTES);
   #bytes = 0;
@@ -40,6 +41,17 @@ export class LineSplitter {
 
   /** The lines that this chunk completes. The chunk may be used again afterwards. */
   push(chunk: Uint8Array): readonly SplitLine[] {
+    return this.#split(this.#utf8.of(chunk));
+  }
+
+  /** The lines after the last line end, if any. */
+  end(): readonly SplitLine[] {
+    const lines = this.#split(this.#utf8.rest());
+    const line = this.#bytes > 0 ? this.#take() : undefined;
+    return line ? [...lines, line] : lines;
+  }
+
+  #split(chunk: Uint8Array): readonly SplitLine[] {
     const lines: SplitLine[] = [];
     let overwritable: SplitLine | undefined;
     let start = this.#afterCr && chunk[0] === LF ? 1 : 0;
@@ -78,12 +90,6 @@ export class LineSplitter {
     return lines;
   }
 
-  /** The line after the last line end, if any. */
-  end(): readonly SplitLine[] {
-    const line = this.#bytes > 0 ? this.#take() : undefined;
-    return line ? [line] : [];
-  }
-
   /** Adds to the line under way. @returns the line, cut, when it grows too long */
   #add(bytes: Uint8Array): SplitLine | undefined {
     if (this.#skipping || bytes.length === 0) return undefined;
@@ -120,6 +126,44 @@ export class LineSplitter {
   }
 }
 
+/** The byte order marks of UTF-16, which programs of Windows write. */
+const ORDERS: ReadonlyMap<string, string> = new Map([
+  ["255,254", "utf-16le"],
+  ["254,255", "utf-16be"],
+]);
+
+/** Makes UTF-16 into UTF-8, where a mark says that it is that. */
+class Utf8 {
+  /** A first byte that may be half of a mark, or nothing. */
+  #half: Uint8Array = new Uint8Array();
+  /** Undefined until the first two bytes tell; null for bytes that stay as they are. */
+  #utf16: TextDecoder | null | undefined;
+
+  of(chunk: Uint8Array): Uint8Array {
+    if (this.#utf16 === null || chunk.length === 0) return chunk;
+    let bytes = chunk;
+    if (this.#utf16 === undefined) {
+      bytes = new Uint8Array(this.#half.length + chunk.length);
+      bytes.set(this.#half);
+      bytes.set(chunk, this.#half.length);
+      this.#half = new Uint8Array();
+      if (bytes.length === 1 && bytes[0] >= 0xfe) {
+        this.#half = bytes;
+        return new Uint8Array();
+      }
+      const order = ORDERS.get(`${bytes[0]},${bytes[1]}`);
+      this.#utf16 = order === undefined ? null : new TextDecoder(order);
+    }
+    return this.#utf16 ? encoder.encode(this.#utf16.decode(bytes, { stream: true })) : bytes;
+  }
+
+  /** What is left at the end: half a mark or a character. */
+  rest(): Uint8Array {
+    return this.#utf16 ? encoder.encode(this.#utf16.decode()) : this.#half;
+  }
+}
+
+const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 function textOf(bytes: Uint8Array): string {

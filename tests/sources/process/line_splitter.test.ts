@@ -28,6 +28,23 @@ test("LineSplitter.push() puts U+FFFD for bytes that are no UTF-8", () => {
   assert.deepEqual(split([[0x61, 0xff, 0xc3, 0x0a]]), [["a\ufffd\ufffd"], []]);
 });
 
+for (const order of ["little", "big"]) {
+  test(`LineSplitter reads UTF-16 that begins with a mark of its order (${order} endian)`, () => {
+    const bytes = Buffer.from("\ufeffone\r\ngr\u00fc\u{1f600}\u0a0d\nlast", "utf16le");
+    if (order === "big") bytes.swap16();
+
+    const lines = ["one", "gr\u00fc\u{1f600}\u0a0d", "last"];
+    assert.deepEqual(split([[...bytes]]), [lines.slice(0, 2), lines.slice(2)]);
+    assert.deepEqual(split([...bytes].map((byte) => [byte])).flat(), lines);
+  });
+}
+
+test("LineSplitter gives half a mark, and half a character of UTF-16, as U+FFFD", () => {
+  assert.deepEqual(split([[0xff]]), [[], ["\ufffd"]]);
+  assert.deepEqual(split([[0xff], [0x61, 0x0a]]), [[], ["\ufffda"], []]);
+  assert.deepEqual(split([[0xff, 0xfe, 0x61, 0x00, 0x62]]), [[], ["a\ufffd"]]);
+});
+
 test("LineSplitter.push() gives only the newest of what is written over in one chunk", () => {
   assert.deepEqual(split(["1%\r2%\r3%\r"]), [["3%"], []]);
   assert.deepEqual(split(["1%\r2%\rdone\nnext\r"]), [["done", "next"], []]);
