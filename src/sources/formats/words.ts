@@ -14,13 +14,25 @@ const ESCAPES =
   // deno-lint-ignore no-control-regex -- they are what is looked for
   /\x1b(?:\[[0-9;:?]*[ -\/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|P[^\x1b]*\x1b\\|[ -\/]+[0-~]|[0-Z\\-_])/g;
 
-/** The line without colours, control characters and what a CR writes over; tabs are blanks. */
+/** The line without colours, control characters and what CR and backspaces write over; tabs are blanks. */
 export function words(text: string): string {
   const line = text.slice(text.lastIndexOf("\r", text.trimEnd().length - 1) + 1);
-  const plain = clean(line.replace(ESCAPES, "")).trimEnd();
+  const plain = clean(overwritten(line.replace(ESCAPES, ""))).trimEnd();
   if (plain.length <= WORDS_MAX) return plain;
   const kept = cut(plain, WORDS_MAX - CUT_MAX);
   return `${kept}… (${plain.length - kept.length} more)`;
+}
+
+/** The line as it stands where each backspace has moved the cursor back by a character. */
+function overwritten(line: string): string {
+  if (!line.includes("\b")) return line;
+  const shown: string[] = [];
+  let at = 0;
+  for (const character of line) {
+    if (character === "\b") at = Math.max(0, at - 1);
+    else shown[at++] = character;
+  }
+  return shown.join("");
 }
 
 /** The level at a line's beginning, after a date, a time or a bracket; `ERROR/MainProcess]` is Celery's. */

@@ -38,6 +38,21 @@ test("lines: each line is a log line with the level that it names", () => {
   ]);
 });
 
+test("lines: what stands before a backspace is written over, as a terminal shows it", () => {
+  const { lines: said } = feed(lines.reader(RUN), [
+    "O: copying 10%\b\b\b20%\b\b\b100%",
+    "O: reading\b\b\b\b\b\b\b       \b\b\b\b\b\b\bdone",
+    "O: N\bNA\bAM\bME\bE _\ba\u001b[1m_\bb\u001b[0m",
+    "O: \b\bgr\u00fc\u{1f600}\bn",
+    "O: kept\b\b",
+  ], done);
+
+  assert.deepEqual(
+    said,
+    ["copying 100%", "done", "NAME ab", "gr\u00fcn", "kept"].map((message) => `info: ${message}`),
+  );
+});
+
 test("lines: the state of a progress bar is what the job is busy with, until other words come", () => {
   const reader = lines.reader(RUN);
   const { progress, lines: said, last } = told([
