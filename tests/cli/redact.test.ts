@@ -142,6 +142,41 @@ for (
     ]],
     [["7z", "x", "-pabc", "a.7z"], ["7z", "x", "-p***", "a.7z"]],
     [["7za", "x", "-pabc", "a.7z"], ["7za", "x", "-p***", "a.7z"]],
+    ...[
+      "zip -r -P @abc a.zip d",
+      "unzip -P@abc a.zip",
+      "openssl enc -aes-256-cbc -k @abc -in a -keyform PEM",
+      "openssl rsa -passin pass:@abc -in a",
+      "ldapsearch -x -D cn=me -w @abc -b dc=x",
+      "redis-cli -h h -a @abc --rdb f",
+      "sqlcmd -S h -U me -P @abc -Q x",
+      "mc --json alias set m https://h KEY @abc",
+      "mc config host add m https://h KEY @abc",
+    ].flatMap((text) => {
+      const [given, shown] = [text.replace("@", ""), text.replace("@abc", "***")];
+      return [
+        [given.split(" "), shown.split(" ")],
+        [["sh", "-c", `cd x && /usr/bin/${given} | y`], [
+          ...["sh", "-c", `cd x && /usr/bin/${shown} | y`],
+        ]],
+      ] as const;
+    }),
+    [["psql", "host=h password='a b;c' dbname=d"], ["psql", "host=h password='***' dbname=d"]],
+    [["x", `{"password": "a b,c", "n": "d"}`], ["x", `{"password": "***", "n": "d"}`]],
+    ...[
+      "sort -k 2 -P a",
+      "ps -a -w x",
+      "grep -w x a.zip",
+      "cp -a a b",
+      "scp -P 22 a.zip h:",
+      "scp a.zip -P 22 h:",
+      "openssl req -keyout f -nodes",
+      "mc cp -a a m/b c d",
+      "mc alias list",
+    ].flatMap((text) => {
+      const [words, script] = [text.split(" "), ["sh", "-c", text]];
+      return [[words, words], [script, script]] as const;
+    }),
     [["x", "--verbose", "--author", "me"], ["x", "--verbose", "--author", "***"]],
     [["x", "--key", "abc", "--key=abc"], ["x", "--key", "***", "--key=***"]],
   ] as const
@@ -152,7 +187,20 @@ for (
 }
 
 test("redact() soon has done with the longest arguments that a system takes", () => {
-  const texts = ["a", "a.", "x-", "aGVsbG8+", "mysql ", "mariadb-", "mongo -", "-u ", " "]
+  const texts = [
+    "a",
+    "a.",
+    "x-",
+    "aGVsbG8+",
+    "mysql ",
+    "mariadb-",
+    "mongo -",
+    "zip ",
+    "openssl -",
+    "mc alias set ",
+    "-u ",
+    " ",
+  ]
     .map((part) => part.repeat(128 * 1024 / part.length));
 
   const long = [...texts, `https://${texts[0]}`, `--${texts[1]}password=abc`];

@@ -20,7 +20,7 @@ const HARMLESS = /[_-](?:file|path|dir|command|cmd|id|url|type|method|user)$/i;
  * string). It begins where a name does: else a long one would be searched from each of its parts.
  */
 const ASSIGNED = new RegExp(
-  `(?<![\\w.-])(-{0,2})(${SECRET})(["']?\\s*[=:]\\s*["']?)([^\\s"'&,;]+)`,
+  `(?<![\\w.-])(-{0,2})(${SECRET})(["']?\\s*[=:]\\s*["']?)((?<=")[^"]+(?=")|(?<=')[^']+(?=')|[^\\s"'&,;]+)`,
   "gi",
 );
 /** `--name value`, amidst an argument. */
@@ -37,15 +37,31 @@ const USERINFO = /([a-z][a-z\d+.-]{0,30}:\/\/[^\s:/@]*:)[^\s@/]+(@)/gi;
 /** Secrets that can be told by their form. */
 const KNOWN =
   /\b(?:st_[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[A-Z\d]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)/g;
-/** Programs whose `-p` is followed by a password without a blank. */
-const GLUED = "(?:mysql\\w{0,20}|mariadb[\\w-]{0,20}|7za?|unrar)";
-/** Programs whose first `-p` is followed by a password, with a blank or without. */
-const ASKED = "(?:sshpass|mongo\\w{0,20}|ncftp\\w{0,20})";
-const GLUED_NAME = new RegExp(`^${GLUED}$`);
-const ASKED_NAME = new RegExp(`^${ASKED}$`);
+/**
+ * Programs, the flag that a password follows, and the blanks between the two. Only the first such
+ * flag counts, as sshpass starts a program that has its own; openssl has `-keyout` too.
+ */
+const ASKING = [
+  ["mysql\\w{0,20}|mariadb[\\w-]{0,20}|7za?|unrar", "-p", ""],
+  ["sshpass|mongo\\w{0,20}|ncftp\\w{0,20}", "-p", "\\s*"],
+  ["zip|unzip|sqlcmd|bcp", "-P", "\\s*"],
+  ["ldap\\w{1,20}", "-w", "\\s*"],
+  ["openssl", "-k", "\\s+"],
+  ["redis-cli", "-a", "\\s+"],
+].map(([names, flag, blanks]) => ({
+  flag,
+  apart: blanks !== "",
+  glued: blanks !== "\\s+",
+  name: new RegExp(`^(?:${names})$`),
+  text: `(?:${names})(?:\\s+[^\\s|;&]+){0,20}?\\s+${flag}${blanks}`,
+}));
+/** The client of MinIO, whose secret key is the second word behind a URL. */
+const MINIO = /^mcl?i?$/;
+const MINIO_TEXT = "mcl?i?(?:\\s+[^\\s|;&]+){0,20}?\\s+https?:\\S+\\s+\\S+\\s+";
 /** These programs amidst an argument (`sh -c`), where the password is not too far from the name. */
 const PASSED = new RegExp(
-  `\\b((?:${GLUED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p|${ASKED}(?:\\s+[^\\s|;&]+){0,20}?\\s+-p\\s*))("[^"]*"|'[^']*'|[^\\s"'|;&]+)`,
+  `(?<![\\w.-])(${[...ASKING.map(({ text }) => text), MINIO_TEXT].join("|")})` +
+    `("[^"]*"|'[^']*'|[^\\s"'|;&]+)`,
   "g",
 );
 /** Flags whose value is a name and a password (curl `:`, lftp `,`, smbclient `%`), or docker's ids. */
@@ -77,21 +93,23 @@ export function shown(command: readonly string[]): readonly string[] {
 export function redact(command: readonly string[]): readonly string[] {
   const first = programIndex(command);
   const program = baseName(command[first] ?? "");
+  const asking = ASKING.find(({ name }) => name.test(program));
+  const passed = asking?.apart ? command.indexOf(asking.flag, first) + 1 : 0;
   return command.map((argument, at) => {
     const before = command[at - 1] ?? "";
     const flag = FLAG.exec(before);
     if (flag && !HARMLESS.test(flag[1]) && !argument.startsWith("-")) return HIDDEN;
-    if (ASKED_NAME.test(program) && at > 0 && at === command.indexOf("-p", first) + 1) {
-      return HIDDEN;
+    if (at > 0 && at === passed) return HIDDEN;
+    if (MINIO.test(program) && command[at - 2]?.includes("://")) return HIDDEN;
+    if (asking?.glued && at > first && argument !== asking.flag) {
+      if (argument.startsWith(asking.flag)) return asking.flag + HIDDEN;
     }
-    return (at > first && ofProgram(program, argument, before)) || redactText(argument);
+    return (at > first && ofLogin(program, argument, before)) || redactText(argument);
   });
 }
 
-/** The argument with the secrets of a program's own flags hidden; undefined when it has none. */
-function ofProgram(program: string, argument: string, before: string): string | undefined {
-  const glued = GLUED_NAME.test(program) || ASKED_NAME.test(program);
-  if (glued && /^-p./.test(argument)) return `-p${HIDDEN}`;
+/** The argument with the password of a login hidden; undefined when it has none. */
+function ofLogin(program: string, argument: string, before: string): string | undefined {
   if (NO_LOGIN.test(program)) return undefined;
   const curl = program === "curl";
   const login = LOGIN.test(before)
