@@ -96,7 +96,7 @@ async function readJson(
     bytes = await wholeBody(
       raw.body,
       { clock, idleMs, stopping },
-      ownReader ? "; one event a line (application/x-ndjson) may be of any length" : "",
+      ownReader ? "; where it is one event a line (application/x-ndjson), each line may" : "",
     );
   }
   try {

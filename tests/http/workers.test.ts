@@ -575,6 +575,27 @@ test("bodies that are no UTF-8, no JSON or of another type are refused", async (
   assert.match(String(await post("x".repeat(1024 * 1024 + 1), "application/x-ndjson")), /^413,/);
 });
 
+test("a body over its limit is told that NDJSON has the same limit for each line", async (t) => {
+  const server = await testServer(t);
+  const { path } = await worker(server);
+  const ask = async (to: string) => {
+    const answer = await server.ask(to, {
+      method: "POST",
+      body: JSON.stringify({ type: "log", message: "x".repeat(BODY_BYTES_MAX) }),
+      headers: { "X-API-Key": server.key(), "Content-Type": "application/json" },
+    });
+    return [answer.status, (await answer.json()).detail];
+  };
+
+  const answers = [await ask(`${path}/events`), await ask("/v1/sync/job")];
+
+  const detail = "A body may have at most 1048576 bytes";
+  assert.deepEqual(answers, [
+    [413, `${detail}; where it is one event a line (application/x-ndjson), each line may`],
+    [413, detail],
+  ]);
+});
+
 test("an array has at most 10,000 events, and is taken whole or not at all", async (t) => {
   const server = await testServer(t);
   const { post, job } = await worker(server);
