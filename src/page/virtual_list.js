@@ -24,6 +24,8 @@ export class VirtualList {
   #rows = new Map();
   /** @type {Row<Item>[]} */
   #spare = [];
+  /** Where each row was drawn. @type {WeakMap<Row<Item>, number>} */
+  #places = new WeakMap();
   #rowPx = 0;
   #options;
   #frames;
@@ -146,6 +148,8 @@ export class VirtualList {
     /** @type {Map<unknown, number>} */
     const wanted = new Map();
     for (let index = from; index < to; index++) wanted.set(keyOf(items[index]), index);
+    /** Where the row was that had the focus and whose item is gone. @type {number | undefined} */
+    let lost;
     for (const [key, row] of this.#rows) {
       if (wanted.has(key)) continue;
       // A row that has the focus stays, hidden: else the keyboard would lose its place.
@@ -155,6 +159,7 @@ export class VirtualList {
           wanted.set(key, index);
           continue;
         }
+        lost = this.#places.get(row);
       }
       row.node.remove();
       this.#rows.delete(key);
@@ -169,6 +174,7 @@ export class VirtualList {
         this.#rows.set(key, row);
       }
       row.show(items[index], index, items.length);
+      this.#places.set(row, index);
       const place = `translateY(${index * this.rowPx}px)`;
       if (row.node.style.transform !== place) row.node.style.transform = place;
       if (row.node === next) next = next.nextElementSibling;
@@ -178,6 +184,21 @@ export class VirtualList {
         if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
       }
     }
+    if (lost !== undefined) this.#focusAt(lost);
     drawn?.();
+  }
+
+  /**
+   * Gives the focus to the row at that place, or to the last one, or to what the list lies in.
+   *
+   * @param {number} place
+   */
+  #focusAt(place) {
+    const { host, keyOf } = this.#options;
+    const item = this.#items[Math.min(place, this.#items.length - 1)];
+    const link = item && this.nodeOf(keyOf(item))?.querySelector("a");
+    /** @type {HTMLElement | null} */
+    const around = host.closest("[tabindex]");
+    (link ?? around)?.focus({ preventScroll: true });
   }
 }

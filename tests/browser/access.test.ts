@@ -80,6 +80,31 @@ test("a row that has the focus is not behind the page's head", async (t) => {
   assert.ok(Math.min(...found) >= 0, String(found));
 });
 
+test("the focus goes to the row in whose place it was when that row's job is removed", async (t) => {
+  const server = await testServer(t);
+  const jobs: { id: string }[] = [];
+  for (const name of ["last", "middle", "first"]) jobs.unshift(await workersJob(server, { name }));
+  const [first, middle, last] = jobs;
+  const page = await signedInPage(t, server);
+  const rows = `document.querySelectorAll(".job-link").length`;
+  await page.until(`${rows} === 3`);
+  const remove = async ({ id }: { id: string }, left: number) => {
+    const headers = { Authorization: `Bearer ${server.key()}` };
+    await server.ask(`/v1/sync/job/${id}`, { method: "DELETE", headers });
+    await page.until(`${rows} === ${left}`);
+    return await page.run("document.activeElement.href ?? document.activeElement.id");
+  };
+
+  await page.run(`document.querySelectorAll(".job-link")[1].focus()`);
+  const focused = [await remove(middle, 2), await remove(last, 1), await remove(first, 0)];
+
+  assert.deepEqual(focused, [
+    `${server.url}/job/${last.id}`,
+    `${server.url}/job/${first.id}`,
+    "view",
+  ]);
+});
+
 test("back from a job is where one was in the list, with the syncs that were shown", async (t) => {
   const server = await testServer(t);
   for (let n = 0; n < 50; n++) await workersJob(server, { sync: `sync ${n % 10}` });
