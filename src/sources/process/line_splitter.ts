@@ -20,7 +20,8 @@ const CR = 0x0d;
  *
  * LF, CR LF and CR end a line. A line that ends with CR alone is to be written over (a progress
  * bar): of a chunk only its last one is given, and not if words that end with LF follow. Bytes that
- * are not UTF-8 become U+FFFD; UTF-16 is read where it begins with a byte order mark. Holds at most one line of `bytesMax`.
+ * are not UTF-8 become U+FFFD; UTF-16 is read where it begins with a byte order mark. Holds at most
+ * one line of `bytesMax`.
  */
 export class LineSplitter {
   readonly #bytesMax: number;
