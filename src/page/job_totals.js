@@ -21,7 +21,9 @@ const TYPES_MAX = 8;
 
 /** The bar, its amounts, and what the job is busy with. */
 export function progressPanel() {
-  const share = h("span", { class: "share" });
+  const part = h("span");
+  const ofBytes = h("small", { hidden: true }, " of bytes");
+  const share = h("span", { class: "share" }, part, ofBytes);
   const amount = h("span", { class: "amount" });
   const pace = h("span", { class: "pace" });
   const left = h("span", { class: "left" });
@@ -49,8 +51,9 @@ export function progressPanel() {
     show(totals, quiet) {
       const over = isEnded(totals.status);
       const known = shareOf(totals);
-      setText(share, known === undefined ? undefined : percent(known));
-      if (!over && isOfBytes(totals)) share.append(h("small", {}, " of bytes"));
+      setHidden(share, known === undefined);
+      setText(part, known === undefined ? undefined : percent(known));
+      setHidden(ofBytes, over || !isOfBytes(totals));
       setText(amount, amountOf(totals));
       setText(pace, over || quiet ? undefined : paceOf(totals));
       setText(

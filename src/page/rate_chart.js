@@ -34,6 +34,8 @@ export class RateChart {
   #stepS = 0.5;
   /** @type {Chart | undefined} */
   #chart;
+  /** Whether the points are others than those drawn. */
+  #stale = false;
   #box = h("div", { class: "chart", role: "img" });
   #dark = matchMedia("(prefers-color-scheme: dark)");
   #resized = new ResizeObserver(([{ contentRect }]) => {
@@ -54,6 +56,7 @@ export class RateChart {
 
   /** @param {number} atMs @param {number} perS */
   add(atMs, perS) {
+    this.#stale = true;
     const at = atMs / 1000;
     const last = this.#times.at(-1);
     if (last !== undefined && at - last < this.#stepS) {
@@ -67,6 +70,7 @@ export class RateChart {
 
   /** Puts what came before the stream in front. @param {readonly Moment[]} moments oldest first */
   addBefore(moments) {
+    this.#stale = true;
     const first = this.#times[0] ?? Infinity;
     for (const { time, rate_per_s } of moments.toReversed()) {
       const at = Date.parse(time) / 1000;
@@ -95,7 +99,8 @@ export class RateChart {
 
   draw() {
     setHidden(this.node, this.#times.length < 2);
-    if (this.node.hidden) return;
+    if (this.node.hidden || !this.#stale) return; // each log line asks
+    this.#stale = false;
     const [least, most] = [Math.min(...this.#rates), Math.max(...this.#rates)];
     const last = this.#rates.at(-1) ?? 0;
     const words = `Rate over time: latest ${rate(last)}, between ${rate(least)} and ${rate(most)}`;
@@ -115,6 +120,7 @@ export class RateChart {
   #recolour = () => {
     this.#chart?.destroy();
     this.#chart = undefined;
+    this.#stale = true;
     this.draw();
   };
 

@@ -155,3 +155,23 @@ test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled th
   assert.equal(whole.trimEnd().split("\n").length, 100_000);
   assert.deepEqual(page.complaints, []);
 });
+
+test("a log line changes nothing of its job's page but the log", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell({ type: "progress", entities_inserted: 10, bytes_done: 10, bytes_total: 100 });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const shown = (text: string) =>
+    `[...document.querySelectorAll(".line-text")].some((node) => node.textContent === "${text}")`;
+  await job.tell({ type: "log", level: "info", message: "first" });
+  await page.until(`${shown("first")} && document.querySelector(".share").innerText`);
+  await page.run(`new MutationObserver((changes) => globalThis.changes = changes)
+    .observe(document.querySelector(".hero"), { subtree: true, childList: true, attributes: true,
+      characterData: true })`);
+
+  await job.tell({ type: "log", level: "info", message: "second" });
+  await page.until(shown("second"));
+
+  assert.equal(await page.run(`document.querySelector(".share").innerText`), "10.0 % of bytes");
+  assert.equal(await page.run("globalThis.changes?.length ?? 0"), 0);
+});
