@@ -43,6 +43,7 @@ export class FollowList {
    * @param {number} options.max lines that are kept
    * @param {() => { readonly node: HTMLElement, show(line: Line): void }} options.create
    * @param {(line: Line) => string} options.textOf the whole line
+   * @param {() => boolean} [options.isOpen] whether it can be seen at all; `refresh` tells of it
    */
   constructor(options) {
     this.#options = options;
@@ -96,7 +97,8 @@ export class FollowList {
     this.#lastN = line.n;
     const { max } = this.#options;
     if (this.#lines.length >= 1.1 * max || this.#size >= 1.1 * SIZE_MAX) this.#drop();
-    this.#list.set(this.#lines);
+    // Where nothing is shown, drawing would lay it out all the same.
+    if (this.#options.isOpen?.() !== false) this.#list.set(this.#lines);
   }
 
   #drop() {
@@ -127,7 +129,7 @@ export class FollowList {
 
   /** Draws again after the list was hidden. */
   refresh() {
-    this.#list.refresh();
+    this.#list.set(this.#lines);
   }
 
   stop() {

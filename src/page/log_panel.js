@@ -117,6 +117,7 @@ export function framesPanel() {
       const node = h("div", { class: "line" }, text);
       return { node, show: (/** @type {RawFrame} */ { raw }) => setText(text, raw) };
     },
+    isOpen: /** @returns {boolean} */ () => node.open,
     textOf: ({ raw, id }) => id === "" ? `data: ${raw}` : `data: ${raw}\nid: ${id}`,
   });
   const node = h(

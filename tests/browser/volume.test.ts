@@ -171,7 +171,11 @@ test("a log line changes nothing of its job's page but the log", async (t) => {
 
   await job.tell({ type: "log", level: "info", message: "second" });
   await page.until(shown("second"));
+  const rows = await page.run(`document.querySelector("details .lines-host").childElementCount`);
+  await page.run(`document.querySelector("summary h2").click()`);
+  await page.until(`document.querySelector("details .lines-host").innerText.includes("second")`);
 
   assert.equal(await page.run(`document.querySelector(".share").innerText`), "10.0 % of bytes");
   assert.equal(await page.run("globalThis.changes?.length ?? 0"), 0);
+  assert.equal(rows, 0); // of the frames, which are folded
 });
