@@ -69,17 +69,18 @@ export function setHidden(node, hidden) {
   if (node.hidden !== hidden) node.hidden = hidden;
 }
 
-/** The wait in a hidden tab, in milliseconds: it gets no frames, but its title is still seen. */
+/** How often a hidden tab, which gets no frames, does what is seen all the same, in milliseconds. */
 const HIDDEN_MS = 1_000;
 
 /**
- * Calls `draw` once in the next animation frame, however often `soon` is called before; in a hidden
- * tab after HIDDEN_MS.
+ * Calls `draw` once in the next animation frame, however often `soon` is called before. A hidden tab
+ * draws when it is looked at again.
  *
  * @param {() => void} draw
+ * @param {() => void} [showTitle] called at most once in HIDDEN_MS while nothing can be drawn
  * @returns {{ soon: () => void, stop: () => void }}
  */
-export function inFrames(draw) {
+export function inFrames(draw, showTitle) {
   let frame = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let late;
@@ -88,16 +89,21 @@ export function inFrames(draw) {
     cancelAnimationFrame(frame);
     clearTimeout(late);
     frame = 0;
+    late = undefined;
   };
   const now = () => {
     callOff();
     draw();
   };
+  const titleNow = () => {
+    late = undefined;
+    showTitle?.();
+  };
   return {
     soon() {
-      if (over || frame) return;
-      frame = requestAnimationFrame(now);
-      late = setTimeout(now, HIDDEN_MS);
+      if (over) return;
+      frame ||= requestAnimationFrame(now);
+      if (showTitle) late ??= setTimeout(titleNow, HIDDEN_MS);
     },
     stop() {
       over = true;

@@ -68,6 +68,7 @@ export function homeView(place, query) {
   );
 
   const frames = inFrames(draw);
+  let syncsChanged = true;
   if (!isStatus) {
     changeFilter(store.filter); // so that the address says what is shown
     notice(`There is no status "${status}": jobs of any status are shown.`);
@@ -75,7 +76,7 @@ export function homeView(place, query) {
   const stream = listStream(place, store, (frame, news) => {
     const known = frame.type !== "progress" || cards.take(listedOf(frame));
     const removed = frame.type === "error";
-    if (news !== undefined || removed || (store.complete && !known)) syncs.soon();
+    if (news !== undefined || removed || (store.complete && !known)) syncsChanged = true;
     frames.soon();
   });
 
@@ -89,9 +90,9 @@ export function homeView(place, query) {
       if (!quietly && cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
     });
   });
-  syncs.soon();
-
   function draw() {
+    if (syncsChanged) syncs.soon(); // so a hidden tab does not ask
+    syncsChanged = false;
     const { shown } = store;
     jobs.list.set(shown, true);
     cards.tick();

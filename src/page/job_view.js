@@ -98,7 +98,7 @@ function liveJob(place, first, gone) {
   }, () => {}); // without the answer the chart begins now
   attemptsOf(job).then((found) => facts.showAttempts(found), () => {}); // as above
 
-  const frames = inFrames(draw);
+  const frames = inFrames(draw, showTitle);
   /** @type {import("./view.d.ts").LinkState["kind"]} */
   let link = "none";
   /** @type {Stream | undefined} */
@@ -212,7 +212,7 @@ function liveJob(place, first, gone) {
     head.showStall(isStalled() ? heardMs : undefined);
   }
 
-  function draw() {
+  function showTitle() {
     const part = shareOf(job);
     const share = isOld(link)
       ? LINK_WORDS[link]
@@ -220,6 +220,10 @@ function liveJob(place, first, gone) {
       ? STATUS_WORDS[job.status]
       : percent(part);
     document.title = `${share} - ${head.name} - synctail`;
+  }
+
+  function draw() {
+    showTitle();
     setAttribute(place.root, "data-status", isStalled() ? "stalled" : job.status);
     showStall();
     head.show(job, { stalled: isStalled(), runnable });

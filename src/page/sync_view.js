@@ -109,8 +109,9 @@ function liveSync(place, first) {
   );
 
   const frames = inFrames(draw);
+  let changed = false;
   const stream = listStream(place, store, (_, news) => {
-    if (news !== undefined) refresh.soon();
+    changed ||= news !== undefined;
     frames.soon();
   });
 
@@ -123,6 +124,8 @@ function liveSync(place, first) {
   });
 
   function draw() {
+    if (changed) refresh.soon(); // so a hidden tab does not ask
+    changed = false;
     jobs.list.set(store.shown, true);
     const runs = store.shown.map(({ job }) => job);
     const done = runs.filter(({ status }) => status === "completed");

@@ -188,6 +188,34 @@ test("a tab that nobody looks at says in its title how the job stands", async (t
   assert.deepEqual(behind.complaints, []);
 });
 
+test("a tab that nobody looks at does not ask for the syncs while jobs end", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users", total: 100 });
+  const page = await signedInPage(t, server);
+  const behind = await page.sibling();
+  t.after(() => behind.close());
+  await behind.open(`${server.url}/job/${job.id}`);
+  await behind.until(BAR);
+  await behind.run(`(() => {
+    globalThis.asked = 0;
+    const { fetch, setTimeout, JSON: { parse } } = globalThis;
+    globalThis.fetch = (...given) => (globalThis.asked++, fetch(...given));
+    globalThis.setTimeout = (call) => setTimeout(call); // no pause between two questions
+    JSON.parse = (text) => (globalThis.told ||= text.includes("completed"), parse(text));
+  })()`);
+  await behind.run(`document.querySelector(".crumbs a").click()`);
+  await behind.until(`document.querySelector(".sync-card .icon-in_progress")`);
+
+  await behind.hide();
+  const before = await behind.run<number>("globalThis.asked");
+  await job.tell({ type: "end", status: "completed" });
+  await behind.until("globalThis.told");
+
+  assert.ok(before > 0);
+  assert.equal(await behind.run("globalThis.asked"), before);
+  assert.deepEqual(behind.complaints, []);
+});
+
 test("six tabs leave a connection for the next: the one that was looked at first rests, and says so", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "users", total: 100 });
