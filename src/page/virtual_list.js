@@ -125,9 +125,14 @@ export class VirtualList {
     let least = Infinity;
     for (const [n, was] of seen.entries()) {
       const at = first + n;
-      if (at < items.length && keyOf(items[at]) === keyOf(was)) return 0;
-      const index = items.findIndex((item) => keyOf(item) === keyOf(was));
-      if (index >= 0 && Math.abs(index - at) < Math.abs(least)) least = index - at;
+      const key = keyOf(was);
+      const isAt = (/** @type {number} */ index) => index in items && keyOf(items[index]) === key;
+      // Outwards, since most have moved by few: all of thousands of items are not looked at.
+      const most = Math.max(at, items.length - at);
+      for (let by = 0; by < Math.abs(least) && by <= most; by++) {
+        if (isAt(at + by)) least = by;
+        else if (isAt(at - by)) least = -by;
+      }
     }
     return least === Infinity ? 0 : least;
   }

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeElement, fakePage } from "../support/fake_page.ts";
+import { pageFile } from "../support/page_file.ts";
+
+const { VirtualList } = await pageFile("virtual_list.js");
+
+const ROW_PX = 10;
+
+/** A list of 20,000 items that is scrolled down to the 15,000th, with ten rows in sight. */
+function scrolledList() {
+  const seen = { looks: 0, scrolledPx: 0 };
+  const host = Object.assign(new FakeElement(), {
+    getBoundingClientRect: () => ({ top: -15_000 * ROW_PX }),
+  });
+  const scroller = Object.assign(new FakeElement(), {
+    clientTop: 0,
+    clientHeight: 10 * ROW_PX,
+    getBoundingClientRect: () => ({ top: 0 }),
+    scrollBy: (_: number, by: number) => seen.scrolledPx += by,
+  });
+  const keyOf = (item: number) => (seen.looks++, item);
+  const create = () => ({ node: new FakeElement(), show() {} });
+  const list = new VirtualList({ host, scroller, keyOf, create });
+  Object.defineProperty(list, "rowPx", { value: ROW_PX });
+  const items = Array.from({ length: 20_000 }, (_, n) => n);
+  list.set(items);
+  return { list, items, seen };
+}
+
+test("VirtualList stays with what is seen of 20,000 items, and looks at few of them", (t) => {
+  fakePage(t);
+  const { list, items, seen } = scrolledList();
+
+  list.set([-3, -2, -1, ...items], true);
+
+  assert.equal(seen.scrolledPx, 3 * ROW_PX);
+  assert.ok(seen.looks < 200, `${seen.looks}`);
+});
+
+test("VirtualList stays with what is seen where some of it has gone elsewhere, or all", (t) => {
+  fakePage(t);
+  const { list, items, seen } = scrolledList();
+
+  list.set([15_000, -1, ...items.slice(0, 15_000), ...items.slice(15_001)], true);
+  const one = seen.scrolledPx;
+  list.set([], true);
+
+  assert.equal(one, 1 * ROW_PX);
+  assert.equal(seen.scrolledPx, one);
+});
