@@ -15,6 +15,7 @@ import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
 /** Most jobs in the snapshot that are over. */
 const ENDED_MAX = 1_000;
+const OLDER = "Show older jobs";
 /** With a filter, older jobs are asked for without a click until this many are shown. */
 const FILL = 50;
 /** The filters by status, in words. @type {Readonly<Record<string, string>>} */
@@ -32,15 +33,10 @@ export function forgetJobs() {
 /** @param {Place} place @param {URLSearchParams} query @returns {import("./view.d.ts").View} */
 export function homeView(place, query) {
   document.title = "Jobs - synctail";
-  const stallAfterMs = place.session.stall_after_s * 1000;
   const cards = syncCards(place, (id) => store.has(id));
-  const jobs = jobList({ label: "Jobs", stallAfterMs });
+  const jobs = jobList({ label: "Jobs", stallAfterMs: place.session.stall_after_s * 1000 });
   const summary = h("p", { class: "summary" });
-  const older = h(
-    "button",
-    { type: "button", class: "older", onclick: showOlder },
-    "Show older jobs",
-  );
+  const older = h("button", { type: "button", class: "older", onclick: showOlder }, OLDER);
   const none = h("p", { class: "empty", role: "status", hidden: true }, "No job matches.");
   const nothing = firstSteps();
   const status = query.get("status") ?? "";
@@ -76,7 +72,7 @@ export function homeView(place, query) {
   const stream = listStream(place, store, (frame, news) => {
     const known = frame.type !== "progress" || cards.take(listedOf(frame));
     const removed = frame.type === "error";
-    if (news !== undefined || removed || (store.complete && !known)) syncsChanged = true;
+    syncsChanged ||= news !== undefined || removed || (store.complete && !known);
     frames.soon();
   });
 
@@ -95,7 +91,7 @@ export function homeView(place, query) {
     syncsChanged = false;
     const { shown } = store;
     jobs.list.set(shown, true);
-    cards.tick();
+    cards.draw();
     setHidden(older, !store.more);
     const { status, sync } = store.filter;
     const narrow = status !== "" || sync !== "";
@@ -188,7 +184,7 @@ function filterBar(filter, onChange) {
   status.value = filter.status;
   sync.value = filter.sync;
   let { tag } = filter;
-  const tagWord = h("span", {}, tag);
+  let listed = "";
   const tagBox = h(
     "button",
     {
@@ -203,7 +199,7 @@ function filterBar(filter, onChange) {
         tell();
       },
     },
-    tagWord,
+    h("span", {}, tag),
     " \u00d7",
   );
   function tell() {
@@ -228,11 +224,13 @@ function filterBar(filter, onChange) {
     syncs(items) {
       const chosen = items.find(({ id, name }) => id === sync.value || name === sync.value);
       const value = chosen?.id ?? sync.value;
-      const options = items.map(({ id, name }) => h("option", { value: id }, name));
-      if (value !== "" && !chosen) options.push(h("option", { value }, value));
-      const next = h("select", {}, h("option", { value: "" }, "Any sync"), ...options);
+      const options = [["", "Any sync"], ...items.map(({ id, name }) => [id, name])];
+      if (value !== "" && !chosen) options.push([value, value]);
+      const next = JSON.stringify(options); // elements of thousands of syncs would take long
       // Who chooses from options that are replaced loses the one that is pointed at.
-      if (next.innerHTML !== sync.innerHTML) sync.replaceChildren(...next.options);
+      if (next === listed) return;
+      listed = next;
+      sync.replaceChildren(...options.map(([value, name]) => h("option", { value }, name)));
       sync.value = value;
     },
   };

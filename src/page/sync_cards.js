@@ -37,6 +37,8 @@ export function syncCards(place, isThere) {
   );
   /** @type {Map<string, ReturnType<typeof syncCard>>} */
   const cards = new Map();
+  /** Cards whose job has changed since they were drawn. @type {Set<ReturnType<typeof syncCard>>} */
+  const changed = new Set();
   /** The syncs' ids. Each frame of a job asks: there may be thousands of both. @type {Set<string>} */
   let known = new Set();
 
@@ -80,11 +82,19 @@ export function syncCards(place, isThere) {
   return {
     node,
     show,
+    /** Draws what time alone has changed. */
     tick: () => cards.forEach((card) => card.draw()),
+    /** Draws what `take` was told of. */
+    draw() {
+      for (const card of changed) card.draw();
+      changed.clear();
+    },
     /** Takes a job's new state. @param {Listed} job @returns {boolean} whether its sync is known */
     take(job) {
       if (job.sync_id === null) return true;
-      cards.get(job.sync_id)?.take(job);
+      const card = cards.get(job.sync_id);
+      card?.take(job);
+      if (card) changed.add(card);
       return known.has(job.sync_id);
     },
   };

@@ -35,3 +35,37 @@ test("syncCards() looks at each sync a few times, however many jobs and syncs th
   forgetSyncs(); // else the next session would see them
   assert.equal(syncCards(place, () => true).take({ sync_id: "s0" }), false);
 });
+
+test("syncCards() draws the card of a job that has changed, and no other", (t) => {
+  const made = fakePage(t);
+  let drawn: number[] = [];
+  const syncs = Array.from({ length: 100 }, (_, n) => ({
+    id: `s${n}`,
+    name: `sync ${n}`,
+    last_job: null,
+    get next_run_at() {
+      drawn.push(n);
+      return null;
+    },
+    overdue: false,
+    runnable: false,
+  }));
+  const cards = syncCards({ session: { stall_after_s: 60, scopes: [] } }, () => true);
+  t.after(forgetSyncs);
+  cards.show(syncs);
+  made.find((node) => node.attributes.get("class") === "older")?.listeners[0]();
+  const each = new Set(drawn).size;
+
+  drawn = [];
+  const job = { sync_id: "s70", status: "completed", created_at: "2026-01-01T00:00:00.000Z" };
+  cards.take(job);
+  cards.take({ ...job, sync_id: "of another" });
+  for (let n = 0; n < 3; n++) cards.draw();
+  const ofOne = drawn;
+  drawn = [];
+  cards.tick();
+
+  assert.equal(each, 100);
+  assert.deepEqual(ofOne, [70]);
+  assert.equal(drawn.length, 100); // time goes on for all
+});
