@@ -77,6 +77,7 @@ export class FollowList {
       scroller: this.#scroller,
       keyOf: (/** @type {Line} */ line) => line.n,
       create: () => this.#row(),
+      sized: () => this.#sized(),
       drawn: () => this.#drawn(),
     });
   }
@@ -169,14 +170,17 @@ export class FollowList {
     this.#showMore();
   }
 
-  #drawn() {
-    const { scrollHeight, clientHeight, scrollTop } = this.#scroller;
-    if (this.#following && scrollTop < scrollHeight - clientHeight - 1) {
-      this.#scroller.scrollTop = scrollHeight;
-    }
-    if (this.#following) this.#seenN = this.#lastN;
+  /** Goes to the end before lines are drawn, so that they are drawn once, and there. */
+  #sized() {
     setHidden(this.#empty, this.#lines.length > 0);
-    this.node.classList.toggle("lines-none", this.#lines.length === 0);
+    this.node.classList.toggle("lines-none", this.#lines.length === 0); // which makes it lower
+    if (!this.#following) return;
+    const { scrollHeight, clientHeight, scrollTop } = this.#scroller;
+    if (scrollTop < scrollHeight - clientHeight - 1) this.#scroller.scrollTop = scrollHeight;
+  }
+
+  #drawn() {
+    if (this.#following) this.#seenN = this.#lastN;
     this.#showMore();
     const chosen = this.#chosen && this.#list.nodeOf(this.#chosen.n);
     setAttribute(this.#scroller, "aria-activedescendant", chosen?.id);

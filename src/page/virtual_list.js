@@ -38,12 +38,16 @@ export class VirtualList {
    * @param {HTMLElement} [options.scroller] the window when left out
    * @param {(item: Item) => unknown} options.keyOf
    * @param {() => Row<Item>} options.create
+   * @param {() => void} [options.sized] called before each drawing, once the host has its height
    * @param {() => void} [options.drawn] called after each drawing
    */
   constructor(options) {
     this.#options = options;
     this.#frames = inFrames(() => this.#draw());
-    this.#resized = new ResizeObserver(() => {
+    let before = 0;
+    this.#resized = new ResizeObserver(([{ contentRect: { width } }]) => {
+      if (width === before) return; // each item changes the height
+      before = width;
       this.#rowPx = 0;
       this.#frames.soon();
     });
@@ -144,8 +148,9 @@ export class VirtualList {
   }
 
   #draw() {
-    const { host, keyOf, create, drawn } = this.#options;
+    const { host, keyOf, create, sized, drawn } = this.#options;
     this.#size();
+    sized?.();
     const { first, end } = this.#seen();
     const items = this.#items;
     const from = Math.min(items.length, Math.max(0, first - MARGIN));

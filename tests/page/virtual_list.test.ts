@@ -49,3 +49,47 @@ test("VirtualList stays with what is seen where some of it has gone elsewhere, o
   assert.equal(one, 1 * ROW_PX);
   assert.equal(seen.scrolledPx, one);
 });
+
+test("VirtualList draws once: where its owner has scrolled to, and not again for its own height", (t) => {
+  fakePage(t);
+  const frames: (() => void)[] = [];
+  const frame = () => frames.splice(0).forEach((call) => call());
+  let resized = (_: { contentRect: { width: number } }[]) => {};
+  Object.assign(globalThis, {
+    requestAnimationFrame: (call: () => void) => frames.push(call),
+    ResizeObserver: class {
+      constructor(call: typeof resized) {
+        resized = call;
+      }
+      observe() {}
+    },
+  });
+  let top = 0;
+  const host = Object.assign(new FakeElement(), { getBoundingClientRect: () => ({ top }) });
+  const scroller = Object.assign(new FakeElement(), {
+    clientTop: 0,
+    clientHeight: 10 * ROW_PX,
+    getBoundingClientRect: () => ({ top: 0 }),
+  });
+  const shown: number[] = [];
+  const list = new VirtualList({
+    host,
+    scroller,
+    keyOf: (item: number) => item,
+    create: () => ({ node: new FakeElement(), show: (item: number) => shown.push(item) }),
+    sized: () => top = -90 * ROW_PX,
+  });
+  Object.defineProperty(list, "rowPx", { value: ROW_PX });
+  resized([{ contentRect: { width: 300 } }]);
+  list.set(Array.from({ length: 100 }, (_, n) => n));
+
+  frame();
+  resized([{ contentRect: { width: 300 } }]);
+  frame();
+  const once = [shown[0], shown.length];
+  resized([{ contentRect: { width: 200 } }]);
+  frame();
+
+  assert.deepEqual(once, [82, 18]);
+  assert.equal(shown.length, 36); // rows may have another height at another width
+});
