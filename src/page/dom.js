@@ -1,5 +1,6 @@
 // @ts-check
 /** Builds elements. Text from outside becomes text, never markup. */
+import { atMostEvery } from "./time.js";
 
 /** @typedef {Node | string | undefined | null | false} Child */
 /** @typedef {Record<string, string | number | boolean | undefined | EventListener>} Attributes */
@@ -71,6 +72,8 @@ export function setHidden(node, hidden) {
 
 /** How often a hidden tab, which gets no frames, does what is seen all the same, in milliseconds. */
 const HIDDEN_MS = 1_000;
+/** Between two drawings of what a stream tells, in milliseconds: nobody reads faster. */
+export const REST_MS = 100;
 
 /**
  * Calls `draw` once in the next animation frame, however often `soon` is called before. A hidden tab
@@ -78,7 +81,8 @@ const HIDDEN_MS = 1_000;
  *
  * @param {() => void} draw
  * @param {() => void} [showTitle] called at most once in HIDDEN_MS while nothing can be drawn
- * @returns {{ soon: () => void, stop: () => void }}
+ * @returns {{ soon: () => void, told: () => void, stop: () => void }} `told` is `soon`, but at most
+ *   once in REST_MS
  */
 export function inFrames(draw, showTitle) {
   let frame = 0;
@@ -99,14 +103,18 @@ export function inFrames(draw, showTitle) {
     late = undefined;
     showTitle?.();
   };
+  const soon = () => {
+    if (over) return;
+    frame ||= requestAnimationFrame(now);
+    if (showTitle) late ??= setTimeout(titleNow, HIDDEN_MS);
+  };
+  const news = atMostEvery(REST_MS, soon);
   return {
-    soon() {
-      if (over) return;
-      frame ||= requestAnimationFrame(now);
-      if (showTitle) late ??= setTimeout(titleNow, HIDDEN_MS);
-    },
+    soon,
+    told: () => news.soon(),
     stop() {
       over = true;
+      news.stop();
       callOff();
     },
   };

@@ -1,6 +1,7 @@
 // @ts-check
 /** Lines as they come: the newest are kept and followed, until somebody scrolls up to read. */
-import { h, setAttribute, setHidden, setText } from "./dom.js";
+import { h, REST_MS, setAttribute, setHidden, setText } from "./dom.js";
+import { atMostEvery } from "./time.js";
 import { VirtualList } from "./virtual_list.js";
 import { many } from "./words.js";
 
@@ -27,6 +28,7 @@ export class FollowList {
   #following = true;
   #seenN = 0;
   #lastN = 0;
+  #news = atMostEvery(REST_MS, () => this.refresh());
   #id = `lines-${++lists}`;
   #options;
   #list;
@@ -96,10 +98,9 @@ export class FollowList {
     this.#lines.push(line);
     this.#size += line.size;
     this.#lastN = line.n;
-    const { max } = this.#options;
-    if (this.#lines.length >= 1.1 * max || this.#size >= 1.1 * SIZE_MAX) this.#drop();
+    if (this.#lines.length >= 1.1 * this.#options.max || this.#size >= 1.1 * SIZE_MAX) this.#drop();
     // Where nothing is shown, drawing would lay it out all the same.
-    if (this.#options.isOpen?.() !== false) this.#list.set(this.#lines);
+    if (this.#options.isOpen?.() !== false) this.#news.soon();
   }
 
   #drop() {
@@ -108,6 +109,7 @@ export class FollowList {
     while (dropped < many || this.#size > SIZE_MAX) this.#size -= this.#lines[dropped++].size;
     this.#lines = this.#lines.slice(dropped);
     this.#dropped = true;
+    this.refresh();
     if (!this.#following) this.#scroller.scrollTop -= dropped * this.#list.rowPx;
   }
 
@@ -124,16 +126,18 @@ export class FollowList {
   follow() {
     this.#following = true;
     this.#choose(undefined);
+    this.refresh();
     this.#list.flush();
     this.#scroller.focus({ preventScroll: true });
   }
 
   /** Draws again after the list was hidden. */
   refresh() {
-    this.#list.set(this.#lines);
+    this.#list.set([...this.#lines]); // others, or each scrolling would show what has come since
   }
 
   stop() {
+    this.#news.stop();
     this.#list.stop();
   }
 
@@ -200,7 +204,7 @@ export class FollowList {
     }
     this.#chosen = line;
     setText(this.#whole, line && this.#options.textOf(line));
-    this.#list.refresh();
+    this.refresh();
   }
 
   /** Copies lines as lines: the browser makes one of each of their parts. @param {ClipboardEvent} event */

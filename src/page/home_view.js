@@ -73,7 +73,7 @@ export function homeView(place, query) {
     const known = frame.type !== "progress" || cards.take(listedOf(frame));
     const removed = frame.type === "error";
     syncsChanged ||= news !== undefined || removed || (store.complete && !known);
-    frames.soon();
+    frames.told();
   });
 
   const syncs = atMostEvery(SYNCS_MS, (quietly) => {

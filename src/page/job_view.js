@@ -161,7 +161,7 @@ function liveJob(place, first, gone) {
         failed(frame);
         break;
     }
-    frames.soon();
+    frames.told();
   }
 
   /** @param {Frame} frame */

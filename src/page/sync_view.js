@@ -112,7 +112,7 @@ function liveSync(place, first) {
   let changed = false;
   const stream = listStream(place, store, (_, news) => {
     changed ||= news !== undefined;
-    frames.soon();
+    frames.told();
   });
 
   // Not at once for each: a late answer would undo what a newer one has told.

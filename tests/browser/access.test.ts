@@ -260,7 +260,7 @@ test("on paper there are the rows that were seen, one below the other, in dark i
   const list = await laid(".jobs", ".job-row");
   await page.look({});
   await page.open(`${server.url}/job/${id}`);
-  await page.until(`document.querySelector(".line")?.textContent.includes("line ")`);
+  await page.until(`document.querySelector(".lines")?.innerText.includes("line 59")`);
   await page.look(onPaper);
   const log = await laid("[aria-labelledby=log-title] .lines", "[aria-labelledby=log-title] .line");
 
