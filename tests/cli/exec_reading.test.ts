@@ -251,3 +251,23 @@ test("Reading counts a record that is too long, and the cut, as warnings", async
     "A line of more than 1 MiB was cut, and so ar",
   ]);
 });
+
+test("Reading tells of a progress bar as of what the job is busy with", async () => {
+  const events: SourceEvent[] = [];
+  const reading = new Reading({
+    format: formatOf("lines"),
+    command: ["cp"],
+    cwd: "/",
+    env: {},
+    records: memoryRecords,
+    emit: (event) => events.push(event),
+    clock: new FakeClock(),
+  });
+
+  reading.chunk("stderr", Buffer.from("97 MB\r98 MB\r"));
+  await reading.end(done, new AbortController().signal);
+
+  const [said, last] = events;
+  assert.deepEqual(said, { type: "log", level: "debug", message: "98 MB" });
+  assert.equal(last.type === "progress" && last.current, "98 MB");
+});

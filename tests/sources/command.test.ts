@@ -65,6 +65,14 @@ test("commandSource() tells that the time ran out which timeout gave the program
   );
 });
 
+test("commandSource() tells of a progress bar as of what the job is busy with", async () => {
+  const { events } = await said("printf '98 MB\\r'");
+
+  const [first, last] = events;
+  assert.deepEqual(first, { type: "log", level: "debug", message: "98 MB" });
+  assert.equal(last.type === "progress" && last.current, "98 MB");
+});
+
 test("commandSource() fails with the format's words when the program does", async () => {
   const { texts, error } = await said("echo 'cannot reach the bucket' >&2; exit 5");
 
