@@ -29,8 +29,7 @@ test("JobRows keeps few of a job's producers in memory, and finds all of them", 
       assert.equal(rows.producerOf(row, `worker ${n}`), undefined);
       rows.change(row, job, newProducer(`worker ${n}`, n));
     }
-    rows.flush();
-    rows.committed();
+    commit(rows);
   };
 
   for (let n = 0; n < 1_000; n++) post(n, n + 1);
@@ -42,23 +41,79 @@ test("JobRows keeps few of a job's producers in memory, and finds all of them", 
   assert.ok(row.producers.size <= 100, `${row.producers.size} after one large commit`);
 });
 
+/** How many of the jobs are in memory. */
+function keptOf(rows: JobRows, jobs: readonly Job[]): number {
+  const known = (job: Job) => rows.current({ ...job, epoch: "no other" as Epoch }).epoch;
+  return jobs.filter((job) => known(job) === job.epoch).length;
+}
+
+function inserted(rows: JobRows, meta: Record<string, unknown> = {}): Job {
+  const job = freshJob(newJob({ meta, leaseUntilMs: null }));
+  rows.insert(job);
+  return job;
+}
+
+function commit(rows: JobRows): void {
+  rows.flush();
+  rows.committed();
+}
+
+const LONG = "x".repeat(1024 * 1024);
+
+test("JobRows keeps the 10,000 jobs that were used last", (t) => {
+  const rows = rowsOf(t);
+
+  const jobs = Array.from({ length: 10_000 }, () => inserted(rows));
+  commit(rows);
+  for (let n = 0; n < 5; n++) jobs.push(inserted(rows));
+
+  assert.deepEqual([keptOf(rows, jobs), keptOf(rows, jobs.slice(0, 5))], [10_000, 0]);
+});
+
+test("JobRows keeps all that the commit under way changes, however long", (t) => {
+  const rows = rowsOf(t);
+
+  const jobs = Array.from({ length: 40 }, () => inserted(rows, { text: LONG }));
+
+  assert.equal(keptOf(rows, jobs), 40);
+});
+
+test("JobRows counts a row once, however often it is written, and no longer when it is gone", (t) => {
+  const rows = rowsOf(t);
+  const small = Array.from({ length: 100 }, () => inserted(rows));
+  const grow = (job: Job) => {
+    const row = rows.get(job);
+    assert.ok(row);
+    rows.change(row, { ...job, progress: { ...NO_PROGRESS, current: LONG } });
+    commit(rows);
+  };
+  commit(rows);
+
+  for (let n = 0; n < 40; n++) grow(small[99]);
+  for (let n = 0; n < 40; n++) {
+    const job = inserted(rows);
+    grow(job);
+    rows.forget(job);
+    inserted(rows, { text: LONG });
+    rows.rolledBack();
+  }
+  inserted(rows);
+
+  assert.equal(keptOf(rows, small), 100);
+});
+
 test("JobRows keeps fewer jobs in memory the longer their rows are, and finds all of them", (t) => {
   const rows = rowsOf(t);
-  const kept = (jobs: readonly Job[]) => {
-    const known = (job: Job) => rows.current({ ...job, epoch: "no other" as Epoch }).epoch;
-    return jobs.filter((job) => known(job) === job.epoch).length;
-  };
+  const kept = (jobs: readonly Job[]) => keptOf(rows, jobs);
   const insert = (meta: Record<string, unknown>) => {
-    const job = freshJob(newJob({ meta, leaseUntilMs: null }));
-    rows.insert(job);
-    rows.flush();
-    rows.committed();
+    const job = inserted(rows, meta);
+    commit(rows);
     return job;
   };
 
   const small = Array.from({ length: 100 }, () => insert({}));
   assert.equal(kept(small), 100);
-  const long = Array.from({ length: 100 }, () => insert({ text: "x".repeat(1024 * 1024) }));
+  const long = Array.from({ length: 100 }, () => insert({ text: LONG }));
   assert.ok(kept(long) >= 30 && kept(long) <= 33, `${kept(long)} long ones`);
   assert.equal(kept(small), 0);
   for (const job of [...small, ...long]) assert.deepEqual(rows.get(job)?.job, job);
@@ -69,9 +124,8 @@ test("JobRows keeps fewer jobs in memory the longer their rows are, and finds al
   for (const job of grown) {
     const row = rows.get(job);
     assert.ok(row);
-    rows.change(row, { ...job, progress: { ...NO_PROGRESS, current: "x".repeat(1024 * 1024) } });
-    rows.flush();
-    rows.committed();
+    rows.change(row, { ...job, progress: { ...NO_PROGRESS, current: LONG } });
+    commit(rows);
   }
   assert.equal(kept(grown), 100);
   for (let n = 0; n < 20; n++) insert({});
