@@ -183,7 +183,7 @@ export class JobsStore {
     const many = this.#jobs.size - JOBS_MAX + DROPPED;
     const over = [...this.#jobs.values()].filter(({ job }) => isEnded(job.status)).sort(inOrder);
     for (const { job: { id } } of over.slice(-many)) this.#jobs.delete(id);
-    this.#most = Math.max(JOBS_MAX, this.#jobs.size + DROPPED); // not looked at for each job
+    this.#most = this.#jobs.size + DROPPED; // not looked at for each job
     this.#sorted = undefined;
   }
 }

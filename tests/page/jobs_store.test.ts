@@ -300,11 +300,11 @@ test("what comes of an asking after all was forgotten is left out: it was for an
 test("of too many jobs the oldest that are over are let go, and none that is on its way", () => {
   const store = told(10, frame("running", "in_progress", 1));
 
-  for (let n = 0; n < JOBS_MAX; n++) store.take(frame(`${n}`, "completed", 2 + n));
+  for (let n = 0; n < JOBS_MAX + 500; n++) store.take(frame(`${n}`, "completed", 2 + n));
 
   assert.ok(store.size <= JOBS_MAX && store.size > JOBS_MAX * 0.9, `${store.size}`);
   const shown = ids(store);
-  assert.deepEqual(shown.slice(0, 2), ["running", `${JOBS_MAX - 1}`]);
+  assert.deepEqual(shown.slice(0, 2), ["running", `${JOBS_MAX + 499}`]);
   assert.equal(shown.includes("0"), false);
 });
 
@@ -325,4 +325,7 @@ test("JobsStore with more jobs on their way than it keeps does not look at all f
   assert.equal(store.has("over"), false);
   assert.ok(looks <= 20, `${looks}`);
   assert.ok(store.size <= JOBS_MAX * 1.05, `${store.size}`);
+  store.forget();
+  for (let n = 0; n <= JOBS_MAX; n++) store.take(frame(`${n}`, "completed", 2 + n));
+  assert.ok(store.size <= JOBS_MAX, `${store.size} after all was forgotten`);
 });
