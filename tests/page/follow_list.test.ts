@@ -28,6 +28,7 @@ test("FollowList keeps fewer lines of a million characters", (t) => {
   fakePage(t);
   const list = listOf(10_000);
 
+  for (let n = -500; n <= 0; n++) list.add({ n, size: 10 });
   for (let n = 1; n <= 100; n++) list.add({ n, size: MIB });
   const long = list.lines.length;
   for (let n = 101; n <= 2_100; n++) list.add({ n, size: MIB / 100 });
@@ -40,10 +41,25 @@ test("FollowList keeps fewer lines of a million characters", (t) => {
 test("FollowList that was cleared has let nothing go, and counts anew", (t) => {
   fakePage(t);
   const list = listOf(10_000);
-  for (let n = 1; n <= 17; n++) list.add({ n, size: MIB });
+  for (let n = 1; n <= 20; n++) list.add({ n, size: MIB });
 
   list.clear();
   for (let n = 18; n <= 34; n++) list.add({ n, size: MIB });
 
   assert.deepEqual([list.lines.length, list.dropped], [17, false]);
+});
+
+test("FollowList keeps the lines in place that somebody looks at while older ones go", (t) => {
+  const made = fakePage(t);
+  Object.assign(globalThis, { getComputedStyle: () => ({ getPropertyValue: () => "20px" }) });
+  t.after(() => Reflect.deleteProperty(globalThis, "getComputedStyle"));
+  const list = listOf(100);
+  const scroller = made.find((node) => node.attributes.get("role") === "listbox");
+  assert.ok(scroller);
+  Object.assign(scroller, { scrollHeight: 1_000, clientHeight: 100, scrollTop: 898 });
+  scroller.listeners[0](); // it was scrolled, to 2 pixels from its end
+
+  for (let n = 1; n <= 111; n++) list.add({ n, size: 10 });
+
+  assert.deepEqual([list.lines.length, scroller.scrollTop], [100, 898 - 11 * 20]);
 });

@@ -16,9 +16,8 @@ class Plot {
   }
 }
 
-/** A chart on a page that is never drawn. */
-async function rateChart(t: TestContext) {
-  fakePage(t);
+async function newChart(t: TestContext) {
+  const made = fakePage(t);
   drawings = 0;
   Object.assign(globalThis, {
     uPlot: Plot,
@@ -31,17 +30,47 @@ async function rateChart(t: TestContext) {
     }
   });
   const { RateChart } = await pageFile("rate_chart.js");
-  return new RateChart();
+  const box = () => made.find((node) => node.attributes.get("role") === "img");
+  return { chart: new RateChart(), label: () => box()?.attributes.get("aria-label") };
 }
 
+const moment = (at: number, rate_per_s?: number) => ({
+  time: new Date(at * 1000).toISOString(),
+  rate_per_s,
+});
+
+test("RateChart takes of what came before the page what is older than its stream, and has a rate", async (t) => {
+  const { chart, label } = await newChart(t);
+
+  chart.add(100_000, 7);
+  chart.add(101_000, 5);
+  chart.addBefore([moment(1, 2), moment(2), moment(50, 4), moment(100, 90), moment(101, 90)]);
+  chart.draw();
+
+  assert.deepEqual(drawn, [[1, 50, 100, 101], [2, 4, 7, 5]]);
+  assert.equal(label(), "Rate over time: latest 5/s, between 2/s and 7/s");
+});
+
+test("RateChart has room for no more, also of what came before the page", async (t) => {
+  const { chart } = await newChart(t);
+
+  for (let n = 0; n < 600; n++) chart.add((1_000 + n) * 1_000, n);
+  chart.addBefore(Array.from({ length: 300 }, (_, n) => moment(n, 1)));
+  chart.draw();
+
+  const [times] = drawn;
+  assert.ok(times.length > 300 && times.length <= 600, `${times.length}`);
+  assert.deepEqual([times[0] < 4, times.at(-1)], [true, 1_599]);
+});
+
 test("RateChart keeps what came before the page, however long that is open", async (t) => {
-  const chart = await rateChart(t);
+  const { chart } = await newChart(t);
   const HOUR_S = 3_600;
   const before = Array.from({ length: 300 }, (_, n) => n * HOUR_S);
   const opened = 300 * HOUR_S;
 
   chart.addBefore(
-    before.map((at) => ({ time: new Date(at * 1000).toISOString(), rate_per_s: 1 })),
+    before.map((at) => moment(at, 1)),
   );
   for (let n = 0; n <= 12 * HOUR_S; n++) chart.add((opened + n) * 1000, n);
   chart.draw();
@@ -54,7 +83,7 @@ test("RateChart keeps what came before the page, however long that is open", asy
 });
 
 test("RateChart is drawn again only where its points have changed", async (t) => {
-  const chart = await rateChart(t);
+  const { chart } = await newChart(t);
   const counted = [];
 
   for (const atMs of [1_000, 2_000]) chart.add(atMs, 5);

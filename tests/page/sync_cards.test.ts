@@ -33,7 +33,12 @@ test("syncCards() looks at each sync a few times, however many jobs and syncs th
   assert.ok(reads <= 20 * syncs.length, `${reads} reads`);
   assert.equal(syncCards(place, () => true).take({ sync_id: "s0" }), true);
   forgetSyncs(); // else the next session would see them
-  assert.equal(syncCards(place, () => true).take({ sync_id: "s0" }), false);
+  const next = syncCards(place, () => true);
+  assert.equal(next.take({ sync_id: "s0" }), false);
+  const names = () => made.filter((node) => node.attributes.get("class") === "sync-name").length;
+  const before = names();
+  next.show(syncs);
+  assert.equal(names() - before, 8);
 });
 
 test("syncCards() draws the card of a job that has changed, and no other", (t) => {
