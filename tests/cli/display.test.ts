@@ -67,7 +67,15 @@ test("a job that tells bytes shows them while it runs, with or without counts", 
   const path = `/srv/${"photos/".repeat(20)}`;
   assert.equal(barText({ ...payload, bytes_done: 0, current: path }, 40), `${path.slice(0, 38)}…`);
   assert.equal(barText(counted, 80), "300 inserted  28.6 MiB  50/s");
+  assert.equal(barText(counted, 29), "300 inserted  28.6 MiB  50/s");
   assert.equal(barText(counted, 28), "300 inserted  50/s");
+  assert.equal(barText({ ...counted, phase: "copying" }, 30), "300 inserted  28.6 MiB  50/s");
+  const exact = [9, 8].map((columns) =>
+    barText({ ...payload, bytes_done: 0, current: "photos/a" }, columns)
+  );
+  assert.deepEqual(exact, ["photos/a", "photos…"]); // the last column stays free
+  const faces = barText({ ...payload, bytes_done: 0, current: "😀".repeat(40) }, 41);
+  assert.equal(faces, `${"😀".repeat(19)}…`);
 });
 
 test("the lines of a trace and of a reason are told apart", () => {

@@ -60,6 +60,7 @@ test("lines: the state of a progress bar is what the job is busy with, until oth
     ...reader.line(" 98 MB a.iso", "stderr", true),
     ...reader.line("\u001b[K  ", "stderr", true),
     ...reader.line("WARNING: a.iso was changed", "stderr", true),
+    ...reader.line("ERROR: b.iso is gone", "stderr", true),
     ...reader.line("saving", "stdout"),
   ]);
   const { error } = reader.end({ code: 1, signal: null });
@@ -68,11 +69,12 @@ test("lines: the state of a progress bar is what the job is busy with, until oth
     "info: listing",
     "debug:  98 MB a.iso",
     "warning: WARNING: a.iso was changed",
+    "error: ERROR: b.iso is gone",
     "info: saving",
   ]);
   assert.equal(progress[0].current, " 98 MB a.iso");
   assert.deepEqual([last.current, last.warnings], ["saving", 1]);
-  assert.equal(error?.message, "The program ended with exit code 1: WARNING: a.iso was changed");
+  assert.equal(error?.message, "The program ended with exit code 1: ERROR: b.iso is gone");
 });
 
 test("lines: a pattern of one group is a percent, and never goes back", () => {
@@ -280,6 +282,12 @@ test("lines: the level of a line that is JSON or logfmt counts", () => {
     'O: {"event":"done","errors":50}',
     "O: the level=error is unknown",
     "O: {level} error",
+    ...["60", "40", "20", "10", "500"].map((level) => `O: {"level":${level},"msg":"x"}`),
+    'O: {"lvl":"warn","msg":"x"}',
+    "O: ts=2026-01-15T10:00:00Z lvl=error msg=x",
+    "O: t=1796049471025 level=warn msg=x",
+    'O: {"log": {"level": "error"}}',
+    'O: {"level":"Information","log":{"level":"error"}}',
   ], done);
 
   assert.deepEqual(
@@ -287,9 +295,11 @@ test("lines: the level of a line that is JSON or logfmt counts", () => {
     [
       ...["error", "error", "warning", "warning", "debug", "error", "warning"],
       ...["info", "info", "info", "info", "info", "info", "info"],
+      ...["error", "warning", "debug", "debug", "info"],
+      ...["warning", "error", "warning", "error", "info"],
     ],
   );
-  assert.equal(last.warnings, 3 + 3);
+  assert.equal(last.warnings, 6 + 6);
   assert.equal(reasonOf(`O: ${failed}`, 'O: {"level":30,"msg":"closed"}'), failed);
 });
 
@@ -313,9 +323,14 @@ test("lines: nothing stays of the escapes of a terminal, those of tput neither",
     "E: \u001b[31mERROR\u001b(B\u001b[m: no users",
     "O: \u001b7\u001b[2Kdone\u001b8 (BIOS)",
     "O: \u001b]0;title\u0007one\u001bP$q\u001b\\ two\u001b[m",
+    "O: \u001b]8;;http://h/\u001b\\a link\u001b]8;;\u001b\\ \u001b[38:5:1mred\u001b[0 q\u001bM",
+    "O: \u001b$(Bwide\u001b[!p\u001bZ\u001b\\",
   ], done);
 
-  assert.deepEqual(said, ["error: ERROR: no users", "info: done (BIOS)", "info: one two"]);
+  assert.deepEqual(said, [
+    ...["error: ERROR: no users", "info: done (BIOS)", "info: one two"],
+    ...["info: a link red", "info: wide"],
+  ]);
 });
 
 test("lines: what tells nothing of why is no reason", () => {
@@ -336,12 +351,12 @@ test("lines: that a program has failed is its reason only where nothing says why
       ...["tar: Error is not recoverable: exiting now"],
       ...["make: *** [Makefile:5: users] Error 1", "make[1]: *** [Makefile:2: all] Error 2"],
       ...["make: *** Waiting for unfinished jobs....", "make[1]: Leaving directory '/srv'"],
-      ...["xargs: cp: exited with status 255; aborting", "-824", "62.5%"],
+      ...["xargs: cp: exited with status 255; aborting", "-824", "62.5%", "  62.5%"],
       ...["ERROR: Action backup failed on step check", "(ERR):error occurred."],
     ]
   ) {
     assert.equal(reasonOf(`E: ${why}`, `E: ${words}`, "O: bye"), why, words);
-    assert.equal(reasonOf("O: copying", `E: ${words}`), words);
+    assert.equal(reasonOf("O: copying", `E: ${words}`), words.trimStart());
   }
   assert.equal(reasonOf(`O: ${why}`, "O: make: *** [Makefile:5: users] Error 1", "O: 42"), why);
   assert.equal(reasonOf("O: 42"), "42");
