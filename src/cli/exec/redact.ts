@@ -66,15 +66,15 @@ const PASSED = new RegExp(
 );
 /** Flags whose value is a name and a password (curl `:`, lftp `,`, smbclient `%`), or docker's ids. */
 const LOGIN = /^(?:-[uU]|--(?:proxy-)?user)$/;
-const LOGIN_VALUE = /^((?!\+|\d+:\d+$)[^\s:,%]+[:,%])./;
+const LOGIN_VALUE = /^((?!\+|\d+:\d+$)(?:[^\s:,%]+[:,%]|:))./;
 /** Programs to which `-u` says something else: update, unbuffered, unique. */
 const NO_LOGIN = /^(?:rsync|rclone|python[\d.]*|sort|diff)$/;
-/** curl's name may hold anything, and its value may follow without a blank. */
-const LOGIN_OF_CURL = /^([^:]+:)/;
-const LOGIN_GLUED = /^(-[uU][^:]+:|--(?:proxy-)?user=[^:]+:)./;
+/** curl's name may hold anything or be empty, and its value may follow without a blank. */
+const LOGIN_OF_CURL = /^([^:]*:)/;
+const LOGIN_GLUED = /^(-[uU][^:]*:|--(?:proxy-)?user=[^:]*:)./;
 /** These flags amidst an argument; `+%F` is the form of a date. */
 const LOGINS =
-  /((?:^|\s)(?:-[uU]|--(?:proxy-)?user)\s+["']?(?!\+|\d+:\d+(?:["'\s]|$))[^\s:,%"']+[:,%])[^\s"']+/g;
+  /((?:^|\s)(?:-[uU]|--(?:proxy-)?user)\s+["']?(?!\+|\d+:\d+(?:["'\s]|$))(?:[^\s:,%"']+[:,%]|:))[^\s"']+/g;
 
 /** The command as others may see it; of a long one the beginning, and how many arguments follow. */
 export function shown(command: readonly string[]): readonly string[] {
