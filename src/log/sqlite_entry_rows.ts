@@ -95,7 +95,7 @@ export function progressUpTo(
   through: Seq,
 ): ProgressEntry {
   const seq = Math.min(last, through);
-  const line = count === 1 ? body : body.split("\n")[seq - 1 - (last - count)];
+  const line = body.split("\n")[seq - 1 - (last - count)];
   return progressEntry(seq, atMs, kind, line);
 }
 

@@ -39,7 +39,7 @@ function overwritten(line: string): string {
 const LEVEL =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b(?:\/[^\s\]]+\]|[\])>]?)(?::|\s|$)/i;
 /** The level behind the program's name or a place, as `pg_dump: error: ` or `a.c:1:1: fatal error: `. */
-const LEVEL_BEHIND = /^\S+: (?:fatal (?=error))?(fatal|error|warning): /i;
+const LEVEL_BEHIND = /^\S+: (?:fatal )?(fatal|error|warning): /i;
 /** The level behind a date and the name of a logger or thread, as Python, Java and Airflow log. */
 const LEVEL_OF_LOGGER =
   /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<|]{1,9}){1,3}(?:(?!\[?(?:(?:INFO|NOTICE)\b|(?:info|notice)\]))(?:\S+ +- +|\[[^\]]*\] +\[?|\{[^}]*\} +))?(FATAL|CRITICAL|ERROR|WARNING|WARN|DEBUG|TRACE)\b(?=\]? )/;
