@@ -8,6 +8,7 @@ interface Moment {
   readonly time: string;
   readonly percent?: number;
   readonly rate_per_s?: number;
+  readonly bytes_per_s?: number;
 }
 
 const NDJSON = { "Content-Type": "application/x-ndjson" };
@@ -21,6 +22,7 @@ test("a job's history has each progress of a short one, with the rate that was k
     await job.tell({ type: "log", message: `${done}` }, {
       type: "progress",
       entities_inserted: done,
+      bytes_done: 10 * done,
     });
   }
   await job.tell({ type: "end", status: "completed" });
@@ -33,6 +35,7 @@ test("a job's history has each progress of a short one, with the rate that was k
     [[0, 20], [2_000, 40], [4_000, 80]],
   );
   assert.ok(items.every(({ rate_per_s }: Moment) => rate_per_s !== undefined && rate_per_s > 0));
+  assert.deepEqual(items.slice(0, 2).map((each: Moment) => each.bytes_per_s), [100, 100]);
 });
 
 test("a long job's history is spread over all of its log, whatever lines lie between", async (t) => {
