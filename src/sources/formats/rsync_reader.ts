@@ -33,7 +33,7 @@ const PROGRESS = /^\s*[\d,.]+[KMGT]?\s+\d+%\s+[\d.,]+\w?B\/s\s/;
 /** Lines that say why one entity was left out; others name a call, and say later that it failed. */
 const LEFT_OUT =
   /^(?:skipping (?:non-regular file|directory) |symlink has no referent: |file has vanished: |could not make way for new (?!directory))|send_files failed to open /;
-const CALL = /\b(?:link_stat|readlink_stat|readlink|opendir|open|mkstemp|mknod|symlink) ["(]/;
+const CALL = /\b(?:readlink_stat\(|(?:link_stat|readlink|opendir|open|mkstemp|mknod|symlink) ["(])/;
 const CALL_FAILED = "failed: ";
 /** Complaints of the writing side about a file; after the last of these it ends. */
 const UNWRITTEN =

@@ -554,6 +554,34 @@ test("the real rsync: stopped in the middle, what is being sent is not counted",
   assert.match(error?.message ?? "", /^rsync ended with exit code 20: received SIG/);
 });
 
+test("rsync: each way in which an entity is left out counts one, and nothing else does", () => {
+  const skipped = (line: string) =>
+    feed(rsync.reader(RUN), [line], { code: 23, signal: null }).counts.skipped;
+  const denied = "failed: Permission denied (13)";
+  const leftOut = [
+    `E: rsync: [sender] link_stat "/src/a" failed: No such file or directory (2)`,
+    `E: rsync: [sender] readlink_stat("/src/a") ${denied}`,
+    `E: rsync: [sender] readlink "/src/a" ${denied}`,
+    `E: rsync: [sender] opendir "/src/a" ${denied}`,
+    `E: rsync: [sender] send_files failed to open "/src/a": Permission denied (13)`,
+    `E: rsync: [generator] mknod "/dst/a" failed: Operation not permitted (1)`,
+    `E: rsync: [generator] symlink "/dst/a" -> "b" ${denied}`,
+    'E: file has vanished: "/src/a"',
+    'E: symlink has no referent: "/src/a"',
+    "E: could not make way for new regular file: a",
+    'O: skipping non-regular file "a"',
+    "O: skipping directory a",
+  ];
+  const others = [
+    "E: could not make way for new directory: a",
+    `E: rsync: [sender] failed: open "/src/a"`,
+    `O: opendir "a"`,
+  ];
+
+  assert.deepEqual(leftOut.filter((line) => skipped(line) !== 1), []);
+  assert.deepEqual(others.filter((line) => skipped(line) !== 0), []);
+});
+
 // This took minutes where the pattern looked to the line's end from each of its words.
 test("rsync: a line of 1 MiB is read once, whatever it is made of", () => {
   for (const word of ['mknod "', "open (", "failed: "]) {
