@@ -315,6 +315,7 @@ test("the errors of a run that completed all the same are among its warnings", (
   assert.equal(warnings("airbyte", [airbyte]), 4);
   assert.equal(warnings("ndjson", [end("completed")]), 3);
   assert.equal(warnings("ndjson", [end("failed")]), 1);
+  assert.equal(warnings("ndjson", [end("completed")], 1), 1);
   assert.equal(warnings("lines", [], 1), 1);
 });
 
