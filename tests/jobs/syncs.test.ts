@@ -117,3 +117,28 @@ test("knownSync() asks the log for the one sync, however many workers have named
   const another = usualSyncId(tenant, "another");
   assert.deepEqual(asked, [{ id: ref.id }, { id: another }, { name: "another" }]);
 });
+
+test("knownSync() takes no registered sync by a name that its configuration has changed", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const tenant = "default" as TenantId;
+  const { syncs } = configuredSyncs([
+    SYNC_SCHEMA.parse({
+      name: "docs",
+      source: { type: "directory", path: "docs" },
+      destination: { type: "sqlite", path: "docs.db" },
+    }),
+  ], path);
+  const was = { id: syncs[0].id, name: "papers" };
+  const other = { id: usualSyncId(tenant, "other"), name: "papers" };
+  const registered = [was];
+  const log = {
+    registeredSyncs: (_: TenantId, named?: Partial<SyncRef>) =>
+      Promise.resolve(registered.filter(({ name }) => name === named?.name)),
+  };
+  const known = () => knownSync(new Syncs(syncs, []), log, tenant, "papers");
+
+  assert.equal(await known(), undefined);
+  registered.push(other);
+  assert.deepEqual(await known(), other);
+});

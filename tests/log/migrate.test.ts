@@ -16,7 +16,12 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { openVersioned, StoreForeignError, StoreVersionError } from "../../src/log/migrate.ts";
+import {
+  olderSchema,
+  openVersioned,
+  StoreForeignError,
+  StoreVersionError,
+} from "../../src/log/migrate.ts";
 
 const STEPS = [
   "CREATE TABLE boats (name TEXT NOT NULL); INSERT INTO boats VALUES ('Vega')",
@@ -245,3 +250,16 @@ for (const known of [0, 1]) {
     assert.equal(existsSync(`${path}.v${known}.bak`), known > 0);
   });
 }
+
+test("olderSchema() tells an older file of ours, and makes none where there is none", (t) => {
+  const path = join(emptyDirectory(t), "boats.db");
+
+  const none = olderSchema(path, schema(3));
+  const made = existsSync(path);
+  openVersioned(path, schema(2)).close();
+
+  assert.deepEqual([none, made], [undefined, false]);
+  assert.equal(olderSchema(path, schema(3)), 2);
+  assert.equal(olderSchema(path, schema(2)), undefined);
+  assert.equal(olderSchema(path, { ...schema(3), applicationId: 78 }), undefined);
+});
