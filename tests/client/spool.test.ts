@@ -162,6 +162,7 @@ test("Spool gives what was refused one by one, and is gone when it is over", (t)
   spool.remove();
   assert.equal(existsSync(path), false);
   assert.equal(Spool.open(path), "empty");
+  assert.deepEqual(readdirSync(dirname(path)), []); // it makes no file
 });
 
 test("Spool.open() finds nothing to tell in one whose owner removes it at that moment", (t) => {
