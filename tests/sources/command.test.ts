@@ -189,14 +189,15 @@ for (
     using _ = { [Symbol.dispose]: remove };
     // Stall timers come as late as this test likes; all others are real.
     let nowMs = 0;
-    const stalls: { readonly ms: number; readonly run: () => void }[] = [];
+    const stalls: { readonly ms: number; readonly run: () => void; off: boolean }[] = [];
     const clock: Clock = {
       ...systemClock,
       monotonic: () => nowMs,
       after: (ms, run) => {
         if (ms < 1_500) return systemClock.after(ms, run);
-        stalls.push({ ms, run });
-        return () => {};
+        const stall = { ms, run, off: false };
+        stalls.push(stall);
+        return () => stall.off = true;
       },
     };
     const halted = (ms: number) => {
@@ -225,7 +226,7 @@ for (
     halted(STALL_MS);
 
     assert.deepEqual(heard, ["up", "back"]);
-    assert.equal(stalls[2].ms, graceMs);
+    assert.deepEqual([stalls[2].ms, stalls[2].off], [graceMs, true]); // it was heard in its grace
     await assert.rejects(never, { code: "stalled_timeout" });
   });
 }
