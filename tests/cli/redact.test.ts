@@ -101,16 +101,13 @@ for (
     [["lftp", "-c", "open -u me,abc h; mirror"], ["lftp", "-c", "open -u me,*** h; mirror"]],
     [["smbclient", "-U", "me%abc", "//h/s"], ["smbclient", "-U", "me%***", "//h/s"]],
     [["mongodump", "-u", "me", "-p", "abc"], ["mongodump", "-u", "me", "-p", "***"]],
-    [["sh", "-c", "mysqldump -u me -pabc db | gzip"], [
-      "sh",
-      "-c",
-      "mysqldump -u me -p*** db | gzip",
-    ]],
-    [["sh", "-c", "sshpass -p abc ssh h; rsync -pt a b"], [
-      "sh",
-      "-c",
-      "sshpass -p *** ssh h; rsync -pt a b",
-    ]],
+    ...[
+      ["mysqldump -u me -pabc db | gzip", "mysqldump -u me -p*** db | gzip"],
+      ["sshpass -p abc ssh h; rsync -pt a b", "sshpass -p *** ssh h; rsync -pt a b"],
+      ["mc ls\nmysql -pabc\nmc cp a https://h b c", "mc ls\nmysql -p***\nmc cp a https://h b ***"],
+      ['AUTH_URL="https://h?a=1&token=abc"', 'AUTH_URL="https://h?a=1&token=***"'],
+      ["x --token-file 'a --token abc'", "x --token-file 'a --token ***'"],
+    ].map(([text, shown]) => [["sh", "-c", text], ["sh", "-c", shown]] as const),
     [["sh", "-c", `mysqldump -p'a b;c' db; sshpass -p "d|e" ssh h`], [
       ...["sh", "-c", "mysqldump -p*** db; sshpass -p *** ssh h"],
     ]],

@@ -6,30 +6,32 @@ const HIDDEN = "***";
 /** Characters of a command that are shown: a list of files may have more than a server takes. */
 const SHOWN_MAX = 16 * 1024;
 
-/** Names whose values are secrets, unless they also match HARMLESS. */
+/**
+ * Names whose values are secrets, not those of files and the like: such a value is searched as any
+ * other text, as that of `auth_url="https://h/?a=1&token=..."`.
+ */
 const SECRET = "(?:" + [
   "[\\w.-]*(?:passw(?:or)?d|passphrase|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth|bearer|signature)[\\w.-]*",
   // As a word of its own: --sftp-pass, RCLONE_CONFIG_PASS, MYSQL_PWD, --b2-key
   "(?:[\\w.-]*[_.-])?(?:(?:ssh)?pass|pwd)",
   "[\\w.-]*[_.-]key",
-].join("|") + ")";
-const HARMLESS = /[_-](?:file|path|dir|command|cmd|id|url|type|method|user)$/i;
+].join("|") + ")(?<![_-](?:file|path|dir|command|cmd|id|url|type|method|user))";
 
 /**
  * `NAME=VALUE`, `--name=value`, `"name": "value"`, also amidst an argument (`sh -c`, a connection
  * string). It begins where a name does: else a long one would be searched from each of its parts.
  */
 const ASSIGNED = new RegExp(
-  `(?<![\\w.-])(-{0,2})(${SECRET})(["']?\\s*[=:]\\s*["']?)((?<=")[^"]+(?=")|(?<=')[^']+(?=')|[^\\s"'&,;]+)`,
+  `((?<![\\w.-])-{0,2}${SECRET}["']?\\s*[=:]\\s*["']?)((?<=")[^"]+(?=")|(?<=')[^']+(?=')|[^\\s"'&,;]+)`,
   "gi",
 );
 /** `--name value`, amidst an argument. */
 const FOLLOWED = new RegExp(
-  `(^|\\s)(--?)(${SECRET})(\\s+)([^\\s"'-][^\\s"']*|"[^"]*"|'[^']*')`,
+  `((?:^|\\s)--?${SECRET}\\s+)([^\\s"'-][^\\s"']*|"[^"]*"|'[^']*')`,
   "gi",
 );
 /** An argument that is a flag alone: the next argument is its value. */
-const FLAG = new RegExp(`^--?(${SECRET})$`, "i");
+const FLAG = new RegExp(`^--?${SECRET}$`, "i");
 /** `Authorization: Basic dXNlcjpwYXNz` */
 const HEADER =
   /\b((?:proxy-)?authorization|cookie|x-[\w-]{0,60}(?:key|token))(\s*:\s*)[^"'\r\n]+/gi;
@@ -58,11 +60,12 @@ const ASKING = [
 /** The client of MinIO, whose secret key is the second word behind a URL. */
 const MINIO = /^mcl?i?$/;
 const MINIO_TEXT = "mcl?i?(?:\\s+[^\\s|;&]+){0,20}?\\s+https?:\\S+\\s+\\S+\\s+";
-/** These programs amidst an argument (`sh -c`), where the password is not too far from the name. */
-const PASSED = new RegExp(
-  `(?<![\\w.-])(${[...ASKING.map(({ text }) => text), MINIO_TEXT].join("|")})` +
-    `("[^"]*"|'[^']*'|[^\\s"'|;&]+)`,
-  "g",
+/**
+ * These programs amidst an argument (`sh -c`), where the password is not too far from the name. Each
+ * by itself, as one may stand between the name of another and its flag.
+ */
+const PASSED = [...ASKING.map(({ text }) => text), MINIO_TEXT].map((text) =>
+  new RegExp(`(?<![\\w.-])(${text})("[^"]*"|'[^']*'|[^\\s"'|;&]+)`, "g")
 );
 /** Flags whose value is a name and a password (curl `:`, lftp `,`, smbclient `%`), or docker's ids. */
 const LOGIN = /^(?:-[uU]|--(?:proxy-)?user)$/;
@@ -97,8 +100,7 @@ export function redact(command: readonly string[]): readonly string[] {
   const passed = asking?.apart ? command.indexOf(asking.flag, first) + 1 : 0;
   return command.map((argument, at) => {
     const before = command[at - 1] ?? "";
-    const flag = FLAG.exec(before);
-    if (flag && !HARMLESS.test(flag[1]) && !argument.startsWith("-")) return HIDDEN;
+    if (FLAG.test(before) && !argument.startsWith("-")) return HIDDEN;
     if (at > 0 && at === passed) return HIDDEN;
     if (MINIO.test(program) && command[at - 2]?.includes("://")) return HIDDEN;
     if (asking?.glued && at > first && argument !== asking.flag) {
@@ -121,22 +123,12 @@ function ofLogin(program: string, argument: string, before: string): string | un
 }
 
 function redactText(text: string): string {
-  const unlessHarmless = (name: string, whole: string, hidden: string) =>
-    HARMLESS.test(name) ? whole : hidden;
-  return text
+  const withoutLogins = text
     .replace(USERINFO, `$1${HIDDEN}$2`)
     .replace(HEADER, `$1$2${HIDDEN}`)
-    .replace(LOGINS, `$1${HIDDEN}`)
-    .replace(PASSED, `$1${HIDDEN}`)
-    .replace(
-      ASSIGNED,
-      (whole, dashes, name, equals) =>
-        unlessHarmless(name, whole, `${dashes}${name}${equals}${HIDDEN}`),
-    )
-    .replace(
-      FOLLOWED,
-      (whole, before, dashes, name, blank) =>
-        unlessHarmless(name, whole, `${before}${dashes}${name}${blank}${HIDDEN}`),
-    )
+    .replace(LOGINS, `$1${HIDDEN}`);
+  return PASSED.reduce((rest, passed) => rest.replace(passed, `$1${HIDDEN}`), withoutLogins)
+    .replace(ASSIGNED, `$1${HIDDEN}`)
+    .replace(FOLLOWED, `$1${HIDDEN}`)
     .replace(KNOWN, HIDDEN);
 }
