@@ -106,6 +106,8 @@ for (
       ["sshpass -p abc ssh h; rsync -pt a b", "sshpass -p *** ssh h; rsync -pt a b"],
       ["mc ls\nmysql -pabc\nmc cp a https://h b c", "mc ls\nmysql -p***\nmc cp a https://h b ***"],
       ['AUTH_URL="https://h?a=1&token=abc"', 'AUTH_URL="https://h?a=1&token=***"'],
+      ["grep 'token=' f; x --token='abc d'", "grep 'token=' f; x --token='***'"],
+      ["x 'token='$A --token='abc d'", "x 'token='*** --token='***'"],
       ["x --token-file 'a --token abc'", "x --token-file 'a --token ***'"],
     ].map(([text, shown]) => [["sh", "-c", text], ["sh", "-c", shown]] as const),
     [["sh", "-c", `mysqldump -p'a b;c' db; sshpass -p "d|e" ssh h`], [

@@ -17,12 +17,15 @@ const SECRET = "(?:" + [
   "[\\w.-]*[_.-]key",
 ].join("|") + ")(?<![_-](?:file|path|dir|command|cmd|id|url|type|method|user))";
 
+/** All within quotes. The quote may also close what the name is in: `grep 'token=' f; x --token='...'`. */
+const quoted = (quote: string) => `(?<=${quote})[^\\s"'&,;][^${quote}]*(?<![=:])(?=${quote})`;
+
 /**
  * `NAME=VALUE`, `--name=value`, `"name": "value"`, also amidst an argument (`sh -c`, a connection
  * string). It begins where a name does: else a long one would be searched from each of its parts.
  */
 const ASSIGNED = new RegExp(
-  `((?<![\\w.-])-{0,2}${SECRET}["']?\\s*[=:]\\s*["']?)((?<=")[^"]+(?=")|(?<=')[^']+(?=')|[^\\s"'&,;]+)`,
+  `((?<![\\w.-])-{0,2}${SECRET}["']?\\s*[=:]\\s*["']?)(${quoted('"')}|${quoted("'")}|[^\\s"'&,;]+)`,
   "gi",
 );
 /** `--name value`, amidst an argument. */
