@@ -119,14 +119,12 @@ export class FollowList {
     this.#dropped = false;
     this.#following = true;
     this.#choose(undefined);
-    this.#list.set(this.#lines);
   }
 
   /** Goes to the end and stays there. */
   follow() {
     this.#following = true;
     this.#choose(undefined);
-    this.refresh();
     this.#list.flush();
     this.#scroller.focus({ preventScroll: true });
   }
