@@ -179,7 +179,7 @@ class JsonlStore implements RecordStore {
         this.#cover.run(this.#covered = 0, "");
       });
     }
-    const splitter = new LineSplitter(LINE_BYTES_MAX);
+    const splitter = new LineSplitter(LINE_BYTES_MAX, { utf16: false });
     const chunk = new Uint8Array(READ_BYTES);
     for (let at = this.#covered;;) {
       const length = readSync(this.#file, chunk, 0, READ_BYTES, at);

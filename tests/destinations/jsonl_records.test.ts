@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import {
   appendFileSync,
   copyFileSync,
@@ -207,6 +208,22 @@ test("JsonlRecords leaves a file alone that is none of its own", (t) => {
 
     assert.equal(text(), foreign);
   }
+});
+
+test("JsonlRecords leaves its own file alone that was saved as UTF-16 since", (t) => {
+  const { path, open, text } = bench(t);
+  const first = open();
+  first.put(record("1", "a"));
+  first.flush();
+  first.close();
+  const saved = Buffer.from(`\ufeff${text()}`, "utf16le");
+  writeFileSync(path, saved);
+  const session = open();
+
+  assert.throws(() => session.put(record("2", "a")), code("destination_foreign"));
+  session.close();
+
+  assert.deepEqual(readFileSync(path), saved);
 });
 
 test("JsonlRecords does not write behind what somebody else has written", (t) => {

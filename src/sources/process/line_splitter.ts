@@ -25,7 +25,7 @@ const CR = 0x0d;
  */
 export class LineSplitter {
   readonly #bytesMax: number;
-  readonly #utf8 = new Utf8();
+  readonly #utf8: Utf8 | undefined;
   /** The line whose end has not come: the first `#bytes` of this. */
   #line = new Uint8Array(LINE_BYTES);
   #bytes = 0;
@@ -36,18 +36,20 @@ export class LineSplitter {
   /** Whether there were lines that end with CR LF: then a CR may be half of that. */
   #crLf = false;
 
-  constructor(bytesMax = LINE_BYTES_MAX) {
+  /** @param utf16 whether UTF-16 is read; a file that is written on has to be UTF-8 */
+  constructor(bytesMax = LINE_BYTES_MAX, { utf16 = true } = {}) {
     this.#bytesMax = bytesMax;
+    if (utf16) this.#utf8 = new Utf8();
   }
 
   /** The lines that this chunk completes. The chunk may be used again afterwards. */
   push(chunk: Uint8Array): readonly SplitLine[] {
-    return this.#split(this.#utf8.of(chunk));
+    return this.#split(this.#utf8?.of(chunk) ?? chunk);
   }
 
   /** The lines after the last line end, if any. */
   end(): readonly SplitLine[] {
-    const lines = this.#split(this.#utf8.rest());
+    const lines = this.#utf8 ? this.#split(this.#utf8.rest()) : [];
     const line = this.#bytes > 0 ? this.#take() : undefined;
     return line ? [...lines, line] : lines;
   }
