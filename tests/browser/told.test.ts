@@ -500,7 +500,7 @@ test("beyond a total there is no percent, on the job's page and in the list", as
     node.innerText === "In progress")`);
   await page.open(`${server.url}/job/${job.id}`);
   await job.tell({ type: "end", status: "completed" });
-  await page.until(`document.querySelector(".share")?.textContent === "100.0 %"`);
+  await page.until(`document.querySelector(".share")?.innerText === "100.0 %"`);
 
   assert.doesNotMatch(text + row, /%| left/);
   assert.deepEqual([bar, title], [true, "In progress - more - synctail"]);
