@@ -1,6 +1,6 @@
 /** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { backUp } from "./migration_copy.ts";
 import { isLocked, lacksRoom } from "./sqlite_faults.ts";
@@ -185,6 +185,19 @@ function migrate(db: DatabaseSync, { applicationId, migrations }: VersionedSchem
   }
   db.exec("COMMIT");
   db.exec("PRAGMA secure_delete = OFF");
+}
+
+/**
+ * Statements of the database by their text, each prepared at its first use and kept: Deno frees a
+ * statement late, so that preparing one at each call takes memory without end.
+ */
+export function statementsOf(db: DatabaseSync): (text: string) => StatementSync {
+  const prepared = new Map<string, StatementSync>();
+  return (text) => {
+    let statement = prepared.get(text);
+    if (!statement) prepared.set(text, statement = db.prepare(text));
+    return statement;
+  };
 }
 
 /** The value of a pragma that is one number. */

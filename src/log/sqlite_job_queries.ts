@@ -6,6 +6,7 @@ import type { TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
 import { DamagedJobError, type JobQuery, type PruneQuery } from "./event_log.ts";
+import { statementsOf } from "./migrate.ts";
 import { ACTIVE, type JobColumns, jobOf, lengthOf } from "./sqlite_job_columns.ts";
 
 const ENDED = "status IN ('completed', 'failed', 'cancelled')";
@@ -27,19 +28,14 @@ const DAMAGED_MAX = 1_000;
  * row is logged once and left out: one bad row must not keep all others from being read.
  */
 export class JobQueries {
-  readonly #db: DatabaseSync;
+  readonly #sql: (text: string) => StatementSync;
   readonly #open: StatementSync;
   readonly #lapsed: StatementSync;
   readonly #others: StatementSync;
-  /**
-   * The lists that were asked for, by their text. Kept, as Deno frees a statement late: looking up
-   * 100,000 syncs one by one took 2 GB.
-   */
-  readonly #lists = new Map<string, StatementSync>();
   readonly #damaged = new Set<number>();
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
+    this.#sql = statementsOf(db);
     this.#open = db.prepare(`SELECT count(*) AS n FROM jobs WHERE tenant = ? AND ${ACTIVE}`);
     this.#lapsed = db.prepare(
       `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? AND pk > ?
@@ -79,8 +75,7 @@ export class JobQueries {
       values.push(query.syncId);
     }
     const sql = `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY pk DESC LIMIT ?`;
-    let list = this.#lists.get(sql);
-    if (!list) this.#lists.set(sql, list = this.#db.prepare(sql));
+    const list = this.#sql(sql);
     const jobs: Job[] = [];
     let length = 0;
     let last = beforePk;
@@ -115,13 +110,13 @@ export class JobQueries {
   /** How many jobs there are in each status, of all tenants. */
   counts(): Map<Status, number> {
     const sql = "SELECT status, count(*) AS jobs FROM jobs GROUP BY status";
-    const rows = this.#db.prepare(sql).all() as { status: Status; jobs: number }[]; // own table
+    const rows = this.#sql(sql).all() as { status: Status; jobs: number }[]; // own table
     return new Map(rows.map(({ status, jobs }) => [status, jobs]));
   }
 
   /** Jobs after one row up to another that are not over, or ended at that moment or later. */
   recent(endedSinceMs: number, afterPk: number, throughPk: number): Job[] {
-    const rows = this.#db.prepare(
+    const rows = this.#sql(
       `SELECT * FROM jobs WHERE pk > ? AND pk <= ?
        AND (${ACTIVE} OR ended_at_ms >= ?) ORDER BY pk`,
     ).all(afterPk, throughPk, endedSinceMs);
@@ -130,7 +125,7 @@ export class JobQueries {
 
   /** `pk` of the newest row; 0 for none. */
   lastPk(): number {
-    return Number(this.#db.prepare("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
+    return Number(this.#sql("SELECT max(pk) AS pk FROM jobs").get()?.pk ?? 0);
   }
 
   /** Jobs for retention to look at. */
@@ -142,7 +137,7 @@ export class JobQueries {
       ? [`thinned = 0 AND ${ENDED}`, "pk"] as const
       : ["ended_at_ms < ?", "ended_at_ms, pk", atMost(query.endedBeforeMs)] as const;
     const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY ${order} LIMIT ${SWEEP_MAX}`;
-    return this.#jobsOf(this.#db.prepare(sql).all(...value === undefined ? [] : [value]));
+    return this.#jobsOf(this.#sql(sql).all(...value === undefined ? [] : [value]));
   }
 
   #jobsOf(rows: readonly unknown[]): Job[] {

@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LOG_LEVELS, type Seq } from "../sync/entry.ts";
 import type { TrimLimits } from "./event_log.ts";
+import { statementsOf } from "./migrate.ts";
 import { trimmed } from "./trim.ts";
 import type { JobRow, JobRows } from "./sqlite_job_rows.ts";
 import {
@@ -28,12 +29,11 @@ const PER_JOB_BYTES = 4 * 1024;
 
 /** Every method is to be called inside a commit. */
 export class SqliteRetention {
-  readonly #db: DatabaseSync;
   readonly #jobs: JobRows;
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #sql: (text: string) => StatementSync;
 
   constructor(db: DatabaseSync, jobs: JobRows) {
-    this.#db = db;
+    this.#sql = statementsOf(db);
     this.#jobs = jobs;
   }
 
@@ -149,11 +149,5 @@ export class SqliteRetention {
       }
     }
     return removed;
-  }
-
-  #sql(text: string): StatementSync {
-    let statement = this.#prepared.get(text);
-    if (!statement) this.#prepared.set(text, statement = this.#db.prepare(text));
-    return statement;
   }
 }

@@ -2,15 +2,14 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job, SyncRef } from "../sync/job.ts";
+import { statementsOf } from "./migrate.ts";
 
 /** The table of syncs. A statement is prepared at its first use, as a server may never need it. */
 export class SyncRows {
-  readonly #db: DatabaseSync;
-  /** Kept, by their text, as Deno frees a statement late and each named job needs some. */
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #sql: (text: string) => StatementSync;
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
+    this.#sql = statementsOf(db);
   }
 
   /** Registers the sync of a worker's job, unless it is known. */
@@ -36,11 +35,5 @@ export class SyncRows {
       `DELETE FROM syncs WHERE tenant = ?
        AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant = syncs.tenant AND sync_id = syncs.id)`,
     ).run(tenant);
-  }
-
-  #sql(text: string): StatementSync {
-    let statement = this.#prepared.get(text);
-    if (!statement) this.#prepared.set(text, statement = this.#db.prepare(text));
-    return statement;
   }
 }
