@@ -2,6 +2,7 @@
 // Usage: node tests/run.mjs [deno|bun|all] [PATH...]; DENO and BUN name the runtimes' binaries.
 import { spawn, spawnSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -67,7 +68,7 @@ if (files.length === 0) {
   close();
 }
 const tests = files.flatMap((file) => runners.map((runner) => () => runner(file)));
-if (which === "all" && !partial) tests.push(binary);
+if (which === "all" && !partial) tests.push(built);
 // The checks need nothing that is installed, so they go on meanwhile.
 const ready = prepared();
 await inPool([...(deno ? checks() : []), ...tests.map((test) => () => ready.then(test))]);
@@ -164,22 +165,21 @@ function bunTest(file, name = "bun test", env = {}) {
   return suite(name, file, BUN, args, /(\d+) pass\n\s*(?:\d+ \w+\n\s*)?(\d+) fail/, env);
 }
 
-/** The compiled program, started and asked. */
-async function binary() {
-  const dir = mkdtempSync(join(tmpdir(), "synctail-binary-"));
-  const file = join(dir, "synctail");
-  const built = await step("bun build --compile", BUN, [
-    "build",
-    "--compile",
-    "--minify-syntax",
-    "--bytecode",
-    "--format=esm",
-    "--splitting",
-    "main.ts",
-    "--outfile",
-    file,
-  ]);
-  if (built) await bunTest("tests/binary.check.ts", "the binary", { SYNCTAIL_BINARY: file });
+/** What `./run build` makes, started and asked where nothing of the sources is near. */
+async function built() {
+  if (!await step("./run build", "sh", ["run", "build"])) return;
+  const dir = mkdtempSync(join(tmpdir(), "synctail-built-"));
+  cpSync("dist", dir, { recursive: true });
+  const main = join(dir, "js", "main.js");
+  const ways = {
+    "the binary": [join(dir, "synctail")],
+    "dist/js under Deno": [DENO, "run", "--quiet", "-P", main],
+    "dist/js under Bun": [BUN, main],
+  };
+  for (const [name, command] of Object.entries(ways)) {
+    const env = { SYNCTAIL_BUILT: JSON.stringify(command), DENO_DIR: join(dir, "deno") };
+    await bunTest("tests/built.check.ts", name, env);
+  }
   rmSync(dir, { recursive: true, force: true });
 }
 

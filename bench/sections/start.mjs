@@ -15,26 +15,29 @@ const EMPTY = `${ROOT}bench/peers/empty.ts`;
 /** What is asked first: that it lives is answered before the API is loaded. */
 const LIVES = { path: "/healthz", status: 200 };
 const API = { path: "/v1/sync", status: 401 };
-const WAYS = ["binary", "bun run", "deno run"];
+const WAYS = ["binary", "bun, built", "deno, built", "bun run", "deno run"];
 
 export async function measure({ quick, report }) {
   const directory = mkdtempSync(join(tmpdir(), "synctail-bench-start-"));
   const data = dataDirectory();
   try {
-    const built = join(directory, "synctail");
     const emptyBuilt = join(directory, "empty");
     const flags = ["--minify-syntax", "--bytecode", "--format=esm", "--splitting"];
-    const build = [BUN, "build", "--compile", ...flags];
-    await output([...build, `${ROOT}main.ts`, "--outfile", built], { cwd: directory });
-    await output([...build, EMPTY, "--outfile", emptyBuilt], { cwd: directory });
+    await output(["sh", `${ROOT}run`, "build"]);
+    await output([BUN, "build", "--compile", ...flags, EMPTY, "--outfile", emptyBuilt], {
+      cwd: directory,
+    });
     const serve = ["serve", "--data", data.path, "--port", "0", "--json"];
+    const main = `${ROOT}dist/js/main.js`;
+    const emptyBun = [BUN, "run", EMPTY];
+    const config = `${ROOT}deno.json`;
+    const emptyDeno = [DENO, "run", "--quiet", "--allow-net", "--config", config, EMPTY];
     const commands = {
-      "binary": [[built, ...serve], [emptyBuilt]],
-      "bun run": [commandOf("Bun", ...serve), [BUN, "run", EMPTY]],
-      "deno run": [
-        commandOf("Deno", ...serve),
-        [DENO, "run", "--quiet", "--allow-net", "--config", `${ROOT}deno.json`, EMPTY],
-      ],
+      "binary": [[`${ROOT}dist/synctail`, ...serve], [emptyBuilt]],
+      "bun, built": [[BUN, "run", main, ...serve], emptyBun],
+      "deno, built": [[DENO, "run", "--quiet", "-P", main, ...serve], emptyDeno],
+      "bun run": [commandOf("Bun", ...serve), emptyBun],
+      "deno run": [commandOf("Deno", ...serve), emptyDeno],
     };
     const rows = [];
     for (const way of WAYS) {

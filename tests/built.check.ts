@@ -1,4 +1,7 @@
-/** The compiled program, as people get it. Not part of the ordinary suite: it needs SYNCTAIL_BINARY. */
+/**
+ * The program as `./run build` makes it. Not part of the ordinary suite: SYNCTAIL_BUILT says how to
+ * start it, as a JSON array.
+ */
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -6,11 +9,10 @@ import process from "node:process";
 import { test } from "node:test";
 import { startProgram } from "./support/program.ts";
 
-const binary = process.env.SYNCTAIL_BINARY;
+const command = JSON.parse(process.env.SYNCTAIL_BUILT ?? "[]");
 
-test("the binary serves, asks for a key, and ends with 0 on SIGTERM", async (t) => {
-  assert.ok(binary, "SYNCTAIL_BINARY is not set");
-  const server = await startProgram(t, { command: [binary], args: ["serve"] });
+test("it serves, asks for a key, and ends with 0 on SIGTERM", async (t) => {
+  const server = await startProgram(t, { command, args: ["serve"] });
 
   const answer = await fetch(`${server.url}/v1/sync/jobs`);
   await answer.body?.cancel();
@@ -19,9 +21,8 @@ test("the binary serves, asks for a key, and ends with 0 on SIGTERM", async (t) 
   assert.equal(await server.stop("SIGTERM"), 0);
 });
 
-test("the binary has the page and its files inside", async (t) => {
-  assert.ok(binary, "SYNCTAIL_BINARY is not set");
-  const server = await startProgram(t, { command: [binary], args: ["serve"] });
+test("it has the page and its files inside", async (t) => {
+  const server = await startProgram(t, { command, args: ["serve"] });
 
   const page = await (await fetch(server.url)).text();
   const files = [...page.matchAll(/(?:href|src)="(assets\/[^"]+)"/g)].map(([, path]) => path);
@@ -35,18 +36,16 @@ test("the binary has the page and its files inside", async (t) => {
   assert.equal(await server.stop("SIGTERM"), 0);
 });
 
-test("the binary says its version", async (t) => {
-  assert.ok(binary, "SYNCTAIL_BINARY is not set");
-  const { stdout, code } = await startProgram.toEnd(t, { command: [binary], args: ["--version"] });
+test("it says its version", async (t) => {
+  const { stdout, code } = await startProgram.toEnd(t, { command, args: ["--version"] });
 
   assert.deepEqual([stdout.trim(), code], ["0.1.0", 0]);
 });
 
-test("the binary moves its log from the WAL into the file, in a thread", async (t) => {
-  assert.ok(binary, "SYNCTAIL_BINARY is not set");
-  const server = await startProgram(t, { command: [binary], args: ["serve"] });
+test("it moves its log from the WAL into the file, in a thread", async (t) => {
+  const server = await startProgram(t, { command, args: ["serve"] });
   const keys = ["keys", "create", "--data", server.data];
-  const { stdout } = await startProgram.toEnd(t, { command: [binary], args: keys });
+  const { stdout } = await startProgram.toEnd(t, { command, args: keys });
   const key = stdout.trim();
   const post = async (path: string, type: string, body: string) => {
     const headers = { authorization: `Bearer ${key}`, "content-type": type };
