@@ -3,11 +3,12 @@
  * start it, as a JSON array.
  */
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { startProgram } from "./support/program.ts";
+import { tempDirectory } from "./support/temp.ts";
 
 const command = JSON.parse(process.env.SYNCTAIL_BUILT ?? "[]");
 
@@ -40,6 +41,22 @@ test("it says its version", async (t) => {
   const { stdout, code } = await startProgram.toEnd(t, { command, args: ["--version"] });
 
   assert.deepEqual([stdout.trim(), code], ["0.1.0", 0]);
+});
+
+test("it takes no variables and programs from the directory that it is started in", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  writeFileSync(join(path, ".env"), "FROM_HERE=yes\n");
+  writeFileSync(join(path, "bunfig.toml"), 'preload = ["./here.js"]\n');
+  writeFileSync(join(path, "here.js"), 'console.log("here");\n');
+  const exec = ["exec", "--data", join(path, "data"), "n", "--", "sh", "-c", "echo ran $FROM_HERE"];
+
+  const { stdout, code } = await startProgram.toEnd(t, {
+    command: ["sh", "-c", 'cd "$0" && exec "$@"', path],
+    args: [...command, ...exec],
+  });
+
+  assert.deepEqual([stdout, code], ["ran\n", 0]);
 });
 
 test("it moves its log from the WAL into the file, in a thread", async (t) => {

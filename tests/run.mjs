@@ -174,7 +174,7 @@ async function built() {
   const ways = {
     "the binary": [join(dir, "synctail")],
     "dist/js under Deno": [DENO, "run", "--quiet", "-P", main],
-    "dist/js under Bun": [BUN, main],
+    "dist/js under Bun": [BUN, "--no-env-file", "--config=/dev/null", main],
   };
   for (const [name, command] of Object.entries(ways)) {
     const env = { SYNCTAIL_BUILT: JSON.stringify(command), DENO_DIR: join(dir, "deno") };

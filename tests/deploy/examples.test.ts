@@ -90,7 +90,14 @@ test("the image is built of what is there, and does not run as root", () => {
     names.split(" ")
   );
 
-  assert.deepEqual(copied.sort(), ["bun.lock", "main.ts", "package.json", "src"]);
+  assert.deepEqual(copied.sort(), [
+    "bun.lock",
+    "deno.json",
+    "main.ts",
+    "package.json",
+    "run",
+    "src",
+  ]);
   assert.deepEqual(copied.filter((name) => !existsSync(join(ROOT, name))), []);
   assert.match(text, /^USER 10001:10001$/m);
   const [, version] = /BUN_VERSION=(\S+)/.exec(readFileSync(join(ROOT, "run"), "utf8")) ?? [];
