@@ -15,7 +15,7 @@ const OTHER = "770e8400-e29b-41d4-a716-446655440003";
 /** A server with the job of a worker, which has made three entries. */
 async function served(t: Cleanup) {
   const server = await startProgram(t, { args: ["serve"] });
-  const key = /st_\S+/.exec(server.stderr())?.[0] ?? "";
+  const key = await server.firstKey();
   const post = async (path: string, body: object) => {
     const response = await fetch(server.url + path, {
       method: "POST",
@@ -411,7 +411,7 @@ test("a data directory of an older schema is copied and brought up to date, with
   const { id } = schemaOneLog(join(path, "log.db"));
 
   const server = await startProgram(t, { args: ["serve"], data: path });
-  const key = /st_\S+/.exec(server.stderr())?.[0] ?? "";
+  const key = await server.firstKey();
   const frames = await subscribe(server, key, id);
 
   assert.equal(frames.at(-1)?.data.status, "failed");

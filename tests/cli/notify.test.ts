@@ -178,7 +178,7 @@ test("what ends while a command without targets has the data directory is told b
   writeFileSync(config, JSON.stringify(file));
   const serve = () => startProgram(t, { args: ["serve", "--config", config], data, env });
   const first = await serve();
-  const headers = { Authorization: `Bearer ${/st_\S+/.exec(first.stderr())?.[0]}` };
+  const headers = { Authorization: `Bearer ${await first.firstKey()}` };
   await fetch(`${first.url}/v1/sync/slow/run`, { method: "POST", headers });
   await first.stop("SIGKILL");
 

@@ -96,7 +96,7 @@ async function until(
 
 test("serve prints a key once, at the first start, and keeps its data to its owner", async (t) => {
   const first = await startProgram(t, { args: ["serve"] });
-  const printed = /st_\S+/.exec(first.stderr())?.[0] ?? "";
+  const printed = await first.firstKey();
   const jobs = await json(`${first.url}/v1/sync/jobs`, printed);
   const code = await first.stop("SIGTERM");
   const second = await startProgram(t, { args: ["serve"], data: first.data });
@@ -147,6 +147,7 @@ test("serve ends with 2 on a taken port and says how to find who has it", async 
   // The first key is made once it can be used, so the next start is the one that shows it.
   assert.doesNotMatch(stderr, /first start|st_/);
   const next = await startProgram(t, { args: ["serve"], data });
+  await next.firstKey();
   assert.match(next.stderr(), /This is the first start.*\nst_\S+/);
 });
 

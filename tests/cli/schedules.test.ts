@@ -22,7 +22,7 @@ test("serve runs a sync by its schedule, from a SIGHUP on, as its streams show",
   };
   write({});
   const server = await startProgram(t, { args: ["serve", "--config", config] });
-  const headers = { Authorization: `Bearer ${/st_\S+/.exec(server.stderr())?.[0]}` };
+  const headers = { Authorization: `Bearer ${await server.firstKey()}` };
   /** The jobs, oldest first, as soon as there are so many. */
   const jobs = async (count: number) => {
     for (;;) {

@@ -48,7 +48,7 @@ test("a session's cookie is Secure over HTTPS, and another certificate is not as
   const server = await startProgram(t, { args: ["serve", "--tls-cert", cert, "--tls-key", key] });
   const fingerprint = serverOf(server.data)?.fingerprint ?? "";
   const other = (fingerprint.startsWith("0") ? "1" : "0") + fingerprint.slice(1);
-  const bearer = /st_\S+/.exec(server.stderr())?.[0] ?? "";
+  const bearer = await server.firstKey();
   const headers = { Authorization: `Bearer ${bearer}` };
 
   const link = await startProgram.toEnd(t, { args: ["link", "--data", server.data, "--json"] });

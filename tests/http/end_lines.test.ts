@@ -87,7 +87,7 @@ test("a run that a request stops names that request; one that ends by itself nam
 
 test("serve writes the line of a job's end as JSON, beside that of the request", async (t) => {
   const server = await startProgram(t, { args: ["serve"] });
-  const [key] = /st_[0-9a-z]{10}_[\w-]{43}/.exec(server.stderr()) ?? [];
+  const key = await server.firstKey();
   const init = (body: unknown) => ({
     method: "POST",
     headers: { ...JSON_TYPE, Authorization: `Bearer ${key}` },

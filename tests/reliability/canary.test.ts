@@ -102,6 +102,7 @@ function bearer(key: string): Record<string, string> {
 test("no key, ticket, cookie or link is in a log line, a metric, an answer or the page", async (t) => {
   const told = await Told.start(t);
   const { url } = told.program;
+  await told.program.firstKey();
   const first = told.program.stderr().length; // the first key is shown there
   const { key } = await told.command("keys", "create", "--scopes", "read,run,write");
   const { key: scraper } = await told.command("keys", "create", "--scopes", "metrics");

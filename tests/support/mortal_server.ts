@@ -49,8 +49,7 @@ export async function mortalServer(
   );
   const options = { args: ["serve", "--config", config, ...flags], data, env: disk?.env };
   let running = await startProgram(t, options);
-  const [key] = /st_[0-9a-z]{10}_[\w-]{43}/.exec(running.stderr()) ?? [];
-  if (key === undefined) throw new Error(`No key was told: ${running.stderr()}`);
+  const key = await running.firstKey();
   const portOf = ({ url }: RunningProgram) => Number(new URL(url).port);
   const proxy = await CuttingProxy.before(t, portOf(running), random);
   proxy.cutting = false;

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { tempDirectory } from "./temp.ts";
+import { until } from "./until.ts";
 
 /** What of a test's context is used here. */
 export interface Cleanup {
@@ -39,6 +40,8 @@ export interface RunningProgram {
   /** What it has written so far. */
   readonly stdout: () => string;
   readonly stderr: () => string;
+  /** The key that a first start shows. It may come after the line: stderr is a pipe of its own. */
+  firstKey(): Promise<string>;
   /** Sends the signal and waits for the end; the answer is the exit code, or the signal's name. */
   stop(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<number | string>;
 }
@@ -65,6 +68,11 @@ export async function startProgram(t: Cleanup, options: ProgramOptions): Promise
     data,
     pid: child.pid,
     ...out,
+    async firstKey() {
+      const key = () => /^st_\S+(?=\n)/m.exec(out.stderr())?.[0];
+      await until(() => key() !== undefined);
+      return key() ?? "";
+    },
     stop(signal) {
       const end = ended(child);
       // child.kill() makes Deno report the signal instead of the exit code.
