@@ -489,8 +489,7 @@ test("without a server exec starts one, whose URL answers while the program runs
     program: ["sh", "-c", "echo ready; read line"],
     input: true,
   });
-  await run.until(() => run.stdout().includes("ready"));
-  const [, url, id] = /(http:\S+)\/job\/(\S+)/.exec(run.stderr()) ?? [];
+  const { url, id } = await run.page();
   let job = await ask(url, key, `/v1/sync/job/${id}`);
   while (job.status !== "in_progress") job = await ask(url, key, `/v1/sync/job/${id}`);
   const stream = await fetch(`${url}/v1/sync/job/${id}/subscribe`, {

@@ -380,8 +380,7 @@ test("the server of an exec is this machine's alone, whatever the settings say",
     input: true,
     env: { SYNCTAIL_HOSTNAME: "0.0.0.0" },
   });
-  await run.until(() => run.stdout().includes("ready"));
-  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(run.stderr())?.[0] ?? "";
+  const { url } = await run.page();
 
   const here = await fetch(`${url}/healthz`);
   const elsewhere = fetch(`${url.replace("127.0.0.1", "127.0.0.2")}/healthz`);
@@ -397,8 +396,7 @@ test("an exec takes the place of the one that was the server, and every line is 
   const { data, key } = await execBench(t);
   const program = ["sh", "-c", "echo ready; cat"];
   const first = startExec(t, { own: ["first", "--data", data], program, input: true });
-  await first.until(() => first.stdout().includes("ready"));
-  const url = /http:\/\/[\d.:]+/.exec(first.stderr())?.[0] ?? "";
+  const { url } = await first.page();
   const second = startExec(t, { own: ["second", "--data", data], program, input: true });
   await second.until(() => second.stdout().includes("ready"));
   const say = async (text: string) => {
@@ -416,7 +414,7 @@ test("an exec takes the place of the one that was the server, and every line is 
   // The page that was open comes back at the same place.
   let seen = [];
   while (seen.length < 2) {
-    seen = await ask(url, key, "/v1/sync/jobs").then(({ items }) => items, () => []);
+    seen = await ask(url, key, "/v1/sync/jobs").then(({ items = [] }) => items, () => []);
   }
   second.child.stdin?.end();
 

@@ -30,6 +30,8 @@ export interface RunningExec {
   readonly ended: Promise<number | string>;
   /** Resolves when what it has written passes. */
   until(passes: () => boolean): Promise<void>;
+  /** The page of its job, as soon as it names it: stderr is a pipe of its own. */
+  page(): Promise<{ readonly url: string; readonly id: string }>;
   /** Sends a signal to exec alone. */
   signal(name: NodeJS.Signals): void;
 }
@@ -56,19 +58,26 @@ export function startExec(t: Cleanup, options: ExecOptions): RunningExec {
   const ended = new Promise<number | string>((resolve) =>
     child.on("close", (code, signal) => resolve(code ?? signal ?? "unknown"))
   );
+  const until = (passes: () => boolean) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => passes() && resolve();
+      child.stdout?.on("data", look);
+      child.stderr?.on("data", look);
+      child.on("close", (code) => passes() ? resolve() : reject(new Error(`${code}: ${err}`)));
+      look();
+    });
   return {
     child,
     stdout: () => Buffer.concat(out),
     stderr: () => err,
     ended,
-    until: (passes) =>
-      new Promise((resolve, reject) => {
-        const look = () => passes() && resolve();
-        child.stdout?.on("data", look);
-        child.stderr?.on("data", look);
-        child.on("close", (code) => passes() ? resolve() : reject(new Error(`${code}: ${err}`)));
-        look();
-      }),
+    until,
+    async page() {
+      const named = () => /(http:\S+)\/job\/(\S+)\n/.exec(err);
+      await until(() => named() !== null);
+      const [, url = "", id = ""] = named() ?? [];
+      return { url, id };
+    },
     // child.kill() makes Deno report the signal instead of the exit code.
     signal: (name) => void process.kill(child.pid ?? 0, name),
   };
