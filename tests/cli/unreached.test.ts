@@ -6,23 +6,26 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { execBench, startExec } from "../support/exec.ts";
 import { certificate } from "../support/certificate.ts";
+import { freePort } from "../support/free_port.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { receiver } from "../support/receiver.ts";
 
 const JOB = "770e8400-e29b-41d4-a716-446655440002";
 
-/** A server that each connection has done that to, or a port where nobody is. */
-async function peer(t: Cleanup, act: ((socket: Socket) => void) | undefined): Promise<string> {
+/** A server that has done that to each connection. */
+async function peer(t: Cleanup, act: (socket: Socket) => void): Promise<string> {
   const server = createServer((socket) => {
     socket.on("error", () => {});
-    socket.once("data", () => act?.(socket));
+    socket.once("data", () => act(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
-  if (act) t.after(() => void server.close());
-  else await new Promise((resolve) => server.close(resolve));
+  t.after(() => void server.close());
   return `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
 }
+
+/** Where nobody is. */
+const nobody = async () => `http://127.0.0.1:${await freePort()}`;
 
 /** A server whose certificate nobody has vouched for. */
 async function untrusted(t: Cleanup): Promise<string> {
@@ -48,7 +51,7 @@ test("watch ends with 2 where the certificate is not trusted, and says that", as
 });
 
 test("watch says why there is no connection, and that there was none yet", async (t) => {
-  const gone = await peer(t, undefined);
+  const gone = await nobody();
   const rude = await peer(t, (socket) => void socket.resetAndDestroy());
   for (const [url, reason] of [[gone, "connection refused"], [rude, "the connection was closed"]]) {
     const watching = startProgram.raw(t, { args: ["watch", JOB, "--server", url, "--key", "k"] });
@@ -100,7 +103,7 @@ test("exec says once why the server was not told, and so does --flush", async (t
   const { path, key } = await execBench(t);
   const cases = [
     [await untrusted(t), "its certificate is not trusted here"],
-    [await peer(t, undefined), "connection refused"],
+    [await nobody(), "connection refused"],
   ];
   await Promise.all(cases.map(async ([url, reason]) => {
     const state = join(path, reason);

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { test } from "node:test";
 import { unreached } from "../../src/client/unreached.ts";
 import { certificate } from "../support/certificate.ts";
+import { freePort } from "../support/free_port.ts";
 import type { Cleanup } from "../support/program.ts";
 
 /** Where a server listens, which does that to each connection that has asked. */
@@ -34,11 +35,8 @@ async function saidOf(url: string, signal?: AbortSignal) {
   throw new Error(`${url} has answered`);
 }
 
-test("unreached() says who was asked and that nobody listens there", async (t) => {
-  const server = createServer();
-  const free = await port(t, server);
-  server.close();
-  await once(server, "close");
+test("unreached() says who was asked and that nobody listens there", async () => {
+  const free = await freePort();
 
   const { kind, words } = await saidOf(`http://127.0.0.1:${free}/v1/sync`);
 
