@@ -11,7 +11,9 @@ function ownSignals(t: Cleanup): OwnSignals {
   const alive = setInterval(() => {}, 60_000);
   t.after(() => {
     clearInterval(alive);
-    signals.close();
+    for (const name of process.eventNames()) {
+      if (String(name).startsWith("SIG")) process.removeAllListeners(name);
+    }
   });
   return signals;
 }

@@ -84,7 +84,6 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   if (lost) given.sayAnyway(lost.message, { type: "fault", ...lost });
   const { status, error } = endOf(lost ? { error: lost } : outcome, stopper, asked);
   await job.end(status, error, hurried);
-  signals.close();
   const code = await codeOf(exit);
   return lost && code === ExitCode.ok ? ExitCode.failed : code;
 }

@@ -34,7 +34,6 @@ const OWN_MS = 1_000;
  */
 export class OwnSignals {
   readonly ignored = ignoredSignals();
-  readonly #handlers = new Map<NodeJS.Signals, () => void>();
   #pid: number | undefined;
   #asked: NodeJS.Signals | undefined;
   #onEnding: (() => void) | undefined;
@@ -44,7 +43,6 @@ export class OwnSignals {
     for (const name of PASSED) {
       // With its first listener Deno takes over all signals, and would die of one that was ignored.
       const handler = this.ignored.includes(name) ? () => {} : () => this.#received(name);
-      this.#handlers.set(name, handler);
       process.on(name, handler);
     }
   }
@@ -80,15 +78,13 @@ export class OwnSignals {
     if (this.#asked) this.#pass(this.#asked);
   }
 
-  /** From now on signals that ask to end are for us, and call `onEnding`. */
+  /**
+   * From now on, to the end of this process, signals that ask to end are for us, and call
+   * `onEnding`.
+   */
   mean(onEnding: () => void): void {
     this.#pid = undefined;
     this.#onEnding = onEnding;
-  }
-
-  close(): void {
-    for (const [name, handler] of this.#handlers) process.off(name, handler);
-    this.#handlers.clear();
   }
 
   #received(name: NodeJS.Signals): void {
