@@ -317,10 +317,10 @@ test("exec() forwards SIGTERM, and the job was stopped, not failed", async (t) =
 
 test("a program that makes light of SIGTERM and succeeds has completed; a cancelled one has not", async (t) => {
   const { own, jobs, server } = await served(t);
-  const script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+  const script = "trap 'exit 0' TERM; echo ready; while echo on; do sleep 0.05; done";
   const start = async (name: string) => {
     const run = startExec(t, {
-      own: [...own, name, "--quiet", "--lease", "3s"],
+      own: [...own, name, "--quiet"],
       program: ["sh", "-c", script],
     });
     await run.until(() => run.stdout().includes("ready"));
@@ -401,7 +401,7 @@ test("a cancel stops the program and all that it has started; the job ends as ca
   const { own, jobs, server } = await served(t);
   const script = "sleep 1000 & echo child $!; wait";
   const run = startExec(t, {
-    own: [...own, "n", "--quiet", "--lease", "3s"],
+    own: [...own, "n", "--quiet", "--lease", "9s"], // it asks three times in that
     program: ["sh", "-c", script],
   });
   await run.until(() => /child \d+/.test(run.stdout().toString()));
@@ -422,9 +422,9 @@ test("a cancel stops the program and all that it has started; the job ends as ca
 
 test("a program that does not stop is killed after the grace", async (t) => {
   const { own, jobs, server } = await served(t);
-  const script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+  const script = "trap '' TERM; echo ready; while echo on; do sleep 0.05; done";
   const run = startExec(t, {
-    own: [...own, "n", "--quiet", "--lease", "3s", "--stop-grace", "1s"],
+    own: [...own, "n", "--quiet", "--stop-grace", "1s"],
     program: ["sh", "-c", script],
   });
   await run.until(() => run.stdout().includes("ready"));
@@ -444,8 +444,13 @@ test("exec does not end before what a cancelled program has left behind is kille
   const { own, jobs, server } = await served(t);
   const deaf = "trap '' TERM; echo child $$; exec sleep 1000 > /dev/null 2>&1";
   const run = startExec(t, {
-    own: [...own, "n", "--quiet", "--lease", "3s", "--stop-grace", "1s"],
-    program: ["sh", "-c", "sh -c \"$0\" & trap 'exit 3' TERM; while :; do sleep 0.05; done", deaf],
+    own: [...own, "n", "--quiet", "--stop-grace", "1s"],
+    program: [
+      "sh",
+      "-c",
+      "sh -c \"$0\" & trap 'exit 3' TERM; while echo on; do sleep 0.05; done",
+      deaf,
+    ],
   });
   await run.until(() => /child \d+\n/.test(run.stdout().toString()));
   const child = Number(/child (\d+)/.exec(run.stdout().toString())?.[1]);
