@@ -34,7 +34,7 @@ function configured(t: Cleanup) {
   });
   const config = join(path, "synctail.json");
   const write = (...syncs: object[]) => writeFileSync(config, JSON.stringify({ syncs }));
-  write(sync("docs", {}), sync("slow", { max_per_s: 0.5 }));
+  write(sync("docs", {}), sync("slow", { max_per_s: 0.01 }));
   return { path, config, data: join(path, "data"), write, sync };
 }
 

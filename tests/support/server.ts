@@ -22,8 +22,8 @@ export interface TestServer extends RunningServer {
 }
 
 /**
- * Has two syncs: `docs` of three small files, and `slow`, which takes its files one a second and
- * so runs until it is stopped.
+ * Has two syncs: `docs` of three small files, and `slow` of a hundred, which takes them one a
+ * second and so runs until it is stopped.
  */
 export async function testServer(
   t: Cleanup,
@@ -33,6 +33,9 @@ export async function testServer(
   const tree = join(temp, "tree");
   mkdirSync(tree);
   for (const name of ["a.txt", "b.txt", "c.md"]) writeFileSync(join(tree, name), name);
+  const many = join(temp, "many");
+  mkdirSync(many);
+  for (let n = 0; n < 100; n++) writeFileSync(join(many, `${n}.txt`), "");
   const sync = (name: string, source: object) =>
     SYNC_SCHEMA.parse({
       name,
@@ -46,7 +49,8 @@ export async function testServer(
     tenantEventsPerS: 0,
     writeTimeoutMs: 0,
     stopGraceMs: 0,
-    syncs: configuredSyncs([sync("docs", {}), sync("slow", { max_per_s: 1 })], temp).syncs,
+    syncs:
+      configuredSyncs([sync("docs", {}), sync("slow", { path: "many", max_per_s: 1 })], temp).syncs,
     clock: systemClock,
     ...options,
   };
