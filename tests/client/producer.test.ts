@@ -65,11 +65,13 @@ test("a cancel reaches the work by its signal, and the job ends as cancelled", a
 
   await runJob({ server: server.url, key: server.key() }, async (job) => {
     id = job.id;
+    // Any request of the job may be the one that is told of it.
+    const stopped = new Promise((resolve) => job.signal.addEventListener("abort", resolve));
     job.inserted();
     while ((await jobOf(server, id)).entities_inserted !== 1);
     await server.ask(`/v1/sync/job/${id}/cancel`, { method: "POST" });
     job.log("info", "one more");
-    await new Promise((resolve) => job.signal.addEventListener("abort", resolve));
+    await stopped;
     assert.equal((job.signal.reason as StoppedError).why, "cancelled");
   });
 
