@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { proxyContract, SHORT } from "../support/proxy_contract.ts";
+import { proxyContract } from "../support/proxy_contract.ts";
 
 proxyContract("haproxy", {
   file: "haproxy.cfg",
@@ -14,7 +14,6 @@ proxyContract("haproxy", {
       ["bind :443", `bind 127.0.0.1:${port}`],
       ["127.0.0.1:8017", `127.0.0.1:${upstream}`],
       ["/etc/haproxy/synctail.pem", pem],
-      [/\b75s/g, SHORT],
     ];
   },
   command: (config) => ["haproxy", "-db", "-f", config],

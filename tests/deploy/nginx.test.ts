@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { proxyContract, SHORT } from "../support/proxy_contract.ts";
+import { proxyContract } from "../support/proxy_contract.ts";
 
 proxyContract("nginx", {
   file: "nginx.conf",
@@ -12,7 +12,6 @@ proxyContract("nginx", {
     ["127.0.0.1:8017", `127.0.0.1:${upstream}`],
     ["/etc/ssl/synctail/fullchain.pem", cert],
     ["/etc/ssl/synctail/privkey.pem", key],
-    [/\b75s/g, SHORT],
   ],
   command(config, { directory }) {
     const main = join(directory, "main.conf");
