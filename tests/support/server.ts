@@ -21,25 +21,24 @@ export interface TestServer extends RunningServer {
   ask(path: string, init?: RequestInit): Promise<Response>;
 }
 
-/**
- * Has two syncs: `docs` of three small files, and `slow` of a hundred, which takes them one a
- * second and so runs until it is stopped.
- */
+/** Files of `slow`, which takes one a second: no test may last as long. */
+const SLOW_FILES = 100;
+
+/** Has two syncs: `docs` of three small files, and `slow`, which runs until it is stopped. */
 export async function testServer(
   t: Cleanup,
   options: Partial<ServerOptions> = {},
 ): Promise<TestServer> {
   const { path: temp, remove } = tempDirectory();
-  const tree = join(temp, "tree");
-  mkdirSync(tree);
-  for (const name of ["a.txt", "b.txt", "c.md"]) writeFileSync(join(tree, name), name);
-  const many = join(temp, "many");
-  mkdirSync(many);
-  for (let n = 0; n < 100; n++) writeFileSync(join(many, `${n}.txt`), "");
+  const slow = Array.from({ length: SLOW_FILES }, (_, n) => `${n}.txt`);
+  for (const [tree, names] of [["tree", ["a.txt", "b.txt", "c.md"]], ["slow", slow]] as const) {
+    mkdirSync(join(temp, tree));
+    for (const name of names) writeFileSync(join(temp, tree, name), name);
+  }
   const sync = (name: string, source: object) =>
     SYNC_SCHEMA.parse({
       name,
-      source: { type: "directory", path: "tree", ...source },
+      source: { type: "directory", ...source },
       destination: { type: "sqlite", path: `${name}.db` },
     });
   const settings: ServerOptions = {
@@ -49,8 +48,10 @@ export async function testServer(
     tenantEventsPerS: 0,
     writeTimeoutMs: 0,
     stopGraceMs: 0,
-    syncs:
-      configuredSyncs([sync("docs", {}), sync("slow", { path: "many", max_per_s: 1 })], temp).syncs,
+    syncs: configuredSyncs([
+      sync("docs", { path: "tree" }),
+      sync("slow", { path: "slow", max_per_s: 1 }),
+    ], temp).syncs,
     clock: systemClock,
     ...options,
   };
