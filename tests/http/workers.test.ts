@@ -265,13 +265,21 @@ test("a body that does not say how long it is is taken, refused or limited as an
 });
 
 test("a body that stands still is cut, and what had arrived stands", async (t) => {
-  const server = await testServer(t, { bodyIdleMs: 100 });
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock, bodyIdleMs: 100 });
   const { path, job } = await worker(server);
   for (const type of ["application/x-ndjson", "application/json"]) {
     const { chunk, answered } = upload(t, server, path, type);
     chunk('{"type": "log", "message": "x"}\n{');
+    await until(async () => (await job()).seq === 1);
+    let answer = "";
+    void answered.then((text) => answer = text);
+    await until(() => {
+      clock.advance(100); // again, where it is not being read yet
+      return answer !== "";
+    }, 20);
 
-    assert.match(await answered, /^HTTP\/1.1 408 /);
+    assert.match(answer, /^HTTP\/1.1 408 /);
   }
   assert.equal((await job()).seq, 1);
 });
@@ -481,14 +489,18 @@ test("cancelling reaches the worker by its next answer", async (t) => {
 });
 
 test("a silent job is shown as stalled, and one that is lost keeps its late end", async (t) => {
-  const server = await testServer(t, { stallAfterMs: 1 });
-  const { post, job } = await worker(server, { lease_s: 1 });
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock, stallAfterMs: 500 });
+  const { post, job } = await worker(server, { lease_s: 5 });
   await post({ type: "progress", inserted: 1 });
 
+  clock.advance(501);
+  const { stalled } = await job();
   let seen = await job();
-  while (!seen.stalled && seen.status !== "failed") seen = await job();
-  const { stalled } = seen;
-  while (seen.status !== "failed") seen = await job();
+  while (seen.status !== "failed") {
+    clock.advance(1_000);
+    seen = await job();
+  }
   const late = await post({ type: "end", status: "completed" });
 
   assert.ok(stalled);
