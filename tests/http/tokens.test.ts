@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FakeClock } from "../support/fake_clock.ts";
 import { issuer } from "../support/issuer.ts";
 import { rawRequest } from "../support/raw_request.ts";
 import { testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
+import { until } from "../support/until.ts";
 
 test("a token of the identity provider is taken as a key, in either header", async (t) => {
   const { provider, sign } = await issuer(t, { algorithm: "ES256" });
@@ -62,15 +64,15 @@ test("a token that cannot be checked now is answered 503 and when to come back, 
 });
 
 test("a stream ends with its token: a typed error, then the connection breaks off", async (t) => {
-  const { provider, sign } = await issuer(t);
-  const server = await testServer(t, { auth: { providers: [provider], ticketKeys: [] } });
-  const run = await server.ask("/v1/sync/slow/run", {
+  const clock = new FakeClock();
+  const { provider, sign } = await issuer(t, { nowMs: clock.now() });
+  const server = await testServer(t, { clock, auth: { providers: [provider], ticketKeys: [] } });
+  const created = await server.ask("/v1/sync/job", {
     method: "POST",
     headers: { Authorization: `Bearer ${server.key()}` },
   });
-  const { id } = await run.json();
-  const exp = Math.floor(Date.now() / 1000) - 3; // clocks may differ by 5 s
-  const token = await sign({ exp });
+  const { id } = await created.json();
+  const token = await sign({ exp: clock.now() / 1000 + 10 });
   const headers = { Authorization: `Bearer ${token}` };
 
   const answer = await fetch(`${server.url}/v1/sync/job/${id}/subscribe`, { headers });
@@ -79,6 +81,8 @@ test("a stream ends with its token: a typed error, then the connection breaks of
   const broken = (async () => {
     for await (const part of answer.body ?? []) text += utf8.decode(part, { stream: true });
   })();
+  await until(() => text.includes("connected"));
+  clock.advance(15_000); // clocks may differ by 5 s
 
   await assert.rejects(broken);
   const last = framesOf(text).at(-1);
