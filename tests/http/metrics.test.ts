@@ -100,6 +100,7 @@ test("GET /metrics tells of viewers that are resumed, refused and far behind, an
   const text = await readUntil(snapshot, /\nid: (.*)\n/);
   const cursor = /\nid: (.*)\n/.exec(text)?.[1];
   await snapshot?.cancel();
+  await until(async () => (await (await server.ask(path)).json()).viewers === 0);
   const totals = Array.from({ length: 9 }, (_, n) => ({ type: "progress", inserted: n + 2 }));
   await post(`${path}/events`, totals);
 
