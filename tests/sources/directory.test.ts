@@ -133,11 +133,12 @@ test("directorySource() knows an unchanged file without reading it", async (t) =
 
 test("directorySource() reads a file again that was fresh when it was indexed", async (t) => {
   const { run, write } = bench(t);
-  const now = new Date();
-  write("a", "one", now);
-  await run();
+  const clock = new FakeClock();
+  const fresh = new Date(clock.now() - 900);
+  write("a", "one", fresh);
+  await run({ clock });
 
-  write("a", "two", now);
+  write("a", "two", fresh);
   const { counts } = await run();
 
   assert.deepEqual(counts, { ...none, updated: 1 });
