@@ -168,11 +168,44 @@ test("commandSource() tells of a line that was cut, once", async () => {
   assert.equal(texts.at(-1), "end");
 });
 
-test("commandSource() stops a program that falls silent, and fails", async () => {
-  const { texts, error } = await said("echo up; sleep 600", { stallMs: 200 });
+/** Stall timers come as late as a test likes; all others are real. */
+function stallTimers() {
+  let nowMs = 0;
+  const stalls: { readonly ms: number; readonly run: () => void; off: boolean }[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    monotonic: () => nowMs,
+    after: (ms, run) => {
+      if (ms < 1_500) return systemClock.after(ms, run);
+      const stall = { ms, run, off: false };
+      stalls.push(stall);
+      return () => stall.off = true;
+    },
+  };
+  return {
+    clock,
+    stalls,
+    /** The last one comes after so long. */
+    come: (ms: number) => {
+      nowMs += ms;
+      stalls.at(-1)?.run();
+    },
+  };
+}
 
-  assert.equal(texts[0], "up");
-  assert.equal(error, 'stalled_timeout: "sh" printed nothing for 0.2 s and was stopped');
+test("commandSource() stops a program that falls silent, and fails", async () => {
+  const { clock, stalls, come } = stallTimers();
+  const { signal } = new AbortController();
+  const run = source("echo up; sleep 600", { stallMs: STALL_MS }).run({ signal, clock });
+
+  const { value: first } = await run.next();
+  const over = Array.fromAsync(run);
+  await until(() => stalls.length > 1);
+  come(STALL_MS);
+
+  assert.equal(first?.type === "log" && first.message, "up");
+  const message = '"sh" printed nothing for 600 s and was stopped';
+  await assert.rejects(over, { code: "stalled_timeout", message });
 });
 
 test("commandSource() stops a program that has closed its outputs and does not end", async () => {
@@ -187,23 +220,7 @@ for (
   test(`commandSource() that was halted for ${haltMs} ms lets its program be heard`, async () => {
     const { path, remove } = tempDirectory();
     using _ = { [Symbol.dispose]: remove };
-    // Stall timers come as late as this test likes; all others are real.
-    let nowMs = 0;
-    const stalls: { readonly ms: number; readonly run: () => void; off: boolean }[] = [];
-    const clock: Clock = {
-      ...systemClock,
-      monotonic: () => nowMs,
-      after: (ms, run) => {
-        if (ms < 1_500) return systemClock.after(ms, run);
-        const stall = { ms, run, off: false };
-        stalls.push(stall);
-        return () => stall.off = true;
-      },
-    };
-    const halted = (ms: number) => {
-      nowMs += ms;
-      stalls.at(-1)?.run();
-    };
+    const { clock, stalls, come } = stallTimers();
     const script = "echo up; until [ -e go ]; do sleep 0.01; done; echo back; sleep 600";
     const { signal } = new AbortController();
     const run = source(script, { cwd: path, stallMs: STALL_MS }).run({ signal, clock });
@@ -218,12 +235,12 @@ for (
     const first = await said();
     const second = said();
     await until(() => stalls.length > 1);
-    halted(haltMs);
+    come(haltMs);
     writeFileSync(join(path, "go"), "");
     const heard = [first, await second];
     const never = said();
     await until(() => stalls.length > 3);
-    halted(STALL_MS);
+    come(STALL_MS);
 
     assert.deepEqual(heard, ["up", "back"]);
     assert.deepEqual([stalls[2].ms, stalls[2].off], [graceMs, true]); // it was heard in its grace
