@@ -12,7 +12,7 @@ const JSON_TYPE = { "Content-Type": "application/json" };
 seeded(
   "SIGTERM sends every viewer away to come back apart, ends jobs after their grace, and loses nothing",
   async (random, t) => {
-    const flags = ["--stop-grace-ms", "1000", "--retry-ms", `${RETRY_MS}`];
+    const flags = ["--stop-grace-ms", `${GRACE_MS}`, "--retry-ms", `${RETRY_MS}`];
     const server = await mortalServer(t, random, flags);
     const headers = { Authorization: `Bearer ${server.key}`, ...JSON_TYPE };
     const over = new AbortController();
@@ -75,6 +75,9 @@ seeded(
     assertApart(returning);
   },
 );
+
+/** Of the running job: one that comes within it is turned away. */
+const GRACE_MS = 5_000;
 
 /** Who is sent away is told to come back after so long at least, and at most as long again. */
 const RETRY_MS = 2_000;
