@@ -8,6 +8,9 @@ import { Publisher } from "../support/publisher.ts";
 import { rounds, seeded } from "../support/seed.ts";
 import { ViewerModel } from "../support/viewer_model.ts";
 
+/** Of each job's publishers. */
+const NAMES = ["a", "b"];
+
 /** How long a server lives at most before it is killed, in milliseconds. */
 const LIFE_MS = 250;
 
@@ -39,7 +42,7 @@ seeded(
     const outside = await Promise.all(random.many(2, async () => {
       const { id } = await server.ask("/v1/sync/job", "POST");
       const url = `${server.url}/v1/sync/job/${id}`;
-      const publishers = ["a", "b"].map((name) =>
+      const publishers = NAMES.map((name) =>
         new Publisher({ url, key, name, random: random.fork() })
       );
       const viewers = ["0", undefined].map((cursor) =>
@@ -77,8 +80,8 @@ seeded(
       const lines = entries.flatMap((entry) =>
         entry.kind === "log" ? [logWords(entry).message] : []
       );
-      for (const { acknowledged } of publishers) {
-        const name = acknowledged[0].split(" ")[0];
+      for (const [place, { acknowledged }] of publishers.entries()) {
+        const name = NAMES[place];
         assert.deepEqual(lines.filter((words) => words.startsWith(`${name} `)), acknowledged);
       }
       const last = entries.at(-1);
