@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -67,10 +68,17 @@ function upload(
   return {
     socket,
     chunk: (text: string) => socket.write(`${text.length.toString(16)}\r\n${text}\r\n`),
-    /** What comes first. */
-    answered: new Promise<string>((resolve) =>
-      socket.once("data", (data) => resolve(String(data)))
-    ),
+    /** The answer, head and body. */
+    answered: new Promise<string>((resolve) => {
+      let bytes = Buffer.alloc(0);
+      socket.on("data", (more) => {
+        bytes = Buffer.concat([bytes, more]);
+        const head = bytes.indexOf("\r\n\r\n");
+        if (head < 0) return;
+        const [, length] = /content-length: *(\d+)/i.exec(bytes.toString("latin1", 0, head)) ?? [];
+        if (bytes.length >= head + 4 + Number(length)) resolve(String(bytes));
+      });
+    }),
   };
 }
 
