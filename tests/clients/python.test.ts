@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { freePort } from "../support/free_port.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
 import type { Cleanup } from "../support/program.ts";
@@ -214,7 +215,7 @@ test("a Python worker that was killed goes on with its job and counts nothing tw
 });
 
 test("a Python worker outlives a restart of the server, and nothing is lost or doubled", async (t) => {
-  const server = await testServer(t);
+  const server = await testServer(t, { port: await freePort() });
   const id = crypto.randomUUID();
   const running = worker(t, server, ["halves", id]);
   await running.said("half");

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { curl } from "../support/curl.ts";
+import { freePort } from "../support/free_port.ts";
 import { rawRequest } from "../support/raw_request.ts";
 import { serverRecords } from "../support/server_log.ts";
 import { framesOf } from "../support/stream_bench.ts";
@@ -172,7 +173,7 @@ test("HEAD is answered over HTTP/2 too", async (t) => {
 });
 
 test("a job whose row is damaged is said to be so, and can be removed", async (t) => {
-  const server = await testServer(t);
+  const server = await testServer(t, { port: await freePort() });
   const { id } = await started(server, "docs");
   await followed(server, id);
   const vandal = new DatabaseSync(join(server.temp, "data", "log.db"));
@@ -201,7 +202,7 @@ test("a job whose row is damaged is said to be so, and can be removed", async (t
 
 test("a download that the log does not let end is told in the server's log, by its request", async (t) => {
   const records = await serverRecords(t, "http");
-  const server = await testServer(t);
+  const server = await testServer(t, { port: await freePort() });
   const { id } = await started(server, "docs");
   await followed(server, id);
   const vandal = new DatabaseSync(join(server.temp, "data", "log.db"));

@@ -180,6 +180,7 @@ async function behind(
   more: readonly (readonly [RegExp, string])[] = [],
 ) {
   const server = await testServer(t, {
+    port: await freePort(),
     publicUrl: PUBLIC_URL,
     trustProxy: "127.0.0.1",
     heartbeatMs: HEARTBEAT_MS,

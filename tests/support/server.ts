@@ -15,7 +15,10 @@ export interface TestServer extends RunningServer {
   readonly temp: string;
   /** A key of these scopes, all of the default tenant's when left out. */
   key(scopes?: Scope[], tenant?: string): string;
-  /** Stops it and starts it again on the same port and data. */
+  /**
+   * Stops it and starts it again on the same port and data. One that the system gave may be
+   * somebody's connection by then: such a server is given a `freePort()`.
+   */
   restart(): Promise<void>;
   /** A request with a key of all scopes, unless `headers` say otherwise. */
   ask(path: string, init?: RequestInit): Promise<Response>;

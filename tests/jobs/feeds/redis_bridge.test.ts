@@ -7,6 +7,7 @@ import { configuredSyncs, SYNC_SCHEMA } from "../../../src/jobs/sync_config.ts";
 import { Syncs } from "../../../src/jobs/syncs.ts";
 import { newJobId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { freePort } from "../../support/free_port.ts";
 import { MemoryLog } from "../../support/memory_log.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { type Redis, redis } from "../../support/redis.ts";
@@ -25,7 +26,7 @@ async function bench(t: Cleanup, source: Json = {}, on?: Redis) {
     source: { type: "redis_pubsub", url: feed.url, pattern: "progress:*", ...source },
   });
   const { syncs } = configuredSyncs([sync], "/");
-  const server = await testServer(t, { syncs, resident: true });
+  const server = await testServer(t, { syncs, resident: true, port: await freePort() });
   const jobs = async (): Promise<Json[]> =>
     (await (await server.ask("/v1/sync/jobs?sync=legacy")).json()).items;
   return {
