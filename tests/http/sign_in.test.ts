@@ -33,7 +33,11 @@ test("POST /v1/session exchanges a key for a cookie that scripts cannot read and
   });
 
   assert.equal(answer.status, 200);
-  assert.deepEqual(answer.json, { tenant: "default", scopes: ["read", "run"], stall_after_s: 60 });
+  assert.deepEqual(answer.json, {
+    tenant: "default",
+    scopes: ["read", "run"],
+    stall_after_s: 86_400,
+  });
   const [cookie] = answer.headers["set-cookie"] ?? [];
   assert.match(
     cookie,

@@ -27,7 +27,10 @@ export interface TestServer extends RunningServer {
 /** Files of `slow`, which takes one a second: no test may last as long. */
 const SLOW_FILES = 100;
 
-/** Has two syncs: `docs` of three small files, and `slow`, which runs until it is stopped. */
+/**
+ * Has two syncs: `docs` of three small files, and `slow`, which runs until it is stopped. A job is
+ * not shown as stalled, however slow the machine is.
+ */
 export async function testServer(
   t: Cleanup,
   options: Partial<ServerOptions> = {},
@@ -51,6 +54,7 @@ export async function testServer(
     tenantEventsPerS: 0,
     writeTimeoutMs: 0,
     stopGraceMs: 0,
+    stallAfterMs: 86_400_000,
     syncs: configuredSyncs([
       sync("docs", { path: "tree" }),
       sync("slow", { path: "slow", max_per_s: 1 }),
