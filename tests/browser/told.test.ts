@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
-import { axe, closeBrowser, post, signedInPage, workersJob } from "../support/page.ts";
+import { axe, closeBrowser, heldWaits, post, signedInPage, workersJob } from "../support/page.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { testServer } from "../support/server.ts";
 
@@ -46,6 +46,7 @@ test("what the server refuses is told once, in its own sentence", async (t) => {
   await page.until(`${BUTTONS}.includes("Run now")`);
   const outside = SYNC_SCHEMA.parse({ name: "docs", source: { type: "outside" } });
   server.reload(configuredSyncs([outside], "/").syncs);
+  await heldWaits(page, 6_000);
 
   await page.run(`[...document.querySelectorAll("button")]
     .find((node) => node.textContent === "Run now").click()`);
@@ -134,8 +135,11 @@ test("a long reason of a failure is folded, and unfolded by the keyboard", async
 test("a status that there is not filters nothing, and is said", async (t) => {
   const server = await testServer(t);
   await workersJob(server);
-  const page = await signedInPage(t, server, "?status=foo&sync=users");
-  await page.until(`document.querySelector(".job-row")`);
+  const page = await signedInPage(t, server);
+  await heldWaits(page, 6_000);
+  await page.run(`history.pushState(null, "", "?status=foo&sync=users"),
+    dispatchEvent(new PopStateEvent("popstate"))`);
+  await page.until(`document.querySelector(".notice") && document.querySelector(".job-row")`);
 
   const shown = await page.run(`document.querySelector("#filter-status").selectedOptions[0].text`);
   const address = await page.run("location.search");
@@ -164,6 +168,7 @@ test("a job that is asked for too often is shown when it may be asked for again"
   const job = await workersJob(server, { sync: "users", total: 100 });
   const page = await signedInPage(t, server);
   await page.until(`document.querySelector(".job-row a")`);
+  const pass = await heldWaits(page, 2_000);
 
   await page.run(`{
     const { fetch } = window;
@@ -174,6 +179,7 @@ test("a job that is asked for too often is shown when it may be asked for again"
     document.querySelector(".job-row a").click();
   }`);
   await page.until(`location.pathname === "/job/${job.id}" && ${LONE}?.endsWith("Trying again.")`);
+  await pass();
 
   await page.until(`document.querySelector(".status")?.textContent === "In progress"`);
 });
@@ -353,6 +359,7 @@ test("a sync's card shows no run that was removed, also while the page was away"
   await remove(second.id);
   await page.until(`${card} === "Completed"`);
   await page.offline(true);
+  await page.until(`document.querySelector(".link-pill").dataset.link === "offline"`);
   await remove(first.id);
   await page.offline(false);
   await page.until(`${card} === "No run is known"`);
@@ -450,7 +457,7 @@ test("why a job was cancelled is not shown as a failure", async (t) => {
 
 test("a job that has stalled is called so also once its stream has told how it stands", async (t) => {
   const clock = new FakeClock();
-  const server = await testServer(t, { clock, heartbeatMs: 3_600_000 });
+  const server = await testServer(t, { clock, stallAfterMs: 60_000 });
   const job = await workersJob(server);
   await job.tell({ type: "log", level: "info", message: "the last word" });
   clock.advance(61_000);

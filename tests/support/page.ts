@@ -48,6 +48,21 @@ export async function signedInPage(
   return page;
 }
 
+/**
+ * From there on the page's own waits of so long or longer end when the test says so, by what this
+ * returns: what is shown for seconds stays until it was looked at.
+ */
+export async function heldWaits(page: Page, fromMs: number): Promise<() => Promise<void>> {
+  await page.run(`{
+    const soon = setTimeout;
+    window.due = [];
+    window.setTimeout = (act, ms, ...given) =>
+      ms < ${fromMs} ? soon(act, ms, ...given) : due.push(() => act(...given)) && undefined;
+    0;
+  }`);
+  return () => page.run("due.splice(0).forEach((act) => act()), 0");
+}
+
 /** Posts to the API with a key of all scopes; the answer's JSON. */
 export async function post(server: TestServer, path: string, body: unknown = {}) {
   const response = await fetch(server.url + path, {
