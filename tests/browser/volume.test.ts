@@ -157,20 +157,26 @@ test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled th
 });
 
 test("a log line changes nothing of its job's page but the log", async (t) => {
-  const server = await testServer(t);
+  const server = await testServer(t, { heartbeatMs: 3_600_000 }); // else these are frames, too
   const job = await workersJob(server);
   await job.tell({ type: "progress", entities_inserted: 10, bytes_done: 10, bytes_total: 100 });
   const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.run(`{ const now = Date.now(); Date.now = () => now; 0; }`); // or a rate becomes an old one
   const shown = (text: string) =>
     `[...document.querySelectorAll(".line-text")].some((node) => node.textContent === "${text}")`;
   await job.tell({ type: "log", level: "info", message: "first" });
-  await page.until(`${shown("first")} && document.querySelector(".share").innerText`);
+  // Once it is so, all of the page is drawn, and not only the log.
+  const drawn = (frames: number) =>
+    `parseInt(document.querySelector("details .hint").textContent) >= ${frames}`;
+  await page.until(
+    `${shown("first")} && ${drawn(3)} && document.querySelector(".share").innerText`,
+  );
   await page.run(`new MutationObserver((changes) => globalThis.changes = changes)
     .observe(document.querySelector(".hero"), { subtree: true, childList: true, attributes: true,
       characterData: true })`);
 
   await job.tell({ type: "log", level: "info", message: "second" });
-  await page.until(shown("second"));
+  await page.until(`${shown("second")} && ${drawn(4)}`);
   const rows = await page.run(`document.querySelector("details .lines-host").childElementCount`);
   await page.run(`document.querySelector("summary h2").click()`);
   await page.until(`document.querySelector("details .lines-host").innerText.includes("second")`);
