@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { freePort } from "../support/free_port.ts";
 import { closeBrowser, freshPage } from "../support/page.ts";
 import { testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -57,7 +58,7 @@ test("Chromium's EventSource follows a job to its end, comes back once, and is s
 });
 
 test("Chromium's EventSource comes back by itself when the server was away, and misses nothing", async (t) => {
-  const first = await testServer(t, { retryMs: 100 });
+  const first = await testServer(t, { retryMs: 100, port: await freePort() });
   const page = await freshPage(t);
   const key = first.key();
   await page.open(`${first.url}/openapi.json`, { Authorization: `Bearer ${key}` });

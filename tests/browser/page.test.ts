@@ -5,6 +5,7 @@ import { axe, closeBrowser, freshPage, post, signedInPage, workersJob } from "..
 import { LINK_SCOPES } from "../../src/auth/scopes.ts";
 import { signInUrl } from "../../src/cli/link.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { freePort } from "../support/free_port.ts";
 import { TENANT } from "../support/log_contract.ts";
 import { testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -121,7 +122,7 @@ test("a reload in the middle shows the job as it stands, with its log", async (t
 });
 
 test("while the server is away the page says since when, and comes back without loss", async (t) => {
-  const server = await testServer(t, { retryMs: 100 });
+  const server = await testServer(t, { retryMs: 100, port: await freePort() });
   const job = await workersJob(server);
   const page = await signedInPage(t, server, `job/${job.id}`);
   await job.tell({ type: "log", level: "info", message: "line 1" });

@@ -21,8 +21,9 @@ export class FakeClock implements Clock {
     return this.#nowMs - 1_000_000;
   }
 
+  /** In whole milliseconds, as real timers are: one that is asked for less would never be over. */
   after(ms: number, run: () => void): () => void {
-    const due = { atMs: this.#nowMs + Math.max(0, ms), run };
+    const due = { atMs: this.#nowMs + Math.max(0, Math.ceil(ms)), run };
     this.#due.push(due);
     return () => {
       this.#due = this.#due.filter((other) => other !== due);
