@@ -57,6 +57,7 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
     return await streamAnswer(context, () =>
       viewers.subscribeToJobs({
         tenant,
+        name: JSON.stringify([status, syncId, jobId, tag, only]),
         statuses: status,
         syncId,
         jobId: jobId ?? only?.jobId,

@@ -9,6 +9,7 @@ import {
   connectedPayload,
   errorPayload,
   lineText,
+  listedText,
   progressText,
   type ProgressView,
 } from "./payloads.ts";
@@ -38,6 +39,11 @@ export const DELETED: JobError = {
 /** A fault of one connection; its job goes on. `id` is undefined on a stream of many jobs. */
 export function faultBytes(id: JobId | undefined, error: JobError): Uint8Array {
   return frameBytes({ data: spacedJson(errorPayload(id, error)) });
+}
+
+/** The frame of a job on a stream of many; without an id, because it is no position. */
+export function listedBytes(job: Job): Uint8Array {
+  return frameBytes({ data: listedText(job) });
 }
 
 /** `connected`, with the client's retry, and the totals of now where they are asked for. */

@@ -2,13 +2,19 @@
 import type { Clock } from "../clock.ts";
 import { FanOut, type Served } from "../hub/fan_out.ts";
 import type { Hub } from "../hub/hub.ts";
-import { joined } from "../hub/ring.ts";
+import { CHUNKS_MAX, joined } from "../hub/ring.ts";
 import type { EventLog } from "../log/event_log.ts";
-import { frameBytes } from "../sse/sse_encoder_stream.ts";
-import { type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";
+import {
+  type Epoch,
+  type JobId,
+  type JobKey,
+  type JobKeyText,
+  keyText,
+  type TenantId,
+} from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import { DELETED, faultBytes } from "./frames.ts";
-import { listedText } from "./payloads.ts";
+import { isTerminal, type Status } from "../sync/status.ts";
+import { DELETED, faultBytes, listedBytes } from "./frames.ts";
 
 /** A job that changes often is told of once in this many milliseconds. */
 export const FEED_MS = 250;
@@ -22,12 +28,41 @@ export interface Change {
   readonly job: Job | undefined;
   /** Its frame, the same for everybody. */
   readonly bytes: Uint8Array;
+  /** The change before it; undefined where it is not known, or where there was no job then. */
+  readonly before: Before | undefined;
 }
 
-/** A tenant's changes after some number; viewers that have seen as much get the same object. */
+interface Before {
+  readonly number: number;
+  readonly epoch: Epoch;
+  readonly status: Status;
+}
+
+/** Which jobs a viewer asks for and may see. */
+export interface JobsFilter {
+  readonly tenant: TenantId;
+  /** Filters of a tenant with the same name are the same: their viewers share what is made. */
+  readonly name: string;
+  readonly statuses: readonly Status[] | undefined;
+  /** Whether the viewer may see the job and asks for it, leaving aside its status. */
+  readonly matches: (job: Job) => boolean;
+  /** Whether to tell the viewer of a removed job of which only the id is known. */
+  readonly missed: (id: JobId) => boolean;
+}
+
+/** A change, and what is told of it to a viewer that was not shown the job. */
+export interface NewsItem {
+  readonly change: Change;
+  /** Undefined for nothing. */
+  readonly usual: Uint8Array | undefined;
+}
+
+/** A filter's changes after some number; viewers that have seen as much get the same object. */
 export interface News {
-  readonly changes: readonly Change[];
-  /** All of them in one chunk; made when the first viewer takes them all. */
+  readonly items: readonly NewsItem[];
+  /** The others are told as usual, and change nothing in which jobs a viewer was shown. */
+  readonly unsure: readonly NewsItem[];
+  /** All that is usual in one chunk; made when the first viewer takes it. */
   chunk(): Uint8Array | undefined;
 }
 
@@ -53,7 +88,11 @@ export class JobFeed {
   #changes: (Change | undefined)[] = [];
   #before = 0;
   readonly #numbers = new Map<JobKeyText, number>();
+  /** The one that was asked for last comes last. */
   readonly #news = new Map<string, News>();
+  /** Looks that were begun, and the last one of them that left no job over. */
+  #looks = 0;
+  #whole = 0;
   #callOff: (() => void) | undefined;
   #stop: (() => void) | undefined;
 
@@ -92,17 +131,27 @@ export class JobFeed {
     this.#fanOut.wait(watcher);
   }
 
-  /** The tenant's changes after that number; undefined when they are not all kept any more. */
-  after(number: number, tenant: TenantId): News | undefined {
+  /** The filter's changes after that number; undefined when they are not all kept any more. */
+  after(number: number, filter: JobsFilter): News | undefined {
     if (number < this.#before) return undefined;
-    const place = `${number} ${tenant}`;
+    const place = `${number} ${filter.tenant} ${filter.name}`;
     let news = this.#news.get(place);
-    if (!news) {
-      const changes = this.#changes.slice(number - this.#before)
-        .filter((change) => change !== undefined && change.key.tenant === tenant);
-      this.#news.set(place, news = newsOf(changes as Change[])); // as filtered
-    }
+    if (news) this.#news.delete(place);
+    else news = newsOf(this.#changes.slice(number - this.#before), number, filter);
+    this.#news.set(place, news);
+    const [oldest] = this.#news.keys();
+    if (this.#news.size > CHUNKS_MAX) this.#news.delete(oldest);
     return news;
+  }
+
+  /** How many looks at what has changed were begun. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /** Whether what had changed when so many looks were begun has been numbered. */
+  hasTold(looks: number): boolean {
+    return this.#whole > looks;
   }
 
   /** Whether viewers that have seen up to that number are still to be told of the job. */
@@ -123,6 +172,7 @@ export class JobFeed {
 
   async #flush(): Promise<void> {
     const begun = this.#stop;
+    const look = ++this.#looks;
     const looking = this.#dirty;
     this.#looking = looking;
     this.#dirty = new Map();
@@ -138,7 +188,8 @@ export class JobFeed {
         this.#dirty.set(text, key); // it is looked at again
       }
     }
-    if (fault !== undefined) this.#options.onFault(fault);
+    if (fault === undefined) this.#whole = look;
+    else this.#options.onFault(fault);
     this.#looking = new Map();
     this.#callOff = undefined;
     this.#news.clear();
@@ -147,15 +198,19 @@ export class JobFeed {
   }
 
   #tell(text: JobKeyText, key: JobKey, job: Job | undefined): void {
-    const earlier = this.#numbers.get(text);
-    if (earlier !== undefined) {
-      const place = earlier - this.#before - 1;
+    const number = this.#numbers.get(text);
+    let before: Before | undefined;
+    if (number !== undefined) {
+      const place = number - this.#before - 1;
+      const was = this.#changes[place]?.job;
       // An earlier look may have seen the change already that this wake-up is for.
-      if (isSame(this.#changes[place]?.job, job)) return;
+      if (isSame(was, job)) return;
+      if (was) before = { number, epoch: was.epoch, status: was.status };
       this.#changes[place] = undefined;
     }
     this.#news.clear();
-    this.#changes.push({ key, job, bytes: job ? listedBytes(job) : faultBytes(key.id, DELETED) });
+    const bytes = job ? listedBytes(job) : faultBytes(key.id, DELETED);
+    this.#changes.push({ key, job, bytes, before });
     this.#numbers.set(text, this.last);
     if (this.#changes.length < 2 * CHANGES_MAX) return;
     for (const change of this.#changes.splice(0, CHANGES_MAX)) {
@@ -169,12 +224,27 @@ function isSame(a: Job | undefined, b: Job | undefined): boolean {
   return a?.epoch === b?.epoch && a?.seq === b?.seq;
 }
 
-function newsOf(changes: readonly Change[]): News {
+function newsOf(
+  changes: readonly (Change | undefined)[],
+  number: number,
+  { tenant, statuses, matches, missed }: JobsFilter,
+): News {
+  const asked = (status: Status) => statuses?.includes(status) ?? true;
+  const items: NewsItem[] = [];
+  const unsure: NewsItem[] = [];
+  for (const change of changes) {
+    if (change?.key.tenant !== tenant) continue;
+    const { key, job, bytes, before } = change;
+    const matching = job !== undefined && matches(job);
+    const told = job ? matching && asked(job.status) : missed(key.id);
+    const item = { change, usual: told ? bytes : undefined };
+    items.push(item);
+    // Whoever has seen the change before was shown the job if it matches, and was not if it does not.
+    const sure = job && before && before.number <= number && before.epoch === job.epoch &&
+      !isTerminal(job.status) && (!matching || (told && asked(before.status)));
+    if (!sure) unsure.push(item);
+  }
   let made: Uint8Array | undefined;
-  return { changes, chunk: () => made ??= joined(changes.map(({ bytes }) => bytes)) };
-}
-
-/** The frame of a job on a stream of many; without an id, because it is no position. */
-export function listedBytes(job: Job): Uint8Array {
-  return frameBytes({ data: listedText(job) });
+  const chunk = () => joined(items.flatMap(({ usual }) => usual ?? []));
+  return { items, unsure, chunk: () => made ??= chunk() };
 }

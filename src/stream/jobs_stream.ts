@@ -5,11 +5,11 @@ import { joined } from "../hub/ring.ts";
 import { type EventLog, type JobPage, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
 import type { JobError, Seq } from "../sync/entry.ts";
-import type { Epoch, JobId, SyncId, TenantId } from "../sync/ids.ts";
+import type { Epoch, JobId, SyncId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal, type Status, STATUSES } from "../sync/status.ts";
-import { DELETED, faultBytes } from "./frames.ts";
-import { type Change, type JobFeed, listedBytes } from "./job_feed.ts";
+import { DELETED, faultBytes, listedBytes } from "./frames.ts";
+import { type Change, type JobFeed, type JobsFilter, type NewsItem } from "./job_feed.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { Right } from "./rights.ts";
 import { spacedJson } from "../sync/json.ts";
@@ -21,16 +21,10 @@ const NO_JOBS: JobPage = { items: [], nextCursor: null };
 const TURNS = 3;
 
 /** Which jobs a viewer asks for. */
-export interface JobsWish {
-  readonly tenant: TenantId;
-  readonly statuses: readonly Status[] | undefined;
+export interface JobsWish extends JobsFilter {
   readonly syncId: SyncId | undefined;
   /** Only this job. */
   readonly jobId: JobId | undefined;
-  /** Whether the viewer may see the job and asks for it, leaving aside its status. */
-  readonly matches: (job: Job) => boolean;
-  /** Whether to tell the viewer of a removed job of which only the id is known. */
-  readonly missed: (id: JobId) => boolean;
   /** Most jobs that are over in the snapshot. */
   readonly endedMax: number;
   readonly right?: Right;
@@ -69,6 +63,10 @@ export class JobsStream extends LiveStream implements Served {
   /** Shown jobs of which a change may still come. */
   readonly #shown = new Map<JobId, Shown>();
   #seen = 0;
+  /** How many looks the feed had begun when the snapshot was complete. */
+  #looks = Infinity;
+  /** Whether all has been seen that the snapshot may have shown before the feed told of it. */
+  #settled = false;
   #stop: (() => void) | undefined;
 
   constructor(options: JobsStreamOptions) {
@@ -132,7 +130,10 @@ export class JobsStream extends LiveStream implements Served {
       part.cursor = page.nextCursor ?? undefined;
       if (page.nextCursor === null || part.left === 0) this.#parts.shift();
       const frames = jobs.map((job) => this.#show(job));
-      if (this.#parts.length === 0) frames.push(SNAPSHOT_COMPLETE);
+      if (this.#parts.length === 0) {
+        this.#looks = this.#options.feed.looks;
+        frames.push(SNAPSHOT_COMPLETE);
+      }
       const chunk = joined(frames);
       if (chunk) return this.enqueue(chunk);
     } catch (cause) {
@@ -163,16 +164,21 @@ export class JobsStream extends LiveStream implements Served {
   /** Sends what has changed; false when nothing has, undefined when too much was missed. */
   #take(): boolean | undefined {
     const { feed, retryMs, wish } = this.#options;
-    const news = feed.after(this.#seen, wish.tenant);
+    const news = feed.after(this.#seen, wish);
     if (!news) {
       this.sendAway(retryMs); // it comes back to a fresh snapshot
       return undefined;
     }
     this.#seen = feed.last;
-    const told = news.changes.map((change) => this.#toldOf(change));
-    const chunk = told.every((bytes, n) => bytes === news.changes[n].bytes)
-      ? news.chunk()
-      : joined(told.filter((bytes) => bytes !== undefined));
+    const unusual = new Map<NewsItem, Uint8Array | undefined>();
+    for (const item of this.#settled ? news.unsure : news.items) {
+      const bytes = this.#toldOf(item.change);
+      if (bytes !== item.usual) unusual.set(item, bytes);
+    }
+    this.#settled ||= feed.hasTold(this.#looks);
+    const chunk = unusual.size === 0 ? news.chunk() : joined(
+      news.items.flatMap((item) => (unusual.has(item) ? unusual.get(item) : item.usual) ?? []),
+    );
     if (chunk) this.enqueue(chunk);
     return chunk !== undefined;
   }

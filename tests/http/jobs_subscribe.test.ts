@@ -91,6 +91,53 @@ test("jobs/subscribe takes filters by status, sync, job and tag, and shows nothi
   assert.deepEqual(await shows("?ended=0&unknown=name"), [b, a]); // EventSource gives up on errors
 });
 
+test("jobs/subscribe keeps filters apart that are followed at the same time", async (t) => {
+  const server = await testServer(t);
+  const { id: a } = await post(server, "", { sync: "one", tags: ["x"] });
+  const { id: b } = await post(server, "", { sync: "two", tags: ["y"] });
+  const { id: c } = await post(server, "", {});
+  await post(server, `/${c}/cancel`, {});
+  const bound = async (id: string, body: object) =>
+    await follow(server, `?ticket=${(await post(server, `/${id}/ticket`, body)).ticket}`, {});
+  const streams = {
+    "a and b": [
+      await follow(server),
+      await follow(server, "?status=pending,in_progress"),
+      await bound(a, { for: "tenant" }),
+    ],
+    "a": [
+      await follow(server, "?sync=one"),
+      await follow(server, `?job=${a}`),
+      await follow(server, "?tag=x"),
+      await bound(a, { for: "tag", tag: "x" }),
+      await bound(a, { for: "job" }),
+    ],
+    "b": [await follow(server, "?sync=two"), await follow(server, "?tag=y")],
+    "": [await follow(server, "?status=cancelling")], // which is told of job c alone
+  };
+  const all = Object.values(streams).flat();
+  for (const stream of all) await stream.until(complete);
+
+  for (const entities_inserted of [1, 2, 3]) {
+    const event = { type: "progress", entities_inserted };
+    for (const id of [a, b, c]) await post(server, `/${id}/events`, event);
+    const told = (job: string) => (data: Seen["data"]) =>
+      data.job_id === job && data.inserted === entities_inserted;
+    for (const stream of [...streams["a and b"], ...streams.a]) await stream.until(told(a));
+    for (const stream of [...streams["a and b"], ...streams.b]) await stream.until(told(b));
+    for (const stream of streams[""]) await stream.until(told(c));
+  }
+
+  const ids = { [a]: "a", [b]: "b" };
+  for (const [expected, some] of Object.entries(streams)) {
+    for (const { seen } of some) {
+      const shown = new Set(seen.flatMap(({ data }) => ids[data.job_id] ?? []));
+      assert.equal([...shown].sort().join(" and "), expected);
+    }
+  }
+  for (const stream of all) await stream.leave();
+});
+
 test("jobs/subscribe says what is wrong with a filter", async (t) => {
   const server = await testServer(t);
   const headers = { Authorization: `Bearer ${server.key()}` };

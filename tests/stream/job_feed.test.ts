@@ -3,10 +3,27 @@ import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import { freshJob } from "../../src/log/fold.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
-import { CHANGES_MAX, FEED_MS, JobFeed } from "../../src/stream/job_feed.ts";
+import {
+  type Change,
+  CHANGES_MAX,
+  FEED_MS,
+  JobFeed,
+  type JobsFilter,
+} from "../../src/stream/job_feed.ts";
+import type { Job } from "../../src/sync/job.ts";
+import type { Status } from "../../src/sync/status.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { newJob, TENANT } from "../support/log_contract.ts";
 import { turns } from "../support/stream_bench.ts";
+
+/** All of the tenant's jobs. */
+const ALL = {
+  tenant: TENANT,
+  name: "all",
+  statuses: undefined,
+  matches: () => true,
+  missed: () => true,
+};
 
 /** A feed that somebody watches, over jobs that are as the test has them. */
 function bench(get: EventLog["get"]) {
@@ -35,10 +52,10 @@ test("who looks while changes are being read misses none of those that are read 
   read[0].resolve();
   await turns(2);
 
-  const early = feed.after(0, TENANT)?.changes.map(({ key }) => key.id);
+  const early = feed.after(0, ALL)?.items.map(({ change }) => change.key.id);
   read[1].resolve();
   await turns(2);
-  const late = feed.after(0, TENANT)?.changes.map(({ key }) => key.id);
+  const late = feed.after(0, ALL)?.items.map(({ change }) => change.key.id);
   read[2].resolve();
 
   assert.deepEqual([early, late], [[jobs[0].id], [jobs[0].id, jobs[1].id]]);
@@ -66,6 +83,31 @@ test("the removal of a job is told however many others have changed since it did
   clock.advance(FEED_MS);
   await turns(5);
 
-  const news = feed.after(seen, TENANT)?.changes.map(({ key, job }) => [key.id, job]);
+  const news = feed.after(seen, ALL)?.items.map(({ change }) => [change.key.id, change.job]);
   assert.deepEqual(news, [[job.id, undefined]]);
+});
+
+test("a viewer that has seen the changes before need not ask about jobs that only went on", async () => {
+  let now = [["a"], ["b"], ["a"]].map((tags) => freshJob(newJob({ tags })));
+  const { clock, hub, feed } = bench(({ id }) => Promise.resolve(now.find((job) => job.id === id)));
+  const look = async (statuses: readonly Status[]) => {
+    const seen = feed.last;
+    now = now.map((job, n) => ({ ...job, seq: job.seq + 1, status: statuses[n] }));
+    for (const job of now) hub.wake(job);
+    clock.advance(FEED_MS);
+    await turns(5);
+    const asked = (from: number, filter: JobsFilter) =>
+      feed.after(from, filter)?.unsure.map(({ change }) => now.findIndex(isOf(change)));
+    const ofA = { ...ALL, name: "a", matches: ({ tags }: Job) => tags.includes("a") };
+    return [asked(seen, ALL), asked(seen, ofA), asked(seen - 1, ALL)];
+  };
+  const isOf = ({ key }: Change) => ({ id }: Job) => id === key.id;
+
+  const first = await look(["pending", "pending", "pending"]);
+  const second = await look(["in_progress", "in_progress", "pending"]);
+  const third = await look(["in_progress", "completed", "cancelling"]);
+
+  assert.deepEqual(first, [[0, 1, 2], [0, 1, 2], undefined]);
+  assert.deepEqual(second, [[], [], [2]]);
+  assert.deepEqual(third, [[1], [1], [1, 2]]);
 });

@@ -461,6 +461,7 @@ test("subscribeToJobs() encodes each of 1,000 changes once, and viewers share th
   for (let n = 0; n < 1_000; n++) jobs.push(await job());
   const wish = {
     tenant: TENANT,
+    name: "all",
     statuses: undefined,
     syncId: undefined,
     jobId: undefined,

@@ -33,6 +33,7 @@ export function streamBench(
   const store = options.store ?? new MemoryLog(clock);
   const log = new PublishedLog(options.between?.(store) ?? store, hub, clock);
   const faults: unknown[] = [];
+  let names = 0;
   const viewers = new Viewers({
     log,
     hub,
@@ -73,6 +74,7 @@ export function streamBench(
       const tenant = wish.tenant ?? TENANT;
       return new StreamReader(viewers.subscribeToJobs({
         tenant,
+        name: `${names++}`,
         statuses: undefined,
         syncId: undefined,
         jobId: undefined,
