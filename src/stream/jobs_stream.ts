@@ -32,7 +32,7 @@ export interface JobsWish extends JobsFilter {
 
 export interface JobsStreamOptions {
   readonly wish: JobsWish;
-  readonly log: EventLog;
+  readonly pages: JobPages;
   readonly feed: JobFeed;
   readonly retryMs: number;
   readonly onEnd: (stream: LiveStream) => void;
@@ -44,6 +44,62 @@ interface Part {
   readonly statuses: readonly Status[];
   left: number;
   cursor: string | undefined;
+}
+
+/** Jobs that match, as they stood when they were listed. */
+interface Listed {
+  readonly jobs: readonly Job[];
+  /** Their frames in one chunk; undefined for no jobs. */
+  readonly chunk: Uint8Array | undefined;
+  readonly nextCursor: string | null;
+}
+
+/**
+ * Lists and encodes the pages of snapshots. Viewers that come together share them: who asks for a
+ * page while it is being listed waits for the next listing, which is one for all that wait.
+ */
+export class JobPages {
+  readonly #log: EventLog;
+  readonly #listings = new Map<string, Promise<Listed>>();
+  readonly #next = new Map<string, Promise<Listed>>();
+
+  constructor(log: EventLog) {
+    this.#log = log;
+  }
+
+  /** The page as it stands now or later; by then all that it shows has reached the feed. */
+  of(wish: JobsWish, { statuses, left, cursor }: Part): Promise<Listed> {
+    const place = JSON.stringify([wish.tenant, wish.name, statuses, left, cursor]);
+    const list = () => {
+      this.#next.delete(place);
+      const listing = this.#list(wish, { statuses, left, cursor })
+        .finally(() => this.#listings.delete(place));
+      this.#listings.set(place, listing);
+      return listing;
+    };
+    const listing = this.#listings.get(place);
+    if (!listing) return list();
+    const next = this.#next.get(place) ?? listing.then(list, list);
+    this.#next.set(place, next);
+    return next;
+  }
+
+  async #list(wish: JobsWish, part: Part): Promise<Listed> {
+    const page = part.left === 0 ? NO_JOBS : await this.#page(wish, part);
+    // What the page shows has reached the feed by then, and a long search lets others work.
+    for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
+    const jobs = page.items.filter(wish.matches).slice(0, part.left);
+    return { jobs, chunk: joined(jobs.map(listedBytes)), nextCursor: page.nextCursor };
+  }
+
+  async #page(wish: JobsWish, { statuses, cursor }: Part): Promise<JobPage> {
+    const { tenant, syncId, jobId } = wish;
+    if (jobId === undefined) {
+      return await this.#log.list({ tenant, syncId, statuses, limit: LIST_LIMIT_MAX, cursor });
+    }
+    const job = await this.#log.get({ tenant, id: jobId });
+    return job && statuses.includes(job.status) ? { items: [job], nextCursor: null } : NO_JOBS;
+  }
 }
 
 /** The state of a job that was shown last. A job created again under the id has another epoch. */
@@ -118,24 +174,19 @@ export class JobsStream extends LiveStream implements Served {
 
   /** Sends what one page shows; where that is nothing, the next pull goes on. Never rejects. */
   async #snapshot(): Promise<void> {
-    const { wish } = this.#options;
+    const { feed, pages, wish } = this.#options;
     const [part] = this.#parts;
     try {
-      const page = part.left === 0 ? NO_JOBS : await this.#page(part);
-      // What the page shows has reached the feed by then, and a long search lets others work.
-      for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
+      const { jobs, chunk, nextCursor } = await pages.of(wish, part);
       if (this.over) return;
-      const jobs = page.items.filter(wish.matches).slice(0, part.left);
       part.left -= jobs.length;
-      part.cursor = page.nextCursor ?? undefined;
-      if (page.nextCursor === null || part.left === 0) this.#parts.shift();
-      const frames = jobs.map((job) => this.#show(job));
-      if (this.#parts.length === 0) {
-        this.#looks = this.#options.feed.looks;
-        frames.push(SNAPSHOT_COMPLETE);
-      }
-      const chunk = joined(frames);
-      if (chunk) return this.enqueue(chunk);
+      part.cursor = nextCursor ?? undefined;
+      if (nextCursor === null || part.left === 0) this.#parts.shift();
+      for (const job of jobs) this.#show(job);
+      const complete = this.#parts.length === 0;
+      if (complete) this.#looks = feed.looks;
+      const shown = complete ? joined(chunk ? [chunk, COMPLETE] : [COMPLETE]) : chunk;
+      if (shown) return this.enqueue(shown);
     } catch (cause) {
       this.#options.onFault(cause);
       this.refuse(FAULT);
@@ -143,22 +194,12 @@ export class JobsStream extends LiveStream implements Served {
     return this.pull(); // a heartbeat or a farewell may be due, and nobody is cut meanwhile
   }
 
-  async #page({ statuses, cursor }: Part): Promise<JobPage> {
-    const { log, wish: { tenant, syncId, jobId } } = this.#options;
-    if (jobId === undefined) {
-      return await log.list({ tenant, syncId, statuses, limit: LIST_LIMIT_MAX, cursor });
-    }
-    const job = await log.get({ tenant, id: jobId });
-    return job && statuses.includes(job.status) ? { items: [job], nextCursor: null } : NO_JOBS;
-  }
-
-  #show(job: Job): Uint8Array {
+  #show(job: Job): void {
     const { id, epoch, seq } = job;
     // A job that is over is remembered only while the feed still has its end to tell.
     if (!isTerminal(job.status) || this.#options.feed.owes(job, this.#seen)) {
       this.#shown.set(id, { epoch, seq });
     } else this.#shown.delete(id);
-    return listedBytes(job);
   }
 
   /** Sends what has changed; false when nothing has, undefined when too much was missed. */
@@ -200,7 +241,7 @@ export class JobsStream extends LiveStream implements Served {
 }
 
 /** A heartbeat that says that every job has been shown once. */
-const SNAPSHOT_COMPLETE = frameBytes({
+const COMPLETE = frameBytes({
   data: spacedJson({ type: "heartbeat", snapshot_complete: true }),
 });
 

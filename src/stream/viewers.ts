@@ -17,7 +17,7 @@ import { type Beginning, openAt } from "./cursor.ts";
 import { entryEncoder, openingBytes } from "./frames.ts";
 import { HeartbeatWheel } from "./heartbeat_wheel.ts";
 import { JobFeed } from "./job_feed.ts";
-import { JobsStream, type JobsWish } from "./jobs_stream.ts";
+import { JobPages, JobsStream, type JobsWish } from "./jobs_stream.ts";
 import { lastLines } from "./last_lines.ts";
 import type { LiveStream } from "./live_stream.ts";
 import { ReplayPages } from "./replay_pages.ts";
@@ -85,6 +85,7 @@ export class Viewers {
   readonly #pages: ReplayPages;
   readonly #wheel: HeartbeatWheel;
   readonly #feed: JobFeed;
+  readonly #jobPages: JobPages;
   readonly #rights: Rights;
   readonly #deadline: WriteDeadline;
   readonly #admission: Admission;
@@ -108,6 +109,7 @@ export class Viewers {
     this.#pages = new ReplayPages(log);
     this.#wheel = new HeartbeatWheel(clock, options.heartbeatMs, Math.random, options.onHeartbeats);
     this.#feed = new JobFeed(options);
+    this.#jobPages = new JobPages(log);
     this.#rights = new Rights(clock, options.onFault);
     this.#deadline = new WriteDeadline(clock, options.writeTimeoutMs ?? 0);
     this.#admission = new Admission(options.limits ?? NO_LIMITS);
@@ -159,10 +161,10 @@ export class Viewers {
   subscribeToJobs(wish: JobsWish): ReadableStream<Uint8Array> {
     const applicant = { tenant: wish.tenant, job: undefined, key: wish.right?.holder };
     if (!this.#admit(applicant)) return this.turnAway();
-    const { log, retryMs, onFault } = this.#options;
+    const { retryMs, onFault } = this.#options;
     const stream = new JobsStream({
       wish,
-      log,
+      pages: this.#jobPages,
       feed: this.#feed,
       retryMs,
       onFault,

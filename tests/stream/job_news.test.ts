@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { JobFeed, type News } from "../../src/stream/job_feed.ts";
-import { JobsStream, type JobsWish } from "../../src/stream/jobs_stream.ts";
-import type { JobId } from "../../src/sync/ids.ts";
+import { JobPages, JobsStream, type JobsWish } from "../../src/stream/jobs_stream.ts";
+import type { JobId, TenantId } from "../../src/sync/ids.ts";
 import { isTerminal, type Status } from "../../src/sync/status.ts";
 import { newJob, progress, TENANT } from "../support/log_contract.ts";
 import { type Random, rounds, seeded } from "../support/seed.ts";
-import { streamBench, StreamReader, turns } from "../support/stream_bench.ts";
+import { type Seen, streamBench, StreamReader, turns } from "../support/stream_bench.ts";
 
 /** The object, of which one method gives something else. */
 function changed<Whole extends object, Name extends keyof Whole>(
@@ -23,20 +23,26 @@ function changed<Whole extends object, Name extends keyof Whole>(
   });
 }
 
+const OTHER = "other" as TenantId;
+
+/** All jobs of the tenant, the same for all who ask with it. */
+const ALL: JobsWish = {
+  tenant: TENANT,
+  name: "all",
+  statuses: undefined,
+  syncId: undefined,
+  jobId: undefined,
+  matches: () => true,
+  missed: () => true,
+  endedMax: Infinity,
+};
+
 const ofA = { name: "a", matches: ({ tags }) => tags.includes("a") } satisfies Partial<JobsWish>;
 
 test("viewers with one filter share the chunk of what matches it, also once jobs have begun or ended", async () => {
   const { job, add, tell, viewers } = streamBench({ heartbeatMs: 1e9 });
   const [a, b] = [await job({ tags: ["a"] }), await job({ tags: ["b"] })];
-  const wish = {
-    tenant: TENANT,
-    statuses: undefined,
-    syncId: undefined,
-    jobId: undefined,
-    missed: () => false,
-    endedMax: Infinity,
-    ...ofA,
-  };
+  const wish: JobsWish = { ...ALL, ...ofA, missed: () => false };
   const readers = [1, 2].map(() => viewers.subscribeToJobs(wish).getReader());
   for (const reader of readers) for (let chunks = 0; chunks < 3; chunks++) await reader.read();
   const shared: (string | undefined)[] = [];
@@ -61,6 +67,95 @@ test("viewers with one filter share the chunk of what matches it, also once jobs
   for (const reader of readers) await reader.cancel();
 });
 
+/** A log of which every listing waits until it is let go, or fails. */
+function heldLists(log: EventLog) {
+  const held: PromiseWithResolvers<void>[] = [];
+  const list: EventLog["list"] = async (query) => {
+    const listing = Promise.withResolvers<void>();
+    held.push(listing);
+    const page = await log.list(query);
+    await listing.promise;
+    return page;
+  };
+  return { held, log: changed(log, "list", list) };
+}
+
+/** A bench on which the test lets listings go. */
+function heldBench() {
+  let held: PromiseWithResolvers<void>[] = [];
+  const bench = streamBench({
+    between: (log) => {
+      const lists = heldLists(log);
+      held = lists.held;
+      return lists.log;
+    },
+  });
+  return { ...bench, held };
+}
+
+test("viewers that come together share a listing of the jobs, and its chunk", async () => {
+  const { job, viewers, held } = heldBench();
+  for (let n = 0; n < 3; n++) await job();
+  const readers = Array.from({ length: 20 }, () => viewers.subscribeToJobs(ALL).getReader());
+  for (const reader of readers) await reader.read();
+
+  const pages = readers.map((reader) => reader.read());
+  await turns(5);
+  const begun = held.length;
+  held[0].resolve();
+  await turns(5);
+  held[1].resolve();
+  const chunks = (await Promise.all(pages)).map(({ value }) => value);
+
+  assert.deepEqual([begun, held.length], [1, 2]); // the first viewer's, and all others'
+  assert.equal(new TextDecoder().decode(chunks[1]).split("\n\n").length, 3 + 1);
+  assert.equal(new Set(chunks.slice(1)).size, 1); // the same object
+  for (const reader of readers) await reader.cancel();
+});
+
+test("a viewer is shown what was there when it came, also while others are being shown the jobs", async () => {
+  const { job, viewers, held } = heldBench();
+  const readers: StreamReader[] = [];
+  const ids: string[] = [];
+  const pages: Promise<Seen[]>[] = [];
+
+  for (let n = 0; n < 4; n++) {
+    ids.push((await job()).id);
+    const reader = new StreamReader(viewers.subscribeToJobs(ALL));
+    readers.push(reader);
+    await reader.chunk();
+    pages.push(reader.next());
+    await turns(5);
+    held[n - 1]?.resolve(); // the listing that came before this viewer
+    await turns(5);
+  }
+  held[3].resolve();
+
+  for (const [n, page] of (await Promise.all(pages)).entries()) {
+    assert.deepEqual(page.map(({ data }) => data.job_id), ids.slice(0, n + 1).toReversed());
+  }
+  for (const reader of readers) await reader.cancel();
+});
+
+test("a listing that fails breaks off who waited for it, and nobody who came later", async () => {
+  const { job, viewers, faults, held } = heldBench();
+  const { id } = await job();
+  const [early, late] = [1, 2].map(() => new StreamReader(viewers.subscribeToJobs(ALL)));
+  for (const reader of [early, late]) await reader.chunk();
+  const [earlier, later] = [early.next(), late.next()];
+  await turns(5);
+
+  held[0].reject(new Error("disk on fire"));
+  await turns(5);
+  held[1].resolve();
+
+  assert.deepEqual((await earlier).map(({ data }) => data.code), ["stream_fault"]);
+  assert.deepEqual((await later).map(({ data }) => data.job_id), [id]);
+  assert.equal(faults.length, 1);
+  await assert.rejects(early.next());
+  await late.cancel();
+});
+
 /** Filters of every kind. */
 const FILTERS: readonly Partial<JobsWish>[] = [
   {},
@@ -72,6 +167,39 @@ const FILTERS: readonly Partial<JobsWish>[] = [
   { ...ofA, statuses: ["in_progress", "completed"] },
   { statuses: ["failed", "completed"], endedMax: 3 },
 ];
+
+test("viewers that come together are each shown what they ask for", async () => {
+  const { job, add, viewers } = streamBench();
+  for (let n = 0; n < 500; n++) {
+    const tenant = n % 5 === 0 ? OTHER : TENANT;
+    const made = await job({ tenant, tags: [n % 2 === 0 ? "a" : "b"] });
+    const status = (["pending", "in_progress", "completed"] as const)[n % 3];
+    if (status !== "pending") await add(made, progress(status, n));
+  }
+  const wishes = [...FILTERS, { endedMax: 1 }, { endedMax: 2 }, { tenant: OTHER }]
+    .map((filter, n): JobsWish => ({
+      ...ALL,
+      ...filter,
+      name: n < FILTERS.length ? `${n}` : "all",
+    }));
+  const shown = async (wish: JobsWish) => {
+    const reader = new StreamReader(viewers.subscribeToJobs(wish));
+    let text = "";
+    while (!text.includes("snapshot_complete")) text += await reader.chunk();
+    await reader.cancel();
+    return text;
+  };
+
+  const alone = [];
+  for (const wish of wishes) alone.push(await shown(wish));
+  const together = Array.from({ length: 6 }, async (_, n) => {
+    await turns(n); // so that some are at their second page when others are at the first
+    return await Promise.all(wishes.map(shown));
+  });
+
+  for (const each of await Promise.all(together)) assert.deepEqual(each, alone);
+  assert.equal(new Set(alone).size, 9); // two pairs differ only in what they are told of removals
+});
 
 /** The feed, of which a viewer is sure of nothing: it asks for itself about every change. */
 const doubted = (feed: JobFeed): JobFeed =>
@@ -117,21 +245,11 @@ seeded(
       let over = false;
       /** Both read at the same pace, now and then slowly, until they are to leave. */
       const compare = async (filter: Partial<JobsWish>, name: string, reads: number) => {
-        const wish: JobsWish = {
-          tenant: TENANT,
-          statuses: undefined,
-          syncId: undefined,
-          jobId: undefined,
-          matches: () => true,
-          missed: () => true,
-          endedMax: Infinity,
-          ...filter,
-          name,
-        };
+        const wish: JobsWish = { ...ALL, ...filter, name };
         const readers = [feed, doubted(feed)].map((feed) => {
           const nothing = () => {};
           const stream = new JobsStream({
-            ...{ wish, log, feed, retryMs: 3_000 },
+            ...{ wish, pages: new JobPages(log), feed, retryMs: 3_000 },
             ...{ onEnd: nothing, onFault: (cause: unknown) => assert.fail(String(cause)) },
           });
           return new StreamReader(stream.stream());
