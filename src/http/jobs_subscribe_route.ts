@@ -57,6 +57,7 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
     return await streamAnswer(context, () =>
       viewers.subscribeToJobs({
         tenant,
+        // All that decides which jobs it is told of: who has the same name is sent the same.
         name: JSON.stringify([status, syncId, jobId, tag, only]),
         statuses: status,
         syncId,
