@@ -29,7 +29,7 @@ export type Lapse = "expired" | "revoked" | "narrowed" | "signed_out";
 
 /** Whether the job is one that the principal may see: its tenant's, and inside its binding. */
 export function maySee(
-  { tenant, only }: Principal,
+  { tenant, only }: Pick<Principal, "tenant" | "only">,
   job: Pick<Job, "tenant" | "id" | "sync" | "tags">,
 ): boolean {
   if (job.tenant !== tenant) return false;

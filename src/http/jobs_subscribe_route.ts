@@ -1,8 +1,9 @@
 /** Many jobs on one connection, for lists of jobs. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { maySee } from "../auth/principal.ts";
+import { maySee, type Principal } from "../auth/principal.ts";
+import { type JobId, parseJobId, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import { type JobId, parseJobId } from "../sync/ids.ts";
+import type { Status } from "../sync/status.ts";
 import { requireScope, rightOf } from "./access.ts";
 import { KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -43,29 +44,43 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
     const { status, sync, job, tag, ended } = context.req.valid("query");
     const syncId = sync === undefined ? only?.syncId : await syncIdOf(services, tenant, sync);
     const jobId = parseJobId(job ?? "");
-    const matches = (found: Job) =>
-      maySee(principal, found) &&
-      (syncId === undefined || found.sync?.id === syncId) &&
-      (jobId === undefined || found.id === jobId) &&
-      (tag === undefined || found.tags.includes(tag));
-    // Sync and tags of a removed job are unknown, so it is told only to viewers that may see and
-    // ask for all jobs, or for just this one.
-    const every = tag === undefined && syncId === undefined && only?.tag === undefined;
-    const missed = (id: JobId) =>
-      every && (jobId === undefined || id === jobId) &&
-      (only?.jobId === undefined || id === only.jobId);
     return await streamAnswer(context, () =>
       viewers.subscribeToJobs({
-        tenant,
-        // All that decides which jobs it is told of: who has the same name is sent the same.
-        name: JSON.stringify([status, syncId, jobId, tag, only]),
-        statuses: status,
-        syncId,
-        jobId: jobId ?? only?.jobId,
-        missed,
-        matches,
+        ...wished(tenant, { statuses: status, syncId, jobId, tag, only }),
         endedMax: ended ?? Infinity,
         right: rightOf(principal, authenticator),
       }));
   });
+}
+
+/** What a viewer asks for, and what its ticket is bound to. */
+interface Wished {
+  readonly statuses: readonly Status[] | undefined;
+  readonly syncId: SyncId | undefined;
+  readonly jobId: JobId | undefined;
+  readonly tag: string | undefined;
+  readonly only: Principal["only"];
+}
+
+/** Viewers of the same are told the same, so it knows nothing else of them. */
+function wished(tenant: TenantId, asked: Wished) {
+  const { statuses, syncId, jobId, tag, only } = asked;
+  // Sync and tags of a removed job are unknown, so it is told only to viewers that may see and
+  // ask for all jobs, or for just this one.
+  const every = tag === undefined && syncId === undefined && only?.tag === undefined;
+  return {
+    tenant,
+    name: JSON.stringify(asked),
+    statuses,
+    syncId,
+    jobId: jobId ?? only?.jobId,
+    matches: (found: Job) =>
+      maySee({ tenant, only }, found) &&
+      (syncId === undefined || found.sync?.id === syncId) &&
+      (jobId === undefined || found.id === jobId) &&
+      (tag === undefined || found.tags.includes(tag)),
+    missed: (id: JobId) =>
+      every && (jobId === undefined || id === jobId) &&
+      (only?.jobId === undefined || id === only.jobId),
+  };
 }

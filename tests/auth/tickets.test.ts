@@ -115,7 +115,7 @@ test("maySee() keeps a ticket to its tenant and its job, sync or tag", () => {
     tags: ["nightly"],
   });
   const sees = (only: Parameters<typeof maySee>[0]["only"], tenant = ACME) =>
-    maySee({ tenant, scopes: new Set(["read"]), keyId: null, expiresAtMs: null, only }, job);
+    maySee({ tenant, only }, job);
 
   for (const only of [undefined, {}, { jobId: JOB }, { syncId: SYNC }, { tag: "nightly" }]) {
     assert.equal(sees(only), true);
