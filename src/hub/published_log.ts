@@ -19,6 +19,7 @@ import type {
   ReadQuery,
   RecentPage,
   RecentQuery,
+  SyncQuery,
   TrimLimits,
 } from "../log/event_log.ts";
 import { isTerminal } from "../sync/status.ts";
@@ -89,8 +90,8 @@ export class PublishedLog implements EventLog {
     return this.#log.recent(query);
   }
 
-  registeredSyncs(tenant: TenantId, named?: Partial<SyncRef>): Promise<readonly SyncRef[]> {
-    return this.#log.registeredSyncs(tenant, named);
+  registeredSyncs(tenant: TenantId, query?: SyncQuery): Promise<readonly SyncRef[]> {
+    return this.#log.registeredSyncs(tenant, query);
   }
 
   forgetSyncs(tenant: TenantId): Promise<void> {

@@ -128,6 +128,16 @@ export interface JobPage {
   readonly nextCursor: string | null;
 }
 
+/** Which registered syncs to read, in the order of their names. */
+export interface SyncQuery {
+  readonly id?: SyncId;
+  readonly name?: string;
+  /** Only those that come after this one. */
+  readonly after?: SyncRef;
+  /** At most so many; all when left out. */
+  readonly limit?: number;
+}
+
 /** Jobs whose leases have run out. */
 export interface LapsedPage {
   readonly items: readonly JobKey[];
@@ -216,8 +226,8 @@ export interface EventLog {
    * were created. A page is a stretch of bounded work, however many jobs there are.
    */
   recent(query: RecentQuery): Promise<RecentPage>;
-  /** Syncs that workers' jobs have registered, by name: all, or those of that id or name. */
-  registeredSyncs(tenant: TenantId, named?: Partial<SyncRef>): Promise<readonly SyncRef[]>;
+  /** Syncs that workers' jobs have registered, in the order of their names, then of their ids. */
+  registeredSyncs(tenant: TenantId, query?: SyncQuery): Promise<readonly SyncRef[]>;
   /** Forgets the registered syncs of which no job is left. */
   forgetSyncs(tenant: TenantId): Promise<void>;
   /** Position before the last `count` log lines up to `through` of at least this level. */

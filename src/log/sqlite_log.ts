@@ -25,6 +25,7 @@ import {
   RECENT_STRETCH,
   type RecentPage,
   type RecentQuery,
+  type SyncQuery,
   TooManyJobsError,
   type TrimLimits,
   UnknownJobError,
@@ -193,8 +194,8 @@ export class SqliteLog implements EventLog {
   }
 
   // deno-lint-ignore require-await -- so that a database error rejects instead of throwing
-  async registeredSyncs(tenant: TenantId, named?: Partial<SyncRef>): Promise<readonly SyncRef[]> {
-    return this.#syncs.of(tenant, named);
+  async registeredSyncs(tenant: TenantId, query?: SyncQuery): Promise<readonly SyncRef[]> {
+    return this.#syncs.of(tenant, query);
   }
 
   async forgetSyncs(tenant: TenantId): Promise<void> {

@@ -99,6 +99,8 @@ export const MIGRATIONS: readonly string[] = [
    WHERE kind < 10 AND json_valid(body);`,
   // A row for several entries.
   `ALTER TABLE entries ADD COLUMN count INTEGER NOT NULL DEFAULT 1;`,
+  // Syncs by their names: for a name alone, and for the list in parts.
+  `CREATE INDEX syncs_by_name ON syncs (tenant, name);`,
 ];
 
 /** The event log's file. */

@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job, SyncRef } from "../sync/job.ts";
+import type { SyncQuery } from "./event_log.ts";
 import { statementsOf } from "./migrate.ts";
 
 /** The table of syncs. A statement is prepared at its first use, as a server may never need it. */
@@ -19,13 +20,16 @@ export class SyncRows {
       .run(tenant, sync.id, sync.name);
   }
 
-  /** In the order of their names: all, or those of that id or name. */
-  of(tenant: TenantId, asked: Partial<SyncRef> = {}): SyncRef[] {
-    const named = Object.entries(asked);
-    const where = ["tenant", ...named.map(([column]) => column)].map((column) => `${column} = ?`);
-    const sql = `SELECT id, name FROM syncs WHERE ${where.join(" AND ")} ORDER BY name, id`;
-    const values = named.map(([, value]) => value);
-    const rows = this.#sql(sql).all(tenant, ...values) as unknown as SyncRef[]; // written by `register` alone
+  /** In the order of their names, then of their ids. */
+  of(tenant: TenantId, { after, limit = -1, ...named }: SyncQuery = {}): SyncRef[] {
+    const where = ["tenant", ...Object.keys(named)].map((column) => `${column} = ?`);
+    const values = [tenant, ...Object.values(named)];
+    if (after) {
+      where.push("(name, id) > (?, ?)");
+      values.push(after.name, after.id);
+    }
+    const sql = `SELECT id, name FROM syncs WHERE ${where.join(" AND ")} ORDER BY name, id LIMIT ?`;
+    const rows = this.#sql(sql).all(...values, limit) as unknown as SyncRef[]; // written by `register` alone
     return rows.map(({ id, name }) => ({ id, name }));
   }
 

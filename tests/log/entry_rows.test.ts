@@ -6,9 +6,9 @@ import type { EventLog, ReadQuery, TrimLimits } from "../../src/log/event_log.ts
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { entriesOf, rowsOf, withoutBetween } from "../../src/log/sqlite_entry_rows.ts";
 import { type Entry, type Fact, LOG_LEVELS } from "../../src/sync/entry.ts";
-import type { JobKey } from "../../src/sync/ids.ts";
+import { deriveSyncId, type JobKey } from "../../src/sync/ids.ts";
 import { fc } from "../support/fast_check.ts";
-import { line, newJob, progress, stillClock } from "../support/log_contract.ts";
+import { line, newJob, progress, stillClock, TENANT } from "../support/log_contract.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -192,6 +192,33 @@ test("The jobs of a sync are found by the sync, whatever statuses are asked for"
 
   const search = "SEARCH jobs USING INDEX jobs_of_sync (tenant=? AND sync_id=? AND pk<?)";
   assert.deepEqual(plans, [[search], [search], [search]]);
+});
+
+test("Registered syncs are found without a look at the tenant's others", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const statements = watchStatements(t);
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { id, name } = { id: deriveSyncId(TENANT, "docs"), name: "docs" };
+  for (const query of [{ id }, { name }, { limit: 5 }, { after: { id, name }, limit: 5 }]) {
+    await log.registeredSyncs(TENANT, query);
+  }
+  await log.close();
+
+  const db = new DatabaseSync(file);
+  const plans = [...statements.keys()]
+    .filter((text) => text.startsWith("SELECT id, name FROM syncs"))
+    .map((text) => db.prepare(`EXPLAIN QUERY PLAN ${text}`).all().map(({ detail }) => detail));
+  db.close();
+
+  const byName = "SEARCH syncs USING COVERING INDEX syncs_by_name";
+  assert.deepEqual(plans, [
+    ["SEARCH syncs USING PRIMARY KEY (tenant=? AND id=?)"],
+    [`${byName} (tenant=? AND name=?)`],
+    [`${byName} (tenant=?)`],
+    [`${byName} (tenant=? AND (name,id)>(?,?))`],
+  ]);
 });
 
 test("SqliteLog trim() fetches no words of the lines that it removes", async (t) => {

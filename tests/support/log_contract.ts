@@ -13,7 +13,7 @@ import {
 } from "../../src/log/event_log.ts";
 import type { Fact } from "../../src/sync/entry.ts";
 import { deriveSyncId, type JobId, newJobId, type TenantId } from "../../src/sync/ids.ts";
-import type { NewJob } from "../../src/sync/job.ts";
+import type { NewJob, SyncRef } from "../../src/sync/job.ts";
 import { newProducer } from "../../src/sync/producer.ts";
 import { logWords } from "../../src/sync/log_text.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
@@ -534,6 +534,24 @@ export function logContract(
       assert.deepEqual(await log.registeredSyncs("other" as TenantId, { id: own.id }), []);
     },
   );
+
+  check("registeredSyncs() gives them in parts, in the order of names and ids", async (log) => {
+    const ref = (name: string, id = deriveSyncId(TENANT, name)) => ({ id, name });
+    const namesakes = ["x", "y"].map((was) => ref("b", deriveSyncId(TENANT, was)));
+    for (const sync of [ref("c"), ...namesakes, ref("a"), ref("d")]) {
+      await log.create(newJob({ origin: "worker", sync }));
+    }
+    const all = await log.registeredSyncs(TENANT);
+
+    const parts: (typeof all)[] = [];
+    for (let after: SyncRef | undefined; parts.length < 4; after = parts.at(-1)?.at(-1)) {
+      parts.push(await log.registeredSyncs(TENANT, { after, limit: 2 }));
+    }
+
+    assert.deepEqual(all.map(({ name }) => name), ["a", "b", "b", "c", "d"]);
+    assert.ok(all[1].id < all[2].id);
+    assert.deepEqual(parts, [all.slice(0, 2), all.slice(2, 4), all.slice(4), []]);
+  });
 
   check("forgetSyncs() forgets the syncs of one tenant that no job is left of", async (log) => {
     const ref = (name: string) => ({ id: deriveSyncId(TENANT, name), name });

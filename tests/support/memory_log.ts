@@ -34,6 +34,7 @@ import {
   RECENT_STRETCH,
   type RecentPage,
   type RecentQuery,
+  type SyncQuery,
   TooManyJobsError,
   type TrimLimits,
   UnknownJobError,
@@ -175,13 +176,15 @@ export class MemoryLog implements EventLog {
     return Promise.resolve(found.slice(0, PAGE).map(({ job }) => keyOf(job)));
   }
 
-  registeredSyncs(tenant: TenantId, named: Partial<SyncRef> = {}): Promise<readonly SyncRef[]> {
+  registeredSyncs(tenant: TenantId, query: SyncQuery = {}): Promise<readonly SyncRef[]> {
+    const { after, limit } = query;
+    const isAfter = (a: SyncRef, b: SyncRef) => a.name === b.name ? a.id > b.id : a.name > b.name;
     const found = [...this.#syncs.values()].filter((sync) =>
-      sync.tenant === tenant && (named.id ?? sync.id) === sync.id &&
-      (named.name ?? sync.name) === sync.name
+      sync.tenant === tenant && (query.id ?? sync.id) === sync.id &&
+      (query.name ?? sync.name) === sync.name && (!after || isAfter(sync, after))
     );
-    found.sort((a, b) => a.name < b.name ? -1 : 1);
-    return Promise.resolve(found.map(({ id, name }) => ({ id, name })));
+    found.sort((a, b) => isAfter(a, b) ? 1 : -1);
+    return Promise.resolve(found.slice(0, limit).map(({ id, name }) => ({ id, name })));
   }
 
   forgetSyncs(tenant: TenantId): Promise<void> {
