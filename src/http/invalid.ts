@@ -1,5 +1,6 @@
 /** Problems that name each fault of a request, with its place. */
 import type { ZodError } from "zod";
+import { CursorError } from "../log/event_log.ts";
 import { type Invalid, Problem, type ProblemExtras } from "./problem.ts";
 
 /** Most faults that an answer names: a body of 1 MiB can have 100,000. */
@@ -22,6 +23,13 @@ export function invalid(errors: readonly Invalid[], extras: ProblemExtras = {}):
     errors: errors.slice(0, ERRORS_MAX),
     ...extras,
   });
+}
+
+/** What to throw where a list has failed: a problem for a cursor that no list gave. */
+export function cursorProblem(cause: unknown): unknown {
+  if (!(cause instanceof CursorError)) return cause;
+  const errors = [{ parameter: "cursor", detail: cause.message }];
+  return new Problem("invalid-request", cause.message, { errors });
 }
 
 /** @param path of the checked value in the body */

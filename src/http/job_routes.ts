@@ -1,13 +1,13 @@
 /** Jobs: list, get, cancel, remove. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { CursorError, DamagedJobError, LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { DamagedJobError, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { keyOf } from "../sync/job.ts";
 import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import { jobFor, requireScope } from "./access.ts";
 import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
+import { cursorProblem } from "./invalid.ts";
 import { jobJson } from "./job_json.ts";
-import { Problem } from "./problem.ts";
 import { JobListQuerySchema } from "./query_schemas.ts";
 import { JobListSchema, JobSchema } from "./schemas.ts";
 import { removeAll } from "../jobs/removals.ts";
@@ -88,9 +88,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
       const items = page.items.map((job) => jobJson(job, services));
       return context.json({ items, next_cursor: page.nextCursor }, 200);
     } catch (cause) {
-      if (!(cause instanceof CursorError)) throw cause;
-      const errors = [{ parameter: "cursor", detail: cause.message }];
-      throw new Problem("invalid-request", cause.message, { errors });
+      throw cursorProblem(cause);
     }
   });
 

@@ -7,6 +7,9 @@ import { type Status, STATUSES } from "../sync/status.ts";
 /** Most log lines that a stream starts with. */
 const TAIL_MAX = 1_000;
 
+/** Most syncs of an answer; so many where no limit is asked for. */
+export const SYNCS_MAX = 10_000;
+
 const level = z.enum(LOG_LEVELS);
 
 /** In a URL, as EventSource can send no headers. */
@@ -42,6 +45,14 @@ export const JobListQuerySchema = z.strictObject({
   status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
   limit: whole(1, LIST_LIMIT_MAX, "At most; 50 by default. Fewer where `meta` is long"),
+  cursor: z.string().min(1).max(100).optional(),
+});
+
+export const SyncListQuerySchema = z.strictObject({
+  sync: z.string().min(1).max(200).optional().openapi({
+    description: "Only the sync of this id or name, where there is one",
+  }),
+  limit: whole(1, SYNCS_MAX, "At most; 10,000 by default. Fewer where `meta` is long"),
   cursor: z.string().min(1).max(100).optional(),
 });
 

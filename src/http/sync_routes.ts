@@ -4,27 +4,41 @@ import type { Context } from "hono";
 import { turn } from "../event_loop.ts";
 import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
-import { knownSync } from "../jobs/syncs.ts";
+import { cursorAt, knownSync, type ListedSync, listedSyncs } from "../jobs/syncs.ts";
+import type { TenantId } from "../sync/ids.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { requireScope } from "./access.ts";
 import { json, KEYED, problems, SyncParams } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
+import { cursorProblem } from "./invalid.ts";
 import { jobJson } from "./job_json.ts";
 import { notFound, Problem } from "./problem.ts";
+import { SyncListQuerySchema, SYNCS_MAX } from "./query_schemas.ts";
 import { JobSchema, RunBodySchema, SyncListSchema, type SyncSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { standingJson } from "./standing_json.ts";
 
 /** Syncs looked up in one turn of the event loop: 0.3 ms each, and workers may name any number. */
 const SYNCS_A_TURN = 16;
+/** Characters of syncs above which a page ends: the `meta` of a last job may have a million. */
+const PAGE_LENGTH_MAX = 16 * 1024 * 1024;
+
+/** The list is made as text: its type is not known to Hono. */
+type Answer = never;
 
 const listRoute = createRoute({
   method: "get",
   path: "/v1/sync",
   operationId: "listSyncs",
   summary: "The syncs that are configured or that workers have named, each with its last job",
+  description: "Those that are configured come first, in that order, then the others by name. A " +
+    "page has as many as 10,000, all of most tenants; `next_cursor` says whether there are more.",
   ...KEYED,
-  responses: { 200: json(SyncListSchema, "All of them"), ...problems("forbidden") },
+  request: { query: SyncListQuerySchema },
+  responses: {
+    200: json(SyncListSchema, "One page"),
+    ...problems("invalid-request", "forbidden"),
+  },
 });
 
 const runRoute = createRoute({
@@ -55,33 +69,36 @@ const runRoute = createRoute({
 
 /** Syncs: listing them and running one. */
 export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { syncs, dispatcher, scheduler, log } = services;
+  const { syncs, dispatcher, log } = services;
 
-  app.openapi(listRoute, async (context) => {
+  app.openapi(listRoute, async (context): Promise<Answer> => {
     requireScope(context, "read");
     const { tenant } = context.get("principal");
-    const configured = syncs.of(tenant);
-    const known = new Map(configured.map((sync) => [sync.id, sync]));
-    const registered = (await log.registeredSyncs(tenant)).filter(({ id }) => !known.has(id));
-    const items: z.output<typeof SyncSchema>[] = [];
-    for (const { id, name } of [...configured, ...registered]) {
-      const sync = known.get(id);
-      if (items.length % SYNCS_A_TURN === SYNCS_A_TURN - 1) await turn();
-      const ofSync = { tenant, syncId: id, limit: 1 };
-      const { items: [last] } = await log.list(ofSync);
-      const { items: [success] } = await log.list({ ...ofSync, statuses: ["completed"] });
-      items.push({
-        id,
-        name,
-        source: sync?.source.type ?? null,
-        destination: sync?.destination?.type ?? null,
-        runnable: sync !== undefined && syncs.runnable(sync) !== undefined,
-        last_job: last ? jobJson(last, services) : null,
-        last_success_at: isoTime(success?.endedAtMs),
-        ...standingJson(sync && scheduler.standing(sync, last)),
-      });
+    const { sync, limit = SYNCS_MAX, cursor } = context.req.valid("query");
+    const found = sync === undefined
+      ? listedSyncs(syncs, log, tenant, cursor)
+      : await named(services, tenant, sync);
+    const items: string[] = []; // as text, which takes a fraction of the memory
+    let length = 0;
+    let last: ListedSync | undefined;
+    let next: string | null = null;
+    try {
+      for await (const each of found) {
+        if (last && (items.length === limit || length > PAGE_LENGTH_MAX)) {
+          next = cursorAt(last);
+          break;
+        }
+        if (items.length % SYNCS_A_TURN === SYNCS_A_TURN - 1) await turn();
+        const item = JSON.stringify(await syncJson(services, tenant, each));
+        items.push(item);
+        length += item.length;
+        last = each;
+      }
+    } catch (cause) {
+      throw cursorProblem(cause);
     }
-    return context.json({ items, next_cursor: null }, 200);
+    const body = `{"items":[${items.join()}],"next_cursor":${JSON.stringify(next)}}`;
+    return context.body(body, 200, { "Content-Type": "application/json" }) as Answer;
   });
 
   app.openapi(runRoute, async (context) => {
@@ -111,6 +128,40 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
       Location: `${services.origin.prefix}/v1/sync/job/${job.id}`,
     });
   });
+}
+
+/** The sync of that id or name, where there is one. */
+async function named(
+  { syncs, log }: Services,
+  tenant: TenantId,
+  idOrName: string,
+): Promise<ListedSync[]> {
+  const configured = syncs.find(tenant, idOrName);
+  const known = configured ?? await knownSync(syncs, log, tenant, idOrName);
+  return known ? [{ id: known.id, name: known.name, configured }] : [];
+}
+
+async function syncJson(
+  services: Services,
+  tenant: TenantId,
+  { id, name, configured }: ListedSync,
+): Promise<z.output<typeof SyncSchema>> {
+  const { syncs, scheduler, log } = services;
+  const ofSync = { tenant, syncId: id, limit: 1 };
+  const { items: [last] } = await log.list(ofSync);
+  const success = !last || last.status === "completed"
+    ? last
+    : (await log.list({ ...ofSync, statuses: ["completed"] })).items.at(0);
+  return {
+    id,
+    name,
+    source: configured?.source.type ?? null,
+    destination: configured?.destination?.type ?? null,
+    runnable: configured !== undefined && syncs.runnable(configured) !== undefined,
+    last_job: last ? jobJson(last, services) : null,
+    last_success_at: isoTime(success?.endedAtMs),
+    ...standingJson(configured && scheduler.standing(configured, last)),
+  };
 }
 
 async function syncFor(

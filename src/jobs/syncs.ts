@@ -1,5 +1,5 @@
 /** The syncs that are configured now. Callers can run no others. */
-import type { EventLog } from "../log/event_log.ts";
+import { CursorError, type EventLog } from "../log/event_log.ts";
 import { commandStopMs } from "../sources/command_stop.ts";
 import { type FileSystem, fileSystem } from "../sources/file_system.ts";
 import type { JobSource } from "../sources/source.ts";
@@ -25,6 +25,57 @@ export async function knownSync(
   if (usual) return usual;
   const namesakes = await log.registeredSyncs(tenant, { name: idOrName });
   return namesakes.find(({ id }) => !syncs.find(tenant, id));
+}
+
+/** A sync, with its configuration where it has one. */
+export interface ListedSync extends SyncRef {
+  readonly configured?: ConfiguredSync;
+}
+
+/** Names that are read from the log at a time. */
+const NAMES = 200;
+
+/**
+ * The syncs of a tenant: those that are configured, in that order, then those that workers alone
+ * have named, by name.
+ *
+ * @param cursor of the sync behind which the list goes on, see `cursorAt`
+ * @throws {CursorError} where there is no such sync (any more)
+ */
+export async function* listedSyncs(
+  syncs: Syncs,
+  log: Pick<EventLog, "registeredSyncs">,
+  tenant: TenantId,
+  cursor?: string,
+): AsyncGenerator<ListedSync, void, void> {
+  const configured = syncs.of(tenant);
+  const [, kind, text = ""] = /^(configured|named)\.(.+)$/.exec(cursor ?? "") ?? [];
+  const id = parseSyncId(text);
+  const at = configured.findIndex((sync) => sync.id === id);
+  let after: SyncRef | undefined;
+  if (kind === "named" && id) [after] = await log.registeredSyncs(tenant, { id });
+  if (cursor !== undefined && !after && (kind !== "configured" || at < 0)) {
+    throw new CursorError(
+      `Cannot list syncs from cursor "${cursor}": no list gave it, or its sync is gone`,
+    );
+  }
+  if (!after) {
+    for (const sync of configured.slice(at + 1)) {
+      yield { id: sync.id, name: sync.name, configured: sync };
+    }
+  }
+  const ids = new Set(configured.map(({ id }) => id));
+  for (;;) {
+    const named = await log.registeredSyncs(tenant, { after, limit: NAMES });
+    for (const sync of named) if (!ids.has(sync.id)) yield sync;
+    if (named.length < NAMES) return;
+    after = named.at(-1);
+  }
+}
+
+/** Where a list of syncs goes on behind this one. */
+export function cursorAt({ id, configured }: ListedSync): string {
+  return `${configured ? "configured" : "named"}.${id}`;
 }
 
 /** The id of a sync of which nothing is known but its id or name. */

@@ -87,13 +87,16 @@ test("/openapi.json says how a stream is resumed", async (t) => {
 
 test("/openapi.json has the bounds of the numbers in a query", async (t) => {
   const server = await testServer(t);
+  const paths = await pathsOf(server);
 
-  const { parameters = [] } = (await pathsOf(server))["/v1/sync/jobs"].get;
+  for (const path of ["/v1/sync", "/v1/sync/jobs"]) {
+    const { parameters = [] } = paths[path].get;
 
-  const { minimum, maximum = 0 } = parameters.find(({ name }) => name === "limit")?.schema ?? {};
-  const most = await server.ask(`/v1/sync/jobs?limit=${maximum}`);
-  const more = await server.ask(`/v1/sync/jobs?limit=${maximum + 1}`);
-  assert.deepEqual([minimum, most.status, more.status], [1, 200, 400]);
+    const { minimum, maximum = 0 } = parameters.find(({ name }) => name === "limit")?.schema ?? {};
+    const most = await server.ask(`${path}?limit=${maximum}`);
+    const more = await server.ask(`${path}?limit=${maximum + 1}`);
+    assert.deepEqual([minimum, most.status, more.status], [1, 200, 400], path);
+  }
 });
 
 test("/openapi.json says where a key may act for another tenant", async (t) => {

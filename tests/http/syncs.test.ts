@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { SYNCS_MAX } from "../../src/http/query_schemas.ts";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { usualSyncId } from "../../src/jobs/syncs.ts";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { deriveSyncId } from "../../src/sync/ids.ts";
+import { TENANT } from "../support/log_contract.ts";
+import { type TestServer, testServer } from "../support/server.ts";
+
+interface Sync {
+  readonly id: string;
+  readonly name: string;
+  readonly last_job: { readonly id: string } | null;
+  readonly last_success_at: string | null;
+}
+
+interface Page {
+  readonly items: readonly Sync[];
+  readonly next_cursor: string | null;
+}
+
+async function pageOf(server: TestServer, query = ""): Promise<Page> {
+  const answer = await server.ask(`/v1/sync${query}`);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get("Content-Type"), "application/json");
+  return await answer.json();
+}
+
+/** The pages of this many, up to the last one. */
+async function pagesOf(server: TestServer, limit: number): Promise<Page[]> {
+  const pages = [await pageOf(server, `?limit=${limit}`)];
+  for (let cursor; (cursor = pages.at(-1)?.next_cursor);) {
+    pages.push(await pageOf(server, `?limit=${limit}&cursor=${cursor}`));
+  }
+  return pages;
+}
+
+/** A worker's job, ended as said. @returns its id */
+async function worked(server: TestServer, asked: object, status?: string): Promise<string> {
+  const headers = { "Authorization": `Bearer ${server.key()}`, "Content-Type": "application/json" };
+  const post = async (path: string, body: object) =>
+    await (await server.ask(path, { method: "POST", body: JSON.stringify(body), headers })).json();
+  const { id } = await post("/v1/sync/job", asked);
+  if (status) await post(`/v1/sync/job/${id}/events`, { type: "end", status });
+  return id;
+}
+
+const names = ({ items }: Page) => items.map(({ name }) => name);
+
+/** Counts the looks at lists of jobs. */
+function looks(t: TestContext): { count: number } {
+  const { list } = SqliteLog.prototype;
+  const seen = { count: 0 };
+  t.after(() => SqliteLog.prototype.list = list);
+  SqliteLog.prototype.list = function (query) {
+    seen.count++;
+    return list.call(this, query);
+  };
+  return seen;
+}
+
+test("GET /v1/sync gives each sync once, in pages of any length, in the same order", async (t) => {
+  const server = await testServer(t);
+  for (const sync of ["users", "slow", "pages", "docs", "orders"]) await worked(server, { sync });
+  const whole = await pageOf(server);
+
+  for (const limit of [1, 2, 3, 5, 6]) {
+    const pages = await pagesOf(server, limit);
+
+    assert.deepEqual(pages.flatMap(names), names(whole));
+    const lengths = pages.map(({ items }) => items.length);
+    assert.ok(lengths.slice(0, -1).every((length) => length === limit), `${lengths}`);
+    assert.ok(lengths.at(-1)! > 0);
+  }
+  assert.deepEqual(names(whole), ["docs", "slow", "orders", "pages", "users"]);
+  assert.equal(whole.next_cursor, null);
+});
+
+test("GET /v1/sync goes on where it was when syncs are configured anew between two pages", async (t) => {
+  const configured = (...names: string[]) => {
+    const syncs = names.map((name) => SYNC_SCHEMA.parse({ name, source: { type: "outside" } }));
+    return configuredSyncs(syncs, ".").syncs;
+  };
+  const server = await testServer(t, { syncs: configured("a", "b") });
+  for (const sync of ["b", "m", "n"]) await worked(server, { sync });
+  const first = await pageOf(server, "?limit=1");
+  const third = await pageOf(server, "?limit=3");
+
+  server.reload(configured("x", "a", "m"));
+  const afterA = await pageOf(server, `?cursor=${first.next_cursor}`);
+  const afterM = await pageOf(server, `?cursor=${third.next_cursor}`);
+  server.reload(configured("b"));
+  const afterGone = await server.ask(`/v1/sync?cursor=${first.next_cursor}`);
+
+  assert.deepEqual([names(first), names(third)], [["a"], ["a", "b", "m"]]);
+  assert.deepEqual([names(afterA), names(afterM)], [["m", "b", "n"], ["n"]]);
+  assert.equal(afterGone.status, 400);
+  assert.match((await afterGone.json()).detail, /no list gave it, or its sync is gone$/);
+});
+
+test("GET /v1/sync refuses a cursor that no list gave, and what it does not know", async (t) => {
+  const server = await testServer(t);
+  const { id } = (await pageOf(server)).items[0];
+  const unknown = deriveSyncId(TENANT, "unknown");
+  const wrong = [
+    ["cursor", "x"],
+    ["cursor", id],
+    ["cursor", `named.${id}`],
+    ["cursor", `named.${unknown}`],
+    ["cursor", `configured.${unknown}`],
+    ["cursor", `configured.${id}x`],
+    ["limit", "0"],
+    ["limit", `${SYNCS_MAX + 1}`],
+    ["page", "2"],
+  ];
+
+  for (const [name, value] of wrong) {
+    const answer = await server.ask(`/v1/sync?${name}=${value}`);
+
+    const { type, errors } = await answer.json();
+    assert.deepEqual([answer.status, type], [400, "/problems/invalid-request"], `${name}=${value}`);
+    assert.deepEqual(errors.map(({ parameter }: { parameter: string }) => parameter), [name]);
+  }
+});
+
+test("GET /v1/sync?sync= gives the one of that id or name, of this tenant alone", async (t) => {
+  const server = await testServer(t);
+  await worked(server, { sync: "users" });
+  const id = usualSyncId(TENANT, "users");
+  const other = { headers: { Authorization: `Bearer ${server.key(["read"], "other")}` } };
+
+  const found = await Promise.all(
+    ["users", id, id.toUpperCase(), "docs", "user"].map((sync) => pageOf(server, `?sync=${sync}`)),
+  );
+  const theirs = await (await server.ask("/v1/sync?sync=users", other)).json();
+
+  assert.deepEqual(found.map(names), [["users"], ["users"], ["users"], ["docs"], []]);
+  assert.deepEqual(found.map(({ next_cursor }) => next_cursor), [null, null, null, null, null]);
+  assert.deepEqual(theirs.items, []);
+});
+
+test("GET /v1/sync says that there are more than an answer holds", async (t) => {
+  const server = await testServer(t);
+  const all = Array.from({ length: SYNCS_MAX + 1 }, (_, n) => ({
+    id: deriveSyncId(TENANT, `sync ${n}`),
+    name: `sync ${n}`,
+  }));
+  const { registeredSyncs } = SqliteLog.prototype;
+  t.after(() => SqliteLog.prototype.registeredSyncs = registeredSyncs);
+  SqliteLog.prototype.registeredSyncs = (_, { id, after, limit = Infinity } = {}) => {
+    if (id) return Promise.resolve(all.filter((sync) => sync.id === id));
+    const from = all.findIndex((sync) => sync.id === after?.id) + 1;
+    return Promise.resolve(all.slice(from, from + limit));
+  };
+
+  const first = await pageOf(server);
+  const second = await pageOf(server, `?cursor=${first.next_cursor}`);
+
+  assert.deepEqual([first.items.length, second.items.length], [SYNCS_MAX, 3]);
+  assert.deepEqual(names(second), all.slice(-3).map(({ name }) => name));
+  assert.equal(second.next_cursor, null);
+});
+
+test("GET /v1/sync ends a page early where last jobs are long, and loses none", async (t) => {
+  const server = await testServer(t);
+  const meta = { long: "x".repeat(1_000_000) };
+  for (let n = 10; n < 30; n++) await worked(server, { sync: `sync ${n}`, meta });
+
+  const pages = await pagesOf(server, SYNCS_MAX);
+
+  assert.deepEqual(pages.map(({ items }) => items.length), [2 + 17, 3]);
+  assert.equal(new Set(pages.flatMap(names)).size, 22);
+});
+
+test("GET /v1/sync finds a sync's last success, without a second look where the last job is one", async (t) => {
+  const server = await testServer(t);
+  const completed = await worked(server, { sync: "well" }, "completed");
+  await worked(server, { sync: "ill" }, "completed");
+  const failed = await worked(server, { sync: "ill" }, "failed");
+  await worked(server, { sync: "never" }, "failed");
+  const look = looks(t);
+  const counts: number[] = [];
+
+  const found: Sync[] = [];
+  for (const sync of ["well", "ill", "never", "docs"]) {
+    look.count = 0;
+    found.push(...(await pageOf(server, `?sync=${sync}`)).items);
+    counts.push(look.count);
+  }
+
+  assert.deepEqual(found.map((sync) => sync.last_success_at !== null), [true, true, false, false]);
+  assert.deepEqual(found.slice(0, 2).map(({ last_job }) => last_job?.id), [completed, failed]);
+  assert.deepEqual(counts, [1, 2, 2, 1]);
+});
