@@ -115,15 +115,10 @@ async function requireSync(client: Client, { sync }: Flags, what: string): Promi
   if (typeof sync !== "string") return;
   // A sync that is no longer configured still has its jobs.
   for await (const _job of jobsOf(client, { sync })) return;
-  const { items }: { items: { id: string; name: string }[] } = await sendTo(
-    client,
-    "GET",
-    "/v1/sync",
-    "list syncs",
-  ).json("items");
-  const names = items.map(({ name }) => name);
-  if (names.includes(sync) || items.some(({ id }) => id === sync.toLowerCase())) return;
-  const meant = nearest(sync, names);
+  const syncsOf = async (query: string): Promise<{ name: string }[]> =>
+    (await sendTo(client, "GET", `/v1/sync${query}`, "list syncs").json("items")).items;
+  if ((await syncsOf(`?${new URLSearchParams({ sync })}`)).length > 0) return;
+  const meant = nearest(sync, (await syncsOf("")).map(({ name }) => name));
   const hint = meant === undefined ? "" : `; did you mean "${clean(meant)}"?`;
   throw new UsageError(
     `Cannot ${what} jobs of sync "${clean(sync)}": no sync or job of that name is known${hint}`,

@@ -372,6 +372,20 @@ test("prune and export of a sync that nobody knows end with 2, and with 0 of one
   assert.match(exported.stderr, /Cannot export jobs of sync "other": no sync .* is known\n/);
 });
 
+test("prune asks for the one sync that it is to know, which may stand behind many others", async (t) => {
+  const to = await receiver(t);
+  const listed = (...names: string[]) =>
+    JSON.stringify({ items: names.map((name) => ({ name })), next_cursor: null });
+  to.answer = ({ path }, response) =>
+    void response.end(path === "/v1/sync?sync=weekly" ? listed("weekly") : listed());
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["prune", "--older-than", "0", "--sync", "weekly", "--server", to.url, "--key", "k"],
+  });
+
+  assert.deepEqual([code, stderr], [0, "0 jobs removed\n"]);
+});
+
 test("--data beats SYNCTAIL_SERVER: nothing is asked of the server that the variable names", async (t) => {
   const { server, key, id } = await served(t);
   const other = join(server.data, "..", "other");
