@@ -4,9 +4,9 @@ import { ask, failure, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
 import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
-import { listStream, SYNCS_MS } from "./list_stream.js";
+import { listStream, syncsPauseMs } from "./list_stream.js";
 import { notice } from "./notices.js";
-import { forgetSyncs, syncCards } from "./sync_cards.js";
+import { forgetSyncs, syncCards, SYNCS_MAX } from "./sync_cards.js";
 import { atMostEvery, everyMinute, everySecond } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
@@ -76,10 +76,10 @@ export function homeView(place, query) {
     frames.told();
   });
 
-  const syncs = atMostEvery(SYNCS_MS, (quietly) => {
-    ask("GET", "v1/sync").then(({ items }) => {
+  const syncs = atMostEvery(() => syncsPauseMs(cards.count), (quietly) => {
+    ask("GET", `v1/sync?limit=${SYNCS_MAX}`).then(({ items, next_cursor }) => {
       if (!cards.node.isConnected) return; // somebody else may have signed in
-      cards.show(items);
+      cards.show(items, next_cursor !== null);
       filters.syncs(items);
     }, (cause) => {
       // The view's stream shows when the server is away.

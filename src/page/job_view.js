@@ -86,9 +86,8 @@ function liveJob(place, first, gone) {
 
   let runnable = false;
   if (job.sync_id !== null && mayRun(place)) {
-    ask("GET", "v1/sync").then(({ items }) => {
-      const own = items.find((/** @type {{ id: string }} */ { id }) => id === job.sync_id);
-      runnable = own?.runnable === true;
+    ask("GET", `v1/sync?sync=${job.sync_id}`).then(({ items }) => {
+      runnable = items[0]?.runnable === true;
       frames.soon();
     }, () => {}); // without the answer there is no button
   }

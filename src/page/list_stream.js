@@ -9,6 +9,17 @@ import { Stream } from "./stream.js";
 
 /** Syncs are asked for again at most this often while their jobs change, in milliseconds. */
 export const SYNCS_MS = 2_000;
+/** The same for each of the syncs where there are many: a list of 5,000 is 5 MB. */
+const SYNC_MS = 4;
+
+/**
+ * How long a list of so many syncs is not asked for again while their jobs change, in milliseconds.
+ *
+ * @param {number} count
+ */
+export function syncsPauseMs(count) {
+  return Math.max(SYNCS_MS, count * SYNC_MS);
+}
 
 /**
  * @param {Place} place

@@ -5,22 +5,36 @@ import { icon } from "./icons.js";
 import { listedFrom } from "./jobs_store.js";
 import { mayRun, runSync } from "./runs.js";
 import { showTime } from "./time.js";
-import { isEnded, isStalled, many, percent, shareOf, STATUS_WORDS, warningsOf } from "./words.js";
+import {
+  isEnded,
+  isStalled,
+  many,
+  number,
+  percent,
+  shareOf,
+  STATUS_WORDS,
+  warningsOf,
+} from "./words.js";
 
 /** @typedef {import("./view.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
 /** @typedef {import("./wire.d.ts").Listed} Listed */
 
+/** Most syncs that are listed. Those that can be overdue are configured, and come first. */
+export const SYNCS_MAX = 5_000;
 /** Syncs that are shown before the button for all is used. */
 const FIRST = 8;
 
 /** Kept while other views are shown, as the jobs are. @type {readonly Sync[]} */
 let items = [];
+/** Whether the server has more than these. */
+let more = false;
 let max = FIRST;
 
 /** Another session sees other syncs. */
 export function forgetSyncs() {
   items = [];
+  more = false;
   max = FIRST;
 }
 
@@ -28,12 +42,18 @@ export function forgetSyncs() {
 export function syncCards(place, isThere) {
   const grid = h("ul", { class: "syncs" });
   const all = h("button", { type: "button", class: "older", hidden: true, onclick: showAll });
+  const others = h(
+    "p",
+    { class: "hint", hidden: true },
+    "There are more. One that is not here is found through its jobs, or at its address, sync/NAME.",
+  );
   const node = h(
     "section",
     { "aria-labelledby": "syncs-title", hidden: true },
     h("div", { class: "section-head" }, h("h2", { id: "syncs-title" }, "Syncs")),
     grid,
     all,
+    others,
   );
   /** @type {Map<string, ReturnType<typeof syncCard>>} */
   const cards = new Map();
@@ -44,12 +64,13 @@ export function syncCards(place, isThere) {
 
   function showAll() {
     max = Infinity;
-    show(items);
+    show(items, more);
     grid.children[FIRST]?.querySelector("a")?.focus(); // the button, which had it, is gone
   }
 
-  /** @param {readonly Sync[]} given */
-  function show(given) {
+  /** @param {readonly Sync[]} given @param {boolean} hasMore whether the server has others */
+  function show(given, hasMore) {
+    more = hasMore;
     // No job tells of a sync that is overdue.
     items = given.toSorted((a, b) => Number(b.overdue) - Number(a.overdue));
     known = new Set(items.map(({ id }) => id));
@@ -75,13 +96,19 @@ export function syncCards(place, isThere) {
       focused.focus({ preventScroll: true });
     }
     setHidden(all, items.length <= seen.length);
-    all.textContent = `Show all ${many(items.length, "sync")}`;
+    all.textContent = more
+      ? `Show the first ${number(items.length)} syncs`
+      : `Show all ${many(items.length, "sync")}`;
+    setHidden(others, !more);
   }
 
-  show(items);
+  show(items, more);
   return {
     node,
     show,
+    get count() {
+      return items.length;
+    },
     /** Draws what time alone has changed. */
     tick: () => cards.forEach((card) => card.draw()),
     /** Draws what `take` was told of. */
@@ -89,13 +116,18 @@ export function syncCards(place, isThere) {
       for (const card of changed) card.draw();
       changed.clear();
     },
-    /** Takes a job's new state. @param {Listed} job @returns {boolean} whether its sync is known */
+    /**
+     * Takes a job's new state.
+     *
+     * @param {Listed} job
+     * @returns {boolean} whether its sync is known, or may be one of those that are not here
+     */
     take(job) {
       if (job.sync_id === null) return true;
       const card = cards.get(job.sync_id);
       card?.take(job);
       if (card) changed.add(card);
-      return known.has(job.sync_id);
+      return more || known.has(job.sync_id);
     },
   };
 }

@@ -33,8 +33,9 @@ export function syncView(place, idOrName) {
 
 /** @param {string} idOrName @param {AbortSignal} [signal] @returns {Promise<Sync | undefined>} */
 async function find(idOrName, signal) {
-  const { items } = await ask("GET", "v1/sync", undefined, signal);
-  return items.find((/** @type {Sync} */ { id, name }) => id === idOrName || name === idOrName);
+  const query = new URLSearchParams({ sync: idOrName });
+  const { items } = await ask("GET", `v1/sync?${query}`, undefined, signal);
+  return items[0];
 }
 
 /** @param {Place} place @param {Sync} first */

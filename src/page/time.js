@@ -130,7 +130,7 @@ export function everyMinute(tick) {
  * Calls `act` when `soon` is called, but at most once in so many milliseconds: what is asked for
  * meanwhile is done once, afterwards. `stop` calls that off.
  *
- * @param {number} ms
+ * @param {number | (() => number)} ms asked for at each call of `act`
  * @param {(quietly?: boolean) => void} act gets what `soon` was given, but for the one afterwards
  */
 export function atMostEvery(ms, act) {
@@ -144,7 +144,7 @@ export function atMostEvery(ms, act) {
     pause = setTimeout(() => {
       pause = undefined;
       if (again) soon();
-    }, ms);
+    }, typeof ms === "number" ? ms : ms());
     act(quietly);
   }
   return {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/clock.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
-import { newJob, progress } from "../support/log_contract.ts";
+import { deriveSyncId } from "../../src/sync/ids.ts";
+import { newJob, progress, TENANT } from "../support/log_contract.ts";
 import { closeBrowser, signedInPage, workersJob } from "../support/page.ts";
 import { testServer } from "../support/server.ts";
 
@@ -184,4 +185,46 @@ test("a log line changes nothing of its job's page but the log", async (t) => {
   assert.equal(await page.run(`document.querySelector(".share").innerText`), "10.0 % of bytes");
   assert.equal(await page.run("globalThis.changes?.length ?? 0"), 0);
   assert.equal(rows, 0); // of the frames, which are folded
+});
+
+test("of more syncs than the page lists it says so, and has any other at its address", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server, { sync: "users" });
+  const all = Array.from({ length: 6_000 }, (_, n) => ({
+    id: deriveSyncId(TENANT, `sync ${n}`),
+    name: `sync ${n}`,
+  }));
+  const { registeredSyncs } = SqliteLog.prototype;
+  t.after(() => SqliteLog.prototype.registeredSyncs = registeredSyncs);
+  SqliteLog.prototype.registeredSyncs = (_, { id, after, limit } = {}) => {
+    const from = all.findIndex((sync) => sync.id === after?.id) + 1;
+    const asked = id ? all.filter((sync) => sync.id === id) : all.slice(from);
+    return Promise.resolve(asked.slice(0, limit));
+  };
+  const asked = `performance.getEntriesByType("resource")
+    .flatMap(({ name }) => /v1.sync[?].*/.exec(name) ?? [])
+    .filter((path, at, paths) => paths.indexOf(path) === at)`; // each may be asked for again
+  const listed = `["button.older", ".hint"].map((selector) =>
+    document.querySelector("[aria-labelledby=syncs-title] > " + selector + ":not([hidden])")?.textContent)`;
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".sync-card")`);
+  const [home, said] = [await page.run(asked), await page.run(listed)];
+  const nodes = await page.run<number>(NODES);
+
+  await page.open(`${server.url}/sync/sync%205999`);
+  const heading = await page.until(`document.querySelector(".job-head h1")?.textContent`);
+  const ofSync = await page.run(asked);
+  await page.open(`${server.url}/job/${id}`);
+  await page.until(`${asked}.length > 0`);
+  const ofJob = await page.run(asked);
+
+  assert.deepEqual(home, ["v1/sync?limit=5000"]);
+  assert.deepEqual(said, [
+    "Show the first 5,000 syncs",
+    "There are more. One that is not here is found through its jobs, or at its address, sync/NAME.",
+  ]);
+  assert.ok(nodes < 5_000 + NODES_MAX, `${nodes} elements`); // an option for each
+  assert.equal(heading, "sync 5999");
+  assert.deepEqual(ofSync, ["v1/sync?sync=sync+5999"]);
+  assert.deepEqual(ofJob, [`v1/sync?sync=${deriveSyncId(TENANT, "users")}`]);
 });

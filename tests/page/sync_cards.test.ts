@@ -22,10 +22,10 @@ test("syncCards() looks at each sync a few times, however many jobs and syncs th
   const place = { session: { stall_after_s: 60, scopes: [] } };
   const cards = syncCards(place, () => true);
 
-  cards.show(syncs);
+  cards.show(syncs, false);
   const showAll = made.find((node) => node.attributes.get("class") === "older");
   showAll?.listeners[0]();
-  cards.show(syncs);
+  cards.show(syncs, false);
   const taken = syncs.map((_, n) => cards.take({ sync_id: `s${n}`, status: "completed" }));
 
   assert.ok(taken.every((known) => known === true));
@@ -37,7 +37,7 @@ test("syncCards() looks at each sync a few times, however many jobs and syncs th
   assert.equal(next.take({ sync_id: "s0" }), false);
   const names = () => made.filter((node) => node.attributes.get("class") === "sync-name").length;
   const before = names();
-  next.show(syncs);
+  next.show(syncs, false);
   assert.equal(names() - before, 8);
 });
 
@@ -57,7 +57,7 @@ test("syncCards() draws the card of a job that has changed, and no other", (t) =
   }));
   const cards = syncCards({ session: { stall_after_s: 60, scopes: [] } }, () => true);
   t.after(forgetSyncs);
-  cards.show(syncs);
+  cards.show(syncs, false);
   made.find((node) => node.attributes.get("class") === "older")?.listeners[0]();
   const each = new Set(drawn).size;
 
@@ -73,4 +73,35 @@ test("syncCards() draws the card of a job that has changed, and no other", (t) =
   assert.equal(each, 100);
   assert.deepEqual(ofOne, [70]);
   assert.equal(drawn.length, 100); // time goes on for all
+});
+
+test("syncCards() says that the server has more syncs, and takes no job to be of a new one then", (t) => {
+  const made = fakePage(t);
+  const syncs = Array.from({ length: 9 }, (_, n) => ({
+    id: `s${n}`,
+    name: `sync ${n}`,
+    last_job: null,
+    next_run_at: null,
+    overdue: false,
+    runnable: false,
+  }));
+  const place = { session: { stall_after_s: 60, scopes: [] } };
+  const cards = syncCards(place, () => true);
+  t.after(forgetSyncs);
+  const of = (kind: string) => made.findLast((node) => node.attributes.get("class") === kind);
+  const seen = () => [of("older")?.textContent, of("hint")?.hidden, cards.take({ sync_id: "x" })];
+  const shown: unknown[] = [];
+
+  for (const more of [false, true, false, true]) {
+    cards.show(syncs, more);
+    shown.push(seen());
+  }
+  syncCards(place, () => true); // as the view is made again
+  const again = [of("older")?.textContent, of("hint")?.hidden];
+
+  const whole = ["Show all 9 syncs", true, false];
+  const part = ["Show the first 9 syncs", false, true];
+  assert.deepEqual(shown, [whole, part, whole, part]);
+  assert.deepEqual(again, part.slice(0, 2));
+  assert.equal(cards.count, 9);
 });
