@@ -43,11 +43,13 @@ test("it says its version", async (t) => {
   assert.deepEqual([stdout.trim(), code], ["0.1.0", 0]);
 });
 
-test("it takes no variables and programs from the directory that it is started in", async (t) => {
+test("it takes no variables, programs and modules from the directory that it is started in", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
   writeFileSync(join(path, ".env"), "FROM_HERE=yes\n");
   writeFileSync(join(path, "bunfig.toml"), 'preload = ["./here.js"]\n');
+  const paths = { "*": ["./here.js"] };
+  writeFileSync(join(path, "tsconfig.json"), JSON.stringify({ compilerOptions: { paths } }));
   writeFileSync(join(path, "here.js"), 'console.log("here");\n');
   const exec = ["exec", "--data", join(path, "data"), "n", "--", "sh", "-c", "echo ran $FROM_HERE"];
 

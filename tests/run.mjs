@@ -174,7 +174,13 @@ async function built() {
   const ways = {
     "the binary": [join(dir, "synctail")],
     "dist/js under Deno": [DENO, "run", "--quiet", "-P", main],
-    "dist/js under Bun": [BUN, "--no-env-file", "--config=/dev/null", main],
+    "dist/js under Bun": [
+      BUN,
+      "--no-env-file",
+      "--config=/dev/null",
+      "--tsconfig-override=/dev/null",
+      main,
+    ],
   };
   for (const [name, command] of Object.entries(ways)) {
     const env = { SYNCTAIL_BUILT: JSON.stringify(command), DENO_DIR: join(dir, "deno") };

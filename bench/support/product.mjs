@@ -16,7 +16,7 @@ const UNLIMITED = [
 /** How each runtime starts the program, as ./run does. */
 export const RUNTIMES = {
   Deno: [DENO, "run", "--quiet", "-P", "--config", `${ROOT}deno.json`],
-  Bun: [BUN, "run", "--no-env-file", "--config=/dev/null"],
+  Bun: [BUN, "run", "--no-env-file", "--config=/dev/null", "--tsconfig-override=/dev/null"],
 };
 
 /** @param {"Deno" | "Bun"} runtime */

@@ -33,15 +33,23 @@ test("./run finds its repository also behind a link", (t) => {
   assert.deepEqual([status, stdout], [0, `run --quiet -P --config ${config} ${main} check a b\n`]);
 });
 
-test("./run bun takes no variables and programs from where it is started", (t) => {
+test("./run bun takes nothing from where it is started", (t) => {
   const version = /BUN_VERSION=(\S+)/.exec(readFileSync(join(ROOT, "run"), "utf8"))?.[1];
   const bun = `if [ "$1" = --version ]; then echo "${version}"; else echo "$@"; fi`;
   const run = bench(t, { bun });
 
   const { status, stdout } = run("bun", "check");
 
-  const flags = "--no-env-file --config=/dev/null";
+  const flags = "--no-env-file --config=/dev/null --tsconfig-override=/dev/null";
   assert.deepEqual([status, stdout], [0, `run ${flags} ${join(ROOT, "main.ts")} check\n`]);
+});
+
+test("./run fetches a runtime in its repository, not where it is started", (t) => {
+  const run = bench(t, { npx: "pwd >&2; exit 1", deno: "", bun: "" });
+
+  const { stderr } = run("deno", "check");
+
+  assert.match(stderr, new RegExp(`^${ROOT.replace(/\/$/, "")}$`, "m"));
 });
 
 test("./run test goes on to nothing where the first runtime cannot be had", (t) => {
