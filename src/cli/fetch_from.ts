@@ -1,8 +1,13 @@
-/** Requests to a server, also to this machine's own with a certificate that nobody has signed. */
+/**
+ * Requests to a server, also to this machine's own: with a certificate that nobody has signed, and
+ * past a proxy.
+ */
 import { Buffer } from "node:buffer";
-import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
-import { connect, type TLSSocket } from "node:tls";
+import { type IncomingMessage, request } from "node:http";
+import { request as requestTls } from "node:https";
+import { connect, type Socket } from "node:net";
+import process from "node:process";
+import { connect as connectTls, TLSSocket } from "node:tls";
 
 /** A request. */
 export interface Asked {
@@ -14,9 +19,13 @@ export interface Asked {
 
 /** Statuses whose answers have no body. */
 const BODILESS = [204, 304];
+/** Variables that name a proxy to `fetch`, for http. */
+const PROXIES = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+const THIS_MACHINE = /^http:\/\/(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 /**
- * As `fetch`. With a fingerprint (SHA-256, as in X509Certificate) the server must have that
+ * As `fetch`, but a server on this machine is never asked through a proxy, which would be told the
+ * key and cannot reach it. With a fingerprint (SHA-256, as in X509Certificate) the server must have that
  * certificate; its names and issuer do not count, as this machine's own server is asked by its
  * address.
  *
@@ -24,31 +33,43 @@ const BODILESS = [204, 304];
  * @throws {DOMException} when aborted
  */
 export function fetchFrom(url: string, asked: Asked, fingerprint?: string): Promise<Response> {
-  return fingerprint === undefined ? fetch(url, asked) : pinnedFetch(url, asked, fingerprint);
+  if (fingerprint === undefined && !needsWayPast(url)) return fetch(url, asked);
+  return socketFetch(url, asked, fingerprint);
 }
 
-async function pinnedFetch(
+/** Whether `fetch` would ask a proxy for a server on this machine. */
+function needsWayPast(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return THIS_MACHINE.test(`${protocol}//${hostname}`) &&
+    PROXIES.some((name) => process.env[name]);
+}
+
+async function socketFetch(
   url: string,
   { method = "GET", headers, signal, body }: Asked,
-  fingerprint: string,
+  fingerprint: string | undefined,
 ): Promise<Response> {
   signal?.throwIfAborted();
+  const pinned = fingerprint !== undefined;
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
   // Nothing is sent before the fingerprint has been checked.
-  const socket = connect({ host, port: Number(port || 443), rejectUnauthorized: false });
+  const socket = pinned
+    ? connectTls({ host, port: Number(port || 443), rejectUnauthorized: false })
+    : connect({ host, port: Number(port || 80) });
   const leave = () => socket.destroy(signal?.reason);
   signal?.addEventListener("abort", leave, { once: true });
   socket.once("close", () => signal?.removeEventListener("abort", leave));
-  await secured(socket);
-  if (socket.getPeerCertificate().fingerprint256 !== fingerprint) {
+  await connected(socket, pinned ? "secureConnect" : "connect");
+  if (socket instanceof TLSSocket && socket.getPeerCertificate().fingerprint256 !== fingerprint) {
     socket.destroy();
     throw new Error(`${url} has another certificate than the server of the data directory`);
   }
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const plain = { ...Object.fromEntries(new Headers(headers)), connection: "close" };
     const options = { method, headers: plain, createConnection: () => socket };
-    request(url, options, resolve).on("error", reject).end(body);
+    const ask = pinned ? requestTls : request;
+    ask(url, options, resolve).on("error", reject).end(body);
   });
   const { statusCode: status = 0 } = answer;
   const answered = new Headers();
@@ -60,9 +81,9 @@ async function pinnedFetch(
   return new Response(bodyOf(answer), { status, headers: answered });
 }
 
-function secured(socket: TLSSocket): Promise<void> {
+function connected(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once("secureConnect", resolve);
+    socket.once(event, resolve);
     socket.once("error", reject);
     socket.once("close", () => reject(new Error("The connection was closed")));
   });

@@ -152,7 +152,6 @@ export class LocalTarget implements Target {
 }
 
 function endpointOf({ server, key, fingerprint }: Client): Endpoint {
-  if (fingerprint === undefined) return { server, key, fetch, clock: systemClock };
-  const pinned = (url: string, asked: Asked) => fetchFrom(url, asked, fingerprint);
-  return { server, key, fetch: pinned, clock: systemClock };
+  const asking = (url: string, asked: Asked) => fetchFrom(url, asked, fingerprint);
+  return { server, key, fetch: asking, clock: systemClock };
 }

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Cleanup, startProgram } from "../support/program.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** A proxy that refuses all, and what it was asked. */
+async function refusingProxy(t: Cleanup) {
+  const heard: string[] = [];
+  const proxy = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (bytes) => {
+      heard.push(String(bytes));
+      socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+    });
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  t.after(() => void proxy.close());
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, heard };
+}
+
+test("commands ask a server on this machine themselves, and tell a proxy no key", async (t) => {
+  const { url, heard } = await refusingProxy(t);
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const proxied = { HTTP_PROXY: url, http_proxy: url, NO_PROXY: "", no_proxy: "" };
+  const env = { ...proxied, XDG_STATE_HOME: path };
+  const config = join(path, "synctail.json");
+  const source = { type: "directory", path: "." };
+  const destination = { type: "sqlite", path: "docs.db" };
+  writeFileSync(config, JSON.stringify({ syncs: [{ name: "docs", source, destination }] }));
+  const server = await startProgram(t, { args: ["serve", "--config", config], env });
+  const of = ["--data", server.data];
+  const named = ["--server", server.url, "--key", /st_\S+/.exec(server.stderr())?.[0] ?? ""];
+  const ended = (...args: string[]) => startProgram.toEnd(t, { args, env });
+
+  const exec = (...to: string[]) => ended("exec", ...to, "n", "--", "sh", "-c", "echo $HTTP_PROXY");
+  const execs = [await exec(...of), await exec(...named), await exec("--data", join(path, "own"))];
+  const run = await ended("run", "docs", "--config", config, ...of, "--json");
+  const job = JSON.parse(run.stdout.split("\n")[0]).job_id;
+  const others = [
+    run,
+    await ended("watch", job, ...named, "--json"),
+    await ended("health", ...of),
+    await ended("exec", "--flush", ...of),
+  ];
+  const jobs = await ended("export", ...of);
+
+  for (const { code, stdout, stderr } of execs) {
+    assert.deepEqual([code, stdout], [0, `${url}\n`]);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr); // which job it is, and no fault
+  }
+  assert.deepEqual(others.map(({ code }) => code), [0, 0, 0, 0], others[0].stderr);
+  assert.match(others[1].stdout, /"status":"completed"/);
+  assert.equal(jobs.stdout.match(/"type":"job"/g)?.length, 3); // of both execs, and of the run
+  assert.deepEqual(heard, []);
+});
