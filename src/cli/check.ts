@@ -12,7 +12,7 @@ import type { Flags } from "./flags.ts";
 import { readKeysFile, tlsOf } from "./open_auth.ts";
 import { print, printJson } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
-import { CONFIG_FILE } from "./settings.ts";
+import { CONFIG_FILE, presentFile } from "./settings.ts";
 import { isStdin } from "./stdin.ts";
 
 /**
@@ -25,7 +25,7 @@ export async function checkConfig(given: string | undefined, flags: Flags): Prom
   if (given === "") throw new UsageError('Cannot check "": expected the name of a file');
   const { env } = process;
   const stdin = given !== undefined && isStdin(given);
-  const file = stdin ? "stdin" : given ?? (env.SYNCTAIL_CONFIG || CONFIG_FILE);
+  const file = stdin ? "stdin" : given ?? (env.SYNCTAIL_CONFIG || presentFile() || CONFIG_FILE);
   const settingsWith = (server: Config["server"]) =>
     resolveSettings({ flags: {}, env, file: server }).settings;
   const look: Look = (syncs, server) => [

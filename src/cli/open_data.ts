@@ -1,7 +1,7 @@
 /** The data directory of commands that look into one that is there. */
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { LOG_FILE } from "../log/data_directory.ts";
+import { LOG_FILE, whyPlanted } from "../log/data_directory.ts";
 import { codeOf } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import { UsageError } from "./exit.ts";
@@ -12,7 +12,8 @@ import { dataFrom } from "./settings.ts";
  * The data directory, which need not exist.
  *
  * @param what the command's action, for the error: "watch"
- * @throws {UsageError} when this user may not look into it: nothing would be found there
+ * @throws {UsageError} when this user may not look into it: nothing would be found there; or
+ *   `whyPlanted`
  * @throws {ConfigError} as dataFrom
  */
 export async function openData(what: string, flags: Flags): Promise<string> {
@@ -21,10 +22,10 @@ export async function openData(what: string, flags: Flags): Promise<string> {
   return data;
 }
 
-/** @throws {UsageError} when this user may not look into the data directory */
+/** @throws {UsageError} when this user may not look into the data directory, or `whyPlanted` */
 export function requireOpen(what: string, data: string): void {
-  const closed = whyClosed(data);
-  if (closed !== undefined) throw new UsageError(`Cannot ${what}: ${closed}`);
+  const reason = whyClosed(data) ?? whyPlanted(data);
+  if (reason !== undefined) throw new UsageError(`Cannot ${what}: ${reason}`);
 }
 
 /** Why this user finds nothing in a data directory, in words; undefined when that is no matter. */

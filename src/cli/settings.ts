@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { whyPlanted } from "../log/data_directory.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
+import { ConfigError } from "./config_error.ts";
 import type { Flags } from "./flags.ts";
 import { printError } from "./output.ts";
 import { resolveSettings } from "./resolve_settings.ts";
@@ -33,7 +35,7 @@ export async function settingsFrom(flags: Flags): Promise<Resolved> {
   const first = resolveSettings({ flags, env, file: {} });
   for (const warning of first.warnings) printError(`synctail: ${warning}\n`);
   const named = first.settings.config;
-  const file = named ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
+  const file = named ?? presentFile();
   if (file === undefined) {
     const { settings } = first;
     return { settings, syncs: [], auth: NO_AUTH, notify: () => [], file };
@@ -65,7 +67,16 @@ export async function dataFrom({ data: flag }: Flags): Promise<string> {
     env: { SYNCTAIL_DATA, SYNCTAIL_CONFIG },
     file: {},
   }).settings;
-  const file = config ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
-  if (flag !== undefined || SYNCTAIL_DATA || file === undefined) return data;
+  if (flag !== undefined || SYNCTAIL_DATA) return data;
+  const file = config ?? presentFile();
+  if (file === undefined) return data;
   return (await import("./config_file.ts")).readData(file) ?? data;
+}
+
+/** The file of the working directory, if it is there. @throws {ConfigError} with `whyPlanted` */
+export function presentFile(): string | undefined {
+  if (!existsSync(CONFIG_FILE)) return undefined;
+  const planted = whyPlanted(CONFIG_FILE);
+  if (planted === undefined) return CONFIG_FILE;
+  throw new ConfigError([`${planted}; --config ${CONFIG_FILE} takes it all the same`]);
 }

@@ -3,14 +3,17 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf, reasonOf } from "../reason.ts";
 
@@ -60,22 +63,47 @@ export function ownDatabases(directory: string): string[] {
   return DATABASES.map((name) => join(directory, name));
 }
 
+const WRITTEN_BY_ALL = 0o002;
+
 const IN_THE_WAY: Readonly<Record<string, string>> = {
   EEXIST: "there is a file of that name, or a link that leads nowhere",
   ENOTDIR: "there is a file in the place of a directory that it lies in",
 };
 
-/** Creates the directory where it is missing, for its owner alone; the answer is its real path. */
+/**
+ * Creates the directory where it is missing, for its owner alone; the answer is its real path.
+ *
+ * @throws {Error} when that fails, or `whyPlanted`
+ */
 export function makeDataDirectory(path: string): string {
   try {
     // A directory that was there before keeps its mode: others may use it too. Our own files in it
     // are readable by their owner alone.
     if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
+    const planted = whyPlanted(path);
+    if (planted !== undefined) throw new Error(planted);
     return realpathSync(path);
   } catch (cause) {
     const reason = IN_THE_WAY[codeOf(cause) ?? ""] ?? reasonOf(cause);
     throw new Error(`Cannot make the data directory "${path}": ${reason}`, { cause });
   }
+}
+
+/**
+ * Why a directory or file may be a trap, in words: another user has put it where everybody may
+ * write. Links in such a directory would lead our files to any place, and a
+ * configuration there starts programs. Undefined when it is ours or root's, or cannot be seen.
+ */
+export function whyPlanted(path: string): string | undefined {
+  const uid = process.getuid?.();
+  try {
+    const there = lstatSync(path.replace(/(?<=.)\/+$/, ""));
+    if (uid === undefined || there.uid === uid || there.uid === 0) return undefined;
+    if ((statSync(join(path, "..")).mode & WRITTEN_BY_ALL) === 0) return undefined;
+  } catch {
+    return undefined; // Whoever opens it is told why it cannot be.
+  }
+  return `another user has put "${path}" where everybody may write`;
 }
 
 /** A data directory that is this process's until `release`, or until the process ends, however it ends. */

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { atMost, systemClock } from "../../clock.ts";
+import { whyPlanted } from "../../log/data_directory.ts";
 import { clean } from "../../sync/clean.ts";
 import { givenKey, serverUrl } from "../connect.ts";
 import { UsageError } from "../exit.ts";
@@ -69,12 +70,16 @@ export async function exec(
   return await execRun({ sync, command, options, target, signals, say, sayAnyway, env });
 }
 
-/** Another directory was probably meant when the data directory is missing. @throws {UsageError} */
+/**
+ * Another directory was probably meant when the data directory is missing.
+ *
+ * @throws {UsageError} also with `whyPlanted`
+ */
 function requireData({ data }: ExecOptions): void {
-  if (data === undefined || existsSync(data)) return;
-  throw new UsageError(
-    `Cannot tell of jobs that were left behind: there is no directory "${clean(data)}"`,
-  );
+  if (data === undefined) return;
+  const reason = existsSync(data) ? whyPlanted(data) : `there is no directory "${clean(data)}"`;
+  if (reason === undefined) return;
+  throw new UsageError(`Cannot tell of jobs that were left behind: ${reason}`);
 }
 
 function targetOf({ server, settings }: ExecOptions, flags: Flags, say: Say): Target {

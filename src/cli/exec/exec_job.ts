@@ -5,6 +5,7 @@ import { systemClock } from "../../clock.ts";
 import { Spool } from "../../client/spool.ts";
 import { SpoolDirectory } from "../../client/spool_directory.ts";
 import { MEMORY, type SpooledJob } from "../../client/spool_file.ts";
+import { makeDataDirectory } from "../../log/data_directory.ts";
 import { reasonOf } from "../../reason.ts";
 import type { SourceEvent } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
@@ -97,7 +98,9 @@ export class ExecJob {
     const onFault = (message: string) => this.#fault(message);
     const job = this.#spooled();
     try {
-      const directory = new SpoolDirectory(this.#options.options.spools, onFault);
+      const { data, spools } = this.#options.options;
+      if (data !== undefined) makeDataDirectory(data);
+      const directory = new SpoolDirectory(spools, onFault);
       return { spool: directory.create(job, systemClock.now()), directory };
     } catch (cause) {
       onFault(`what the server cannot be told of is not kept: ${reasonOf(cause)}`);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isatty } from "node:tty";
 import { systemClock } from "../../clock.ts";
 import { SqliteRecords } from "../../destinations/sqlite_records.ts";
+import { makeDataDirectory } from "../../log/data_directory.ts";
 import type { Exit, Outcome, Output, ProgramFormat } from "../../sources/formats/format.ts";
 import { detectFormat, formatOf } from "../../sources/formats/formats.ts";
 import { SourceError, type SourceEvent } from "../../sources/source.ts";
@@ -97,8 +98,9 @@ function outputLost(reason: string, failed: JobError | undefined): JobError {
   };
 }
 
-/** The records' file of the sync, with a name that is safe on any disk. */
+/** The records' file of the sync, with a name that is safe on any disk. @throws {Error} */
 function recordsFile({ sync, options }: ExecRunOptions): string {
+  if (options.data !== undefined) makeDataDirectory(options.data);
   return join(options.records, `${deriveSyncId(DEFAULT_TENANT, sync)}.db`);
 }
 

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { makeDataDirectory, whyPlanted } from "../../src/log/data_directory.ts";
+import { type Cleanup, OWN, startProgram } from "../support/program.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** Only root can make files that are another user's. */
+const options = { skip: process.getuid?.() !== 0 };
+const NOBODY = 65_534;
+const ID = "770e8400-e29b-41d4-a716-446655440002";
+
+/** A directory in which everybody may write, as for temporary files. */
+function writtenByAll(t: Cleanup): string {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const place = join(path, "place");
+  mkdirSync(place);
+  chmodSync(place, 0o1777);
+  return place;
+}
+
+function givenAway(path: string): void {
+  lchownSync(path, NOBODY, NOBODY);
+}
+
+test(
+  "whyPlanted() suspects only what another user has put where everybody may write",
+  options,
+  (t) => {
+    const place = writtenByAll(t);
+    const own = makeDataDirectory(join(place, "own"));
+    const planted = join(place, "planted");
+    const link = join(place, "link");
+    const beneath = join(own, "beneath");
+    for (const path of [planted, beneath]) mkdirSync(path);
+    symlinkSync(own, link);
+    for (const path of [planted, beneath, link]) givenAway(path);
+
+    const paths = [own, beneath, join(place, "none"), "/", "/etc/passwd/none", planted, link];
+    const reasons = paths.map((path) => [whyPlanted(path), whyPlanted(`${path}/`)]);
+
+    const words = (path: string) => `another user has put "${path}" where everybody may write`;
+    assert.deepEqual(reasons.slice(0, 5), Array(5).fill([undefined, undefined]));
+    assert.deepEqual(reasons.slice(5), [
+      [words(planted), words(`${planted}/`)],
+      [words(link), words(`${link}/`)],
+    ]);
+  },
+);
+
+test(
+  "no command writes into a data directory that another user has planted, and exec runs its program",
+  options,
+  async (t) => {
+    const place = writtenByAll(t);
+    const [data, precious] = [join(place, ".synctail"), join(place, "..", "precious")];
+    writeFileSync(precious, "precious");
+    mkdirSync(data);
+    writeFileSync(join(data, "server.json"), JSON.stringify({ url: "http://127.0.0.1:9", pid: 1 }));
+    symlinkSync(precious, join(data, "cli-default.key"));
+    givenAway(data);
+    const ended = (...args: string[]) =>
+      startProgram.toEnd(t, { command: ["env", "-C", place, ...OWN], args });
+
+    const commands = [
+      await ended("serve", "--port", "0"),
+      await ended("keys", "create"),
+      await ended("watch", ID),
+      await ended("exec", "--flush"),
+    ];
+    const exec = await ended("exec", "n", "--", "echo", "ran");
+
+    for (const { code, stderr } of commands) {
+      assert.notEqual(code, 0);
+      assert.match(stderr, /another user has put ".*\.synctail" where everybody may write\n$/);
+    }
+    assert.deepEqual([exec.code, exec.stdout], [0, "ran\n"]);
+    assert.match(exec.stderr, /no server can be had: .* another user has put/);
+    assert.match(exec.stderr, /is not kept: .* another user has put/);
+    assert.equal(readFileSync(precious, "utf8"), "precious");
+    assert.ok(!existsSync(join(data, "keys.db")) && !existsSync(join(data, "spool")));
+  },
+);
+
+test(
+  "a synctail.json that another user has planted starts no program unless it is named",
+  options,
+  async (t) => {
+    const place = writtenByAll(t);
+    const file = join(place, "synctail.json");
+    const source = { type: "command", format: "lines", command: ["touch", join(place, "started")] };
+    writeFileSync(file, JSON.stringify({ syncs: [{ name: "n", source }] }));
+    givenAway(file);
+    const ended = (...args: string[]) =>
+      startProgram.toEnd(t, { command: ["env", "-C", place, ...OWN], args });
+
+    const refused = [await ended("run", "n"), await ended("check"), await ended("keys", "list")];
+    const started = existsSync(join(place, "started"));
+    const named = await ended("run", "n", "--config", "synctail.json");
+
+    for (const { code, stderr } of refused) {
+      assert.deepEqual([code, stderr], [
+        2,
+        'synctail: another user has put "synctail.json" where everybody may write; ' +
+        "--config synctail.json takes it all the same\n",
+      ]);
+    }
+    assert.equal(started, false);
+    assert.equal(named.code, 0, named.stderr);
+    assert.ok(existsSync(join(place, "started")));
+  },
+);
