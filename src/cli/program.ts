@@ -20,6 +20,7 @@ import { serveFlags } from "./serve_flags.ts";
 export async function program(given: readonly string[]): Promise<number> {
   // What starts programs (`deno task`) may pass it on; Bun has taken it out.
   const args = given[0] === "--" ? given.slice(1) : given;
+  removeNodeShim(process.env);
   try {
     const flags = serveFlags(args);
     if (flags) hearHangup(); // before all that serve needs is loaded
@@ -32,6 +33,18 @@ export async function program(given: readonly string[]): Promise<number> {
   } catch (cause) {
     return told(cause);
   }
+}
+
+/**
+ * Takes back what Deno adds to its own environment where Node is not installed: a directory in
+ * which `node` is Deno. The programs that we start would find it.
+ */
+function removeNodeShim(env: NodeJS.ProcessEnv): void {
+  if (env.DENO_NODE_SHIM_ACTIVE === undefined) return;
+  delete env.DENO_NODE_SHIM_ACTIVE;
+  const path = env.PATH?.replace(/^[^:]*\/node_compat_bin(?::|$)/, "");
+  if (path) env.PATH = path;
+  else delete env.PATH; // there was none
 }
 
 /** Reports a failure. @returns the exit code */

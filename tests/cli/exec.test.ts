@@ -23,6 +23,20 @@ async function served(t: Parameters<typeof testServer>[0], options = {}) {
   return { server, path, data, own, jobs, logs };
 }
 
+test("exec() leaves PATH as it is where Node is not installed", async (t) => {
+  const { own } = await served(t);
+
+  const { ended, stdout } = startExec(t, {
+    own: [...own, "n", "--quiet"],
+    program: ["/usr/bin/env"],
+    env: { PATH: "/without/node" },
+  });
+
+  assert.equal(await ended, 0);
+  const told = String(stdout()).split("\n").filter((line) => /^(PATH=|DENO_NODE_)/.test(line));
+  assert.deepEqual(told, ["PATH=/without/node"]);
+});
+
 test("exec() ends with the program's own exit code, and its job as the program fared", async (t) => {
   const { own, jobs } = await served(t);
 
