@@ -4,15 +4,21 @@ import process from "node:process";
 import { test } from "node:test";
 import { execOptions } from "../../src/cli/exec/exec_options.ts";
 
-const VARIABLES = ["SYNCTAIL_KEY", "SYNCTAIL_KEY_FILE"];
+const VARIABLES = [
+  "SYNCTAIL_KEY",
+  "SYNCTAIL_KEY_FILE",
+  "SYNCTAIL_DATA",
+  "XDG_STATE_HOME",
+  "HOME",
+];
 
-/** The flags with which a later `--flush` gets the key, where `exec` was given these. */
-function keyFlags(flags: Record<string, string>, env: Record<string, string> = {}) {
+/** The options of these flags where of VARIABLES only those in `env` are set. */
+function optionsOf(flags: Record<string, string>, env: Record<string, string>) {
   const before = VARIABLES.map((name) => [name, process.env[name]] as const);
   for (const name of VARIABLES) delete process.env[name];
   Object.assign(process.env, env);
   try {
-    return execOptions({ server: "http://127.0.0.1:8017", data: "/srv/data", ...flags }).keyFlags;
+    return execOptions({ server: "http://127.0.0.1:8017", ...flags });
   } finally {
     for (const [name, value] of before) {
       if (value === undefined) delete process.env[name];
@@ -20,6 +26,20 @@ function keyFlags(flags: Record<string, string>, env: Record<string, string> = {
     }
   }
 }
+
+/** The flags with which a later `--flush` gets the key, where `exec` was given these. */
+function keyFlags(flags: Record<string, string>, env: Record<string, string> = {}) {
+  return optionsOf({ data: "/srv/data", ...flags }, env).keyFlags;
+}
+
+test("execOptions() keeps spools in one place, wherever exec is called", () => {
+  const spools = (env: Record<string, string>) => optionsOf({}, { HOME: "/home/a", ...env }).spools;
+
+  assert.equal(spools({}), "/home/a/.local/state/synctail/spool");
+  assert.equal(spools({ XDG_STATE_HOME: "" }), "/home/a/.local/state/synctail/spool");
+  assert.equal(spools({ XDG_STATE_HOME: "state" }), "/home/a/.local/state/synctail/spool");
+  assert.equal(spools({ XDG_STATE_HOME: "/state" }), "/state/synctail/spool");
+});
 
 test("execOptions() names the key's file so that it is found from anywhere, and no key itself", () => {
   assert.deepEqual(keyFlags({ keyFile: "key" }), { "key-file": resolve("key") });

@@ -98,7 +98,9 @@ function dataDirectory(
 /** A place that is the same wherever the command is called. */
 function userState(): string {
   const { XDG_STATE_HOME, HOME } = process.env;
-  return join(XDG_STATE_HOME || join(HOME || homedir(), ".local", "state"), "synctail");
+  // A relative path is none, as its specification says.
+  const state = XDG_STATE_HOME?.startsWith("/") ? XDG_STATE_HOME : undefined;
+  return join(state ?? join(HOME || homedir(), ".local", "state"), "synctail");
 }
 
 function formatFrom(given: string): FormatName {
