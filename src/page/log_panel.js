@@ -15,24 +15,34 @@ export const TAIL = 1_000;
 /** Frames that the page keeps. */
 const FRAMES_MAX = 1_000;
 
+/** From the least on. */
+const LEVELS = ["debug", "info", "warning", "error"];
+/** The level where the address names none. */
+const USUAL = "info";
+
 const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 /**
+ * The level stands in the address, for a reload and for whom the address is given to.
+ *
  * @param {string} id of the job
  * @param {() => void} onLevel called when another level has been chosen
  */
 export function logPanel(id, onLevel) {
   const level = h(
     "select",
-    { id: "log-level", onchange: () => onLevel() },
-    ...["debug", "info", "warning", "error"].map((name) =>
-      h(
-        "option",
-        { value: name, selected: name === "info" },
-        name === "error" ? name : `${name} and above`,
-      )
+    {
+      id: "log-level",
+      onchange: () => {
+        tellLevel(level.value);
+        onLevel();
+      },
+    },
+    ...LEVELS.map((name) =>
+      h("option", { value: name }, name === "error" ? name : `${name} and above`)
     ),
   );
+  level.value = levelTold();
   const list = new FollowList({
     label: "Log lines",
     empty: "No log lines of this level.",
@@ -77,6 +87,19 @@ export function logPanel(id, onLevel) {
     },
     stop: () => list.stop(),
   };
+}
+
+function levelTold() {
+  const level = new URL(location.href).searchParams.get("level") ?? "";
+  return LEVELS.includes(level) ? level : USUAL;
+}
+
+/** @param {string} level */
+function tellLevel(level) {
+  const url = new URL(location.href);
+  if (level === USUAL) url.searchParams.delete("level");
+  else url.searchParams.set("level", level);
+  history.replaceState(null, "", url);
 }
 
 /** @typedef {{ readonly n: number, readonly size: number, readonly line: LogLine }} Numbered */

@@ -298,6 +298,41 @@ test("a chosen log line is let go of when another level is asked for", async (t)
   assert.equal(await page.run(whole), "");
 });
 
+test("the log level stands in the address, which a reload and another tab keep", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  await job.tell(
+    { type: "log", level: "info", message: "of info" },
+    { type: "log", level: "error", message: "of error" },
+  );
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const shown = `[...document.querySelectorAll("[aria-labelledby=log-title] .line-text")]
+    .map((line) => line.textContent).join()`;
+  const choose = (name: string) =>
+    page.run(`{
+      const level = document.querySelector("#log-level");
+      level.value = "${name}";
+      level.dispatchEvent(new Event("change"));
+      0;
+    }`);
+  const address = "location.pathname + location.search";
+  await page.until(`${shown} === "of info,of error"`);
+
+  await choose("error");
+  const chosen = await page.run(address);
+  await page.reload();
+  await page.until(`${shown} === "of error"`);
+  const level = await page.run(`document.querySelector("#log-level").value`);
+  await choose("info");
+  const usual = await page.run(address);
+  await page.open(`${server.url}/job/${job.id}?level=no-such`);
+  await page.until(`${shown} === "of info,of error"`);
+
+  assert.equal(chosen, `/job/${job.id}?level=error`);
+  assert.equal(level, "error");
+  assert.equal(usual, `/job/${job.id}`);
+});
+
 test("thirty runs of a sync fit on a phone, the newest in sight", async (t) => {
   const server = await testServer(t);
   for (let n = 0; n < 30; n++) {
