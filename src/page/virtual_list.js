@@ -13,7 +13,7 @@ const MARGIN = 8;
  */
 
 /**
- * Rows have one height, which the stylesheet gives the host as `--row`.
+ * Rows have one height, which the stylesheet gives the host as `--row`: computed, it is in pixels.
  *
  * @template Item
  */
@@ -48,7 +48,6 @@ export class VirtualList {
     this.#resized = new ResizeObserver(([{ contentRect: { width } }]) => {
       if (width === before) return; // each item changes the height
       before = width;
-      this.#rowPx = 0;
       this.#frames.soon();
     });
     this.#resized.observe(options.host);
@@ -149,6 +148,7 @@ export class VirtualList {
 
   #draw() {
     const { host, keyOf, create, sized, drawn } = this.#options;
+    this.#rowPx = 0; // people make text larger while they read, which no event tells
     this.#size();
     sized?.();
     const { first, end } = this.#seen();

@@ -47,6 +47,8 @@ export interface Look {
   readonly forcedColours?: boolean;
   /** As on paper. */
   readonly print?: boolean;
+  /** The size of text that the browser is set to, in pixels. */
+  readonly text?: number;
 }
 
 /** A page of the browser. */
@@ -248,7 +250,8 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
       await call("Input.dispatchKeyEvent", { type: "keyUp", key: name, ...key });
     },
     type: (text) => call("Input.insertText", { text }),
-    async look({ width = 1280, height = 900, phone = false, dark = false, ...look }) {
+    async look({ width = 1280, height = 900, phone = false, dark = false, text = 16, ...look }) {
+      await call("Page.setFontSizes", { fontSizes: { standard: text } });
       await call("Emulation.setDeviceMetricsOverride", {
         width: phone ? 390 : width,
         height: phone ? 844 : height,
