@@ -26,8 +26,10 @@ export class JobsStore {
   #jobs = new Map();
   /** Known jobs that have not come in this connection's snapshot yet. @type {Set<string>} */
   #unseen = new Set();
-  /** @type {Held[] | undefined} */
+  /** Never changed once it was given away. @type {Held[] | undefined} */
   #sorted;
+  /** Jobs that have another place in `#sorted` now, or none. @type {Set<Held>} */
+  #moved = new Set();
   #filter = NO_FILTER;
   /** @type {string | undefined} */
   #cursor;
@@ -64,11 +66,16 @@ export class JobsStore {
 
   /** Jobs that match the filter: first those on their way, then the others, newest first. */
   get shown() {
-    if (!this.#sorted) {
-      const matches = matcher(this.#filter);
-      this.#sorted = [...this.#jobs.values()].filter(({ job }) => matches(job)).sort(inOrder);
-    }
-    return this.#sorted;
+    const former = this.#sorted;
+    if (former && this.#moved.size === 0) return former;
+    // To sort thousands for each that ends would take longer than to draw.
+    const stay = former?.filter((held) => !this.#moved.has(held)) ?? [];
+    const matches = matcher(this.#filter);
+    const come = [...former ? this.#moved : this.#jobs.values()]
+      .filter((held) => this.#jobs.get(held.job.id) === held && matches(held.job))
+      .sort(inOrder);
+    this.#moved.clear();
+    return this.#sorted = merged(stay, come);
   }
 
   /** @param {Filter} filter */
@@ -80,7 +87,7 @@ export class JobsStore {
       this.more = this.#endedInSnapshot >= this.#endedMax;
     }
     this.#filter = filter;
-    this.#sorted = undefined;
+    this.#sortAnew();
   }
 
   get filter() {
@@ -100,7 +107,7 @@ export class JobsStore {
     this.#unseen.clear();
     this.#most = JOBS_MAX;
     this.#cursor = undefined;
-    this.#sorted = undefined;
+    this.#sortAnew();
     this.complete = false;
     this.more = false;
   }
@@ -117,7 +124,9 @@ export class JobsStore {
       if (!this.complete && isEnded(job.status)) this.#countEnded(job);
       return this.#put(job);
     } else if (frame.type === "error" && frame.job_id !== undefined) {
-      if (this.#jobs.delete(frame.job_id)) this.#sorted = undefined;
+      const held = this.#jobs.get(frame.job_id);
+      if (held) this.#move(held);
+      this.#jobs.delete(frame.job_id);
     } else if (frame.snapshot_complete) {
       const full = this.#endedInSnapshot >= this.#endedMax;
       for (const id of this.#unseen) {
@@ -129,7 +138,7 @@ export class JobsStore {
       this.#unseen.clear();
       this.complete = true;
       this.more ||= full;
-      this.#sorted = undefined;
+      this.#sortAnew();
       return "snapshot";
     }
   }
@@ -170,13 +179,25 @@ export class JobsStore {
     const before = this.#jobs.get(job.id);
     this.#unseen.delete(job.id);
     const was = before?.job.status;
-    if (before) before.job = job;
-    else this.#jobs.set(job.id, { job });
-    if (was !== job.status) this.#sorted = undefined;
+    const held = before ?? { job };
+    held.job = job;
+    this.#jobs.set(job.id, held);
+    if (was !== job.status) this.#move(held);
     if (!before && this.#jobs.size > this.#most) this.#dropOldest();
     if (!this.complete || was === job.status) return undefined;
     if (isEnded(job.status)) return "ended";
     return before ? undefined : "begun";
+  }
+
+  /** @param {Held} held */
+  #move(held) {
+    if (this.#sorted) this.#moved.add(held);
+    if (this.#moved.size > this.#jobs.size) this.#sortAnew(); // nobody has looked for long
+  }
+
+  #sortAnew() {
+    this.#sorted = undefined;
+    this.#moved.clear();
   }
 
   #dropOldest() {
@@ -184,7 +205,7 @@ export class JobsStore {
     const over = [...this.#jobs.values()].filter(({ job }) => isEnded(job.status)).sort(inOrder);
     for (const { job: { id } } of over.slice(-many)) this.#jobs.delete(id);
     this.#most = this.#jobs.size + DROPPED; // not looked at for each job
-    this.#sorted = undefined;
+    this.#sortAnew();
   }
 }
 
@@ -207,6 +228,24 @@ function matcher({ status, sync, tag, text }) {
     const all = [job.sync, job.name, job.id, ...job.tags].join("\n").toLowerCase();
     return words.every((word) => all.includes(word));
   };
+}
+
+/** Two lists that are in order, as one. @param {Held[]} many @param {Held[]} few */
+function merged(many, few) {
+  const all = [];
+  let from = 0;
+  for (const held of few) {
+    let to = many.length;
+    for (let low = from; low < to;) {
+      const middle = (low + to) >> 1;
+      if (inOrder(many[middle], held) < 0) low = middle + 1;
+      else to = middle;
+    }
+    while (from < to) all.push(many[from++]);
+    all.push(held);
+  }
+  while (from < many.length) all.push(many[from++]);
+  return all;
 }
 
 /** @param {Held} one @param {Held} other */

@@ -68,6 +68,48 @@ test("JobsStore shows what is on its way first, then the newest, whatever comes 
   assert.equal(store.size, 5);
 });
 
+test("JobsStore shows the same, however often somebody looks while jobs begin, end and go", () => {
+  const STATUSES = ["pending", "in_progress", "completed", "failed"];
+  const filter = { ...FILTER, status: "ended" };
+  for (const looked of [FILTER, filter]) {
+    const seen = told(1_000);
+    const unseen = told(1_000);
+    seen.filter = unseen.filter = looked;
+    for (let n = 0; n < 500; n++) {
+      const id = `job ${n * 7 % 31}`;
+      const news = n % 11 === 10
+        ? { type: "error", job_id: id }
+        : frame(id, STATUSES[n * 13 % 17 % 4], n * 7 % 31 % 9);
+      const before = seen.shown;
+      const copy = [...before];
+
+      seen.take(news);
+      unseen.take(news);
+
+      assert.deepEqual(before, copy, "what was given away has changed");
+      if (n % 10 !== 9) continue;
+      unseen.filter = looked; // which sorts anew
+      assert.deepEqual(ids(seen), ids(unseen));
+    }
+    assert.ok(seen.shown.length > 5, `${seen.shown.length}`);
+  }
+});
+
+test("a job that ends is put at its place: the others are not sorted for it", () => {
+  let compared = 0;
+  const at = (second: number) => ({ created_at: { valueOf: () => (compared++, second) } });
+  const jobs = Array.from({ length: 1_000 }, (_, n) => frame(`${n}`, "in_progress", n, at(n)));
+  const store = told(1_000, ...jobs);
+  const before = store.shown.length;
+  compared = 0;
+
+  store.take({ ...jobs[500], status: "completed" });
+  const after = ids(store);
+
+  assert.deepEqual([before, after.length, after.at(-1)], [1_000, 1_000, "500"]);
+  assert.ok(compared < 100, `${compared}`);
+});
+
 test("take() says what has happened: a snapshot, a job that begins and an end once, but none of a snapshot", () => {
   const store = new JobsStore(10);
 
