@@ -32,8 +32,8 @@ test("it has the page and its files inside", async (t) => {
     return [response.status, (await response.text()).length > 100];
   }));
 
-  assert.equal(files.length, 5);
-  assert.deepEqual(answers, Array(5).fill([200, true]));
+  assert.ok(files.length > 20, page);
+  assert.deepEqual(answers, files.map(() => [200, true]));
   assert.equal(await server.stop("SIGTERM"), 0);
 });
 

@@ -23,8 +23,22 @@ const DAY = new Intl.DateTimeFormat("en-GB", {
 
 /** @typedef {import("./wire.d.ts").Moment} Moment */
 /** @typedef {import("uplot")} Chart */
-/** uPlot, loaded by a script of its own. @type {new (options: any, data: any, host: HTMLElement) => Chart} */
-const Uplot = /** @type {any} */ (globalThis).uPlot;
+
+/** @returns {(new (options: any, data: any, host: HTMLElement) => Chart) | undefined} */
+const uplot = () => /** @type {any} */ (globalThis).uPlot;
+
+/**
+ * Loads uPlot, which no other part of the page needs. Where that fails there is no chart, until
+ * another one tries again.
+ *
+ * @param {() => void} done not called where it is there already
+ */
+function loadUplot(done) {
+  if (uplot()) return;
+  document.head.append(
+    h("script", { src: new URL("uplot.js", import.meta.url).href, onload: done }),
+  );
+}
 
 export class RateChart {
   /** Seconds since 1970. @type {number[]} */
@@ -52,6 +66,7 @@ export class RateChart {
     );
     this.#resized.observe(this.#box);
     this.#dark.addEventListener("change", this.#recolour);
+    loadUplot(() => this.#box.isConnected && this.draw());
   }
 
   /** @param {number} atMs @param {number} perS */
@@ -98,8 +113,9 @@ export class RateChart {
   }
 
   draw() {
-    setHidden(this.node, this.#times.length < 2);
-    if (this.node.hidden || !this.#stale) return; // each log line asks
+    const Uplot = uplot();
+    setHidden(this.node, this.#times.length < 2 || !Uplot);
+    if (this.node.hidden || !Uplot || !this.#stale) return; // each log line asks
     this.#stale = false;
     const [least, most] = [Math.min(...this.#rates), Math.max(...this.#rates)];
     const last = this.#rates.at(-1) ?? 0;

@@ -96,6 +96,29 @@ test("the rate of before the page was opened is in the chart, also of a job that
   assert.deepEqual(page.complaints, []);
 });
 
+test("each script of the page is loaded once, and what only a chart needs with the first one", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server);
+  const loaded = `performance.getEntriesByType("resource")
+    .filter(({ name }) => /\\/assets\\/.*\\.js$/.test(name))`;
+  const names = `${loaded}.map(({ name }) => name.split("/").at(-1))`;
+  await page.until(`document.querySelector(".job-row")`);
+  const first = await page.run<string[]>(names);
+
+  await page.reload();
+  await page.until(`document.querySelector(".job-row")`);
+  const again = await page.run(`${loaded}.filter(({ transferSize }) => transferSize > 0).length`);
+  await page.run(`document.querySelector(".job-link").click()`);
+  await page.until(`${names}.includes("uplot.js") && document.querySelector(".bar")`);
+
+  assert.deepEqual(first.filter((name, n) => first.indexOf(name) !== n), []);
+  assert.ok(first.includes("app.js") && !first.includes("uplot.js"), String(first));
+  assert.equal(again, 0);
+  assert.equal(await page.run("location.pathname"), `/job/${job.id}`);
+  assert.deepEqual(page.complaints, []);
+});
+
 test("what is not known is absent: no bar, rate or time left without a total", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server, { sync: "users" });
