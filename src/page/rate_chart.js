@@ -143,16 +143,17 @@ export class RateChart {
   #options() {
     const style = getComputedStyle(this.#box);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    const textPx = parseFloat(style.fontSize);
     const axis = {
       stroke: colour("--muted"),
-      font: `11px ${style.fontFamily}`,
+      font: `${textPx}px ${style.fontFamily}`,
       grid: { stroke: colour("--line"), width: 1 },
       ticks: { show: false },
     };
     return {
       width: this.#box.clientWidth || 400,
       height: HEIGHT_PX,
-      padding: [8, 26, 0, 0], // half a label of the time axis may stand beyond its right end
+      padding: [8, 2.4 * textPx, 0, 0], // half a label of the time axis may stand beyond its right end
       legend: { show: false },
       cursor: { show: false },
       scales: {
@@ -168,8 +169,8 @@ export class RateChart {
         {
           ...axis,
           grid: { show: false },
-          size: 26,
-          space: 90,
+          size: 2.4 * textPx,
+          space: 8 * textPx,
           incrs: [...STEPS_S, ...STEPS_DAYS.map((days) => days * DAY_S)],
           values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) => {
             const format = marks[marks.length - 1] - marks[0] < DAY_S ? CLOCK : DAY;
@@ -178,8 +179,8 @@ export class RateChart {
         },
         {
           ...axis,
-          size: 56,
-          space: 36,
+          size: 5.1 * textPx,
+          space: 3.3 * textPx,
           values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) =>
             marks.map((mark) => mark < 1e5 ? rate(mark) : `${SHORT.format(mark)}/s`),
         },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { closeBrowser, signedInPage, workersJob } from "../support/page.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { closeBrowser, freshPage, signedInPage, workersJob } from "../support/page.ts";
 import { testServer } from "../support/server.ts";
 
 after(closeBrowser);
@@ -80,4 +81,49 @@ test("rows have room for text that is made larger while they are shown", async (
   await page.until(`${height} > ${before} && ${apart} === ${height}`);
 
   assert.equal(await page.run(CUT(".job-row")), "");
+});
+
+test("the marks of a chart are as large as text that was made larger, and have room", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock });
+  const job = await workersJob(server, { sync: "users" });
+  for (const done of [1_000_000, 2_000_000, 3_000_000]) {
+    clock.advance(2_000);
+    await job.tell({ type: "progress", entities_inserted: done });
+  }
+  await job.tell({ type: "end", status: "completed" });
+  const page = await signedInPage(t, server);
+  await page.look({ text: 32 });
+  await page.open(`${server.url}/job/${job.id}`);
+  await page.until(`document.querySelector(".chart > .uplot")`);
+  await page.run(`{
+    const { fillText } = CanvasRenderingContext2D.prototype;
+    window.marks = [];
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+      const [px, wide] = [parseFloat(this.font), this.measureText(text).width];
+      marks.push([px, text.endsWith("/s") ? wide / px : 0].map((of) => of / devicePixelRatio));
+      return fillText.call(this, text, ...at);
+    };
+    0;
+  }`);
+
+  await page.look({ text: 32, dark: true }); // the other colours have it drawn anew
+  const marks = await page.until<[number, number][]>("marks.length > 3 && marks");
+
+  assert.deepEqual([...new Set(marks.map(([px]) => px))], [22]);
+  assert.ok(Math.max(...marks.map(([, wide]) => wide)) <= 4.6, JSON.stringify(marks));
+});
+
+test("the sign-in is whole on a phone with large text", async (t) => {
+  const server = await testServer(t);
+  const page = await freshPage(t);
+
+  await page.look({ width: 360, text: 32 });
+  await page.open(server.url);
+  const right = await page.until<number>(
+    `document.querySelector("form input")?.getBoundingClientRect().right`,
+  );
+
+  assert.ok(right < 360, `${right}`);
+  assert.equal(await page.run(WIDER), false);
 });
