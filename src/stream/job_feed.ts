@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { FanOut, type Served } from "../hub/fan_out.ts";
 import type { Hub } from "../hub/hub.ts";
-import { CHUNKS_MAX, joined } from "../hub/ring.ts";
+import { joined } from "../hub/ring.ts";
 import type { EventLog } from "../log/event_log.ts";
 import {
   type Epoch,
@@ -20,6 +20,8 @@ import { DELETED, faultBytes, listedBytes } from "./frames.ts";
 export const FEED_MS = 250;
 /** Changes kept; a viewer that is further behind starts anew with a snapshot. */
 export const CHANGES_MAX = 10_000;
+/** Most filters' news that are kept for other viewers; what was asked for longest ago goes first. */
+const NEWS_MAX = 256;
 
 /** A job as it was at its last change. */
 export interface Change {
@@ -29,13 +31,9 @@ export interface Change {
   /** Its frame, the same for everybody. */
   readonly bytes: Uint8Array;
   /** The change before it; undefined where it is not known, or where there was no job then. */
-  readonly before: Before | undefined;
-}
-
-interface Before {
-  readonly number: number;
-  readonly epoch: Epoch;
-  readonly status: Status;
+  readonly before:
+    | { readonly number: number; readonly epoch: Epoch; readonly status: Status }
+    | undefined;
 }
 
 /** Which jobs a viewer asks for and may see. */
@@ -57,7 +55,10 @@ export interface NewsItem {
   readonly usual: Uint8Array | undefined;
 }
 
-/** A filter's changes after some number; viewers that have seen as much get the same object. */
+/**
+ * A filter's changes after some number, without those of jobs of which its viewers neither were nor
+ * are to be told. Viewers that have seen as much get the same object.
+ */
 export interface News {
   readonly items: readonly NewsItem[];
   /** The others are told as usual, and change nothing in which jobs a viewer was shown. */
@@ -134,13 +135,14 @@ export class JobFeed {
   /** The filter's changes after that number; undefined when they are not all kept any more. */
   after(number: number, filter: JobsFilter): News | undefined {
     if (number < this.#before) return undefined;
+    if (number === this.last) return NO_NEWS;
     const place = `${number} ${filter.tenant} ${filter.name}`;
     let news = this.#news.get(place);
     if (news) this.#news.delete(place);
     else news = newsOf(this.#changes.slice(number - this.#before), number, filter);
     this.#news.set(place, news);
     const [oldest] = this.#news.keys();
-    if (this.#news.size > CHUNKS_MAX) this.#news.delete(oldest);
+    if (this.#news.size > NEWS_MAX) this.#news.delete(oldest);
     return news;
   }
 
@@ -199,7 +201,7 @@ export class JobFeed {
 
   #tell(text: JobKeyText, key: JobKey, job: Job | undefined): void {
     const number = this.#numbers.get(text);
-    let before: Before | undefined;
+    let before: Change["before"];
     if (number !== undefined) {
       const place = number - this.#before - 1;
       const was = this.#changes[place]?.job;
@@ -220,6 +222,8 @@ export class JobFeed {
   }
 }
 
+const NO_NEWS: News = { items: [], unsure: [], chunk: () => undefined };
+
 function isSame(a: Job | undefined, b: Job | undefined): boolean {
   return a?.epoch === b?.epoch && a?.seq === b?.seq;
 }
@@ -237,11 +241,12 @@ function newsOf(
     const { key, job, bytes, before } = change;
     const matching = job !== undefined && matches(job);
     const told = job ? matching && asked(job.status) : missed(key.id);
+    // Whoever has seen the change before was shown the job if it matches, and was not if it does not.
+    const followed = job && before && before.number <= number && before.epoch === job.epoch;
+    if (followed && !matching) continue;
     const item = { change, usual: told ? bytes : undefined };
     items.push(item);
-    // Whoever has seen the change before was shown the job if it matches, and was not if it does not.
-    const sure = job && before && before.number <= number && before.epoch === job.epoch &&
-      !isTerminal(job.status) && (!matching || (told && asked(before.status)));
+    const sure = followed && told && asked(before.status) && !isTerminal(job.status);
     if (!sure) unsure.push(item);
   }
   let made: Uint8Array | undefined;

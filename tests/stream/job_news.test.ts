@@ -67,6 +67,34 @@ test("viewers with one filter share the chunk of what matches it, also once jobs
   for (const reader of readers) await reader.cancel();
 });
 
+test("viewers of many filters share their chunks, in whatever order they are served", async () => {
+  const { job, add, tell, viewers } = streamBench({ heartbeatMs: 1e9 });
+  const names = Array.from({ length: 200 }, (_, n) => `${n}`);
+  const jobs = [];
+  for (const name of [...names, ...names]) jobs.push(await job({ tags: [name] }));
+  const readers = [...names, ...names].map((name) =>
+    viewers.subscribeToJobs({
+      ...{ ...ALL, name, endedMax: 0, missed: () => false },
+      matches: ({ tags }) => tags.includes(name),
+    }).getReader()
+  );
+  // Connected, and two pages: of each, one job matches.
+  for (const reader of readers) for (let chunks = 0; chunks < 3; chunks++) await reader.read();
+  let reads = readers.map((reader) => reader.read());
+  const chunks = new Set<Uint8Array | undefined>();
+
+  for (let n = 1; n <= 2; n++) {
+    const next = reads.map((read, place) => read.then(() => readers[place].read()));
+    for (const each of jobs) await add(each, progress("in_progress", n));
+    await tell();
+    for (const read of reads) chunks.add((await read).value);
+    reads = next;
+  }
+
+  assert.equal(chunks.size, 2 * names.length);
+  for (const reader of readers) await reader.cancel();
+});
+
 /** A log of which every listing waits until it is let go, or fails. */
 function heldLists(log: EventLog) {
   const held: PromiseWithResolvers<void>[] = [];
@@ -203,8 +231,8 @@ test("viewers that come together are each shown what they ask for", async () => 
 
 /** The feed, of which a viewer is sure of nothing: it asks for itself about every change. */
 const doubted = (feed: JobFeed): JobFeed =>
-  changed(feed, "after", function (this: JobFeed, ...given): News | undefined {
-    const news = this.after(...given);
+  changed(feed, "after", function (this: JobFeed, number, { tenant }): News | undefined {
+    const news = this.after(number, { ...ALL, tenant, name: "doubted" });
     return news && { ...news, unsure: news.items };
   });
 
