@@ -49,7 +49,7 @@ interface Part {
 /** Jobs that match, as they stood when they were listed. */
 interface Listed {
   readonly jobs: readonly Job[];
-  /** Their frames in one chunk; undefined for no jobs. */
+  /** Their frames in one chunk, at the end of the snapshot with `COMPLETE`; undefined for none. */
   readonly chunk: Uint8Array | undefined;
   readonly nextCursor: string | null;
 }
@@ -67,29 +67,35 @@ export class JobPages {
     this.#log = log;
   }
 
-  /** The page as it stands now or later; by then all that it shows has reached the feed. */
-  of(wish: JobsWish, { statuses, left, cursor }: Part): Promise<Listed> {
-    const place = JSON.stringify([wish.tenant, wish.name, statuses, left, cursor]);
+  /**
+   * The page as it stands now or later; by then all that it shows has reached the feed.
+   *
+   * @param last whether the snapshot ends with this part
+   */
+  of(wish: JobsWish, part: Part, last: boolean): Promise<Listed> {
+    const place = JSON.stringify([wish.tenant, wish.name, part, last]);
     const list = () => {
       this.#next.delete(place);
-      const listing = this.#list(wish, { statuses, left, cursor })
-        .finally(() => this.#listings.delete(place));
+      const listing = this.#list(wish, part, last).finally(() => this.#listings.delete(place));
       this.#listings.set(place, listing);
       return listing;
     };
     const listing = this.#listings.get(place);
-    if (!listing) return list();
-    const next = this.#next.get(place) ?? listing.then(list, list);
+    const waiting = this.#next.get(place);
+    if (waiting || !listing) return waiting ?? list();
+    const next = listing.then(list, list);
     this.#next.set(place, next);
     return next;
   }
 
-  async #list(wish: JobsWish, part: Part): Promise<Listed> {
-    const page = part.left === 0 ? NO_JOBS : await this.#page(wish, part);
+  async #list(wish: JobsWish, part: Part, last: boolean): Promise<Listed> {
+    const { items, nextCursor } = part.left === 0 ? NO_JOBS : await this.#page(wish, part);
     // What the page shows has reached the feed by then, and a long search lets others work.
     for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
-    const jobs = page.items.filter(wish.matches).slice(0, part.left);
-    return { jobs, chunk: joined(jobs.map(listedBytes)), nextCursor: page.nextCursor };
+    const jobs = items.filter(wish.matches).slice(0, part.left);
+    const frames = jobs.map(listedBytes);
+    if (last && (nextCursor === null || jobs.length === part.left)) frames.push(COMPLETE);
+    return { jobs, chunk: joined(frames), nextCursor };
   }
 
   async #page(wish: JobsWish, { statuses, cursor }: Part): Promise<JobPage> {
@@ -177,16 +183,14 @@ export class JobsStream extends LiveStream implements Served {
     const { feed, pages, wish } = this.#options;
     const [part] = this.#parts;
     try {
-      const { jobs, chunk, nextCursor } = await pages.of(wish, part);
+      const { jobs, chunk, nextCursor } = await pages.of(wish, part, this.#parts.length === 1);
       if (this.over) return;
       part.left -= jobs.length;
       part.cursor = nextCursor ?? undefined;
       if (nextCursor === null || part.left === 0) this.#parts.shift();
       for (const job of jobs) this.#show(job);
-      const complete = this.#parts.length === 0;
-      if (complete) this.#looks = feed.looks;
-      const shown = complete ? joined(chunk ? [chunk, COMPLETE] : [COMPLETE]) : chunk;
-      if (shown) return this.enqueue(shown);
+      if (this.#parts.length === 0) this.#looks = feed.looks;
+      if (chunk) return this.enqueue(chunk);
     } catch (cause) {
       this.#options.onFault(cause);
       this.refuse(FAULT);

@@ -141,6 +141,46 @@ test("viewers that come together share a listing of the jobs, and its chunk", as
   for (const reader of readers) await reader.cancel();
 });
 
+test("viewers that come together share the chunk that ends the snapshot, too", async () => {
+  const { job, viewers, held } = heldBench();
+  await job();
+  const wish = { ...ALL, endedMax: 0 };
+  const readers = [1, 2, 3].map(() => viewers.subscribeToJobs(wish).getReader());
+  for (const reader of readers) await reader.read();
+
+  const pages = readers.map((reader) => reader.read());
+  for (const n of [0, 1]) {
+    await turns(5);
+    held[n].resolve();
+  }
+  const [, one, two] = (await Promise.all(pages)).map(({ value }) => value);
+
+  assert.equal(one, two); // the same object
+  assert.match(
+    new TextDecoder().decode(one),
+    /"pending".+\n\ndata: .+"snapshot_complete": true}\n\n$/,
+  );
+  for (const reader of readers) await reader.cancel();
+});
+
+test("who asks for a page in the moment that its listing ends waits for the next with all others", async () => {
+  const { log } = streamBench();
+  let listings = 0;
+  const counted = changed(log, "list", (query) => {
+    listings++;
+    return log.list(query);
+  });
+  const pages = new JobPages(counted);
+  const ask = () => pages.of(ALL, { statuses: ["pending"], left: 1, cursor: undefined }, false);
+
+  const first = ask();
+  const again = first.then(ask);
+  const second = ask();
+
+  assert.equal(await again, await second);
+  assert.equal(listings, 2);
+});
+
 test("a viewer is shown what was there when it came, also while others are being shown the jobs", async () => {
   const { job, viewers, held } = heldBench();
   const readers: StreamReader[] = [];
