@@ -224,6 +224,39 @@ test("a listing that fails breaks off who waited for it, and nobody who came lat
   await late.cancel();
 });
 
+test("who was shown a job that cannot be looked up just then is told once how it stands", async () => {
+  let fails = false;
+  const { job, add, tell, openJobs, faults } = streamBench({
+    heartbeatMs: 1e9,
+    between: (log) =>
+      changed(log, "get", (key) => {
+        return fails ? Promise.reject(new Error("disk on fire")) : log.get(key);
+      }),
+  });
+  const running = await job();
+  const early = openJobs();
+  for (let chunks = 0; chunks < 3; chunks++) await early.chunk();
+  await add(running, progress("in_progress", 1));
+  await tell();
+  const late = openJobs();
+  await late.chunk();
+  await add(running, progress("in_progress", 2));
+  const shown = [...await late.next(), ...await late.next()];
+  const told = late.next();
+  await turns(1);
+  fails = true;
+  await tell();
+  fails = false;
+  await tell();
+  await add(running, progress("in_progress", 3));
+  await tell();
+
+  const counts = [...shown, ...await told].map(({ data }) => data.inserted);
+  assert.deepEqual(counts, [2, undefined, 3]);
+  assert.equal(faults.length, 1);
+  for (const reader of [early, late]) await reader.cancel();
+});
+
 /** Filters of every kind. */
 const FILTERS: readonly Partial<JobsWish>[] = [
   {},
