@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { turn } from "../event_loop.ts";
 import { StoppingError } from "../jobs/dispatcher.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
-import { cursorAt, knownSync, type ListedSync, listedSyncs } from "../jobs/syncs.ts";
+import { knownSync, type ListedSync, listedSyncs } from "../jobs/syncs.ts";
 import type { TenantId } from "../sync/ids.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { requireScope } from "./access.ts";
@@ -32,7 +32,8 @@ const listRoute = createRoute({
   operationId: "listSyncs",
   summary: "The syncs that are configured or that workers have named, each with its last job",
   description: "Those that are configured come first, in that order, then the others by name. A " +
-    "page has as many as 10,000, all of most tenants; `next_cursor` says whether there are more.",
+    "page has as many as 10,000, all of most tenants; `next_cursor` says whether there are more. " +
+    "A cursor is refused once syncs were configured anew: the list begins again without one.",
   ...KEYED,
   request: { query: SyncListQuerySchema },
   responses: {
@@ -81,11 +82,11 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
     const items: string[] = []; // as text, which takes a fraction of the memory
     let length = 0;
     let last: ListedSync | undefined;
-    let next: string | null = null;
+    let next: string | undefined;
     try {
       for await (const each of found) {
         if (last && (items.length === limit || length > PAGE_LENGTH_MAX)) {
-          next = cursorAt(last);
+          next = last.cursor;
           break;
         }
         if (items.length % SYNCS_A_TURN === SYNCS_A_TURN - 1) await turn();
@@ -97,7 +98,7 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
     } catch (cause) {
       throw cursorProblem(cause);
     }
-    const body = `{"items":[${items.join()}],"next_cursor":${JSON.stringify(next)}}`;
+    const body = `{"items":[${items.join()}],"next_cursor":${JSON.stringify(next ?? null)}}`;
     return context.body(body, 200, { "Content-Type": "application/json" }) as Answer;
   });
 

@@ -30,6 +30,8 @@ export async function knownSync(
 /** A sync, with its configuration where it has one. */
 export interface ListedSync extends SyncRef {
   readonly configured?: ConfiguredSync;
+  /** Where a list goes on behind it. */
+  readonly cursor?: string;
 }
 
 /** Names that are read from the log at a time. */
@@ -39,8 +41,9 @@ const NAMES = 200;
  * The syncs of a tenant: those that are configured, in that order, then those that workers alone
  * have named, by name.
  *
- * @param cursor of the sync behind which the list goes on, see `cursorAt`
- * @throws {CursorError} where there is no such sync (any more)
+ * @param cursor of the sync behind which the list goes on
+ * @throws {CursorError} where there is no such sync (any more), or others are configured by now:
+ * one that has changed its place would be left out, or be there twice
  */
 export async function* listedSyncs(
   syncs: Syncs,
@@ -49,33 +52,34 @@ export async function* listedSyncs(
   cursor?: string,
 ): AsyncGenerator<ListedSync, void, void> {
   const configured = syncs.of(tenant);
-  const [, kind, text = ""] = /^(configured|named)\.(.+)$/.exec(cursor ?? "") ?? [];
+  const ids = new Set(configured.map(({ id }) => id));
+  const mark = deriveSyncId(tenant, [...ids].join()).slice(0, 8); // of what is configured, in order
+  const [, kind, text = "", marked] = /^(configured|named)\.(.+)\.(.+)$/.exec(cursor ?? "") ?? [];
   const id = parseSyncId(text);
   const at = configured.findIndex((sync) => sync.id === id);
   let after: SyncRef | undefined;
   if (kind === "named" && id) [after] = await log.registeredSyncs(tenant, { id });
-  if (cursor !== undefined && !after && (kind !== "configured" || at < 0)) {
+  const found = after !== undefined || (kind === "configured" && at >= 0);
+  if (cursor !== undefined && !(found && marked === mark)) {
     throw new CursorError(
-      `Cannot list syncs from cursor "${cursor}": no list gave it, or its sync is gone`,
+      `Cannot list syncs from cursor "${cursor}": no list gave it, syncs were configured anew ` +
+        "since, or its sync is gone; begin without a cursor",
     );
   }
   if (!after) {
     for (const sync of configured.slice(at + 1)) {
-      yield { id: sync.id, name: sync.name, configured: sync };
+      const { id, name } = sync;
+      yield { id, name, configured: sync, cursor: `configured.${id}.${mark}` };
     }
   }
-  const ids = new Set(configured.map(({ id }) => id));
   for (;;) {
     const named = await log.registeredSyncs(tenant, { after, limit: NAMES });
-    for (const sync of named) if (!ids.has(sync.id)) yield sync;
+    for (const { id, name } of named) {
+      if (!ids.has(id)) yield { id, name, cursor: `named.${id}.${mark}` };
+    }
     if (named.length < NAMES) return;
     after = named.at(-1);
   }
-}
-
-/** Where a list of syncs goes on behind this one. */
-export function cursorAt({ id, configured }: ListedSync): string {
-  return `${configured ? "configured" : "named"}.${id}`;
 }
 
 /** The id of a sync of which nothing is known but its id or name. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { SYNCS_MAX } from "../../src/http/query_schemas.ts";
-import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { usualSyncId } from "../../src/jobs/syncs.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
@@ -48,6 +48,11 @@ async function worked(server: TestServer, asked: object, status?: string): Promi
 
 const names = ({ items }: Page) => items.map(({ name }) => name);
 
+function configured(...names: string[]): readonly ConfiguredSync[] {
+  const syncs = names.map((name) => SYNC_SCHEMA.parse({ name, source: { type: "outside" } }));
+  return configuredSyncs(syncs, ".").syncs;
+}
+
 /** Counts the looks at lists of jobs. */
 function looks(t: TestContext): { count: number } {
   const { list } = SqliteLog.prototype;
@@ -77,39 +82,46 @@ test("GET /v1/sync gives each sync once, in pages of any length, in the same ord
   assert.equal(whole.next_cursor, null);
 });
 
-test("GET /v1/sync goes on where it was when syncs are configured anew between two pages", async (t) => {
-  const configured = (...names: string[]) => {
-    const syncs = names.map((name) => SYNC_SCHEMA.parse({ name, source: { type: "outside" } }));
-    return configuredSyncs(syncs, ".").syncs;
-  };
+test("GET /v1/sync loses no sync without a sign where syncs are configured anew between two pages", async (t) => {
   const server = await testServer(t, { syncs: configured("a", "b") });
   for (const sync of ["b", "m", "n"]) await worked(server, { sync });
   const first = await pageOf(server, "?limit=1");
   const third = await pageOf(server, "?limit=3");
 
-  server.reload(configured("x", "a", "m"));
+  server.reload(configured("a", "b"));
   const afterA = await pageOf(server, `?cursor=${first.next_cursor}`);
   const afterM = await pageOf(server, `?cursor=${third.next_cursor}`);
-  server.reload(configured("b"));
-  const afterGone = await server.ask(`/v1/sync?cursor=${first.next_cursor}`);
+  const refused: (readonly [number, string])[] = [];
+  for (const now of [["a", "b", "n"], ["b", "a"], ["a"]]) { // n would be lost, b lost, b twice
+    server.reload(configured(...now));
+    for (const { next_cursor } of [first, third]) {
+      const answer = await server.ask(`/v1/sync?cursor=${next_cursor}`);
+      refused.push([answer.status, (await answer.json()).detail]);
+    }
+  }
 
   assert.deepEqual([names(first), names(third)], [["a"], ["a", "b", "m"]]);
-  assert.deepEqual([names(afterA), names(afterM)], [["m", "b", "n"], ["n"]]);
-  assert.equal(afterGone.status, 400);
-  assert.match((await afterGone.json()).detail, /no list gave it, or its sync is gone$/);
+  assert.deepEqual([names(afterA), names(afterM)], [["b", "m", "n"], ["n"]]);
+  assert.deepEqual(refused.map(([status]) => status), Array(6).fill(400));
+  for (const [, detail] of refused) {
+    assert.match(detail, /syncs were configured anew since, or its sync is gone/);
+  }
 });
 
 test("GET /v1/sync refuses a cursor that no list gave, and what it does not know", async (t) => {
   const server = await testServer(t);
-  const { id } = (await pageOf(server)).items[0];
+  const { items: [{ id }], next_cursor } = await pageOf(server, "?limit=1");
+  const given = String(next_cursor);
   const unknown = deriveSyncId(TENANT, "unknown");
   const wrong = [
     ["cursor", "x"],
     ["cursor", id],
-    ["cursor", `named.${id}`],
-    ["cursor", `named.${unknown}`],
-    ["cursor", `configured.${unknown}`],
-    ["cursor", `configured.${id}x`],
+    ["cursor", `configured.${id}`],
+    ["cursor", given.replace("configured", "named")],
+    ["cursor", given.replace(id, unknown)],
+    ["cursor", given.replace(id, unknown).replace("configured", "named")],
+    ["cursor", given.replace(id, `${id}x`)],
+    ["cursor", `${given}x`],
     ["limit", "0"],
     ["limit", `${SYNCS_MAX + 1}`],
     ["page", "2"],
