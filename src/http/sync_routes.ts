@@ -137,9 +137,11 @@ async function named(
   tenant: TenantId,
   idOrName: string,
 ): Promise<ListedSync[]> {
-  const configured = syncs.find(tenant, idOrName);
-  const known = configured ?? await knownSync(syncs, log, tenant, idOrName);
-  return known ? [{ id: known.id, name: known.name, configured }] : [];
+  const known = await knownSync(syncs, log, tenant, idOrName);
+  if (!known) return [];
+  const configured = syncs.find(tenant, known.id); // by another name, where it was renamed
+  const { id, name } = configured ?? known;
+  return [{ id, name, configured }];
 }
 
 async function syncJson(

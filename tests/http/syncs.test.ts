@@ -152,6 +152,22 @@ test("GET /v1/sync?sync= gives the one of that id or name, of this tenant alone"
   assert.deepEqual(theirs.items, []);
 });
 
+test("GET /v1/sync?sync= gives a sync that was renamed as the list has it", async (t) => {
+  const server = await testServer(t, { syncs: configured("before") });
+  await worked(server, { sync: "before" });
+  const [{ id }] = configured("before");
+  const renamed = SYNC_SCHEMA.parse({ id, name: "after", source: { type: "outside" } });
+
+  server.reload(configuredSyncs([renamed], ".").syncs);
+  const { items } = await pageOf(server);
+  const found = await Promise.all(
+    ["before", "after", id].map((sync) => pageOf(server, `?sync=${sync}`)),
+  );
+
+  assert.deepEqual(items.map(({ name }) => name), ["after"]);
+  assert.deepEqual(found.map(({ items }) => items), [items, items, items]);
+});
+
 test("GET /v1/sync says that there are more than an answer holds", async (t) => {
   const server = await testServer(t);
   const all = Array.from({ length: SYNCS_MAX + 1 }, (_, n) => ({
