@@ -115,9 +115,10 @@ async function requireSync(client: Client, { sync }: Flags, what: string): Promi
   if (typeof sync !== "string") return;
   // A sync that is no longer configured still has its jobs.
   for await (const _job of jobsOf(client, { sync })) return;
-  const syncsOf = async (query: string): Promise<{ name: string }[]> =>
+  const syncsOf = async (query: string): Promise<{ id: string; name: string }[]> =>
     (await sendTo(client, "GET", `/v1/sync${query}`, "list syncs").json("items")).items;
-  if ((await syncsOf(`?${new URLSearchParams({ sync })}`)).length > 0) return;
+  const found = await syncsOf(`?${new URLSearchParams({ sync })}`); // all, of an older server
+  if (found.some(({ id, name }) => name === sync || id === sync.toLowerCase())) return;
   const meant = nearest(sync, (await syncsOf("")).map(({ name }) => name));
   const hint = meant === undefined ? "" : `; did you mean "${clean(meant)}"?`;
   throw new UsageError(

@@ -386,6 +386,26 @@ test("prune asks for the one sync that it is to know, which may stand behind man
   assert.deepEqual([code, stderr], [0, "0 jobs removed\n"]);
 });
 
+test("prune knows only the sync that it asked for, also where an older server lists all", async (t) => {
+  const to = await receiver(t);
+  const id = "0E9D1B5C-7F2A-4C3B-9A66-5D1F0C2B7E84";
+  const all = [{ id: id.toLowerCase(), name: "weekly" }];
+  to.answer = ({ path }, response) => {
+    const items = path.startsWith("/v1/sync/jobs") ? [] : all;
+    response.end(JSON.stringify({ items, next_cursor: null }));
+  };
+  const of = ["--server", to.url, "--key", "k"];
+
+  const ended = [];
+  for (const sync of ["wekly", "weekly", id]) {
+    const args = ["prune", "--older-than", "0", "--sync", sync, ...of];
+    ended.push(await startProgram.toEnd(t, { args }));
+  }
+
+  assert.deepEqual(ended.map(({ code }) => code), [2, 0, 0]);
+  assert.match(ended[0].stderr, /no sync .* is known; did you mean "weekly"\?/);
+});
+
 test("--data beats SYNCTAIL_SERVER: nothing is asked of the server that the variable names", async (t) => {
   const { server, key, id } = await served(t);
   const other = join(server.data, "..", "other");
