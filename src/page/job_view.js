@@ -87,7 +87,8 @@ function liveJob(place, first, gone) {
   let runnable = false;
   if (job.sync_id !== null && mayRun(place)) {
     ask("GET", `v1/sync?sync=${job.sync_id}`).then(({ items }) => {
-      runnable = items[0]?.runnable === true;
+      const own = items.find((/** @type {{ id: string }} */ { id }) => id === job.sync_id);
+      runnable = own?.runnable === true;
       frames.soon();
     }, () => {}); // without the answer there is no button
   }

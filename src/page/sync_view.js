@@ -35,7 +35,9 @@ export function syncView(place, idOrName) {
 async function find(idOrName, signal) {
   const query = new URLSearchParams({ sync: idOrName });
   const { items } = await ask("GET", `v1/sync?${query}`, undefined, signal);
-  return items[0];
+  const id = idOrName.toLowerCase();
+  // A tab may outlive its server: an older one gives all of them.
+  return items.find((/** @type {Sync} */ sync) => sync.id === id || sync.name === idOrName);
 }
 
 /** @param {Place} place @param {Sync} first */

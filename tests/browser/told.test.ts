@@ -40,6 +40,22 @@ test("what is run elsewhere is offered no button that runs it", async (t) => {
   assert.deepEqual(page.complaints, []);
 });
 
+test("a tab that meets an older server, which gives all syncs, shows the one that it was asked for", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".sync-name[title=slow]")`);
+  await page.run(`{
+    const ask = window.fetch;
+    window.fetch = (url, init) => ask(String(url).replace(/[?]sync=.*/, ""), init);
+    0;
+  }`);
+
+  await page.run(`document.querySelector(".sync-name[title=slow]").click()`);
+  const heading = await page.until(`document.querySelector(".job-head h1")?.textContent`);
+
+  assert.equal(heading, "slow");
+});
+
 test("what the server refuses is told once, in its own sentence", async (t) => {
   const server = await testServer(t);
   const page = await signedInPage(t, server, "sync/docs");
