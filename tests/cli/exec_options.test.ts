@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { execOptions } from "../../src/cli/exec/exec_options.ts";
+import { execOptions, userState } from "../../src/cli/exec/exec_options.ts";
 
 const VARIABLES = [
   "SYNCTAIL_KEY",
@@ -49,4 +49,19 @@ test("execOptions() names the key's file so that it is found from anywhere, and 
   assert.deepEqual(keyFlags({}, { SYNCTAIL_KEY: "def" }), {});
   assert.deepEqual(keyFlags({}, { SYNCTAIL_KEY_FILE: "key" }), {});
   assert.deepEqual(keyFlags({}), { key: "KEY" });
+});
+
+test("userState() is a place also for a user without a home, whom the system does not know", () => {
+  const unknown = () => {
+    throw new Error("ENOENT: no such file or directory, uv_os_homedir");
+  };
+
+  assert.equal(
+    userState({ XDG_STATE_HOME: "/state", HOME: "/home/a" }, unknown),
+    "/state/synctail",
+  );
+  assert.equal(userState({ HOME: "/home/a" }, unknown), "/home/a/.local/state/synctail");
+  assert.equal(userState({}, () => "/home/b"), "/home/b/.local/state/synctail");
+  assert.equal(userState({}, unknown), "/.local/state/synctail"); // Bun
+  assert.equal(userState({}, () => null), "/.local/state/synctail"); // Deno
 });

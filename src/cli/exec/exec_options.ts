@@ -51,7 +51,7 @@ export function execOptions(flags: Flags): ExecOptions {
     file: {},
   });
   const directory = dataDirectory(settings, { chosen: data ?? SYNCTAIL_DATA, server });
-  const home = directory ?? userState();
+  const home = directory ?? userState(process.env);
   return {
     format: format === undefined ? undefined : formatFrom(String(format)),
     percent: percent === undefined ? undefined : patternFrom(String(percent), format),
@@ -96,11 +96,22 @@ function dataDirectory(
 }
 
 /** A place that is the same wherever the command is called. */
-function userState(): string {
-  const { XDG_STATE_HOME, HOME } = process.env;
+export function userState(
+  { XDG_STATE_HOME, HOME }: Readonly<Record<string, string | undefined>>,
+  homeOf: () => string | null = homedir,
+): string {
   // A relative path is none, as its specification says.
   const state = XDG_STATE_HOME?.startsWith("/") ? XDG_STATE_HOME : undefined;
-  return join(state ?? join(HOME || homedir(), ".local", "state"), "synctail");
+  return join(state ?? join(HOME || homeOrRoot(homeOf), ".local", "state"), "synctail");
+}
+
+/** Of a user that the system does not know Bun throws, and Deno answers null. */
+function homeOrRoot(homeOf: () => string | null): string {
+  try {
+    return homeOf() ?? "/";
+  } catch {
+    return "/"; // as systemd and containers have it; what cannot be kept there is told
+  }
 }
 
 function formatFrom(given: string): FormatName {
