@@ -32,6 +32,8 @@ export class Stream {
   /** When a connection that says nothing until then is dead. */
   #deadMs = this.#heardMs + SILENCE_MS;
   #wasLive = false;
+  /** @type {LinkState["kind"]} */
+  #kind = "none";
   #over = false;
   #options;
 
@@ -46,8 +48,8 @@ export class Stream {
     this.#options = options;
     this.#looks = setInterval(() => this.#look(), LOOK_MS);
     this.#turns = new Turns({ rest: () => this.#rest(), wake: () => this.#open() });
-    addEventListener("offline", this.#offline);
-    addEventListener("online", this.#online);
+    addEventListener("offline", this.#network);
+    addEventListener("online", this.#network);
     this.#open();
   }
 
@@ -64,18 +66,16 @@ export class Stream {
     this.#drop();
     clearInterval(this.#looks);
     this.#turns.leave();
-    removeEventListener("offline", this.#offline);
-    removeEventListener("online", this.#online);
+    removeEventListener("offline", this.#network);
+    removeEventListener("online", this.#network);
     this.#options.onState({ kind: over ? "over" : "none" });
   }
 
-  #offline = () => {
-    if (this.#turns.resting) return;
-    this.#drop();
-    this.#tell("offline");
-  };
-
-  #online = () => this.#open();
+  /**
+   * Without a network a server on this machine answers all the same, and a connection to any other
+   * may be dead: only another one tells.
+   */
+  #network = () => this.#open();
 
   #rest() {
     this.#drop();
@@ -85,14 +85,15 @@ export class Stream {
   #open() {
     this.#drop();
     if (this.#over || this.#turns.resting) return;
-    if (!navigator.onLine) return this.#tell("offline");
     const url = new URL(urlOf(this.#options.path()));
     if (this.#lastId !== undefined) url.searchParams.set("last_event_id", this.#lastId);
     const source = new EventSource(url);
     this.#source = source;
     // After another one, or a rest, it gets half as long as one that was heard.
     this.#deadMs = Math.max(this.#deadMs, Date.now() + SILENCE_MS / 2);
-    this.#tell(this.#wasLive ? "lost" : "connecting");
+    if (this.#kind !== "offline" || navigator.onLine) {
+      this.#tell(this.#wasLive ? "lost" : "connecting");
+    }
     source.onmessage = ({ data, lastEventId }) => {
       if (source !== this.#source) return;
       this.#heardMs = Date.now();
@@ -108,7 +109,7 @@ export class Stream {
     };
     source.onerror = () => {
       if (source !== this.#source) return;
-      this.#tell("lost");
+      this.#tell(navigator.onLine ? "lost" : "offline");
       if (source.readyState === EventSource.CLOSED) this.#again();
     };
   }
@@ -124,7 +125,6 @@ export class Stream {
 
   #look() {
     if (!this.#source || Date.now() < this.#deadMs) return;
-    this.#tell("lost");
     this.#open();
   }
 
@@ -136,6 +136,7 @@ export class Stream {
 
   /** @param {LinkState["kind"]} kind */
   #tell(kind) {
+    this.#kind = kind;
     this.#options.onState({ kind, heardMs: this.#heardMs });
   }
 }

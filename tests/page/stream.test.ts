@@ -4,8 +4,11 @@ import { pageFile } from "../support/page_file.ts";
 
 const { Stream } = await pageFile("stream.js");
 
+const CONNECTED = '{"type": "connected"}';
+
 interface Source {
   onmessage(message: { data: string; lastEventId: string }): void;
+  onerror(): void;
   readonly url: URL;
 }
 
@@ -19,6 +22,8 @@ function bench(t: TestContext, nextHopProtocol = "h2") {
   let open = 0;
   let tell = (_: { data: object }) => {};
   class EventSource {
+    static readonly CLOSED = 2;
+    readonly readyState = 0;
     readonly url: URL;
     constructor(url: URL) {
       this.url = url;
@@ -48,7 +53,9 @@ function bench(t: TestContext, nextHopProtocol = "h2") {
       return setInterval(() => {}, 1 << 30);
     },
   });
-  Object.defineProperty(navigator, "onLine", { value: true, configurable: true });
+  const online = (value: boolean) =>
+    Object.defineProperty(navigator, "onLine", { value, configurable: true });
+  online(true);
   // By HTTP/2, as over HTTP/1.1 a stream makes room for those of other tabs.
   const value = () => [{ nextHopProtocol }];
   Object.defineProperty(performance, "getEntriesByType", { value, configurable: true });
@@ -71,6 +78,11 @@ function bench(t: TestContext, nextHopProtocol = "h2") {
     stream,
     sources,
     states,
+    /** The machine has a network beside its loopback, or has none. */
+    network(there: boolean) {
+      online(there);
+      dispatchEvent(new Event(there ? "online" : "offline"));
+    },
     /** How many connections are open. */
     open: () => open,
     /** Five other tabs are looked at. */
@@ -118,18 +130,42 @@ test("Stream gives a new connection half of the time of one that was heard", (t)
 });
 
 test("Stream gives a connection that is opened after a long break time to be heard", (t) => {
-  const { sources, passes } = bench(t);
+  const { sources, passes, network } = bench(t);
   sources[0].onmessage({ data: '{"type": "connected"}', lastEventId: "" });
 
-  dispatchEvent(new Event("offline"));
+  network(false);
   passes(10 * 60_000);
-  dispatchEvent(new Event("online"));
+  const before = sources.length;
+  network(true);
   const opened = [40, 5].map((s) => {
     passes(s * 1_000);
-    return sources.length;
+    return sources.length - before;
   });
 
-  assert.deepEqual(opened, [2, 3]);
+  assert.deepEqual(opened, [1, 2]);
+});
+
+test("Stream is live on a machine without network where its server answers, and else offline", (t) => {
+  const { sources, states, open, network, passes } = bench(t);
+  const kinds = () => states.splice(0).map(({ kind }) => kind);
+  const connects = () => sources.at(-1)?.onmessage({ data: CONNECTED, lastEventId: "" });
+  connects();
+  kinds();
+
+  network(false);
+  connects(); // over loopback
+  const here = kinds();
+  sources.at(-1)?.onerror();
+  passes(90_000); // another connection is tried
+  sources.at(-1)?.onerror();
+  const away = kinds();
+  connects();
+  const again = kinds();
+
+  assert.deepEqual(here, ["lost", "live"]);
+  assert.deepEqual(new Set(away), new Set(["offline"]));
+  assert.deepEqual(again, ["live"]);
+  assert.equal(open(), 1);
 });
 
 test("Stream gives a connection its whole time from what was heard last, also to the next one", (t) => {
