@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { LogClosedError, StorageFaultError, StorageFullError } from "./event_log.ts";
+import type { LogPlace } from "./log_place.ts";
 import { type Reserve, RESERVE_BYTES } from "./reserve.ts";
 import { isDatabaseError, isDiskFull } from "./sqlite_faults.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";
@@ -37,6 +38,7 @@ export class GroupCommit {
   readonly #jobs: JobRows;
   readonly #checkpoints: Checkpoints;
   readonly #reserve: Reserve;
+  readonly #place: LogPlace;
   readonly #clock: Clock;
   /** When room was last looked for; undefined while there is some. */
   #fullSinceMs: number | undefined;
@@ -44,11 +46,12 @@ export class GroupCommit {
   #scheduled = false;
   #closed = false;
 
-  constructor({ db, jobs, checkpoints, reserve, clock }: {
+  constructor({ db, jobs, checkpoints, reserve, place, clock }: {
     readonly db: DatabaseSync;
     readonly jobs: JobRows;
     readonly checkpoints: Checkpoints;
     readonly reserve: Reserve;
+    readonly place: LogPlace;
     readonly clock: Clock;
   }) {
     this.#db = db;
@@ -57,6 +60,7 @@ export class GroupCommit {
     this.#jobs = jobs;
     this.#checkpoints = checkpoints;
     this.#reserve = reserve;
+    this.#place = place;
     this.#clock = clock;
     if (!reserve.hold()) this.#full();
   }
@@ -107,7 +111,9 @@ export class GroupCommit {
   #commit(): void {
     const writes = this.#waiting.splice(0, COMMIT_MAX);
     if (writes.length === 0) return;
-    if (this.#stillFull()) this.#commitUrgent(writes, new StorageFullError());
+    const fault = this.#place.fault();
+    if (fault) { for (const write of writes) write.fail(new StorageFaultError(fault)); }
+    else if (this.#stillFull()) this.#commitUrgent(writes, new StorageFullError());
     else this.#commitAll(writes);
   }
 

@@ -33,6 +33,7 @@ import {
 import { fold, freshJob } from "./fold.ts";
 import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
+import { LogPlace } from "./log_place.ts";
 import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
 import { Collection } from "./sqlite_collection.ts";
@@ -99,6 +100,7 @@ export class SqliteLog implements EventLog {
       jobs: this.#jobs,
       checkpoints: this.#checkpoints,
       reserve: new Reserve(options.path),
+      place: new LogPlace(options.path, options.clock),
       clock: options.clock,
     });
     this.#retention = new SqliteRetention(this.#db, this.#jobs);

@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { Checkpoints } from "../../src/log/checkpoints.ts";
 import { GroupCommit } from "../../src/log/group_commit.ts";
+import type { LogPlace } from "../../src/log/log_place.ts";
 import type { Reserve } from "../../src/log/reserve.ts";
 import type { JobRows } from "../../src/log/sqlite_job_rows.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -44,6 +45,7 @@ function bench(t: { after(run: () => void): void }) {
     jobs: jobs as unknown as JobRows,
     checkpoints: checkpoints as unknown as Checkpoints,
     reserve: reserve as unknown as Reserve,
+    place: { fault: () => undefined } as unknown as LogPlace,
     clock,
   });
   return { commits, checkpoints, clock, disk, asked };

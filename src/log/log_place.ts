@@ -1,0 +1,58 @@
+/** Whether the log's file is still where it was opened. */
+import { statSync } from "node:fs";
+import type { Clock } from "../clock.ts";
+
+/** How often it is looked, in milliseconds. */
+const LOOK_MS = 1_000;
+
+/**
+ * A file that was removed, or whose disk was unmounted, can still be written by who has it open, and
+ * is gone when that ends.
+ */
+export class LogPlace {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #file: string | undefined;
+  #lookedAtMs: number;
+  #fault: Error | undefined;
+
+  /** @param path of the log, which is open */
+  constructor(path: string, clock: Clock) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#lookedAtMs = clock.monotonic();
+    this.#file = fileAt(path);
+  }
+
+  /** Why nothing more may be written there, in words; looked at once a second. */
+  fault(): Error | undefined {
+    const now = this.#clock.monotonic();
+    if (now - this.#lookedAtMs >= LOOK_MS) {
+      this.#lookedAtMs = now;
+      this.#look();
+    }
+    return this.#fault;
+  }
+
+  #look(): void {
+    const there = fileAt(this.#path);
+    if (there === this.#file) this.#fault = undefined;
+    // Some file systems give an open file another number. Only a file that was missing is gone.
+    else if (there === undefined) {
+      this.#fault ??= new Error(
+        `"${this.#path}" is not there any more: it was moved or removed, or its disk unmounted. ` +
+          "Put it back, or start the server anew",
+      );
+    }
+  }
+}
+
+/** Which file is there; undefined where there is none. */
+function fileAt(path: string): string | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found && `${found.dev} ${found.ino}`;
+  } catch {
+    return "unknown"; // a disk that fails is told by the next write
+  }
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { StorageFaultError } from "../../src/log/event_log.ts";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { newJob } from "../support/log_contract.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+/** A log in a directory that can be moved away and put back. */
+function bench(t: { after(run: () => void | Promise<void>): void }) {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const [data, away] = [join(path, "data"), join(path, "away")];
+  const open = () => {
+    mkdirSync(data, { recursive: true });
+    const log = new SqliteLog({ path: join(data, "log.db"), durability: "normal", clock });
+    t.after(() => log.close());
+    return log;
+  };
+  const clock = new FakeClock();
+  const log = open();
+  /** The outcome of a write a second later. */
+  const write = async () => {
+    clock.advance(1_000);
+    try {
+      return (await log.create(newJob())).outcome;
+    } catch (cause) {
+      return cause;
+    }
+  };
+  return { data, away, open, write };
+}
+
+function refused(outcome: unknown): void {
+  assert.ok(outcome instanceof StorageFaultError);
+  assert.match(outcome.message, /log\.db" is not there any more: it was moved or removed/);
+}
+
+test("nothing is written to a log whose directory was moved away, until it is put back", async (t) => {
+  const { data, away, write } = bench(t);
+
+  const before = await write();
+  renameSync(data, away);
+  const meanwhile = await write();
+  renameSync(away, data);
+  const after = await write();
+
+  refused(meanwhile);
+  assert.deepEqual([before, after], ["created", "created"]);
+});
+
+test("a log whose directory was removed stays refused, also where another has taken its place", async (t) => {
+  const { data, open, write } = bench(t);
+
+  rmSync(data, { recursive: true });
+  const removed = await write();
+  open();
+  const replaced = await write();
+
+  refused(removed);
+  refused(replaced);
+});
