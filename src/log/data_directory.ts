@@ -140,8 +140,17 @@ export class DataDirectory {
   }
 
   release(): void {
-    rmSync(this.file(SERVER_FILE), { force: true });
-    this.#lock.close();
+    try {
+      // Where the directory was removed or moved, another server may have a new one in its place.
+      if (serverOf(this.path)?.pid === process.pid) {
+        rmSync(this.file(SERVER_FILE), { force: true });
+      }
+    } catch {
+      // The disk has become read-only. A note of a server that is gone misleads nobody for long: it
+      // does not answer.
+    } finally {
+      this.#lock.close();
+    }
   }
 }
 

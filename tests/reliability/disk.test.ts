@@ -198,3 +198,16 @@ test("a data directory that is read-only is told in words, and nothing else", as
   assert.match(stderr, /Cannot .*data/);
   assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/);
 });
+
+test("a server whose data directory has become read-only stops as any other", async (t) => {
+  const disk = faultDisk(t);
+  const { data, env } = disk;
+  const server = await startProgram(t, { args: ["serve"], data, env });
+  await server.firstKey();
+
+  disk.set("readonly");
+  const code = await server.stop("SIGTERM");
+
+  assert.equal(code, 0, server.stderr());
+  assert.doesNotMatch(server.stderr(), /EROFS|read-only file system/);
+});

@@ -2,7 +2,7 @@
  *
  * FAULT_DISK names that file. It holds one word: `eio` or `enospc` for writes to log.db and what
  * lies beside it, `reads` for reads of it, `readonly` for opening anything in the data directory,
- * which FAULT_DISK_DIR names, to write. */
+ * which FAULT_DISK_DIR names, to write, and for removing it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -107,4 +107,8 @@ int open(const char *path, int flags, ...) {
   mode_t bits = va_arg(more, mode_t);
   va_end(more);
   return shut(path, flags) ? -1 : NEXT(open)(path, flags, bits);
+}
+int unlink(const char *path) { return shut(path, O_RDWR) ? -1 : NEXT(unlink)(path); }
+int unlinkat(int dir, const char *path, int flags) {
+  return shut(path, O_RDWR) ? -1 : NEXT(unlinkat)(dir, path, flags);
 }
