@@ -1,4 +1,5 @@
 /** A program started as a child: its outputs, its end, and signals to all that it starts. */
+import process from "node:process";
 import type { Readable } from "node:stream";
 import { codeOf } from "../../reason.ts";
 import type { Exit } from "../formats/format.ts";
@@ -7,6 +8,7 @@ import { begin, type Begun } from "./begin.ts";
 import { closeEnds, namedPipes, PIPES_ARE_SOCKETS, relay } from "./named_pipe.ts";
 import { findProgram, type ProgramPlace } from "./find_program.ts";
 import { sendSignal, type Signal } from "./send_signal.ts";
+import { isZombies } from "./zombies.ts";
 
 export interface ProgramOptions extends ProgramPlace {
   /** The program and its arguments; no shell sees them. */
@@ -29,7 +31,7 @@ export interface Program {
   readonly exit: Promise<Exit>;
   /** Sends a signal to the whole group, also when its leader has ended. */
   signal(name: Signal): void;
-  /** Whether a process of the group is left, even a zombie. */
+  /** Whether a process of the group is left, also one that has ended a moment ago. */
   readonly alive: boolean;
 }
 
@@ -69,7 +71,8 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     exit,
     signal: (name) => void sendSignal(-pid, name),
     get alive() {
-      return sendSignal(-pid, 0);
+      // Process 1 of a container inherits what the program leaves, and no runtime waits for it.
+      return sendSignal(-pid, 0) && !(process.pid === 1 && isZombies(pid));
     },
   };
 }
