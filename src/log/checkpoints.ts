@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
-import { freeBytes } from "./free_bytes.ts";
+import { freeBytes } from "./disk.ts";
 import { pragma } from "./migrate.ts";
 import { isDatabaseError, isDiskFull } from "./sqlite_faults.ts";
 import { emptyWal, waitLittle } from "./wal.ts";

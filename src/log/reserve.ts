@@ -2,7 +2,7 @@
 import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { nodeCrypto } from "../node_crypto.ts";
-import { freeBytes } from "./free_bytes.ts";
+import { freeBytes } from "./disk.ts";
 
 /** Enough for many terminal entries and for the removal of a part of a log. */
 export const RESERVE_BYTES = 1024 * 1024;

@@ -1,7 +1,7 @@
 /** Tells SQLite's errors apart. */
 import { dirname } from "node:path";
 import { codeOf, reasonOf } from "../reason.ts";
-import { freeBytes } from "./free_bytes.ts";
+import { freeBytes } from "./disk.ts";
 
 /** Bytes on the disk, beside a file, that SQLite needs to open it. */
 const ROOM_BYTES = 64 * 1024;

@@ -6,6 +6,7 @@ import type { Epoch, JobKey, TenantId } from "../sync/ids.ts";
 import { type Job, keyOf, type NewJob, type SyncRef } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { LogPlace } from "./disk.ts";
 import {
   type Appended,
   type AppendOptions,
@@ -33,7 +34,6 @@ import {
 import { fold, freshJob } from "./fold.ts";
 import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { LogPlace } from "./log_place.ts";
 import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
 import { Collection } from "./sqlite_collection.ts";

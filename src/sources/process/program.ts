@@ -7,8 +7,7 @@ import { SourceError } from "../source.ts";
 import { begin, type Begun } from "./begin.ts";
 import { closeEnds, namedPipes, PIPES_ARE_SOCKETS, relay } from "./named_pipe.ts";
 import { findProgram, type ProgramPlace } from "./find_program.ts";
-import { sendSignal, type Signal } from "./send_signal.ts";
-import { isZombies } from "./zombies.ts";
+import { isZombies, sendSignal, type Signal } from "./send_signal.ts";
 
 export interface ProgramOptions extends ProgramPlace {
   /** The program and its arguments; no shell sees them. */

@@ -1,6 +1,16 @@
-/** Whether the log's file is still where it was opened. */
-import { statSync } from "node:fs";
+/** What a disk says of the log: how much room there is, and whether its file is still there. */
+import { statfsSync, statSync } from "node:fs";
 import type { Clock } from "../clock.ts";
+
+/** Bytes left on the disk of that file or directory; Infinity where it does not tell. */
+export function freeBytes(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return Infinity;
+  }
+}
 
 /** How often it is looked, in milliseconds. */
 const LOOK_MS = 1_000;

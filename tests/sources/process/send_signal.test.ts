@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { isZombies } from "../../../src/sources/process/zombies.ts";
+import { isZombies } from "../../../src/sources/process/send_signal.ts";
 import { runs } from "../../support/processes.ts";
 import { until } from "../../support/until.ts";
 
