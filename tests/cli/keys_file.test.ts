@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { curledToBreak } from "../support/curl.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
-import { framesOf } from "../support/stream_bench.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { until } from "../support/until.ts";
 
@@ -29,17 +29,6 @@ const status = async (url: string, headers: Record<string, string>) => {
   await answer.body?.cancel();
   return answer.status;
 };
-
-/** The errors of a stream that is broken off. */
-async function errors({ body }: Response) {
-  let text = "";
-  try {
-    for await (const chunk of body ?? []) text += new TextDecoder().decode(chunk);
-  } catch {
-    // Nothing more comes.
-  }
-  return framesOf(text).map(({ data }) => data).filter(({ type }) => type === "error");
-}
 
 test("keys create --unsaved prints a line for a keys file, and keeps the key nowhere", async (t) => {
   const data = join(directory(t), "data");
@@ -112,17 +101,20 @@ test("SIGHUP takes the keys file anew: streams end whose key is gone or may no l
   const server = await startProgram(t, { args: ["serve", "--keys-file", file] });
   const streams = await Promise.all(
     [leaving, narrowed].map((line) =>
-      fetch(`${server.url}/v1/sync/jobs/subscribe`, {
+      curledToBreak(t, {
+        url: `${server.url}/v1/sync/jobs/subscribe`,
         headers: { Authorization: `Bearer ${keyOf(line)}` },
+        opened: "snapshot_complete",
       })
     ),
   );
-  const told = streams.map(errors);
 
   writeFileSync(file, narrowed.replace("read,run,write", "write") + staying + coming);
   process.kill(server.pid, "SIGHUP");
 
-  const farewells = (await Promise.all(told)).map(([error]) => error);
+  const farewells = await Promise.all(
+    streams.map(async ({ frames }) => (await frames).at(-1)?.data),
+  );
   const answers = await Promise.all(
     [leaving, narrowed, staying, coming].map((line) =>
       status(`${server.url}/v1/sync`, { Authorization: `Bearer ${keyOf(line)}` })

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { curledToBreak } from "../support/curl.ts";
 import { cookieOf, rawRequest } from "../support/raw_request.ts";
 import { type RunningProgram, startProgram } from "../support/program.ts";
-import { framesOf, type Seen, StreamReader } from "../support/stream_bench.ts";
 
 /** Runs a command on the server's data directory, as another process. */
 async function command(
@@ -17,20 +17,6 @@ async function command(
   return JSON.parse(stdout);
 }
 
-/** All frames up to where the connection breaks off. */
-async function broken(answer: Response): Promise<Seen[]> {
-  assert.equal(answer.status, 200);
-  assert.ok(answer.body);
-  const reader = new StreamReader(answer.body);
-  let text = "";
-  await assert.rejects(async () => {
-    for (let more = await reader.chunk(); more !== undefined; more = await reader.chunk()) {
-      text += more;
-    }
-  });
-  return framesOf(text);
-}
-
 test("keys revoke ends the open streams of the key, of its sessions and of its tickets, with a typed error", async (t) => {
   const server = await startProgram(t, { args: ["serve"] });
   const { id: keyId, key } = await command(t, server, "keys", "create", "--scopes", "read,write");
@@ -42,19 +28,17 @@ test("keys revoke ends the open streams of the key, of its sessions and of its t
   const Cookie = cookieOf(await ask("/v1/session", { key }, {})) ?? "";
   const one = `${server.url}/v1/sync/job/${id}/subscribe`;
   const many = `${server.url}/v1/sync/jobs/subscribe`;
-  const opened = await Promise.all([
-    fetch(one, { headers: bearer }),
-    fetch(one, { headers: { Cookie } }),
-    fetch(url),
-    fetch(many, { headers: bearer }),
+  const streams = await Promise.all([
+    curledToBreak(t, { url: one, headers: bearer, opened: "connected" }),
+    curledToBreak(t, { url: one, headers: { Cookie }, opened: "connected" }),
+    curledToBreak(t, { url, opened: "connected" }),
+    curledToBreak(t, { url: many, headers: bearer, opened: "snapshot_complete" }),
   ]);
 
-  const reading = Promise.all(opened.map(broken));
   await command(t, server, "keys", "revoke", keyId);
-  const told = await reading;
 
-  for (const frames of told) {
-    const { type, code, message } = frames[frames.length - 1].data;
+  for (const { frames } of streams) {
+    const { type, code, message } = (await frames).at(-1)?.data ?? {};
     assert.deepEqual({ type, code, message }, {
       type: "error",
       code: "access_revoked",

@@ -1,6 +1,8 @@
 /** curl as a client: its exit code tells a stream that has ended from one that broke off. */
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { Cleanup } from "./program.ts";
+import { framesOf, type Seen } from "./stream_bench.ts";
 
 export interface Curl {
   /** What has arrived so far. */
@@ -41,6 +43,30 @@ export function curl(t: Cleanup, args: readonly string[]): Curl {
         look();
       }),
   };
+}
+
+/**
+ * A stream that is open, and what has come when it breaks off. Bun's fetch may throw away what it
+ * has not read by then.
+ *
+ * @param opened part of what comes first
+ */
+export async function curledToBreak(
+  t: Cleanup,
+  { url, headers = {}, opened }: {
+    readonly url: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly opened: string;
+  },
+): Promise<{ readonly frames: Promise<Seen[]> }> {
+  const fields = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
+  const stream = curl(t, [...fields, url]);
+  await stream.until((text) => text.includes(opened));
+  const broken = async () => {
+    assert.notEqual(await stream.code, 0, stream.text());
+    return framesOf(stream.text());
+  };
+  return { frames: broken() };
 }
 
 /** A whole answer: status, headers by their names in lower case, and body. */
