@@ -22,6 +22,7 @@ import { nearest } from "./nearest.ts";
 import type { Flags } from "./flags.ts";
 import { openData } from "./open_data.ts";
 import { print, printed, printError, printJson } from "./output.ts";
+import { SilentError } from "./patience.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 
 /** How many jobs are removed at a time: the server shares a commit among them. */
@@ -149,7 +150,9 @@ async function exportOne(client: Client, job: JobAnswer): Promise<boolean> {
     }
     return true;
   } catch (cause) {
-    if (!(cause instanceof RefusedError) || !await isRemoved(client, job.id)) throw cause;
+    // A server that says nothing is not asked for its reason.
+    if (!(cause instanceof RefusedError) || cause.cause instanceof SilentError) throw cause;
+    if (!await isRemoved(client, job.id)) throw cause;
     printError(`Job ${job.id} was removed meanwhile: its log breaks off\n`);
     return false;
   }

@@ -1,11 +1,12 @@
 /** Requests to a server's API. */
 import { membersOf } from "../client/delivery.ts";
 import { ledAstray, strangerAt, unreached } from "../client/unreached.ts";
-import { sleep, systemClock } from "../clock.ts";
+import { type Clock, sleep, systemClock } from "../clock.ts";
 import { parsedJson } from "../sync/json.ts";
 import { RefusedError } from "./exit.ts";
 import { refusalOf } from "./follow.ts";
 import { fetchFrom } from "./fetch_from.ts";
+import { chunksOf, patiently } from "./patience.ts";
 
 /** The members that are used here of a job as the API answers it. */
 export interface JobAnswer {
@@ -42,7 +43,7 @@ export async function runSync(
   signal?: AbortSignal,
 ): Promise<JobAnswer> {
   const path = `/v1/sync/${encodeURIComponent(sync)}/run`;
-  return await sendTo(client, "POST", path, `run sync "${sync}"`, signal).json("id");
+  return await sendTo(client, "POST", path, `run sync "${sync}"`, { signal }).json("id");
 }
 
 /** Asks a job to stop. @throws {RefusedError} with the server's words */
@@ -79,14 +80,14 @@ export async function* jobsOf(
  * A request, and the ways to take its answer: it is sent when one of them is called.
  *
  * @param what the action, for the error
- * @throws {RefusedError} with the server's words
+ * @throws {RefusedError} with the server's words, or why there are none
  */
 export function sendTo(
   { server, key, tenant, fingerprint }: Client,
   method: string,
   path: string,
   what: string,
-  signal?: AbortSignal,
+  { signal, clock = systemClock }: { readonly signal?: AbortSignal; readonly clock?: Clock } = {},
 ) {
   const cannot = (cause: unknown): never => {
     throw new RefusedError(`Cannot ${what}: ${unreached(server, cause).words}`, { cause });
@@ -98,12 +99,17 @@ export function sendTo(
     };
     const url = server + path;
     for (let tries = 1;; tries++) {
-      const response = await fetchFrom(url, { method, headers, signal }, fingerprint).catch(cannot);
+      const response = await patiently(
+        clock,
+        signal,
+        (signal) => fetchFrom(url, { method, headers, signal }, fingerprint),
+      ).catch(cannot);
       if (response.ok) return response;
       const { status } = response;
-      const { words: said, ours } = await refusalOf(response).catch(cannot);
+      const { words: said, ours } = await patiently(clock, signal, () => refusalOf(response))
+        .catch(cannot);
       if (status === 429 && ours && tries < BUSY_TRIES) {
-        await sleep(systemClock, waitMs(response), signal);
+        await sleep(clock, waitMs(response), signal);
         continue;
       }
       const reason = ledAstray(server, response) ?? said;
@@ -113,7 +119,7 @@ export function sendTo(
   };
   const read = async function* (body: Response["body"]): AsyncGenerator<Uint8Array, void, void> {
     try {
-      yield* body ?? [];
+      if (body) yield* chunksOf(clock, signal, body);
     } catch (cause) {
       cannot(cause);
     }
@@ -122,7 +128,11 @@ export function sendTo(
     /** An object that has the member, at least. */
     // deno-lint-ignore no-explicit-any -- the server's JSON
     json: async (member: string): Promise<any> => {
-      const json = parsedJson(await (await answered()).text().catch(cannot));
+      const { body } = await answered();
+      const decoder = new TextDecoder();
+      let text = "";
+      for await (const chunk of read(body)) text += decoder.decode(chunk, { stream: true });
+      const json = parsedJson(text + decoder.decode());
       if (membersOf(json)[member] !== undefined) return json;
       throw new RefusedError(`Cannot ${what}: ${strangerAt(server)}`);
     },

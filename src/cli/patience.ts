@@ -8,6 +8,60 @@ const LATE_MS = 1_000;
 /** The reason in words. */
 export const SILENCE = `nothing has come for ${SILENCE_MS / 1000} s`;
 
+/** Nothing has come for SILENCE_MS. */
+export class SilentError extends Error {
+  override readonly name = "SilentError";
+
+  constructor() {
+    super(SILENCE);
+  }
+}
+
+/**
+ * What the work gives. It is called off, and not waited for any longer, when that takes too long,
+ * or when the given signal fires.
+ *
+ * @throws {SilentError}; what the work throws; the given signal's reason
+ */
+export async function patiently<Given>(
+  clock: Clock,
+  given: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<Given>,
+): Promise<Given> {
+  given?.throwIfAborted();
+  const patience = new Patience(clock, given);
+  const left = Promise.withResolvers<never>();
+  const leave = () => left.reject(patience.over ? new SilentError() : given?.reason);
+  patience.signal.addEventListener("abort", leave);
+  try {
+    return await Promise.race([left.promise, work(patience.signal)]);
+  } finally {
+    patience.end();
+  }
+}
+
+/**
+ * The chunks of a body.
+ *
+ * @throws {SilentError} when the next one does not come; as `patiently` for the rest
+ */
+export async function* chunksOf(
+  clock: Clock,
+  given: AbortSignal | undefined,
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await patiently(clock, given, () => reader.read());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // it may be broken off already
+  }
+}
+
 /** Calls a connection off when it says nothing for too long, or when the given signal fires. */
 export class Patience {
   readonly #clock: Clock;
