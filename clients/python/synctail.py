@@ -485,9 +485,12 @@ class Job:
             self._sender.hurry(timeout)
         self._wake()
         try:
-            return self._wait(lambda: self._sender.delivered, timeout)
+            arrived = self._wait(lambda: self._sender.delivered, timeout)
         finally:
             self._waited_s += self._clock.monotonic() - started
+        if not arrived and timeout > 0 and self._thread is not None:
+            self._sender.silence(f"its end has not arrived in {timeout:g} s")
+        return arrived
 
     def _patience(self, timeout: Optional[float]) -> float:
         usual = self._plan.close_timeout_s
@@ -1084,7 +1087,14 @@ class _Sender:
                 after_s = max(after_s, BACKOFF_FIRST_S) * (1 + self._clock.random() / 10)
             # Whoever waits for longer could have lost the job.
             self._held_until_s = now + min(after_s, self._unheard_s)
-            say = self._failures >= 3 and not self._said_down
+            told = self._failures >= 3
+        if told:
+            self.silence(reason)
+
+    def silence(self, reason: str) -> None:
+        """Says that the server does not answer, once until it answers again."""
+        with self._record.lock:
+            say = not (self._said_down or self.over)
             self._said_down = self._said_down or say
         if say:
             where = self._wire.address if self._wire else ""

@@ -1213,6 +1213,17 @@ class Threads(Bench):
         job._thread.join(5)
         self.assertFalse(job._thread.is_alive())
 
+    def test_leaving_says_that_the_end_has_not_arrived(self):
+        let_go = threading.Event()
+        self.addCleanup(let_go.set)
+        self.server.otherwise = lambda seen: lambda handler, server: let_go.wait()
+
+        with self.real(close_timeout_s=0.01):
+            pass
+
+        (down,) = self.said
+        self.assertIn(f"{self.server.url} (its end has not arrived in 0.01 s)", down)
+
     def test_no_wait_is_wrong(self):
         for patience in (None, float("inf"), float("nan"), "soon", -1, 10**400):
             with self.subTest(patience=patience):
