@@ -167,7 +167,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     logger.error("request failed: {error}", { error, request_id: context.get("requestId") });
     if (asksForStream(context.req) && !(error instanceof DamagedJobError)) {
       // The fault may pass, and EventSource would give up for good on a 500.
-      return streamAnswer(context, () => viewers.turnAway());
+      return streamAnswer(context, viewers, () => viewers.turnAway());
     }
     const unread = readProblem(error);
     if (unread) return unread.response(origin.prefix);

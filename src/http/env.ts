@@ -10,8 +10,13 @@ export interface Peer {
 
 /** The connection under a request, as the runtime knows it. */
 export interface Connection extends Peer {
-  /** Lifts the runtime's limit on quiet connections; a stream may say nothing for long. */
-  keepOpen(): void;
+  /**
+   * Lifts the runtime's limit on quiet connections: a stream may say nothing for long.
+   *
+   * @param quietMs after which Bun closes one to which nothing could be written; never where it is 0
+   *   or left out
+   */
+  keepOpen(quietMs?: number): void;
 }
 
 /** Hono's type parameter for this app. */

@@ -44,7 +44,7 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
     const { status, sync, job, tag, ended } = context.req.valid("query");
     const syncId = sync === undefined ? only?.syncId : await syncIdOf(services, tenant, sync);
     const jobId = parseJobId(job ?? "");
-    return await streamAnswer(context, () =>
+    return await streamAnswer(context, viewers, () =>
       viewers.subscribeToJobs({
         ...wished(tenant, { statuses: status, syncId, jobId, tag, only }),
         endedMax: ended ?? Infinity,

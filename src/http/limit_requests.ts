@@ -18,7 +18,7 @@ export function limitRequests({ rates, viewers }: Services): MiddlewareHandler<H
     const waitS = tenant === undefined ? 0 : rates.takeRequest(keyId ?? tenant);
     if (waitS === 0) return await next();
     if (asksForStream(context.req)) {
-      return await streamAnswer(context, () => viewers.turnAway());
+      return await streamAnswer(context, viewers, () => viewers.turnAway());
     }
     const detail = `This key has made more requests a second than allowed; wait ${waitS} s`;
     throw new Problem("too-many-requests", detail, {}, { "Retry-After": `${waitS}` });

@@ -67,7 +67,7 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   const { log, downloads, authenticator } = services;
 
   const download = (context: Context<HttpEnv>, what: Downloaded) => {
-    context.env.keepOpen(); // the client may pause
+    context.env.keepOpen(downloads.quietMs); // the client may pause
     const { principal, requestId } = context.var;
     return new LogDownload({
       ...what,

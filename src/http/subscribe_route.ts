@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { openAt } from "../stream/cursor.ts";
+import type { Viewers } from "../stream/viewers.ts";
 import { jobFor, rightOf } from "./access.ts";
 import { JobParams, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -60,6 +61,7 @@ export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services)
     const right = rightOf(context.get("principal"), authenticator);
     return await streamAnswer(
       context,
+      viewers,
       () => viewers.subscribe(job, { cursor, logs, tail, right }),
     );
   });
@@ -68,6 +70,7 @@ export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services)
 /** The answer that carries a stream; 204 where there is none. */
 export async function streamAnswer(
   context: Context<HttpEnv>,
+  { quietMs }: Pick<Viewers, "quietMs">,
   open: () =>
     | ReadableStream<Uint8Array>
     | Promise<ReadableStream<Uint8Array> | undefined>,
@@ -78,7 +81,7 @@ export async function streamAnswer(
   }
   const stream = await open();
   if (!stream) return new Response(null, { status: 204 });
-  context.env.keepOpen();
+  context.env.keepOpen(quietMs);
   return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>, {
     headers: STREAM_HEADERS,
   });

@@ -24,6 +24,8 @@ declare const Bun: {
 
 /** Seconds after which a quiet connection is cut, unless its request asked to be kept open. */
 const IDLE_S = 30;
+/** The longest limit that Bun has, in seconds. */
+const QUIET_S_MAX = 255;
 
 /** Listens. @throws {Error} with the system's code, such as EADDRINUSE */
 export function listen({ hostname, port, handler, tls }: ListenOptions): Listening {
@@ -68,7 +70,8 @@ class BunConnection implements Connection {
     return this.#server.requestIP(this.#request)?.address ?? "";
   }
 
-  keepOpen(): void {
-    this.#server.timeout(this.#request, 0);
+  keepOpen(quietMs = 0): void {
+    const seconds = Math.ceil(quietMs / 1000);
+    this.#server.timeout(this.#request, seconds > QUIET_S_MAX ? 0 : seconds);
   }
 }

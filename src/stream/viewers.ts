@@ -231,6 +231,11 @@ export class Viewers {
     return { opened: this.#opened, cut, refused: this.#refused, merged: this.#merged };
   }
 
+  /** As in WriteDeadline. */
+  get quietMs(): number {
+    return this.#deadline.quietMs;
+  }
+
   /** From now on new viewers are asked to come back; open streams go on. */
   closeDoors(): void {
     this.#draining = true;

@@ -3,6 +3,8 @@ import type { Clock } from "../clock.ts";
 
 /** Looks in one deadline: a viewer is cut after at least one deadline and at most 1.5. */
 const LOOKS = 4;
+/** Viewers that read are sent something in a shorter time: a heartbeat at least each 60 s. */
+const HEARD_MS = 90_000;
 
 /** A viewer that may have stopped reading. */
 export interface Reading {
@@ -37,6 +39,14 @@ export class WriteDeadline {
     if (!this.#viewers.delete(viewer) || this.#viewers.size > 0) return;
     this.#callOff?.();
     this.#callOff = undefined;
+  }
+
+  /**
+   * How long the connection of one that was cut may stay, in milliseconds; 0 for no limit. What it
+   * was sent stays with the connection until then.
+   */
+  get quietMs(): number {
+    return this.#everyMs && this.#everyMs * (LOOKS + 2) + HEARD_MS;
   }
 
   /** How many were cut so far. */
