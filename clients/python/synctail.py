@@ -71,6 +71,7 @@ COUNT_MAX = 2**53 - 1
 
 # Seconds.
 ANSWER_TIMEOUT_S = 10.0
+ANSWER_LEAST_S = 5.0  # a third of the lease between these: the next try has another connection
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 10.0
 BACKOFF_HURRIED_S = 1.0
@@ -938,7 +939,7 @@ class _Sender:
                 raise ValueError(
                     "there is no key: set SYNCTAIL_KEY or SYNCTAIL_KEY_FILE, or pass key="
                 )
-            return _Wire(server, key.strip(), self._clock)
+            return _Wire(server, key.strip(), self._clock, self._unheard_s)
         except Exception as fault:
             self.stop()
             _say_once(f"idle:{fault}", "Nothing is sent to synctail: %s", fault)
@@ -1182,7 +1183,7 @@ class _Answer(NamedTuple):
 class _Wire:
     """HTTP to one server, over one connection that is kept."""
 
-    def __init__(self, server: str, key: str, clock: Any) -> None:
+    def __init__(self, server: str, key: str, clock: Any, unheard_s: float) -> None:
         parts = urlsplit(server.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"the server's address is no http or https URL: {server!r}")
@@ -1193,6 +1194,7 @@ class _Wire:
         self._clock = clock
         self._connection: Optional[http.client.HTTPConnection] = None
         self._used_s = 0.0
+        self._answer_s = min(max(unheard_s, ANSWER_LEAST_S), ANSWER_TIMEOUT_S)
         self.address = f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{self._prefix}"
         self._headers = {
             "Authorization": f"Bearer {key}",
@@ -1241,8 +1243,8 @@ class _Wire:
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._secure:
-            return http.client.HTTPSConnection(self._host, self._port, timeout=ANSWER_TIMEOUT_S)
-        return http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_TIMEOUT_S)
+            return http.client.HTTPSConnection(self._host, self._port, timeout=self._answer_s)
+        return http.client.HTTPConnection(self._host, self._port, timeout=self._answer_s)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

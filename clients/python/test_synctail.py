@@ -607,6 +607,12 @@ class Repeating(Bench):
         self.assertEqual([each.path for each in self.server.seen[:3]], [CREATE] * 3)
         self.assertEqual(len({each.body for each in self.server.seen[:3]}), 1)
 
+    def test_an_answer_is_waited_for_a_third_of_the_lease_from_5_to_10_s(self):
+        def waits_s(lease_s):
+            return self.job(lease_s=lease_s)._sender._wire._connect().timeout
+
+        self.assertEqual([waits_s(each) for each in (1, 18, 900)], [5, 6, 10])
+
     def test_creating_is_repeated_with_the_same_id(self):
         job = self.job()
         self.server.reactions = [drop, answer(500), answer(201)]

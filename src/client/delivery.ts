@@ -7,8 +7,11 @@ import { ledAstray, strangerAt, unreached } from "./unreached.ts";
 const BACKOFF_MS = { first: 200, last: 10_000 };
 /** Failed tries after which `onSilence` is called: some failures pass by themselves. */
 const TOLD_TRIES = 3;
-/** A request without an answer is given up after so many milliseconds, and sent again. */
-const ANSWER_MS = 30_000;
+/**
+ * A request without an answer is given up after a third of the lease, and sent again: its connection
+ * may be dead where another one gets through. The shortest and the longest wait, in milliseconds.
+ */
+const ANSWER_MS = { least: 5_000, most: 30_000 };
 /** How many tries or signs of life there are in the time of one lease. */
 export const LIVES_A_LEASE = 3;
 /** Where jobs are created. */
@@ -165,7 +168,7 @@ export function intervalMsIn(json: unknown): number | undefined {
 
 /** Posts the body once. @param leave when it fires, the answer is no longer waited for */
 export async function attempt(
-  { server, fetch, key, clock, mayPass }: Endpoint,
+  { server, fetch, key, clock, mayPass, leaseMs = WORKER_LEASE_MS }: Endpoint,
   path: string,
   body: string | undefined,
   headers: Readonly<Record<string, string>>,
@@ -174,7 +177,9 @@ export async function attempt(
   const url = `${server.replace(/\/+$/, "")}${path}`;
   const late = new AbortController();
   const giveUp = () => late.abort();
-  const callOff = clock.after(ANSWER_MS, giveUp);
+  const { least, most } = ANSWER_MS;
+  const answerMs = Math.min(Math.max(leaseMs / LIVES_A_LEASE, least), most);
+  const callOff = clock.after(answerMs, giveUp);
   leave?.addEventListener("abort", giveUp);
   try {
     const response = await fetch(url, {

@@ -142,7 +142,7 @@ export class SpoolDelivery {
 
   /** One request; undefined when there are more to come. */
   async #next(signal: AbortSignal): Promise<Told | undefined> {
-    const { spool, clock, endpoint } = this.#options;
+    const { spool, clock, endpoint, leaseMs } = this.#options;
     const { job } = spool;
     const server = await endpoint(this.#failures > 0);
     // The request would not hear of a signal that has fired while a server was looked for.
@@ -155,7 +155,9 @@ export class SpoolDelivery {
       : {};
     const body = spool.created ? request?.body : job.body;
     if (server) this.#reason ||= `${server.server} has not answered yet`;
-    const answer = server ? await attempt(server, path, body, stamp, signal) : NOWHERE;
+    const answer = server
+      ? await attempt({ leaseMs, ...server }, path, body, stamp, signal)
+      : NOWHERE;
     this.#sentMs = clock.monotonic();
     if (answer.kind === "unanswered") return await this.#failed(answer, signal);
     this.#failures = 0;

@@ -3,7 +3,11 @@ import { test } from "node:test";
 import { attempt, type Posted } from "../../src/client/delivery.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
-function bench(answer: (asked: Posted) => Response | Promise<Response>, server = "http://s/p/") {
+function bench(
+  answer: (asked: Posted) => Response | Promise<Response>,
+  server = "http://s/p/",
+  leaseMs?: number,
+) {
   const clock = new FakeClock();
   const urls: string[] = [];
   const fetch = (url: string, asked: Posted) => {
@@ -12,7 +16,7 @@ function bench(answer: (asked: Posted) => Response | Promise<Response>, server =
   };
   const leave = new AbortController();
   const post = (body?: string, path = "/v1/sync/job") =>
-    attempt({ server, key: "k", fetch, clock }, path, body, {}, leave.signal);
+    attempt({ server, key: "k", fetch, clock, leaseMs }, path, body, {}, leave.signal);
   return { clock, urls, leave, post };
 }
 
@@ -65,6 +69,24 @@ test("attempt() gives up after half a minute without an answer, or when it is le
 
   assert.deepEqual([one.kind, other.kind], ["unanswered", "unanswered"]);
   assert.deepEqual([late.clock.waiting, left.clock.waiting], [0, 0]);
+});
+
+test("attempt() waits for an answer for a third of the lease, from 5 to 30 s", async () => {
+  const waitedMs = async (leaseMs: number) => {
+    const { post, clock } = bench(never, "http://s", leaseMs);
+    let over = false;
+    const answer = post().finally(() => over = true);
+    while (!over) {
+      clock.advance(500);
+      await new Promise((turn) => setTimeout(turn, 0));
+    }
+    await answer;
+    return clock.monotonic();
+  };
+
+  const waits = await Promise.all([1_000, 18_000, 900_000].map(waitedMs));
+
+  assert.deepEqual(waits, [5_000, 6_000, 30_000]);
 });
 
 test("attempt() takes a page instead of JSON for no answer of the server", async () => {

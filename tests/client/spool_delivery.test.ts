@@ -411,6 +411,22 @@ for (
   });
 }
 
+test("SpoolDelivery of a short lease asks a server that says nothing three times in it", async () => {
+  const silent = (given?: AbortSignal | null) =>
+    new Promise<Response>((_, reject) =>
+      given?.addEventListener("abort", () => reject(given.reason), { once: true })
+    );
+  const { clock, requests, leave, run } = bench(
+    ({ path }, given) => path === EVENTS ? silent(given) : taken(),
+    18_000,
+  );
+  await passes(clock, 18_000);
+  leave.abort();
+  await run;
+
+  assert.equal(requests.filter(({ path }) => path === EVENTS).length, 3);
+});
+
 test("SpoolDelivery of the usual lease asks three times in it, however long it is told to wait", async () => {
   const { clock, requests, leave, run } = bench(({ path }) =>
     path === EVENTS
