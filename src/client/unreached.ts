@@ -53,6 +53,8 @@ const KINDS: readonly (readonly [UnreachedKind, RegExp, string])[] = [
     "its certificate is not trusted here",
   ],
   ["refused", /ECONNREFUSED|os error 111|connection refused/i, "connection refused"],
+  // No name server answers: the name may be right.
+  ["name", /EAI_AGAIN|Temporary failure in name/i, "its name cannot be looked up now"],
   ["name", /ENOTFOUND|EAI_|dns error|failed to lookup/i, "there is no host of that name"],
   [
     "route",

@@ -63,7 +63,34 @@ test("unreached() says that there is no such host", async () => {
   const { kind, words } = await saidOf("https://nobody.invalid/");
 
   assert.equal(kind, "name");
-  assert.equal(words, "cannot reach https://nobody.invalid:443: there is no host of that name");
+  // Where no name server answers nobody knows.
+  assert.match(
+    words,
+    /^cannot reach https:\/\/nobody\.invalid:443: (?:there is no host of that name|its name cannot be looked up now)$/,
+  );
+});
+
+test("unreached() tells a name that is not there from one that cannot be looked up", () => {
+  const deno = (why: string) =>
+    new TypeError("fetch failed", {
+      cause: new Error(
+        `client error (Connect): dns error: failed to lookup address information: ${why}`,
+      ),
+    });
+  const bun = (code: string) =>
+    Object.assign(new TypeError(`getaddrinfo ${code} nas.local`), { code });
+
+  const reasonsOf = (causes: readonly Error[]) =>
+    causes.map((cause) => unreached("http://nas.local/", cause).reason);
+
+  assert.deepEqual(
+    reasonsOf([deno("Name or service not known"), bun("ENOTFOUND")]),
+    Array(2).fill("there is no host of that name"),
+  );
+  assert.deepEqual(
+    reasonsOf([deno("Temporary failure in name resolution"), bun("EAI_AGAIN")]),
+    Array(2).fill("its name cannot be looked up now"),
+  );
 });
 
 test("unreached() says that no answer came in time", async (t) => {
