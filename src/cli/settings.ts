@@ -78,5 +78,5 @@ export function presentFile(): string | undefined {
   if (!existsSync(CONFIG_FILE)) return undefined;
   const planted = whyPlanted(CONFIG_FILE);
   if (planted === undefined) return CONFIG_FILE;
-  throw new ConfigError([`${planted}; --config ${CONFIG_FILE} takes it all the same`]);
+  throw new ConfigError([`${planted}; SYNCTAIL_CONFIG=${CONFIG_FILE} takes it all the same`]);
 }

@@ -107,13 +107,16 @@ test(
 
     const refused = [await ended("run", "n"), await ended("check"), await ended("keys", "list")];
     const started = existsSync(join(place, "started"));
-    const named = await ended("run", "n", "--config", "synctail.json");
+    const named = await startProgram.toEnd(t, {
+      command: ["env", "-C", place, "SYNCTAIL_CONFIG=synctail.json", ...OWN],
+      args: ["run", "n"],
+    });
 
     for (const { code, stderr } of refused) {
       assert.deepEqual([code, stderr], [
         2,
         'synctail: another user has put "synctail.json" where everybody may write; ' +
-        "--config synctail.json takes it all the same\n",
+        "SYNCTAIL_CONFIG=synctail.json takes it all the same\n",
       ]);
     }
     assert.equal(started, false);
