@@ -13,7 +13,7 @@ const MARGIN = 8;
  */
 
 /**
- * Rows have one height, which the stylesheet gives the host as `--row`: computed, it is in pixels.
+ * Rows have one height, which the stylesheet gives the host as `--row`.
  *
  * @template Item
  */
@@ -58,9 +58,7 @@ export class VirtualList {
 
   /** The height of a row in pixels. */
   get rowPx() {
-    this.#rowPx ||= parseFloat(getComputedStyle(this.#options.host).getPropertyValue("--row")) ||
-      40;
-    return this.#rowPx;
+    return this.#rowPx ||= rowHeight(this.#options.host) || 40;
   }
 
   /**
@@ -211,4 +209,15 @@ export class VirtualList {
     const around = host.closest("[tabindex]");
     (link ?? around)?.focus({ preventScroll: true });
   }
+}
+
+/**
+ * The height of a row in pixels. Browsers that do not know `@property` leave it in rem.
+ *
+ * @param {HTMLElement} host
+ */
+function rowHeight(host) {
+  const row = getComputedStyle(host).getPropertyValue("--row");
+  if (!row.trim().endsWith("rem")) return parseFloat(row);
+  return parseFloat(row) * parseFloat(getComputedStyle(document.documentElement).fontSize);
 }

@@ -50,6 +50,26 @@ test("VirtualList stays with what is seen where some of it has gone elsewhere, o
   assert.equal(seen.scrolledPx, one);
 });
 
+test("VirtualList knows the height of a row also where a browser leaves it in rem, as Firefox did up to 127", (t) => {
+  fakePage(t);
+  t.after(() => Reflect.deleteProperty(globalThis, "getComputedStyle"));
+  const host = new FakeElement();
+  Object.assign(Reflect.get(globalThis, "document"), { documentElement: new FakeElement() });
+  Object.assign(globalThis, {
+    getComputedStyle: (of: FakeElement) =>
+      of === host ? { getPropertyValue: () => "2.5rem" } : { fontSize: "20px" },
+  });
+
+  const list = new VirtualList({
+    host,
+    scroller: new FakeElement(),
+    keyOf: (item: number) => item,
+    create: () => ({ node: new FakeElement(), show() {} }),
+  });
+
+  assert.equal(list.rowPx, 50);
+});
+
 test("VirtualList draws once: where its owner has scrolled to, and not again for its own height", (t) => {
   fakePage(t);
   const frames: (() => void)[] = [];
