@@ -16,6 +16,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf, reasonOf } from "../reason.ts";
+import { fileAt } from "./disk.ts";
 
 /** The event log's file in the directory. */
 export const LOG_FILE = "log.db";
@@ -110,6 +111,7 @@ export function whyPlanted(path: string): string | undefined {
 export class DataDirectory {
   readonly path: string;
   readonly #lock: DatabaseSync;
+  readonly #lockFile: string | undefined;
 
   /** @throws {DataDirectoryTakenError}; {Error} when it cannot be made */
   constructor(path: string) {
@@ -127,6 +129,7 @@ export class DataDirectory {
       const file = this.file(LOCK_FILE);
       throw new Error(`Cannot lock the data directory: "${file}": ${reason}`, { cause });
     }
+    this.#lockFile = fileAt(this.file(LOCK_FILE));
   }
 
   /** The path of a file in the directory. */
@@ -142,7 +145,7 @@ export class DataDirectory {
   release(): void {
     try {
       // Where the directory was removed or moved, another server may have a new one in its place.
-      if (serverOf(this.path)?.pid === process.pid) {
+      if (fileAt(this.file(LOCK_FILE)) === this.#lockFile) {
         rmSync(this.file(SERVER_FILE), { force: true });
       }
     } catch {

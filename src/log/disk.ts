@@ -58,7 +58,7 @@ export class LogPlace {
 }
 
 /** Which file is there; undefined where there is none. */
-function fileAt(path: string): string | undefined {
+export function fileAt(path: string): string | undefined {
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     return found && `${found.dev} ${found.ino}`;

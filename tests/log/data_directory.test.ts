@@ -24,7 +24,8 @@ test("release() leaves the note of a server that has a new directory in the plac
   const old = new DataDirectory(data);
   old.announce({ url: "http://127.0.0.1:1", pid: process.pid });
   renameSync(data, join(path, "away"));
-  const other = { url: "http://127.0.0.1:2", pid: process.ppid };
+  // In containers each of them is process 1.
+  const other = { url: "http://127.0.0.1:2", pid: process.pid };
   const fresh = new DataDirectory(data);
   fresh.announce(other);
 
@@ -33,4 +34,15 @@ test("release() leaves the note of a server that has a new directory in the plac
   fresh.release();
 
   assert.deepEqual(noted, other);
+});
+
+test("release() takes away the note that a server has left there when it was killed", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const directory = new DataDirectory(path);
+  directory.announce({ url: "http://127.0.0.1:1", pid: process.ppid });
+
+  directory.release();
+
+  assert.equal(serverOf(path), undefined);
 });
