@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf, reasonOf } from "../reason.ts";
@@ -92,15 +92,16 @@ export function makeDataDirectory(path: string): string {
 
 /**
  * Why a directory or file may be a trap, in words: another user has put it where everybody may
- * write. Links in such a directory would lead our files to any place, and a
- * configuration there starts programs. Undefined when it is ours or root's, or cannot be seen.
+ * write. Links in such a directory would lead our files to any place, and a configuration there
+ * starts programs. Undefined when it is ours or root's, or cannot be seen.
  */
 export function whyPlanted(path: string): string | undefined {
   const uid = process.getuid?.();
   try {
-    const there = lstatSync(path.replace(/(?<=.)\/+$/, ""));
+    const itself = resolve(path); // what ends with a slash would be what a link leads to
+    const there = lstatSync(itself);
     if (uid === undefined || there.uid === uid || there.uid === 0) return undefined;
-    if ((statSync(join(path, "..")).mode & WRITTEN_BY_ALL) === 0) return undefined;
+    if ((statSync(dirname(itself)).mode & WRITTEN_BY_ALL) === 0) return undefined;
   } catch {
     return undefined; // Whoever opens it is told why it cannot be.
   }

@@ -48,13 +48,13 @@ test(
     for (const path of [planted, beneath, link]) givenAway(path);
 
     const paths = [own, beneath, join(place, "none"), "/", "/etc/passwd/none", planted, link];
-    const reasons = paths.map((path) => [whyPlanted(path), whyPlanted(`${path}/`)]);
+    const reasons = paths.map((path) => ["", "/", "/."].map((end) => whyPlanted(path + end)));
 
     const words = (path: string) => `another user has put "${path}" where everybody may write`;
-    assert.deepEqual(reasons.slice(0, 5), Array(5).fill([undefined, undefined]));
+    assert.deepEqual(reasons.slice(0, 5), Array(5).fill(Array(3).fill(undefined)));
     assert.deepEqual(reasons.slice(5), [
-      [words(planted), words(`${planted}/`)],
-      [words(link), words(`${link}/`)],
+      [words(planted), words(`${planted}/`), words(`${planted}/.`)],
+      [words(link), words(`${link}/`), words(`${link}/.`)],
     ]);
   },
 );
