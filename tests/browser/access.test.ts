@@ -112,6 +112,9 @@ test("the focus goes to the row in whose place it was when that row's job is rem
   ]);
 });
 
+/** Scrolls, again until the list is drawn: it has its height only then. */
+const scrolledTo = (px: number) => `(scrollTo(0, ${px}), scrollY === ${px})`;
+
 test("back from a job is where one was in the list, with the syncs that were shown", async (t) => {
   const server = await testServer(t);
   for (let n = 0; n < 50; n++) await workersJob(server, { sync: `sync ${n % 10}` });
@@ -125,7 +128,7 @@ test("back from a job is where one was in the list, with the syncs that were sho
   const focused = await page.run(
     `document.activeElement === document.querySelectorAll(".sync-name")[8]`,
   );
-  await page.run(`scrollTo(0, 1200)`);
+  await page.until(scrolledTo(1200));
   const row = `[...document.querySelectorAll(".job-link")].find((link) =>
     link.getBoundingClientRect().top > 100)`;
   await page.until(row);
@@ -293,7 +296,7 @@ test("a list that is read stays where it is when a job that is seen there ends",
   const page = await signedInPage(t, server);
   await page.until(`document.querySelector(".summary").textContent.startsWith("80 jobs") &&
     document.querySelector(".sync-card")`); // whose coming moves the list
-  await page.run(`scrollTo(0, 1500)`);
+  await page.until(scrolledTo(1500));
   const rows = `[...document.querySelectorAll(".job-row")]
     .filter((node) => node.getBoundingClientRect().bottom > 0)
     .map((node) => [node.querySelector("a").href.slice(-36), node.getBoundingClientRect().top])`;
