@@ -275,13 +275,16 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
       await call("Page.setWebLifecycleState", { state: "frozen" });
       await call("Page.setWebLifecycleState", { state: "active" });
     },
-    offline: (offline) =>
-      call("Network.emulateNetworkConditions", {
+    async offline(offline) {
+      await call("Network.emulateNetworkConditions", {
         offline,
         latency: 0,
         downloadThroughput: -1,
         uploadThroughput: -1,
-      }),
+      });
+      // The page may hear of it before it holds, and what has connected by then lives on.
+      await run(`void dispatchEvent(new Event("${offline ? "offline" : "online"}"))`);
+    },
     async picture(name, whole = false) {
       const directory = process.env.SYNCTAIL_SCREENSHOTS;
       if (!directory) return;
