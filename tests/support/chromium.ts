@@ -282,8 +282,13 @@ async function openPage(wire: Wire, browserContextId: string): Promise<Page> {
         downloadThroughput: -1,
         uploadThroughput: -1,
       });
+      if (!offline) return;
       // The page may hear of it before it holds, and what has connected by then lives on.
-      await run(`void dispatchEvent(new Event("${offline ? "offline" : "online"}"))`);
+      await run(`(async () => {
+        const asked = () => fetch(location.href, { method: "HEAD", cache: "no-store" });
+        while (await asked().then(() => true, () => false));
+        dispatchEvent(new Event("offline"));
+      })()`);
     },
     async picture(name, whole = false) {
       const directory = process.env.SYNCTAIL_SCREENSHOTS;
