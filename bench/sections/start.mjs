@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { figures, median, target } from "../support/figures.mjs";
 import { output, SERVER_CORE, start } from "../support/processes.mjs";
-import { commandOf, dataDirectory } from "../support/product.mjs";
+import { commandOf, dataDirectory, RUNTIMES } from "../support/product.mjs";
 
 export const title = "Start: from the process to the first byte of an answer";
 
@@ -34,7 +34,7 @@ export async function measure({ quick, report }) {
     const emptyDeno = [DENO, "run", "--quiet", "--allow-net", "--config", config, EMPTY];
     const commands = {
       "binary": [[`${ROOT}dist/synctail`, ...serve], [emptyBuilt]],
-      "bun, built": [[BUN, "run", main, ...serve], emptyBun],
+      "bun, built": [[...RUNTIMES.Bun, main, ...serve], emptyBun],
       "deno, built": [[DENO, "run", "--quiet", "-P", main, ...serve], emptyDeno],
       "bun run": [commandOf("Bun", ...serve), emptyBun],
       "deno run": [commandOf("Deno", ...serve), emptyDeno],
