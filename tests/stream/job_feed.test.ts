@@ -13,17 +13,8 @@ import {
 import type { Job } from "../../src/sync/job.ts";
 import type { Status } from "../../src/sync/status.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { newJob, TENANT } from "../support/log_contract.ts";
-import { turns } from "../support/stream_bench.ts";
-
-/** All of the tenant's jobs. */
-const ALL = {
-  tenant: TENANT,
-  name: "all",
-  statuses: undefined,
-  matches: () => true,
-  missed: () => true,
-};
+import { newJob } from "../support/log_contract.ts";
+import { ALL, turns } from "../support/stream_bench.ts";
 
 /** A feed that somebody watches, over jobs that are as the test has them. */
 function bench(get: EventLog["get"]) {

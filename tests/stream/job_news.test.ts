@@ -7,7 +7,7 @@ import type { JobId, TenantId } from "../../src/sync/ids.ts";
 import { isTerminal, type Status } from "../../src/sync/status.ts";
 import { newJob, progress, TENANT } from "../support/log_contract.ts";
 import { type Random, rounds, seeded } from "../support/seed.ts";
-import { type Seen, streamBench, StreamReader, turns } from "../support/stream_bench.ts";
+import { ALL, type Seen, streamBench, StreamReader, turns } from "../support/stream_bench.ts";
 
 /** The object, of which one method gives something else. */
 function changed<Whole extends object, Name extends keyof Whole>(
@@ -24,18 +24,6 @@ function changed<Whole extends object, Name extends keyof Whole>(
 }
 
 const OTHER = "other" as TenantId;
-
-/** All jobs of the tenant, the same for all who ask with it. */
-const ALL: JobsWish = {
-  tenant: TENANT,
-  name: "all",
-  statuses: undefined,
-  syncId: undefined,
-  jobId: undefined,
-  matches: () => true,
-  missed: () => true,
-  endedMax: Infinity,
-};
 
 const ofA = { name: "a", matches: ({ tags }) => tags.includes("a") } satisfies Partial<JobsWish>;
 

@@ -5,7 +5,7 @@ import { CHANGES_MAX } from "../../src/stream/job_feed.ts";
 import type { JobId, TenantId } from "../../src/sync/ids.ts";
 import { isTerminal, type Status } from "../../src/sync/status.ts";
 import { newJob, progress, TENANT } from "../support/log_contract.ts";
-import { type Seen, streamBench, type StreamReader, turns } from "../support/stream_bench.ts";
+import { ALL, type Seen, streamBench, type StreamReader, turns } from "../support/stream_bench.ts";
 
 /** A bench on which nobody is given a heartbeat that the test did not wait for. */
 const quietBench = (options: Parameters<typeof streamBench>[0] = {}) =>
@@ -459,16 +459,7 @@ test("subscribeToJobs() encodes each of 1,000 changes once, and viewers share th
   const { job, add, viewers, tell } = quietBench();
   const jobs = [];
   for (let n = 0; n < 1_000; n++) jobs.push(await job());
-  const wish = {
-    tenant: TENANT,
-    name: "all",
-    statuses: undefined,
-    syncId: undefined,
-    jobId: undefined,
-    matches: () => true,
-    missed: () => true,
-    endedMax: 0,
-  };
+  const wish = { ...ALL, endedMax: 0 };
   const readers = [1, 2, 3].map(() => viewers.subscribeToJobs(wish).getReader());
   for (const reader of readers) {
     for (let chunks = 0; chunks < 6; chunks++) await reader.read();

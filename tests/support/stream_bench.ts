@@ -13,6 +13,18 @@ import type { Job, NewJob } from "../../src/sync/job.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { newJob, TENANT } from "./log_contract.ts";
 
+/** All jobs of the tenant, the same for all who ask with it. */
+export const ALL: JobsWish = {
+  tenant: TENANT,
+  name: "all",
+  statuses: undefined,
+  syncId: undefined,
+  jobId: undefined,
+  matches: () => true,
+  missed: () => true,
+  endedMax: Infinity,
+};
+
 export function streamBench(
   options:
     & Partial<
@@ -73,14 +85,9 @@ export function streamBench(
     openJobs(wish: Partial<JobsWish> = {}): StreamReader {
       const tenant = wish.tenant ?? TENANT;
       return new StreamReader(viewers.subscribeToJobs({
-        tenant,
+        ...ALL,
         name: `${names++}`,
-        statuses: undefined,
-        syncId: undefined,
-        jobId: undefined,
-        missed: () => true,
         matches: (job) => job.tenant === tenant,
-        endedMax: Infinity,
         ...wish,
       }));
     },
