@@ -14,9 +14,9 @@ export class RcloneChecks {
   renamed = 0;
   /** Whether files are being checked that may be old names: until they are renamed or deleted. */
   tracking = false;
-  #checks = 0;
   /** Deletes and renames; each is a check too. */
-  #removals = 0;
+  removals = 0;
+  #checks = 0;
   #totalTransfers = 0;
   #attempts = 1;
   /** Files inserted before an attempt, summed over the attempts: each is checked again. */
@@ -24,7 +24,7 @@ export class RcloneChecks {
 
   read(stats: Members): void {
     this.#checks = countOf(stats.checks) ?? this.#checks;
-    this.#removals = (countOf(stats.deletes) ?? 0) + (countOf(stats.renames) ?? 0);
+    this.removals = (countOf(stats.deletes) ?? 0) + (countOf(stats.renames) ?? 0);
     this.#totalTransfers = countOf(stats.totalTransfers) ?? this.#totalTransfers;
   }
 
@@ -48,6 +48,6 @@ export class RcloneChecks {
 
   /** Checks of files that are on both sides. */
   #pairs(): number {
-    return this.#checks - this.#removals - this.renamed;
+    return this.#checks - this.removals - this.renamed;
   }
 }

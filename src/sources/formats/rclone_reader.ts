@@ -228,11 +228,12 @@ export class RcloneReader implements LineReader {
 
   #untold(): readonly SourceEvent[] {
     const { inserted, updated } = this.#totals;
+    const removals = this.#run.hidden ? this.#checks.removals : 0;
     const message = this.#run.logFile
       ? "rclone writes its log into a file (--log-file): what it does is not counted"
-      : `rclone has copied ${this.#transfers} files and its log level hides which were new: they are not counted`;
-    const copied = this.#transfers > 0 && inserted + updated === 0 && !this.#dryRun;
-    if (!copied && !this.#run.logFile) return [];
+      : `rclone has copied ${this.#transfers} files, and moved or deleted ${removals}, and its log level hides which: they are not counted`;
+    const done = this.#transfers + removals > 0 && inserted + updated === 0 && !this.#dryRun;
+    if (!done && !this.#run.logFile) return [];
     this.#totals.warnings++;
     return logLine("warning", message);
   }

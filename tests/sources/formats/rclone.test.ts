@@ -566,13 +566,33 @@ test("the real rclone: a log level that hides the files is told", async (t) => {
     assert.deepEqual(counts, none);
     assert.equal(last.warnings, 1);
     assert.deepEqual(lines, [
-      `warning: rclone has copied ${copied} files and its log level hides which were new: ` +
-      "they are not counted",
+      `warning: rclone has copied ${copied} files, and moved or deleted 0, and its log level ` +
+      "hides which: they are not counted",
     ]);
   }
   const again = await run(command("ERROR", "dst2"));
 
   assert.deepEqual([again.counts, again.lines], [none, []]);
+});
+
+test("the real rclone: a log level that hides what is deleted or moved is told", async (t) => {
+  const { path, write, list, run } = bench(t);
+  for (const name of ["a", "b", "gone"]) write(name, name);
+  await run(["rclone", "copy", "src", "dst"]);
+  rmSync(join(path, "src", "gone"));
+  mkdirSync(join(path, "dst2"));
+
+  const deleted = await run(["rclone", "sync", "-q", "src", "dst"]);
+  const moved = await run(["rclone", "move", "-q", "src", "dst2"]);
+
+  assert.deepEqual([list("dst"), list("dst2")], [["a", "b"], ["a", "b"]]);
+  for (const [{ counts, last, lines }, removals] of [[deleted, 1], [moved, 2]] as const) {
+    assert.deepEqual([counts, last.warnings], [none, 1]);
+    assert.deepEqual(lines, [
+      `warning: rclone has copied 0 files, and moved or deleted ${removals}, and its log level ` +
+      "hides which: they are not counted",
+    ]);
+  }
 });
 
 test("the real rclone: a log that goes into a file is told", async (t) => {
