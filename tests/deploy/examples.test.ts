@@ -35,6 +35,25 @@ test("the unit is sound, and is exposed as little as it says", (t) => {
   assert.match(exposed, /Overall exposure level for synctail\.service: 1\.\d/);
 });
 
+test("nginx takes the location that docs/migrate.md switches", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const docs = readFileSync(join(ROOT, "docs", "migrate.md"), "utf8");
+  const [, location] = /```nginx\n(.*?)```/s.exec(docs) ?? [];
+  const conf = join(path, "nginx.conf");
+  const own = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((name) => `${name}_temp_path ${join(path, name)};`).join(" ");
+  const server = `server { listen unix:${join(path, "socket")}; ${location} }`;
+  writeFileSync(
+    conf,
+    `pid ${join(path, "pid")}; events {} http { access_log off; ${own} ${server} }`,
+  );
+
+  const tried = ran("nginx", "-t", "-p", path, "-e", "stderr", "-c", conf);
+
+  assert.match(tried, /test is successful/);
+});
+
 test("the examples in YAML can be read", () => {
   const files = readdirSync(DEPLOY).filter((name) => name.endsWith(".yaml"));
 
