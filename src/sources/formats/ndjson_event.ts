@@ -59,7 +59,7 @@ export function parseNdjson(text: string): NdjsonEvent | undefined {
   const known = MEMBERS[members.type];
   for (const name of Object.keys(members)) {
     if (name === "type" || known.includes(name) || PRODUCER.includes(name)) continue;
-    throw new NdjsonFault(`a ${members.type} event has no "${name}"`);
+    throw new NdjsonFault(`an event of type ${members.type} has no "${name}"`);
   }
   switch (members.type) {
     case "log":

@@ -468,7 +468,7 @@ test("ndjson: an event that is wrong is not counted, and the line says why", () 
   assert.equal(last.warnings, 3 + 5);
   assert.deepEqual(said, [
     'warning: Not counted, "inserted" went back from 5 to 4: {"type": "progress", "inserted": 4, "kept": 9}',
-    'warning: Not counted, a progress event has no "entites_inserted": {"type": "progress", "entites_inserted": 6}',
+    'warning: Not counted, an event of type progress has no "entites_inserted": {"type": "progress", "entites_inserted": 6}',
     'warning: Not counted, "inserted" is no whole number from 0 on: {"type": "progress", "inserted": -1}',
     'warning: Not counted, "level" is none of debug, info, warning, error: {"type": "log", "level": "loud", "message": "x"}',
     'info: {"type": "other", "inserted": 7}',
