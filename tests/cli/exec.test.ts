@@ -329,6 +329,20 @@ test("exec() forwards SIGTERM, and the job was stopped, not failed", async (t) =
   assert.deepEqual([job.status, job.error.code], ["cancelled", "interrupted"]);
 });
 
+test("exec() forwards a signal that asks for no end, which stops no job", async (t) => {
+  const { own, jobs } = await served(t);
+  const script = "trap 'echo told; exit 3' USR2; echo ready; while :; do sleep 0.05; done";
+  const run = startExec(t, { own: [...own, "n", "--quiet"], program: ["sh", "-c", script] });
+
+  await run.until(() => run.stdout().includes("ready"));
+  run.signal("SIGUSR2");
+
+  assert.equal(await run.ended, 3);
+  assert.equal(run.stdout().toString(), "ready\ntold\n");
+  const [job] = await jobs();
+  assert.deepEqual([job.status, job.error.code], ["failed", "program_failed"]);
+});
+
 test("a program that makes light of SIGTERM and succeeds has completed; a cancelled one has not", async (t) => {
   const { own, jobs, server } = await served(t);
   const script = "trap 'exit 0' TERM; echo ready; while echo on; do sleep 0.05; done";
