@@ -86,9 +86,12 @@ export const SubscribeQuerySchema = z.object({
   ),
   last_event_id: cursor.openapi({
     type: "string",
-    description: "As the header Last-Event-ID, which wins",
+    description: "As the header Last-Event-ID, which wins; so does lastEventId",
   }),
-  lastEventId: cursor.openapi({ type: "string" }),
+  lastEventId: cursor.openapi({
+    type: "string",
+    description: "As the header, added by clients that have none",
+  }),
 });
 
 export const LogsQuerySchema = z.strictObject({

@@ -53,7 +53,8 @@ export function addSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Services)
   app.openapi(route, async (context) => {
     const job = await jobFor(context, log, "read");
     const { logs, tail, last_event_id, lastEventId } = context.req.valid("query");
-    const cursor = context.req.header("Last-Event-ID") || last_event_id || lastEventId || undefined;
+    // Where a client has no such header it adds lastEventId, behind what its caller began with.
+    const cursor = context.req.header("Last-Event-ID") || lastEventId || last_event_id || undefined;
     // A GET learns this of its stream, and a HEAD opens none.
     if (context.req.raw.method === "HEAD" && openAt(job, cursor, logs).kind === "over") {
       return new Response(null, { status: 204 });

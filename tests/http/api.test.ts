@@ -70,6 +70,9 @@ test("subscribe takes the cursor from the header, else from the query, and says 
     `/v1/sync/job/${id}/subscribe?last_event_id=x&last_event_id=${last}`,
   );
   const camel = await server.ask(`/v1/sync/job/${id}/subscribe?lastEventId=${last}`);
+  const polyfill = await server.ask(
+    `/v1/sync/job/${id}/subscribe?last_event_id=0&lastEventId=${last}`,
+  );
   const all = await followed(server, id, { "Last-Event-ID": "0" });
   const both = await server.ask(`/v1/sync/job/${id}/subscribe?last_event_id=0`, {
     headers: { "Authorization": `Bearer ${server.key()}`, "Last-Event-ID": last },
@@ -78,7 +81,7 @@ test("subscribe takes the cursor from the header, else from the query, and says 
   assert.equal(over.answer.status, 204);
   assert.deepEqual([byQuery.status, camel.status, twice.status], [204, 204, 204]);
   // EventSource comes back with the URL that it was given, and the id that it has seen since.
-  assert.equal(both.status, 204);
+  assert.deepEqual([both.status, polyfill.status], [204, 204]);
   assert.deepEqual([all.frames[0].data.resume, all.frames[1].data.seq], ["resumed", 1]);
   assert.equal(all.frames.at(-1)?.id, last);
 });
