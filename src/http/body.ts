@@ -155,7 +155,7 @@ export function bodyCutOff(cause: unknown): Problem {
 }
 
 /** A time limit that can be put off, and that ends at once when the server stops. */
-class Deadline {
+export class Deadline {
   readonly #options: BodyOptions;
   #atMs = 0;
   #fail: (problem: Problem) => void = () => {};
@@ -193,7 +193,8 @@ class Deadline {
   }
 }
 
-async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
+/** The body as it arrives. @throws {Problem} as wholeBody, but not for its length */
+export async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
   const reader = body.getReader();
   let over = false;
   try {

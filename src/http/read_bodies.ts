@@ -1,7 +1,7 @@
 /** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { clean } from "../sync/clean.ts";
-import { parseJson, wholeBody } from "./body.ts";
+import { chunksOf, Deadline, parseJson, wholeBody } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
@@ -29,8 +29,9 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
     const type = req.header("Content-Type");
     const events = EVENTS_PATH.test(req.path);
     const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
+    const isJson = /^application\/json\s*(;|$)/i.test(type ?? "");
     // Headers that say so spare each post a promise.
-    if (!lines && !(saysBody(req) ?? await hasBody(context, services))) {
+    if (!lines && !(saysBody(req) ?? (isJson || await hasBody(context, services)))) {
       // Some clients name a type with every request; of what is not there it does not count.
       if (type !== undefined) req.raw = withJson(req.raw);
       return await next();
@@ -41,7 +42,7 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
       throw new Problem("unsupported-media-type", detail, {}, { "Accept-Encoding": "identity" });
     }
     if (lines) return await next();
-    if (/^application\/json\s*(;|$)/i.test(type ?? "")) {
+    if (isJson) {
       await readJson(context, services, small, events);
       return await next();
     }
@@ -51,17 +52,15 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
   };
 }
 
-/** Whether the headers say that there is a body; undefined where they say nothing of it. */
+/** Whether the headers say that there is a body; undefined where they do not tell. */
 function saysBody(req: HonoRequest): boolean | undefined {
-  if (req.header("Transfer-Encoding") !== undefined) return true;
   const length = req.header("Content-Length");
   return length === undefined ? undefined : length !== "0";
 }
 
 /**
- * Whether a request whose headers do not tell has a body. HTTP/2 need not say how long it is, and
- * Deno shows an empty stream where there is none, so only reading tells. The request is then
- * replaced by one with the bytes.
+ * Whether a request whose headers do not tell has a body. In chunks it may be empty, HTTP/2 need
+ * not say how long it is, and Deno shows an empty stream where there is none: only reading tells.
  *
  * @throws {Problem}
  */
@@ -70,14 +69,18 @@ async function hasBody(
   { clock, bodyIdleMs: idleMs, stopping }: Reading,
 ): Promise<boolean> {
   if (!req.raw.body) return false;
-  const bytes = await wholeBody(req.raw.body, { clock, idleMs, stopping });
-  req.raw = withJson(req.raw, bytes);
-  return bytes.length > 0;
+  const deadline = new Deadline({ clock, idleMs, stopping });
+  for await (const { length } of chunksOf(req.raw.body, deadline)) {
+    if (length > 0) return true;
+  }
+  req.raw = withJson(req.raw); // a body that was read cannot be looked at again
+  return false;
 }
 
 /**
  * Reads the whole body within its limits and checks that it is JSON. A route that reads its body
  * itself finds the value as `json`; for any other the request is replaced by one with the bytes.
+ * A body that turns out to be empty is none.
  *
  * @param ownReader whether the route reads its body itself
  * @throws {Problem}
@@ -91,14 +94,14 @@ async function readJson(
   const { raw } = context.req;
   if (idleMs > RUNTIME_IDLE_MS) context.env.keepOpen();
   let bytes = await small.read(raw);
-  if (!bytes) {
-    if (!raw.body) return;
+  if (!bytes && raw.body) {
     bytes = await wholeBody(
       raw.body,
       { clock, idleMs, stopping },
       ownReader ? "; where it is one event a line (application/x-ndjson), each line may" : "",
     );
   }
+  if (!bytes?.length) return void (context.req.raw = withJson(raw));
   try {
     const json = parseJson(bytes);
     if (ownReader) return context.set("json", { value: json });
