@@ -1,4 +1,4 @@
-/** Counts and logs each request of the app. */
+/** Counts and logs each request of the app, and dates its answer. */
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { HttpEnv } from "./env.ts";
@@ -6,8 +6,13 @@ import type { HeadAnswers } from "./head_answers.ts";
 import { tellAnswered, type Teller } from "./request_line.ts";
 import { isSmall } from "./small_bodies.ts";
 
-/** Gives each request an id, which its answer carries as `X-Request-Id`. */
+/**
+ * Gives each request an id, which its answer carries as `X-Request-Id`. Its `Date`, from which the
+ * page learns the server's time, is the clock's: Deno's own stands still after the clock was put
+ * back, until that has caught up.
+ */
 export function requestLines(teller: Teller, heads: HeadAnswers): MiddlewareHandler<HttpEnv> {
+  const date = httpDates();
   return async (context, next) => {
     const { req, env } = context;
     const startedMs = teller.clock.monotonic();
@@ -19,6 +24,7 @@ export function requestLines(teller: Teller, heads: HeadAnswers): MiddlewareHand
     await next();
     const { status } = context.res;
     context.res.headers.set("X-Request-Id", id);
+    context.res.headers.set("Date", date(teller.clock.now()));
     heads.keep(context);
     tellAnswered(teller, {
       id,
@@ -30,5 +36,15 @@ export function requestLines(teller: Teller, heads: HeadAnswers): MiddlewareHand
       peer,
       principal: context.get("principal"),
     });
+  };
+}
+
+/** Makes times into text for a header (RFC 9110 section 5.6.7), anew once a second. */
+function httpDates(): (atMs: number) => string {
+  let last = { s: NaN, text: "" };
+  return (atMs) => {
+    const s = Math.floor(atMs / 1000);
+    if (s !== last.s) last = { s, text: new Date(s * 1000).toUTCString() };
+    return last.text;
   };
 }

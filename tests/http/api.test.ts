@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setImmediate } from "node:timers";
+import { systemClock } from "../../src/clock.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { curl } from "../support/curl.ts";
 import { freePort } from "../support/free_port.ts";
@@ -56,6 +57,23 @@ test("subscribe answers with the headers of the contract and ends with the job",
   const last = frames.at(-1)?.data;
   assert.deepEqual([last.status, last.entities_inserted, last.is_complete], ["completed", 3, true]);
   assert.ok(answer.headers.get("X-Request-Id"));
+});
+
+test("an answer has the date of the clock, also where that is put back", async (t) => {
+  let nowMs = Date.parse("2036-12-01T00:00:00.900Z");
+  const server = await testServer(t, { clock: { ...systemClock, now: () => nowMs } });
+  const dated = async (path: string) => {
+    const answer = await server.ask(path);
+    await answer.body?.cancel();
+    return answer.headers.get("Date");
+  };
+
+  const ahead = await dated("/v1/sync");
+  nowMs -= 10 * 365 * 86_400_000;
+  const right = [await dated("/v1/sync"), await dated("/nowhere"), await dated("/")];
+
+  assert.equal(ahead, "Mon, 01 Dec 2036 00:00:00 GMT");
+  assert.deepEqual(right, Array(3).fill("Fri, 04 Dec 2026 00:00:00 GMT"));
 });
 
 test("subscribe takes the cursor from the header, else from the query, and says 204 at the end", async (t) => {
