@@ -19,6 +19,8 @@ export interface SyncNote {
   readonly overdueMs?: number;
   /** When it stopped being overdue without a run: a deadline or a clock was changed. */
   readonly excusedMs?: number;
+  /** Times that were ahead of the clock when it was put back, as they were. */
+  readonly ahead?: { readonly [Name in TimeName]?: number };
 }
 
 const TEXTS = ["schedule", "lastJob"] as const;
@@ -30,6 +32,10 @@ const TIMES = [
   "overdueMs",
   "excusedMs",
 ] as const;
+type TimeName = (typeof TIMES)[number];
+
+/** When the clock has moved so far between two looks, in milliseconds, it was set. */
+const SET_MS = 60_000;
 
 /** Names a sync: `tenant/id`. */
 export type SyncPlace = `${TenantId}/${SyncId}`;
@@ -42,13 +48,33 @@ export function placeOf(sync: { readonly tenant: TenantId; readonly id: SyncId }
 /**
  * The note without times ahead of the clock, which may have been put back: they would pass much too
  * late. Slots that come again have their job already, and are not run twice.
+ *
+ * A machine may begin in 1970 until it hears what time it is. So these times come back when the
+ * clock jumps over them; when it gets there by itself, it was rightly put back.
+ *
+ * @param lookedMs the time of the look before; undefined for none
  */
-export function notAhead(note: SyncNote, nowMs: number): SyncNote {
+export function notAhead(note: SyncNote, nowMs: number, lookedMs?: number): SyncNote {
   const times: { -readonly [K in keyof SyncNote]: SyncNote[K] } = { ...note };
+  const ahead = { ...note.ahead };
+  const wasSet = lookedMs === undefined || nowMs - lookedMs > SET_MS;
+  // What was overdue is so still: its last start is as long ago.
+  const backMs = Math.max(0, (note.overdueMs ?? 0) - nowMs);
   for (const name of TIMES) {
+    const kept = ahead[name];
+    if (kept !== undefined && kept <= nowMs) {
+      if (wasSet && times[name] !== undefined) times[name] = Math.max(times[name], kept);
+      delete ahead[name];
+    }
     const atMs = times[name];
-    if (atMs !== undefined) times[name] = Math.min(atMs, nowMs);
+    if (atMs === undefined) continue;
+    const started = name === "lastStartMs" || name === "firstSeenMs";
+    const laterMs = started ? Math.min(atMs - backMs, nowMs) : Math.min(atMs, nowMs);
+    if (laterMs === atMs) continue;
+    times[name] = laterMs;
+    ahead[name] ??= atMs;
   }
+  times.ahead = Object.keys(ahead).length > 0 ? ahead : undefined;
   return times;
 }
 
@@ -132,10 +158,15 @@ function notesOf(file: unknown): Map<string, SyncNote> {
 
 function noteOf(note: unknown, place: string): SyncNote {
   const sound = isObject(note) && typeof note.firstSeenMs === "number" &&
-    TIMES.every((name) => note[name] === undefined || Number.isFinite(note[name])) &&
+    isTimes(note) &&
+    (note.ahead === undefined || isObject(note.ahead) && isTimes(note.ahead)) &&
     TEXTS.every((name) => note[name] === undefined || typeof note[name] === "string");
   if (!sound) throw new TypeError(`expected times and texts of the sync "${place}"`);
   return note as unknown as SyncNote; // each of its fields was checked
+}
+
+function isTimes(note: Readonly<Record<string, unknown>>): boolean {
+  return TIMES.every((name) => note[name] === undefined || Number.isFinite(note[name]));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -55,6 +55,8 @@ export class Scheduler {
   readonly #last = new Map<SyncPlace, Job | undefined>();
   /** Syncs whose last look failed; that is reported once. */
   readonly #broken = new Set<SyncPlace>();
+  /** When the last round began; milliseconds since 1970. */
+  #lookedMs: number | undefined;
   #stopListening: (() => void) | undefined;
   #callOff: (() => void) | undefined;
   #stopped = false;
@@ -132,10 +134,12 @@ export class Scheduler {
     while (this.#again && !this.#stopped) {
       this.#again = false;
       wakeMs = Infinity;
+      const startMs = clock.now();
       const timed = syncs.all.filter((sync) => sync.schedule || sync.retries || sync.expect);
       for (const sync of timed) {
         if (!this.#stopped) wakeMs = Math.min(wakeMs, await this.#tryToLookAt(sync));
       }
+      this.#lookedMs = startMs;
       this.#keep(new Set(timed.map(placeOf)));
       remembered.save();
     }
@@ -166,7 +170,8 @@ export class Scheduler {
     const { tenant, id, schedule, retries, expect } = sync;
     const place = placeOf(sync);
     const now = clock.now();
-    remembered.put(place, notAhead(remembered.get(place) ?? { firstSeenMs: now }, now));
+    const known = remembered.get(place) ?? { firstSeenMs: now };
+    remembered.put(place, notAhead(known, now, this.#lookedMs));
     if (schedule) await this.#slots.run(sync);
     const newest = async () => (await log.list({ tenant, syncId: id, limit: 1 })).items.at(0);
     let last = retries || expect ? await newest() : undefined;

@@ -237,6 +237,33 @@ test("a clock that was put back leaves no sync waited for in vain", async (t) =>
   ]);
 });
 
+test("a clock that begins in 1970 makes nobody overdue, and nobody well", async (t) => {
+  const idle = { ...DAILY, name: "idle" };
+  const bench = schedulerBench(t, DAILY, idle);
+  const before = await bench.boot();
+  await bench.pass("26h");
+  await bench.workerStarts();
+  await bench.pass("1m");
+  await before.stop();
+  const told = bench.occurrences.length;
+
+  const offMs = bench.clock.now() + 3_600_000;
+  bench.clock.set(5_000);
+  const after = await bench.boot();
+  await bench.pass("1m");
+  bench.clock.set(offMs);
+  await bench.pass("1h");
+  const { overdue, expectedAtMs } = after.standing();
+  await after.stop();
+
+  assert.deepEqual(
+    bench.occurrences.map(({ kind, sync }) => `${kind} ${sync?.name}`),
+    ["overdue docs", "overdue idle", "recovered docs"],
+  );
+  assert.equal(told, 3);
+  assert.deepEqual([overdue, utc(expectedAtMs ?? 0)], [false, "03-04 02:00:00"]);
+});
+
 test("a longer deadline ends an episode without a job", async (t) => {
   const bench = schedulerBench(t, DAILY);
   const { reload, stop } = await bench.boot();

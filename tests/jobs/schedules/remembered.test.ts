@@ -59,6 +59,10 @@ for (
     ["a note that is none", { version: 1, syncs: { x: null } }],
     ["a note without its first moment", { version: 1, syncs: { x: {} } }],
     ["a time that is a text", { version: 1, syncs: { x: { firstSeenMs: 1, handledMs: "2" } } }],
+    ["a time ahead that is a text", {
+      version: 1,
+      syncs: { x: { firstSeenMs: 1, ahead: { handledMs: "2" } } },
+    }],
     ["a text that is a time", { version: 1, syncs: { x: { firstSeenMs: 1, schedule: 2 } } }],
   ] as const
 ) {
@@ -100,20 +104,53 @@ test("save() tells when it cannot write, and loses nothing that is in memory", (
   assert.deepEqual([faults.length, remembered.get(DOCS)], [1, { firstSeenMs: 1 }]);
 });
 
-test("notAhead() brings back what a clock that was put back would wait for", () => {
-  const ahead = {
-    firstSeenMs: 5_000,
-    sinceMs: 500,
-    lastStartMs: 9_000,
-    handledMs: 3_000,
-    overdueMs: 2_000,
-  };
+const AHEAD = {
+  firstSeenMs: 5_000,
+  sinceMs: 500,
+  lastStartMs: 9_000,
+  handledMs: 3_000,
+};
 
-  assert.deepEqual(notAhead(ahead, 1_000), {
+test("notAhead() brings back what a clock that was put back would wait for", () => {
+  const { ahead, ...back } = notAhead({ ...AHEAD, excusedMs: 2_000 }, 1_000);
+
+  assert.deepEqual(back, {
     firstSeenMs: 1_000,
     sinceMs: 500,
     lastStartMs: 1_000,
     handledMs: 1_000,
-    overdueMs: 1_000,
+    excusedMs: 1_000,
   });
+  assert.deepEqual(ahead, {
+    firstSeenMs: 5_000,
+    lastStartMs: 9_000,
+    handledMs: 3_000,
+    excusedMs: 2_000,
+  });
+});
+
+test("notAhead() leaves the last start of what is overdue as long ago as it is", () => {
+  const { firstSeenMs, lastStartMs, overdueMs } = notAhead(
+    { ...AHEAD, overdueMs: 9_500 },
+    1_000,
+  );
+
+  assert.deepEqual([firstSeenMs, lastStartMs, overdueMs], [-3_500, 500, 1_000]);
+});
+
+test("notAhead() takes what it has brought back for right, unless the clock jumps to where it was", () => {
+  const back = notAhead(AHEAD, 1_000, 900);
+  const passed = notAhead(back, 9_000, 8_000);
+  const again = notAhead(notAhead(AHEAD, 100_000), 1_000, 100_000);
+  const jumped = notAhead(again, 100_000, 2_000);
+  const started = notAhead(back, 100_000);
+
+  assert.deepEqual(passed, {
+    ...AHEAD,
+    firstSeenMs: 1_000,
+    lastStartMs: 1_000,
+    handledMs: 1_000,
+    ahead: undefined,
+  });
+  assert.deepEqual([jumped, started], Array(2).fill({ ...AHEAD, ahead: undefined }));
 });

@@ -348,6 +348,37 @@ test("a clock that was ten years ahead delays nothing for ten years", async (t) 
   assert.deepEqual(times, ["03-02 01:15:00", "03-02 01:30:00", "03-02 01:30:00"]);
 });
 
+for (const restarts of [false, true]) {
+  const when = restarts ? "and it is started again" : "while it runs";
+  test(`a clock that begins in 1970 has missed nothing more once it is set ${when}`, async (t) => {
+    const bench = schedulerBench(t, { schedule: { every: "6h" } }, { ...NIGHTLY, name: "nightly" });
+    const before = await bench.boot();
+    await bench.pass("2h");
+    await before.stop();
+
+    bench.clock.set(5_000);
+    const early = await bench.boot();
+    await bench.pass("1m");
+    if (restarts) await early.stop();
+    bench.clock.set(Date.parse("2026-03-03T05:00:00Z"));
+    const late = restarts ? await bench.boot() : early;
+    await bench.pass("2h");
+    await late.stop();
+
+    const runs = (await bench.jobs()).map(({ sync, meta }) => [
+      sync?.name,
+      meta.missed_runs,
+      meta.missed_since,
+    ]);
+    assert.deepEqual(runs, [
+      ["docs", undefined, undefined],
+      ["nightly", undefined, undefined],
+      ["docs", 4, "2026-03-02T06:00:00.000Z"],
+      ["nightly", 1, "2026-03-03T01:30:00.000Z"],
+    ]);
+  });
+}
+
 test("a machine that slept finds out soon after, and starts one run", async (t) => {
   const bench = schedulerBench(t, QUARTER);
   const { stop } = await bench.boot();
