@@ -54,15 +54,24 @@ export class Occurrences {
     this.#silences = new Silences(options.clock, options.stallAfterMs, (key) => this.#look(key));
   }
 
-  /** Starts listening, and tells what has happened since `sinceMs` while nobody listened. */
-  async start(sinceMs: number): Promise<void> {
+  /**
+   * Starts listening, and tells what has happened since `sinceMs` while nobody listened.
+   *
+   * @param keptSinceMs jobs that ended before it are left out, as their receiver would not know them
+   *   again; but for those that ended since a clock was put back behind it
+   */
+  async start(sinceMs: number, keptSinceMs = -Infinity): Promise<void> {
     const { log, hub, clock } = this.#options;
     this.#stopListening = hub.listenToAll((key) => this.#look(key));
     const startMs = clock.now();
     let after: number | null = 0;
     while (after !== null) {
       const page: RecentPage = await log.recent({ endedSinceMs: sinceMs, after });
-      for (const job of page.items) await this.#found(job, sinceMs);
+      for (const job of page.items) {
+        const endMs = job.endedAtMs ?? Infinity;
+        const since = endMs >= keptSinceMs || (endMs <= startMs && startMs < keptSinceMs);
+        if (since) await this.#found(job, sinceMs);
+      }
       after = page.next;
     }
     this.#started = true;

@@ -91,6 +91,15 @@ export class DeliveryStore {
     return row && Math.min(Number(row.at_ms), this.#clock.now());
   }
 
+  /** When the oldest row happened, if those before it may have been removed; else -Infinity. */
+  get keptSinceMs(): number {
+    const row = this.#db.prepare(
+      `SELECT count(*) AS count, (SELECT at_ms FROM deliveries ORDER BY pk LIMIT 1) AS at_ms
+       FROM deliveries WHERE state <> 'waiting'`,
+    ).get();
+    return Number(row?.count) < DONE_MAX ? -Infinity : Number(row?.at_ms);
+  }
+
   /** Moves the position, and removes finished deliveries that are too old to be listed. */
   moveOn(atMs: number): void {
     this.#db.prepare(
@@ -136,7 +145,7 @@ export class DeliveryStore {
 
   /**
    * Queues the message, once, for each target that was there when it happened, or that was added
-   * before a clock was put back. Above WAITING_MAX the target's oldest are given up.
+   * before a clock was put back after which it happened. Above WAITING_MAX the target's oldest are given up.
    *
    * @returns how many were given up
    */
@@ -153,7 +162,7 @@ export class DeliveryStore {
           `INSERT OR IGNORE INTO deliveries (id, target, kind, tenant, subject, occasion, job, sync,
              at_ms, created_at_ms, message, state, tries, next_at_ms)
            SELECT ?, ?2, ?, ?, ?, ?, ?, ?, ?9, ?10, ?, 'waiting', 0, ?10
-           FROM targets WHERE name = ?2 AND (since_ms <= ?9 OR since_ms > ?10)`,
+           FROM targets WHERE name = ?2 AND (since_ms <= ?9 OR (since_ms > ?10 AND ?9 <= ?10))`,
         ).run(
           `msg_${nodeCrypto().randomBytes(18).toString("base64url")}`,
           name,

@@ -97,7 +97,8 @@ export class Notifications {
       onGone: (key) => this.#forget(key),
       silenceOf: (key) => store.silenceOf(key),
     });
-    await this.#occurrences.start(sinceMs);
+    // After a clock was put back the position is, too, far behind what was told by the clock before.
+    await this.#occurrences.start(sinceMs, store.keptSinceMs);
   }
 
   /** Starts to send what waits. */
