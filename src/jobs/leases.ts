@@ -57,6 +57,8 @@ export class Leases {
   #callOffSweep: (() => void) | undefined;
   /** Whether the disk has refused a worker since the last sweep, or that sweep. */
   #refused = false;
+  /** Whether leases may lie ahead, as the clock was put back since or before the start. */
+  #ahead = true;
   #stopped = false;
 
   constructor(options: LeasesOptions) {
@@ -103,17 +105,32 @@ export class Leases {
       const now = clock.now();
       // The machine slept, the process was halted, or the clock was set.
       const lateMs = now - dueMs >= LATE_MS ? now - dueMs : 0;
+      this.#ahead ||= dueMs - now >= LATE_MS;
       const awayMs = this.#refused ? RETURN_MS : lateMs;
       // On a full disk ends are still taken, so workers that were asked to stop get no more time.
       const graceMs = lateMs > 0 ? cancelGraceMs : 0;
       this.#refused = false;
-      const swept = awayMs > 0 ? this.#awaitBack(now, { awayMs, graceMs }) : this.#giveUp(now);
+      const swept = (this.#ahead ? this.#bringBack(now) : Promise.resolve()).then(() =>
+        awayMs > 0 ? this.#awaitBack(now, { awayMs, graceMs }) : this.#giveUp(now)
+      );
       swept.catch((cause) => {
         if (!(cause instanceof StorageFullError)) this.#options.onFault(cause); // who appends tells
       }).finally(() => {
         if (!this.#stopped) this.#sweepLater();
       });
     });
+  }
+
+  /** Shortens leases that the clock would reach more than RETURN_MS too late. */
+  async #bringBack(nowMs: number): Promise<void> {
+    const mostOf = ({ status, leaseMs }: Job) =>
+      status === "cancelling" ? this.#options.cancelGraceMs : leaseMs ?? Infinity;
+    // A worker that was told to wait for a while has that time besides.
+    const isAhead = (job: Job) => (job.leaseUntilMs ?? 0) > nowMs + mostOf(job) + RETURN_MS;
+    await this.#sweep(Number.MAX_SAFE_INTEGER, (job, producerOf) => {
+      return isAhead(job) ? renew(nowMs + mostOf(job))(job, producerOf) : { facts: [] };
+    }, isAhead);
+    this.#ahead = this.#refused; // then it is tried again
   }
 
   /** Ends jobs whose lease has run out, except where their workers cannot be heard. */
@@ -135,13 +152,22 @@ export class Leases {
   }
 
   /**
-   * Applies `decide` to every job whose lease ends before then, one page in one commit. On a full
+   * Applies `decide` to every job whose lease ends before then, one page in one commit; to those
+   * that are meant, as they stand before. On a full
    * disk only to jobs that are being cancelled: the workers of the others may have been refused.
    */
-  async #sweep(beforeMs: number, decide: Decide): Promise<void> {
+  async #sweep(
+    beforeMs: number,
+    decide: Decide,
+    isMeant?: (job: Job) => boolean,
+  ): Promise<void> {
     const { log, isRunning } = this.#options;
     const change = async (key: JobKey) => {
       try {
+        if (isMeant) {
+          const job = await log.get(key);
+          if (!job || !isMeant(job)) return;
+        }
         await log.append(key, decide);
       } catch (cause) {
         if (cause instanceof UnknownJobError) return; // removed meanwhile

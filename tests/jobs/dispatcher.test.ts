@@ -409,6 +409,42 @@ test("a worker that could reach nobody while the machine slept has its time to c
   );
 });
 
+for (const restarts of [false, true]) {
+  const when = restarts ? "before the start" : "while the server runs";
+  test(`a lost job ends in its time where the clock was put back ${when}`, async () => {
+    const { dispatcher, log, clock } = bench();
+    if (!restarts) await dispatcher.open();
+    const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() + 900_000 };
+    const worker = { origin: "worker", owner: null, sync: null, ...lease } as const;
+    const [lost, cancelled] = [await log.create(newJob(worker)), await log.create(newJob(worker))];
+    await dispatcher.cancel(cancelled.job);
+    const pass = async (ms: number) => {
+      clock.advance(ms);
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const statuses = async () =>
+      await Promise.all([lost, cancelled].map(async ({ job }) => (await log.get(job))?.status));
+
+    clock.set(5_000);
+    if (restarts) await dispatcher.open();
+    await pass(1_000);
+    await pass(29_000);
+    const before = await statuses();
+    for (let passed = 0; passed <= 2_000; passed += 1_000) await pass(1_000);
+    const after = await statuses();
+    await pass(868_000);
+    await pass(1_000);
+    const last = await statuses();
+    await dispatcher.stop();
+
+    assert.deepEqual([before, after, last], [
+      ["pending", "cancelling"],
+      ["pending", "cancelled"],
+      ["failed", "cancelled"],
+    ]);
+  });
+}
+
 test("sweeps that come late now and then put off no lost job's end for long", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
