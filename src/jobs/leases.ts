@@ -35,6 +35,8 @@ export interface LeasesOptions {
 /** A time in which workers could not be heard. */
 interface Away {
   readonly awayMs: number;
+  /** How far the clock went meanwhile, if leases have lost it all; nothing when left out. */
+  readonly lostMs?: number;
   /** What workers that were asked to stop get after it at most; nothing when left out. */
   readonly graceMs?: number;
 }
@@ -111,7 +113,7 @@ export class Leases {
       const graceMs = lateMs > 0 ? cancelGraceMs : 0;
       this.#refused = false;
       const swept = (this.#ahead ? this.#bringBack(now) : Promise.resolve()).then(() =>
-        awayMs > 0 ? this.#awaitBack(now, { awayMs, graceMs }) : this.#giveUp(now)
+        awayMs > 0 ? this.#awaitBack(now, { awayMs, lostMs: lateMs, graceMs }) : this.#giveUp(now)
       );
       swept.catch((cause) => {
         if (!(cause instanceof StorageFullError)) this.#options.onFault(cause); // who appends tells
@@ -146,7 +148,11 @@ export class Leases {
   /** Gives the workers of one sync, or all, time to come back. */
   #awaitBack(nowMs: number, { of, ...away }: Away & { readonly of?: Unheard }): Promise<void> {
     const decide = comeBack(nowMs, away);
-    return this.#sweep(nowMs + Math.min(away.awayMs, RETURN_MS), (job, producerOf) => {
+    const { awayMs, lostMs = 0 } = away;
+    const beforeMs = lostMs > RETURN_MS
+      ? Number.MAX_SAFE_INTEGER
+      : nowMs + Math.min(awayMs, RETURN_MS);
+    return this.#sweep(beforeMs, (job, producerOf) => {
       return of && !isOf(job, of) ? { facts: [] } : decide(job, producerOf);
     });
   }
@@ -190,13 +196,18 @@ export class Leases {
   }
 }
 
-/** Renews a lease for as long as its worker was not heard, at most RETURN_MS and its own length. */
-function comeBack(nowMs: number, { awayMs, graceMs = 0 }: Away): Decide {
+/**
+ * Renews a lease for as long as its worker was not heard, at most RETURN_MS and its own length; and
+ * up to the latter by what it has lost, as the worker may not have been due before.
+ */
+function comeBack(nowMs: number, { awayMs, lostMs = 0, graceMs = 0 }: Away): Decide {
   return (job, producerOf) => {
     const mostMs = job.status === "cancelling" ? graceMs : job.leaseMs;
     if (job.leaseMs === null || !mostMs) return giveUp(nowMs)(job, producerOf);
-    const untilMs = nowMs + Math.min(mostMs, awayMs, RETURN_MS);
-    return (job.leaseUntilMs ?? 0) < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
+    const wasMs = job.leaseUntilMs ?? 0;
+    const leastMs = Math.min(awayMs, RETURN_MS);
+    const untilMs = nowMs + Math.min(mostMs, Math.max(leastMs, wasMs + lostMs - nowMs));
+    return wasMs < untilMs ? renew(untilMs)(job, producerOf) : { facts: [] };
   };
 }
 

@@ -401,12 +401,34 @@ test("a worker that could reach nobody while the machine slept has its time to c
   for (let passed = 0; passed <= 30_000; passed += 1_000) await pass(1_000);
   await dispatcher.stop();
 
-  const until = [20_000, 60_000, 30_000].map((ms) => awake + ms);
+  const until = [20_000, 899_000, 30_000].map((ms) => awake + ms);
   assert.deepEqual(leases.map((job) => job?.leaseUntilMs), until);
   assert.deepEqual(
     await Promise.all([short, long, cancelled].map(async (job) => (await log.get(job))?.status)),
     ["failed", "pending", "cancelled"],
   );
+});
+
+test("a clock that is set ahead ends no job of a worker that is in time", async () => {
+  const { dispatcher, log, clock } = bench();
+  await dispatcher.open();
+  const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() + 900_000 };
+  const { job } = await log.create(newJob({ origin: "worker", owner: null, sync: null, ...lease }));
+  const pass = async (ms: number) => {
+    for (const endMs = clock.monotonic() + ms; clock.monotonic() < endMs;) {
+      clock.advance(1_000);
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+
+  await pass(10_000);
+  clock.set(clock.now() + 10 * 365 * 86_400_000);
+  await pass(880_000);
+  const inTime = (await log.get(job))?.status;
+  await pass(15_000);
+  await dispatcher.stop();
+
+  assert.deepEqual([inTime, (await log.get(job))?.error?.code], ["pending", "worker_lost"]);
 });
 
 for (const restarts of [false, true]) {
