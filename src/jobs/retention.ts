@@ -35,6 +35,8 @@ export class Retention {
   #callOff: (() => void) | undefined;
   #stopped = false;
   #round: Promise<void> | undefined;
+  /** Whether a round has begun before. */
+  #begun = false;
   /** By the monotonic clock. */
   #doubtUntilMs = -Infinity;
 
@@ -64,6 +66,8 @@ export class Retention {
   async run(): Promise<void> {
     const { log, clock, ageMs, entriesMax, bytesMax } = this.#options;
     await log.collect();
+    if (!this.#begun && !this.#doubtful() && await this.#isUnwitnessed()) this.#doubtAtStart();
+    this.#begun = true;
     while (!this.#stopped && !this.#doubtful()) {
       const old = await log.prunable({ endedBeforeMs: clock.now() - ageMs });
       if (old.length === 0) break;
@@ -107,6 +111,26 @@ export class Retention {
       );
     } else if (jumpedMs <= -mostMs) this.#doubtUntilMs = -Infinity;
     return nowMs < this.#doubtUntilMs;
+  }
+
+  /** Whether jobs are to go by their age, and no other has ended up to yesterday by this clock. */
+  async #isUnwitnessed(): Promise<boolean> {
+    const { log, clock, ageMs } = this.#options;
+    if (ageMs <= DOUBT_MS) return false;
+    const now = clock.now();
+    const [old] = await log.prunable({ endedBeforeMs: now - ageMs });
+    if (!old) return false;
+    const between = { endedSinceMs: now - ageMs, endedBeforeMs: now - DOUBT_MS };
+    return (await log.prunable(between)).length === 0;
+  }
+
+  #doubtAtStart(): void {
+    this.#doubtUntilMs = this.#options.clock.monotonic() + DOUBT_MS;
+    loggerOf("retention").warning(
+      "all jobs but those of a day are older than is kept, so the clock may be ahead: no job goes " +
+        "by its age for {doubt} h",
+      { doubt: hours(DOUBT_MS) },
+    );
   }
 
   /** Applies `act` to what `find` gives, until it gives nothing. */

@@ -175,8 +175,8 @@ export const LIST_LIMIT_MAX = 200;
 
 /** Which jobs retention looks at. */
 export type PruneQuery =
-  /** Jobs that ended before this moment, in milliseconds since 1970, earliest first. */
-  | { readonly endedBeforeMs: number }
+  /** Jobs that ended before a moment, and not before another, as milliseconds since 1970, earliest first. */
+  | { readonly endedBeforeMs: number; readonly endedSinceMs?: number }
   /** Jobs on their way that hold more entries than this, the fullest first. */
   | { readonly entriesAbove: number }
   /** Jobs that are over and were not trimmed since their end. */

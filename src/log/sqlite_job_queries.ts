@@ -130,14 +130,19 @@ export class JobQueries {
 
   /** Jobs for retention to look at. */
   prunable(query: PruneQuery): Job[] {
-    const atMost = (most: number) => Math.min(most, Number.MAX_SAFE_INTEGER); // SQLite has no Infinity
-    const [where, order, value] = "entriesAbove" in query
-      ? [`${ACTIVE} AND ${HELD} > ?`, `${HELD} DESC`, atMost(query.entriesAbove)] as const
+    const most = Number.MAX_SAFE_INTEGER; // SQLite has no Infinity
+    const [where, order, ...values] = "entriesAbove" in query
+      ? [`${ACTIVE} AND ${HELD} > ?`, `${HELD} DESC`, query.entriesAbove] as const
       : "untrimmed" in query
       ? [`thinned = 0 AND ${ENDED}`, "pk"] as const
-      : ["ended_at_ms < ?", "ended_at_ms, pk", atMost(query.endedBeforeMs)] as const;
+      : [
+        "ended_at_ms < ? AND ended_at_ms >= ?",
+        "ended_at_ms, pk",
+        query.endedBeforeMs,
+        query.endedSinceMs ?? -most,
+      ] as const;
     const sql = `SELECT * FROM jobs WHERE ${where} ORDER BY ${order} LIMIT ${SWEEP_MAX}`;
-    return this.#jobsOf(this.#sql(sql).all(...value === undefined ? [] : [value]));
+    return this.#jobsOf(this.#sql(sql).all(...values.map((value) => Math.min(value, most))));
   }
 
   #jobsOf(rows: readonly unknown[]): Job[] {

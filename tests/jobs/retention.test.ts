@@ -18,12 +18,15 @@ function bench(limits: Partial<typeof UNLIMITED>) {
   const log = new MemoryLog(clock);
   const faults: unknown[] = [];
   const onFault = (cause: unknown) => faults.push(cause);
-  const retention = new Retention({ log, clock, onFault, ...UNLIMITED, ...limits });
+  const restarted = () => new Retention({ log, clock, onFault, ...UNLIMITED, ...limits });
+  const retention = restarted();
   return {
     clock,
     log,
     faults,
     retention,
+    /** Another process. */
+    restarted,
     async job(lines: number, over: boolean) {
       const { job } = await log.create(newJob());
       const facts = Array.from({ length: lines }, (_, n) => line(`line ${n}`));
@@ -91,6 +94,47 @@ test("a clock that is set ahead takes no job by its age for a day, and none once
   assert.deepEqual(counts, [1, 1, 1, 1, 0]);
   const words = "the clock is 8760 h further than it was: no job goes by its age for 24 h";
   assert.deepEqual(lines, Array(2).fill(`warning: ${words}`));
+});
+
+test("a start by a clock that is ahead takes no job by its age for a day", async (t) => {
+  const lines = await serverLog(t, "retention");
+  const dayMs = 24 * 3_600_000;
+  const { retention, restarted, clock, job, left } = bench({ ageMs: 30 * dayMs });
+  const old = await job(1, true);
+  const counts: number[] = [];
+  const look = async (process = retention) => {
+    await process.run();
+    counts.push((await left()).length);
+  };
+
+  clock.set(clock.now() + 365 * dayMs);
+  const [first, second] = [restarted(), restarted()];
+  await look(first);
+  const { id } = await job(1, true);
+  clock.advance(dayMs - 1);
+  await look(first);
+  await look(second);
+  clock.advance(1);
+  await look(first);
+
+  assert.deepEqual([counts, await left()], [[1, 2, 2, 1], [id]]);
+  assert.notEqual(old.id, id);
+  const words = "all jobs but those of a day are older than is kept, so the clock may be ahead: " +
+    "no job goes by its age for 24 h";
+  assert.deepEqual(lines, Array(2).fill(`warning: ${words}`));
+});
+
+test("a start takes the jobs that are too old where another has ended since, up to yesterday", async () => {
+  const dayMs = 24 * 3_600_000;
+  const { retention, clock, job, left } = bench({ ageMs: 30 * dayMs });
+  await job(1, true);
+  clock.advance(29 * dayMs);
+  const { id } = await job(1, true);
+  clock.advance(dayMs + 1);
+
+  await retention.run();
+
+  assert.deepEqual(await left(), [id]);
 });
 
 test("a job is cut to its limit while it runs and after its end", async () => {

@@ -797,6 +797,8 @@ export function logContract(
 
     assert.deepEqual(await ids({ endedBeforeMs: 15_000 }), [old.id]);
     assert.deepEqual(await ids({ endedBeforeMs: Infinity }), [old.id, fresh.id]);
+    assert.deepEqual(await ids({ endedBeforeMs: 20_000, endedSinceMs: 10_000 }), [old.id]);
+    assert.deepEqual(await ids({ endedBeforeMs: Infinity, endedSinceMs: 10_001 }), [fresh.id]);
     assert.deepEqual(await ids({ entriesAbove: 2 }), [long.id]);
     assert.deepEqual(await ids({ entriesAbove: Infinity }), []);
     assert.deepEqual(await ids({ untrimmed: true }), [old.id, fresh.id]);

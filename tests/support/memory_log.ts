@@ -265,7 +265,9 @@ export class MemoryLog implements EventLog {
         return !isTerminal(job.status) && job.held > query.entriesAbove;
       }
       if ("untrimmed" in query) return isTerminal(job.status) && !thinned;
-      return (job.endedAtMs ?? Infinity) < query.endedBeforeMs;
+      const { endedBeforeMs, endedSinceMs = -Infinity } = query;
+      const endedAtMs = job.endedAtMs ?? Infinity;
+      return endedAtMs < endedBeforeMs && endedAtMs >= endedSinceMs;
     });
     if ("entriesAbove" in query) found.sort((a, b) => b.job.held - a.job.held);
     if ("endedBeforeMs" in query) {
