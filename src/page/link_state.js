@@ -1,7 +1,7 @@
 // @ts-check
 /** Shows whether the view is live, and else since when it is not. */
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import { clockTime, everySecond, relative, setHeard } from "./time.js";
+import { clockTime, everySecond, known, relative, setHeard } from "./time.js";
 
 /** @typedef {import("./view.d.ts").LinkState} LinkState */
 
@@ -35,11 +35,11 @@ export function linkState() {
   let patience;
 
   function tell() {
-    const { kind, heardMs = Date.now() } = state;
+    const { kind } = state;
     const why = kind === "offline" ? "This browser is offline" : "The connection is lost";
     setText(
       banner,
-      `${why}. Last heard at ${clockTime(heardMs)}: the numbers below are from then.` +
+      `${why}. Last heard at ${clockTime(known())}: the numbers below are from then.` +
         (kind === "offline" ? "" : " Trying again."),
     );
     document.body.classList.add("old");
@@ -66,10 +66,11 @@ export function linkState() {
 
   everySecond(() => {
     const lost = state.kind === "lost" || state.kind === "offline";
-    const ago = state.heardMs === undefined ? "" : relative(state.heardMs);
     setText(
       word,
-      lost && !banner.hidden ? `${LINK_WORDS[state.kind]}, heard ${ago}` : LINK_WORDS[state.kind],
+      lost && !banner.hidden
+        ? `${LINK_WORDS[state.kind]}, heard ${relative(known())}`
+        : LINK_WORDS[state.kind],
     );
   });
   return { pill, banner, show };

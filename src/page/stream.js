@@ -124,6 +124,8 @@ export class Stream {
   }
 
   #look() {
+    // The clock may have been put back.
+    this.#deadMs = Math.min(this.#deadMs, Date.now() + SILENCE_MS);
     if (!this.#source || Date.now() < this.#deadMs) return;
     this.#open();
   }

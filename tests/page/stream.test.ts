@@ -102,6 +102,10 @@ function bench(t: TestContext, nextHopProtocol = "h2") {
       }
     },
     now: () => nowMs,
+    /** Sets the clock. */
+    set(ms: number) {
+      nowMs = ms;
+    },
   };
 }
 
@@ -199,4 +203,16 @@ test("Stream of a tab that rests has no connection, whatever the network does, u
 
   assert.deepEqual([before, resting, after], [0, [0, "resting"], [1, "lost"]]);
   assert.deepEqual([open(), states.at(-1)?.kind], [0, "none"]);
+});
+
+test("Stream finds a dead connection in its time where the clock was put back", (t) => {
+  const { sources, passes, set, now } = bench(t);
+  sources[0].onmessage({ data: CONNECTED, lastEventId: "" });
+
+  set(now() - 3_600_000);
+  passes(90_000);
+  const before = sources.length;
+  passes(5_000);
+
+  assert.deepEqual([before, sources.length], [1, 2]);
 });
