@@ -203,6 +203,7 @@ export class DeliveryStore {
 
   /** Notes a try that will be followed by another. */
   tried(pk: number, result: string, nextAtMs: number): void {
+    this.#noteClock(); // the next time is by the clock as it is now
     this.#db.prepare(
       "UPDATE deliveries SET tries = tries + 1, result = ?, next_at_ms = ? WHERE pk = ?",
     ).run(result, nextAtMs, pk);
@@ -286,8 +287,8 @@ export class DeliveryStore {
     const setMs = Math.round(ms);
     if (Math.abs(setMs) < SET_MS) return;
     this.#db.prepare(
-      `UPDATE deliveries SET created_at_ms = created_at_ms + ?
-       WHERE state = 'waiting' AND pk > ?`,
+      `UPDATE deliveries SET created_at_ms = created_at_ms + ?1, next_at_ms = next_at_ms + ?1
+       WHERE state = 'waiting' AND pk > ?2`,
     ).run(setMs, this.#before);
     this.#shift.mark(ms);
   }

@@ -978,6 +978,42 @@ test("a clock that is put back keeps no target waiting for the day that it was a
   assert.equal(to.taken.length, 3);
 });
 
+test("a clock that is put back keeps no message waiting for longer than it was to wait", async (t) => {
+  const { clock, start } = await bench(t, [500]);
+  const { run, tried, done, deliveries } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+
+  clock.set(clock.now() - 50 * 60_000);
+  clock.advance(4_999);
+  await turns();
+  const early = deliveries();
+  clock.advance(1);
+  await done(1);
+
+  assert.deepEqual([early, deliveries()], [
+    ["failed waiting HTTP 500"],
+    ["failed delivered HTTP 200"],
+  ]);
+});
+
+test("a try that fails by a clock that was set meanwhile is followed by the next in its time", async (t) => {
+  const { to, clock, start } = await bench(t);
+  to.answer = (_, response) => {
+    if (to.taken.length === 1) clock.set(clock.now() + 30 * 60_000);
+    response.statusCode = to.taken.length === 1 ? 500 : 200;
+    response.end();
+  };
+  const { run, tried, done, deliveries } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+
+  clock.advance(5_000);
+  await done(1);
+
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+});
+
 test("a target that came by a clock that was ahead is told as soon as that is put back", async (t) => {
   const { clock, start } = await bench(t);
   clock.set(clock.now() + DAY_MS);
