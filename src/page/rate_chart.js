@@ -86,10 +86,9 @@ export class RateChart {
   /** Puts what came before the stream in front. @param {readonly Moment[]} moments oldest first */
   addBefore(moments) {
     this.#stale = true;
-    const first = this.#times[0] ?? Infinity;
     for (const { time, rate_per_s } of moments.toReversed()) {
       const at = Date.parse(time) / 1000;
-      if (rate_per_s === undefined || at >= first) continue;
+      if (rate_per_s === undefined || at >= (this.#times[0] ?? Infinity)) continue;
       this.#times.unshift(at);
       this.#rates.unshift(rate_per_s);
     }

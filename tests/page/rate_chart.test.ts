@@ -51,6 +51,16 @@ test("RateChart takes of what came before the page what is older than its stream
   assert.equal(label(), "Rate over time: latest 5/s, between 2/s and 7/s");
 });
 
+test("RateChart goes on in time where the clock was put back before the page came", async (t) => {
+  const { chart } = await newChart(t);
+
+  chart.add(200_000, 5);
+  chart.addBefore([moment(100, 9), moment(101, 9), moment(60, 2), moment(61, 3)]);
+  chart.draw();
+
+  assert.deepEqual(drawn, [[60, 61, 200], [2, 3, 5]]);
+});
+
 test("RateChart has room for no more, also of what came before the page", async (t) => {
   const { chart } = await newChart(t);
 
