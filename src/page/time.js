@@ -26,7 +26,8 @@ export function now() {
  * of its last frame.
  */
 export function known() {
-  return heardMs === undefined ? now() : heardMs + skewMs;
+  // The browser's clock may have been put back since.
+  return heardMs === undefined ? now() : Math.min(heardMs, Date.now()) + skewMs;
 }
 
 /** @param {number | undefined} ms of the last frame, by the browser's clock; undefined while live */
