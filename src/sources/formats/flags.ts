@@ -1,5 +1,5 @@
 /** Finds programs and flags in a command, and adds flags to it. */
-import type { Prepared } from "./format.ts";
+import type { Prepared, Timeout } from "./format.ts";
 
 /** The name of a program's file, without the directories before it. */
 export function baseName(program: string): string {
@@ -47,14 +47,6 @@ function behindFlags(command: readonly string[], from: number, valued: string): 
     } else if (!OF_STARTER.test(word)) return at;
   }
   return command.length;
-}
-
-/** What `timeout` was told. */
-export interface Timeout {
-  /** How long the program may run, as people read it: `60 s`, `1.5h`. */
-  readonly time: string;
-  /** Whether it may kill the program, and itself with it. */
-  readonly kills: boolean;
 }
 
 /** Of a program that `timeout` starts; undefined for any other. */

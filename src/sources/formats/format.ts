@@ -1,5 +1,4 @@
 /** How a program's lines are read as the events of a sync. */
-import type { Timeout } from "./flags.ts";
 import type { Clock } from "../../clock.ts";
 import type { RecordSession } from "../../destinations/record_destination.ts";
 import type { JobError } from "../../sync/entry.ts";
@@ -7,6 +6,14 @@ import type { SourceEvent } from "../source.ts";
 
 /** Where a line came from. */
 export type Output = "stdout" | "stderr";
+
+/** What `timeout` was told. */
+export interface Timeout {
+  /** How long the program may run, as people read it: `60 s`, `1.5h`. */
+  readonly time: string;
+  /** Whether it may kill the program, and itself with it. */
+  readonly kills: boolean;
+}
 
 /** How a process ended: one of the two is null. */
 export interface Exit {
