@@ -10,6 +10,7 @@ import {
   type JobsFilter,
   type NewsItem,
 } from "../../src/stream/job_feed.ts";
+import type { TenantId } from "../../src/sync/ids.ts";
 import type { Job } from "../../src/sync/job.ts";
 import type { Status } from "../../src/sync/status.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -76,6 +77,42 @@ test("the removal of a job is told however many others have changed since it did
 
   const news = feed.after(seen, ALL)?.items.map(({ change }) => [change.key.id, change.job]);
   assert.deepEqual(news, [[job.id, undefined]]);
+});
+
+test("a job that goes on is told of once, also behind changes that are no longer kept", async () => {
+  const jobs = Array.from({ length: 2 * CHANGES_MAX }, () => freshJob(newJob()));
+  const now = new Map(jobs.map((job) => [job.id, job]));
+  const { clock, hub, feed } = bench(({ id }) => Promise.resolve(now.get(id)));
+  for (const job of jobs) hub.wake(job);
+  clock.advance(FEED_MS);
+  while (clock.waiting > 0 || feed.last === 0) await turns(1);
+  const seen = feed.last - 2; // all but these two
+  const [still, going] = jobs.slice(-2);
+
+  now.set(going.id, { ...going, seq: 7 });
+  hub.wake(going);
+  clock.advance(FEED_MS);
+  await turns(5);
+
+  const news = feed.after(seen, ALL)?.items.map(({ change: { job } }) => [job?.id, job?.seq]);
+  assert.deepEqual(news, [[still.id, still.seq], [going.id, 7]]);
+});
+
+test("viewers of two tenants with one filter are each told of the jobs of their own tenant", async () => {
+  const other = "other" as TenantId;
+  const jobs = [freshJob(newJob()), freshJob(newJob({ tenant: other }))];
+  const { clock, hub, feed } = bench(({ id }) =>
+    Promise.resolve(jobs.find((job) => job.id === id))
+  );
+  for (const job of jobs) hub.wake(job);
+  clock.advance(FEED_MS);
+  await turns(5);
+
+  const told = [ALL, { ...ALL, tenant: other }].map((filter) =>
+    feed.after(0, filter)?.items.map(({ change }) => change.key.id)
+  );
+
+  assert.deepEqual(told, jobs.map(({ id }) => [id]));
 });
 
 test("a viewer that has seen the changes before need not ask about jobs that only went on", async () => {
