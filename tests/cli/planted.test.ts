@@ -44,6 +44,7 @@ test(
     const link = join(place, "link");
     const beneath = join(own, "beneath");
     for (const path of [planted, beneath]) mkdirSync(path);
+    chmodSync(own, 0o775); // many may write there, but not everybody
     symlinkSync(own, link);
     for (const path of [planted, beneath, link]) givenAway(path);
 
@@ -58,6 +59,21 @@ test(
     ]);
   },
 );
+
+test("whyPlanted() trusts root, who can write anywhere", options, (t) => {
+  const place = writtenByAll(t);
+  const [ofRoot, ofOther] = [join(place, "root"), join(place, "other")];
+  for (const path of [ofRoot, ofOther]) mkdirSync(path);
+  givenAway(ofOther);
+  const { getuid } = process;
+  t.after(() => void (process.getuid = getuid));
+  process.getuid = () => NOBODY - 1;
+
+  const [root, other] = [ofRoot, ofOther].map(whyPlanted);
+
+  assert.equal(root, undefined);
+  assert.match(other ?? "", /^another user has put /);
+});
 
 test(
   "no command writes into a data directory that another user has planted, and exec runs its program",

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freeBytes } from "../../src/log/disk.ts";
 import { StorageFaultError } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -61,4 +62,24 @@ test("a log whose directory was removed stays refused, also where another has ta
 
   refused(removed);
   refused(replaced);
+});
+
+test("a log that has another number, as some disks give it, was not removed", async (t) => {
+  const { data, write } = bench(t);
+  const file = join(data, "log.db");
+
+  copyFileSync(file, `${file}.copy`);
+  renameSync(`${file}.copy`, file);
+
+  assert.equal(await write(), "created");
+});
+
+test("freeBytes() counts what is free in bytes, and does not limit where nobody can tell", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+
+  const free = freeBytes(path);
+
+  assert.ok(free > 1024 * 1024 && free < Infinity, `${free} bytes`);
+  assert.equal(freeBytes(join(path, "none")), Infinity);
 });
