@@ -167,6 +167,8 @@ test("who asks for a page in the moment that its listing ends waits for the next
 
   assert.equal(await again, await second);
   assert.equal(listings, 2);
+  void ask();
+  assert.equal(listings, 3); // at once: nothing is kept of a listing that has ended
 });
 
 test("a viewer is shown what was there when it came, also while others are being shown the jobs", async () => {
