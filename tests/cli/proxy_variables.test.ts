@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
+import { fetchFrom } from "../../src/cli/fetch_from.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -57,4 +59,35 @@ test("commands ask a server on this machine themselves, and tell a proxy no key"
   assert.match(others[1].stdout, /"status":"completed"/);
   assert.equal(jobs.stdout.match(/"type":"job"/g)?.length, 3); // of both execs, and of the run
   assert.deepEqual(heard, []);
+});
+
+test("fetchFrom() asks this machine itself by each of its names, whichever variable names a proxy", async (t) => {
+  const { url, heard } = await refusingProxy(t);
+  const { port } = new URL((await refusingProxy(t)).url); // what answers itself
+  const [own, others] = [["127.0.0.1", "localhost"], ["127.0.0.2", "[::1]"]];
+  const variables = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+  const ask = (host: string) => fetchFrom(`http://${host}:${port}/`, { headers: {} });
+  const before = variables.map((name) => [name, process.env[name]] as const);
+  t.after(() => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+  for (const name of variables) delete process.env[name];
+
+  const statuses: number[] = [];
+  for (const name of variables) {
+    process.env[name] = url;
+    for (const host of own) statuses.push((await ask(host)).status);
+    for (const host of others) await ask(host).catch(() => {}); // nobody listens there
+    delete process.env[name];
+  }
+  const told = heard.splice(0);
+  process.env.http_proxy = url;
+  await ask("synctail.invalid");
+
+  assert.deepEqual(statuses, Array(8).fill(502));
+  assert.deepEqual(told, []);
+  assert.match(heard.join(), /^GET http:\/\/synctail\.invalid/);
 });
