@@ -125,8 +125,8 @@ export class JobsStream extends LiveStream implements Served {
   /** Shown jobs of which a change may still come. */
   readonly #shown = new Map<JobId, Shown>();
   #seen = 0;
-  /** How many looks the feed had begun when the snapshot was complete. */
-  #looks = Infinity;
+  /** How many looks the feed had begun when the last page of the snapshot came. */
+  #looks = 0;
   /** Whether all has been seen that the snapshot may have shown before the feed told of it. */
   #settled = false;
   #stop: (() => void) | undefined;
@@ -189,7 +189,7 @@ export class JobsStream extends LiveStream implements Served {
       part.cursor = nextCursor ?? undefined;
       if (nextCursor === null || part.left === 0) this.#parts.shift();
       for (const job of jobs) this.#show(job);
-      if (this.#parts.length === 0) this.#looks = feed.looks;
+      this.#looks = feed.looks;
       if (chunk) return this.enqueue(chunk);
     } catch (cause) {
       this.#options.onFault(cause);
