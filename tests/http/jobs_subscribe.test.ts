@@ -196,6 +196,8 @@ test("jobs/subscribe tells that a job is gone to whoever may know of it, and to 
     await follow(server, `?ticket=${await ticket({ for: "job" })}&job=${gone}`, {}),
     await follow(server, `?job=${kept}`),
     await follow(server, `?ticket=${await ticket({ for: "job" })}`, {}),
+    await follow(server, "?tag=x"),
+    await follow(server, "?sync=one"),
   ];
   for (const stream of [all, tenant, one, ...blind]) await stream.until(complete);
 
@@ -210,7 +212,7 @@ test("jobs/subscribe tells that a job is gone to whoever may know of it, and to 
     method: "POST",
     headers: { Authorization: `Bearer ${server.key()}` },
   });
-  for (const stream of [blind[0], blind[1], blind[4], blind[5]]) {
+  for (const stream of [blind[0], blind[1], ...blind.slice(4)]) {
     await stream.until((data) => data.job_id === kept && data.status === "cancelling");
   }
 

@@ -225,14 +225,18 @@ test("subscribeToJobs() tells of a job that has come into the filter to its end,
 });
 
 test("subscribeToJobs() shows as many jobs that are over as are asked for, on several pages", async () => {
-  const { job, add, openJobs } = quietBench();
+  const { job, add, openJobs, tell } = quietBench();
   // A third page is left that nobody asks for.
   for (let n = 0; n <= 2 * LIST_LIMIT_MAX; n++) await add(await job(), progress("completed", n));
+  await turns(5); // so that the feed has no change of theirs to tell
   const reader = openJobs({ endedMax: LIST_LIMIT_MAX + 1 });
 
   const frames = await snapshot(reader);
+  const fresh = await job();
+  await tell();
 
   assert.equal(frames.filter(({ data }) => data.type === "progress").length, LIST_LIMIT_MAX + 1);
+  assert.deepEqual(told(await reader.next(), [fresh.id]), ["0 pending 0"]);
   await reader.cancel();
 });
 
@@ -373,6 +377,20 @@ test("subscribeToJobs() shows one job that is asked for by its id once, where it
 
   const [first, second] = ["0 pending 0", "1 failed 1"];
   assert.deepEqual(shown, [[first], [first], [], [second], [], [second]]);
+});
+
+test("subscribeToJobs() tells of one job that is asked for by its id also where it comes later", async () => {
+  const { job, openJobs, tell } = quietBench();
+  const { id } = newJob();
+  const reader = openJobs({ jobId: id, matches: (found) => found.id === id });
+  const frames = await snapshot(reader);
+
+  await job({ id });
+  await tell();
+
+  assert.deepEqual(told(frames), ["connected", "heartbeat"]);
+  assert.deepEqual(told(await reader.next(), [id]), ["0 pending 0"]);
+  await reader.cancel();
 });
 
 test("a viewer of many jobs that leaves while they are listed is no fault", async () => {
