@@ -180,13 +180,15 @@ test("jobs/subscribe keeps tenants apart, and shows another where the key may ac
 
 test("jobs/subscribe tells that a job is gone to whoever may know of it, and to no other", async (t) => {
   const server = await testServer(t);
+  const all = await follow(server);
   const [kept, gone] = [
     (await post(server, "", { sync: "one", tags: ["x"] })).id,
     (await post(server, "", { sync: "two" })).id,
   ];
   await post(server, `/${gone}/events`, { type: "end", status: "completed" });
+  // Who comes later is told of the removal though nothing of the job is left to be told.
+  await all.until((data) => data.job_id === gone && data.status === "completed");
   const ticket = async (body: object) => (await post(server, `/${kept}/ticket`, body)).ticket;
-  const all = await follow(server);
   const tenant = await follow(server, `?ticket=${await ticket({ for: "tenant" })}`, {});
   const one = await follow(server, `?job=${gone}`);
   const blind = [
