@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { setImmediate } from "node:timers";
 import { SYNCS_MAX } from "../../src/http/query_schemas.ts";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { usualSyncId } from "../../src/jobs/syncs.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
+import type { SyncRef } from "../../src/sync/job.ts";
 import { TENANT } from "../support/log_contract.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 
@@ -54,12 +56,15 @@ function configured(...names: string[]): readonly ConfiguredSync[] {
 }
 
 /** Counts the looks at lists of jobs. */
-function looks(t: TestContext): { count: number } {
+function looks(t: TestContext): { count: number; mostInTurn: number } {
   const { list } = SqliteLog.prototype;
-  const seen = { count: 0 };
+  const seen = { count: 0, mostInTurn: 0 };
+  let before = 0;
   t.after(() => SqliteLog.prototype.list = list);
   SqliteLog.prototype.list = function (query) {
+    if (seen.count === before) setImmediate(() => before = seen.count);
     seen.count++;
+    seen.mostInTurn = Math.max(seen.mostInTurn, seen.count - before);
     return list.call(this, query);
   };
   return seen;
@@ -67,7 +72,10 @@ function looks(t: TestContext): { count: number } {
 
 test("GET /v1/sync gives each sync once, in pages of any length, in the same order", async (t) => {
   const server = await testServer(t);
-  for (const sync of ["users", "slow", "pages", "docs", "orders"]) await worked(server, { sync });
+  const jobs: Record<string, string> = {};
+  for (const sync of ["users", "slow", "pages", "docs", "orders"]) {
+    jobs[sync] = await worked(server, { sync });
+  }
   const whole = await pageOf(server);
 
   for (const limit of [1, 2, 3, 5, 6]) {
@@ -80,6 +88,9 @@ test("GET /v1/sync gives each sync once, in pages of any length, in the same ord
   }
   assert.deepEqual(names(whole), ["docs", "slow", "orders", "pages", "users"]);
   assert.equal(whole.next_cursor, null);
+  for (const { id, name, last_job } of whole.items) {
+    assert.deepEqual([id, last_job?.id], [usualSyncId(TENANT, name), jobs[name]]);
+  }
 });
 
 test("GET /v1/sync loses no sync without a sign where syncs are configured anew between two pages", async (t) => {
@@ -118,6 +129,7 @@ test("GET /v1/sync refuses a cursor that no list gave, and what it does not know
     ["cursor", id],
     ["cursor", `configured.${id}`],
     ["cursor", given.replace("configured", "named")],
+    ["cursor", given.replace("configured", "named").replace(id, "x")],
     ["cursor", given.replace(id, unknown)],
     ["cursor", given.replace(id, unknown).replace("configured", "named")],
     ["cursor", given.replace(id, `${id}x`)],
@@ -168,9 +180,9 @@ test("GET /v1/sync?sync= gives a sync that was renamed as the list has it", asyn
   assert.deepEqual(found.map(({ items }) => items), [items, items, items]);
 });
 
-test("GET /v1/sync says that there are more than an answer holds", async (t) => {
-  const server = await testServer(t);
-  const all = Array.from({ length: SYNCS_MAX + 1 }, (_, n) => ({
+/** Has the log know of so many syncs of workers. */
+function named(t: TestContext, count: number): readonly SyncRef[] {
+  const all = Array.from({ length: count }, (_, n) => ({
     id: deriveSyncId(TENANT, `sync ${n}`),
     name: `sync ${n}`,
   }));
@@ -181,6 +193,23 @@ test("GET /v1/sync says that there are more than an answer holds", async (t) => 
     const from = all.findIndex((sync) => sync.id === after?.id) + 1;
     return Promise.resolve(all.slice(from, from + limit));
   };
+  return all;
+}
+
+test("GET /v1/sync lets others work between a few syncs and the next", async (t) => {
+  const server = await testServer(t);
+  named(t, 300);
+  const look = looks(t);
+
+  await pageOf(server);
+
+  assert.equal(look.count, 302);
+  assert.ok(look.mostInTurn <= 50, `${look.mostInTurn} looks in one turn`);
+});
+
+test("GET /v1/sync says that there are more than an answer holds", async (t) => {
+  const server = await testServer(t);
+  const all = named(t, SYNCS_MAX + 1);
 
   const first = await pageOf(server);
   const second = await pageOf(server, `?cursor=${first.next_cursor}`);
