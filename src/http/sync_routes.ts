@@ -85,8 +85,8 @@ export function addSyncRoutes(app: OpenAPIHono<HttpEnv>, services: Services): vo
     let next: string | undefined;
     try {
       for await (const each of found) {
-        if (last && (items.length === limit || length > PAGE_LENGTH_MAX)) {
-          next = last.cursor;
+        if (items.length === limit || length > PAGE_LENGTH_MAX) {
+          next = last?.cursor;
           break;
         }
         if (items.length % SYNCS_A_TURN === SYNCS_A_TURN - 1) await turn();
