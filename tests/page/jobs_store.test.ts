@@ -339,10 +339,22 @@ test("what comes of an asking after all was forgotten is left out: it was for an
   assert.deepEqual([ids(store), store.more], [[], false]);
 });
 
+test("nothing that was forgotten is shown any more: it was for another session", () => {
+  const store = told(1, frame("a", "in_progress", 1), frame("b", "completed", 2));
+  const before = ids(store);
+
+  store.forget();
+
+  assert.deepEqual([before, ids(store), store.size], [["a", "b"], [], 0]);
+});
+
 test("of too many jobs the oldest that are over are let go, and none that is on its way", () => {
   const store = told(10, frame("running", "in_progress", 1));
 
-  for (let n = 0; n < JOBS_MAX + 500; n++) store.take(frame(`${n}`, "completed", 2 + n));
+  for (let n = 0; n < JOBS_MAX + 500; n++) {
+    store.take(frame(`${n}`, "completed", 2 + n));
+    if (n % 1_000 === 900) assert.equal(store.shown.length, store.size); // somebody looks
+  }
 
   assert.ok(store.size <= JOBS_MAX && store.size > JOBS_MAX * 0.9, `${store.size}`);
   const shown = ids(store);

@@ -58,3 +58,11 @@ test("viewers that read, and those that have nothing to read, are left alone", a
   await Promise.all([reader.cancel(), waiting.cancel(), waits]);
   assert.deepEqual([viewers.size, clock.waiting], [0, 0]);
 });
+
+test("quietMs is longer than a viewer may be quiet that is not cut, and 0 where none is cut", () => {
+  const [some, none] = [60_000, 0].map((writeTimeoutMs) =>
+    streamBench({ writeTimeoutMs }).viewers.quietMs
+  );
+
+  assert.deepEqual([some, none], [60_000 * 1.5 + 90_000, 0]);
+});
