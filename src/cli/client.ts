@@ -1,4 +1,5 @@
 /** Requests to a server's API. */
+import { Buffer } from "node:buffer";
 import { membersOf } from "../client/delivery.ts";
 import { ledAstray, strangerAt, unreached } from "../client/unreached.ts";
 import { type Clock, sleep, systemClock } from "../clock.ts";
@@ -129,10 +130,7 @@ export function sendTo(
     // deno-lint-ignore no-explicit-any -- the server's JSON
     json: async (member: string): Promise<any> => {
       const { body } = await answered();
-      const decoder = new TextDecoder();
-      let text = "";
-      for await (const chunk of read(body)) text += decoder.decode(chunk, { stream: true });
-      const json = parsedJson(text + decoder.decode());
+      const json = parsedJson(String(Buffer.concat(await Array.fromAsync(read(body)))));
       if (membersOf(json)[member] !== undefined) return json;
       throw new RefusedError(`Cannot ${what}: ${strangerAt(server)}`);
     },
