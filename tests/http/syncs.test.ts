@@ -250,3 +250,17 @@ test("GET /v1/sync finds a sync's last success, without a second look where the 
   assert.deepEqual(found.slice(0, 2).map(({ last_job }) => last_job?.id), [completed, failed]);
   assert.deepEqual(counts, [1, 2, 2, 1]);
 });
+
+test("a list that fails is no fault of its cursor, and the server keeps the reason to itself", async (t) => {
+  const server = await testServer(t);
+  const { list } = SqliteLog.prototype;
+  t.after(() => SqliteLog.prototype.list = list);
+  SqliteLog.prototype.list = () => Promise.reject(new Error("disk on fire"));
+
+  for (const path of ["/v1/sync", "/v1/sync/jobs"]) {
+    const answer = await server.ask(path);
+
+    assert.equal(answer.status, 500, path);
+    assert.doesNotMatch(await answer.text(), /on fire/);
+  }
+});

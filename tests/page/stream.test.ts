@@ -172,6 +172,26 @@ test("Stream is live on a machine without network where its server answers, and 
   assert.equal(open(), 1);
 });
 
+test("Stream is connecting at first, and lost where there is a network but no answer", (t) => {
+  const { sources, states, network } = bench(t);
+  const kinds = () => states.splice(0).map(({ kind }) => kind);
+  const fails = () => sources.at(-1)?.onerror();
+
+  const first = kinds();
+  sources[0].onmessage({ data: CONNECTED, lastEventId: "" });
+  fails();
+  const lost = kinds();
+  network(false);
+  fails();
+  const without = kinds();
+  network(true);
+  fails();
+
+  assert.deepEqual([first, lost], [["connecting"], ["live", "lost"]]);
+  assert.deepEqual(without, ["lost", "offline"]);
+  assert.deepEqual(kinds(), ["lost", "lost"]);
+});
+
 test("Stream gives a connection its whole time from what was heard last, also to the next one", (t) => {
   const { sources, passes } = bench(t);
   passes(60_000);
