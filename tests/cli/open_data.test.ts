@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { dataFrom } from "../../src/cli/settings.ts";
 import { OWN, startProgram } from "../support/program.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 const ROOT = process.getuid?.() === 0;
 /** The program without the right to open what its mode forbids, which root has. */
@@ -59,4 +61,27 @@ test("root looks into the data directory of another user", { skip: !ROOT }, asyn
   const { code, stderr } = await startProgram.toEnd(t, { args: ["keys", "list", "--data", data] });
 
   assert.deepEqual([code, stderr], [0, ""]);
+});
+
+test("dataFrom() takes the flag before the variable, and the variable before the file", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const [file, flag, variable] = ["synctail.json", "flag", "variable"].map((n) => join(path, n));
+  writeFileSync(file, JSON.stringify({ server: { data: "data" } }));
+  const { SYNCTAIL_CONFIG, SYNCTAIL_DATA } = process.env;
+  t.after(() => {
+    for (const [name, value] of Object.entries({ SYNCTAIL_CONFIG, SYNCTAIL_DATA })) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+  process.env.SYNCTAIL_CONFIG = file;
+
+  process.env.SYNCTAIL_DATA = "";
+  const unnamed = [await dataFrom({}), await dataFrom({ data: flag })];
+  process.env.SYNCTAIL_DATA = variable;
+  const named = [await dataFrom({}), await dataFrom({ data: flag })];
+
+  assert.deepEqual(unnamed, [join(path, "data"), flag]);
+  assert.deepEqual(named, [variable, flag]);
 });
