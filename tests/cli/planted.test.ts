@@ -4,6 +4,7 @@ import {
   existsSync,
   lchownSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
@@ -95,17 +96,21 @@ test(
       await ended("watch", ID),
       await ended("exec", "--flush"),
     ];
-    const exec = await ended("exec", "n", "--", "echo", "ran");
+    const schema = { type: "SCHEMA", stream: "s", schema: {}, key_properties: ["id"] };
+    const record = { type: "RECORD", stream: "s", record: { id: 1 } };
+    const lines = [schema, record].map((line) => JSON.stringify(line));
+    const program = ["printf", "%s\\n", ...lines]; // what it says would be kept, too
+    const exec = await ended("exec", "--format", "singer", "n", "--", ...program);
 
     for (const { code, stderr } of commands) {
       assert.notEqual(code, 0);
       assert.match(stderr, /another user has put ".*\.synctail" where everybody may write\n$/);
     }
-    assert.deepEqual([exec.code, exec.stdout], [0, "ran\n"]);
+    assert.deepEqual([exec.code, exec.stdout], [0, `${lines.join("\n")}\n`]);
     assert.match(exec.stderr, /no server can be had: .* another user has put/);
     assert.match(exec.stderr, /is not kept: .* another user has put/);
     assert.equal(readFileSync(precious, "utf8"), "precious");
-    assert.ok(!existsSync(join(data, "keys.db")) && !existsSync(join(data, "spool")));
+    assert.deepEqual(readdirSync(data).sort(), ["cli-default.key", "server.json"]);
   },
 );
 
@@ -117,10 +122,11 @@ test(
     const file = join(place, "synctail.json");
     const source = { type: "command", format: "lines", command: ["touch", join(place, "started")] };
     writeFileSync(file, JSON.stringify({ syncs: [{ name: "n", source }] }));
-    givenAway(file);
     const ended = (...args: string[]) =>
       startProgram.toEnd(t, { command: ["env", "-C", place, ...OWN], args });
 
+    const own = await ended("check");
+    givenAway(file);
     const refused = [await ended("run", "n"), await ended("check"), await ended("keys", "list")];
     const started = existsSync(join(place, "started"));
     const named = await startProgram.toEnd(t, {
@@ -128,6 +134,7 @@ test(
       args: ["run", "n"],
     });
 
+    assert.equal(own.code, 0, own.stderr);
     for (const { code, stderr } of refused) {
       assert.deepEqual([code, stderr], [
         2,
