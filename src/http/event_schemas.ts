@@ -65,7 +65,11 @@ const progress = z.strictObject({
   entities_deleted: count.optional(),
   entities_kept: count.optional(),
   entities_skipped: count.optional(),
-  entities_encountered: z.record(z.string().min(1).max(TYPE_MAX), count).optional(),
+  entities_encountered: z.record(z.string().min(1).max(TYPE_MAX), count).optional().openapi({
+    maxProperties: TYPES_MAX,
+    description:
+      `Counts by type, of 1 to ${TYPE_MAX} characters; a job can have ${TYPES_MAX} types`,
+  }),
   inserted: count.optional(),
   updated: count.optional(),
   deleted: count.optional(),

@@ -62,12 +62,18 @@ export function pointerOf(path: readonly PropertyKey[]): string {
 }
 
 function partsOf(error: ZodError): { path: readonly PropertyKey[]; detail: string }[] {
-  return error.issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ path: [...issue.path, key], detail: "this is not known here" }))
-      : [{
-        path: issue.path,
-        detail: MISSING.test(issue.message) ? MISSING_WORDS : issue.message,
-      }]
-  );
+  return error.issues.flatMap((issue) => {
+    const { path, message } = issue;
+    switch (issue.code) {
+      case "unrecognized_keys":
+        return issue.keys.map((key) => ({
+          path: [...path, key],
+          detail: "this is not known here",
+        }));
+      case "invalid_key": // a name in a record; its own words do not say why
+        return issue.issues.map((inner) => ({ path, detail: inner.message }));
+      default:
+        return [{ path, detail: MISSING.test(message) ? MISSING_WORDS : message }];
+    }
+  });
 }

@@ -141,7 +141,11 @@ export const tags = z.array(z.string().min(1).max(TAG_MAX)).max(TAGS_MAX);
 export const anyObject = z.custom<Record<string, unknown>>().superRefine((value, context) => {
   const message = faultOf(value);
   if (message) context.addIssue({ code: "custom", message });
-}).openapi({ type: "object", additionalProperties: {} });
+}).openapi({
+  type: "object",
+  additionalProperties: {},
+  description: `Names of at most ${MEMBER_MAX} characters, and ${DEPTH_MAX} levels`,
+});
 
 function faultOf(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -755,6 +755,24 @@ test("what an event lacks, and a time that names no offset, are told in the word
   );
 });
 
+test("limits of names are told to those who pass them, and by /openapi.json", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const { components } = await (await fetch(`${server.url}/openapi.json`)).json();
+  const [{ properties: progress }, { properties: log }] = components.schemas.Event.oneOf;
+  const told = (type: string) => post({ type: "progress", entities_encountered: { [type]: 1 } });
+
+  const kept = await told("t".repeat(200));
+  const long = await told("t".repeat(201));
+  const named = await post({ type: "log", message: "", fields: { ["n".repeat(101)]: 1 } });
+
+  assert.match(progress.entities_encountered.description, /1 to 200 characters; .* 1000 types/);
+  assert.equal(kept.last_seq, 1);
+  assert.match(long.detail, /^\/entities_encountered\/t+: Too big: .* <=200 characters$/);
+  assert.equal(named.detail, "/fields: expected members with names of at most 100 characters");
+  assert.match(log.fields.description, /100 characters, and 20 levels/);
+});
+
 test("what is no event at all is refused as the value that it is", async (t) => {
   const server = await testServer(t);
   const { path, send } = await worker(server);
