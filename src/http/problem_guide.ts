@@ -19,6 +19,7 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
       "names each place: a JSON pointer into the body, a parameter or a header. Of an NDJSON " +
       "body `line` is the line, and `accepted` says how many events before it are kept.",
     remedy: "Correct what is named; the same request will be refused again.",
+    anywhere: "every request whose `Synctail-Tenant` can be no tenant's name",
   },
   "unauthenticated": {
     meaning: "The request carries no key, or one that is unknown, revoked or expired.",
@@ -63,8 +64,9 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
       "`--config`.",
   },
   "job-exists": {
-    meaning: "A job of that id is there, with other properties than these. The same request " +
-      "again would have been answered with the job.",
+    meaning:
+      "A job of that id is there, and it is of another sync, or the server runs it itself. " +
+      "Else the request would have been taken as a repetition and answered with the job.",
     remedy: "Leave the id out, or choose another.",
   },
   "job-ended": {
@@ -90,8 +92,8 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
   },
   "counter-went-back": {
     meaning: "A count is lower than this producer has said before. Counts are running totals.",
-    remedy: "Post totals, not differences. A producer that counts anew raises its " +
-      "`Producer-Epoch`.",
+    remedy: 'Post totals, or differences with `"delta": true`. A producer that counts anew ' +
+      "raises its `Producer-Epoch`.",
   },
   "body-timeout": {
     meaning: "A body was begun and then stood still for longer than `--body-idle-ms`.",
@@ -115,7 +117,7 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
   "too-many-requests": {
     meaning: "The key has made more requests a second than `--requests-per-s` allows.",
     remedy: "Wait as many seconds as `Retry-After` says, then send the same again.",
-    anywhere: "every route below /v1",
+    anywhere: "every route below /v1 with a key, but streams: they are asked to come back",
   },
   "too-many-events": {
     meaning: "More events were posted within a second than `--events-per-s` allows of one job, " +
@@ -125,13 +127,15 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
   },
   "too-many-jobs": {
     meaning: "As many jobs of the tenant are on their way as `--jobs-per-tenant` allows.",
-    remedy: "End those that are over: a worker that forgets to does not, until its lease runs " +
-      "out. Then send the same again, no sooner than `Retry-After` says.",
+    remedy:
+      "End the jobs whose work is over: one whose worker has never said so counts until its " +
+      "lease runs out. Then send the same again, no sooner than `Retry-After` says.",
   },
   "internal-fault": {
-    meaning: "The server has a fault. The request was not carried out.",
-    remedy: "Try again later. Whoever runs the server finds the reason in its log, by the " +
-      "answer's `X-Request-Id`.",
+    meaning: "The server has a fault. It may have carried the request out, or not.",
+    remedy:
+      "Try again later: a job with an `id` and events with a `Producer-Seq` are taken once. " +
+      "Whoever runs the server finds the reason in its log, by the answer's `X-Request-Id`.",
     anywhere: "every request",
   },
   "identity-provider-unreachable": {

@@ -29,7 +29,7 @@ const getRoute = createRoute({
   operationId: "getSession",
   summary: "Who asks, and what they may; renews the cookie of a session",
   ...KEYED,
-  responses: { 200: json(SessionSchema, "Who asks"), ...problems() },
+  responses: { 200: json(SessionSchema, "Who asks"), ...problems("forbidden") },
 });
 
 const endRoute = createRoute({

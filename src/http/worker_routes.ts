@@ -41,7 +41,7 @@ const eventsRoute = createRoute({
   method: "post",
   path: "/v1/sync/job/{job_id}/events",
   operationId: "postEvents",
-  summary: "Say what a job does; nothing renews its lease",
+  summary: "Say what a job does; an empty body only renews its lease",
   description:
     "One event, an array (taken whole or not at all), or NDJSON of any length, read as " +
     "it arrives. `Producer-Id`, `Producer-Epoch` and `Producer-Seq` make repetitions harmless.",

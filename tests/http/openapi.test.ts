@@ -103,11 +103,12 @@ test("/openapi.json says where a key may act for another tenant", async (t) => {
   const paths = await pathsOf(await testServer(t));
 
   for (const [path, methods] of Object.entries(paths)) {
-    for (const [method, { parameters = [], security }] of Object.entries(methods)) {
+    for (const [method, { parameters = [], security, responses }] of Object.entries(methods)) {
       const named = parameters.filter(({ name }) => name === "Synctail-Tenant");
       assert.ok(security, `${method} ${path}`);
       assert.equal(named.length, security.length > 0 ? 1 : 0, `${method} ${path}`);
       assert.ok(named.every(({ required }) => !required));
+      assert.ok(named.length === 0 || responses["403"], `${method} ${path} is refused without`);
     }
   }
 });
