@@ -18,6 +18,9 @@ import { tempDirectory } from "./temp.ts";
 /** How a run ends, or that it does not until it is stopped. */
 export type Work = "completes" | "fails" | "endless";
 
+/** How long a worker may be silent. */
+const LEASE_MS = 900_000;
+
 /** A clock that tells the longest timer. */
 export class WatchedClock extends FakeClock {
   longestMs = 0;
@@ -144,8 +147,10 @@ export function schedulerBench(t: Cleanup, ...configured: object[]) {
     /** A worker elsewhere begins a run of the sync. */
     async workerStarts(name = "docs"): Promise<Job> {
       const sync = { id: deriveSyncId(TENANT, name), name };
+      const createdAtMs = clock.now();
+      const lease = { leaseMs: LEASE_MS, leaseUntilMs: createdAtMs + LEASE_MS };
       const { job } = await log.create(
-        newJob({ origin: "worker", owner: null, sync, createdAtMs: clock.now() }),
+        newJob({ origin: "worker", owner: null, sync, createdAtMs, ...lease }),
       );
       return job;
     },

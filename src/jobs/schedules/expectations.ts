@@ -77,7 +77,8 @@ export function told(
   } else if (!overdue && wasTold) {
     // A longer deadline can end it, too, without a job.
     const job = started === before ? undefined : last;
-    onOccurrence({ ...occurrence, kind: "recovered", job });
+    // A run that has failed by now was told of: "well again" must not come after that.
+    if (job?.status !== "failed") onOccurrence({ ...occurrence, kind: "recovered", job });
     logger.info("{name} is no longer overdue", { name });
     if (!job) note = { ...note, excusedMs: nowMs }; // it may be overdue by this moment again
   }

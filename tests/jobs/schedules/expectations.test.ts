@@ -61,6 +61,25 @@ test("a start ends the episode, and the next one is told again", async (t) => {
   );
 });
 
+test("an overdue sync whose late run has failed already is not called well again", async (t) => {
+  const bench = schedulerBench(t, { expect: { every: "24h" } });
+  const { runByHand, standing, stop } = await bench.boot();
+  await bench.pass("26h");
+
+  bench.work = "fails";
+  await runByHand();
+  await bench.pass("10s");
+  const { overdue } = standing();
+  await bench.pass("26h");
+  bench.work = "completes";
+  await runByHand();
+  await bench.pass("10s");
+  await stop();
+
+  assert.equal(overdue, false);
+  assert.deepEqual(bench.occurrences.map(({ kind }) => kind), ["overdue", "overdue", "recovered"]);
+});
+
 test("what nobody could take in is told again, until somebody does", async (t) => {
   const lines = await serverLog(t, "schedules");
   const bench = schedulerBench(t, DAILY);
