@@ -62,6 +62,13 @@ export const JOB_NAMES = [
   "late_end",
 ] as const;
 
+/** Those that are, or may be, a number or a truth, which JSON has without quotes. */
+const BARE = new RegExp(
+  "^secret$|^job\\.(meta|entities_encountered)\\.|" +
+    "^job\\.(seq|total|percent|eta_s|warnings|paced|attempt|lease_s|stalled|viewers|" +
+    "bytes_.*|rate_per_s|entities_(?!encountered).*)$",
+);
+
 /** What placeholders are filled from. */
 export interface Values {
   /** The delivery's id. */
@@ -78,6 +85,17 @@ export function unknownNamesIn(template: string): string[] {
     if (first === "job") return !JOB_NAMES.some((known) => known === second);
     return second !== undefined || !MESSAGE_NAMES.some((known) => known === first);
   });
+}
+
+/** Whether the template is JSON once it is filled in; texts and lists have to stand in quotes. */
+export function isJsonOnceFilled(template: string): boolean {
+  const sample = template.replace(PLACEHOLDER, (_, name: string) => BARE.test(name) ? "0" : "a");
+  try {
+    JSON.parse(sample);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The template with every placeholder filled in; an unknown value is the empty text. */

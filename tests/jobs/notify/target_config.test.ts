@@ -98,9 +98,13 @@ test("configuredTargets() refuses templates that could not be sent", () => {
     { name: "2", ...template, body: '["{{job.statsu}}", "{{jobs}}", "{{}}", "{{sync.id}}"]' },
     { name: "3", ...template, headers: { Host: "a", "b c": "d", E: "f\r\ng", H: "{{token}}" } },
     { name: "4", ...template, headers: { "Content-Type": "text/plain" }, body: "{{title}}" },
+    { name: "5", ...template, body: '{"a": {{title}}}' },
+    { name: "6", ...template, body: '{"a": {{job.tags}}}' },
+    { name: "7", ...template, body: "[{{job.seq}}, {{job.percent}}, {{job.meta.n}}, {{secret}}]" },
   );
 
   assert.deepEqual(issues, [
+    "notify.0.body: expected JSON once the placeholders are filled in",
     "notify.1.body: expected JSON once the placeholders are filled in",
     "notify.2.body: there is no placeholder {{job.statsu}}",
     "notify.2.body: there is no placeholder {{jobs}}",
@@ -110,6 +114,8 @@ test("configuredTargets() refuses templates that could not be sent", () => {
     "notify.3.headers.b c: expected a header that may be set",
     "notify.3.headers.E: expected one line of printable ASCII",
     "notify.3.headers.H: there is no placeholder {{token}}",
+    "notify.5.body: expected JSON once the placeholders are filled in",
+    "notify.6.body: expected JSON once the placeholders are filled in",
   ]);
 });
 
