@@ -11,7 +11,7 @@ import {
   type SpooledJob,
 } from "./spool_file.ts";
 import { makeRoom, NOTHING_DROPPED, tellDropped } from "./spool_room.ts";
-import { type SpooledKind, SpoolStore } from "./spool_store.ts";
+import { bytesOf, type SpooledEvent, type SpooledKind, SpoolStore } from "./spool_store.ts";
 
 /** Limit of a spool when none is given, in bytes of events. */
 const SPOOL_BYTES_MAX = 16 * 1024 * 1024;
@@ -134,10 +134,15 @@ export class Spool {
 
   /** Stores an event before it returns. @throws {Error} when it cannot be stored */
   append(kind: SpooledKind, body: string): void {
+    this.appendAll([{ kind, body }]);
+  }
+
+  /** Stores events as one change, before it returns. @throws as `append` */
+  appendAll(events: readonly SpooledEvent[]): void {
     if (this.empty) this.#apartThrough = -1; // the numbers begin anew
-    const bytes = Buffer.byteLength(body);
+    const bytes = bytesOf(events);
     if (this.bytes + bytes > this.#bytesMax) makeRoom(this.#store, bytes, this.#bytesMax);
-    this.#store.append(kind, body);
+    this.#store.append(events);
   }
 
   /** The next request, the same until `delivered`, `apart` or `refused`; undefined when empty. */

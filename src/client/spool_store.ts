@@ -14,6 +14,12 @@ type Value = string | number;
 /** The kind of an event: when there is no room it says what goes first. */
 export type SpooledKind = "progress" | "log" | "end";
 
+export interface SpooledEvent {
+  readonly kind: SpooledKind;
+  /** JSON. */
+  readonly body: string;
+}
+
 export interface SpoolStoreOptions {
   readonly path: string;
   readonly db: DatabaseSync;
@@ -82,15 +88,15 @@ export class SpoolStore {
     return n === undefined || n === null ? undefined : Number(n);
   }
 
-  /** Adds an event behind all others. @throws as `save` */
-  append(kind: SpooledKind, body: string): void {
-    this.#add(null, kind, body);
+  /** Adds events behind all others, as one change. @throws as `save` */
+  append(events: readonly SpooledEvent[]): void {
+    this.#add(null, events);
   }
 
   /** Adds a log line before all others. @throws as `save` */
   prepend(body: string, changed: Partial<SpoolState>): void {
     // The first event is number 1, so a lower number is free.
-    this.#add((this.first ?? 1) - 1, "log", body, changed);
+    this.#add((this.first ?? 1) - 1, [{ kind: "log", body }], changed);
   }
 
   /** Removes the events that the SQL condition `where` selects. @throws as `save` */
@@ -128,11 +134,13 @@ export class SpoolStore {
     if (this.#onDisk) remove(`${this.#path}-wal`);
   }
 
-  #add(n: number | null, kind: SpooledKind, body: string, changed?: Partial<SpoolState>): void {
-    const bytes = Buffer.byteLength(body);
-    const sql = "INSERT INTO event (n, kind, bytes, body) VALUES (?, ?, ?, ?)";
-    this.#change(changed, (db) => db.prepare(sql).run(n, kind, bytes, body));
-    this.#bytes += bytes;
+  /** @param n the number of a single event; null for the next ones */
+  #add(n: number | null, events: readonly SpooledEvent[], changed?: Partial<SpoolState>): void {
+    this.#change(changed, (db) => {
+      const insert = db.prepare("INSERT INTO event (n, kind, bytes, body) VALUES (?, ?, ?, ?)");
+      for (const { kind, body } of events) insert.run(n, kind, Buffer.byteLength(body), body);
+    });
+    this.#bytes += bytesOf(events);
   }
 
   #change(changed: Partial<SpoolState> | undefined, act: (db: DatabaseSync) => void): void {
@@ -165,6 +173,11 @@ export class SpoolStore {
       throw cause;
     }
   }
+}
+
+/** Bytes of the events' bodies. */
+export function bytesOf(events: readonly SpooledEvent[]): number {
+  return events.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0);
 }
 
 function remove(path: string): void {

@@ -165,7 +165,7 @@ test("a spool that takes nothing more is said to be so once, also where its deli
   const broken = () => {
     throw new Error("no memory");
   };
-  Object.assign(spool, { append: broken, take: broken });
+  Object.assign(spool, { appendAll: broken, take: broken });
 
   teller.event(line("one"));
   await turns();
@@ -237,7 +237,7 @@ test("totals that cannot be stored when their time comes are a fault, and harm n
   const { teller, spool, clock, faults } = bench();
   await turns();
   for (const inserted of [1, 2]) teller.event(progress(inserted));
-  spool.append = () => {
+  spool.appendAll = () => {
     throw new Error("disk I/O error");
   };
 
@@ -249,6 +249,27 @@ test("totals that cannot be stored when their time comes are a fault, and harm n
 
   assert.equal(await ended, "left");
   assert.deepEqual(faults, ["nothing more can be told of this run: disk I/O error"]);
+});
+
+test("what a program says at once is stored at once", async () => {
+  const { teller, spool } = bench({ answers: silent });
+  await turns();
+  const commits: number[] = [];
+  const { appendAll } = spool;
+  spool.appendAll = (events) => {
+    commits.push(events.length);
+    appendAll.call(spool, events);
+  };
+
+  for (let n = 0; n < 50; n++) teller.event(line(`${n}`));
+  await Promise.resolve();
+  const inOneTurn = commits.splice(0);
+  teller.event(line("last words"));
+  const hurry = AbortSignal.abort();
+  await teller.end("completed", undefined, hurry);
+
+  assert.deepEqual(inOneTurn, [50]);
+  assert.deepEqual(commits, [1, 1]); // the line, then the end
 });
 
 test("a cancel is passed on", async () => {

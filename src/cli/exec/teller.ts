@@ -3,7 +3,8 @@ import { type Clock, sleep } from "../../clock.ts";
 import type { Spool } from "../../client/spool.ts";
 import { INTERVAL_MS, SpoolDelivery, type Told } from "../../client/spool_delivery.ts";
 import type { SpoolDirectory } from "../../client/spool_directory.ts";
-import { Throttle } from "../../jobs/throttle.ts";
+import type { SpooledEvent } from "../../client/spool_store.ts";
+import { Throttle, type Throttled } from "../../jobs/throttle.ts";
 import { reasonOf } from "../../reason.ts";
 import type { SourceEvent, SourceProgress } from "../../sources/source.ts";
 import type { JobError } from "../../sync/entry.ts";
@@ -33,6 +34,8 @@ export class Teller {
   readonly #options: TellerOptions;
   readonly #events = new JobEvents();
   readonly #throttle: Throttle;
+  /** Events of this turn, which are not stored yet. */
+  readonly #fresh: SpooledEvent[] = [];
   readonly #delivery: SpoolDelivery;
   readonly #leave = new AbortController();
   readonly #told: Promise<Told>;
@@ -43,16 +46,7 @@ export class Teller {
   constructor(options: TellerOptions) {
     this.#options = options;
     const { spool, target, clock, leaseMs, onCancel, onFault } = options;
-    this.#throttle = new Throttle(clock, INTERVAL_MS, (event) => {
-      if (this.#over) return;
-      try {
-        this.#store(event);
-      } catch (cause) {
-        // Most events come by a timer, where nobody else could catch it.
-        this.#over = true;
-        onFault(`nothing more can be told of this run: ${reasonOf(cause)}`);
-      }
-    });
+    this.#throttle = new Throttle(clock, INTERVAL_MS, (event) => this.#take(event));
     this.#delivery = new SpoolDelivery({
       spool,
       endpoint: target.endpoint,
@@ -97,6 +91,7 @@ export class Teller {
   ): Promise<Told> {
     const { spool, clock } = this.#options;
     this.#throttle.end();
+    this.#store();
     if (!this.#over) spool.append("end", this.#events.end(status, error));
     this.#delivery.hurry();
     const leave = new AbortController();
@@ -110,15 +105,31 @@ export class Teller {
     return told;
   }
 
-  /** @throws {Error} when neither the disk nor memory takes it */
-  #store(event: SourceEvent): void {
-    const { spool, clock } = this.#options;
+  /**
+   * Events that come at once, as the lines of one chunk do, are stored together: on a slow disk
+   * each commit holds the program's output up.
+   */
+  #take(event: Throttled): void {
     const { type } = event;
-    spool.append(
-      type,
-      type === "log" ? this.#events.log(event, clock.now()) : this.#events.progress(event),
-    );
-    this.#delivery.nudge();
+    const body = type === "log"
+      ? this.#events.log(event, this.#options.clock.now())
+      : this.#events.progress(event);
+    if (this.#fresh.push({ kind: type, body }) === 1) queueMicrotask(() => this.#store());
+  }
+
+  /** Stores what is not stored yet. Never throws. */
+  #store(): void {
+    const events = this.#fresh.splice(0);
+    if (events.length === 0 || this.#over) return;
+    const { spool, onFault } = this.#options;
+    try {
+      spool.appendAll(events);
+      this.#delivery.nudge();
+    } catch (cause) {
+      // Neither the disk nor memory takes it, and here nobody else could catch that.
+      this.#over = true;
+      onFault(`nothing more can be told of this run: ${reasonOf(cause)}`);
+    }
   }
 
   /** Starts to send other processes' spools, once. */
