@@ -7,6 +7,9 @@ import { codeOf, reasonOf } from "../reason.ts";
 /** Codes of a stdout whose disk is full; others mean that its reader has left. */
 const DISK_CODES = ["ENOSPC", "EDQUOT", "EFBIG"];
 
+/** The exit code of shells for what SIGPIPE has ended. */
+const UNREAD = 141;
+
 /** Output could not be written. */
 class OutputError extends Error {
   override readonly name = "OutputError";
@@ -96,7 +99,7 @@ let ending = false;
 
 /**
  * Ignores that the reader of stderr leaves. When the reader of stdout leaves, nobody waits for the
- * output: the command ends as by SIGTERM, which stops what it has begun.
+ * output: a command that stops what it has begun at a SIGTERM does so, any other one ends.
  */
 export function surviveClosedOutput(): void {
   if (surviving) return;
@@ -116,6 +119,8 @@ export function ifUnread(act: () => void): void {
 
 function endUnread(): void {
   if (!ending) undo();
+  // As by SIGPIPE, which the runtimes ignore. Of that shells say nothing.
+  if (process.listenerCount("SIGTERM") === 0) process.exit(UNREAD);
   endAsBySignal();
 }
 

@@ -71,8 +71,22 @@ test("keys create revokes a key that nobody can read", async (t) => {
     args: ["keys", "list", "--json", "--data", data],
   });
 
-  assert.doesNotMatch(stderr, /Keep it/); // the shell may say that it was terminated
+  assert.doesNotMatch(stderr, /Keep it/);
   assert.equal(typeof JSON.parse(stdout).revoked_at, "string");
+});
+
+test("a command whose reader has left ends as other filters do, and quietly", async (t) => {
+  const data = temp(t);
+  const { id } = schemaOneLog(join(data, "log.db"));
+  const unread = ["bash", "-c", 'exec 3> >(true); wait $!; "$@" >&3; exit $?', "bash", ...OWN];
+  const commands = [["export", id], ["keys", "list", "--json"]];
+  await startProgram.toEnd(t, { args: ["export", "--data", data] }); // migrates the log, aloud
+
+  for (const args of [...commands.map((each) => [...each, "--data", data]), ["--help"]]) {
+    const { code, stderr } = await startProgram.toEnd(t, { command: unread, args });
+
+    assert.deepEqual([args[0], code, stderr], [args[0], 141, ""]);
+  }
 });
 
 test("of help, the version and a link that cannot be printed nothing else is said", async (t) => {
