@@ -20,6 +20,7 @@ import { UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { openData } from "./open_data.ts";
 import { pagesOf } from "./pages.ts";
+import type { ServerOptions } from "./server_options.ts";
 import type { Resolved } from "./settings.ts";
 import { isStdin } from "./stdin.ts";
 
@@ -67,7 +68,8 @@ export const ON_THIS_MACHINE = { hostname: "127.0.0.1", tlsCert: undefined, tlsK
 /** What a server of our own is started with. */
 export type LocalSettings =
   & Pick<Resolved, "settings" | "syncs" | "auth">
-  & Partial<Pick<Resolved, "notify">>;
+  & Partial<Pick<Resolved, "notify">>
+  & Pick<ServerOptions, "onUnended">;
 
 /**
  * Connects to the server of the data directory, or starts one until `close`.
@@ -76,7 +78,7 @@ export type LocalSettings =
  *   announced itself
  */
 export async function localServer(
-  { settings, syncs, auth, notify }: LocalSettings,
+  { settings, syncs, auth, notify, onUnended }: LocalSettings,
   tenant: TenantId,
 ): Promise<Connection> {
   try {
@@ -87,6 +89,7 @@ export async function localServer(
       syncs,
       auth,
       notify,
+      onUnended,
       clock: systemClock,
       stopGraceMs: 0,
     };

@@ -36,7 +36,13 @@ export async function run(sync: string, flags: Flags): Promise<number> {
   if (missing && serverOf(settings.data) === undefined) throw missing;
   logToStderr(flags.logLevel === undefined ? "warning" : settings.logLevel);
   const { signal, stopped } = untilLeft();
-  const { client, own, close } = await localServer(resolved, tenant);
+  const left = new AbortController();
+  let unended: string | undefined;
+  const onUnended = (cause: unknown) => {
+    unended = reasonOf(cause);
+    left.abort();
+  };
+  const { client, own, close } = await localServer({ ...resolved, onUnended }, tenant);
   try {
     if (missing && own) throw missing;
     const job = await runSync(client, sync, signal).catch((cause) => {
@@ -52,7 +58,6 @@ export async function run(sync: string, flags: Flags): Promise<number> {
     const page = pageUrl(client.pages ?? client.server, `job/${job.id}`);
     printError(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
-    const left = new AbortController();
     stopped.then(() => {
       display.say("Cancelling the job; a second signal ends this command at once");
       return cancelJob(client, job.id);
@@ -65,6 +70,7 @@ export async function run(sync: string, flags: Flags): Promise<number> {
       signal: left.signal,
       clock: systemClock,
     });
+    if (unended) throw new Error(`Cannot store how job "${job.id}" ended: ${unended}`);
     return status === undefined ? ExitCode.interrupted : exitCodeOf(status);
   } finally {
     await close();

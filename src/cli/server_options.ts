@@ -24,6 +24,8 @@ export interface ServerOptions extends ServedSettings {
    * server that has targets.
    */
   readonly notify?: () => readonly Target[];
+  /** As in RunOptions, for whoever has the server for its own run alone. */
+  readonly onUnended?: (cause: unknown) => void;
   /** Limit of the log's size, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
   readonly clock: Clock;

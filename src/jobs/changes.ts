@@ -1,5 +1,11 @@
 /** Changes of a job, as decisions on its state at the moment of the append. */
-import { type Change, type Decide, RESTORED } from "../log/event_log.ts";
+import {
+  type Change,
+  type Decide,
+  RESTORED,
+  StorageFaultError,
+  StorageFullError,
+} from "../log/event_log.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import type { Progress } from "../sync/progress.ts";
@@ -21,6 +27,19 @@ const SERVER_KILLED: JobError = {
 export const SERVER_STOPPED: JobError = {
   code: "server_stopped",
   message: "The server was stopped while this job was running.",
+};
+const STORAGE_FULL: JobError = {
+  code: "storage_full",
+  message: "There is no room left where the server keeps its log.",
+};
+const STORAGE_FAULT: JobError = {
+  code: "storage_fault",
+  message: "What the server keeps its log on has failed; the server's log says how.",
+};
+/** For a job whose source broke in a way that is no word for people. */
+export const INTERNAL: JobError = {
+  code: "internal_fault",
+  message: "The sync broke inside the server; the server's log says how.",
 };
 /**
  * For a job that the server ran in a restored log. It may have run to its end, so it has not failed
@@ -116,4 +135,10 @@ export function wasGivenUp(job: Job): boolean {
 /** Renews the lease. Does nothing to a job that is over. */
 export function renew(leaseUntilMs: number): Decide {
   return (job) => isTerminal(job.status) ? NOTHING : { facts: [], leaseUntilMs };
+}
+
+/** The error of a job whose log takes nothing more; undefined for any other cause. */
+export function storageError(cause: unknown): JobError | undefined {
+  if (cause instanceof StorageFullError) return STORAGE_FULL;
+  return cause instanceof StorageFaultError ? STORAGE_FAULT : undefined;
 }

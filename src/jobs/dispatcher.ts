@@ -31,6 +31,8 @@ export interface DispatcherOptions {
   /** How long a worker that was asked to stop may take, in milliseconds. */
   readonly cancelGraceMs: number;
   readonly onFault: (cause: unknown) => void;
+  /** As in RunOptions. */
+  readonly onUnended?: (cause: unknown) => void;
 }
 
 /** What a job says of one run: words for people, and where the run comes from. */
@@ -94,7 +96,7 @@ export class Dispatcher {
   /** Runs the sync, unless it is running. @throws {StoppingError} */
   async start(sync: Runnable, notes: RunNotes = {}): Promise<Dispatched> {
     if (this.#stopping) throw new StoppingError(sync.name);
-    const { log, clock, owner, onFault } = this.#options;
+    const { log, clock, owner, onFault, onUnended } = this.#options;
     const { outcome, job } = await log.create({
       tenant: sync.tenant,
       id: notes.id ?? newJobId(),
@@ -120,6 +122,7 @@ export class Dispatcher {
       source: sync.source(),
       progressIntervalMs,
       onFault,
+      onUnended,
     });
     this.#running.set(keyText(key), runner);
     runner.done.then(() => {

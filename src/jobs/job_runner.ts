@@ -1,12 +1,6 @@
 /** Runs one source for one job, from its first entry to its terminal one. */
 import { type Clock, sleep } from "../clock.ts";
-import {
-  type EventLog,
-  isUnstored,
-  JobEndedError,
-  StorageFaultError,
-  StorageFullError,
-} from "../log/event_log.ts";
+import { type EventLog, isUnstored, JobEndedError } from "../log/event_log.ts";
 import {
   type JobSource,
   SourceCancelled,
@@ -16,7 +10,7 @@ import {
 import type { JobError } from "../sync/entry.ts";
 import type { JobKey } from "../sync/ids.ts";
 import { NO_PROGRESS, type Progress } from "../sync/progress.ts";
-import { advance, begin, end, type Ending, renew } from "./changes.ts";
+import { advance, begin, end, type Ending, INTERNAL, renew, storageError } from "./changes.ts";
 import { Meter } from "./meter.ts";
 import { Throttle, type Throttled } from "./throttle.ts";
 
@@ -32,6 +26,8 @@ export interface RunOptions {
   readonly progressIntervalMs: number;
   /** Called with faults of which viewers get only the code. */
   readonly onFault: (cause: unknown) => void;
+  /** Called when the end could not be stored for a minute; left out, it is tried until `stop`. */
+  readonly onUnended?: (cause: unknown) => void;
 }
 
 /** Why a job is to stop. */
@@ -48,18 +44,8 @@ const OVERDUE = Symbol("overdue");
 
 /** How often the end is tried again on a disk that is full or fails, in milliseconds. */
 const FULL_MS = 5_000;
-const STORAGE_FULL: JobError = {
-  code: "storage_full",
-  message: "There is no room left where the server keeps its log.",
-};
-const STORAGE_FAULT: JobError = {
-  code: "storage_fault",
-  message: "What the server keeps its log on has failed; the server's log says how.",
-};
-const INTERNAL: JobError = {
-  code: "internal_fault",
-  message: "The sync broke inside the server; the server's log says how.",
-};
+/** Tries in a minute, for whoever does not wait for longer. */
+const TRIES_MAX = 13;
 
 /** A job in this process. `done` resolves when its end is committed or left, and never rejects. */
 export class JobRunner {
@@ -103,9 +89,9 @@ export class JobRunner {
     this.#callOffRenewal?.();
   }
 
-  /** Stores the end. Tries again on a disk that does not take it, until the server stops. */
+  /** Stores the end; tries again on a disk that does not take it. */
   async #end(ending: Ending): Promise<void> {
-    const { log, key, clock, onFault } = this.#options;
+    const { log, key, clock, onFault, onUnended } = this.#options;
     for (let tries = 1;; tries++) {
       try {
         await log.append(key, end(ending), {
@@ -116,6 +102,7 @@ export class JobRunner {
       } catch (cause) {
         if (tries === 1) onFault(cause);
         if (!isUnstored(cause) || this.#abandoned.signal.aborted) return;
+        if (onUnended && tries === TRIES_MAX) return onUnended(cause);
       }
       await sleep(clock, FULL_MS, this.#abandoned.signal);
     }
@@ -232,8 +219,8 @@ export class JobRunner {
 
   #tell(cause: unknown): JobError {
     if (cause instanceof SourceError) return { code: cause.code, message: cause.message };
-    if (cause instanceof StorageFullError) return STORAGE_FULL;
-    if (cause instanceof StorageFaultError) return STORAGE_FAULT;
+    const unstored = storageError(cause);
+    if (unstored) return unstored;
     if (!(cause instanceof JobEndedError)) this.#options.onFault(cause);
     return INTERNAL;
   }

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { begin, cancel, end, renew } from "../../src/jobs/changes.ts";
-import { Dispatcher, type Runnable, StoppingError } from "../../src/jobs/dispatcher.ts";
+import {
+  Dispatcher,
+  type DispatcherOptions,
+  type Runnable,
+  StoppingError,
+} from "../../src/jobs/dispatcher.ts";
 import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
 import { NO_STAMP } from "../../src/jobs/producers.ts";
@@ -28,7 +33,7 @@ import { until } from "../support/until.ts";
 
 const at = (inserted: number): SourceEvent => ({ type: "progress", ...NO_PROGRESS, inserted });
 
-function bench() {
+function bench(more: Partial<DispatcherOptions> = {}) {
   const clock = new FakeClock();
   const log = new MemoryLog(clock);
   const faults: unknown[] = [];
@@ -38,6 +43,7 @@ function bench() {
     owner: "this-process",
     cancelGraceMs: 30_000,
     onFault: (cause) => faults.push(cause),
+    ...more,
   });
   const entries = async (key: JobKey) =>
     (await log.read(key, { after: 0, limit: 1_000, logs: "debug" })).entries;
@@ -916,6 +922,30 @@ test("a job that the log has no room for fails with storage_full as soon as ther
   const { status, error } = await over;
   assert.deepEqual([status, error?.code], ["failed", "storage_full"]);
   assert.equal(faults.length, 1);
+  assert.equal(clock.waiting, 0);
+});
+
+test("an end that cannot be stored is given up after a minute where somebody is to hear of that", async () => {
+  const given: unknown[] = [];
+  const { dispatcher, log, clock, faults } = bench({ onUnended: (cause) => given.push(cause) });
+  const refusal = new StorageFaultError(new Error("it is not there any more"));
+
+  await dispatcher.start(sync(async function* () {
+    log.append = () => Promise.reject(refusal);
+    yield at(1);
+  }));
+  const waits: number[] = [];
+  await until(() => faults.length > 0);
+  for (let ms = 0; dispatcher.size > 0; ms += 5_000) {
+    assert.ok(ms <= 60_000, "it is still tried");
+    waits.push(given.length);
+    await until(() => clock.waiting > 1); // the next try, beside the lease's renewal
+    clock.advance(5_000);
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  assert.deepEqual(waits, Array(12).fill(0));
+  assert.deepEqual(given, [refusal]);
   assert.equal(clock.waiting, 0);
 });
 
