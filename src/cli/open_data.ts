@@ -1,7 +1,7 @@
 /** The data directory of commands that look into one that is there. */
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { LOG_FILE, whyPlanted } from "../log/data_directory.ts";
+import { LOG_FILE, whyPlantedData } from "../log/data_directory.ts";
 import { codeOf } from "../reason.ts";
 import { clean } from "../sync/clean.ts";
 import { UsageError } from "./exit.ts";
@@ -13,7 +13,7 @@ import { dataFrom } from "./settings.ts";
  *
  * @param what the command's action, for the error: "watch"
  * @throws {UsageError} when this user may not look into it: nothing would be found there; or
- *   `whyPlanted`
+ *   `whyPlantedData`
  * @throws {ConfigError} as dataFrom
  */
 export async function openData(what: string, flags: Flags): Promise<string> {
@@ -22,9 +22,9 @@ export async function openData(what: string, flags: Flags): Promise<string> {
   return data;
 }
 
-/** @throws {UsageError} when this user may not look into the data directory, or `whyPlanted` */
+/** @throws {UsageError} when this user may not look into the data directory, or `whyPlantedData` */
 export function requireOpen(what: string, data: string): void {
-  const reason = whyClosed(data) ?? whyPlanted(data);
+  const reason = whyClosed(data) ?? whyPlantedData(data);
   if (reason !== undefined) throw new UsageError(`Cannot ${what}: ${reason}`);
 }
 

@@ -74,14 +74,14 @@ const IN_THE_WAY: Readonly<Record<string, string>> = {
 /**
  * Creates the directory where it is missing, for its owner alone; the answer is its real path.
  *
- * @throws {Error} when that fails, or `whyPlanted`
+ * @throws {Error} when that fails, or `whyPlantedData`
  */
 export function makeDataDirectory(path: string): string {
   try {
     // A directory that was there before keeps its mode: others may use it too. Our own files in it
     // are readable by their owner alone.
     if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
-    const planted = whyPlanted(path);
+    const planted = whyPlantedData(path);
     if (planted !== undefined) throw new Error(planted);
     return realpathSync(path);
   } catch (cause) {
@@ -106,6 +106,13 @@ export function whyPlanted(path: string): string | undefined {
     return undefined; // Whoever opens it is told why it cannot be.
   }
   return `another user has put "${path}" where everybody may write`;
+}
+
+/** As `whyPlanted` for a data directory, and where one is taken (also where a disk makes ours another's). */
+export function whyPlantedData(path: string): string | undefined {
+  const planted = whyPlanted(path);
+  if (planted === undefined) return undefined;
+  return `${planted}; --data names one elsewhere, as below a directory that others may not write`;
 }
 
 /** A data directory that is this process's until `release`, or until the process ends, however it ends. */

@@ -104,13 +104,33 @@ test(
 
     for (const { code, stderr } of commands) {
       assert.notEqual(code, 0);
-      assert.match(stderr, /another user has put ".*\.synctail" where everybody may write\n$/);
+      assert.match(
+        stderr,
+        /another user has put ".*\.synctail" where everybody may write; --data names one elsewhere, /,
+      );
     }
     assert.deepEqual([exec.code, exec.stdout], [0, `${lines.join("\n")}\n`]);
     assert.match(exec.stderr, /no server can be had: .* another user has put/);
     assert.match(exec.stderr, /is not kept: .* another user has put/);
     assert.equal(readFileSync(precious, "utf8"), "precious");
     assert.deepEqual(readdirSync(data).sort(), ["cli-default.key", "server.json"]);
+  },
+);
+
+test(
+  "a data directory below one that others may not write is taken, whoever the disk says it belongs to",
+  options,
+  async (t) => {
+    const below = join(writtenByAll(t), "below");
+    const data = join(below, "data");
+    mkdirSync(data, { recursive: true });
+    for (const path of [below, data]) givenAway(path); // as NFS does with what root makes
+
+    const { code, stderr } = await startProgram.toEnd(t, {
+      args: ["keys", "create", "--data", data],
+    });
+
+    assert.equal(code, 0, stderr);
   },
 );
 

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { atMost, systemClock } from "../../clock.ts";
-import { whyPlanted } from "../../log/data_directory.ts";
+import { whyPlantedData } from "../../log/data_directory.ts";
 import { clean } from "../../sync/clean.ts";
 import { givenKey, serverUrl } from "../connect.ts";
 import { UsageError } from "../exit.ts";
@@ -73,11 +73,11 @@ export async function exec(
 /**
  * Another directory was probably meant when the data directory is missing.
  *
- * @throws {UsageError} also with `whyPlanted`
+ * @throws {UsageError} also with `whyPlantedData`
  */
 function requireData({ data }: ExecOptions): void {
   if (data === undefined) return;
-  const reason = existsSync(data) ? whyPlanted(data) : `there is no directory "${clean(data)}"`;
+  const reason = existsSync(data) ? whyPlantedData(data) : `there is no directory "${clean(data)}"`;
   if (reason === undefined) return;
   throw new UsageError(`Cannot tell of jobs that were left behind: ${reason}`);
 }
