@@ -1,12 +1,12 @@
 /** Requests to a server's API. */
 import { Buffer } from "node:buffer";
 import { membersOf } from "../client/delivery.ts";
+import { fetchFrom } from "../client/fetch_from.ts";
 import { ledAstray, strangerAt, unreached } from "../client/unreached.ts";
 import { type Clock, sleep, systemClock } from "../clock.ts";
 import { parsedJson } from "../sync/json.ts";
 import { RefusedError } from "./exit.ts";
 import { refusalOf } from "./follow.ts";
-import { fetchFrom } from "./fetch_from.ts";
 import { chunksOf, patiently } from "./patience.ts";
 
 /** The members that are used here of a job as the API answers it. */

@@ -2,11 +2,11 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Clock, sleep } from "../clock.ts";
 import { codeIn, membersOf } from "../client/delivery.ts";
+import { fetchFrom } from "../client/fetch_from.ts";
 import { ledAstray, unreached } from "../client/unreached.ts";
 import { clean } from "../sync/clean.ts";
 import { parsedJson } from "../sync/json.ts";
 import { RefusedError } from "./exit.ts";
-import { fetchFrom } from "./fetch_from.ts";
 import { Patience, SILENCE } from "./patience.ts";
 
 /** A frame's JSON; only `type` is always there. */

@@ -1,12 +1,12 @@
 /** `health`: whether a server answers, for images without curl. */
 import { membersOf } from "../client/delivery.ts";
+import { fetchFrom } from "../client/fetch_from.ts";
 import { strangerAt, unreached } from "../client/unreached.ts";
 import { serverOf } from "../log/data_directory.ts";
 import { parsedJson } from "../sync/json.ts";
 import { namedServer, variablesFor } from "./connect.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
-import { fetchFrom } from "./fetch_from.ts";
 import { whyClosed } from "./open_data.ts";
 import { printError, printJson } from "./output.ts";
 import { dataFrom } from "./settings.ts";

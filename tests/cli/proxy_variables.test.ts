@@ -7,6 +7,8 @@ import process from "node:process";
 import { test } from "node:test";
 import { fetchFrom } from "../../src/cli/fetch_from.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
+import { RUN } from "../support/runtime.ts";
+import { testServer } from "../support/server.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 /** A proxy that refuses all, and what it was asked. */
@@ -24,12 +26,33 @@ async function refusingProxy(t: Cleanup) {
   return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, heard };
 }
 
+/** Variables that send every request through that proxy. */
+const proxiedBy = (url: string) => ({
+  HTTP_PROXY: url,
+  http_proxy: url,
+  NO_PROXY: "",
+  no_proxy: "",
+});
+
+test("a worker in TypeScript asks a server on this machine itself, and tells a proxy no key", async (t) => {
+  const { url, heard } = await refusingProxy(t);
+  const server = await testServer(t);
+  const child = new URL("../support/proxied_child.ts", import.meta.url).pathname;
+
+  const { code, stdout, stderr } = await startProgram.toEnd(t, {
+    command: [...RUN, child],
+    args: [server.url, server.key()],
+    env: proxiedBy(url),
+  });
+
+  assert.deepEqual([code, stdout, stderr, heard], [0, "true\n", "", []]);
+});
+
 test("commands ask a server on this machine themselves, and tell a proxy no key", async (t) => {
   const { url, heard } = await refusingProxy(t);
   const { path, remove } = tempDirectory();
   t.after(remove);
-  const proxied = { HTTP_PROXY: url, http_proxy: url, NO_PROXY: "", no_proxy: "" };
-  const env = { ...proxied, XDG_STATE_HOME: path };
+  const env = { ...proxiedBy(url), XDG_STATE_HOME: path };
   const config = join(path, "synctail.json");
   const source = { type: "directory", path: "." };
   const destination = { type: "sqlite", path: "docs.db" };

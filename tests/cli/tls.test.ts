@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fetchFrom } from "../../src/cli/fetch_from.ts";
+import { fetchFrom } from "../../src/client/fetch_from.ts";
 import { serverOf } from "../../src/log/data_directory.ts";
 import { certificate } from "../support/certificate.ts";
 import { startProgram } from "../support/program.ts";

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import process from "node:process";
 import type { Endpoint } from "../../client/delivery.ts";
+import { type Asked, fetchFrom } from "../../client/fetch_from.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { DataDirectoryTakenError, type ServerNote, serverOf } from "../../log/data_directory.ts";
 import { reasonOf } from "../../reason.ts";
@@ -9,7 +10,6 @@ import { PortTakenError } from "../../runtime/serve.ts";
 import { DEFAULT_TENANT } from "../../sync/ids.ts";
 import { cliKey } from "../cli_key.ts";
 import type { Client } from "../client.ts";
-import { type Asked, fetchFrom } from "../fetch_from.ts";
 import { LINK_SCOPES } from "../../auth/scopes.ts";
 import { signInUrl } from "../link.ts";
 import { ON_THIS_MACHINE, withCliKey } from "../connect.ts";
