@@ -229,14 +229,18 @@ export class JobsStream extends LiveStream implements Served {
   }
 
   /** What the viewer is told of the change; undefined for nothing. */
-  #toldOf({ key, job, bytes }: Change): Uint8Array | undefined {
+  #toldOf({ key, job, bytes, before }: Change): Uint8Array | undefined {
     const { statuses, matches, missed } = this.#options.wish;
     const shown = this.#shown.get(key.id);
     if (!job) return this.#shown.delete(key.id) || missed(key.id) ? bytes : undefined;
-    // A shown job has matched: it is gone, and another has its id.
-    if (!matches(job)) return this.#shown.delete(key.id) ? faultBytes(key.id, DELETED) : undefined;
-    const asked = statuses?.includes(job.status) ?? true;
-    if (shown === undefined && !asked) return undefined;
+    const asks = (status: Status) => statuses?.includes(status) ?? true;
+    if (!matches(job) || (shown === undefined && !asks(job.status))) {
+      // A job that was shown has matched: it is gone, and another has its id. Of one that was over
+      // only the feed knows.
+      const gone = this.#shown.delete(key.id) ||
+        (before && before.epoch !== job.epoch && asks(before.status) && missed(key.id));
+      return gone ? faultBytes(key.id, DELETED) : undefined;
+    }
     if (shown?.epoch === job.epoch && job.seq <= shown.seq) return undefined;
     if (isTerminal(job.status)) this.#shown.delete(key.id);
     else this.#shown.set(key.id, { epoch: job.epoch, seq: job.seq });

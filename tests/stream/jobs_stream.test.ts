@@ -346,6 +346,31 @@ test("subscribeToJobs() tells that a job is gone whose id another has that it do
   await reader.cancel();
 });
 
+test("subscribeToJobs() tells that a job is gone that was over and whose id one of another status has", async () => {
+  const { job, log, add, openJobs, tell } = quietBench();
+  const wish = { statuses: ["completed"] } as const;
+  const [every, some] = [openJobs(wish), openJobs({ ...wish, missed: () => false })];
+  for (const reader of [every, some]) await snapshot(reader);
+  const first = await job();
+  await add(first, progress("completed", 1));
+  await tell();
+  const ended = [told(await every.next(), [first.id]), told(await some.next(), [first.id])];
+
+  await log.remove(first);
+  await job({ id: first.id });
+  await tell();
+  const gone = told(await every.next(), [first.id]);
+  const shown = await job();
+  await add(shown, progress("completed", 1));
+  await tell();
+
+  assert.deepEqual(ended, Array(2).fill(["0 completed 1"]));
+  assert.deepEqual(gone, ["0 job_deleted"]);
+  assert.deepEqual(told(await every.next(), [shown.id]), ["0 completed 1"]);
+  assert.deepEqual(told(await some.next(), [shown.id]), ["0 completed 1"]);
+  for (const reader of [every, some]) await reader.cancel();
+});
+
 test("subscribeToJobs() tells who waits what is for him at once, also behind what is not", async () => {
   const { job, openJobs, tell } = quietBench();
   const reader = openJobs({ matches: ({ tags }) => tags.includes("mine") });
