@@ -8,6 +8,7 @@ import { forgetJobs, homeView } from "./home_view.js";
 import { jobView } from "./job_view.js";
 import { linkState } from "./link_state.js";
 import { notice } from "./notices.js";
+import { scrollBack } from "./scroll_back.js";
 import { signInView } from "./sign_in_view.js";
 import { syncView } from "./sync_view.js";
 
@@ -193,4 +194,5 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) renew();
 });
 setInterval(renew, RENEW_MS);
+scrollBack(root);
 begin();

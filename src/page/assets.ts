@@ -19,6 +19,7 @@ import logPanel from "./log_panel.js" with { type: "text" };
 import notices from "./notices.js" with { type: "text" };
 import rateChart from "./rate_chart.js" with { type: "text" };
 import runs from "./runs.js" with { type: "text" };
+import scrollBack from "./scroll_back.js" with { type: "text" };
 import signInView from "./sign_in_view.js" with { type: "text" };
 import stream from "./stream.js" with { type: "text" };
 import syncCards from "./sync_cards.js" with { type: "text" };
@@ -67,6 +68,7 @@ const SCRIPTS = {
   "notices.js": notices,
   "rate_chart.js": rateChart,
   "runs.js": runs,
+  "scroll_back.js": scrollBack,
   "sign_in_view.js": signInView,
   "stream.js": stream,
   "sync_cards.js": syncCards,

@@ -144,6 +144,28 @@ test("a reload in the middle shows the job as it stands, with its log", async (t
   assert.equal(await page.run(PILL), "live");
 });
 
+test("a reload comes back to where one was in the list and on a job's page", async (t) => {
+  const server = await testServer(t);
+  const jobs = await Promise.all(
+    Array.from({ length: 80 }, (_, n) => workersJob(server, { sync: `sync-${n}` })),
+  );
+  const page = await signedInPage(t, server);
+  await page.look({ width: 390, height: 400 });
+  const places: number[] = [];
+
+  for (const [path, ready] of [["", ".job-row"], [`job/${jobs[0].id}`, ".bar"]]) {
+    await page.open(`${server.url}/${path}`);
+    await page.until(`document.querySelector("${ready}") && ${PILL} === "live"`);
+    await page.until(`scrollTo(0, 300) || scrollY > 0`);
+    await page.run(`addEventListener("pagehide", () => sessionStorage.setItem("before", scrollY))`);
+    await page.reload();
+    await page.until(`scrollY > 0 && scrollY >= Number(sessionStorage.getItem("before"))`);
+    places.push(await page.run(`Number(sessionStorage.getItem("before"))`));
+  }
+
+  assert.ok(places.every((y) => y > 0), `${places}`);
+});
+
 test("while the server is away the page says since when, and comes back without loss", async (t) => {
   const server = await testServer(t, { retryMs: 100, port: await freePort() });
   const job = await workersJob(server);
