@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { fetchFrom } from "../../src/cli/fetch_from.ts";
+import { fetchFrom } from "../../src/client/fetch_from.ts";
 import { type Cleanup, startProgram } from "../support/program.ts";
 import { RUN } from "../support/runtime.ts";
 import { testServer } from "../support/server.ts";
