@@ -16,6 +16,11 @@ import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 /** Most jobs in the snapshot that are over. */
 const ENDED_MAX = 1_000;
 const OLDER = "Show older jobs";
+/**
+ * How often what is typed goes into the address at most, in milliseconds. Safari refuses more than
+ * 100 addresses in 10 s (older ones in 30 s), and then no link works either.
+ */
+const ADDRESS_MS = 500;
 /** With a filter, older jobs are asked for without a click until this many are shown. */
 const FILL = 50;
 /** The filters by status, in words. @type {Readonly<Record<string, string>>} */
@@ -64,6 +69,8 @@ export function homeView(place, query) {
   );
 
   const frames = inFrames(draw);
+  const address = atMostEvery(ADDRESS_MS, tellFilter);
+  let left = false;
   let syncsChanged = true;
   if (!isStatus) {
     changeFilter(store.filter); // so that the address says what is shown
@@ -117,15 +124,21 @@ export function homeView(place, query) {
   });
   const stopAsking = everyMinute(() => syncs.soon(true)); // that one falls overdue, no job tells
 
-  /** @param {import("./jobs_store.js").Filter} filter */
-  function changeFilter(filter) {
+  /** @param {import("./jobs_store.js").Filter} filter @param {boolean} [typing] */
+  function changeFilter(filter, typing) {
     store.filter = filter;
+    frames.soon();
+    if (typing) address.soon();
+    else tellFilter();
+  }
+
+  function tellFilter() {
+    if (left) return; // Chromium tells of a change also when the field is taken out of the page
     const words = new URLSearchParams();
-    for (const [name, value] of Object.entries(filter)) {
+    for (const [name, value] of Object.entries(store.filter)) {
       if (value !== "") words.set(name === "text" ? "q" : name, value);
     }
     history.replaceState(null, "", `${document.baseURI}${words.size > 0 ? `?${words}` : ""}`);
-    frames.soon();
   }
 
   async function showOlder() {
@@ -145,6 +158,8 @@ export function homeView(place, query) {
 
   return {
     leave() {
+      left = true;
+      address.stop();
       syncs.stop();
       stream.close();
       frames.stop();
@@ -157,7 +172,7 @@ export function homeView(place, query) {
 
 /**
  * @param {import("./jobs_store.js").Filter} filter
- * @param {(filter: import("./jobs_store.js").Filter) => void} onChange
+ * @param {(filter: import("./jobs_store.js").Filter, typing?: boolean) => void} onChange
  */
 function filterBar(filter, onChange) {
   const text = h("input", {
@@ -167,17 +182,18 @@ function filterBar(filter, onChange) {
     value: filter.text,
     autocomplete: "off",
     spellcheck: "false",
-    oninput: tell,
+    oninput: () => tell(true),
+    onchange: () => tell(), // it is left, maybe for a job, and coming back needs the address
   });
   const status = h(
     "select",
-    { id: "filter-status", onchange: tell },
+    { id: "filter-status", onchange: () => tell() },
     h("option", { value: "" }, "Any status"),
     ...Object.entries(STATUS_FILTERS).map(([value, words]) => h("option", { value }, words)),
   );
   const sync = h(
     "select",
-    { id: "filter-sync", onchange: tell },
+    { id: "filter-sync", onchange: () => tell() },
     h("option", { value: "" }, "Any sync"),
     filter.sync !== "" && h("option", { value: filter.sync }, filter.sync),
   );
@@ -202,8 +218,8 @@ function filterBar(filter, onChange) {
     h("span", {}, tag),
     " \u00d7",
   );
-  function tell() {
-    onChange({ status: status.value, sync: sync.value, tag, text: text.value });
+  function tell(typing = false) {
+    onChange({ status: status.value, sync: sync.value, tag, text: text.value }, typing);
   }
   const label = (/** @type {string} */ id, /** @type {string} */ words) =>
     h("label", { for: id, class: "unseen" }, words);

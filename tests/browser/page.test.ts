@@ -523,6 +523,55 @@ test("the list is live, filtered by status, text and tag, and its filter is in t
   );
 });
 
+test("a key that is held in the filter makes few addresses, and leaving it the last one", async (t) => {
+  const server = await testServer(t);
+  await workersJob(server, { sync: "users" });
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".job-row")`);
+  await page.run(`{
+    window.addresses = 0;
+    const replace = history.replaceState;
+    history.replaceState = (...given) => (addresses++, replace.apply(history, given));
+    document.querySelector("#filter-text").focus();
+  }`);
+
+  const atOnce = await page.run(`{
+    const text = document.querySelector("#filter-text");
+    for (let n = 0; n < 200; n++) {
+      text.value += "x";
+      text.dispatchEvent(new InputEvent("input"));
+    }
+    addresses;
+  }`);
+  await page.until(`document.querySelector(".summary").textContent === "0 jobs"`);
+  await page.until(`location.search === "?q=" + "x".repeat(200)`);
+  await page.type("y");
+  await page.type("z");
+  const left = await page.run(`document.activeElement.blur(), location.search.slice(-3)`);
+
+  assert.equal(atOnce, 1);
+  assert.equal(left, "xyz");
+});
+
+test("who goes back while typing into the filter comes to where they were", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server, { sync: "users", total: 100 });
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(`document.title.endsWith("users - synctail")`);
+  await page.run(`document.querySelector(".brand").click()`);
+  await page.until(`document.querySelector("#filter-text")`);
+
+  await page.run(`document.querySelector("#filter-text").focus()`);
+  await page.type("u");
+  await page.type("s");
+  await page.until(`location.search === "?q=us"`);
+  await page.run("history.back()");
+  await page.until(`!document.querySelector("#filter-text")`);
+
+  await page.until(`document.title.endsWith("users - synctail")`);
+  assert.equal(await page.run("location.href"), `${server.url}/job/${id}`);
+});
+
 test("a sync shows its last success, how long it takes, and its runs as links", async (t) => {
   const server = await testServer(t);
   for (const status of ["completed", "failed", "completed"]) {
