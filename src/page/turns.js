@@ -9,13 +9,16 @@ const TABS_MAX = 5;
 
 /**
  * Has a hidden tab rest once TABS_MAX others were looked at, or opened, since it was itself. What
- * is seen never rests, so windows side by side may still use all connections.
+ * is seen counts as looked at last, also by tabs that are opened behind it, and never rests, so
+ * windows side by side may still use all connections.
  */
 export class Turns {
   #id = Math.random();
   /** Tabs with a stream that were looked at since this one. @type {Set<number>} */
   #later = new Set();
   #resting = false;
+  /** Whether the other tabs were told that this one has a stream. */
+  #told = false;
   /** @type {BroadcastChannel | undefined} */
   #channel;
   #options;
@@ -49,18 +52,20 @@ export class Turns {
     removeEventListener("pagehide", this.#left);
   }
 
-  /** @param {{ id: number, streams: boolean }} told */
-  #heard({ id, streams }) {
+  /** @param {{ id: number, streams: boolean, answer: boolean }} told */
+  #heard({ id, streams, answer }) {
     if (!streams) return this.#later.delete(id);
     this.#later.add(id);
+    if (!document.hidden && this.#told && !answer) this.#say(true, true);
     if (!document.hidden || this.#resting || this.#later.size < TABS_MAX) return;
     this.#resting = true;
     this.#left();
     this.#options.rest();
   }
 
+  /** Somebody looks at it from now on, or did so until now; a page that is left is hidden, too. */
   #looked = () => {
-    if (document.hidden) return;
+    if (document.hidden && !this.#told) return;
     this.#later.clear();
     this.#say(true);
     if (!this.#resting) return;
@@ -70,8 +75,12 @@ export class Turns {
 
   #left = () => this.#say(false);
 
-  /** @param {boolean} streams whether this tab has a stream */
-  #say(streams) {
-    this.#channel?.postMessage({ id: this.#id, streams });
+  /**
+   * @param {boolean} streams whether this tab has a stream
+   * @param {boolean} [answer] to another tab, and not to be answered
+   */
+  #say(streams, answer = false) {
+    this.#told = streams;
+    this.#channel?.postMessage({ id: this.#id, streams, answer });
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import type { Look } from "../support/chromium.ts";
+import type { Look, Page } from "../support/chromium.ts";
 import { axe, closeBrowser, freshPage, post, signedInPage, workersJob } from "../support/page.ts";
 import { LINK_SCOPES } from "../../src/auth/scopes.ts";
 import { signInUrl } from "../../src/cli/link.ts";
@@ -292,6 +292,28 @@ test("six tabs leave a connection for the next: the one that was looked at first
 
   assert.equal(old, "10");
   assert.deepEqual(tabs.flatMap(({ complaints }) => complaints), []);
+});
+
+test("tabs that are opened behind one that is looked at leave a connection for the next, too", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users", total: 100 });
+  const seen = await freshPage(t);
+  await seen.open(signInUrl(server.url, server, TENANT, LINK_SCOPES));
+  await seen.until(`${PILL} === "live"`);
+  const behind: Page[] = [];
+  for (let n = 1; n <= 6; n++) {
+    const tab = await seen.sibling();
+    behind.push(tab);
+    await tab.open(`${server.url}/job/${job.id}`);
+    await tab.until(`${PILL} === "live"`);
+    await tab.hide();
+  }
+
+  await behind[1].until(`document.title === "Not followed - users - synctail"`);
+  await seen.run(`document.querySelector(".job-link").click()`);
+  await seen.until(`document.title === "10.0 % - users - synctail" && ${PILL} === "live"`);
+
+  assert.equal(await behind[2].run(PILL), "live");
 });
 
 test("two tabs show the same, and signing out in one ends both", async (t) => {

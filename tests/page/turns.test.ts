@@ -7,6 +7,7 @@ const { Turns } = await pageFile("turns.js");
 interface Told {
   readonly id: number;
   readonly streams: boolean;
+  readonly answer: boolean;
 }
 
 /** A hidden tab, of which the test is the browser and all other tabs. */
@@ -14,7 +15,7 @@ function tab(t: TestContext, nextHopProtocol?: string) {
   const { BroadcastChannel } = globalThis;
   const document = Object.assign(new EventTarget(), { hidden: true });
   let channel: { onmessage(message: { data: Told }): void } | undefined;
-  const said: (boolean | "closed")[] = [];
+  const said: (boolean | "answer" | "closed")[] = [];
   const calls: string[] = [];
   Object.assign(globalThis, {
     document,
@@ -23,8 +24,8 @@ function tab(t: TestContext, nextHopProtocol?: string) {
       constructor() {
         channel = this;
       }
-      postMessage({ streams }: Told) {
-        said.push(streams);
+      postMessage({ streams, answer }: Told) {
+        said.push(answer ? "answer" : streams);
       }
       close() {
         said.push("closed");
@@ -45,8 +46,8 @@ function tab(t: TestContext, nextHopProtocol?: string) {
     said,
     calls,
     /** Other tabs say that they have a stream, or none any more. */
-    hears(ids: readonly number[], streams = true) {
-      for (const id of ids) channel?.onmessage({ data: { id, streams } });
+    hears(ids: readonly number[], streams = true, answer = false) {
+      for (const id of ids) channel?.onmessage({ data: { id, streams, answer } });
     },
     isLookedAt(seen: boolean) {
       document.hidden = !seen;
@@ -71,7 +72,7 @@ test("Turns has a hidden tab rest when five others were looked at since it was, 
 
   assert.deepEqual([before, resting, after], [[], true, false]);
   assert.deepEqual([again, calls], [["rest", "wake"], ["rest", "wake", "rest"]]);
-  assert.deepEqual(said, [true, false, true, false]);
+  assert.deepEqual(said, [true, false, true, true, false]);
 });
 
 test("Turns counts no tab that has no stream any more, and none while it is seen", (t) => {
@@ -84,6 +85,33 @@ test("Turns counts no tab that has no stream any more, and none while it is seen
   hears([1, 2, 3, 4, 5, 6]);
 
   assert.deepEqual(calls, []);
+});
+
+test("Turns has a tab that is seen be the last one, whatever is opened behind it", (t) => {
+  const { said, calls, hears, isLookedAt } = tab(t);
+
+  isLookedAt(true);
+  hears([1, 2, 3, 4, 5]);
+  hears([6], true, true);
+  isLookedAt(false);
+  hears([7, 8, 9, 10]);
+  const before = [...calls];
+  hears([11]);
+
+  const answers = Array.from({ length: 5 }, () => "answer");
+  assert.deepEqual([before, calls], [[], ["rest"]]);
+  assert.deepEqual(said, [true, true, ...answers, true, false]);
+});
+
+test("Turns does not say that a page has a stream which is hidden because it was left", (t) => {
+  const { said, hears, isLookedAt } = tab(t);
+
+  isLookedAt(true);
+  dispatchEvent(new Event("pagehide"));
+  hears([1]);
+  isLookedAt(false);
+
+  assert.deepEqual(said, [true, true, false]);
 });
 
 test("Turns says that its tab has left, and then nothing more", (t) => {
