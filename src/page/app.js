@@ -124,7 +124,8 @@ async function begin(secret) {
   clearTimeout(retry);
   secret = takeLink() ?? secret;
   let refusal = "";
-  if (secret !== undefined) {
+  // Without cookies it would be used up for nothing.
+  if (secret !== undefined && navigator.cookieEnabled) {
     try {
       return signedIn(await ask("POST", "v1/session", { link: secret }));
     } catch (cause) {

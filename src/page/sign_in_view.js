@@ -5,6 +5,9 @@ import { h, setText } from "./dom.js";
 
 /** @typedef {import("./wire.d.ts").Session} Session */
 
+const NO_COOKIES = "This browser keeps no cookies for this page, so it cannot sign in. " +
+  "Allow them, then sign in.";
+
 /**
  * @param {HTMLElement} root
  * @param {string} reason why one has to sign in; empty for none
@@ -40,13 +43,15 @@ export function signInView(root, reason, signedIn) {
       " on the server's machine and open what it prints.",
     ),
   );
-  setText(words, reason === "" ? undefined : reason);
+  const why = navigator.cookieEnabled ? reason : NO_COOKIES;
+  setText(words, why === "" ? undefined : why);
   root.append(form);
   key.focus();
 
   /** @param {Event} event */
   async function signIn(event) {
     event.preventDefault();
+    if (!navigator.cookieEnabled) return setText(words, NO_COOKIES);
     button.disabled = true;
     try {
       signedIn(await ask("POST", "v1/session", { key: key.value.trim() }));

@@ -359,6 +359,33 @@ test("a page is signed in by a link once, by a key always, and the link leaves t
   assert.equal(await other.run("localStorage.length + sessionStorage.length"), 0);
 });
 
+test("without cookies the sign-in says what it needs, and uses up no link", async (t) => {
+  const server = await testServer(t);
+  const page = await freshPage(t);
+  await page.open(server.url);
+  await page.until(`document.querySelector("#key")`);
+  const words = `document.querySelector(".sign-in-words:not([hidden])")?.textContent`;
+  const cookies = (enabled: boolean) =>
+    `Object.defineProperty(navigator, "cookieEnabled", { value: ${enabled}, configurable: true })`;
+  const { hash } = new URL(signInUrl(server.url, server, TENANT, LINK_SCOPES));
+  const open = `location.hash = ${JSON.stringify(hash)}`;
+
+  await page.run(`${cookies(false)}, ${open}`);
+  const byLink = await page.until(words);
+  await page.run(`document.querySelector("#key").focus()`);
+  await page.type(server.key());
+  await page.press("Enter");
+  const byKey = await page.run(words);
+  await page.run(`${cookies(true)}, ${open}`);
+  await page.until(`${PILL} === "live"`);
+
+  assert.equal(
+    byLink,
+    "This browser keeps no cookies for this page, so it cannot sign in. Allow them, then sign in.",
+  );
+  assert.equal(byKey, byLink);
+});
+
 test("a link that is opened while the server is away signs in when it is back", async (t) => {
   const server = await testServer(t);
   const page = await freshPage(t);
