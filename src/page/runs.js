@@ -74,12 +74,14 @@ async function copy(text) {
     return true;
   } catch {
     // Without https, or where it was refused, there is no clipboard API: the older way is used.
+    const focused = document.activeElement; // which the field takes
     const field = h("textarea", { class: "unseen", "aria-hidden": "true" });
     field.value = text;
     document.body.append(field);
     field.select();
     const done = document.execCommand("copy");
     field.remove();
+    if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
     return done;
   }
 }

@@ -236,6 +236,29 @@ test("log lines are copied as lines", async (t) => {
   assert.equal(part, "as the browser does");
 });
 
+test("a command that is copied without a clipboard API leaves the focus where it was", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.look({ height: 300 });
+  await page.until(STATUS);
+  await page.run(`{
+    Object.defineProperty(navigator, "clipboard", { value: undefined, configurable: true });
+    addEventListener("copy", () => window.copied = getSelection().toString());
+    document.querySelector(".actions .quiet").focus();
+  }`);
+
+  await page.press("Enter");
+  const words = await page.until(`document.querySelector(".notice")?.textContent`);
+
+  assert.equal(words, "Copied. It takes the key from $SYNCTAIL_KEY.");
+  assert.match(await page.run("copied"), /^curl -N .+\/subscribe'$/);
+  assert.deepEqual(
+    await page.run("[document.activeElement.textContent, scrollY]"),
+    ["Copy curl", 0],
+  );
+});
+
 test("on paper there are the rows that were seen, one below the other, in dark ink", async (t) => {
   const server = await testServer(t);
   const jobs = Array.from({ length: 60 }, (_, n) => workersJob(server, { name: `number ${n}` }));
