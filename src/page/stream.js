@@ -50,6 +50,7 @@ export class Stream {
     this.#turns = new Turns({ rest: () => this.#rest(), wake: () => this.#open() });
     addEventListener("offline", this.#network);
     addEventListener("online", this.#network);
+    addEventListener("pageshow", this.#shown);
     this.#open();
   }
 
@@ -68,6 +69,7 @@ export class Stream {
     this.#turns.leave();
     removeEventListener("offline", this.#network);
     removeEventListener("online", this.#network);
+    removeEventListener("pageshow", this.#shown);
     this.#options.onState({ kind: over ? "over" : "none" });
   }
 
@@ -76,6 +78,11 @@ export class Stream {
    * may be dead: only another one tells.
    */
   #network = () => this.#open();
+
+  /** Safari keeps a page that one goes back to, and its EventSource would wait as after a fault. */
+  #shown = (/** @type {PageTransitionEvent} */ { persisted }) => {
+    if (persisted) this.#open();
+  };
 
   #rest() {
     this.#drop();

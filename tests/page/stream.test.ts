@@ -236,3 +236,17 @@ test("Stream finds a dead connection in its time where the clock was put back", 
 
   assert.deepEqual([before, sources.length], [1, 2]);
 });
+
+test("Stream goes on at once where its page comes back from the browser's cache", (t) => {
+  const { sources, open } = bench(t);
+  sources[0].onmessage({ data: CONNECTED, lastEventId: "a-7" });
+  const shown = (persisted: boolean) =>
+    dispatchEvent(Object.assign(new Event("pageshow"), { persisted }));
+
+  shown(false);
+  const first = sources.length;
+  shown(true);
+
+  assert.deepEqual([first, sources.length, open()], [1, 2, 1]);
+  assert.equal(sources[1].url.searchParams.get("last_event_id"), "a-7");
+});
