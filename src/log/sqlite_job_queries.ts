@@ -9,6 +9,8 @@ import { DamagedJobError, type JobQuery, type PruneQuery } from "./event_log.ts"
 import { statementsOf } from "./migrate.ts";
 import { ACTIVE, type JobColumns, jobOf, lengthOf } from "./sqlite_job_columns.ts";
 
+/** Named, as for the order of `pk` SQLite would look through all jobs, also those that are over. */
+const ON_THEIR_WAY = `jobs INDEXED BY jobs_by_lease WHERE ${ACTIVE}`;
 const ENDED = "status IN ('completed', 'failed', 'cancelled')";
 const HELD = "iif(json_valid(state), json_extract(state, '$.held'), 0)";
 /** Most jobs that a sweep is given at a time. */
@@ -38,11 +40,11 @@ export class JobQueries {
     this.#sql = statementsOf(db);
     this.#open = db.prepare(`SELECT count(*) AS n FROM jobs WHERE tenant = ? AND ${ACTIVE}`);
     this.#lapsed = db.prepare(
-      `SELECT * FROM jobs WHERE ${ACTIVE} AND lease_until_ms < ? AND pk > ?
+      `SELECT * FROM ${ON_THEIR_WAY} AND lease_until_ms < ? AND pk > ?
        ORDER BY pk LIMIT ${SWEEP_MAX}`,
     );
     this.#others = db.prepare(
-      `SELECT * FROM jobs WHERE ${ACTIVE} AND owner IS NOT NULL AND owner <> ?
+      `SELECT * FROM ${ON_THEIR_WAY} AND owner IS NOT NULL AND owner <> ?
        ORDER BY pk LIMIT ${SWEEP_MAX}`,
     );
   }

@@ -194,6 +194,30 @@ test("The jobs of a sync are found by the sync, whatever statuses are asked for"
   assert.deepEqual(plans, [[search], [search], [search]]);
 });
 
+test("Jobs on their way are found without a look at those that are over", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const statements = watchStatements(t);
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  await log.lapsed(1);
+  await log.ownedByOthers("this-process");
+  await log.prunable({ entriesAbove: 1 });
+  await log.close();
+
+  const db = new DatabaseSync(file);
+  const plans = [...statements.keys()]
+    .filter((text) => /status IN [^]* ORDER BY [^]* LIMIT 100$/.test(text))
+    .map((text) => db.prepare(`EXPLAIN QUERY PLAN ${text}`).all().at(0)?.detail);
+  db.close();
+
+  assert.deepEqual(plans, [
+    "SEARCH jobs USING INDEX jobs_by_lease (lease_until_ms<?)",
+    "SCAN jobs USING INDEX jobs_by_lease",
+    "SCAN jobs USING INDEX jobs_by_lease",
+  ]);
+});
+
 test("Registered syncs are found without a look at the tenant's others", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
