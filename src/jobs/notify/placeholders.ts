@@ -62,11 +62,10 @@ export const JOB_NAMES = [
   "late_end",
 ] as const;
 
-/** Those that are, or may be, a number or a truth, which JSON has without quotes. */
-const BARE = new RegExp(
-  "^secret$|^job\\.(meta|entities_encountered)\\.|" +
-    "^job\\.(seq|total|percent|eta_s|warnings|paced|attempt|lease_s|stalled|viewers|" +
-    "bytes_.*|rate_per_s|entities_(?!encountered).*)$",
+/** Those that are never a number or a truth, which alone are JSON without quotes. */
+const QUOTED = new RegExp(
+  "^(kind|title|text|time|sync_id|detail|link|id|job\\.(id|sync_id|status|entities_encountered|" +
+    "tags|meta|retry_of|origin|\\w+_at|error|error\\.message|late_end.*))$",
 );
 
 /** What placeholders are filled from. */
@@ -87,9 +86,9 @@ export function unknownNamesIn(template: string): string[] {
   });
 }
 
-/** Whether the template is JSON once it is filled in; texts and lists have to stand in quotes. */
+/** Whether the template may be JSON once it is filled in; texts and lists have to be in quotes. */
 export function isJsonOnceFilled(template: string): boolean {
-  const sample = template.replace(PLACEHOLDER, (_, name: string) => BARE.test(name) ? "0" : "a");
+  const sample = template.replace(PLACEHOLDER, (_, name: string) => QUOTED.test(name) ? "a" : "0");
   try {
     JSON.parse(sample);
     return true;

@@ -101,6 +101,8 @@ test("configuredTargets() refuses templates that could not be sent", () => {
     { name: "5", ...template, body: '{"a": {{title}}}' },
     { name: "6", ...template, body: '{"a": {{job.tags}}}' },
     { name: "7", ...template, body: "[{{job.seq}}, {{job.percent}}, {{job.meta.n}}, {{secret}}]" },
+    // Somebody else's numbers.
+    { name: "8", ...template, body: "[{{tenant}}, {{sync}}, {{job.name}}, {{job.tags.0}}]" },
   );
 
   assert.deepEqual(issues, [
