@@ -91,13 +91,13 @@ export class DeliveryStore {
     return row && Math.min(Number(row.at_ms), this.#clock.now());
   }
 
-  /** When the oldest row happened, if those before it may have been removed; else -Infinity. */
+  /** What happened before it may have no row any more; -Infinity where all rows are kept still. */
   get keptSinceMs(): number {
+    // Not the oldest row: others have gone with their jobs, and what waited is older than they were.
     const row = this.#db.prepare(
-      `SELECT count(*) AS count, (SELECT at_ms FROM deliveries ORDER BY pk LIMIT 1) AS at_ms
-       FROM deliveries WHERE state <> 'waiting'`,
-    ).get();
-    return Number(row?.count) < DONE_MAX ? -Infinity : Number(row?.at_ms);
+      "SELECT at_ms FROM deliveries WHERE state <> 'waiting' ORDER BY pk DESC LIMIT 1 OFFSET ?",
+    ).get(DONE_MAX / 2);
+    return Number(row?.at_ms ?? -Infinity);
   }
 
   /** Moves the position, and removes finished deliveries that are too old to be listed. */

@@ -15,10 +15,10 @@ const DAY_MS = 24 * 3_600_000;
 /** One target, and the jobs that it was told of; the clock is right, a year after it began. */
 async function bench(t: Cleanup) {
   const to = await receiver(t);
-  const written = [{ name: "ops", type: "template", url: to.url, body: "{{job.id}}" }];
+  const written = [{ name: "ops", type: "template", url: to.url, body: '"{{job.id}}"' }];
   const { clock, memory, path, start } = notifyBench(t, written);
   clock.set(365 * DAY_MS);
-  const told = () => to.taken.map(({ body }) => body);
+  const told = () => to.taken.map(({ body }) => JSON.parse(body));
   /** A process in which a job fails, and is told. */
   async function failsOne(): Promise<string> {
     const { run, notifications, stop } = await start();
@@ -60,12 +60,16 @@ test("what was told and is no longer listed is not told again", async (t) => {
   t.after(() => store.close());
   const db = new DatabaseSync(path);
   t.after(() => db.close());
-  db.prepare(
-    `INSERT INTO deliveries (id, target, kind, tenant, subject, occasion, at_ms, created_at_ms,
+  const insert = db.prepare(
+    `INSERT INTO deliveries (id, target, kind, tenant, subject, occasion, job, at_ms, created_at_ms,
        message, state, tries, next_at_ms)
-     WITH RECURSIVE others (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM others WHERE n < ?)
-     SELECT n, 'ops', 'failed', ?, n, 0, ?3, ?3, '', 'delivered', 1, ?3 FROM others`,
-  ).run(DONE_MAX, TENANT, clock.now());
+     VALUES (?1, ?, 'failed', ?, ?1, 0, ?, ?5, ?5, '', ?, 1, ?5)`,
+  );
+  insert.run("waits", "away", TENANT, null, clock.now() - 1_000, "waiting");
+  for (let n = 0; n < DONE_MAX; n++) {
+    // The job of one was removed meanwhile.
+    insert.run(`${n}`, "ops", TENANT, n === 5 ? jobOf("docs").id : null, clock.now(), "delivered");
+  }
   clock.advance(1);
   store.moveOn(clock.now());
 
