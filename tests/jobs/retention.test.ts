@@ -137,6 +137,22 @@ test("a start takes the jobs that are too old where another has ended since, up 
   assert.deepEqual(await left(), [id]);
 });
 
+test("a nightly job goes in its time, also from a server that is started each day", async () => {
+  const hourMs = 3_600_000;
+  const { restarted, clock, job, left } = bench({ ageMs: 30 * hourMs });
+  const counts: number[] = [];
+
+  for (let day = 0; day < 4; day++) {
+    await job(1, true);
+    clock.advance(20 * hourMs);
+    await restarted().run();
+    counts.push((await left()).length);
+    clock.advance(4 * hourMs);
+  }
+
+  assert.deepEqual(counts, [1, 1, 1, 1]);
+});
+
 test("a job is cut to its limit while it runs and after its end", async () => {
   const { retention, log, job } = bench({ entriesMax: 10 });
   const [running, over] = [await job(50, false), await job(50, true)];
