@@ -48,6 +48,19 @@ test("a worker in TypeScript asks a server on this machine itself, and tells a p
   assert.deepEqual([code, stdout, stderr, heard], [0, "true\n", "", []]);
 });
 
+test("a worker in TypeScript needs no leave to read the environment", async (t) => {
+  const server = await testServer(t);
+  const child = new URL("../support/proxied_child.ts", import.meta.url).pathname;
+  const limited = [process.execPath, "run", "--quiet", "--no-prompt", "--allow-net=127.0.0.1"];
+
+  const { code, stdout, stderr } = await startProgram.toEnd(t, {
+    command: [..."Bun" in globalThis ? RUN : limited, child],
+    args: [server.url, server.key()],
+  });
+
+  assert.deepEqual([code, stdout, stderr], [0, "true\n", ""]);
+});
+
 test("commands ask a server on this machine themselves, and tell a proxy no key", async (t) => {
   const { url, heard } = await refusingProxy(t);
   const { path, remove } = tempDirectory();
