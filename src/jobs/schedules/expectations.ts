@@ -38,7 +38,9 @@ export function isFollowed({ lastJob, lastStartMs = 0 }: SyncNote, last: Job): b
 export function withStart(note: SyncNote, last: Job | undefined, nowMs: number): SyncNote {
   if (last === undefined || last.id === note.lastJob || isFollowed(note, last)) return note;
   const lastStartMs = Math.min(last.createdAtMs, nowMs);
-  return { ...note, lastJob: last.id, lastStartMs, excusedMs: undefined };
+  const { lastStartMs: _before, ...ahead } = note.ahead ?? {};
+  const kept = note.ahead && { ahead };
+  return { ...note, ...kept, lastJob: last.id, lastStartMs, excusedMs: undefined };
 }
 
 /** When the sync is expected, counted from its last start, or from when it was first seen. */

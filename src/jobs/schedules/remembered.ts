@@ -36,6 +36,8 @@ type TimeName = (typeof TIMES)[number];
 
 /** When the clock has moved so far between two looks, in milliseconds, it was set. */
 const SET_MS = 60_000;
+/** No clock that is right has shown an earlier time to this program. */
+const WRITTEN_MS = Date.UTC(2026, 0);
 
 /** Names a sync: `tenant/id`. */
 export type SyncPlace = `${TenantId}/${SyncId}`;
@@ -50,7 +52,8 @@ export function placeOf(sync: { readonly tenant: TenantId; readonly id: SyncId }
  * late. Slots that come again have their job already, and are not run twice.
  *
  * A machine may begin in 1970 until it hears what time it is. So these times come back when the
- * clock jumps over them; when it gets there by itself, it was rightly put back.
+ * clock jumps over them; when it gets there by itself, it was rightly put back. What began in 1970
+ * itself counts from when the clock is set.
  *
  * @param lookedMs the time of the look before; undefined for none
  */
@@ -60,6 +63,8 @@ export function notAhead(note: SyncNote, nowMs: number, lookedMs?: number): Sync
   const wasSet = lookedMs === undefined || nowMs - lookedMs > SET_MS;
   // What was overdue is so still: its last start is as long ago.
   const backMs = Math.max(0, (note.overdueMs ?? 0) - nowMs);
+  // What was told to be overdue is left to the start that ends it.
+  const leastMs = nowMs >= WRITTEN_MS && note.overdueMs === undefined ? WRITTEN_MS : -Infinity;
   for (const name of TIMES) {
     const kept = ahead[name];
     if (kept !== undefined && kept <= nowMs) {
@@ -68,6 +73,10 @@ export function notAhead(note: SyncNote, nowMs: number, lookedMs?: number): Sync
     }
     const atMs = times[name];
     if (atMs === undefined) continue;
+    if (atMs < leastMs) {
+      times[name] = nowMs;
+      continue;
+    }
     const started = name === "lastStartMs" || name === "firstSeenMs";
     const laterMs = started ? Math.min(atMs - backMs, nowMs) : Math.min(atMs, nowMs);
     if (laterMs === atMs) continue;

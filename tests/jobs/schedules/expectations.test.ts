@@ -283,6 +283,44 @@ test("a clock that begins in 1970 makes nobody overdue, and nobody well", async 
   assert.deepEqual([overdue, utc(expectedAtMs ?? 0)], [false, "03-04 02:00:00"]);
 });
 
+test("what begins by a clock of 1970 counts from when that is set", async (t) => {
+  const fresh = { ...DAILY, name: "fresh" };
+  const bench = schedulerBench(t, DAILY);
+  const before = await bench.boot();
+  await bench.workerStarts();
+  await bench.pass("20h");
+  await before.stop();
+  const offMs = bench.clock.now() + 3_600_000;
+
+  bench.clock.set(5_000);
+  const after = await bench.boot();
+  await after.reload(DAILY, fresh);
+  await bench.workerStarts();
+  await bench.pass("1m");
+  bench.clock.set(offMs);
+  await bench.pass("20h"); // it is seen within 30 s
+  const due = [0, 1].map((index) => utc(after.standing(index).expectedAtMs ?? 0));
+  await after.stop();
+
+  assert.deepEqual(bench.occurrences, []);
+  assert.deepEqual(due, Array(2).fill("03-03 21:00:30"));
+});
+
+test("what is overdue by a clock of 1970 is not called well again as that is set", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  bench.clock.set(5_000);
+  const { stop } = await bench.boot();
+  await bench.pass("26h");
+  bench.clock.set(Date.UTC(2026, 2, 2));
+  await bench.pass("1m");
+  await bench.workerStarts();
+  await bench.pass("1m");
+  await stop();
+
+  const told = bench.occurrences.map(({ kind, job }) => [kind, job !== undefined]);
+  assert.deepEqual(told, [["overdue", false], ["recovered", true]]);
+});
+
 test("a longer deadline ends an episode without a job", async (t) => {
   const bench = schedulerBench(t, DAILY);
   const { reload, stop } = await bench.boot();

@@ -379,6 +379,20 @@ for (const restarts of [false, true]) {
   });
 }
 
+test("a schedule that is new to a clock of 1970 has missed nothing once that is set", async (t) => {
+  const bench = schedulerBench(t, { schedule: { every: "6h" } }, { ...NIGHTLY, name: "nightly" });
+  bench.clock.set(5_000);
+  const { stop } = await bench.boot();
+  await bench.pass("1m");
+
+  bench.clock.set(Date.parse("2026-03-02T00:00:00Z"));
+  await bench.pass("7h");
+  await stop();
+
+  const runs = (await bench.jobs()).map(({ sync, meta }) => [sync?.name, meta.missed_runs]);
+  assert.deepEqual(runs, ["docs", "nightly", "docs"].map((name) => [name, undefined]));
+});
+
 test("a machine that slept finds out soon after, and starts one run", async (t) => {
   const bench = schedulerBench(t, QUARTER);
   const { stop } = await bench.boot();
