@@ -38,14 +38,21 @@ test("a worker in TypeScript asks a server on this machine itself, and tells a p
   const { url, heard } = await refusingProxy(t);
   const server = await testServer(t);
   const child = new URL("../support/proxied_child.ts", import.meta.url).pathname;
+  const told = (run: readonly string[], env: Record<string, string>) =>
+    startProgram.toEnd(t, { command: [...run, child], args: [server.url, server.key()], env });
+  // Of Deno's permissions it needs that of the network alone.
+  const bare = RUN.flatMap((word) => word === "-A" ? ["--no-prompt", "--allow-net"] : word);
 
-  const { code, stdout, stderr } = await startProgram.toEnd(t, {
-    command: [...RUN, child],
-    args: [server.url, server.key()],
-    env: proxiedBy(url),
-  });
+  const ends = [
+    await told(RUN, proxiedBy(url)),
+    await told(bare, proxiedBy(url)),
+    await told(bare, {}),
+  ];
 
-  assert.deepEqual([code, stdout, stderr, heard], [0, "true\n", "", []]);
+  for (const { code, stdout, stderr } of ends) {
+    assert.deepEqual([code, stdout, stderr], [0, "true\n", ""]);
+  }
+  assert.deepEqual(heard, []);
 });
 
 test("a worker in TypeScript needs no leave to read the environment", async (t) => {
