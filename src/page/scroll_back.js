@@ -21,9 +21,8 @@ export function scrollBack(root) {
   if (!reloaded || Number(y) === 0) return;
   const grown = new ResizeObserver(() => {
     if (location.href !== href) return stop();
-    if (document.documentElement.scrollHeight < Number(y) + innerHeight) return;
-    scrollTo(0, Number(y));
-    if (back) return;
+    scrollTo(0, Number(y)); // or to the end, where the view is shorter than before
+    if (back || scrollY < Number(y)) return;
     back = true;
     clearTimeout(timer);
     timer = setTimeout(stop, SETTLE_MS);

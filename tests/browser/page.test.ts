@@ -166,6 +166,26 @@ test("a reload comes back to where one was in the list and on a job's page", asy
   assert.ok(places.every((y) => y > 0), `${places}`);
 });
 
+test("a reload at the end of a list that has become shorter comes to its end", async (t) => {
+  const server = await testServer(t);
+  const jobs = await Promise.all(
+    Array.from({ length: 40 }, (_, n) => workersJob(server, { sync: `sync-${n}` })),
+  );
+  const page = await signedInPage(t, server, "?status=active");
+  await page.look({ width: 390, height: 400 });
+  await page.until(`document.querySelector(".summary")?.textContent.startsWith("40 jobs")`);
+  await page.until(`scrollTo(0, document.documentElement.scrollHeight), scrollY > 2000`);
+  const ends = jobs.slice(0, 10).map(({ tell }) => tell({ type: "end", status: "completed" }));
+
+  await Promise.all(ends);
+  await page.reload();
+  await page.until(`document.querySelector(".summary")?.textContent.startsWith("30 jobs")`);
+
+  await page.until(
+    `scrollY > 0 && scrollY + innerHeight >= document.documentElement.scrollHeight - 1`,
+  );
+});
+
 test("while the server is away the page says since when, and comes back without loss", async (t) => {
   const server = await testServer(t, { retryMs: 100, port: await freePort() });
   const job = await workersJob(server);
