@@ -8,7 +8,7 @@ import type { LogLevel } from "../sync/entry.ts";
 import type { TerminalStatus } from "../sync/status.ts";
 import { textOf } from "./clip.ts";
 import type { Endpoint } from "./delivery.ts";
-import { fetchFrom } from "./fetch_from.ts";
+import { fetchAsWorker } from "./fetch_from.ts";
 import { type JobDescription, type NewJob, newJob } from "./new_job.ts";
 import { type End, Outbox } from "./outbox.ts";
 import { OutboxDelivery, type StopReason } from "./outbox_delivery.ts";
@@ -107,7 +107,7 @@ export class Producer {
     const endpoint: Endpoint = {
       server: textOf(options.server ?? ""),
       key: textOf(options.key ?? "").trim(),
-      fetch: options.fetch ?? fetchFrom,
+      fetch: options.fetch ?? fetchAsWorker,
       clock,
       leaseMs: created?.leaseMs,
       // Whoever creates the job does so in the background, and may be late.

@@ -55,17 +55,19 @@ test("a worker in TypeScript asks a server on this machine itself, and tells a p
   assert.deepEqual(heard, []);
 });
 
-test("a worker in TypeScript needs no leave to read the environment", async (t) => {
+test("a worker in TypeScript asks nobody at its terminal whether it may look for a proxy", async (t) => {
   const server = await testServer(t);
-  const child = new URL("../support/proxied_child.ts", import.meta.url).pathname;
-  const limited = [process.execPath, "run", "--quiet", "--no-prompt", "--allow-net=127.0.0.1"];
+  const support = new URL("../support/", import.meta.url).pathname;
+  const limited = [process.execPath, "run", "--quiet", "--allow-net=127.0.0.1"];
+  const run = "Bun" in globalThis ? RUN : limited;
 
-  const { code, stdout, stderr } = await startProgram.toEnd(t, {
-    command: [..."Bun" in globalThis ? RUN : limited, child],
-    args: [server.url, server.key()],
+  const { stdout } = await startProgram.toEnd(t, {
+    command: ["python3", `${support}terminal.py`, "Allow?", "A\r"],
+    args: [...run, `${support}proxied_child.ts`, server.url, server.key()],
+    env: { NO_COLOR: "1" },
   });
 
-  assert.deepEqual([code, stdout, stderr], [0, "true\n", ""]);
+  assert.equal(stdout.replaceAll("\r\n", "\n"), "true\nended 0\n");
 });
 
 test("commands ask a server on this machine themselves, and tell a proxy no key", async (t) => {
