@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Hub } from "../hub/hub.ts";
 import { type EventLog, LIST_LIMIT_MAX, type RecentPage } from "../log/event_log.ts";
+import { reasonOf } from "../reason.ts";
 import type { Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { type Job, keyOf } from "../sync/job.ts";
@@ -26,6 +27,7 @@ export interface OccurrencesOptions {
   readonly onGone: (key: JobKey) => void;
   /** The seq after which a silence began that was told and was going on when the server stopped. */
   readonly silenceOf: (key: JobKey) => Seq | undefined;
+  /** Gets each reason once, until all that failed has been told. */
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -43,6 +45,8 @@ export class Occurrences {
   #woken = new Map<JobKeyText, JobKey>();
   /** Jobs whose occurrences could not be told. */
   readonly #failed = new Map<JobKeyText, JobKey>();
+  /** Why they could not, as reported: a full disk fails each of them, again and again. */
+  readonly #reported = new Set<string>();
   #callOffAgain: (() => void) | undefined;
   #started = false;
   #stopped = false;
@@ -130,8 +134,11 @@ export class Occurrences {
     try {
       await act();
       this.#failed.delete(keyText(key));
+      if (this.#failed.size === 0) this.#reported.clear();
     } catch (cause) {
-      this.#options.onFault(cause);
+      const reason = reasonOf(cause);
+      if (!this.#reported.has(reason)) this.#options.onFault(cause);
+      this.#reported.add(reason);
       this.#failed.set(keyText(key), key);
       if (this.#stopped) return;
       this.#callOffAgain ??= this.#options.clock.after(AGAIN_MS, () => {

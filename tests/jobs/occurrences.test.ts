@@ -426,6 +426,27 @@ test("what cannot be taken in is told again, and until then nothing counts as ca
   assert.equal(caughtUp.length, 1);
 });
 
+test("why jobs cannot be taken in is reported once, until all are", async (t) => {
+  let reason: string | undefined;
+  const { log, start, faults, pass } = bench(t, 0, {
+    tell: () => {
+      if (reason) throw new Error(reason);
+    },
+  });
+  await start();
+  const reported: unknown[] = [];
+
+  for (const why of ["no room", "no such table", undefined, "no room"]) {
+    reason = why;
+    for (let job = 0; job < 3; job++) await begun(log, jobOf(`docs-${job}`));
+    await pass(5_000);
+    await pass(5_000);
+    reported.push(faults.splice(0).map((cause) => cause instanceof Error && cause.message));
+  }
+
+  assert.deepEqual(reported, [["no room"], ["no such table"], [], ["no room"]]);
+});
+
 test("a job that is removed is told to those who keep something of it", async (t) => {
   const { log, start, gone, kinds } = bench(t);
   await start();
