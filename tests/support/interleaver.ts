@@ -3,7 +3,7 @@ import { setImmediate, setTimeout } from "node:timers";
 import type { EventLog } from "../../src/log/event_log.ts";
 import type { Random } from "./seed.ts";
 
-/** Most turns that one run may take: more is a hang. */
+/** Most turns in which a run opens gates, and most in a row in which it has none: more is a hang. */
 const TURNS_MAX = 20_000;
 
 /** After so many with nothing to open each takes a millisecond: the disk may have to be waited for. */
@@ -50,9 +50,11 @@ export class Interleaver {
     const seen = work.finally(() => settled = true);
     seen.catch(() => {}); // it is awaited below
     let idle = 0;
-    for (let turn = 0; !settled; turn++) {
-      if (turn > TURNS_MAX) throw new Error("The run does not come to an end");
-      idle = this.#gates.length === 0 ? idle + 1 : 0;
+    let opening = 0;
+    while (!settled) {
+      if (Math.max(opening, idle) > TURNS_MAX) throw new Error("The run does not come to an end");
+      if (this.#gates.length === 0) idle++;
+      else [idle, opening] = [0, opening + 1];
       for (let some = this.#random.below(4); some >= 0 && this.#gates.length > 0; some--) {
         this.#gates.splice(this.#random.below(this.#gates.length), 1)[0]();
       }
