@@ -4,7 +4,7 @@ import { loggerOf } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import type { Status } from "../sync/status.ts";
+import { type Status, STATUSES } from "../sync/status.ts";
 import { DamagedJobError, type JobQuery, type PruneQuery } from "./event_log.ts";
 import { statementsOf } from "./migrate.ts";
 import { ACTIVE, type JobColumns, jobOf, lengthOf } from "./sqlite_job_columns.ts";
@@ -65,8 +65,10 @@ export class JobQueries {
   ): { readonly jobs: Job[]; readonly next: number | null } {
     const where = ["tenant = ?", "pk < ?"];
     const values: (string | number)[] = [query.tenant, beforePk];
-    if (query.statuses !== undefined) {
-      const statuses = new Set(query.statuses); // so that there are few texts
+    // For all jobs of a tenant each status is named: without one SQLite would sort them for a page.
+    const asked = query.statuses ?? (query.syncId === undefined ? STATUSES : undefined);
+    if (asked !== undefined) {
+      const statuses = new Set(asked); // so that there are few texts
       // `+` keeps SQLite from looking through all jobs of a status for those of one sync.
       const column = query.syncId === undefined ? "status" : "+status";
       where.push(`${column} IN (${[...statuses].map(() => "?").join(", ")})`);

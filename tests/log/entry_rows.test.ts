@@ -194,6 +194,27 @@ test("The jobs of a sync are found by the sync, whatever statuses are asked for"
   assert.deepEqual(plans, [[search], [search], [search]]);
 });
 
+test("The newest jobs of a tenant are found without a look at all of its jobs", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const statements = watchStatements(t);
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  for (const statuses of [undefined, ["failed"], ["completed", "failed"]] as const) {
+    await log.list({ tenant: TENANT, statuses, limit: 1 });
+  }
+  await log.close();
+
+  const db = new DatabaseSync(file);
+  const plans = [...statements.keys()]
+    .filter((text) => /FROM jobs WHERE tenant = .* ORDER BY pk DESC/.test(text))
+    .map((text) => db.prepare(`EXPLAIN QUERY PLAN ${text}`).all().at(0)?.detail);
+  db.close();
+
+  const search = "SEARCH jobs USING INDEX jobs_by_status (tenant=? AND status=? AND pk<?)";
+  assert.deepEqual(plans, [search, search, search]);
+});
+
 test("Jobs on their way are found without a look at those that are over", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
