@@ -1,4 +1,5 @@
 /** A job's log as the body of an answer, read from the store as the client takes it. */
+import { turn } from "../event_loop.ts";
 import { type EventLog, type Page, type ReadQuery, UnknownJobError } from "../log/event_log.ts";
 import type { Reading, WriteDeadline } from "../stream/write_deadline.ts";
 import type { Entry, Seq } from "../sync/entry.ts";
@@ -57,6 +58,8 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
     this.#pulled = true;
     const { through, lineOf } = this.#options;
     while (this.#left > 0) {
+      // Bun pulls again at once while the client keeps up: nobody else would come to work meanwhile.
+      await turn();
       const page = await this.#page();
       if (!page) return this.abort();
       const entries = page.entries.filter(({ seq }) => seq <= through);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers";
 import { LogDownload, type LogDownloadOptions } from "../../src/http/log_download.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { WriteDeadline } from "../../src/stream/write_deadline.ts";
@@ -43,6 +44,22 @@ test("LogDownload gives a line an entry, as many as are wanted", async () => {
   assert.equal(await new Response(few.body).text(), numbers(7));
   assert.equal(await new Response(none.body).text(), "");
   assert.equal(whole.clock.waiting + few.clock.waiting, 0);
+});
+
+test("LogDownload lets others work between its pages, however fast it is read", async () => {
+  const { body } = await bench();
+  let turns = 0;
+  let counting = true;
+  const count = () => {
+    turns++;
+    if (counting) setImmediate(count);
+  };
+  setImmediate(count);
+
+  await new Response(body).text();
+  counting = false;
+
+  assert.ok(turns >= 4, `${turns} turns of the event loop`); // five pages
 });
 
 test("LogDownload breaks off when its job is removed, also when another takes its id", async () => {
