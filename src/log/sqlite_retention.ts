@@ -20,6 +20,20 @@ type Kinds = readonly [number, number];
 const SUPERSEDED: Kinds = [PROGRESS, PROGRESS];
 const LINES: Kinds = [FIRST_LOG, FIRST_LOG + LOG_LEVELS.length - 1];
 
+/** Entries behind a position and before another. */
+interface Stretch {
+  readonly after: Seq;
+  readonly below: Seq;
+}
+
+/** What slices before have found out of a job. */
+interface Seen {
+  /** Up to it there is no superseded progress. */
+  bare: Seq;
+  /** The newest progress, and the limit, with which the job was thinned last. */
+  thin: string;
+}
+
 /** Most entries that one commit removes: some milliseconds of work. */
 const SLICE = 2_000;
 /** And most bytes of their bodies: what is removed passes through the WAL, also on a full disk. */
@@ -31,6 +45,11 @@ const PER_JOB_BYTES = 4 * 1024;
 export class SqliteRetention {
   readonly #jobs: JobRows;
   readonly #sql: (text: string) => StatementSync;
+  /**
+   * So that no slice looks through all lines of a job for progress again. When a commit fails, the
+   * rows in memory that it changed are dropped, and this with them.
+   */
+  readonly #seen = new WeakMap<JobRow, Seen>();
 
   constructor(db: DatabaseSync, jobs: JobRows) {
     this.#sql = statementsOf(db);
@@ -39,14 +58,22 @@ export class SqliteRetention {
 
   /** A slice of EventLog.trim; true when there is more to do. */
   trim(row: JobRow, { entriesMax, progressMax }: TrimLimits): boolean {
-    if (progressMax !== undefined) {
+    const { progressSeq } = row.job;
+    const seen = this.#seen.get(row) ?? { bare: 0, thin: "" };
+    this.#seen.set(row, seen);
+    const thin = `${progressSeq} ${progressMax}`;
+    if (progressMax !== undefined && seen.thin !== thin) {
       if (this.#thin(row, progressMax) >= SLICE) return true;
+      seen.thin = thin;
     }
     const over = row.job.held - entriesMax;
     if (over > 0) {
       const room = Math.min(over, SLICE);
-      const removed = this.#drop(row, SUPERSEDED, row.job.progressSeq, room);
-      const lines = removed < room ? this.#drop(row, LINES, Infinity, room - removed) : 0;
+      const removed = this.#drop(row, SUPERSEDED, { after: seen.bare, below: progressSeq }, room);
+      if (removed < room) seen.bare = progressSeq - 1;
+      const lines = removed < room
+        ? this.#drop(row, LINES, { after: 0, below: Infinity }, room - removed)
+        : 0;
       // Changes of status stay whatever the limit is.
       if (removed + lines === room && over > room) return true;
     }
@@ -107,13 +134,13 @@ export class SqliteRetention {
     return removed;
   }
 
-  /** Removes the oldest entries of these kinds below a position, at most so many. */
-  #drop(row: JobRow, kinds: Kinds, below: Seq, most: number): number {
+  /** Removes the oldest entries of these kinds between two positions, at most so many. */
+  #drop(row: JobRow, kinds: Kinds, { after, below }: Stretch, most: number): number {
     const { pk, job } = row;
     const rows = this.#sql(
-      `SELECT seq, kind, count FROM entries WHERE job = ?1 AND kind BETWEEN ?2 AND ?3
-       AND seq - count + 1 < ?4 AND seq < ?4 + ${ROW_ENTRIES_MAX} ORDER BY seq LIMIT ?5`,
-    ).all(pk, ...kinds, below, most) as unknown as // own columns
+      `SELECT seq, kind, count FROM entries WHERE job = ?1 AND kind BETWEEN ?2 AND ?3 AND seq > ?4
+       AND seq - count + 1 < ?5 AND seq < ?5 + ${ROW_ENTRIES_MAX} ORDER BY seq LIMIT ?6`,
+    ).all(pk, ...kinds, after, below, most) as unknown as // own columns
     { seq: number; kind: number; count: number }[];
     const through = LOG_LEVELS.map(() => 0);
     let end = 0;
@@ -124,7 +151,7 @@ export class SqliteRetention {
       left -= end - (seq - count);
       if (kind >= FIRST_LOG) through[kind - FIRST_LOG] = end;
     }
-    const removed = this.#cut(pk, kinds, 0, end + 1);
+    const removed = this.#cut(pk, kinds, after, end + 1);
     this.#jobs.change(row, trimmed(job, removed, through));
     return removed;
   }

@@ -266,6 +266,46 @@ test("Registered syncs are found without a look at the tenant's others", async (
   ]);
 });
 
+test("SqliteLog trim() looks for progress among a job's lines once, however many slices it takes", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const looks: string[] = [];
+  const { prepare } = DatabaseSync.prototype;
+  t.after(() => void (DatabaseSync.prototype.prepare = prepare));
+  DatabaseSync.prototype.prepare = function (text) {
+    const statement = prepare.call(this, text);
+    if (!/^SELECT seq[^]* FROM entries[^]* ORDER BY seq/.test(text)) return statement;
+    const { all, get } = statement;
+    statement.all = (...given) => {
+      if (given[2] === 0) looks.push(`superseded, behind ${given[3]}`); // the kind of progress
+      return Reflect.apply(all, statement, given);
+    };
+    statement.get = (...given) => {
+      if (text.includes("seq DESC")) looks.push("thinning");
+      return Reflect.apply(get, statement, given);
+    };
+    return statement;
+  };
+  const file = join(path, "log.db");
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  const { job } = await log.create(newJob());
+  const lines = Array.from({ length: 7_000 }, () => line("x"));
+  await log.append(job, () => ({ facts: [progress("in_progress", 1), ...lines] }));
+  await log.append(job, () => ({ facts: [progress("in_progress", 2), progress("completed", 3)] }));
+
+  let slices = 1;
+  while (await log.trim(job, { entriesMax: 100, progressMax: 1_000 })) slices++;
+  const { held } = await log.get(job) ?? {};
+  await log.close();
+
+  assert.deepEqual([slices, held], [4, 100]);
+  assert.equal(looks.filter((look) => look === "thinning").length, 876); // stretches of 8
+  assert.deepEqual(looks.filter((look) => look !== "thinning"), [
+    "superseded, behind 0",
+    ...Array(3).fill("superseded, behind 7002"),
+  ]);
+});
+
 test("SqliteLog trim() fetches no words of the lines that it removes", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
