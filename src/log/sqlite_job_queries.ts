@@ -63,17 +63,14 @@ export class JobQueries {
     beforePk: number,
     limit: number,
   ): { readonly jobs: Job[]; readonly next: number | null } {
-    const where = ["tenant = ?", "pk < ?"];
-    const values: (string | number)[] = [query.tenant, beforePk];
-    // For all jobs of a tenant each status is named: without one SQLite would sort them for a page.
-    const asked = query.statuses ?? (query.syncId === undefined ? STATUSES : undefined);
-    if (asked !== undefined) {
-      const statuses = new Set(asked); // so that there are few texts
-      // `+` keeps SQLite from looking through all jobs of a status for those of one sync.
-      const column = query.syncId === undefined ? "status" : "+status";
-      where.push(`${column} IN (${[...statuses].map(() => "?").join(", ")})`);
-      values.push(...statuses);
-    }
+    // Each status is named where all are asked for, too: else SQLite would sort them for a page.
+    const statuses = new Set(query.statuses ?? STATUSES); // so that there are few texts
+    const values: (string | number)[] = [query.tenant, beforePk, ...statuses];
+    const where = [
+      "tenant = ?",
+      "pk < ?",
+      `status IN (${[...statuses].map(() => "?").join(", ")})`,
+    ];
     if (query.syncId !== undefined) {
       where.push("sync_id = ?");
       values.push(query.syncId);

@@ -101,6 +101,10 @@ export const MIGRATIONS: readonly string[] = [
   `ALTER TABLE entries ADD COLUMN count INTEGER NOT NULL DEFAULT 1;`,
   // Syncs by their names: for a name alone, and for the list in parts.
   `CREATE INDEX syncs_by_name ON syncs (tenant, name);`,
+  // A sync's jobs by their status, which few of very many may have, or none.
+  `DROP INDEX jobs_of_sync;
+   DROP INDEX jobs_active;
+   CREATE INDEX jobs_of_sync ON jobs (tenant, sync_id, status, pk);`,
 ];
 
 /** The event log's file. */
