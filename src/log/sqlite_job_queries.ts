@@ -110,7 +110,9 @@ export class JobQueries {
 
   /** How many jobs there are in each status, of all tenants. */
   counts(): Map<Status, number> {
-    const sql = "SELECT status, count(*) AS jobs FROM jobs GROUP BY status";
+    // In the order of the index at first: to sort all jobs by their status takes three times as long.
+    const sql = `SELECT status, sum(n) AS jobs FROM
+      (SELECT status, count(*) AS n FROM jobs GROUP BY tenant, status) GROUP BY status`;
     const rows = this.#sql(sql).all() as { status: Status; jobs: number }[]; // own table
     return new Map(rows.map(({ status, jobs }) => [status, jobs]));
   }

@@ -240,6 +240,28 @@ test("Jobs on their way are found without a look at those that are over", async 
   ]);
 });
 
+test("Jobs are counted in the order of an index, without sorting them", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const file = join(path, "log.db");
+  const statements = watchStatements(t);
+  const log = new SqliteLog({ path: file, durability: "normal", clock: stillClock() });
+  await log.counts();
+  await log.close();
+
+  const db = new DatabaseSync(file);
+  const [plan] = [...statements.keys()]
+    .filter((text) => text.includes("GROUP BY"))
+    .map((text) => db.prepare(`EXPLAIN QUERY PLAN ${text}`).all().map(({ detail }) => detail));
+  db.close();
+
+  assert.deepEqual(plan.slice(0, 3), [
+    "CO-ROUTINE (subquery-1)",
+    "SCAN jobs USING COVERING INDEX jobs_by_status",
+    "SCAN (subquery-1)", // a row for each tenant and status
+  ]);
+});
+
 test("Registered syncs are found without a look at the tenant's others", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
