@@ -85,7 +85,8 @@ export class Notifications {
     const { log, hub, clock, stallAfterMs, onFault } = this.#options;
     const sinceMs = store.position ?? clock.now();
     this.#writtenMs = sinceMs;
-    for (const key of store.jobs()) if (!await log.get(key)) this.#forget(key);
+    for (const key of store.jobs()) if (!await log.get(key)) store.forget(key);
+    this.#wipe(); // once for all of them, as it waits for the disk
     this.#occurrences = new this.#parts.Occurrences({
       log,
       hub,

@@ -719,6 +719,29 @@ test("nothing is left of a job that is removed, nor of one removed while nobody 
   assert.equal(readFileSync(path).includes(canary), false);
 });
 
+test("a start forgets all jobs that were removed meanwhile, and empties the WAL once for them", async (t) => {
+  const { memory, start } = await bench(t);
+  const first = await start();
+  const jobs = [];
+  for (const name of ["docs", "mail", "users"]) jobs.push(await first.run(jobOf(name), FAILED));
+  await first.done(3);
+  await first.stop();
+  for (const job of jobs) await memory.remove(job);
+  const emptied: string[] = [];
+  const { prepare } = DatabaseSync.prototype;
+  t.after(() => void (DatabaseSync.prototype.prepare = prepare));
+  DatabaseSync.prototype.prepare = function (text) {
+    if (text.includes("wal_checkpoint")) emptied.push(text);
+    return prepare.call(this, text);
+  };
+
+  const second = await start();
+  const left = second.deliveries();
+  await second.stop();
+
+  assert.deepEqual([left, emptied.length], [[], 1]);
+});
+
 test("what a reader of the queue's file kept in its WAL is gone a minute after he is", async (t) => {
   const { start, path, to, clock } = await bench(t);
   to.answer = (_, response) => void response.writeHead(500).end();
