@@ -109,6 +109,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
       requireScope(context, "write");
       return cause.key;
     });
+    context.env.keepOpen(); // a run may take its grace to stop
     await remove(key, context.get("requestId"));
     return context.body(null, 204);
   });
@@ -116,6 +117,7 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   app.openapi(clearRoute, async (context) => {
     requireScope(context, "write");
     const { tenant } = context.get("principal");
+    context.env.keepOpen(); // 200,000 jobs take a minute
     let removed = 0;
     let cursor: string | undefined;
     do { // newest first, so that jobs created meanwhile do not make it endless

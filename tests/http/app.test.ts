@@ -30,14 +30,16 @@ function bench(t: Cleanup) {
       allowedHosts: [],
       trustedProxies: [],
     }),
+    dispatcher: { halt: () => Promise.resolve() },
     rates: new Rates(clock, { jobEvents: Infinity, tenantEvents: Infinity, requests: Infinity }),
   } as unknown as Services; // the other parts are not asked for anything here
   const app = httpApp(services, "0");
   const kept: (number | undefined)[] = [];
   const connection = { remote: "127.0.0.1", keepOpen: (ms?: number) => void kept.push(ms) };
-  const get = async (path: string, headers: Record<string, string> = {}) =>
-    await app.fetch(new Request(`http://127.0.0.1${path}`, { headers }), connection);
-  return { clock, kept, get, key, log };
+  const ask = async (path: string, init?: RequestInit) =>
+    await app.fetch(new Request(`http://127.0.0.1${path}`, init), connection);
+  const get = (path: string, headers: Record<string, string> = {}) => ask(path, { headers });
+  return { clock, kept, ask, get, key, log };
 }
 
 test("a download asks the runtime to let its connection be quiet, and no other answer does", async (t) => {
@@ -59,6 +61,18 @@ test("a download asks the runtime to let its connection be quiet, and no other a
   assert.deepEqual(await keptFor("/logs", "text/plain"), [quietMs]);
   assert.deepEqual(await keptFor("/logs", "application/x-ndjson"), [quietMs]);
   assert.deepEqual(await keptFor("/logs", "application/json"), []);
+});
+
+test("a removal asks the runtime to let its connection be quiet, as it may take minutes", async (t) => {
+  const { kept, ask, key, log } = bench(t);
+  const { job } = await log.create(newJob());
+  const headers = { Authorization: `Bearer ${key(["write"]).key}` };
+
+  const one = await ask(`/v1/sync/job/${job.id}`, { method: "DELETE", headers });
+  const all = await ask("/v1/tenant", { method: "DELETE", headers });
+
+  assert.deepEqual([one.status, all.status], [204, 200]);
+  assert.deepEqual(kept, [undefined, undefined]);
 });
 
 test("the app lets OPENED_A_TURN streams in with each turn of the event loop, and all else at once", async (t) => {
