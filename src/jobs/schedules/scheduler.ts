@@ -2,6 +2,7 @@
 import { loggerOf } from "../../logger.ts";
 import { deriveJobId, type TenantId } from "../../sync/ids.ts";
 import type { Job, SyncRef } from "../../sync/job.ts";
+import { TimeSlice } from "../../time_slice.ts";
 import { StoppingError } from "../dispatcher.ts";
 import type { OnOccurrence } from "../occurrence.ts";
 import type { ConfiguredSync } from "../sync_config.ts";
@@ -136,7 +137,9 @@ export class Scheduler {
       wakeMs = Infinity;
       const startMs = clock.now();
       const timed = syncs.all.filter((sync) => sync.schedule || sync.retries || sync.expect);
+      const slice = new TimeSlice(clock);
       for (const sync of timed) {
+        if (slice.over) await slice.turn(); // there may be thousands of syncs
         if (!this.#stopped) wakeMs = Math.min(wakeMs, await this.#tryToLookAt(sync));
       }
       this.#lookedMs = startMs;

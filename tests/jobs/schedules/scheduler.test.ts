@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers";
 import { schedulerBench, utc } from "../../support/scheduler_bench.ts";
 import { serverLog } from "../../support/server_log.ts";
 import { turns } from "../../support/notify_bench.ts";
@@ -20,6 +21,33 @@ test("every starts at once, and then counts from the last run's start", async (t
   assert.equal(standing().schedule, "every 15m");
   assert.equal(utc(standing().nextRunAtMs ?? 0), "03-02 00:45:00");
   assert.equal(bench.clock.waiting, 0);
+});
+
+test("a look at many syncs lets others work in between", async (t) => {
+  const syncs = Array.from({ length: 10 }, (_, n) => ({
+    name: `sync-${n}`,
+    source: { type: "outside" },
+    expect: { every: "24h", grace: "1h" },
+  }));
+  const bench = schedulerBench(t, ...syncs);
+  const { scheduler, stop } = await bench.boot();
+  const list = bench.log.list.bind(bench.log);
+  let turn = 0;
+  const looks: number[] = []; // at each sync, by the turn of the event loop
+  bench.log.list = (query) => {
+    looks.push(turn);
+    bench.clock.advance(8); // a slow disk
+    return list(query);
+  };
+
+  scheduler.look();
+  while (looks.length < syncs.length) {
+    await new Promise(setImmediate);
+    turn++;
+  }
+  await stop();
+
+  assert.equal(new Set(looks).size, syncs.length);
 });
 
 test("look() is followed by a look, at whatever moment of another one it comes", async (t) => {
