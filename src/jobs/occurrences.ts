@@ -7,6 +7,7 @@ import type { Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { type Job, keyOf } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";
+import { TimeSlice } from "../time_slice.ts";
 import type { Occurrence, OccurrenceKind } from "./occurrence.ts";
 import { Silences } from "./silences.ts";
 
@@ -101,11 +102,13 @@ export class Occurrences {
 
   async #follow(): Promise<void> {
     const { log, clock, onGone } = this.#options;
+    const slice = new TimeSlice(clock);
     while (this.#woken.size > 0) {
       const startMs = clock.now();
       const woken = this.#woken;
       this.#woken = new Map();
       for (const [text, key] of woken) {
+        if (slice.over) await slice.turn(); // thousands may fall silent together
         await this.#attempt(key, async () => {
           const job = await log.get(key);
           if (job) return await this.#tell(job);

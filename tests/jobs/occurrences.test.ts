@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers";
 import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
 import type { Occurrence } from "../../src/jobs/occurrence.ts";
@@ -123,6 +124,29 @@ test("a run is told as recovered, too, where others began since and a page of a 
   const told = (await kinds()).filter((kind) => !kind.endsWith("started"));
 
   assert.deepEqual(told, ["docs failed", "docs completed", "docs recovered"]);
+});
+
+test("jobs that fall silent together are told with turns for others in between", async (t) => {
+  let turn = 0;
+  const tells: number[] = []; // by the turn of the event loop
+  const { clock, log, start } = bench(t, 0, {
+    tell: ({ kind }) => {
+      if (kind !== "stalled") return;
+      tells.push(turn);
+      clock.advance(8); // a slow disk
+    },
+  });
+  await start();
+  for (let n = 0; n < 10; n++) await begun(log, jobOf(`sync-${n}`));
+  await turns();
+
+  clock.advance(STALL_AFTER_MS);
+  while (tells.length < 10) {
+    await new Promise(setImmediate);
+    turn++;
+  }
+
+  assert.equal(new Set(tells).size, 10);
 });
 
 test("a job that says nothing for long is told as stalled, once a silence, and as recovered", async (t) => {
