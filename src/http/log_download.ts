@@ -59,7 +59,7 @@ export class LogDownload implements UnderlyingDefaultSource<Uint8Array>, Reading
     const { through, lineOf } = this.#options;
     while (this.#left > 0) {
       // Bun pulls again at once while the client keeps up: nobody else would come to work meanwhile.
-      await turn();
+      if (this.#after > this.#options.query.after) await turn();
       const page = await this.#page();
       if (!page) return this.abort();
       const entries = page.entries.filter(({ seq }) => seq <= through);

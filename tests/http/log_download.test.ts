@@ -62,6 +62,17 @@ test("LogDownload lets others work between its pages, however fast it is read", 
   assert.ok(turns >= 4, `${turns} turns of the event loop`); // five pages
 });
 
+test("LogDownload gives its first page at once, so that a job that is removed then has its short log told", async () => {
+  const { log, job, body } = await bench();
+  const reader = body.getReader();
+
+  const read = reader.read();
+  await log.remove(job);
+
+  assert.equal((await read).done, false);
+  await reader.cancel();
+});
+
 test("LogDownload breaks off when its job is removed, also when another takes its id", async () => {
   for (const again of [false, true]) {
     const { log, job, body, clock } = await bench();
