@@ -2,7 +2,7 @@
 import { textOf, titleOf } from "./words.ts";
 import type { Message } from "./message.ts";
 import { isoTime } from "../../sync/iso_time.ts";
-import { valueAt } from "../../sync/json.ts";
+import { parsedJson, valueAt } from "../../sync/json.ts";
 
 const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
@@ -89,12 +89,7 @@ export function unknownNamesIn(template: string): string[] {
 /** Whether the template may be JSON once it is filled in; texts and lists have to be in quotes. */
 export function isJsonOnceFilled(template: string): boolean {
   const sample = template.replace(PLACEHOLDER, (_, name: string) => QUOTED.test(name) ? "a" : "0");
-  try {
-    JSON.parse(sample);
-    return true;
-  } catch {
-    return false;
-  }
+  return parsedJson(sample) !== undefined;
 }
 
 /** The template with every placeholder filled in; an unknown value is the empty text. */

@@ -78,7 +78,7 @@ export function notAhead(note: SyncNote, nowMs: number, lookedMs?: number): Sync
       continue;
     }
     const started = name === "lastStartMs" || name === "firstSeenMs";
-    const laterMs = started ? Math.min(atMs - backMs, nowMs) : Math.min(atMs, nowMs);
+    const laterMs = Math.min(started ? atMs - backMs : atMs, nowMs);
     if (laterMs === atMs) continue;
     times[name] = laterMs;
     ahead[name] ??= atMs;
