@@ -67,6 +67,7 @@ export async function connectClient(server, viewers) {
   }
 
   return {
+    viewers,
     connectedMs: ms,
     /** Deliveries with so many publishers, each of which always has one post in flight. */
     async load(publishers, seconds, warmSeconds = 1) {
