@@ -65,9 +65,10 @@ export class Meter {
 
   /** The percent: from the source, else by bytes, else by the total, if known. Never goes back. */
   #percentOf(totals: SourceProgress, done: number): number | undefined {
+    // A source may know its bytes in all and count entities alone.
     const share = totals.percent !== undefined
       ? totals.percent / 100
-      : totals.bytesTotal
+      : totals.bytesTotal && (totals.bytesDone !== undefined || !totals.total)
       ? (totals.bytesDone ?? 0) / totals.bytesTotal
       : totals.total
       ? done / totals.total

@@ -44,7 +44,7 @@ export interface DirectorySourceConfig {
   readonly path: string;
   /** Entities a second at most; no limit when absent. */
   readonly maxPerS?: number;
-  /** Larger files are skipped; no limit when absent. */
+  /** Larger files are skipped; 1 GiB when absent. */
   readonly maxFileBytes?: number;
 }
 

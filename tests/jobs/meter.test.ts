@@ -23,6 +23,14 @@ test("Meter counts percent by bytes when they are known, else by entities", () =
   assert.deepEqual([byBytes.percent, byEntities.percent], [75, 75]);
 });
 
+test("Meter counts percent by entities where only the bytes in all are known", () => {
+  const known = { bytesTotal: 1_000, total: 10 };
+  const { percent } = new Meter().read(at({ ...known, inserted: 5 }), 0);
+  const { percent: bytesAlone } = new Meter().read(at({ bytesTotal: 1_000, inserted: 5 }), 0);
+
+  assert.deepEqual([percent, bytesAlone], [50, 0]);
+});
+
 test("Meter tells no rate of a source that counts no entities", () => {
   const meter = new Meter();
   const rates = [0, 5_000, 10_000].map((atMs) =>
