@@ -42,7 +42,7 @@ export function turnedAway(retryMs: number, count: number): ReadableStream<Uint8
 }
 
 /** `retryMs` or more, at random, so that viewers that are sent away together come back apart. */
-function comeBackMs(retryMs: number, count: number): number {
+export function comeBackMs(retryMs: number, count = 1): number {
   const spreadMs = Math.max(retryMs, Math.min(SPREAD_MS_MAX, count * SPREAD_MS));
   return Math.round(retryMs + Math.random() * spreadMs);
 }

@@ -30,7 +30,7 @@ export function streamBench(
     & Partial<
       Pick<
         ViewersOptions,
-        "mergeAfter" | "heartbeatMs" | "stallAfterMs" | "writeTimeoutMs" | "limits"
+        "mergeAfter" | "heartbeatMs" | "retryMs" | "stallAfterMs" | "writeTimeoutMs" | "limits"
       >
     >
     & {
@@ -51,7 +51,7 @@ export function streamBench(
     hub,
     clock,
     heartbeatMs: options.heartbeatMs ?? 30_000,
-    retryMs: 3_000,
+    retryMs: options.retryMs ?? 3_000,
     mergeAfter: options.mergeAfter ?? 1_000,
     stallAfterMs: options.stallAfterMs ?? Infinity,
     writeTimeoutMs: options.writeTimeoutMs,
