@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { atMost, type Clock } from "../../clock.ts";
 import type { Hub } from "../../hub/hub.ts";
-import type { EventLog } from "../../log/event_log.ts";
+import { DamagedJobError, type EventLog } from "../../log/event_log.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import { loggerOf } from "../../logger.ts";
 import { reasonOf } from "../../reason.ts";
@@ -81,11 +81,12 @@ export class Notifications {
   /** Starts to look at jobs, first at those that ended while no server did. */
   async watch(): Promise<void> {
     const store = this.#store;
-    if (!store || !this.#parts || this.#targets.length === 0) return;
+    // Without targets, too: what is queued of a job has to go with it.
+    if (!store || !this.#parts) return;
     const { log, hub, clock, stallAfterMs, onFault } = this.#options;
     const sinceMs = store.position ?? clock.now();
     this.#writtenMs = sinceMs;
-    for (const key of store.jobs()) if (!await log.get(key)) store.forget(key);
+    for (const key of store.jobs()) if (await isGone(log, key)) store.forget(key);
     this.#wipe(); // once for all of them, as it waits for the disk
     this.#occurrences = new this.#parts.Occurrences({
       log,
@@ -222,6 +223,16 @@ export class Notifications {
       this.#lanes.find((lane) => lane.leadsTo(target)) ?? lay(target)
     );
     for (const lane of this.#lanes) lane.wake();
+  }
+}
+
+/** Whether the job was removed; one whose row is damaged was not. */
+async function isGone(log: EventLog, key: JobKey): Promise<boolean> {
+  try {
+    return await log.get(key) === undefined;
+  } catch (cause) {
+    if (cause instanceof DamagedJobError) return false;
+    throw cause;
   }
 }
 

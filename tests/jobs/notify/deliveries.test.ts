@@ -12,6 +12,7 @@ import {
 } from "../../../src/jobs/notify/delivery_store.ts";
 import { Lane } from "../../../src/jobs/notify/lane.ts";
 import type { Message, MessageKind } from "../../../src/jobs/notify/message.ts";
+import { DamagedJobError } from "../../../src/log/event_log.ts";
 import { loggerOf } from "../../../src/logger.ts";
 import { newJobId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -717,6 +718,42 @@ test("nothing is left of a job that is removed, nor of one removed while nobody 
 
   assert.deepEqual([one, none], [1, []]);
   assert.equal(readFileSync(path).includes(canary), false);
+});
+
+test("nothing is left of a job that is removed while there is no target", async (t) => {
+  const { start, path, to } = await bench(t);
+  to.answer = (_, response) => void response.writeHead(500).end();
+  const first = await start();
+  const canary = "canary-51c0";
+  const job = await first.run(jobOf("docs", { meta: { canary } }), FAILED);
+  await first.tried(1);
+  await first.stop();
+
+  const second = await start([]);
+  await second.log.remove(job);
+  await turns();
+  const left = second.deliveries();
+  await second.stop();
+
+  assert.deepEqual(left, []);
+  assert.equal(readFileSync(path).includes(canary), false);
+});
+
+test("a job whose row is damaged keeps no server from starting, and its messages", async (t) => {
+  const { memory, start } = await bench(t);
+  const first = await start();
+  await first.run(jobOf("docs"), FAILED);
+  await first.done(1);
+  await first.stop();
+  const { get } = memory;
+  t.after(() => memory.get = get);
+  memory.get = (key) => Promise.reject(new DamagedJobError(key));
+
+  const second = await start();
+  const left = second.deliveries();
+  await second.stop();
+
+  assert.equal(left.length, 1);
 });
 
 test("a start forgets all jobs that were removed meanwhile, and empties the WAL once for them", async (t) => {
