@@ -111,10 +111,8 @@ export class PublishedLog implements EventLog {
   }
 
   /** Wakes the job's followers too, which find it gone. */
-  async remove(key: JobKey, epoch?: Epoch): Promise<boolean> {
-    const removed = await this.#log.remove(key, epoch);
-    if (removed) this.#publish(key);
-    return removed;
+  remove(key: JobKey, epoch?: Epoch): Promise<boolean> {
+    return this.#log.remove(key, epoch, () => this.#publish(key));
   }
 
   collect(): Promise<void> {

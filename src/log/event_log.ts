@@ -247,8 +247,9 @@ export interface EventLog {
    * that fails, keeps from being removed now is removed by the next `collect`.
    *
    * @param epoch of the job that is meant: another that was created under its id since is left
+   * @param onGone called once there is no such job, before its traces are removed
    */
-  remove(key: JobKey, epoch?: Epoch): Promise<boolean>;
+  remove(key: JobKey, epoch?: Epoch, onGone?: () => void): Promise<boolean>;
   /** Finishes removals that were broken off: by a kill, or a full disk. */
   collect(): Promise<void>;
   /** Jobs for retention to look at, at most 100. */

@@ -230,7 +230,7 @@ export class SqliteLog implements EventLog {
     }, true);
   }
 
-  async remove(key: JobKey, epoch?: Epoch): Promise<boolean> {
+  async remove(key: JobKey, epoch?: Epoch, onGone = () => {}): Promise<boolean> {
     const removed = await this.#commits.run(() => {
       const pk = this.#jobs.numberOf(key, epoch);
       if (pk === undefined) return false;
@@ -239,8 +239,10 @@ export class SqliteLog implements EventLog {
       this.#retention.remove(pk);
       return true;
     }, true);
-    if (removed) await this.#collectIfRoom();
-    else await this.collect();
+    if (removed) {
+      onGone();
+      await this.#collectIfRoom();
+    } else await this.collect();
     return removed;
   }
 

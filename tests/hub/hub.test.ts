@@ -109,6 +109,25 @@ test("who appends has its answer two turns before anybody is woken", async () =>
   assert.deepEqual(seen, [0, 0, 1]);
 });
 
+test("who follows a job is woken when it is gone, before its traces are", async () => {
+  const hub = new Hub();
+  const clock = new FakeClock();
+  const store = new MemoryLog(clock);
+  const traces = Promise.withResolvers<void>();
+  const remove = store.remove.bind(store);
+  store.remove = (...given) => remove(...given).finally(() => traces.promise);
+  const log = new PublishedLog(store, hub, clock);
+  const { job } = await log.create(newJob());
+  await turns(3);
+  const woken = new Promise<void>((resolve) => hub.listen(keyText(job), () => resolve()));
+
+  const removed = log.remove(job);
+  await woken;
+  traces.resolve();
+
+  assert.equal(await removed, true);
+});
+
 test("wake() calls only the listeners of that job", () => {
   const hub = new Hub();
   const [ours, other] = [newJob(), newJob()];

@@ -711,6 +711,21 @@ test("SqliteLog remove() leaves nothing of a second job either, nor of what it w
   assert.deepEqual(held, [[false, false], [false, false]]);
 });
 
+test("SqliteLog remove() tells that the job is gone before it removes its traces", async (t) => {
+  const { log, file } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  await log.append(job, () => ({ facts: Array.from({ length: 5_000 }, () => line("x")) }));
+  const db = new DatabaseSync(file, { readOnly: true });
+  t.after(() => db.close());
+  const rows = (table: string) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n;
+  let seen: unknown;
+
+  await log.remove(job, undefined, () => seen = [rows("jobs"), rows("entries") !== 0]);
+
+  assert.deepEqual([seen, rows("entries")], [[0, true], 0]);
+});
+
 test("SqliteLog remove() takes all of a log, of however many and however long entries", async (t) => {
   const { log, file } = opened(t);
   t.after(() => log.close());

@@ -12,7 +12,7 @@ import {
   UnknownJobError,
 } from "../../src/log/event_log.ts";
 import type { Fact } from "../../src/sync/entry.ts";
-import { deriveSyncId, type JobId, newJobId, type TenantId } from "../../src/sync/ids.ts";
+import { deriveSyncId, type JobId, newEpoch, newJobId, type TenantId } from "../../src/sync/ids.ts";
 import type { NewJob, SyncRef } from "../../src/sync/job.ts";
 import { newProducer } from "../../src/sync/producer.ts";
 import { logWords } from "../../src/sync/log_text.ts";
@@ -762,6 +762,17 @@ export function logContract(
     assert.equal((await log.get(other))?.held, 5_000);
     const { job: again } = await log.create(newJob({ id: job.id }));
     assert.deepEqual((await log.read(again, { after: 0, limit: 9, logs: "debug" })).entries, []);
+  });
+
+  check("remove() tells once that there is no such job any more, and of no other", async (log) => {
+    const { job } = await log.create(newJob());
+    const told: string[] = [];
+
+    await log.remove(job, newEpoch(), () => told.push("another"));
+    await log.remove(job, job.epoch, () => told.push("this one"));
+    await log.remove(job, undefined, () => told.push("again"));
+
+    assert.deepEqual(told, ["this one"]);
   });
 
   check("remove() of a job of an epoch leaves another that has its id since", async (log) => {

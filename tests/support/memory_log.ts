@@ -250,9 +250,11 @@ export class MemoryLog implements EventLog {
     return false;
   }
 
-  remove(key: JobKey, epoch?: Epoch): Promise<boolean> {
+  remove(key: JobKey, epoch?: Epoch, onGone = () => {}): Promise<boolean> {
     const other = epoch !== undefined && this.#jobs.get(keyText(key))?.job.epoch !== epoch;
-    return Promise.resolve(!other && this.#jobs.delete(keyText(key)));
+    const removed = !other && this.#jobs.delete(keyText(key));
+    if (removed) onGone();
+    return Promise.resolve(removed);
   }
 
   collect(): Promise<void> {
