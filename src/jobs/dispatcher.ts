@@ -166,14 +166,15 @@ export class Dispatcher {
   }
 
   /**
-   * Ends the job if it runs here, and waits for that.
+   * Ends the job if it runs here, and waits for that; not for a disk that does not take its end.
    *
    * @param requestId of the request that asks
    */
   async halt(key: JobKey, requestId?: string): Promise<void> {
     const runner = this.#running.get(keyText(key));
-    runner?.stop({ requestId });
-    await runner?.done;
+    if (!runner) return;
+    runner.stop({ requestId });
+    await Promise.race([runner.done, runner.unstored]);
   }
 
   /** Calls `listener` when a run of this process is over, until the returned function is called. */

@@ -1,5 +1,5 @@
 /** Runs one source for one job, from its first entry to its terminal one. */
-import { type Clock, sleep } from "../clock.ts";
+import { atMost, type Clock, sleep } from "../clock.ts";
 import { type EventLog, isUnstored, JobEndedError } from "../log/event_log.ts";
 import {
   type JobSource,
@@ -63,12 +63,18 @@ export class JobRunner {
   #callOffRenewal: (() => void) | undefined;
   #callOffOverdue: (() => void) | undefined;
   #overdue = false;
+  readonly #unstored = Promise.withResolvers<void>();
   /** Stops waiting for the source's next event. */
   #giveUp: (() => void) | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.done = this.#run();
+  }
+
+  /** Resolves where the end could not be stored at once; it is tried again. */
+  get unstored(): Promise<void> {
+    return this.#unstored.promise;
   }
 
   /** Asks the source to end; the job ends as cancelled. */
@@ -102,6 +108,7 @@ export class JobRunner {
       } catch (cause) {
         if (tries === 1) onFault(cause);
         if (!isUnstored(cause) || this.#abandoned.signal.aborted) return;
+        this.#unstored.resolve();
         if (onUnended && tries === TRIES_MAX) return onUnended(cause);
       }
       await sleep(clock, FULL_MS, this.#abandoned.signal);
@@ -139,7 +146,7 @@ export class JobRunner {
   ): AsyncGenerator<SourceEvent, void, void> {
     this.#watchOverdue();
     // Nobody takes its further events: it is told to end, once it comes back, but not waited for.
-    const leave = () => void events.return().catch(this.#options.onFault);
+    const leave = () => events.return().catch(this.#options.onFault);
     for (;;) {
       const next = await this.#next(events);
       if (next === OVERDUE) {
@@ -151,7 +158,8 @@ export class JobRunner {
       try {
         yield next.value;
       } finally {
-        if (this.#broken) leave();
+        // Its job is over only then, so no other run begins beside it.
+        if (this.#broken) await atMost(this.#options.clock, this.#stopMs, leave());
       }
     }
   }

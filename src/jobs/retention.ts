@@ -1,5 +1,5 @@
 /** Keeps the log from growing without end. */
-import { type Clock, WallShift } from "../clock.ts";
+import { atMost, type Clock, WallShift } from "../clock.ts";
 import { turn } from "../event_loop.ts";
 import { type EventLog, StorageFullError, UnknownJobError } from "../log/event_log.ts";
 import { loggerOf } from "../logger.ts";
@@ -13,6 +13,8 @@ const EVERY_MS = 60_000;
  * milliseconds: somebody may correct it.
  */
 const DOUBT_MS = 24 * 3_600_000;
+/** How long a stop waits for a round, in milliseconds. */
+const STOP_MS = 1_000;
 /** How many superseded progress entries an ended job keeps: enough for a picture of it. */
 const PROGRESS_MAX = 1_000;
 
@@ -48,18 +50,22 @@ export class Retention {
   /** Runs a round now, and then every minute. */
   start(): void {
     this.#round = this.run().catch((cause) => {
-      // Whoever appends reports a full disk; retention makes room on it.
-      if (!(cause instanceof StorageFullError)) this.#options.onFault(cause);
+      // Whoever appends reports a full disk; retention makes room on it. After a stop the log may
+      // be closed under the round.
+      if (!this.#stopped && !(cause instanceof StorageFullError)) this.#options.onFault(cause);
     }).finally(() => {
       if (!this.#stopped) this.#callOff = this.#options.clock.after(EVERY_MS, () => this.start());
     });
   }
 
-  /** Starts no more rounds; resolves when none is under way. */
+  /**
+   * Starts no more rounds; resolves when none is under way, or after a second: the next start goes
+   * on with what was being removed.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#callOff?.();
-    await this.#round;
+    if (this.#round) await atMost(this.#options.clock, STOP_MS, this.#round);
   }
 
   /** One round: removes what is too old, too long or too much. */

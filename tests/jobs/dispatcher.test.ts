@@ -1030,6 +1030,44 @@ test("what breaks a run is told once, and its source gives back what it holds", 
   assert.deepEqual([status, faults, holds], ["failed", [broken], false]);
 });
 
+test("a job whose entries are refused is over when its source has given back what it holds", async () => {
+  const { dispatcher, log, ended, clock } = bench();
+  const append = log.append.bind(log);
+  let appends = 0;
+  log.append = (key, decide, options: AppendOptions = {}) =>
+    options.urgent || ++appends === 1
+      ? append(key, decide)
+      : Promise.reject(new StorageFaultError(new Error("EIO")));
+  const [began, given] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { job } = await dispatcher.start(sync(async function* () {
+    try {
+      for (;;) yield at(1);
+    } finally {
+      began.resolve();
+      await given.promise;
+    }
+  }));
+
+  await began.promise;
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const running = dispatcher.size;
+  given.resolve();
+  const { status } = await ended(job);
+
+  assert.deepEqual([running, status, clock.waiting], [1, "failed", 0]);
+});
+
+test("halt() does not wait for a disk that does not take the job's end", async () => {
+  const { dispatcher, log } = bench();
+  const { job } = await dispatcher.start(endless);
+  log.append = () => Promise.reject(new StorageFaultError(new Error("EIO")));
+
+  await dispatcher.halt(job);
+
+  assert.equal(dispatcher.size, 1);
+  await dispatcher.stop();
+});
+
 test("stop() does not wait for room on a full disk", async () => {
   const { dispatcher, log, faults } = bench();
   await dispatcher.start(endless);

@@ -223,6 +223,7 @@ test("a full disk is not told of by what helps against it, and any other fault i
   retention.start();
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   clock.advance(60_000);
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   await retention.stop();
 
   assert.deepEqual(faults, [faulty]);
@@ -239,4 +240,23 @@ test("it looks again every minute, until it is stopped", async () => {
   await retention.stop();
 
   assert.deepEqual([after, clock.waiting, faults], [[], 0, []]);
+});
+
+test("a stop waits a second for a removal that takes long, and is not told how that went", async () => {
+  const { retention, log, clock, faults } = bench({});
+  const removal = Promise.withResolvers<void>();
+  log.collect = () => removal.promise;
+  retention.start();
+  let over = false;
+
+  const stopped = retention.stop().then(() => over = true);
+  clock.advance(999);
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const early = over;
+  clock.advance(1);
+  await stopped;
+  removal.reject(new Error("the log is closed"));
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+
+  assert.deepEqual([early, faults, clock.waiting], [false, [], 0]);
 });
