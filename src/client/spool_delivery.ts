@@ -34,9 +34,10 @@ export const INTERVAL_MS = 5_000;
  * How a delivery has ended:
  * - `delivered`: the server has all of it, the end too; the spool is gone
  * - `refused`: the server will never take it; the spool is gone
+ * - `hidden`: the key may not see the job; the spool stays for another key
  * - `left`: not now; the spool stays for another process
  */
-export type Told = "delivered" | "refused" | "left";
+export type Told = "delivered" | "refused" | "hidden" | "left";
 
 export interface SpoolDeliveryOptions {
   readonly spool: Spool;
@@ -49,6 +50,8 @@ export interface SpoolDeliveryOptions {
   readonly clock: Clock;
   /** Failures in a row after which the spool is left; unlimited when left out. */
   readonly triesMax?: number;
+  /** Whether the job was made with another key than the one that is used now. */
+  readonly foreign?: boolean;
   /** The lease: how long the job may be silent, in milliseconds; WORKER_LEASE_MS when left out. */
   readonly leaseMs?: number;
   /** Somebody has asked for the job to be cancelled; may be called more than once. */
@@ -107,7 +110,7 @@ export class SpoolDelivery {
         if (signal.aborted) break;
         const told = await this.#next(signal);
         if (told === undefined) continue;
-        if (told !== "left") spool.remove();
+        if (told === "delivered" || told === "refused") spool.remove();
         return told;
       }
     } catch (cause) {
@@ -142,7 +145,7 @@ export class SpoolDelivery {
 
   /** One request; undefined when there are more to come. */
   async #next(signal: AbortSignal): Promise<Told | undefined> {
-    const { spool, clock, endpoint, leaseMs } = this.#options;
+    const { spool, clock, endpoint, leaseMs, foreign = false } = this.#options;
     const { job } = spool;
     const server = await endpoint(this.#failures > 0);
     // The request would not hear of a signal that has fired while a server was looked for.
@@ -164,6 +167,10 @@ export class SpoolDelivery {
     this.#reason = "";
     if (answer.kind === "refused") {
       const { status, problem } = answer;
+      if (foreign && spool.created && codeIn(problem) === "not-found") {
+        this.#fault(this.#reason = `${wordsOf(status, problem)}; another key has made it`);
+        return "hidden";
+      }
       const final = isOfWhatWasSent(problem, spool.created);
       if (final) return this.#refused(status, problem, request);
       const at = status === 404 ? ` at ${server?.server}${path}` : "";

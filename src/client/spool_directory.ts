@@ -34,8 +34,10 @@ export interface FlushOptions {
   readonly server: string | null;
   /** Spools of this server are sent to `server` too, and become its own. */
   readonly from?: string;
-  /** Only the spools of this key; undefined for all keys. */
-  readonly keyPrint?: string | null;
+  /** Digest of the key that is used; null for none. */
+  readonly keyPrint: string | null;
+  /** Whether spools of other keys are sent too. */
+  readonly everyKey?: boolean;
   readonly endpoint: (again: boolean) => Promise<Endpoint | undefined>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -84,7 +86,7 @@ export class SpoolDirectory {
    * @throws {Error} when the directory cannot be read, or a broken spool not renamed
    */
   async flush(options: FlushOptions): Promise<Flushed> {
-    const { server, from, keyPrint, signal, onFault } = options;
+    const { server, from, keyPrint, everyKey = false, signal, onFault } = options;
     let [sent, left] = [0, 0];
     const others = new Map<string | null, number>();
     let reachable = true;
@@ -96,7 +98,8 @@ export class SpoolDirectory {
       if (!spool) continue;
       const { job } = spool;
       const wanted = job.server === server || (from !== undefined && job.server === from);
-      if (!wanted || (keyPrint !== undefined && job.keyPrint !== keyPrint)) {
+      const foreign = job.keyPrint !== keyPrint;
+      if (!wanted || (foreign && !everyKey)) {
         others.set(job.server, (others.get(job.server) ?? 0) + 1);
         spool.close();
         continue;
@@ -106,12 +109,18 @@ export class SpoolDirectory {
         spool.close();
         continue;
       }
-      const delivery = new SpoolDelivery({ ...options, spool, onFault, triesMax: TRIES_MAX });
+      const delivery = new SpoolDelivery({
+        ...options,
+        spool,
+        foreign,
+        onFault,
+        triesMax: TRIES_MAX,
+      });
       const told = await delivery.run(signal);
       if (told === "delivered") sent++;
-      if (told !== "left") continue;
+      if (told === "delivered" || told === "refused") continue;
       left++;
-      reachable = false;
+      if (told === "left") reachable = false;
       reason = delivery.reason;
       spool.close();
     }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Posted } from "../../src/client/delivery.ts";
 import { Spool } from "../../src/client/spool.ts";
-import { SpoolDirectory } from "../../src/client/spool_directory.ts";
+import { type FlushOptions, SpoolDirectory } from "../../src/client/spool_directory.ts";
 import { openSpoolFile } from "../../src/client/spool_file.ts";
 import { newJobId } from "../../src/sync/ids.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -121,6 +121,7 @@ test("flush() tells another server what it is told to, from the job's making on"
     const done = spools.flush({
       server: OURS,
       from,
+      keyPrint: "k1",
       endpoint: () => Promise.resolve({ server: OURS, key: "k", fetch, clock }),
       clock,
       signal: new AbortController().signal,
@@ -146,17 +147,22 @@ test("flush() tells another server what it is told to, from the job's making on"
 });
 
 /** Tells a server, with as much time passing as that takes. */
-async function flushed(path: string, answers: (body: string) => Response) {
+async function flushed(
+  path: string,
+  answers: (body: string, url: string) => Response,
+  keys: Pick<FlushOptions, "keyPrint" | "everyKey"> = { keyPrint: null },
+) {
   const clock = new FakeClock();
   const [bodies, faults]: [string[], string[]] = [[], []];
-  const fetch = (_: string, { body = "" }: Posted) => {
+  const fetch = (url: string, { body = "" }: Posted) => {
     bodies.push(body);
-    return Promise.resolve(answers(body));
+    return Promise.resolve(answers(body, url));
   };
   const onFault = (message: string) => void faults.push(message);
   let over = false;
   const done = new SpoolDirectory(path, onFault).flush({
     server: null,
+    ...keys,
     endpoint: () => Promise.resolve({ server: OURS, key: "k", fetch, clock }),
     clock,
     signal: new AbortController().signal,
@@ -177,6 +183,7 @@ test("flush() lets others work between the spools of other servers, however many
 
   const flushed = new SpoolDirectory(path, assert.fail).flush({
     server: OURS,
+    keyPrint: null,
     endpoint: () => assert.fail("there is nothing to send"),
     clock: new FakeClock(),
     signal: new AbortController().signal,
@@ -195,6 +202,29 @@ test("flush() tells the end that a program had, and no other", async (t) => {
   const { sent, bodies } = await flushed(path, () => taken());
 
   assert.deepEqual([sent, bodies], [1, ["{}", '["a line","the end"]']]);
+});
+
+test("flush() keeps what the given key may not see of another key's jobs, and tells the rest", async (t) => {
+  const { path, create, left } = leaving(t);
+  const hidden = create();
+  hidden.wasCreated();
+  hidden.append("end", '"the end"');
+  hidden.close();
+  left();
+  const type = "https://s/problems/not-found";
+  const answers = (_: string, url: string) =>
+    url.includes(hidden.job.id) ? Response.json({ type }, { status: 404 }) : taken();
+
+  const { sent, left: kept, faults, reason } = await flushed(path, answers, {
+    keyPrint: "k2",
+    everyKey: true,
+  });
+  const mine = await flushed(path, answers);
+
+  const words = "it answers 404; another key has made it";
+  assert.deepEqual([sent, kept, reason], [1, 1, words]);
+  assert.deepEqual(faults, [`Cannot tell the server of job ${hidden.job.id}: ${words}`]);
+  assert.deepEqual([mine.sent, mine.left, toldOf(hidden.path)], [0, 0, "empty"]); // of its key it is gone
 });
 
 test("flush() tries a server that does not answer three times, and leaves all jobs as they are", async (t) => {

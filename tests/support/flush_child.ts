@@ -7,6 +7,7 @@ const faults: string[] = [];
 const onFault = (message: string) => void faults.push(message);
 const flushed = await new SpoolDirectory(process.argv[2], onFault).flush({
   server: null,
+  keyPrint: null,
   endpoint: () => Promise.resolve(undefined),
   clock: systemClock,
   signal: new AbortController().signal,

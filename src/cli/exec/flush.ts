@@ -21,10 +21,12 @@ export async function flush(
   const onFault = (message: string) => say(message, { type: "fault", message });
   const { signal } = untilLeft();
   const directory = new SpoolDirectory(path, onFault);
-  const { server, endpoint } = target;
+  const { server, keyPrint, endpoint } = target;
   const { sent, left, others, reason } = await directory.flush({
     server,
     from,
+    keyPrint,
+    everyKey: true,
     endpoint,
     clock: systemClock,
     signal,
