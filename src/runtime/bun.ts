@@ -15,6 +15,7 @@ declare const Bun: {
     hostname: string;
     port: number;
     idleTimeout: number;
+    maxRequestBodySize: number;
     reusePort: boolean;
     tls?: { readonly cert: string; readonly key: string };
     fetch(request: Request, server: BunServer): Response | Promise<Response>;
@@ -33,6 +34,7 @@ export function listen({ hostname, port, handler, tls }: ListenOptions): Listeni
     hostname,
     port,
     idleTimeout: IDLE_S,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER, // Bun's own limit is 128 MiB; ours are the app's
     reusePort: false,
     tls,
     fetch: (request, self) => handler(whole(request), new BunConnection(request, self)),

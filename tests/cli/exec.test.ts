@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -8,6 +17,7 @@ import { ask, execBench, startExec } from "../support/exec.ts";
 import { runs } from "../support/processes.ts";
 import { OWN, startProgram } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 /** A server in this process, and the flags that name it. */
 async function served(t: Parameters<typeof testServer>[0], options = {}) {
@@ -55,6 +65,27 @@ test("exec() ends with the program's own exit code, and its job as the program f
   assert.deepEqual([first.sync, first.status, first.error], ["fine", "completed", null]);
   assert.deepEqual([second.sync, second.status], ["seven", "failed"]);
   assert.match(second.error.message, /exit code 7/);
+});
+
+test("exec() whose reader rests ends soon after the signal that has ended its program", async (t) => {
+  const { own, jobs, path } = await served(t);
+  const fifo = join(path, "fifo");
+  assert.equal(spawnSync("mkfifo", [fifo]).status, 0);
+  const resting = openSync(fifo, constants.O_RDWR);
+  t.after(() => closeSync(resting));
+  const said = join(path, "said");
+  // More than a pipe holds that nobody reads.
+  const script = 'head -c 70000 /dev/zero; touch "$0"; exec sleep 1000';
+  const program = ["sh", "-c", script, said];
+  const run = startExec(t, { own: [...own, "n"], program, stdout: resting });
+  await until(() => existsSync(said), 10);
+
+  run.signal("SIGTERM");
+
+  assert.equal(await run.ended, "SIGTERM");
+  const [{ status, error }] = await jobs();
+  assert.deepEqual([status, error.code], ["cancelled", "interrupted"]);
+  assert.match(error.message, /its reader did not read, and a signal came/);
 });
 
 test("exec() says on stderr which job it is, and nothing at all with --quiet", async (t) => {

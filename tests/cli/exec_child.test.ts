@@ -31,6 +31,7 @@ test("passOn() takes no halt of its own for a silence of what the program has le
     env: process.env,
     reads: ["stderr"],
     ignored: [],
+    leaves: () => false,
     clock,
   });
   let bytes = 0;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { OwnSignals } from "../../src/cli/exec/own_signals.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Cleanup } from "../support/program.ts";
+import { until } from "../support/until.ts";
 
 /** Signal handlers alone keep no event loop going, which in the program timers and a child do. */
 function ownSignals(t: Cleanup): OwnSignals {
@@ -63,4 +64,21 @@ test("settled() waits for nothing where the program ended otherwise, or the sign
 
   assert.equal(await signals.settled({ code: 143, signal: null }, clock), "SIGHUP");
   assert.equal(clock.waiting, 0);
+});
+
+test("ended() is so of a signal that has ended the program, and of one that comes after its end", async (t) => {
+  const signals = ownSignals(t);
+  const [fine, killed] = [{ code: 0, signal: null }, { code: null, signal: "SIGHUP" }];
+  const told = () => [signals.ended(fine), signals.ended(killed)];
+
+  const before = told();
+  process.kill(process.pid, "SIGHUP");
+  await until(() => signals.asked !== undefined);
+  const meanwhile = told();
+  signals.passTo(undefined);
+  const over = told();
+  process.kill(process.pid, "SIGHUP");
+  await until(() => signals.ended(fine));
+
+  assert.deepEqual([before, meanwhile, over], [[false, false], [false, true], [false, true]]);
 });

@@ -19,6 +19,8 @@ import { writeAll } from "./fd_writer.ts";
  * comes within so many milliseconds.
  */
 const QUIET_MS = 1_000;
+/** How often QUIET_MS is waited where somebody has asked us to end, and output is still to be passed on. */
+const LEAVING_ROUNDS = 5;
 
 export interface ChildOptions {
   readonly command: readonly string[];
@@ -27,6 +29,8 @@ export interface ChildOptions {
   readonly reads: readonly Output[];
   /** Signals that the program is to ignore, as we do. */
   readonly ignored: readonly string[];
+  /** Whether somebody has asked us to end, told how the program has ended. */
+  readonly leaves: (exit: Exit) => boolean;
   readonly clock: Clock;
 }
 
@@ -99,11 +103,12 @@ interface Passed {
 async function passedOn(
   outputs: readonly Passed[],
   exit: Promise<Exit>,
-  { clock, onChunk }: ChildOptions & { readonly onChunk: OnChunk },
+  { leaves, clock, onChunk }: ChildOptions & { readonly onChunk: OnChunk },
 ): Promise<string | undefined> {
-  /** Chunks that are being written, and all chunks so far. */
-  let busy = 0;
+  /** Outputs of which a chunk is being written, and the number of all chunks so far. */
+  const busy = new Set<Output>();
   let chunks = 0;
+  let left = false;
   let unwritten: string | undefined;
   const pass = async ({ from, stream, stop }: Passed) => {
     let taken = true;
@@ -111,18 +116,18 @@ async function passedOn(
       for await (const chunk of stream ?? []) {
         const bytes = chunk as Uint8Array; // no encoding was set
         chunks++;
-        busy++;
+        busy.add(from);
         try {
           if (taken) await writeAll(from === "stdout" ? 1 : 2, bytes);
         } catch (cause) {
-          const left = codeOf(cause) === "EPIPE";
-          if (!left && from === "stdout") unwritten = wordsOf(cause);
-          if (left || from === "stdout") throw cause;
+          const gone = codeOf(cause) === "EPIPE";
+          if (!gone && from === "stdout") unwritten = wordsOf(cause);
+          if (gone || from === "stdout") throw cause;
           // The disk is full. Most programs do without their stderr.
           taken = false;
         } finally {
-          busy--;
-          onChunk(from, bytes);
+          busy.delete(from);
+          if (!left) onChunk(from, bytes);
         }
       }
     } catch {
@@ -135,14 +140,20 @@ async function passedOn(
   const all = Promise.all(outputs.map(pass)).then(() => {
     ended = true;
   });
-  await exit;
-  for (let seen = -1; !ended && (busy > 0 || seen !== chunks);) {
+  const how = await exit;
+  let rounds = 0;
+  for (let seen = -1; !ended && (busy.size > 0 || seen !== chunks);) {
+    if (leaves(how) && rounds++ === LEAVING_ROUNDS) {
+      if (busy.has("stdout")) unwritten ??= "its reader did not read, and a signal came";
+      break;
+    }
     seen = chunks;
     const startMs = clock.monotonic();
     await atMost(clock, QUIET_MS, all);
     // Ctrl-Z has halted us and perhaps them: what they have written is not read yet.
     if (clock.monotonic() - startMs >= 2 * QUIET_MS) seen = -1;
   }
+  left = true;
   return unwritten;
 }
 

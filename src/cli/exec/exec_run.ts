@@ -54,7 +54,8 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   try {
     const reads = readOf(given, format);
     const { ignored } = signals;
-    child = await startChild({ command, env, reads, ignored, clock: systemClock });
+    const leaves = (exit: Exit) => signals.ended(exit);
+    child = await startChild({ command, env, reads, ignored, leaves, clock: systemClock });
   } catch (cause) {
     if (!(cause instanceof SourceError)) throw cause;
     const { code, message } = cause;

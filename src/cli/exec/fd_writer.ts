@@ -1,5 +1,6 @@
 /** Writes to one of our own outputs, however long its reader takes. */
-import { write } from "node:fs";
+import { codeOf } from "../../reason.ts";
+import { writeSome } from "../../runtime/own_output.ts";
 
 /** How long to wait after a non-blocking write that found no room, in milliseconds. */
 const FULL_MS = 10;
@@ -14,15 +15,13 @@ const PIECE_BYTES = 4096;
  *
  * @throws {Error} with the system's code: EPIPE when the reader has left, ENOSPC, ...
  */
-export function writeAll(fd: 1 | 2, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const go = (from: number) =>
-      write(fd, bytes, from, Math.min(PIECE_BYTES, bytes.length - from), null, (fault, count) => {
-        if (fault?.code === "EAGAIN") setTimeout(() => go(from), FULL_MS);
-        else if (fault) reject(fault);
-        else if (from + count < bytes.length) go(from + count);
-        else resolve();
-      });
-    go(0);
-  });
+export async function writeAll(fd: 1 | 2, bytes: Uint8Array): Promise<void> {
+  for (let from = 0; from < bytes.length;) {
+    try {
+      from += await writeSome(fd, bytes.subarray(from, from + PIECE_BYTES));
+    } catch (cause) {
+      if (codeOf(cause) !== "EAGAIN") throw cause;
+      await new Promise((resolve) => setTimeout(resolve, FULL_MS));
+    }
+  }
 }

@@ -36,6 +36,9 @@ export class OwnSignals {
   readonly ignored = ignoredSignals();
   #pid: number | undefined;
   #asked: NodeJS.Signals | undefined;
+  #over = false;
+  /** Whether one that asks to end came when the program was over. */
+  #late = false;
   #onEnding: (() => void) | undefined;
   #onAsked: (() => void) | undefined;
 
@@ -72,9 +75,15 @@ export class OwnSignals {
     return this.#asked;
   }
 
-  /** Passes signals to this process, the last one so far too; to none when undefined. */
+  /** Whether a signal that asks to end has ended the program, or has come since it is over. */
+  ended(exit: Exit): boolean {
+    return this.#late || (this.#asked !== undefined && stopped(exit));
+  }
+
+  /** Passes signals to this process, the last one so far too; to none when undefined: it is over. */
   passTo(pid: number | undefined): void {
     this.#pid = pid;
+    this.#over = pid === undefined;
     if (this.#asked) this.#pass(this.#asked);
   }
 
@@ -91,6 +100,7 @@ export class OwnSignals {
     if (ENDING.includes(name)) {
       if (this.#onEnding) return this.#onEnding();
       this.#asked = name;
+      this.#late ||= this.#over;
       this.#onAsked?.();
     }
     this.#pass(name);
