@@ -1260,7 +1260,7 @@ def _key_in_file() -> str:
     path = os.environ.get("SYNCTAIL_KEY_FILE")
     if not path:
         return ""
-    with open(path, encoding="utf-8", errors="replace") as file:  # an error would show a byte of it
+    with open(path, encoding="utf-8-sig", errors="replace") as file:  # an error would show a byte of it
         return file.read()
 
 

@@ -1,6 +1,7 @@
 /** The key with which commands on this machine talk to the server of their data directory. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { CLI_KEY_NAME, type KeyStore } from "../auth/key_store.ts";
 import type { TenantId } from "../sync/ids.ts";
 
@@ -12,8 +13,16 @@ export function cliKey(keys: KeyStore, directory: string, tenant: TenantId): str
   const file = join(directory, `cli-${tenant}.key`);
   const kept = read(file);
   if (kept !== undefined && keys.verify(kept)?.tenant === tenant) return kept;
-  const { key } = keys.create({ tenant, scopes: ["read", "run", "write"], name: CLI_KEY_NAME });
-  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  const { id, key } = keys.create({ tenant, scopes: ["read", "run", "write"], name: CLI_KEY_NAME });
+  const fresh = `${file}.${process.pid}`;
+  try {
+    writeFileSync(fresh, `${key}\n`, { mode: 0o600 });
+    renameSync(fresh, file); // a file of root's cannot be written, but gives way
+  } catch (cause) {
+    keys.revoke(id); // nobody would find it
+    rmSync(fresh, { force: true });
+    throw cause;
+  }
   return key;
 }
 

@@ -58,11 +58,18 @@ export async function run(sync: string, flags: Flags): Promise<number> {
     const page = pageUrl(client.pages ?? client.server, `job/${job.id}`);
     printError(`Job ${job.id}, shown at ${page}\n`);
     const display = displayFor({ json: settings.json, clock: systemClock });
+    const say = (words: string) => {
+      try {
+        display.say(words);
+      } catch {
+        // stdout cannot be written, which the job's next line meets, too.
+      }
+    };
     stopped.then(() => {
-      display.say("Cancelling the job; a second signal ends this command at once");
+      say("Cancelling the job; a second signal ends this command at once");
       return cancelJob(client, job.id);
     }).catch((cause) => {
-      display.say(clean(reasonOf(cause)));
+      say(clean(reasonOf(cause)));
       left.abort(); // a server that is gone sends no end
     });
     const status = await showJob(client, job.id, {
