@@ -126,8 +126,9 @@ function principalOf(payload: JWTPayload, provider: IdentityProvider): Principal
   for (const word of words) {
     if (typeof word !== "string" || !word.startsWith(scopePrefix)) continue;
     const scope = word.slice(scopePrefix.length);
-    // Only the operator's own keys reach beyond their tenant.
-    if (isScope(scope) && scope !== "tenants") scopes.add(scope);
+    // Only the operator's own keys reach beyond their tenant; metrics tell of all of them.
+    if (!isScope(scope) || scope === "tenants" || (fixed && scope === "metrics")) continue;
+    scopes.add(scope);
   }
   const expiresAtMs = ((payload.exp ?? 0) + TOLERANCE_S) * 1000; // as long as it is accepted
   return { tenant, scopes, keyId: null, expiresAtMs };

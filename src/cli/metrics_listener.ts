@@ -1,5 +1,6 @@
 /** A separate port for metrics. */
 import { type Metrics, metricsAnswer } from "../http/metrics.ts";
+import { PublicOrigin } from "../http/public_origin.ts";
 import { listen } from "../runtime/serve.ts";
 
 /**
@@ -14,11 +15,19 @@ export async function listenForMetrics(
   metrics: Metrics,
 ): Promise<() => Promise<void>> {
   const colon = where.lastIndexOf(":");
+  const hostname = where.slice(0, colon).replace(/^\[|\]$/g, "");
+  const origin = new PublicOrigin({
+    hostname,
+    publicUrl: undefined,
+    allowedHosts: [],
+    trustedProxies: [],
+  });
   const listening = await listen({
-    hostname: where.slice(0, colon).replace(/^\[|\]$/g, ""),
+    hostname,
     port: Number(where.slice(colon + 1)),
     flag: "--metrics-listen",
-    async handler(request) {
+    async handler(request, peer) {
+      if (!origin.accepts(request, peer)) return new Response(null, { status: 421 });
       const { pathname } = new URL(request.url);
       if (pathname !== "/metrics") return new Response(null, { status: 404 });
       return await metricsAnswer(metrics);

@@ -3,13 +3,14 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
+import { Metrics } from "../http/metrics.ts";
 import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.ts";
 import { olderSchema } from "../log/migrate.ts";
 import { Reserve } from "../log/reserve.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { loggerOf, logTold } from "../logger.ts";
 import { nodeCrypto } from "../node_crypto.ts";
-import { listen, listensEverywhere, urlOf } from "../runtime/serve.ts";
+import { listen, listensEverywhere, RUNTIME, urlOf } from "../runtime/serve.ts";
 import type { Viewers } from "../stream/viewers.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
@@ -49,14 +50,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function start(options: ServerOptions, opened: Opened): Promise<RunningServer> {
   const { hostname, metricsListen } = options;
   const logger = loggerOf("server");
-  const onFault = (error: unknown) => logger.error("fault: {error}", { error });
+  const metrics = new Metrics(VERSION, RUNTIME);
+  const onFault = (error: unknown) => {
+    logger.error("fault: {error}", { error });
+    metrics.faulted();
+  };
   const directory = new DataDirectory(options.data);
   opened.push(() => directory.release());
   new Reserve(directory.file(LOG_FILE)).makeRoom();
   await tellUpgrade(directory);
   const authenticator = await openAuth(options, directory, opened);
   const { keys, signIns } = authenticator.parts;
-  const ground = { options, directory, opened, onFault };
+  const ground = { options, directory, opened, metrics, onFault };
   const streams = openStreams(ground);
   const at: { note?: ServerNote } = {};
   const notifications = await openNotifications(
@@ -66,7 +71,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   );
   const jobs = await openJobs(ground, streams, notifications);
   const { scheduler, syncs, bridges, dispatcher } = jobs;
-  const { viewers, metrics, log } = streams;
+  const { viewers, log } = streams;
   metrics.observe({ viewers, log, scheduler, dispatcher });
   const stopping = new AbortController();
   const services = servicesOf(

@@ -1,7 +1,7 @@
 /** The parts of a server, in the order in which they are opened. */
 import type { Authenticator } from "../auth/authenticator.ts";
 import { jobJson } from "../http/job_json.ts";
-import { Metrics } from "../http/metrics.ts";
+import type { Metrics } from "../http/metrics.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
 import { Rates } from "../http/rates.ts";
 import type { Services } from "../http/services.ts";
@@ -22,14 +22,12 @@ import { Syncs } from "../jobs/syncs.ts";
 import { type DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { SqliteLog } from "../log/sqlite_log.ts";
 import { files } from "../runtime/files.ts";
-import { RUNTIME } from "../runtime/serve.ts";
 import { Viewers } from "../stream/viewers.ts";
 import { WriteDeadline } from "../stream/write_deadline.ts";
 import { listOf } from "./address_rules.ts";
 import type { Opened } from "./opened.ts";
 import { pageUrl } from "./pages.ts";
 import type { ServerOptions } from "./server_options.ts";
-import { VERSION } from "./version.ts";
 
 /**
  * How long due notifications may be sent after a stop, in milliseconds; the rest waits for the next
@@ -42,6 +40,7 @@ export interface Ground {
   readonly options: ServerOptions;
   readonly directory: DataDirectory;
   readonly opened: Opened;
+  readonly metrics: Metrics;
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -49,12 +48,11 @@ export interface Ground {
 export type Streams = ReturnType<typeof openStreams>;
 
 /** Opens the log, the hub and the viewers. @throws as SqliteLog */
-export function openStreams({ options, directory, opened, onFault }: Ground) {
+export function openStreams({ options, directory, opened, metrics, onFault }: Ground) {
   const sqlite = new SqliteLog({ ...options, path: directory.file(LOG_FILE) });
   opened.push(() => sqlite.close());
   const hub = new Hub();
   const log = new PublishedLog(sqlite, hub, options.clock, tellEnd);
-  const metrics = new Metrics(VERSION, RUNTIME);
   const limits = {
     all: options.viewersMax || Infinity,
     tenant: options.viewersPerTenant || Infinity,

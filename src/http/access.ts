@@ -44,6 +44,11 @@ export function authenticate(
     const principal = await principalOf(context, authenticator, origin);
     context.set("principal", actingFor(principal, req.header("Synctail-Tenant")));
     await next();
+    // What says who asks is in no shared cache's key, but for `Authorization`.
+    const { headers } = context.res;
+    if (READS.includes(req.method) && !headers.has("Cache-Control")) {
+      headers.set("Cache-Control", "no-store");
+    }
   };
 }
 

@@ -166,6 +166,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
     }
     logger.error("request failed: {error}", { error, request_id: context.get("requestId") });
     if (asksForStream(context.req) && !(error instanceof DamagedJobError)) {
+      metrics.faulted();
       // The fault may pass, and EventSource would give up for good on a 500.
       return streamAnswer(context, viewers, () => viewers.turnAway());
     }
@@ -181,5 +182,6 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
 
 /** Resolves `.` and `..` in the path: Bun has done so already, Deno leaves them as sent. */
 function resolved(request: Request): Request {
-  return DOTS.test(request.url) ? new Request(new URL(request.url)) : request;
+  const { url } = request;
+  return DOTS.test(url) && URL.canParse(url) ? new Request(new URL(url)) : request;
 }

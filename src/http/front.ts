@@ -51,8 +51,9 @@ export class Front {
   #health(request: Request, peer: Connection): Response | undefined {
     const { origin, corsOrigins, clock } = this.#services;
     if (request.method !== "GET" || corsOrigins.length > 0) return undefined;
+    if (!origin.accepts(request, peer) || !URL.canParse(request.url)) return undefined;
     const path = origin.pathOf(new URL(request.url).pathname);
-    if (path !== HEALTH_PATH || !origin.accepts(request, peer)) return undefined;
+    if (path !== HEALTH_PATH) return undefined;
     const startedMs = clock.monotonic();
     const id = crypto.randomUUID();
     tellAnswered(this.#services, {

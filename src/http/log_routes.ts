@@ -64,7 +64,7 @@ type Downloaded = Omit<LogDownloadOptions, "log" | "deadline" | "lapsed" | "onFa
 
 /** The log lines of a job, and its whole log. */
 export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): void {
-  const { log, downloads, authenticator } = services;
+  const { log, downloads, authenticator, metrics } = services;
 
   const download = (context: Context<HttpEnv>, what: Downloaded) => {
     context.env.keepOpen(downloads.quietMs); // the client may pause
@@ -74,9 +74,10 @@ export function addLogRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
       log,
       deadline: downloads,
       lapsed: () => authenticator.lapse(principal, "read") !== undefined,
-      // Its answer has begun with 200: only the server's log can tell.
+      // Its answer has begun with 200: only the server's log and the metrics can tell.
       onFault: (error) => {
         loggerOf("http").error("a download broke off: {error}", { error, request_id: requestId });
+        metrics.faulted();
       },
     }).stream();
   };

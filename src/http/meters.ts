@@ -54,7 +54,7 @@ export class Meters {
     // Without labels it is there from the start, at 0: else the first fault is no increase.
     this.#faults = new Counter({
       name: "synctail_faults_total",
-      help: "Answers with a status of 500 or more, but for those of a server that stops",
+      help: "Answers of 500 or more, and faults of which none tells; none of a server that stops",
       registers,
     });
     new Gauge({
@@ -83,7 +83,12 @@ export class Meters {
   /** @param route its pattern, never the path that was asked for */
   answered(route: string, status: number): void {
     this.#requests.inc({ route, status });
-    if (status >= 500 && !this.#dispatcher?.stopping) this.#faults.inc();
+    if (status >= 500) this.faulted();
+  }
+
+  /** A fault; not counted while the server stops. */
+  faulted(): void {
+    if (!this.#dispatcher?.stopping) this.#faults.inc();
   }
 
   /** Adds the meters that are looked up at a scrape. */

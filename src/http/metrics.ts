@@ -28,6 +28,12 @@ export class Metrics {
     else this.#untold.push((meters) => meters.answered(route, status));
   }
 
+  /** A fault of which no answer's status tells. */
+  faulted(): void {
+    if (this.#meters) this.#meters.faulted();
+    else this.#untold.push((meters) => meters.faulted());
+  }
+
   /** Adds the meters that are looked up at a scrape. */
   observe(observed: Observed): void {
     if (this.#meters) this.#meters.observe(observed);

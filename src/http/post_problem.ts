@@ -13,7 +13,7 @@ import {
   StorageFullError,
   UnknownJobError,
 } from "../log/event_log.ts";
-import { isUnreadable } from "../log/sqlite_faults.ts";
+import { isDiskFull, isUnreadable } from "../log/sqlite_faults.ts";
 import { notFound, Problem } from "./problem.ts";
 
 /** The problem that a refused post is answered with; any other cause is returned as it is. */
@@ -54,7 +54,7 @@ export function storageProblem(cause: unknown): Problem | undefined {
     const detail = "The server is stopping, and nothing of this was kept; send it again later";
     return new Problem("stopping", detail, {}, { "Retry-After": "5" });
   }
-  if (!(cause instanceof StorageFullError)) return undefined;
+  if (!(cause instanceof StorageFullError) && !isDiskFull(cause)) return undefined;
   const detail = "There is no room left where the log is stored; nothing was lost, try again later";
   return new Problem("storage-full", detail, {}, { "Retry-After": "5" });
 }

@@ -48,11 +48,12 @@ export class PublicOrigin {
   /** Scheme, host and port that the browser sees, without a path. */
   of(request: Request, peer: Peer): string {
     if (this.#publicUrl) return this.#publicUrl.origin;
-    const own = new URL(request.url);
     const proto = this.#forwarded("X-Forwarded-Proto", request, peer);
-    const scheme = proto === "https" ? "https:" : own.protocol;
-    const host = this.hostOf(request, peer);
-    return URL.canParse(`${scheme}//${host}`) ? new URL(`${scheme}//${host}`).origin : own.origin;
+    const scheme = proto === "https" ? proto : request.url.split(":", 1)[0];
+    const origin = `${scheme}://${this.hostOf(request, peer)}`;
+    // A proxy's host that is none is refused by `accepts`; so is a URL of a host that is none.
+    const given = URL.canParse(origin) ? origin : request.url;
+    return URL.canParse(given) ? new URL(given).origin : "";
   }
 
   /**
@@ -60,12 +61,11 @@ export class PublicOrigin {
    * pointed here by somebody else (DNS rebinding).
    */
   accepts(request: Request, peer: Peer): boolean {
-    if (!this.#hosts) return true;
     const host = this.hostOf(request, peer);
     if (host === this.#accepted) return true;
     if (!URL.canParse(`http://${host}`)) return false;
     const { hostname } = new URL(`http://${host}`);
-    const known = isAddress(hostname) || this.#hosts.has(hostname);
+    const known = !this.#hosts || isAddress(hostname) || this.#hosts.has(hostname);
     if (known) this.#accepted = host;
     return known;
   }
@@ -75,8 +75,8 @@ export class PublicOrigin {
    * name none: there they are the listener's.
    */
   hostOf(request: Request, peer: Peer): string {
-    return this.#forwarded("X-Forwarded-Host", request, peer) || request.headers.get("Host") ||
-      new URL(request.url).host;
+    const given = this.#forwarded("X-Forwarded-Host", request, peer) || request.headers.get("Host");
+    return given || (URL.canParse(request.url) ? new URL(request.url).host : "");
   }
 
   /** The decoded path inside this server: a proxy may have taken the prefix away, or left it. */

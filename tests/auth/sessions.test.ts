@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { SignJWT } from "jose";
 import { authBench, SECRET } from "../support/auth.ts";
@@ -128,6 +129,25 @@ test("end() of another session, or of the same once more, gives no ended one bac
 
   assert.equal(await authenticator.session(cookie), undefined);
   assert.equal(openSignIns().hasEnded(session.id), true);
+});
+
+test("end() ends a session in this process also on a disk that does not take it", async (t) => {
+  const { authenticator, sessions, key } = authBench(t);
+  const session = authenticator.signIn({ key: key().key });
+  assert.ok(session);
+  const cookie = await sessions.cookie(session);
+  const { prepare } = DatabaseSync.prototype;
+  const restore = () => void (DatabaseSync.prototype.prepare = prepare);
+  t.after(restore);
+  DatabaseSync.prototype.prepare = function (text) {
+    if (text.includes("ended_sessions")) throw new Error("database or disk is full");
+    return prepare.call(this, text);
+  };
+
+  assert.throws(() => sessions.end(session), /disk is full/);
+  restore();
+
+  assert.equal(await authenticator.session(cookie), undefined);
 });
 
 test("end() ends a session and all its cookies for good, also across a restart, and forgets it later", async (t) => {

@@ -3,8 +3,12 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import type { Scope } from "../../src/auth/scopes.ts";
 import { Meters } from "../../src/http/meters.ts";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
+import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { freePort } from "../support/free_port.ts";
 import { MemoryLog } from "../support/memory_log.ts";
+import { rawRequest } from "../support/raw_request.ts";
 import { serverLog, serverRecords } from "../support/server_log.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -134,7 +138,7 @@ async function readUntil(
   return text;
 }
 
-test("an answer of 500 or more is a fault, unless the server stops", async () => {
+test("an answer of 500 or more is a fault, as is what no answer tells of, unless the server stops", async () => {
   const dispatcher = { stopping: false };
   const totals = { opened: {}, refused: {}, cut: 0, merged: 0 };
   const meters = new Meters("1.0", "test");
@@ -148,10 +152,54 @@ test("an answer of 500 or more is a fault, unless the server stops", async () =>
 
   const before = await faults();
   for (const status of [200, 499, 500, 507]) meters.answered("/v1/sync/job", status);
+  meters.faulted();
   dispatcher.stopping = true;
   meters.answered("/readyz", 503);
+  meters.faulted();
 
-  assert.deepEqual([before, await faults()], [0, 2]);
+  assert.deepEqual([before, await faults()], [0, 3]);
+});
+
+test("metrics on a port of their own are told to no name that somebody points there", async (t) => {
+  const port = await freePort();
+  await testServer(t, { metricsListen: `127.0.0.1:${port}` });
+  const ask = async (Host: string) =>
+    (await rawRequest(`http://127.0.0.1:${port}/metrics`, { headers: { Host } })).status;
+
+  const statuses = [await ask("evil.example"), await ask("localhost"), await ask("127.0.0.1:1")];
+
+  assert.deepEqual(statuses, [421, 200, 200]);
+});
+
+test("a stream that cannot be opened and a scheduled run that cannot begin are faults", async (t) => {
+  const lines = await serverLog(t, "server");
+  const { get, list } = SqliteLog.prototype;
+  const restore = () => void Object.assign(SqliteLog.prototype, { get, list });
+  t.after(restore);
+  const broken = () => Promise.reject(new Error("disk on fire"));
+  const hourly = {
+    name: "hourly",
+    source: { type: "command", command: ["true"] },
+    schedule: { every: "1h" },
+  };
+  SqliteLog.prototype.list = broken;
+  const { syncs } = configuredSyncs([SYNC_SCHEMA.parse(hourly)], "/");
+  const server = await testServer(t, { syncs, resident: true });
+  const faults = async () => {
+    const answer = await server.ask("/metrics", asking(server, ["metrics"]));
+    return samplesOf(await answer.text()).get("synctail_faults_total");
+  };
+  SqliteLog.prototype.list = list;
+  const before = await faults();
+  const { id } = await (await server.ask("/v1/sync/job", { method: "POST" })).json();
+
+  SqliteLog.prototype.get = broken;
+  const { status, body } = await server.ask(`/v1/sync/job/${id}/subscribe`);
+  await body?.cancel();
+  restore();
+
+  assert.deepEqual([before, status, await faults()], [1, 200, 2]);
+  assert.equal(lines.filter((line) => /^error: fault: .*disk on fire/.test(line)).length, 1);
 });
 
 test("GET /metrics is 403 for other keys, and 404 where metrics have a port of their own", async (t) => {

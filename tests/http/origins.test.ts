@@ -35,6 +35,45 @@ test("a host that is not served gets 421 on every route, health included, and a 
   }
 });
 
+test("a host that is none is answered 421, also where any name will do, and is no fault", async (t) => {
+  for (const hostname of ["127.0.0.1", "0.0.0.0"]) {
+    const server = await testServer(t, { hostname });
+    const url = `http://127.0.0.1:${server.port}`;
+    for (const path of ["/healthz", "/v1/sync", "/.env", "/v1/sync/job/x/subscribe"]) {
+      const { status } = await rawRequest(url + path, { headers: { Host: "256.256.256.256" } });
+
+      assert.equal(status, 421, `${hostname} ${path}`);
+    }
+    const headers = { Authorization: `Bearer ${server.key(["metrics"])}` };
+    const { text } = await rawRequest(`${url}/metrics`, { headers });
+    assert.match(text, /^synctail_faults_total 0$/m);
+  }
+});
+
+test("no cache may keep what is answered to one who says who asks", async (t) => {
+  const server = await testServer(t);
+  const ask = async (path: string, method = "GET") => {
+    const answer = await server.ask(path, { method });
+    await answer.body?.cancel();
+    return [answer.status, answer.headers.get("Cache-Control")];
+  };
+  const { id } = await (await server.ask("/v1/sync/docs/run", { method: "POST" })).json();
+  const stream = `/v1/sync/job/${id}/subscribe`;
+  const ids = (await (await server.ask(stream)).text()).match(/(?<=\nid: ).*/g);
+
+  const told = [
+    await ask("/v1/sync/jobs"),
+    await ask("/v1/sync/jobs", "HEAD"),
+    await ask("/v1/sync/job/none"),
+    await ask(`${stream}?last_event_id=${ids?.at(-1)}`),
+  ];
+
+  const key = { Authorization: `Bearer ${server.key()}` };
+  const live = await rawRequest(server.url + stream, { headers: key });
+  assert.deepEqual(told, [200, 200, 404, 204].map((status) => [status, "no-store"]));
+  assert.match(live.headers["cache-control"] ?? "", /no-cache|no-store/);
+});
+
 test("a preflight of a listed origin names what may be sent, and an answer what may be read", async (t) => {
   const server = await testServer(t, { corsOrigins: `${APP}, https://other.example.com` });
   const path = `${server.url}/v1/sync/jobs`;

@@ -12,3 +12,10 @@ test("what comes when a stopping server has closed its log is told to come again
   assert.deepEqual([answer.status, answer.headers.get("Retry-After")], [503, "5"]);
   assert.equal((await answer.json()).type, "/problems/stopping");
 });
+
+test("a disk that is full is told as such, whichever file was to be written", () => {
+  const problem = problemOf(new Error("database or disk is full"));
+
+  assert.ok(problem instanceof Problem);
+  assert.equal(problem.code, "storage-full");
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../support/fake_clock.ts";
 import { issuer } from "../support/issuer.ts";
+import { TENANT } from "../support/log_contract.ts";
 import { rawRequest } from "../support/raw_request.ts";
 import { testServer } from "../support/server.ts";
 import { framesOf } from "../support/stream_bench.ts";
@@ -37,6 +38,19 @@ test("a token acts for no other tenant, whatever scope it claims", async (t) => 
   });
 
   assert.equal(answer.status, 403);
+});
+
+test("a token of a provider for one tenant alone opens no metrics, which tell of all", async (t) => {
+  const { provider, sign } = await issuer(t);
+  const token = await sign({ tenant: "default", scope: "read metrics" });
+  const statuses = [];
+  for (const each of [provider, { ...provider, tenant: TENANT }]) {
+    const server = await testServer(t, { auth: { providers: [each], ticketKeys: [] } });
+    const headers = { Authorization: `Bearer ${token}` };
+    statuses.push((await rawRequest(`${server.url}/metrics`, { headers })).status);
+  }
+
+  assert.deepEqual(statuses, [200, 403]);
 });
 
 test("a token that cannot be checked now is answered 503 and when to come back, not 401", async (t) => {

@@ -237,6 +237,24 @@ test("an NDJSON body is kept as it arrives, also when its sender goes away", asy
   assert.deepEqual([after.entities_inserted, after.seq, after.status], [2, 2, "in_progress"]);
 });
 
+test("an NDJSON body that says that it is longer than 128 MiB is kept as it arrives", async (t) => {
+  const server = await testServer(t);
+  const { path, job } = await worker(server);
+  const socket = connect(server.port, "127.0.0.1");
+  t.after(() => void socket.destroy());
+  socket.write(
+    `POST ${path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.key()}\r\n` +
+      `Content-Type: application/x-ndjson\r\nContent-Length: ${2 ** 31}\r\n\r\n` +
+      '{"type": "progress", "inserted": 1}\n',
+  );
+  let answer = "";
+  socket.on("data", (bytes) => answer += bytes);
+
+  await until(async () => answer !== "" || (await job()).entities_inserted === 1);
+
+  assert.equal(answer, "");
+});
+
 test("a body that does not say how long it is is taken, refused or limited as any other", async (t) => {
   const server = await testServer(t);
   const { path, job } = await worker(server);
