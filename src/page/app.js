@@ -60,6 +60,7 @@ function signedIn(given) {
 }
 
 const SESSION_ENDED = "The session has ended; sign in again.";
+const NO_READ = 'This key lacks the scope "read", so it can show nothing; use another.';
 
 /** @param {string} [reason] for the view that asks for a sign-in */
 function show(reason = "") {
@@ -69,8 +70,8 @@ function show(reason = "") {
   root.replaceChildren();
   out.hidden = !session;
   who.textContent = session ? session.tenant : "";
-  if (!session) {
-    signInView(root, reason, signedIn);
+  if (!session?.scopes.includes("read")) {
+    signInView(root, session ? NO_READ : reason, signedIn);
     return;
   }
   const place = { root, session, link: link.show, go, signedOut };
@@ -156,14 +157,16 @@ function later(cause, secret) {
 }
 
 async function renew() {
-  if (!session) return;
+  const before = session;
   try {
     /** @type {Session} */
     const given = await ask("GET", "v1/session");
-    // The browser may have signed in as somebody else in another tab.
-    if (session && String(Object.values(given)) !== String(Object.values(session))) signedIn(given);
+    // The browser may have signed in, also as somebody else, in another tab.
+    const same = String(Object.values(given)) === String(Object.values(before ?? {}));
+    if (session === before && !same) signedIn(given);
   } catch (cause) {
-    if (cause instanceof Refused && cause.status === 401) signedOut(cause.message);
+    const ended = cause instanceof Refused && cause.status === 401;
+    if (ended && before && session === before) signedOut(cause.message);
     // Otherwise the server is away, which the view's own stream tells.
   }
 }

@@ -7,7 +7,7 @@ import { JobsStore, listedOf } from "./jobs_store.js";
 import { listStream, syncsPauseMs } from "./list_stream.js";
 import { notice } from "./notices.js";
 import { forgetSyncs, syncCards, SYNCS_MAX } from "./sync_cards.js";
-import { atMostEvery, everyMinute, everySecond } from "./time.js";
+import { atMostEvery, everyMinute, everySecond, setTold } from "./time.js";
 import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./view.d.ts").Place} Place */
@@ -16,6 +16,8 @@ import { isEnded, many, number, STATUS_WORDS } from "./words.js";
 /** Most jobs in the snapshot that are over. */
 const ENDED_MAX = 1_000;
 const OLDER = "Show older jobs";
+/** How long the list of the syncs is waited for, in milliseconds: it has 5 MB at most. */
+const SYNCS_WAIT_MS = 120_000;
 /**
  * How often what is typed goes into the address at most, in milliseconds. Safari refuses more than
  * 100 addresses in 10 s (older ones in 30 s), and then no link works either.
@@ -38,6 +40,7 @@ export function forgetJobs() {
 /** @param {Place} place @param {URLSearchParams} query @returns {import("./view.d.ts").View} */
 export function homeView(place, query) {
   document.title = "Jobs - synctail";
+  setTold(store.toldMs); // the cards, too, are of when this view was left
   const cards = syncCards(place, (id) => store.has(id));
   const jobs = jobList({ label: "Jobs", stallAfterMs: place.session.stall_after_s * 1000 });
   const summary = h("p", { class: "summary" });
@@ -83,19 +86,28 @@ export function homeView(place, query) {
     frames.told();
   });
 
+  let asking = false;
   const syncs = atMostEvery(() => syncsPauseMs(cards.count), (quietly) => {
-    ask("GET", `v1/sync?limit=${SYNCS_MAX}`).then(({ items, next_cursor }) => {
+    // On a slow line one answer after the other: they would take all connections.
+    if (asking) return void (syncsChanged = true);
+    asking = true;
+    const limit = AbortSignal.timeout(SYNCS_WAIT_MS); // a dead connection would be the last one
+    ask("GET", `v1/sync?limit=${SYNCS_MAX}`, undefined, limit).then(({ items, next_cursor }) => {
       if (!cards.node.isConnected) return; // somebody else may have signed in
       cards.show(items, next_cursor !== null);
       filters.syncs(items);
     }, (cause) => {
       // The view's stream shows when the server is away.
       if (!quietly && cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
+    }).finally(() => {
+      asking = false;
+      if (syncsChanged && !left) frames.soon();
     });
   });
   function draw() {
-    if (syncsChanged) syncs.soon(); // so a hidden tab does not ask
+    const due = syncsChanged;
     syncsChanged = false;
+    if (due) syncs.soon(); // so a hidden tab does not ask
     const { shown } = store;
     jobs.list.set(shown, true);
     cards.draw();

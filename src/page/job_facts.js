@@ -40,8 +40,15 @@ export function factsPanel() {
   const metaBox = h("details", { hidden: true }, h("summary", {}, "Meta"), meta);
   const attempts = h("ol", { class: "attempts" });
   const attemptsBox = h("div", { hidden: true }, h("h3", {}, "Attempts"), attempts);
+  /** This job among its attempts. */
+  const own = h("span", { "aria-current": "page" });
   /** @type {Job | undefined} */
   let job;
+
+  /** @param {Job} given */
+  function showOwn({ attempt, status }) {
+    own.replaceChildren(icon(status), `${attempt}. ${STATUS_WORDS[status]} (this one)`);
+  }
 
   /** Shows what never changes, once, so that a link there keeps the focus. @param {Job} given */
   function showFixed({ attempt, origin, tags, id, meta: values }) {
@@ -88,20 +95,18 @@ export function factsPanel() {
       const before = job;
       job = given;
       if (before?.tags !== job.tags) showFixed(job);
+      if (before?.status !== job.status) showOwn(job);
       tick();
     },
     /** @param {readonly Job[]} jobs oldest first */
     showAttempts(jobs) {
       setHidden(attemptsBox, jobs.length < 2);
       attempts.replaceChildren(...jobs.map((one) => {
-        const words = [icon(one.status), `${one.attempt}. ${STATUS_WORDS[one.status]}`];
-        const here = one.id === job?.id;
+        const words = `${one.attempt}. ${STATUS_WORDS[one.status]} ${shortId(one.id)}`;
         return h(
           "li",
           {},
-          here
-            ? h("span", { "aria-current": "page" }, ...words, " (this one)")
-            : h("a", { href: `job/${one.id}` }, ...words, ` ${shortId(one.id)}`),
+          one.id === job?.id ? own : h("a", { href: `job/${one.id}` }, icon(one.status), words),
           one.error && h("span", { class: "hint" }, ` ${shortened(one.error.message, REASON_MAX)}`),
         );
       }));

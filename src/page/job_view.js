@@ -6,7 +6,7 @@ import { attemptsOf, factsPanel } from "./job_facts.js";
 import { jobHead } from "./job_head.js";
 import { countTiles, progressPanel, typesPanel } from "./job_totals.js";
 import { isOld, LINK_WORDS } from "./link_state.js";
-import { stillSignedIn } from "./list_stream.js";
+import { ANSWER_MS, stillSignedIn } from "./list_stream.js";
 import { loadingView, showNothing } from "./loading.js";
 import { framesPanel, logPanel, TAIL } from "./log_panel.js";
 import { notice } from "./notices.js";
@@ -58,7 +58,12 @@ const NOTHING = "There is nothing here under this id for this key.";
 /** @param {Place} place @param {Job} first @param {(words: string) => void} gone */
 function liveJob(place, first, gone) {
   let job = first;
+  let left = false;
   let stalled = job.stalled;
+  /** Whether the last heartbeat of this connection told of no stall. */
+  let spoke = false;
+  /** Until when it may have told of what is not shown here. */
+  let spokeMs = 0;
   /** The newest entry that was heard of. */
   let { seq } = job;
   let heardMs = Date.parse(job.updated_at);
@@ -128,10 +133,16 @@ function liveJob(place, first, gone) {
   async function mayRetry() {
     if (!await stillSignedIn(place)) return false;
     try {
-      const now = await ask("GET", `v1/sync/job/${job.id}`);
+      const now = await ask(
+        "GET",
+        `v1/sync/job/${job.id}`,
+        undefined,
+        AbortSignal.timeout(ANSWER_MS),
+      );
       if (isEnded(now.status)) job = now;
       frames.soon();
     } catch (cause) {
+      if (left) return false;
       if (cause instanceof Refused && cause.status === 404) {
         gone(NOTHING);
         return false;
@@ -152,10 +163,14 @@ function liveJob(place, first, gone) {
         logs.add(/** @type {any} */ (frame), text.length); // a line, as its type says
         break;
       case "connected":
+        spoke = false;
         if (frame.resume === "gap") logs.add(gapLine(), 0);
         break;
       case "heartbeat":
         stalled = frame.stalled === true;
+        // Not stalled, or only just: lines that are not shown here may have come until then.
+        if (!stalled || spoke) spokeMs = now() - place.session.stall_after_s * 1000;
+        spoke = !stalled;
         break;
       case "error":
         failed(frame);
@@ -209,7 +224,7 @@ function liveJob(place, first, gone) {
   }
 
   function showStall() {
-    head.showStall(isStalled() ? heardMs : undefined);
+    head.showStall(isStalled() ? Math.max(heardMs, spokeMs) : undefined);
   }
 
   function showTitle() {
@@ -238,6 +253,7 @@ function liveJob(place, first, gone) {
 
   return {
     leave() {
+      left = true;
       stream?.close();
       frames.stop();
       stopTicking();

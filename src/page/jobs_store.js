@@ -36,6 +36,8 @@ export class JobsStore {
   #endedInSnapshot = 0;
   /** When the oldest job in the snapshot that is over was created. */
   #oldest = "";
+  /** Whether that one was here before: if not, jobs may be missing below it. */
+  #joins = false;
   #endedMax;
   #sync;
   /** Above so many jobs the oldest are dropped; more than JOBS_MAX where too few are over. */
@@ -43,6 +45,8 @@ export class JobsStore {
 
   /** Whether the snapshot of this connection has come whole. */
   complete = false;
+  /** When the stream last told of anything after a whole snapshot; 0 for never. */
+  toldMs = 0;
   /** Whether the server may have older jobs. */
   more = false;
 
@@ -110,6 +114,7 @@ export class JobsStore {
     this.#sortAnew();
     this.complete = false;
     this.more = false;
+    this.toldMs = 0;
   }
 
   /** @param {Frame} frame @returns {"begun" | "ended" | "snapshot" | undefined} what has happened */
@@ -137,6 +142,7 @@ export class JobsStore {
       }
       this.#unseen.clear();
       this.complete = true;
+      if (full && !this.#joins) this.#cursor = undefined;
       this.more ||= full;
       this.#sortAnew();
       return "snapshot";
@@ -154,11 +160,13 @@ export class JobsStore {
     do {
       const query = new URLSearchParams({ limit: String(PAGE), status: statuses });
       if (sync !== "") query.set("sync", sync);
-      if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
+      const cursor = this.#cursor;
+      if (cursor !== undefined) query.set("cursor", cursor);
       const page = await ask("GET", `v1/sync/jobs?${query}`);
       const other = status !== this.#filter.status || sync !== this.#filter.sync;
       if (other || jobs !== this.#jobs) return;
       for (const job of page.items) if (!this.#jobs.has(job.id)) this.#put(listedFrom(job));
+      if (cursor !== this.#cursor) return; // a snapshot that does not join has come: not from there
       this.#cursor = page.next_cursor ?? undefined;
     } while (this.#cursor !== undefined && this.#jobs.size < before + OLDER_MIN && this.#hasRoom);
     this.more = this.#cursor !== undefined && this.#hasRoom;
@@ -169,9 +177,11 @@ export class JobsStore {
   }
 
   /** Counts a job of the snapshot that is over. @param {Listed} job */
-  #countEnded({ created_at }) {
+  #countEnded({ id, created_at }) {
     this.#endedInSnapshot++;
-    if (this.#oldest === "" || created_at < this.#oldest) this.#oldest = created_at;
+    if (this.#oldest !== "" && created_at >= this.#oldest) return;
+    this.#oldest = created_at;
+    this.#joins = this.#jobs.has(id);
   }
 
   /** @param {Listed} job @returns {"begun" | "ended" | undefined} */

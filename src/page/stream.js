@@ -43,9 +43,11 @@ export class Stream {
    * @param {(frame: Frame, raw: string, id: string) => void} options.onFrame
    * @param {(state: LinkState) => void} options.onState
    * @param {() => Promise<boolean>} options.mayRetry asked after EventSource has given up
+   * @param {number} [options.heardMs] when what is shown already was heard; now when left out
    */
   constructor(options) {
     this.#options = options;
+    this.#heardMs = options.heardMs ?? this.#heardMs;
     this.#looks = setInterval(() => this.#look(), LOOK_MS);
     this.#turns = new Turns({ rest: () => this.#rest(), wake: () => this.#open() });
     addEventListener("offline", this.#network);

@@ -131,7 +131,7 @@ function liveSync(place, first) {
     changed = false;
     jobs.list.set(store.shown, true);
     const runs = store.shown.map(({ job }) => job);
-    const done = runs.filter(({ status }) => status === "completed");
+    const done = runs.slice(0, RUNS).filter(({ status }) => status === "completed");
     const took = done.map(tookMs).filter((ms) => ms !== undefined);
     const median = medianOf(took);
     setText(typical, median === undefined ? undefined : duration(median));

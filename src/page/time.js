@@ -35,6 +35,18 @@ export function setHeard(ms) {
   heardMs = ms;
 }
 
+let toldMs = 0;
+
+/** @param {number} ms when a list was last told whole, by the browser's clock; 0 for never */
+export function setTold(ms) {
+  toldMs = ms;
+}
+
+/** The moment up to which a list knows who has been silent, by the server's clock. */
+export function told() {
+  return Math.min(toldMs, Date.now()) + skewMs;
+}
+
 /** `under 1 s`, `8 s`, `1 min 20 s`, `2 h 5 min`, `3 d 4 h` @param {number} ms */
 export function duration(ms) {
   if (ms < 1_000) return "under 1 s";

@@ -1,6 +1,6 @@
 // @ts-check
 /** Numbers and states in words. */
-import { known } from "./time.js";
+import { known, told } from "./time.js";
 
 /** @typedef {import("./wire.d.ts").Listed} Listed */
 /** @typedef {import("./wire.d.ts").Status} Status */
@@ -116,13 +116,14 @@ export function titleParts(job) {
 }
 
 /**
- * Whether nothing has been heard of a listed job for so long that the server calls it stalled.
+ * Whether nothing has been heard of a listed job for so long that the server calls it stalled. Up
+ * to what the stream has told: of a job that it is silent of itself nobody knows that.
  *
  * @param {Listed} job
  * @param {number} stallAfterMs
  */
 export function isStalled({ status, heard_at }, stallAfterMs) {
-  return !isEnded(status) && known() - Date.parse(heard_at) >= stallAfterMs;
+  return !isEnded(status) && told() - Date.parse(heard_at) >= stallAfterMs;
 }
 
 /** After this many milliseconds without news a rate, and the time left by it, are out of date. */

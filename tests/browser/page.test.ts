@@ -379,6 +379,26 @@ test("a page is signed in by a link once, by a key always, and the link leaves t
   assert.equal(await other.run("localStorage.length + sessionStorage.length"), 0);
 });
 
+test("a key that may not read is told so where it signs in, and makes room for another one", async (t) => {
+  const server = await testServer(t);
+  const page = await freshPage(t);
+  const words = `document.querySelector(".sign-in-words:not([hidden])")?.textContent`;
+  await page.open(server.url);
+  await page.until(`document.querySelector("#key")`);
+
+  await page.type(server.key(["write"]));
+  await page.press("Enter");
+  const said = await page.until(words);
+  await page.reload();
+  const again = await page.until(words);
+  await page.type(server.key(["read"]));
+  await page.press("Enter");
+  await page.until(`document.querySelector("#jobs-title")`);
+
+  assert.equal(said, 'This key lacks the scope "read", so it can show nothing; use another.');
+  assert.equal(again, said);
+});
+
 test("without cookies the sign-in says what it needs, and uses up no link", async (t) => {
   const server = await testServer(t);
   const page = await freshPage(t);
@@ -437,6 +457,49 @@ test("a tab that is looked at again shows whom the browser has signed in as mean
   await page.until(`document.querySelector(".who").textContent === "acme"`);
   await page.until(`document.body.innerText.includes("Nothing has run yet")`);
   assert.equal(await page.run(`document.querySelectorAll(".job-row").length`), 0);
+});
+
+test("a tab that asks for a sign-in shows the jobs once another tab has signed in", async (t) => {
+  const server = await testServer(t);
+  const page = await freshPage(t);
+  await page.open(server.url);
+  await page.until(`document.querySelector("#key")`);
+
+  await page.run(`fetch("/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: ${JSON.stringify(JSON.stringify({ key: server.key(["read"]) }))},
+  }).then(() => document.dispatchEvent(new Event("visibilitychange")), 0)`);
+
+  await page.until(`document.querySelector("#jobs-title")`);
+});
+
+test("that a former session has ended, told late, does not end the one that was begun since", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server);
+  const who = `document.querySelector(".who").textContent`;
+  const acme = "acme" as typeof TENANT;
+  const { hash } = new URL(signInUrl(server.url, server, acme, LINK_SCOPES));
+
+  await page.run(`{
+    const ask = window.fetch;
+    window.fetch = () => {
+      window.fetch = ask;
+      return new Promise((resolve) => window.answer = resolve);
+    };
+    document.dispatchEvent(new Event("visibilitychange"));
+    location.hash = ${JSON.stringify(hash)};
+  }`);
+  await page.until(`window.answer && ${who} === "acme"`);
+  await page.run(`answer({
+    ok: false,
+    status: 401,
+    headers: new Headers(),
+    json: () => Promise.resolve({ detail: "The session has ended" }),
+  }), 0`);
+
+  assert.equal(await page.run(who), "acme");
+  assert.equal(await page.run(`document.querySelector("#key")`), null);
 });
 
 test("a session that has ended is said to be so, also where no stream tells of it", async (t) => {
@@ -680,6 +743,20 @@ test("attempts are shown together, each a link but the one that is open", async 
 
   assert.match(later, /1\. Failed [0-9a-f]{8} no route\s+2\. In progress \(this one\)/);
   assert.match(text, /no route/);
+});
+
+test("a job that ends is told as ended among its attempts, too", async (t) => {
+  const server = await testServer(t);
+  const first = await workersJob(server, { sync: "users" });
+  await first.tell({ type: "end", status: "failed", error: { code: "x", message: "no route" } });
+  const second = await workersJob(server, { sync: "users", retry_of: first.id, attempt: 2 });
+  const page = await signedInPage(t, server, `job/${second.id}`);
+  const own = `document.querySelector(".attempts [aria-current]")?.textContent`;
+  await page.until(`${own} === "2. In progress (this one)"`);
+
+  await second.tell({ type: "end", status: "completed" });
+
+  await page.until(`${own} === "2. Completed (this one)"`);
 });
 
 test("a job is shown whatever its tags are, and whichever job it says that it tries again", async (t) => {

@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
-import { axe, closeBrowser, heldWaits, post, signedInPage, workersJob } from "../support/page.ts";
+import {
+  axe,
+  closeBrowser,
+  heldClock,
+  heldWaits,
+  post,
+  signedInPage,
+  workersJob,
+} from "../support/page.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { testServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 after(closeBrowser);
 
@@ -524,6 +533,94 @@ test("a job that has stalled is called so also once its stream has told how it s
   await page.until(`document.querySelector(".status").textContent === "In progress"`);
 
   assert.equal(status, "In progress, stalled");
+});
+
+test("a list that is come back to calls nothing stalled that it was not told of since", async (t) => {
+  const server = await testServer(t, { stallAfterMs: 60_000, heartbeatMs: 600, syncs: [] });
+  await workersJob(server);
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".job-row .icon-in_progress") &&
+    document.querySelector(".sync-card .icon-in_progress")`);
+  await heldClock(page);
+  await page.run(`document.querySelector(".sync-name").click()`);
+  await page.until(`document.querySelector(".strip .icon-in_progress")`);
+
+  await page.run("atMs += 3_600_000");
+  await page.until(`document.querySelector(".strip .icon-stalled")`); // which this stream has told
+  // At once: the list's own stream tells no later than with its snapshot.
+  const back = await page.run(`document.querySelector(".brand").click(),
+    [".job-state", ".sync-state"].map((name) => document.querySelector(name).textContent)`);
+  await page.until(`document.querySelector(".job-row .icon-stalled") &&
+    document.querySelector(".sync-card .icon-stalled")`);
+
+  assert.deepEqual(back, ["In progress", "In progress, 10.0 %"]);
+});
+
+for (
+  const [what, end] of [["was answered", "asked[0]()"], ["has taken too long", "timeUp()"]] as const
+) {
+  test(`the syncs are asked for again only once an asking ${what}`, async (t) => {
+    const server = await testServer(t, { syncs: [] });
+    const { id } = await workersJob(server, { sync: "users" });
+    const page = await signedInPage(t, server, `job/${id}`);
+    await page.until(`document.querySelector(".crumbs a")`);
+    await page.run(`{
+      window.asked = [];
+      AbortSignal.timeout = () => {
+        const limit = new AbortController();
+        window.timeUp ??= () => limit.abort();
+        return limit.signal;
+      };
+      const { fetch, setTimeout } = window;
+      window.fetch = async (url, init) => {
+        if (/sync[?]limit/.test(url)) {
+          await new Promise((resolve, reject) => {
+            asked.push(resolve);
+            init.signal?.addEventListener("abort", () => reject(init.signal.reason));
+          });
+        }
+        return await fetch(url, init);
+      };
+      window.setTimeout = (act) => setTimeout(act); // no pause between two askings
+      document.querySelector(".crumbs a").click();
+    }`);
+    await page.until(`asked.length > 0 &&
+      document.querySelector(".summary").textContent === "1 job, 1 on the way"`);
+
+    await workersJob(server, { sync: "orders" });
+    await page.until(`document.querySelectorAll(".job-row").length === 2`);
+    const before = await page.run("asked.length");
+    await page.run(`${end}, 0`);
+    await page.until("asked.length > 1"); // for what has come meanwhile
+    await page.run("asked[1](), 0");
+    await page.until(`document.querySelectorAll(".sync-card").length === 2`);
+
+    assert.equal(before, 1);
+  });
+}
+
+test("how long a sync takes is told of the runs that are shown, however long the page is open", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock });
+  const runs = async (count: number, ms: number) => {
+    for (let n = 0; n < count; n++) {
+      const job = await workersJob(server, { sync: "users", total: 100 });
+      clock.advance(ms);
+      await job.tell({ type: "end", status: "completed" });
+    }
+  };
+  await runs(16, 10_000);
+  await runs(14, 60_000);
+  const page = await signedInPage(t, server, "sync/users");
+  const typical = `document.querySelector("[title^=Median]")?.textContent`;
+  await page.until(`${typical} === "10 s"`);
+
+  await runs(2, 60_000); // of all 32 the median is 35 s
+
+  await until(() => {
+    clock.advance(1_000);
+    return page.run<boolean>(`${typical} === "1 min"`);
+  });
 });
 
 test("a job that is cancelled before it has begun is not said to have started", async (t) => {

@@ -263,6 +263,53 @@ test("older() brings a thousand jobs, and goes on from there", async (t) => {
   assert.match(asked[5], /&cursor=1000$/);
 });
 
+test("older() begins anew after a snapshot that does not reach what was here, and only then", async (t) => {
+  const store = told(2, frame("b", "completed", 9), frame("a", "completed", 8));
+  const asked = answering(t, () => ({
+    items: Array.from({ length: 1_000 }, (_, n) => ({
+      ...frame("", "completed", 1),
+      id: `${asked.length} ${n}`,
+      error: null,
+    })),
+    next_cursor: `after ${asked.length}`,
+  }));
+  await store.older();
+  // More jobs have ended meanwhile than a snapshot has room for.
+  const away = [frame("z", "completed", 99), frame("y", "completed", 98)];
+
+  for (const each of [CONNECTED, ...away, COMPLETE]) store.take(each);
+  const { more } = store;
+  await store.older();
+  for (const each of [CONNECTED, frame("new", "completed", 100), away[0], COMPLETE]) {
+    store.take(each);
+  }
+  await store.older();
+
+  const ended = "?limit=200&status=completed%2Cfailed%2Ccancelled";
+  assert.deepEqual(asked, [ended, ended, `${ended}&cursor=after+2`]);
+  assert.equal(more, true);
+});
+
+test("older() begins anew also where such a snapshot comes while it asks", async (t) => {
+  const store = told(2, frame("b", "completed", 9), frame("a", "completed", 8));
+  const pages = ["deep", "deeper", null];
+  const asked = answering(t, () => {
+    if (pages.length === 2) {
+      const away = [frame("z", "completed", 99), frame("y", "completed", 98)];
+      for (const each of [CONNECTED, ...away, COMPLETE]) store.take(each);
+    }
+    return { items: [], next_cursor: pages.shift() };
+  });
+
+  await store.older();
+  const { more } = store;
+  await store.older();
+
+  const ended = "?limit=200&status=completed%2Cfailed%2Ccancelled";
+  assert.deepEqual(asked, [ended, `${ended}&cursor=deep`, ended]);
+  assert.deepEqual([more, store.more], [true, false]);
+});
+
 test("older() asks for what the filter shows, and for nothing where that is on its way", async (t) => {
   const store = told(1, frame("a", "completed", 9));
   const asked = answering(t, () => ({ items: [], next_cursor: null }));

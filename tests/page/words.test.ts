@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pageFile } from "../support/page_file.ts";
 
-const { duration, known, learnTime, now, relative, setHeard } = await pageFile("time.js");
+const { duration, known, learnTime, now, relative, setHeard, setTold } = await pageFile("time.js");
 const {
   bytes,
   counts,
   isOfBytes,
   isQuiet,
+  isStalled,
   many,
   number,
   percent,
@@ -156,6 +157,21 @@ test("a percent is told to be one of bytes only where it is", () => {
 test("a rate is of then when nothing was heard for ten seconds", () => {
   standing((nowMs) => {
     assert.deepEqual([isQuiet(nowMs - 10 * S), isQuiet(nowMs - 10 * S + 1)], [true, false]);
+  });
+});
+
+test("a job is stalled by what the list was told until then, and by nothing where it was told nothing", () => {
+  standing((nowMs) => {
+    const silent = (ms: number, status = "in_progress") =>
+      isStalled({ status, heard_at: new Date(nowMs - ms).toISOString() }, MIN);
+    setTold(nowMs - 10 * S);
+    const told = [silent(70 * S), silent(70 * S - 1), silent(D, "failed")];
+    setTold(nowMs + H); // the clock was put back since
+    const back = [silent(MIN), silent(MIN - 1)];
+    setTold(0);
+    const untold = silent(D);
+
+    assert.deepEqual([told, back, untold], [[true, false, false], [true, false], false]);
   });
 });
 

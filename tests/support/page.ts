@@ -63,6 +63,23 @@ export async function heldWaits(page: Page, fromMs: number): Promise<() => Promi
   return () => page.run("due.splice(0).forEach((act) => act()), 0");
 }
 
+/**
+ * From there on the page's clock stands at its `atMs`, which the test sets, and no answer tells it
+ * that the clock is wrong.
+ */
+export async function heldClock(page: Page): Promise<void> {
+  await page.run(`{
+    const ask = window.fetch;
+    window.fetch = async (...given) => {
+      const { body, status } = await ask(...given);
+      return new Response(body, { status });
+    };
+    window.atMs = Date.now();
+    Date.now = () => atMs;
+    0;
+  }`);
+}
+
 /** Posts to the API with a key of all scopes; the answer's JSON. */
 export async function post(server: TestServer, path: string, body: unknown = {}) {
   const response = await fetch(server.url + path, {
