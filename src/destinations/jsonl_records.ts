@@ -45,14 +45,12 @@ const LF = 0x0a;
  * write; without the index, or where it is of another file, the whole file is read.
  */
 export class JsonlRecords implements RecordDestination {
-  readonly paths: readonly string[];
   readonly #path: string;
   readonly #index: string;
 
   constructor(path: string) {
     this.#path = path;
     this.#index = `${path}.index`;
-    this.paths = [path, this.#index, `${this.#index}-wal`, `${this.#index}-shm`];
   }
 
   open(source: string): RecordSession {

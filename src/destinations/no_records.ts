@@ -19,8 +19,6 @@ const WHAT = "the directory for temporary files";
  * memory and a crash leaves nothing.
  */
 export class NoRecords implements RecordDestination {
-  readonly paths: readonly string[] = [];
-
   open(): RecordSession {
     const place = tmpdir();
     const db = inWords(WHAT, place, temporary);

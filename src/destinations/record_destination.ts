@@ -45,8 +45,6 @@ export interface RecordSession {
 
 /** Opens sessions. */
 export interface RecordDestination {
-  /** The destination's own files. */
-  readonly paths: readonly string[];
   /** @param source whose records they are; a destination of another source is refused */
   open(source: string): RecordSession;
 }

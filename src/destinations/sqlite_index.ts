@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { transaction } from "../log/transaction.ts";
 import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
+import { sqliteFiles } from "./sqlite_files.ts";
 import { inWords, openStore, ORIGIN_TABLE, placeOf } from "./sqlite_store.ts";
 import { Unwritten } from "./unwritten.ts";
 
@@ -25,7 +26,6 @@ const ROWS_MAX = 500;
 
 /** An index in the file at `path`, which is created with its directory when it is not there. */
 export class SqliteIndex implements IndexDestination {
-  readonly paths: readonly string[];
   readonly #path: string;
   readonly #opened: (db: DatabaseSync) => void;
 
@@ -33,7 +33,10 @@ export class SqliteIndex implements IndexDestination {
   constructor(path: string, opened: (db: DatabaseSync) => void = () => {}) {
     this.#path = path;
     this.#opened = opened;
-    this.paths = [path, `${path}-wal`, `${path}-shm`];
+  }
+
+  get paths(): readonly string[] {
+    return sqliteFiles(this.#path);
   }
 
   open(source: string): IndexSession {

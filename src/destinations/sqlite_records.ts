@@ -21,7 +21,6 @@ const WHAT = "the record file";
 
 /** The table `records` of the file at `path`, which is created when it is not there. */
 export class SqliteRecords implements RecordDestination {
-  readonly paths: readonly string[];
   readonly #path: string;
   readonly #opened: ((db: DatabaseSync) => void) | undefined;
 
@@ -29,7 +28,6 @@ export class SqliteRecords implements RecordDestination {
   constructor(path: string, opened?: (db: DatabaseSync) => void) {
     this.#path = path;
     this.#opened = opened;
-    this.paths = [path, `${path}-wal`, `${path}-shm`];
   }
 
   open(source: string): RecordSession {

@@ -12,7 +12,7 @@ import { type JobSource, SourceError } from "../sources/source.ts";
 import type { CommandSourceConfig } from "./command_config.ts";
 import type { DestinationConfig, SqliteDestinationConfig } from "./destination_config.ts";
 import type { ConfiguredSync, DirectorySourceConfig } from "./sync_config.ts";
-import { marksOf, ownFilesIn } from "./written_files.ts";
+import { databaseFiles, filesOf, marksOf, ownFilesIn } from "./written_files.ts";
 
 /** What a directory source reads with, and what it may not enter. */
 export interface Around {
@@ -34,7 +34,7 @@ export function directoryOf(
     maxPerS,
     maxFileBytes,
     destination: new SqliteIndex(destination.path),
-    exclude: [...excluded, ...destinationsOf(all)],
+    exclude: [...excluded, ...excluded.flatMap(databaseFiles), ...destinationsOf(all)],
     files,
   });
 }
@@ -96,10 +96,5 @@ export function requireOwnFiles(
 
 /** The files of every destination, which no other sync may open: `requireOwnFiles` says why. */
 function destinationsOf(syncs: readonly ConfiguredSync[]): string[] {
-  return syncs.flatMap(({ source, destination }) => {
-    if (!destination) return [];
-    return source.type === "directory" && destination.type === "sqlite"
-      ? new SqliteIndex(destination.path).paths
-      : recordsOf(destination).paths;
-  });
+  return syncs.flatMap(({ destination }) => destination ? filesOf(destination) : []);
 }

@@ -1,12 +1,10 @@
 /** The files that destinations write: which are the same file, and which are the server's own. */
 import { type Stats, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { sqliteFiles } from "../destinations/sqlite_files.ts";
 import { ownDatabases, ownsName } from "../log/data_directory.ts";
 import { realPathOf } from "../sources/file_system.ts";
 import type { DestinationConfig } from "./destination_config.ts";
-
-/** Suffixes of the files that SQLite writes beside a database. */
-const COMPANIONS = ["-wal", "-shm", "-journal"];
 
 /**
  * Marks of the files that a destination writes. Two destinations with a common mark write to the
@@ -25,6 +23,23 @@ export function marksOf(destination: DestinationConfig): string[] {
     case "none":
       return [];
   }
+}
+
+/** The real paths of the files that a destination writes; not all need exist. */
+export function filesOf(destination: DestinationConfig): string[] {
+  switch (destination.type) {
+    case "sqlite":
+      return sqliteFiles(destination.path);
+    case "jsonl":
+      return [realPathOf(destination.path), ...sqliteFiles(`${destination.path}.index`)];
+    case "none":
+      return [];
+  }
+}
+
+/** The real paths of a data directory's databases and their companions; a log may be a link. */
+export function databaseFiles(data: string): string[] {
+  return ownDatabases(realPathOf(data)).flatMap(sqliteFiles);
 }
 
 /** Tells which destinations would write files that a server keeps in its data directory. */
@@ -48,8 +63,8 @@ export function inTheWay(path: string): string | undefined {
 }
 
 function sqliteMarks(path: string): string[] {
-  const file = realPathOf(path); // SQLite follows a link and puts the companions beside what it names
-  return [...fileMarks(file), ...COMPANIONS.map((suffix) => file + suffix)];
+  const [file, ...companions] = sqliteFiles(path);
+  return [...fileMarks(file), ...companions];
 }
 
 function fileMarks(path: string): string[] {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { type ConfiguredSync, configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { knownSync, Syncs, usualSyncId } from "../../src/jobs/syncs.ts";
@@ -35,6 +36,40 @@ test("no source enters a file that any sync writes to", async (t) => {
   }
 
   assert.equal(inserted, 1);
+});
+
+test("no source enters the files that SQLite writes behind a link", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  for (const name of ["tree", "data"]) mkdirSync(join(path, name));
+  const link = (from: string, name: string) =>
+    symlinkSync(join(path, "tree", name), join(path, from));
+  const database = (name: string) => ["", "-wal", "-shm", "-journal"].map((end) => name + end);
+  const written = ["docs.db", "users.index", "log.db"].flatMap(database);
+  for (const name of [...written, "users.jsonl", "kept.txt"]) {
+    writeFileSync(join(path, "tree", name), name);
+  }
+  for (const name of ["docs.db", "users.jsonl"]) link(name, name);
+  link("users.jsonl.index", "users.index");
+  link("data/log.db", "log.db");
+  link("own.db", "own.db"); // leads nowhere before the run
+  const sync = (name: string, source: object, type: string, at: string) =>
+    SYNC_SCHEMA.parse({ name, source, destination: { type, path: at } });
+  const tap = { type: "command", format: "singer", command: ["tap"] };
+  const { syncs } = configuredSyncs([
+    sync("tree", { type: "directory", path: "tree" }, "sqlite", "own.db"),
+    sync("docs", tap, "sqlite", "docs.db"),
+    sync("users", tap, "jsonl", "users.jsonl"),
+  ], path);
+
+  const runnable = new Syncs(syncs, [join(path, "data")]).runnable(syncs[0]);
+  const { signal } = new AbortController();
+  for await (const _ of runnable?.source().run({ signal, clock: new FakeClock() }) ?? []);
+  const index = new DatabaseSync(join(path, "tree", "own.db"));
+  t.after(() => index.close());
+  const entities = index.prepare("SELECT key FROM entities").all();
+
+  assert.deepEqual(entities.map(({ key }) => key), ["kept.txt"]);
 });
 
 test("a run writes to no file of another sync or of the server, whatever links were made", async (t) => {

@@ -358,7 +358,6 @@ function noting(breakAt?: string) {
     close: () => note("close"),
   };
   const records: RecordDestination = {
-    paths: [],
     open(origin) {
       note(`open ${origin}`);
       return session;

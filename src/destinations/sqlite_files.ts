@@ -1,0 +1,14 @@
+/** Where SQLite keeps a database. */
+import { realPathOf } from "../sources/file_system.ts";
+
+/** Suffixes of the files that SQLite writes beside a database. */
+const COMPANIONS = ["-wal", "-shm", "-journal"];
+
+/**
+ * The files of the database at `path`, itself first; not all need exist. SQLite follows a link and
+ * puts the companions beside what it names.
+ */
+export function sqliteFiles(path: string): string[] {
+  const file = realPathOf(path);
+  return [file, ...COMPANIONS.map((suffix) => file + suffix)];
+}
