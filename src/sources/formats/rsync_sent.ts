@@ -67,12 +67,13 @@ export class RsyncSent {
     const nowMs = this.#clock.monotonic();
     if (this.#last) this.#last.nextAtMs ??= nowMs;
     if (this.#over || this.#failedEarly(name)) return [];
-    this.#take(name);
+    // A script that runs rsync again names it again. What came out wrong was taken by its complaint.
+    const before = this.#take(name);
     const written = this.#written(nowMs);
     this.#last = { sent, nextAtMs: undefined };
     this.#held.set(name, this.#last);
     this.#bytes += weightOf(sent);
-    return written;
+    return before ? [before, ...written] : written;
   }
 
   /**
@@ -125,9 +126,10 @@ export class RsyncSent {
     return written;
   }
 
-  #take(name: string): void {
+  #take(name: string): Sent | undefined {
     const held = this.#held.get(name);
     if (held && this.#held.delete(name)) this.#bytes -= weightOf(held.sent);
+    return held?.sent;
   }
 
   /** Whether the path tells nothing of the file but its last name: that of a `--temp-dir`. */

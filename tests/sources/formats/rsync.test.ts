@@ -306,12 +306,13 @@ test("rsync: a file that is sent again, as it came out wrong, counts once", () =
 
   const inTime = again(item("sub/é"), wrong("sub/\\#303\\#251"), item("b"));
   const early = again(wrong("sub/é"), item("sub/é"), item("b"));
+  const behind = unwritten([item("sub/é"), item("b"), item("sub/é"), wrong("sub/é")]);
   const twice = unwritten([
     ...[item("a"), item("b"), wrong("b"), item("b"), wrong("b", "ERROR", "")],
   ]);
 
   const once = { counts: { ...none, inserted: 2 }, bytes: 4, met: { file: 2 } };
-  assert.deepEqual([inTime, early], [once, once]);
+  assert.deepEqual([inTime, early, behind], [once, once, once]);
   assert.deepEqual(twice.counts, { ...none, inserted: 1, skipped: 1 });
 
   const clock = new FakeClock();
@@ -320,6 +321,14 @@ test("rsync: a file that is sent again, as it came out wrong, counts once", () =
   clock.advance(500);
   const late = feed(reader, [item("c"), wrong("sub/é"), item("sub/é")], { code: 23, signal: null });
   assert.deepEqual([late.progress[0].inserted, late.counts.inserted], [1, 3]);
+});
+
+test("rsync: what a script sends in a second run, under the same names, counts once more", () => {
+  const run = Array.from({ length: 10 }, (_, n) => item(`f${n}`));
+
+  const told = unwritten([...run, ...run], 0);
+
+  assert.deepEqual(told, { counts: { ...none, inserted: 20 }, bytes: 40, met: { file: 20 } });
 });
 
 test("rsync: that a file is sent again is not why it failed", () => {
