@@ -11,6 +11,8 @@ import { levelOf, logLine, words } from "./words.ts";
 const FILE = "file";
 /** Exit code of a backup whose snapshot was made though something could not be read. */
 const INCOMPLETE = 3;
+/** What is said of a file that is saved all the same, as from 0.17 on. */
+const SAVED = /^incomplete metadata for /;
 
 export interface ResticRun {
   /** The subcommand, such as `backup`; undefined where a script hides it. */
@@ -126,7 +128,7 @@ export class ResticReader implements LineReader {
     const reason = reasonOf(entry.error);
     const said = item === undefined || reason.includes(item) ? reason : `${item}: ${reason}`;
     this.#last = words(said);
-    return this.#warn(said, item !== undefined);
+    return this.#warn(said, item !== undefined && !SAVED.test(reason));
   }
 
   #warn(said: string, skipsOne: boolean): readonly SourceEvent[] {

@@ -106,6 +106,21 @@ test("restic: newer versions report errors as messages", () => {
   assert.equal(error?.message, "restic ended with exit code 12: wrong password or no key found");
 });
 
+test("restic: a file whose metadata could not be read whole is saved, with a warning", () => {
+  const reader = restic.reader({ ...RUN, command: ["restic", "backup"] });
+  const said = "incomplete metadata for /x: failed to read metadata: permission denied";
+
+  const { counts, last, lines } = feed(reader, [
+    `E: {"message_type":"error","error":{"message":"${said}"},"during":"archival","item":"/x"}`,
+    'O: {"message_type":"verbose_status","action":"new","item":"/x"}',
+    'O: {"message_type":"summary","files_new":1}',
+  ], { code: 3, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 1 });
+  assert.deepEqual([last.warnings, last.encountered, last.total], [1, { file: 1 }, 1]);
+  assert.deepEqual(lines, [`warning: ${said}`]);
+});
+
 test("restic: a directory that cannot be read is left out once, by whatever paths it is called", () => {
   const reader = restic.reader({ ...RUN, command: ["restic", "backup", "src"] });
 
