@@ -24,6 +24,8 @@ export interface ResticRun {
 export class ResticReader implements LineReader {
   readonly #run: ResticRun;
   readonly #totals = new Totals();
+  /** What backups before this one came to: a script may run several. */
+  #before = { inserted: 0, updated: 0, kept: 0, files: 0, bytes: 0 };
   #fatal: string | undefined;
   #last: string | undefined;
 
@@ -67,7 +69,7 @@ export class ResticReader implements LineReader {
     switch (entry.action) {
       case undefined: {
         if (this.#run.dryRun) return [];
-        const bytesDone = countOf(entry.bytes_done) ?? 0;
+        const bytesDone = this.#before.bytes + (countOf(entry.bytes_done) ?? 0);
         const current = Array.isArray(entry.current_files) ? entry.current_files[0] : undefined;
         totals.bytesDone = Math.max(totals.bytesDone ?? 0, bytesDone);
         totals.current = textOf(current) ?? totals.current;
@@ -76,8 +78,8 @@ export class ResticReader implements LineReader {
       }
       case "scan_finished":
         // Until then the totals still grow.
-        totals.total = countOf(entry.total_files);
-        totals.bytesTotal = countOf(entry.data_size);
+        totals.total = sum(this.#before.files, countOf(entry.total_files));
+        totals.bytesTotal = sum(this.#before.bytes, countOf(entry.data_size));
         if (!this.#run.dryRun) totals.phase = "backing up";
         return [totals.progress()];
       case "new":
@@ -108,16 +110,19 @@ export class ResticReader implements LineReader {
       ? logLine("info", `snapshot ${snapshot} saved`)
       : [];
     if (this.#run.dryRun) return saved;
-    totals.inserted = Math.max(totals.inserted, countOf(entry.files_new) ?? 0);
-    totals.updated = Math.max(totals.updated, countOf(entry.files_changed) ?? 0);
-    totals.kept = Math.max(totals.kept, countOf(entry.files_unmodified) ?? 0);
+    const before = this.#before;
+    const exact = (was: number, count: unknown) => was + (countOf(count) ?? 0);
+    totals.inserted = Math.max(totals.inserted, exact(before.inserted, entry.files_new));
+    totals.updated = Math.max(totals.updated, exact(before.updated, entry.files_changed));
+    totals.kept = Math.max(totals.kept, exact(before.kept, entry.files_unmodified));
     const { inserted, updated, kept, skipped } = totals;
     totals.meet(FILE, inserted + updated + kept + skipped - totals.met(FILE));
     totals.total = inserted + updated + kept + skipped;
-    const processed = countOf(entry.total_bytes_processed);
+    const processed = sum(before.bytes, countOf(entry.total_bytes_processed));
     if (processed !== undefined) totals.bytesDone = Math.max(totals.bytesDone ?? 0, processed);
     totals.bytesTotal = totals.bytesDone;
     totals.current = undefined;
+    this.#before = { inserted, updated, kept, files: totals.total, bytes: totals.bytesDone ?? 0 };
     return [...saved, totals.progress()];
   }
 
@@ -154,6 +159,11 @@ export class ResticReader implements LineReader {
     if (this.#fatal !== undefined) return logLine("error", message);
     return this.#warn(message, message.endsWith("does not exist, skipping"));
   }
+}
+
+/** The sum; undefined where the second is. */
+function sum(before: number, count: number | undefined): number | undefined {
+  return count === undefined ? undefined : before + count;
 }
 
 /** Older versions print Go's error as it is: an operation, a path and an errno. */
