@@ -37,6 +37,9 @@ const CHECKED_FIRST = "Checks finished, now starting transfers";
 const TRACKING = "Making map for --track-renames";
 /** The last line of older versions when they fail, which is not JSON. */
 const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
+/** Lines of the block that `-P` draws on stdout, anew twice a second and behind its last line. */
+const BLOCK =
+  /^(?:(?:Transferred|Checks|Errors|Deleted|Renamed|Listed|Elapsed time): {2,}|Server Side (?:Copies|Moves): *\d|(?:Checking|Transferring):$| \* )/;
 /** Exit codes of completed runs; 9 is "nothing to do" (`--error-on-no-transfer`). */
 const COMPLETED = [0, 9];
 
@@ -64,10 +67,10 @@ export class RcloneReader implements LineReader {
     if (run.dryRun) this.#dry();
   }
 
-  line(text: string, _from: Output): readonly SourceEvent[] {
+  line(text: string, from: Output): readonly SourceEvent[] {
     const entry = objectIn(text);
     const message = textOf(entry?.msg);
-    if (!entry || message === undefined) return this.#other(text);
+    if (!entry || message === undefined) return this.#other(text, from);
     if (isObject(entry.stats)) return this.#stats(entry.stats);
     return this.#message(message, entry);
   }
@@ -238,9 +241,9 @@ export class RcloneReader implements LineReader {
     return logLine("warning", message);
   }
 
-  #other(text: string): readonly SourceEvent[] {
+  #other(text: string, from: Output): readonly SourceEvent[] {
     const message = words(text);
-    if (message === "") return [];
+    if (message === "" || (from === "stdout" && BLOCK.test(message))) return [];
     this.#plain = message;
     const level = DATED.test(message) ? "error" : levelOf(message);
     if (level === "error") this.#error = message.replace(DATED, "");

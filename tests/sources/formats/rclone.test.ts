@@ -322,6 +322,40 @@ test("rclone: what is cut off, unknown or no JSON is a log line", () => {
   ]);
 });
 
+const BLOCK = [
+  "Transferred:   \t        1.234 MiB / 5 MiB, 25%, 1.100 MiB/s, ETA 3s",
+  "Errors:                 1 (retrying may help)",
+  "Checks:                 3 / 3, 100%, Listed 12",
+  "Deleted:                1 (files), 0 (dirs), 3 B (freed)",
+  "Renamed:                1",
+  "Listed:                12",
+  "Server Side Copies:     1 @ 3 B",
+  "Transferred:            1 / 2, 50%",
+  "Elapsed time:         0.5s",
+  "Checking:",
+  " *                                         a.txt: checking",
+  "Transferring:",
+  " *                                           big: 25% /5Mi, 1.100Mi/s, 3s",
+];
+
+test("rclone: the block that -P draws is no log line, nor why it failed; what a script says is", () => {
+  const again = [`${BLOCK.at(-1)}${BLOCK[0]}`, ...BLOCK.slice(1)];
+  const others = ["Errors: none", "Transferring: soon", "* a"];
+
+  const { lines, error } = feed(rclone.reader(RUN), [
+    said("info", "first"),
+    ...[...BLOCK, ...again, ...others].map((line) => `O: ${line}`),
+    `E: ${BLOCK[8]}`,
+    "O: ",
+    ...BLOCK.map((line) => `O: ${line}`),
+  ], { code: 1, signal: null });
+
+  assert.deepEqual(lines, [
+    ...["first", ...others, BLOCK[8]].map((line) => `info: ${line}`),
+  ]);
+  assert.equal(error?.message, `rclone ended with exit code 1: ${BLOCK[8]}`);
+});
+
 test("rclone: prepare() adds what is missing, and only where files are copied", () => {
   const ours = ["--use-json-log", "--stats", "500ms", "--stats-log-level", "NOTICE", "-v"];
   const prepared = (...args: string[]) => rclone.prepare(["/usr/bin/rclone", ...args], {});
