@@ -116,13 +116,13 @@ class JsonlStore implements RecordStore {
   write(changes: readonly RecordChange[]): void {
     this.#finishRepair();
     this.#inWords(() => {
-      if (fstatSync(this.#file).size !== this.#covered) {
-        throw this.#fault("destination_changed", "somebody else has written to it meanwhile");
-      }
       const bytes = Buffer.from(changes.map(jsonlLine).join(""));
       let appended = false;
       try {
         this.#index(changes, this.#covered + bytes.length, () => {
+          if (fstatSync(this.#file).size !== this.#covered) {
+            throw this.#fault("destination_changed", "somebody else has written to it meanwhile");
+          }
           this.#append(bytes);
           appended = true;
         });

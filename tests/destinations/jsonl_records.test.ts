@@ -240,3 +240,24 @@ test("JsonlRecords does not write behind what somebody else has written", (t) =>
   session.close();
   assert.equal(text(), before + SECOND);
 });
+
+test("JsonlRecords does not write behind what another has written while it waited for the index", (t) => {
+  const { path, open, text } = bench(t);
+  const session = open();
+  session.put(record("3", "a"));
+  session.flush();
+  const before = text();
+  session.put(record("4", "a"));
+  const { exec } = DatabaseSync.prototype;
+  t.after(() => void (DatabaseSync.prototype.exec = exec));
+  DatabaseSync.prototype.exec = function (sql) {
+    if (sql === "BEGIN IMMEDIATE") appendFileSync(path, SECOND);
+    return exec.call(this, sql);
+  };
+
+  assert.throws(() => session.flush(), code("destination_changed"));
+  DatabaseSync.prototype.exec = exec;
+  session.close();
+
+  assert.equal(text(), before + SECOND);
+});
