@@ -13,6 +13,7 @@ const VALUED_LONG = [
   ...["--repo", "--repository-file", "--password-file", "--password-command", "--key-hint"],
   ...["--option", "--cache-dir", "--cacert", "--tls-client-cert", "--limit-upload"],
   ...["--limit-download", "--compression", "--pack-size", "--retry-lock", "--http-user-agent"],
+  "--stuck-request-timeout",
 ];
 
 export const resticFormat: ProgramFormat = {

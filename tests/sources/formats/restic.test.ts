@@ -188,6 +188,8 @@ test("restic: prepare() adds what is missing to backups only", () => {
   assert.deepEqual(restic.prepare(["restic", "-r", "backup", "backup", "/data"], {}).command, [
     ...["restic", "--json", "-v", "-v", "-r", "backup", "backup", "/data"],
   ]);
+  const waiting = ["--stuck-request-timeout", "10m", "backup", "/data"];
+  assert.deepEqual(added(...waiting), ["--json", "-v", "-v"]);
   assert.deepEqual(added("backup", "-v", "/data"), ["--json", "-v"]);
   assert.deepEqual(added("backup", "--json", "-vv", "/data"), []);
   assert.deepEqual(added("backup", "--verbose=1", "/data"), ["--json"]);
