@@ -7,19 +7,21 @@ import { listen } from "../runtime/serve.ts";
  * Serves metrics on a port of their own.
  *
  * @param where `HOST:PORT`
+ * @param allowedHosts further names to answer to, as of PublicOrigin
  * @returns how to stop it
  * @throws {PortTakenError}
  */
 export async function listenForMetrics(
   where: string,
   metrics: Metrics,
+  allowedHosts: readonly string[],
 ): Promise<() => Promise<void>> {
   const colon = where.lastIndexOf(":");
   const hostname = where.slice(0, colon).replace(/^\[|\]$/g, "");
   const origin = new PublicOrigin({
     hostname,
     publicUrl: undefined,
-    allowedHosts: [],
+    allowedHosts,
     trustedProxies: [],
   });
   const listening = await listen({
@@ -27,7 +29,10 @@ export async function listenForMetrics(
     port: Number(where.slice(colon + 1)),
     flag: "--metrics-listen",
     async handler(request, peer) {
-      if (!origin.accepts(request, peer)) return new Response(null, { status: 421 });
+      if (!origin.accepts(request, peer)) {
+        const words = "That host is not served here: name it by --allowed-hosts\n";
+        return new Response(words, { status: 421 });
+      }
       const { pathname } = new URL(request.url);
       if (pathname !== "/metrics") return new Response(null, { status: 404 });
       return await metricsAnswer(metrics);

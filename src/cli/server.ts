@@ -12,6 +12,7 @@ import { loggerOf, logTold } from "../logger.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { listen, listensEverywhere, RUNTIME, urlOf } from "../runtime/serve.ts";
 import type { Viewers } from "../stream/viewers.ts";
+import { listOf } from "./address_rules.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
 import { pagesOf } from "./pages.ts";
@@ -94,7 +95,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   opened.push(() => scheduler.stop());
   if (metricsListen) {
     const { listenForMetrics } = await import("./metrics_listener.ts");
-    opened.push(await listenForMetrics(metricsListen, metrics));
+    opened.push(await listenForMetrics(metricsListen, metrics, listOf(options.allowedHosts)));
   }
   const url = urlOf(hostname, listening.port, tls && "https");
   const note = at.note = {

@@ -24,7 +24,7 @@ import { openInTurns } from "./open_in_turns.ts";
 import { requestLines } from "./request_lines.ts";
 import { wantsHtml } from "./page_answer.ts";
 import { addPageRoutes, notFoundPage } from "./page_routes.ts";
-import { readProblem, storageProblem } from "./post_problem.ts";
+import { fileProblem, storageProblem } from "./post_problem.ts";
 import { notFound, Problem } from "./problem.ts";
 import { addProblemRoutes } from "./problem_routes.ts";
 import { readBodies } from "./read_bodies.ts";
@@ -170,8 +170,8 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       // The fault may pass, and EventSource would give up for good on a 500.
       return streamAnswer(context, viewers, () => viewers.turnAway());
     }
-    const unread = readProblem(error);
-    if (unread) return unread.response(origin.prefix);
+    const ofFile = fileProblem(error);
+    if (ofFile) return ofFile.response(origin.prefix);
     const detail = error instanceof DamagedJobError
       ? `${error.message}. DELETE removes it`
       : "The request was not carried out; the server's log says why, by X-Request-Id";

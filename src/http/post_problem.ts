@@ -35,8 +35,15 @@ export function problemOf(cause: unknown): unknown {
   return storageProblem(cause) ?? cause;
 }
 
-/** The problem where the log, or a file beside it, cannot be read; undefined for any other cause. */
-export function readProblem(cause: unknown): Problem | undefined {
+/**
+ * The problem where the log, or a file beside it, cannot be read, or such a file not be written for
+ * want of room; undefined for any other cause.
+ */
+export function fileProblem(cause: unknown): Problem | undefined {
+  if (isDiskFull(cause)) {
+    const detail = "There is no room left where the server stores what it knows; try again later";
+    return new Problem("storage-full", detail, {}, { "Retry-After": "5" });
+  }
   if (!isUnreadable(cause)) return undefined;
   const detail = "What the server stores cannot be read: its disk fails, or the file is damaged. " +
     "The server's log says more, by X-Request-Id";
@@ -54,7 +61,7 @@ export function storageProblem(cause: unknown): Problem | undefined {
     const detail = "The server is stopping, and nothing of this was kept; send it again later";
     return new Problem("stopping", detail, {}, { "Retry-After": "5" });
   }
-  if (!(cause instanceof StorageFullError) && !isDiskFull(cause)) return undefined;
+  if (!(cause instanceof StorageFullError)) return undefined;
   const detail = "There is no room left where the log is stored; nothing was lost, try again later";
   return new Problem("storage-full", detail, {}, { "Retry-After": "5" });
 }

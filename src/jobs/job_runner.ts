@@ -1,6 +1,6 @@
 /** Runs one source for one job, from its first entry to its terminal one. */
 import { atMost, type Clock, sleep } from "../clock.ts";
-import { type EventLog, isUnstored, JobEndedError } from "../log/event_log.ts";
+import { type EventLog, isUnstored, JobEndedError, UnknownJobError } from "../log/event_log.ts";
 import {
   type JobSource,
   SourceCancelled,
@@ -237,7 +237,8 @@ export class JobRunner {
     const { log, key, clock, onFault } = this.#options;
     this.#callOffRenewal = clock.after(RENEW_MS, () => {
       log.append(key, renew(clock.now() + LEASE_MS)).catch((cause) => {
-        if (!isUnstored(cause)) onFault(cause); // a full disk is reported where it stops the job
+        // A full disk is reported where it stops the job; one that is removed meanwhile is no fault.
+        if (!isUnstored(cause) && !(cause instanceof UnknownJobError)) onFault(cause);
       });
       this.#renewLater();
     });

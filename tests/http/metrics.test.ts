@@ -162,13 +162,15 @@ test("an answer of 500 or more is a fault, as is what no answer tells of, unless
 
 test("metrics on a port of their own are told to no name that somebody points there", async (t) => {
   const port = await freePort();
-  await testServer(t, { metricsListen: `127.0.0.1:${port}` });
+  await testServer(t, { metricsListen: `127.0.0.1:${port}`, allowedHosts: "metrics.example" });
   const ask = async (Host: string) =>
     (await rawRequest(`http://127.0.0.1:${port}/metrics`, { headers: { Host } })).status;
 
-  const statuses = [await ask("evil.example"), await ask("localhost"), await ask("127.0.0.1:1")];
+  const hosts = ["evil.example", "localhost", "127.0.0.1:1", "metrics.example"];
+  const statuses = [];
+  for (const host of hosts) statuses.push(await ask(host));
 
-  assert.deepEqual(statuses, [421, 200, 200]);
+  assert.deepEqual(statuses, [421, 200, 200, 200]);
 });
 
 test("a stream that cannot be opened and a scheduled run that cannot begin are faults", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { problemOf } from "../../src/http/post_problem.ts";
+import { fileProblem, problemOf } from "../../src/http/post_problem.ts";
 import { Problem } from "../../src/http/problem.ts";
 import { LogClosedError } from "../../src/log/event_log.ts";
 
@@ -14,8 +14,5 @@ test("what comes when a stopping server has closed its log is told to come again
 });
 
 test("a disk that is full is told as such, whichever file was to be written", () => {
-  const problem = problemOf(new Error("database or disk is full"));
-
-  assert.ok(problem instanceof Problem);
-  assert.equal(problem.code, "storage-full");
+  assert.equal(fileProblem(new Error("database or disk is full"))?.code, "storage-full");
 });

@@ -8,6 +8,7 @@ const onFault = (message: string) => void faults.push(message);
 const flushed = await new SpoolDirectory(process.argv[2], onFault).flush({
   server: null,
   keyPrint: null,
+  everyKey: true,
   endpoint: () => Promise.resolve(undefined),
   clock: systemClock,
   signal: new AbortController().signal,

@@ -83,9 +83,10 @@ export async function execRun(given: ExecRunOptions): Promise<number> {
   const hurried = hurry(signals);
   const outcome = await reading.end(exit, hurried);
   const lost = unwritten === undefined ? undefined : outputLost(unwritten, outcome.error);
-  if (lost) given.sayAnyway(lost.message, { type: "fault", ...lost });
   const { status, error } = endOf(lost ? { error: lost } : outcome, stopper, asked);
   await job.end(status, error, hurried);
+  // Last: the reader that rests may be that of stderr, too.
+  if (lost) given.sayAnyway(lost.message, { type: "fault", ...lost });
   const code = await codeOf(exit);
   return lost && code === ExitCode.ok ? ExitCode.failed : code;
 }

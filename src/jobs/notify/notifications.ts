@@ -6,7 +6,7 @@ import { DamagedJobError, type EventLog } from "../../log/event_log.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import { loggerOf } from "../../logger.ts";
 import { reasonOf } from "../../reason.ts";
-import type { JobKey } from "../../sync/ids.ts";
+import { type JobKey, keyText } from "../../sync/ids.ts";
 import type { Job } from "../../sync/job.ts";
 import type { Occurrence } from "../occurrence.ts";
 import type { Occurrences } from "../occurrences.ts";
@@ -53,6 +53,7 @@ export class Notifications {
   #sending = false;
   #writtenMs = 0;
   #callOffWipe: (() => void) | undefined;
+  #callOffGone: (() => void) | undefined;
   #replaced: Promise<void> = Promise.resolve();
 
   constructor(options: NotificationsOptions) {
@@ -81,13 +82,15 @@ export class Notifications {
   /** Starts to look at jobs, first at those that ended while no server did. */
   async watch(): Promise<void> {
     const store = this.#store;
-    // Without targets, too: what is queued of a job has to go with it.
     if (!store || !this.#parts) return;
     const { log, hub, clock, stallAfterMs, onFault } = this.#options;
     const sinceMs = store.position ?? clock.now();
     this.#writtenMs = sinceMs;
     for (const key of store.jobs()) if (await isGone(log, key)) store.forget(key);
     this.#wipe(); // once for all of them, as it waits for the disk
+    this.#callOffGone?.();
+    this.#callOffGone = undefined;
+    if (this.#targets.length === 0) return this.#forgetWhatGoes(store);
     this.#occurrences = new this.#parts.Occurrences({
       log,
       hub,
@@ -147,6 +150,7 @@ export class Notifications {
     await this.#replaced;
     await this.#occurrences?.stop();
     this.#callOffWipe?.();
+    this.#callOffGone?.();
     const sent = Promise.all(this.#lanes.map((lane) => lane.idle()));
     if (this.#sending) await atMost(this.#options.clock, graceMs, sent);
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
@@ -170,6 +174,16 @@ export class Notifications {
     await Promise.all(gone.map((lane) => lane.stop()));
     if (!watching) await this.watch();
     if (this.#sending) this.#lay();
+  }
+
+  /** Without targets nothing is told, but what was queued of a job has to go with it. */
+  #forgetWhatGoes(store: DeliveryStore): void {
+    const { log, hub, onFault } = this.#options;
+    const kept = new Set(store.jobs().map(keyText));
+    this.#callOffGone = hub.listenToAll((key) => {
+      if (!kept.has(keyText(key))) return;
+      isGone(log, key).then((gone) => gone && this.#forget(key)).catch(onFault);
+    });
   }
 
   #forget(key: JobKey): void {
