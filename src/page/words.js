@@ -116,8 +116,8 @@ export function titleParts(job) {
 }
 
 /**
- * Whether nothing has been heard of a listed job for so long that the server calls it stalled. Up
- * to what the stream has told: of a job that it is silent of itself nobody knows that.
+ * Whether nothing has been heard of a listed job for so long that the server calls it stalled. What
+ * the stream has not told yet is not known, so silence counts up to what it told last.
  *
  * @param {Listed} job
  * @param {number} stallAfterMs
