@@ -85,14 +85,17 @@ export class SignInStore {
    * @param expiresAtMs when its last cookie expires: the end is kept till then
    */
   endSession(id: string, expiresAtMs: number): void {
-    this.#ended.add(id); // first: a disk that does not take it must not keep it in force
     const now = this.#clock.now();
-    const past = this.#db.prepare(
-      "DELETE FROM ended_sessions WHERE expires_at_ms <= ? RETURNING id",
-    ).all(now);
-    for (const row of past) this.#ended.delete(String(row.id));
-    this.#db.prepare("INSERT OR IGNORE INTO ended_sessions (id, expires_at_ms) VALUES (?, ?)")
-      .run(id, expiresAtMs);
+    try {
+      const past = this.#db.prepare(
+        "DELETE FROM ended_sessions WHERE expires_at_ms <= ? RETURNING id",
+      ).all(now);
+      for (const row of past) this.#ended.delete(String(row.id));
+      this.#db.prepare("INSERT OR IGNORE INTO ended_sessions (id, expires_at_ms) VALUES (?, ?)")
+        .run(id, expiresAtMs);
+    } finally {
+      this.#ended.add(id); // also where the disk does not take it
+    }
   }
 
   /** How many ended sessions are kept. */

@@ -131,6 +131,16 @@ test("end() of another session, or of the same once more, gives no ended one bac
   assert.equal(openSignIns().hasEnded(session.id), true);
 });
 
+test("a session that is ended again when its first end has run out stays ended", (t) => {
+  const { signIns, clock } = authBench(t);
+
+  signIns.endSession("s1", clock.now() + HOUR_MS);
+  clock.advance(HOUR_MS);
+  signIns.endSession("s1", clock.now() + HOUR_MS);
+
+  assert.deepEqual([signIns.hasEnded("s1"), signIns.ends], [true, 1]);
+});
+
 test("end() ends a session in this process also on a disk that does not take it", async (t) => {
   const { authenticator, sessions, key } = authBench(t);
   const session = authenticator.signIn({ key: key().key });
