@@ -25,9 +25,18 @@ export const STALLED_BYTES: Uint8Array = frameBytes({
   data: spacedJson({ type: "heartbeat", stalled: true }),
 });
 
-/** A heartbeat that also sets how long the client waits before it comes back. */
-export function comeBackBytes(retryMs: number): Uint8Array {
-  return frameBytes({ ...HEARTBEAT, retryMs });
+/** Viewers that are sent away come back spread over this many milliseconds times their number. */
+const SPREAD_MS = 2;
+/** The longest time that they are spread over, in milliseconds. */
+const SPREAD_MS_MAX = 60_000;
+
+/**
+ * A heartbeat that also sets how long the client waits before it comes back: `retryMs` or more, at
+ * random, so that `count` viewers that are sent away together come back apart.
+ */
+export function comeBackBytes(retryMs: number, count: number): Uint8Array {
+  const spreadMs = Math.max(retryMs, Math.min(SPREAD_MS_MAX, count * SPREAD_MS));
+  return frameBytes({ ...HEARTBEAT, retryMs: Math.round(retryMs + Math.random() * spreadMs) });
 }
 
 /** The error for viewers of a job that is deleted. */

@@ -12,7 +12,6 @@ import { DELETED, faultBytes, listedBytes } from "./frames.ts";
 import { type Change, type JobFeed, type JobsFilter, type NewsItem } from "./job_feed.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { Right } from "./rights.ts";
-import { comeBackMs } from "./send_away.ts";
 import { spacedJson } from "../sync/json.ts";
 
 const ACTIVE = STATUSES.filter((status) => !isTerminal(status));
@@ -212,7 +211,7 @@ export class JobsStream extends LiveStream implements Served {
     const { feed, retryMs, wish } = this.#options;
     const news = feed.after(this.#seen, wish);
     if (!news) {
-      this.sendAway(comeBackMs(retryMs)); // it comes back to a fresh snapshot
+      this.sendAway(retryMs); // it comes back to a fresh snapshot
       return undefined;
     }
     this.#seen = feed.last;

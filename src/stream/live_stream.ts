@@ -70,9 +70,12 @@ export abstract class LiveStream implements UnderlyingDefaultSource<Uint8Array> 
     else this.#heartbeatDue = true;
   }
 
-  /** Asks the viewer to come back after `retryMs`, then breaks the connection off. */
-  sendAway(retryMs: number): void {
-    this.part(comeBackBytes(retryMs));
+  /**
+   * Asks the viewer, one of `count` that are sent away, to come back after `retryMs` or more, then
+   * breaks the connection off.
+   */
+  sendAway(retryMs: number, count = 1): void {
+    this.part(comeBackBytes(retryMs, count));
   }
 
   /** Tells the viewer of a fault of this connection, then breaks it off. */

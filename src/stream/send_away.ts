@@ -3,10 +3,6 @@ import { type Clock, sleep } from "../clock.ts";
 import { comeBackBytes } from "./frames.ts";
 import { type LiveStream, PARTING_MS } from "./live_stream.ts";
 
-/** Viewers that are sent away come back spread over this many milliseconds times their number. */
-const SPREAD_MS = 2;
-/** The longest time that they are spread over, in milliseconds. */
-const SPREAD_MS_MAX = 60_000;
 /** Viewers that are sent away at once, and the pause before the next, in milliseconds. */
 const STAGGER = 250;
 const STAGGER_MS = 20;
@@ -22,14 +18,14 @@ export async function sendAway(
   for (let at = 0; at < count && !signal.aborted; at += STAGGER) {
     if (at > 0) await sleep(clock, STAGGER_MS, signal);
     for (const stream of streams.slice(at, at + STAGGER)) {
-      stream.sendAway(comeBackMs(retryMs, count));
+      stream.sendAway(retryMs, count);
     }
   }
 }
 
 /** A stream that asks its viewer to come back, as one of `count` viewers, and breaks off. */
 export function turnedAway(retryMs: number, count: number): ReadableStream<Uint8Array> {
-  const bytes = comeBackBytes(comeBackMs(retryMs, count));
+  const bytes = comeBackBytes(retryMs, count);
   let sent = false;
   return new ReadableStream({
     pull(controller) {
@@ -39,10 +35,4 @@ export function turnedAway(retryMs: number, count: number): ReadableStream<Uint8
       } else setTimeout(() => controller.error(), PARTING_MS); // without a reason, as in LiveStream
     },
   }, { highWaterMark: 0 });
-}
-
-/** `retryMs` or more, at random, so that viewers that are sent away together come back apart. */
-export function comeBackMs(retryMs: number, count = 1): number {
-  const spreadMs = Math.max(retryMs, Math.min(SPREAD_MS_MAX, count * SPREAD_MS));
-  return Math.round(retryMs + Math.random() * spreadMs);
 }

@@ -9,7 +9,6 @@ import { trimmedThrough } from "./cursor.ts";
 import { DELETED, faultBytes, HEARTBEAT_BYTES, STALLED_BYTES } from "./frames.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { ReplayPages } from "./replay_pages.ts";
-import { comeBackMs } from "./send_away.ts";
 
 /** What one viewer follows. */
 export interface Followed {
@@ -137,7 +136,7 @@ export class Subscription extends LiveStream implements Follower {
       }
       // Entries that it is owed were removed meanwhile: when it comes back it is told of the gap.
       if (trimmedThrough(page.job, logs) > this.#cursor) {
-        this.sendAway(comeBackMs(this.#options.retryMs));
+        this.sendAway(this.#options.retryMs);
         return this.pull();
       }
       if (this.#mergeBelow > this.#cursor) this.#options.onMerged();
