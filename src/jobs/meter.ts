@@ -1,7 +1,7 @@
 /** Makes a source's running totals into progress: with percent, rates and time left. */
 import type { SourceProgress } from "../sources/source.ts";
 import { secondsLeft } from "./time_left.ts";
-import { entitiesDone, type Progress } from "../sync/progress.ts";
+import { entitiesDone, type Progress, shareDone } from "../sync/progress.ts";
 
 /** Rates are means over this many milliseconds. */
 const WINDOW_MS = 10_000;
@@ -65,14 +65,8 @@ export class Meter {
 
   /** The percent: from the source, else by bytes, else by the total, if known. Never goes back. */
   #percentOf(totals: SourceProgress, done: number): number | undefined {
-    // A source may know its bytes in all and count entities alone.
-    const share = totals.percent !== undefined
-      ? totals.percent / 100
-      : totals.bytesTotal && (totals.bytesDone !== undefined || !totals.total)
-      ? (totals.bytesDone ?? 0) / totals.bytesTotal
-      : totals.total
-      ? done / totals.total
-      : undefined;
+    const { percent } = totals;
+    const share = percent === undefined ? shareDone(totals, done) : percent / 100;
     if (share === undefined) return undefined;
     this.#percent = Math.max(this.#percent, Math.min(100, Math.floor(share * 1000) / 10));
     return this.#percent;

@@ -3,7 +3,7 @@ import type { ProgressEvent } from "../sync/event.ts";
 import { TYPES_MAX } from "../sync/event_limits.ts";
 import type { Job } from "../sync/job.ts";
 import type { Counters } from "../sync/producer.ts";
-import { entitiesDone, type Progress } from "../sync/progress.ts";
+import { entitiesDone, type Progress, shareDone } from "../sync/progress.ts";
 import { secondsLeft } from "./time_left.ts";
 import type { TypeCounts } from "./type_counts.ts";
 
@@ -180,14 +180,7 @@ function percentOf(
   done: number,
   { last, told }: { readonly last: number | undefined; readonly told: number | undefined },
 ): number | undefined {
-  // A worker may know its bytes in all and count entities alone.
-  const share = p.bytesTotal && (p.bytesDone !== undefined || !p.total)
-    ? (p.bytesDone ?? 0) / p.bytesTotal
-    : p.total
-    ? done / p.total
-    : told === undefined
-    ? undefined
-    : told / 100;
+  const share = shareDone(p, done) ?? (told === undefined ? undefined : told / 100);
   if (share === undefined) return last;
   return Math.max(last ?? 0, Math.min(100, Math.floor(share * 1000) / 10));
 }

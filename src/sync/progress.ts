@@ -49,3 +49,15 @@ export const NO_PROGRESS: Progress = {
 export function entitiesDone(counts: EntityCounts): number {
   return counts.inserted + counts.updated + counts.kept + counts.skipped;
 }
+
+/**
+ * How much is done, of 1: by bytes when they are known, else by the total; undefined without both.
+ * Who knows its bytes in all may count entities alone.
+ */
+export function shareDone(
+  { total, bytesDone, bytesTotal }: Pick<Progress, "total" | "bytesDone" | "bytesTotal">,
+  done: number,
+): number | undefined {
+  if (bytesTotal && (bytesDone !== undefined || !total)) return (bytesDone ?? 0) / bytesTotal;
+  return total ? done / total : undefined;
+}
