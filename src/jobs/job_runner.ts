@@ -145,7 +145,7 @@ export class JobRunner {
     events: ReturnType<JobSource["run"]>,
   ): AsyncGenerator<SourceEvent, void, void> {
     this.#watchOverdue();
-    // Nobody takes its further events: it is told to end, once it comes back, but not waited for.
+    // Nobody takes its further events. One that is overdue is told to end, but not waited for.
     const leave = () => events.return().catch(this.#options.onFault);
     for (;;) {
       const next = await this.#next(events);

@@ -19,7 +19,7 @@ import { writeAll } from "./fd_writer.ts";
  * comes within so many milliseconds.
  */
 const QUIET_MS = 1_000;
-/** How often QUIET_MS is waited where somebody has asked us to end, and output is still to be passed on. */
+/** How often QUIET_MS is waited at most where somebody has asked us to end. */
 const LEAVING_ROUNDS = 5;
 
 export interface ChildOptions {
@@ -108,6 +108,7 @@ async function passedOn(
   /** Outputs of which a chunk is being written, and the number of all chunks so far. */
   const busy = new Set<Output>();
   let chunks = 0;
+  /** Whether the caller goes on without the rest. */
   let left = false;
   let unwritten: string | undefined;
   const pass = async ({ from, stream, stop }: Passed) => {
