@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ask, execBench, startExec } from "../support/exec.ts";
+import { ask, execBench, type RunningExec, startExec } from "../support/exec.ts";
 import { freePort } from "../support/free_port.ts";
 import { type Cleanup, OWN, startProgram } from "../support/program.ts";
 import { receiver } from "../support/receiver.ts";
@@ -35,12 +35,16 @@ function spoolText(state: string, below = SPOOLS): string {
 }
 
 /**
- * A program that waits after two lines and one more. Each line is one transaction, of several
- * writes: only when the file has text of the third are the first two surely kept.
+ * A program that waits after two lines, and after one more that it is asked for. Lines that come at
+ * once are one transaction, of several writes: only when the file has text of the next one are the
+ * first two surely kept.
  */
-const TWO_KEPT = ["sh", "-c", "echo one; echo two; echo more; read line"];
-const twoAreKept = (state: string, below?: string) =>
-  until(() => spoolText(state, below).includes('"more"'));
+const TWO_KEPT = ["sh", "-c", "echo one; echo two; read go; echo more; read line"];
+async function twoAreKept({ child }: RunningExec, state: string, below?: string): Promise<void> {
+  await until(() => spoolText(state, below).includes('"two"'));
+  child.stdin?.write("go\n");
+  await until(() => spoolText(state, below).includes('"more"'));
+}
 
 test("an unreachable server changes nothing for the program; the next exec tells of it, once", async (t) => {
   const { data, key, path } = await execBench(t);
@@ -299,8 +303,8 @@ test("exec that is killed leaves a job that ends as failed when it is told", asy
     input: true,
   });
   // What the program says goes out before it is kept.
-  await run.until(() => run.stdout().includes("more"));
-  await twoAreKept(path);
+  await run.until(() => run.stdout().includes("two"));
+  await twoAreKept(run, path);
   run.signal("SIGKILL");
   assert.equal(await run.ended, "SIGKILL");
   await serveOn(t, data, port);
@@ -318,8 +322,8 @@ test("exec that is killed leaves a job that ends as failed when it is told", asy
 test("exec --flush tells the data directory of a run that was killed with its server", async (t) => {
   const { data, key } = await execBench(t);
   const run = startExec(t, { own: ["n", "--data", data], program: TWO_KEPT, input: true });
-  await run.until(() => run.stdout().includes("more"));
-  await twoAreKept(data, "spool");
+  await run.until(() => run.stdout().includes("two"));
+  await twoAreKept(run, data, "spool");
   run.signal("SIGKILL");
   await run.ended;
 
