@@ -1,6 +1,6 @@
 /** The index in one SQLite file, which other programs may read while it is written. */
-import type { DatabaseSync } from "node:sqlite";
-import { transaction } from "../log/transaction.ts";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { asArrays, transaction } from "../log/transaction.ts";
 import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
 import { sqliteFiles } from "./sqlite_files.ts";
 import { inWords, openStore, ORIGIN_TABLE, placeOf } from "./sqlite_store.ts";
@@ -65,20 +65,25 @@ class SqliteIndexSession implements IndexSession {
     this.#check = placeOf(WHAT, path);
     this.#db = db;
     this.#path = path;
-    this.#after = db.prepare("SELECT * FROM entities WHERE key > ? ORDER BY key LIMIT ?");
+    this.#after = db.prepare(
+      `SELECT key, type, hash, size, mtime_ms, inode, settled FROM entities
+       WHERE key > ? ORDER BY key LIMIT ?`,
+    );
+    asArrays(this.#after);
     this.#put = db.prepare("INSERT OR REPLACE INTO entities VALUES (?, ?, ?, ?, ?, ?, ?)");
     this.#remove = db.prepare("DELETE FROM entities WHERE key = ?");
   }
 
   after(key: string, limit: number): IndexedEntity[] {
-    return inWords(WHAT, this.#path, () => this.#after.all(key, limit)).map((row) => ({
-      key: String(row.key),
-      type: String(row.type),
-      hash: String(row.hash),
-      size: Number(row.size),
-      mtimeMs: Number(row.mtime_ms),
-      inode: Number(row.inode),
-      settled: row.settled === 1,
+    const rows = inWords(WHAT, this.#path, () => this.#after.all(key, limit));
+    return (rows as unknown as SQLOutputValue[][]).map((row) => ({
+      key: String(row[0]),
+      type: String(row[1]),
+      hash: String(row[2]),
+      size: Number(row[3]),
+      mtimeMs: Number(row[4]),
+      inode: Number(row[5]),
+      settled: row[6] === 1,
     }));
   }
 

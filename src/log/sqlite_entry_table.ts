@@ -20,6 +20,7 @@ import {
   ROW_ENTRIES_MAX,
   rowsOf,
 } from "./sqlite_entry_rows.ts";
+import { asArrays } from "./transaction.ts";
 import { wanted } from "./wanted.ts";
 
 /** Rows that are fetched at a time; their bodies may be large. */
@@ -133,10 +134,4 @@ export class EntryTable {
     }
     return 0;
   }
-}
-
-/** Has a statement give each row as an array: under Deno an object takes half as long again. */
-function asArrays(statement: StatementSync): void {
-  // Both runtimes have it; the types that Deno brings do not name it.
-  (statement as unknown as { setReturnArrays(on: boolean): void }).setReturnArrays(true);
 }

@@ -1,5 +1,5 @@
-/** Writes to a SQLite file that belong together. */
-import type { DatabaseSync } from "node:sqlite";
+/** What every SQLite file is written and read with. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 /** Runs it in one transaction; where it throws, or cannot be committed, nothing of it is kept. */
 export function transaction(db: DatabaseSync, run: () => void): void {
@@ -11,4 +11,10 @@ export function transaction(db: DatabaseSync, run: () => void): void {
     if (db.isTransaction) db.exec("ROLLBACK"); // a full disk may have done it already
     throw cause;
   }
+}
+
+/** Has a statement give each row as an array: under Deno an object takes twice as long. */
+export function asArrays(statement: StatementSync): void {
+  // Both runtimes have it; the types that Deno brings do not name it.
+  (statement as unknown as { setReturnArrays(on: boolean): void }).setReturnArrays(true);
 }
