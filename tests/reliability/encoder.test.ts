@@ -46,6 +46,10 @@ function streamOf(frames: readonly SseFrame[]): { text: string; expected: SseEve
   let stream = "";
   const expected: SseEvent[] = [];
   let lastEventId = "";
+  assert.equal(
+    encodeFrames(frames.filter(sendable)),
+    frames.filter(sendable).map((each) => encodeFrames([each])).join(""),
+  );
   for (const each of frames) {
     if (!sendable(each)) {
       assert.throws(() => encodeFrames([each]), /^(Type|Range)Error: Cannot encode /);
