@@ -16,7 +16,7 @@ import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { RESTORED } from "./event_log.ts";
 import { openVersioned, StoreForeignError, StoreFullError, StoreVersionError } from "./migrate.ts";
 import { copyWithWal } from "./migration_copy.ts";
-import { isDamaged, lacksRoom } from "./sqlite_faults.ts";
+import { isDamaged, isLocked, lacksRoom } from "./sqlite_faults.ts";
 import { ACTIVE } from "./sqlite_job_columns.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 import { emptyWal } from "./wal.ts";
@@ -50,7 +50,7 @@ export async function backUpLog(log: string, file: string): Promise<void> {
     if (!statSync(dirname(file), { throwIfNoEntry: false })) {
       throw new BackupError(`${cannot}there is no directory "${dirname(file)}"`);
     }
-    rmSync(unfinished, { force: true });
+    removeUnfinished(unfinished, cannot);
     closeSync(openSync(unfinished, "wx", 0o600)); // the mode stays when the empty file is filled
   } catch (cause) {
     throw refusal(cannot, cause, file);
@@ -66,6 +66,21 @@ export async function backUpLog(log: string, file: string): Promise<void> {
     db?.close();
     rmSync(unfinished, { force: true });
   }
+}
+
+/** Removes what a killed backup has left. @throws {BackupError} while another one writes it */
+function removeUnfinished(unfinished: string, cannot: string): void {
+  if (!existsSync(unfinished)) return;
+  const db = new DatabaseSync(unfinished);
+  try {
+    db.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    // Whatever else is wrong with it does not matter.
+    if (isLocked(cause)) throw new BackupError(`${cannot}another backup to it is under way`);
+  } finally {
+    db.close();
+  }
+  for (const suffix of ["", "-journal"]) rmSync(unfinished + suffix, { force: true });
 }
 
 /** Opens the log as it stands at this moment: else each commit would make the copy start again. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   closeSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -77,6 +78,25 @@ test("backUpLog() writes a file for its owner alone, and over none", async (t) =
 
   assert.equal(statSync(backup).mode & 0o777, 0o600);
   assert.deepEqual(readFileSync(backup), bytes);
+});
+
+test("backUpLog() leaves a backup to the same file alone that is under way, and takes the place of one that was killed", async (t) => {
+  const { file, backup } = await bench(t);
+  const unfinished = `${backup}.unfinished`;
+  writeFileSync(`${unfinished}-journal`, "what a kill leaves");
+  const other = new DatabaseSync(unfinished);
+  other.exec("BEGIN EXCLUSIVE");
+
+  await assert.rejects(backUpLog(file, backup), {
+    name: "BackupError",
+    message: `Cannot back up to "${backup}": another backup to it is under way`,
+  });
+  assert.ok(existsSync(unfinished));
+  other.close();
+  await backUpLog(file, backup);
+
+  const left = readdirSync(dirname(backup)).filter((name) => name.startsWith("backup.db"));
+  assert.deepEqual(left, ["backup.db"]);
 });
 
 test("restoreLog() puts all aside that a killed server has left, what is in its WAL too", async (t) => {
