@@ -74,7 +74,10 @@ function show(reason = "") {
     signInView(root, session ? NO_READ : reason, signedIn);
     return;
   }
-  const place = { root, session, link: link.show, go, signedOut };
+  const given = session;
+  /** An answer may come late. @param {string} reason */
+  const ended = (reason) => session === given && signedOut(reason);
+  const place = { root, session, link: link.show, go, signedOut: ended };
   const { pathname, searchParams } = new URL(location.href);
   const [kind, id, more] = pathname.slice(base.pathname.length).split("/").map(decode);
   if (kind === "job" && id && !more) view = jobView(place, id);

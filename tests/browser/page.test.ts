@@ -474,33 +474,45 @@ test("a tab that asks for a sign-in shows the jobs once another tab has signed i
   await page.until(`document.querySelector("#jobs-title")`);
 });
 
-test("that a former session has ended, told late, does not end the one that was begun since", async (t) => {
-  const server = await testServer(t);
-  const page = await signedInPage(t, server);
-  const who = `document.querySelector(".who").textContent`;
-  const acme = "acme" as typeof TENANT;
-  const { hash } = new URL(signInUrl(server.url, server, acme, LINK_SCOPES));
+for (
+  const [asked, ask] of [
+    ["the session", `document.dispatchEvent(new Event("visibilitychange"))`],
+    ["a run's end", `document.querySelector("dialog .danger").click()`],
+  ]
+) {
+  test(`that a former session has ended, told late to who asked for ${asked}, does not end the one that was begun since`, async (t) => {
+    const server = await testServer(t);
+    const job = await workersJob(server);
+    const page = await signedInPage(t, server, `job/${job.id}`);
+    const who = `document.querySelector(".who").textContent`;
+    const acme = "acme" as typeof TENANT;
+    const { hash } = new URL(signInUrl(server.url, server, acme, LINK_SCOPES));
+    const cancel = `[...document.querySelectorAll("button")].find((button) =>
+      button.textContent === "Cancel")`;
+    await page.until(`${cancel} !== undefined`);
 
-  await page.run(`{
-    const ask = window.fetch;
-    window.fetch = () => {
-      window.fetch = ask;
-      return new Promise((resolve) => window.answer = resolve);
-    };
-    document.dispatchEvent(new Event("visibilitychange"));
-    location.hash = ${JSON.stringify(hash)};
-  }`);
-  await page.until(`window.answer && ${who} === "acme"`);
-  await page.run(`answer({
-    ok: false,
-    status: 401,
-    headers: new Headers(),
-    json: () => Promise.resolve({ detail: "The session has ended" }),
-  }), 0`);
+    await page.run(`{
+      ${cancel}.click();
+      const ask = window.fetch;
+      window.fetch = () => {
+        window.fetch = ask;
+        return new Promise((resolve) => window.answer = resolve);
+      };
+      ${ask};
+      location.hash = ${JSON.stringify(hash)};
+    }`);
+    await page.until(`window.answer && ${who} === "acme"`);
+    await page.run(`answer({
+      ok: false,
+      status: 401,
+      headers: new Headers(),
+      json: () => Promise.resolve({ detail: "The session has ended" }),
+    }), 0`);
 
-  assert.equal(await page.run(who), "acme");
-  assert.equal(await page.run(`document.querySelector("#key")`), null);
-});
+    assert.equal(await page.run(who), "acme");
+    assert.equal(await page.run(`document.querySelector("#key")`), null);
+  });
+}
 
 test("a session that has ended is said to be so, also where no stream tells of it", async (t) => {
   const server = await testServer(t);
