@@ -130,8 +130,8 @@ export function restoreLog(
     removeDatabase(fresh);
     copyWithWal(file, fresh);
     const db = openVersioned(fresh, { ...LOG_SCHEMA, what: "the backup", copyOf: file });
-    const jobs = madeFresh(db, cannot);
-    db.close(); // takes the WAL in
+    const jobs = madeFresh(db, cannot, fresh);
+    db.close();
     const replaced = putAside(log, cannot);
     renameSync(fresh, log);
     return { jobs, replaced };
@@ -153,7 +153,8 @@ function requireFile(file: string, cannot: string): void {
   }
 }
 
-function madeFresh(db: DatabaseSync, cannot: string): number {
+/** Makes it a log of its own, all in its file, which is `fresh`. @returns how many jobs it has */
+function madeFresh(db: DatabaseSync, cannot: string, fresh: string): number {
   try {
     const [{ quick_check: verdict }] = db.prepare("PRAGMA quick_check(1)").all();
     if (verdict !== "ok") throw new BackupError(`${cannot}it is damaged (${verdict})`);
@@ -163,6 +164,8 @@ function madeFresh(db: DatabaseSync, cannot: string): number {
     for (const { pk } of jobs) update.run(newEpoch(), pk);
     db.prepare(`UPDATE jobs SET owner = ? WHERE owner IS NOT NULL AND ${ACTIVE}`).run(RESTORED);
     db.exec("COMMIT");
+    // Closing it says nothing of a full disk, and what stays in the WAL would be left behind.
+    if (!emptyWal(db)) throw new BackupError(`${cannot}another process is reading "${fresh}"`);
     return jobs.length;
   } catch (cause) {
     db.close();

@@ -25,6 +25,7 @@ import { StoreForeignError } from "../../src/log/migrate.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { line, newJob, progress, stillClock, TENANT } from "../support/log_contract.ts";
+import { OWN, startProgram } from "../support/program.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -175,6 +176,29 @@ test("restoreLog() takes what a killed server has left in the WAL beside the fil
     left.map(([, b]) => b),
   );
   await restored.close();
+});
+
+test("restore refuses a backup that finds no room to come out of its WAL, and leaves nothing of it", async (t) => {
+  const { file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  const killed = new SqliteLog({ path: backup, durability: "normal", clock: stillClock() });
+  const { job } = await killed.create(newJob({ sync: null }));
+  const facts = Array.from({ length: 3_000 }, () => line("x".repeat(100)));
+  await killed.append(job, () => ({ facts }));
+  const left = ["", "-wal"].map((suffix) => [suffix, readFileSync(backup + suffix)] as const);
+  await killed.close();
+  for (const [suffix, bytes] of left) writeFileSync(backup + suffix, bytes);
+  const data = join(dirname(backup), "fresh");
+  const kib = Math.ceil(left[0][1].length / 1_024) + 100; // the disk is full when the file has that
+  const command = ["bash", "-c", `trap '' XFSZ; ulimit -f ${kib}; exec "$@"`, "bash", ...OWN];
+
+  const { code, stdout, stderr } = await startProgram.toEnd(t, {
+    command,
+    args: ["restore", backup, "--data", data],
+  });
+
+  assert.deepEqual([code, stdout, readdirSync(data)], [2, "", ["lock.db"]]);
+  assert.match(stderr, /^synctail: Cannot restore ".*": /m);
 });
 
 test("restoreLog() marks what a server ran, which is cancelled at the next start, and nothing else", async (t) => {
