@@ -2,6 +2,7 @@
 import {
   closeSync,
   existsSync,
+  linkSync,
   openSync,
   realpathSync,
   renameSync,
@@ -132,9 +133,7 @@ export function restoreLog(
     const db = openVersioned(fresh, { ...LOG_SCHEMA, what: "the backup", copyOf: file });
     const jobs = madeFresh(db, cannot, fresh);
     db.close();
-    const replaced = putAside(log, cannot);
-    renameSync(fresh, log);
-    return { jobs, replaced };
+    return { jobs, replaced: putInPlace(fresh, log, cannot) };
   } catch (cause) {
     throw refusal(cannot, cause, fresh);
   } finally {
@@ -173,16 +172,31 @@ function madeFresh(db: DatabaseSync, cannot: string, fresh: string): number {
   }
 }
 
-/** Moves the log away, so that nothing of it is left beside the new one. @returns where it is now */
-function putAside(log: string, cannot: string): string | undefined {
+/**
+ * Puts the new log in the place of the one there: a kill leaves one of them, never none, for which a
+ * server would begin an empty one.
+ *
+ * @returns where the log that was there is now
+ */
+function putInPlace(fresh: string, log: string, cannot: string): string | undefined {
   const there = existsSync(log);
   if (there) takeWalIn(log, cannot);
   const replaced = freeName(`${log}.replaced`);
-  for (const suffix of ["", "-wal"]) {
-    if (existsSync(log + suffix)) renameSync(log + suffix, replaced + suffix);
-  }
+  if (there) nameToo(log, replaced);
+  // It would be taken for the new log's.
+  if (existsSync(`${log}-wal`)) renameSync(`${log}-wal`, `${replaced}-wal`);
   rmSync(`${log}-shm`, { force: true });
+  renameSync(fresh, log);
   return there ? replaced : undefined;
+}
+
+/** Gives a file another name beside its own, or instead of it where the file system knows one only. */
+function nameToo(path: string, name: string): void {
+  try {
+    linkSync(path, name);
+  } catch {
+    renameSync(path, name);
+  }
 }
 
 /** Makes the file alone all of the log. One that is damaged is left as it is. @throws {BackupError} */

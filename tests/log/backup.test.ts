@@ -24,6 +24,7 @@ import { DataDirectory } from "../../src/log/data_directory.ts";
 import { StoreForeignError } from "../../src/log/migrate.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { faultDisk } from "../support/fault_disk.ts";
 import { line, newJob, progress, stillClock, TENANT } from "../support/log_contract.ts";
 import { OWN, startProgram } from "../support/program.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
@@ -199,6 +200,23 @@ test("restore refuses a backup that finds no room to come out of its WAL, and le
 
   assert.deepEqual([code, stdout, readdirSync(data)], [2, "", ["lock.db"]]);
   assert.match(stderr, /^synctail: Cannot restore ".*": /m);
+});
+
+test("a restore whose last step fails leaves the log in its place", async (t) => {
+  const disk = faultDisk(t);
+  const { file, backup } = await bench(t);
+  copyFileSync(file, backup);
+  copyFileSync(file, join(disk.data, "log.db"));
+  disk.set("renames");
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["restore", backup, "--data", disk.data],
+    env: disk.env,
+  });
+
+  assert.equal(code, 2);
+  assert.match(stderr, /Cannot restore ".*": .*log\.db/);
+  assert.deepEqual(readFileSync(join(disk.data, "log.db")), readFileSync(file));
 });
 
 test("restoreLog() marks what a server ran, which is cancelled at the next start, and nothing else", async (t) => {

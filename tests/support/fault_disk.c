@@ -1,8 +1,9 @@
 /* Preloaded into a server: writes to its event log fail while a file says so.
  *
  * FAULT_DISK names that file. It holds one word: `eio` or `enospc` for writes to log.db and what
- * lies beside it, `reads` for reads of it, `readonly` for opening anything in the data directory,
- * which FAULT_DISK_DIR names, to write, and for removing it. */
+ * lies beside it, `reads` for reads of it, `renames` for giving a file the name log.db, `readonly`
+ * for opening anything in the data directory, which FAULT_DISK_DIR names, to write, and for removing
+ * it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -93,6 +94,17 @@ ssize_t read(int fd, void *bytes, size_t length) {
 int ftruncate64(int fd, off64_t length) { return broken(fd) ? -1 : NEXT(ftruncate64)(fd, length); }
 int fsync(int fd) { return broken(fd) ? -1 : NEXT(fsync)(fd); }
 int fdatasync(int fd) { return broken(fd) ? -1 : NEXT(fdatasync)(fd); }
+
+int rename(const char *from, const char *to) {
+  const char *name = strrchr(to, '/');
+  char word[16];
+  mode(word);
+  if (name && strcmp(name, "/log.db") == 0 && strcmp(word, "renames") == 0) {
+    errno = EIO;
+    return -1;
+  }
+  return NEXT(rename)(from, to);
+}
 
 int open64(const char *path, int flags, ...) {
   va_list more;
