@@ -39,10 +39,14 @@ export class Reserve {
     if (this.#free() < RESERVE_BYTES) this.release();
   }
 
-  /** Gives the room up for the next writes. @returns false where there was none */
+  /** Gives the room up for the next writes. @returns false where there was none. Never throws */
   release(): boolean {
-    const held = existsSync(this.#path);
-    rmSync(this.#path, { force: true });
-    return held;
+    try {
+      const held = existsSync(this.#path);
+      rmSync(this.#path, { force: true });
+      return held;
+    } catch {
+      return false; // Nothing may be removed there; the writes are refused as on any full disk.
+    }
   }
 }

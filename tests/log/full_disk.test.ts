@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DataDirectory } from "../../src/log/data_directory.ts";
@@ -52,6 +52,18 @@ test("a reserve is let go of once, and can be taken again", (t) => {
   reserve.hold();
 
   assert.deepEqual([released, reserve.release()], [[true, false], true]);
+});
+
+test("a reserve that can be neither taken nor removed is none, and ends no server", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  const log = join(path, "log.db");
+  mkdirSync(`${log}.reserve`); // cannot be removed, as a file where nothing may be written any more
+  const reserve = new Reserve(log, () => 0);
+
+  reserve.makeRoom();
+
+  assert.deepEqual([reserve.hold(), reserve.release()], [false, false]);
 });
 
 test("a disk that fails is told from one that is full by the room on it", () => {
