@@ -16,7 +16,7 @@ import { newEpoch } from "../sync/ids.ts";
 import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { RESTORED } from "./event_log.ts";
 import { openVersioned, StoreForeignError, StoreFullError, StoreVersionError } from "./migrate.ts";
-import { copyWithWal } from "./migration_copy.ts";
+import { copyWithWal, removeDatabase } from "./migration_copy.ts";
 import { isDamaged, isLocked, lacksRoom } from "./sqlite_faults.ts";
 import { ACTIVE } from "./sqlite_job_columns.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
@@ -65,7 +65,7 @@ export async function backUpLog(log: string, file: string): Promise<void> {
     renameSync(unfinished, file);
   } finally {
     db?.close();
-    rmSync(unfinished, { force: true });
+    removeDatabase(unfinished);
   }
 }
 
@@ -81,7 +81,7 @@ function removeUnfinished(unfinished: string, cannot: string): void {
   } finally {
     db.close();
   }
-  for (const suffix of ["", "-journal"]) rmSync(unfinished + suffix, { force: true });
+  removeDatabase(unfinished);
 }
 
 /** Opens the log as it stands at this moment: else each commit would make the copy start again. */
@@ -235,8 +235,4 @@ function freeName(path: string): string {
     if (!existsSync(name) && !existsSync(`${name}-wal`)) return name;
     name = `${path}.${number}`;
   }
-}
-
-function removeDatabase(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
 }

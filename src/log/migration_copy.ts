@@ -38,12 +38,17 @@ export function backUp(path: string, version: number): Error | undefined {
   } catch (cause) {
     return cause instanceof Error ? cause : new Error(String(cause));
   } finally {
-    for (const suffix of [...SUFFIXES, "-shm"]) rmSync(unfinished + suffix, { force: true });
+    removeDatabase(unfinished);
   }
 }
 
+/** Removes a SQLite file with all that SQLite may have left beside it; also where there is none. */
+export function removeDatabase(path: string): void {
+  for (const suffix of [...SUFFIXES, "-shm", "-journal"]) rmSync(path + suffix, { force: true });
+}
+
 /** What follows a file's name in the name of a copy that is being made: schema and process id. */
-const UNFINISHED = /^\.v\d+\.(\d+)\.tmp(-wal|-shm)?$/;
+const UNFINISHED = /^\.v\d+\.(\d+)\.tmp(-wal|-shm|-journal)?$/;
 
 /** Removes what processes that were killed have left of copies; each may be as large as the file. */
 function removeLeft(path: string): void {

@@ -82,10 +82,9 @@ test("backUpLog() writes a file for its owner alone, and over none", async (t) =
   assert.deepEqual(readFileSync(backup), bytes);
 });
 
-test("backUpLog() leaves a backup to the same file alone that is under way, and takes the place of one that was killed", async (t) => {
+test("backUpLog() leaves a backup to the same file alone that is under way", async (t) => {
   const { file, backup } = await bench(t);
   const unfinished = `${backup}.unfinished`;
-  writeFileSync(`${unfinished}-journal`, "what a kill leaves");
   const other = new DatabaseSync(unfinished);
   other.exec("BEGIN EXCLUSIVE");
 
@@ -95,10 +94,18 @@ test("backUpLog() leaves a backup to the same file alone that is under way, and 
   });
   assert.ok(existsSync(unfinished));
   other.close();
-  await backUpLog(file, backup);
+});
 
-  const left = readdirSync(dirname(backup)).filter((name) => name.startsWith("backup.db"));
-  assert.deepEqual(left, ["backup.db"]);
+test("backUpLog() that fails leaves nothing, of one before it that was killed neither", async (t) => {
+  const { directory, backup } = await bench(t);
+  const before = readdirSync(dirname(backup));
+  for (const end of ["", "-journal"]) writeFileSync(`${backup}.unfinished${end}`, "half of it");
+  const damaged = directory.file("damaged.db");
+  writeFileSync(damaged, "no log any more".repeat(1_000));
+
+  await assert.rejects(backUpLog(damaged, backup), BackupError);
+
+  assert.deepEqual(readdirSync(dirname(backup)), before);
 });
 
 test("restoreLog() puts all aside that a killed server has left, what is in its WAL too", async (t) => {

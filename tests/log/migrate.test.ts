@@ -102,7 +102,8 @@ test("openVersioned() removes what killed processes have left of a copy, and no 
   openVersioned(path, schema(1)).close();
   const gone = spawn("true");
   await once(gone, "exit");
-  const left = [`v1.${gone.pid}.tmp`, `v1.${gone.pid}.tmp-wal`, `v1.${process.pid}.tmp-wal`];
+  const left = ["tmp", "tmp-wal", "tmp-journal"].map((end) => `v1.${gone.pid}.${end}`);
+  left.push(`v1.${process.pid}.tmp-wal`);
   const kept = [`v1.${process.ppid}.tmp`, "v1.old", `v1.${gone.pid}.tmp.gz`];
   for (const name of [...left, ...kept]) writeFileSync(`${path}.${name}`, "x");
 
