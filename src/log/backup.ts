@@ -1,19 +1,11 @@
 /** Copies of the event log: taken while a server writes it, put back while none does. */
-import {
-  closeSync,
-  existsSync,
-  linkSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { closeSync, existsSync, linkSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { newEpoch } from "../sync/ids.ts";
 import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
+import { placeOfFile } from "./disk.ts";
 import { RESTORED } from "./event_log.ts";
 import { openVersioned, StoreForeignError, StoreFullError, StoreVersionError } from "./migrate.ts";
 import { copyWithWal, removeDatabase } from "./migration_copy.ts";
@@ -123,9 +115,8 @@ export function restoreLog(
 ): { readonly jobs: number; readonly replaced: string | undefined } {
   const cannot = `Cannot restore "${file}": `;
   requireFile(file, cannot);
-  const named = directory.file(LOG_FILE);
   // Where it is a link, the log stays on the disk that was chosen for it.
-  const log = existsSync(named) ? realpathSync(named) : named;
+  const log = placeOfFile(directory.file(LOG_FILE));
   const fresh = `${log}.restoring`;
   try {
     removeDatabase(fresh);

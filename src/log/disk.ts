@@ -1,5 +1,5 @@
 /** What a disk says of the log: how much room there is, and whether its file is still there. */
-import { statfsSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statfsSync, statSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 
 /** Bytes left on the disk of that file or directory; Infinity where it does not tell. */
@@ -10,6 +10,14 @@ export function freeBytes(path: string): number {
   } catch {
     return Infinity;
   }
+}
+
+/**
+ * Where the file lies: what SQLite keeps beside it is there too, not beside a link to it. The path
+ * itself where there is no file yet.
+ */
+export function placeOfFile(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
 }
 
 /** How often it is looked, in milliseconds. */

@@ -12,6 +12,7 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf } from "../reason.ts";
+import { placeOfFile } from "./disk.ts";
 
 /** The file and its WAL; SQLite makes the -shm, an index of the WAL, anew. */
 const SUFFIXES = ["", "-wal"];
@@ -70,13 +71,14 @@ function lives(pid: number): boolean {
 
 /** Copies a SQLite file with its WAL, for its owner alone. @throws {Error} when somebody writes to it */
 export function copyWithWal(path: string, copy: string): void {
-  const before = stampOf(path);
+  const from = placeOfFile(path);
+  const before = stampOf(from);
   for (const suffix of SUFFIXES) {
-    if (!existsSync(path + suffix)) continue;
-    copyFileSync(path + suffix, copy + suffix);
+    if (!existsSync(from + suffix)) continue;
+    copyFileSync(from + suffix, copy + suffix);
     chmodSync(copy + suffix, 0o600);
   }
-  if (stampOf(path) !== before) throw new Error("it is written to while it is copied");
+  if (stampOf(from) !== before) throw new Error("it is written to while it is copied");
 }
 
 /** A text that changes when the files are written to. */

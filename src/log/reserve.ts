@@ -2,7 +2,7 @@
 import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { nodeCrypto } from "../node_crypto.ts";
-import { freeBytes } from "./disk.ts";
+import { freeBytes, placeOfFile } from "./disk.ts";
 
 /** Enough for many terminal entries and for the removal of a part of a log. */
 export const RESERVE_BYTES = 1024 * 1024;
@@ -16,8 +16,8 @@ export class Reserve {
    * @param log the path of the log, which the file lies beside
    * @param free bytes that the disk has left
    */
-  constructor(log: string, free: () => number = () => freeBytes(dirname(log))) {
-    this.#path = `${log}.reserve`;
+  constructor(log: string, free: () => number = () => freeBytes(dirname(this.#path))) {
+    this.#path = `${placeOfFile(log)}.reserve`;
     this.#free = free;
   }
 

@@ -165,25 +165,29 @@ test("restoreLog() refuses what holds nothing, and leaves the log and nothing el
   assert.deepEqual([readdirSync(directory.path), readFileSync(file)], before);
 });
 
-test("restoreLog() takes what a killed server has left in the WAL beside the file", async (t) => {
+test("restoreLog() takes what a killed server has left in the WAL beside the file, which a link may name", async (t) => {
   const { directory, file, backup } = await bench(t);
   const options = { durability: "normal", clock: stillClock() } as const;
   copyFileSync(file, backup);
+  const link = directory.file("latest.db");
+  symlinkSync(backup, link);
   const killed = new SqliteLog({ ...options, path: backup });
   const { job } = await killed.create(newJob());
   const left = ["", "-wal"].map((suffix) => [suffix, readFileSync(backup + suffix)] as const);
   await killed.close();
   for (const [suffix, bytes] of left) writeFileSync(backup + suffix, bytes);
 
-  const { jobs } = restoreLog(directory, backup);
+  for (const named of [backup, link]) {
+    const { jobs } = restoreLog(directory, named);
 
-  const restored = new SqliteLog({ ...options, path: file });
-  assert.deepEqual([jobs, (await restored.get(job))?.id], [2, job.id]);
-  assert.deepEqual(
-    left.map(([suffix]) => readFileSync(backup + suffix)),
-    left.map(([, b]) => b),
-  );
-  await restored.close();
+    const restored = new SqliteLog({ ...options, path: file });
+    assert.deepEqual([jobs, (await restored.get(job))?.id], [2, job.id]);
+    assert.deepEqual(
+      left.map(([suffix]) => readFileSync(backup + suffix)),
+      left.map(([, b]) => b),
+    );
+    await restored.close();
+  }
 });
 
 test("restore refuses a backup that finds no room to come out of its WAL, and leaves nothing of it", async (t) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DataDirectory } from "../../src/log/data_directory.ts";
@@ -52,6 +52,21 @@ test("a reserve is let go of once, and can be taken again", (t) => {
   reserve.hold();
 
   assert.deepEqual([released, reserve.release()], [[true, false], true]);
+});
+
+test("the reserve of a log that is a link lies on the log's own disk", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  mkdirSync(join(path, "big"));
+  writeFileSync(join(path, "big", "log.db"), "");
+  symlinkSync(join("big", "log.db"), join(path, "log.db"));
+
+  new Reserve(join(path, "log.db")).hold();
+
+  assert.deepEqual(
+    [readdirSync(path).sort(), readdirSync(join(path, "big")).sort()],
+    [["big", "log.db"], ["log.db", "log.db.reserve"]],
+  );
 });
 
 test("a reserve that can be neither taken nor removed is none, and ends no server", (t) => {
