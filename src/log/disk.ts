@@ -5,8 +5,8 @@ import type { Clock } from "../clock.ts";
 /** Bytes left on the disk of that file or directory; Infinity where it does not tell. */
 export function freeBytes(path: string): number {
   try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize;
+    const { blocks, bavail, bsize } = statfsSync(path);
+    return blocks === 0 ? Infinity : bavail * bsize; // 0: one without a limit, as in memory
   } catch {
     return Infinity;
   }

@@ -82,4 +82,5 @@ test("freeBytes() counts what is free in bytes, and does not limit where nobody 
 
   assert.ok(free > 1024 * 1024 && free < Infinity, `${free} bytes`);
   assert.equal(freeBytes(join(path, "none")), Infinity);
+  assert.equal(freeBytes("/proc"), Infinity, "a file system of no size, as ramfs is one");
 });
