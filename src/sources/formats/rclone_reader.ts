@@ -82,8 +82,10 @@ export class RcloneReader implements LineReader {
     totals.skipped += this.#failed.count;
     totals.meet(FILE, this.#replaced.movedAtEnd + this.#failed.count);
     const untold = this.#untold();
-    // A killed rclone has not said which checked files were still to be copied.
-    if (exit.signal === null && untold.length === 0) {
+    // A killed rclone has not said which checked files were still to be copied. What has failed in a
+    // move was one more check, and a further attempt does not find what the first has moved.
+    const unsure = this.#run.moves && this.#error !== undefined;
+    if (exit.signal === null && untold.length === 0 && !unsure) {
       this.#keep(this.#checks.keptAtEnd(totals.updated, this.#failedCopies.count));
     }
     if (completed) totals.bytesTotal = this.#bytesAll;

@@ -261,6 +261,21 @@ test("rclone: a file that takes another's place in a move is updated, and kept o
   );
 });
 
+test("rclone: what a move with errors has kept is not known", () => {
+  const reader = rclone.reader({ ...RUN, command: move });
+
+  // As of three files that are there already, and two that cannot be moved, in one attempt.
+  const { counts, last } = feed(reader, [
+    ...["a", "b", "c"].map(deleted),
+    said("error", "Couldn't move: permission denied", "new"),
+    said("error", "Couldn't move: permission denied", "other"),
+    stats({ checks: 8, deletes: 3 }),
+  ], { code: 1, signal: null });
+
+  assert.deepEqual(counts, { ...none, skipped: 2 });
+  assert.deepEqual(last.encountered, { file: 2 });
+});
+
 test("rclone: a thousand deletions are remembered of a move, each until its place is taken", () => {
   const names = Array.from({ length: 1_001 }, (_, n) => `file ${n}`);
 
