@@ -31,8 +31,10 @@ export const rcloneFormat: ProgramFormat = {
   reader({ command, env }) {
     const args = argsOf(command, env);
     const known = args.length > 0;
+    const asked = subcommand(args);
     return new RcloneReader({
-      moves: MOVING.includes(subcommand(args) ?? ""),
+      copies: asked === undefined || asked === "bisync" || COPYING.includes(asked),
+      moves: MOVING.includes(asked ?? ""),
       backsUp: hasLong(args, "--backup-dir", "--suffix"),
       dryRun: isOn(args, "--dry-run", "n"),
       hidden: known && !/(INFO|DEBUG)$/i.test(levelOf(args)),

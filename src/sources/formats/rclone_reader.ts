@@ -10,6 +10,8 @@ import { failure, succeeded } from "./verdict.ts";
 import { levelCalled, levelOf, logLine, words } from "./words.ts";
 
 export interface RcloneRun extends RcloneWays {
+  /** Whether it may copy files; what another command checks (`check`, `md5sum`) is not kept. */
+  readonly copies: boolean;
   readonly dryRun: boolean;
   /** Whether its log level hides the lines about single files. */
   readonly hidden: boolean;
@@ -185,7 +187,9 @@ export class RcloneReader implements LineReader {
 
   #failure(said: string, message: string, object: string | undefined): readonly SourceEvent[] {
     this.#error = words(said);
-    if (object !== undefined && !/delet/i.test(message)) this.#failed.add(object);
+    if (object !== undefined && this.#run.copies && !/delet/i.test(message)) {
+      this.#failed.add(object);
+    }
     if (object !== undefined && message.startsWith("Failed to copy")) {
       this.#failedCopies.add(object);
     }
@@ -226,7 +230,7 @@ export class RcloneReader implements LineReader {
     const totals = this.#totals;
     const more = kept - totals.kept;
     // Without lines about files nobody knows which were updated. Totals never go back.
-    if (more <= 0 || this.#dryRun || this.#run.hidden) return;
+    if (more <= 0 || this.#dryRun || this.#run.hidden || !this.#run.copies) return;
     totals.kept = kept;
     totals.meet(FILE, more);
   }

@@ -276,6 +276,21 @@ test("rclone: what a move with errors has kept is not known", () => {
   assert.deepEqual(last.encountered, { file: 2 });
 });
 
+test("rclone: a check keeps nothing and leaves nothing out", () => {
+  const reader = rclone.reader({
+    ...RUN,
+    command: ["rclone", "check", "--use-json-log", "a", "b"],
+  });
+
+  const { counts, lines } = feed(reader, [
+    said("error", "sizes differ", "a"),
+    stats({ checks: 6 }),
+  ], { code: 1, signal: null });
+
+  assert.deepEqual(counts, none);
+  assert.deepEqual(lines, ["error: a: sizes differ"]);
+});
+
 test("rclone: a thousand deletions are remembered of a move, each until its place is taken", () => {
   const names = Array.from({ length: 1_001 }, (_, n) => `file ${n}`);
 
