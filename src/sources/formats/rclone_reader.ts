@@ -37,8 +37,8 @@ const DRY = /^Skipped .+ as --dry-run is set\b/;
 const ATTEMPT_FAILED = /^Attempt (\d+)\/(\d+) failed/;
 const CHECKED_FIRST = "Checks finished, now starting transfers";
 const TRACKING = "Making map for --track-renames";
-/** The last line of older versions when they fail, which is not JSON. */
-const DATED = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)/;
+/** The last line of older versions when they fail, which is not JSON; under systemd it has no date. */
+const DATED = /^(?:\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)|(?=Failed to ))/;
 /** Lines of the block that `-P` draws on stdout, anew twice a second and behind its last line. */
 const BLOCK =
   /^(?:(?:Transferred|Checks|Errors|Deleted|Renamed|Listed|Elapsed time): {2,}|Server Side (?:Copies|Moves): *\d|(?:Checking|Transferring):$| \* )/;

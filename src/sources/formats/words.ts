@@ -35,9 +35,12 @@ function overwritten(line: string): string {
   return shown.join("");
 }
 
-/** The level at a line's beginning, after a date, a time or a bracket; `ERROR/MainProcess]` is Celery's. */
+/**
+ * The level at a line's beginning, after a date, a time, a bracket or systemd's number of it;
+ * `ERROR/MainProcess]` is Celery's.
+ */
 const LEVEL =
-  /^[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b(?:\/[^\s\]]+\]|[\])>]?)(?::|\s|$)/i;
+  /^(?:<[0-7]>)?[\s[(<]*(?:[\dTZ:.,+\/-]+[\])>]?[\s[(<]+){0,3}(fatal|critical|panic|error|err|warning|warn|debug|trace)\b(?:\/[^\s\]]+\]|[\])>]?)(?::|\s|$)/i;
 /** The level behind the program's name or a place, as `pg_dump: error: ` or `a.c:1:1: fatal error: `. */
 const LEVEL_BEHIND = /^\S+: (?:fatal )?(fatal|error|warning): /i;
 /** The level behind a date and the name of a logger or thread, as Python, Java and Airflow log. */

@@ -34,7 +34,7 @@ function bench(t: Cleanup) {
   const env = { RCLONE_CONFIG: join(path, "rclone.conf") };
   writeFileSync(env.RCLONE_CONFIG, "");
   const run = (command: readonly string[], more: Partial<RealRun> = {}) =>
-    runReal(rclone, command, { cwd: path, env, ...more });
+    runReal(rclone, command, { cwd: path, ...more, env: { ...env, ...more.env } });
   return { path, write, list, run };
 }
 
@@ -533,6 +533,27 @@ test("the real rclone: nothing to do (exit 9) is completed", async (t) => {
   assert.equal(exit.code, 9);
   assert.deepEqual(counts, { ...none, kept: 1 });
   assert.equal(error, undefined);
+});
+
+test("the real rclone: what it says under systemd has the same levels", async (t) => {
+  const { write, run } = bench(t);
+  write("a.txt", "a");
+  await run(["rclone", "copy", "src", "dst"]);
+  write("a.txt", "longer");
+
+  const { lines, error } = await run(["rclone", "check", "src", "dst"], {
+    env: { INVOCATION_ID: "0123456789abcdef0123456789abcdef" },
+  });
+
+  const errors = lines.filter((line) => line.startsWith("error: "));
+  assert.deepEqual(errors, [
+    "error: <3>ERROR : a.txt: sizes differ",
+    "error: Failed to check: 1 differences found",
+  ]);
+  assert.equal(
+    error?.message,
+    "rclone ended with exit code 1: Failed to check: 1 differences found",
+  );
 });
 
 test("the real rclone: what a move takes away from its source is not deleted", async (t) => {
