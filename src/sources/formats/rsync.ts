@@ -32,6 +32,7 @@ export const rsyncFormat: ProgramFormat = {
       sizes: sizesOf(args),
       root: rootOf(command, cwd),
       clock,
+      allOnStderr: allOnStderr(args),
       dryRun: hasLong(args, "--dry-run", "--only-write-batch") || shortCount(args, "n", VALUED) > 0,
     });
   },
@@ -57,6 +58,16 @@ function sizesOf(args: readonly string[]): RsyncRun["sizes"] {
   if ((ownFormat(args) ?? OUT_FORMAT) !== OUT_FORMAT) return "none";
   const rounded = hasLong(args, "--human-readable") || shortCount(args, "h", VALUED) > 0;
   return rounded ? "rounded" : "exact";
+}
+
+/** `--stderr=all`, of which `a` is enough, or `--msgs2stderr`, its older name; the last one counts. */
+function allOnStderr(args: readonly string[]): boolean {
+  const given = args.flatMap((arg, at) => {
+    if (/^--(?:no-)?msgs2stderr$/.test(arg)) return [arg === "--msgs2stderr"];
+    if (arg === "--stderr") return [args[at + 1]?.startsWith("a")];
+    return arg.startsWith("--stderr=") ? [arg.startsWith("--stderr=a")] : [];
+  });
+  return given.at(-1) ?? false;
 }
 
 /** The destination as rsync's complaints name it: the argument, made absolute by the real cwd. */

@@ -11,6 +11,8 @@ export interface RsyncRun {
   /** What stands before the name: a size in bytes, one for people (`-h`), or nothing. */
   readonly sizes: "exact" | "rounded" | "none";
   readonly dryRun: boolean;
+  /** Whether all that rsync says comes on stderr, and not only its complaints. */
+  readonly allOnStderr: boolean;
   /** The directory of this machine that files are written into; undefined for another one. */
   readonly root: string | undefined;
   readonly clock: Clock;
@@ -47,6 +49,8 @@ const WARNING =
   /^(?:WARNING: |IO error encountered|rsync warning:|cannot delete non-empty directory)/;
 /** What one side says when the other has gone, which has said why. */
 const BROKEN = /Broken pipe|Connection reset by peer|connection unexpectedly closed/;
+/** How complaints begin; where all comes on stderr, nothing else tells them from words of other kinds. */
+const COMPLAINT = /^(?:rsync(?:: | error: )|@?ERROR: |ssh: )/;
 const ERROR = /^rsync error: (.*?)(?: \(see previous errors\))? \(code \d+\).*$/;
 
 /** Exit codes of completed runs; 24: files vanished while they were read. */
@@ -72,7 +76,9 @@ export class RsyncReader implements LineReader {
   }
 
   line(text: string, from: Output): readonly SourceEvent[] {
-    if (from === "stderr") return this.#complaint(text);
+    if (from === "stderr" && (!this.#run.allOnStderr || COMPLAINT.test(text))) {
+      return this.#complaint(text);
+    }
     // With progress shown, a part that a CR writes over and an item may share a line.
     const parts = text.includes("\r") ? text.split("\r") : [text];
     return parts.flatMap((part) => this.#part(part));

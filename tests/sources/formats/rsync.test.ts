@@ -445,6 +445,35 @@ test("the real rsync: a dry run counts nothing and shows each change", async (t)
   assert.ok(lines.includes("info: >f+++++++++ 1 a"));
 });
 
+test("the real rsync: where all it says comes on stderr, complaints alone are warnings", async (t) => {
+  const { path, write, run } = bench(t);
+  write("a.txt", "a");
+  symlinkSync("nowhere", join(path, "src", "dangling"));
+
+  for (const flags of [["--stderr=all"], ["--stderr", "a"], ["--msgs2stderr"]]) {
+    rmSync(join(path, "dst"), { recursive: true, force: true });
+    const { counts, last, lines, exit } = await run([
+      ...["rsync", "-rL", "--stats", ...flags, "src/", "dst/"],
+    ]);
+
+    assert.equal(exit.code, 23);
+    assert.deepEqual(counts, { ...none, inserted: 1, skipped: 1 });
+    assert.equal(last.warnings, 1);
+    assert.ok(lines.includes("info: created directory dst"));
+    const [warning, ...others] = lines.filter((line) => line.startsWith("warning: "));
+    assert.ok(warning.startsWith("warning: symlink has no referent: "));
+    assert.deepEqual(others, []);
+  }
+  const reader = rsync.reader({ ...RUN, command: ["rsync", "--stderr=all", "src", "host:dst"] });
+  const { error } = feed(reader, [
+    "E: ssh: Could not resolve hostname host: Name or service not known",
+    "E: rsync error: unexplained error (code 255) at io.c(232) [sender=3.5.0]",
+  ], { code: 255, signal: null });
+  assert.match(error?.message ?? "", /unexplained error: ssh: Could not resolve hostname host/);
+  const { lines } = await run(["rsync", "--stderr=all", "--stderr=errors", "nowhere/", "dst/"]);
+  assert.ok(lines[0].startsWith("warning: rsync: "), lines[0]);
+});
+
 test("the real rsync: what is written into a batch alone is a dry run", async (t) => {
   const { path, write, run } = bench(t);
   write("a", "a");
