@@ -32,6 +32,7 @@ export const rsyncFormat: ProgramFormat = {
       sizes: sizesOf(args),
       root: rootOf(command, cwd),
       clock,
+      delays: hasLong(args, "--delay-updates"),
       allOnStderr: allOnStderr(args),
       dryRun: hasLong(args, "--dry-run", "--only-write-batch") || shortCount(args, "n", VALUED) > 0,
     });

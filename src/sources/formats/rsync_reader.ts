@@ -11,6 +11,8 @@ export interface RsyncRun {
   /** What stands before the name: a size in bytes, one for people (`-h`), or nothing. */
   readonly sizes: "exact" | "rounded" | "none";
   readonly dryRun: boolean;
+  /** Whether files are put into place only when all are sent (`--delay-updates`). */
+  readonly delays: boolean;
   /** Whether all that rsync says comes on stderr, and not only its complaints. */
   readonly allOnStderr: boolean;
   /** The directory of this machine that files are written into; undefined for another one. */
@@ -66,6 +68,11 @@ export class RsyncReader implements LineReader {
   readonly #run: RsyncRun;
   readonly #totals = new Totals();
   readonly #sent: RsyncSent;
+  /** Files that are written and not put into place yet, by outcome. */
+  readonly #delayed = new Map<
+    Sent["outcome"],
+    { readonly count: number; readonly bytes: number }
+  >();
   #error: string | undefined;
   #last: string | undefined;
 
@@ -85,7 +92,11 @@ export class RsyncReader implements LineReader {
   }
 
   end(exit: Exit): Verdict {
-    for (const sent of this.#sent.end(succeeded(exit, RAN_THROUGH))) this.#count(sent);
+    const ranThrough = succeeded(exit, RAN_THROUGH);
+    for (const sent of this.#sent.end(ranThrough)) this.#written(sent);
+    for (const [outcome, { count, bytes }] of ranThrough ? this.#delayed : []) {
+      this.#count({ outcome, kind: KINDS.f, bytes }, count);
+    }
     const events = [this.#totals.progress()];
     if (succeeded(exit, COMPLETED)) return { events };
     const reasons = [this.#error, this.#last].filter((reason) => reason !== undefined);
@@ -120,7 +131,7 @@ export class RsyncReader implements LineReader {
     const isNew = attributes.startsWith("+++");
     if (how === "<" || how === ">") {
       const outcome = isNew ? "inserted" : "updated";
-      for (const sent of this.#sent.add(name, { outcome, kind, bytes })) this.#count(sent);
+      for (const sent of this.#sent.add(name, { outcome, kind, bytes })) this.#written(sent);
     } else {
       const outcome = unchanged ? "kept" : isNew ? "inserted" : "updated";
       this.#count({ outcome, kind, bytes });
@@ -136,9 +147,15 @@ export class RsyncReader implements LineReader {
     return [this.#totals.progress()];
   }
 
-  #count({ outcome, kind, bytes = 0 }: Done): void {
-    this.#totals[outcome]++;
-    this.#totals.meet(kind);
+  #written(sent: Sent): void {
+    if (!this.#run.delays) return this.#count(sent);
+    const { count, bytes } = this.#delayed.get(sent.outcome) ?? { count: 0, bytes: 0 };
+    this.#delayed.set(sent.outcome, { count: count + 1, bytes: bytes + (sent.bytes ?? 0) });
+  }
+
+  #count({ outcome, kind, bytes = 0 }: Done, count = 1): void {
+    this.#totals[outcome] += count;
+    this.#totals.meet(kind, count);
     if (this.#run.sizes !== "exact") return;
     this.#totals.bytesDone = (this.#totals.bytesDone ?? 0) + bytes;
   }

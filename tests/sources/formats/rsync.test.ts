@@ -592,6 +592,27 @@ test("the real rsync: stopped in the middle, what is being sent is not counted",
   assert.match(error?.message ?? "", /^rsync ended with exit code 20: received SIG/);
 });
 
+test("the real rsync: what is put into place at the end is counted then", async (t) => {
+  const { write, list, run } = bench(t);
+  write("a", "a");
+  write("big", new Uint8Array(3_000_000));
+  const command = ["rsync", "-a", "--delay-updates", "src/", "dst"];
+
+  const stopped = await run([...command, "--bwlimit=300"], {
+    onEvent(event, stop) {
+      if (event.type === "progress" && event.current === "big") stop();
+    },
+  });
+  const listed = list("dst");
+  const { counts, last } = await run(command);
+
+  assert.equal(stopped.exit.code, 20);
+  assert.deepEqual([stopped.counts, listed.includes("a")], [none, false]);
+  assert.deepEqual(counts, { ...none, inserted: 2 });
+  assert.deepEqual([last.encountered, last.bytesDone], [{ file: 2 }, 3_000_001]);
+  assert.deepEqual(list("dst"), ["a", "big", "sub"]);
+});
+
 test("rsync: each way in which an entity is left out counts one, and nothing else does", () => {
   const skipped = (line: string) =>
     feed(rsync.reader(RUN), [line], { code: 23, signal: null }).counts.skipped;
