@@ -60,7 +60,7 @@ class NdjsonReader implements LineReader {
     if (!succeeded(exit)) {
       return { events, error: error ?? failure(THE_PROGRAM, exit, this.#talk.reason) };
     }
-    if (status === "completed") return { events, error };
+    if (status === "completed") return { events };
     return { events, error: error ?? SAYS[status], cancelled: status === "cancelled" };
   }
 

@@ -135,6 +135,7 @@ function end(members: Members): NdjsonEnd {
   if (!status) throw new NdjsonFault(`"status" is none of ${STATUSES.join(", ")}`);
   const { error } = members;
   if (error === undefined || error === null) return { type: "end", status };
+  if (status === "completed") throw new NdjsonFault(`an end that is completed has no "error"`);
   if (!isObject(error)) throw new NdjsonFault(`"error" is no object`);
   const message = string(error, "message");
   if (message === undefined) throw new NdjsonFault(`"error" has no "message"`);

@@ -449,6 +449,18 @@ test("ndjson: a percent is that of the program where it tells no totals, and nev
   ]);
 });
 
+test("ndjson: an end that is completed stays so, whatever error it has", () => {
+  const end = '{"type": "end", "status": "completed", "error": {"message": ""}}';
+
+  const { last, lines: said, error } = feed(ndjson.reader(RUN), [`O: ${end}`], done);
+
+  assert.equal(error, undefined);
+  assert.equal(last.warnings, 1);
+  assert.deepEqual(said, [
+    `warning: Not counted, an end that is completed has no "error": ${end}`,
+  ]);
+});
+
 test("ndjson: an event that is wrong is not counted, and the line says why", () => {
   const { counts, last, lines: said } = feed(ndjson.reader(RUN), [
     'O: {"type": "progress", "inserted": 5, "warnings": 2}',
