@@ -70,6 +70,20 @@ test("stop() asks by the format's signal, once, and the kill is called off with 
   assert.deepEqual([code, stopper.asked, timers, clock.waiting], [7, true, 1, 0]);
 });
 
+test("stop() lets a suspended program go on, as it takes no signal before", async (t) => {
+  const { pid, stopper, exit } = started(
+    t,
+    "trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.01; done",
+  );
+  await until(() => processStats([pid])[0]?.state === "T");
+
+  stopper.stop();
+  const [code] = await exit;
+  await stopper.ended();
+
+  assert.equal(code, 7);
+});
+
 test("stop() after the program's end asks nobody: its number may be another's", async (t) => {
   const { stopper, clock, exit } = started(t, "exit 0");
   await exit;

@@ -37,6 +37,8 @@ export class Stopper {
     this.#asked = true;
     const { stopSignal, graceMs, clock } = this.#options;
     this.#tree.signal(stopSignal);
+    // What is suspended (SIGSTOP) takes no signal before it goes on.
+    this.#tree.signal("SIGCONT");
     // A timer cannot be set for ever.
     if (Number.isFinite(graceMs)) {
       this.#callOff = clock.after(graceMs, () => {
