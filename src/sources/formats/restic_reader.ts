@@ -52,10 +52,23 @@ export class ResticReader implements LineReader {
   }
 
   end(exit: Exit): Verdict {
-    const events = [this.#totals.progress()];
     const incomplete = this.#run.command === "backup" && succeeded(exit, [INCOMPLETE]);
-    if (succeeded(exit) || incomplete) return { events };
+    if (succeeded(exit) || incomplete) return { events: [this.#totals.progress()] };
+    const events = [...this.#unsaved(), this.#totals.progress()];
     return { events, error: failure("restic", exit, this.#fatal ?? this.#last) };
+  }
+
+  /** Says that files which were counted as they were read are in no snapshot. */
+  #unsaved(): readonly SourceEvent[] {
+    const { inserted, updated, kept } = this.#totals;
+    const before = this.#before;
+    const count = inserted + updated + kept - before.inserted - before.updated - before.kept;
+    if (this.#run.dryRun || count === 0) return [];
+    this.#totals.warnings++;
+    return logLine(
+      "warning",
+      `No snapshot was saved, so ${count} of the files that are counted are in none`,
+    );
   }
 
   /** Whether it is a backup: messages of other commands have the same names but other meanings. */

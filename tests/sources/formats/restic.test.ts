@@ -281,7 +281,7 @@ test("the real restic: other commands are lines", async (t) => {
   assert.ok(lines.includes("info: no errors were found"));
 });
 
-test("the real restic: stopped in the middle, it leaves no lock", async (t) => {
+test("the real restic: stopped in the middle, it leaves no lock, and what it has read is in no snapshot", async (t) => {
   const { path, write, run, locks } = await bench(t);
   write("a", "a");
   // Random, so that it cannot be packed into nothing.
@@ -290,15 +290,23 @@ test("the real restic: stopped in the middle, it leaves no lock", async (t) => {
     write(`b${at}`, crypto.getRandomValues(new Uint8Array(65_536)));
   }
 
-  const { error, exit } = await run(["restic", "--limit-upload", "100", "backup", "src"], {
-    onEvent(event, stop) {
-      if (event.type === "progress" && event.total !== undefined) stop();
+  const { counts, last, lines, error, exit } = await run(
+    ["restic", "--limit-upload", "100", "backup", "src"],
+    {
+      onEvent(event, stop) {
+        if (event.type === "progress" && event.total !== undefined && event.inserted > 0) stop();
+      },
     },
-  });
+  );
 
   assert.notEqual(exit.code, 0);
   assert.equal(error?.code, "program_failed");
   assert.match(error?.message ?? "", /^restic ended with exit code 130: signal interrupt received/);
   assert.deepEqual(locks(), []);
   assert.equal(readdirSync(join(path, "repo", "snapshots")).length, 0);
+  assert.equal(
+    lines.at(-1),
+    `warning: No snapshot was saved, so ${counts.inserted} of the files that are counted are in none`,
+  );
+  assert.equal(last.warnings, lines.filter((line) => line.startsWith("warning: ")).length);
 });
