@@ -41,7 +41,7 @@ export class AirbyteReader implements LineReader {
       case "CONNECTION_STATUS":
         return this.#connection(message.connectionStatus);
       case "STATE":
-        return [];
+        return [this.#counts.totals.progress()];
       // The message holds the whole configuration, with its secrets.
       case "CONTROL":
         return logLine("debug", "The connector's configuration was updated; it is not kept here");

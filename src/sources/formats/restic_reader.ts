@@ -81,7 +81,7 @@ export class ResticReader implements LineReader {
     const item = textOf(entry.item);
     switch (entry.action) {
       case undefined: {
-        if (this.#run.dryRun) return [];
+        if (this.#run.dryRun) return [totals.progress()];
         const bytesDone = this.#before.bytes + (countOf(entry.bytes_done) ?? 0);
         const current = Array.isArray(entry.current_files) ? entry.current_files[0] : undefined;
         totals.bytesDone = Math.max(totals.bytesDone ?? 0, bytesDone);

@@ -110,7 +110,8 @@ export class RsyncReader implements LineReader {
     if (deleted) return this.#deleted(deleted[1], text);
     const left = TO_CHECK.exec(text);
     if (left) return this.#checked(Number(left[1]), Number(left[2]));
-    if (PROGRESS.test(text)) return [];
+    // A large file may take hours, in which a job without events would be stalled.
+    if (PROGRESS.test(text)) return [this.#totals.progress()];
     if (leavesOut(text) || WARNING.test(text)) return this.#complaint(text);
     return logLine("info", text);
   }
@@ -123,8 +124,8 @@ export class RsyncReader implements LineReader {
     text: string,
   ): readonly SourceEvent[] {
     const kind = KINDS[type];
-    if (kind === undefined) return []; // directories are not counted
     const totals = this.#totals;
+    if (kind === undefined) return [totals.progress()]; // directories are not counted
     const { bytes, name } = this.#sized(rest);
     const unchanged = attributes.trim() === "";
     if (this.#run.dryRun && !unchanged) return logLine("info", text);

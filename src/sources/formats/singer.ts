@@ -54,7 +54,7 @@ class SingerReader implements LineReader {
         this.#counts.setKey(stream, keyOf(message));
         return [];
       case "STATE":
-        return [];
+        return [this.#counts.totals.progress()];
       case "ACTIVATE_VERSION":
         return this.#version(stream ?? "");
       case "BATCH":

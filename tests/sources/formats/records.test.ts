@@ -16,6 +16,14 @@ const done = { code: 0, signal: null };
 const row = (data: object) =>
   `O: ${JSON.stringify({ type: "RECORD", record: { stream: "users", data, emitted_at: 1 } })}`;
 
+test("singer, airbyte: a state is a sign of life, as of a tap that waits for changes", () => {
+  for (const format of [singer, airbyte]) {
+    const { counts, progress } = feed(format.reader(RUN), ['O: {"type": "STATE"}'], done);
+
+    assert.deepEqual([counts, progress.length], [none, 2]);
+  }
+});
+
 test("singer: the key and the content tell inserted, updated, kept and deleted", () => {
   const records = memoryRecords();
 

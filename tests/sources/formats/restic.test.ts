@@ -229,6 +229,17 @@ test("restic: `--dry-run=false` is a real run", () => {
   }
 });
 
+test("restic: a dry run that reads a large file is alive", () => {
+  const reader = restic.reader({ ...RUN, command: ["restic", "backup", "-n", "/big"] });
+
+  const { progress, last } = feed(reader, [
+    'O: {"message_type":"status","bytes_done":20,"current_files":["/big"]}',
+  ], { code: 0, signal: null });
+
+  assert.equal(progress.length, 2);
+  assert.equal(last.bytesDone, undefined);
+});
+
 test("the real restic: counts are what changed on disk", async (t) => {
   const { path, write, run } = await bench(t);
   for (const name of ["a", "b", "sub/c"]) write(name, `first ${name}`);

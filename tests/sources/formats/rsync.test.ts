@@ -109,6 +109,16 @@ test("rsync: a list that still grows gives no percent", () => {
   assert.equal(last.percent, undefined);
 });
 
+test("rsync: what it prints of a large file on its way is a sign of life", () => {
+  const told = (...lines: string[]) =>
+    feed(rsync.reader(RUN), lines, { code: 0, signal: null }).progress.length;
+
+  const once = told(item("big"));
+
+  assert.equal(told(item("big"), "O:     32,768   0%   31.25MB/s    0:00:09"), once + 1);
+  assert.equal(told(item("big"), "O: .d          4096 sub/"), once + 1);
+});
+
 test("rsync: unknown lines, odd names and a death are told", () => {
   const { counts, last, lines, error } = feed(rsync.reader(RUN), [
     "O: >f+++++++++ 12 34 with digits",
