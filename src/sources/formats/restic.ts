@@ -28,6 +28,7 @@ export const resticFormat: ProgramFormat = {
     const args = argsOf(command);
     return new ResticReader({
       command: subcommand(args),
+      scans: !hasLong(args, "--no-scan"),
       dryRun: isOn(args, "--dry-run", "n", VALUED),
     });
   },

@@ -9,6 +9,7 @@ import { levelOf, logLine, words } from "./words.ts";
 
 /** The entity type of all that is counted; directories are not. */
 const FILE = "file";
+const BACKING_UP = "backing up";
 /** Exit code of a backup whose snapshot was made though something could not be read. */
 const INCOMPLETE = 3;
 /** What is said of a file that is saved all the same, as from 0.17 on. */
@@ -18,6 +19,8 @@ export interface ResticRun {
   /** The subcommand, such as `backup`; undefined where a script hides it. */
   readonly command: string | undefined;
   readonly dryRun: boolean;
+  /** Whether it finds out how much there is while it backs up; not with `--no-scan`. */
+  readonly scans: boolean;
 }
 
 /** Reads restic's messages (`--json`). */
@@ -86,14 +89,14 @@ export class ResticReader implements LineReader {
         const current = Array.isArray(entry.current_files) ? entry.current_files[0] : undefined;
         totals.bytesDone = Math.max(totals.bytesDone ?? 0, bytesDone);
         totals.current = textOf(current) ?? totals.current;
-        totals.phase ??= "scanning";
+        totals.phase ??= this.#run.scans ? "scanning" : BACKING_UP;
         return [totals.progress()];
       }
       case "scan_finished":
         // Until then the totals still grow.
         totals.total = sum(this.#before.files, countOf(entry.total_files));
         totals.bytesTotal = sum(this.#before.bytes, countOf(entry.data_size));
-        if (!this.#run.dryRun) totals.phase = "backing up";
+        if (!this.#run.dryRun) totals.phase = BACKING_UP;
         return [totals.progress()];
       case "new":
       case "modified":

@@ -229,6 +229,16 @@ test("restic: `--dry-run=false` is a real run", () => {
   }
 });
 
+test("restic: a backup that scans nothing is backing up from the start", () => {
+  const phase = (...flags: string[]) => {
+    const reader = restic.reader({ ...RUN, command: ["restic", "backup", ...flags, "/home"] });
+    const status = 'O: {"message_type":"status","bytes_done":20}';
+    return feed(reader, [status], { code: 0, signal: null }).last.phase;
+  };
+
+  assert.deepEqual([phase(), phase("--no-scan")], ["scanning", "backing up"]);
+});
+
 test("restic: a dry run that reads a large file is alive", () => {
   const reader = restic.reader({ ...RUN, command: ["restic", "backup", "-n", "/big"] });
 
