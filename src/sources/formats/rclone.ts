@@ -36,6 +36,7 @@ export const rcloneFormat: ProgramFormat = {
       copies: asked === undefined || asked === "bisync" || COPYING.includes(asked),
       moves: MOVING.includes(asked ?? ""),
       backsUp: hasLong(args, "--backup-dir", "--suffix"),
+      looks: !hasLong(args, "--no-check-dest"),
       dryRun: isOn(args, "--dry-run", "n"),
       hidden: known && !/(INFO|DEBUG)$/i.test(levelOf(args)),
       logFile: hasLong(args, "--log-file"),

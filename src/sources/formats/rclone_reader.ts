@@ -13,6 +13,8 @@ export interface RcloneRun extends RcloneWays {
   /** Whether it may copy files; what another command checks (`check`, `md5sum`) is not kept. */
   readonly copies: boolean;
   readonly dryRun: boolean;
+  /** Whether it looks at what is there before it copies; not with `--no-check-dest`. */
+  readonly looks: boolean;
   /** Whether its log level hides the lines about single files. */
   readonly hidden: boolean;
   /** Whether its log goes to a file, and not to its outputs. */
@@ -59,7 +61,7 @@ export class RcloneReader implements LineReader {
   #transfers = 0;
   #bytesAll: number | undefined;
   #checkedFirst = false;
-  #serverSide = false;
+  #toldUnsure = false;
   #error: string | undefined;
   #plain: string | undefined;
 
@@ -129,7 +131,7 @@ export class RcloneReader implements LineReader {
 
   #copied(message: string, object: string): readonly SourceEvent[] {
     if (REPLACED.test(message) || this.#replaced.settle(object)) return this.#update(object);
-    const lines = NEW.test(message) ? [] : this.#unsure();
+    const lines = NEW.test(message) && this.#run.looks ? [] : this.#unsure();
     this.#checks.sentNew++;
     return [...lines, ...this.#insert(object)];
   }
@@ -175,13 +177,14 @@ export class RcloneReader implements LineReader {
     return [this.#totals.progress()];
   }
 
-  /** Says once that rclone does not tell which of a server's own copies are new. */
+  /** Says once that rclone does not tell which of these files are new. */
   #unsure(): readonly SourceEvent[] {
-    if (this.#serverSide) return [];
-    this.#serverSide = true;
+    if (this.#toldUnsure) return [];
+    this.#toldUnsure = true;
+    const which = this.#run.looks ? "files that a server copies itself" : "files (--no-check-dest)";
     return logLine(
       "info",
-      "rclone does not say which of the files that a server copies itself are new: all are counted as inserted",
+      `rclone does not say which of the ${which} are new: all are counted as inserted`,
     );
   }
 

@@ -556,6 +556,19 @@ test("the real rclone: what it says under systemd has the same levels", async (t
   );
 });
 
+test("the real rclone: where it does not look what is there, it is told that all count as new", async (t) => {
+  const { write, run } = bench(t);
+  for (const name of ["a", "b"]) write(name, name);
+  await run(["rclone", "copy", "src", "dst"]);
+
+  const { counts, lines } = await run(["rclone", "copy", "--no-check-dest", "src", "dst"]);
+
+  assert.deepEqual(counts, { ...none, inserted: 2 });
+  assert.deepEqual(lines, [
+    "info: rclone does not say which of the files (--no-check-dest) are new: all are counted as inserted",
+  ]);
+});
+
 test("the real rclone: what a move takes away from its source is not deleted", async (t) => {
   const { write, list, run } = bench(t);
   write("a.txt", "a");
