@@ -101,20 +101,34 @@ export class SqliteRetention {
     return true;
   }
 
-  /** Removes at least one of the job's entries, and as many as there is room for. */
+  /**
+   * Removes as many of the job's entries as there is room for. SQLite reads a row whole to step to
+   * the next one, so few are looked at first, and twice as many each time: a slice of long rows
+   * would else read thousands of them to remove one.
+   */
   #collectOf(job: number, room: { entries: number; bytes: number }): void {
-    const rows = this.#sql(
-      "SELECT seq, length(body) AS size FROM entries WHERE job = ? ORDER BY seq LIMIT ?",
-    ).all(job, room.entries) as unknown as { seq: number; size: number }[]; // own table
-    const all = rows.length < room.entries;
+    const next = this.#sql(
+      `SELECT seq, octet_length(body) AS size FROM entries WHERE job = ? AND seq > ?
+       ORDER BY seq LIMIT ?`,
+    );
     room.bytes -= PER_JOB_BYTES;
-    const last = rows.findIndex(({ size }) => (room.bytes -= size) <= 0);
-    room.entries -= rows.length;
-    const end = last < 0 ? rows.length - 1 : last;
-    if (end >= 0) {
-      this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(job, rows[end].seq);
+    let last = 0;
+    let more = true;
+    for (let most = 1; more && room.entries > 0 && room.bytes > 0; most *= 2) {
+      const asked = Math.min(most, room.entries);
+      const rows = next.all(job, last, asked) as unknown as { seq: number; size: number }[]; // own table
+      more = rows.length === asked;
+      for (const { seq, size } of rows) {
+        last = seq;
+        room.entries--;
+        room.bytes -= size;
+        if (room.bytes > 0) continue;
+        more = true;
+        break;
+      }
     }
-    if (all && end === rows.length - 1) this.#sql("DELETE FROM removed WHERE job = ?").run(job);
+    this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(job, last);
+    if (!more) this.#sql("DELETE FROM removed WHERE job = ?").run(job);
   }
 
   /** Keeps the newest superseded progress entry in each of `most` stretches of the log. */

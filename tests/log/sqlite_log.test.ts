@@ -747,6 +747,28 @@ test("SqliteLog remove() takes all of a log, of however many and however long en
   assert.deepEqual(left, [0, 0, 0, 0]);
 });
 
+test("SqliteLog remove() reads a long log a few times, not once for each slice of it", async (t) => {
+  const { log } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  const length = 64_000;
+  for (let n = 0; n < 8; n++) { // more than the cache of SQLite holds
+    const facts = Array.from({ length: 50 }, () => line("x".repeat(length)));
+    await log.append(job, () => ({ facts }));
+  }
+  const before = bytesRead();
+
+  await log.remove(job);
+
+  const times = (bytesRead() - before) / (400 * length);
+  assert.ok(times < 20, `it has read ${times.toFixed(1)} times as much as there was`);
+});
+
+/** What this process has read so far, from files too. */
+function bytesRead(): number {
+  return Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
+}
+
 test("SqliteLog is smaller by what was removed, though its file is not", async (t) => {
   const { log } = opened(t);
   t.after(() => log.close());
