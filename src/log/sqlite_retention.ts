@@ -20,10 +20,18 @@ type Kinds = readonly [number, number];
 const SUPERSEDED: Kinds = [PROGRESS, PROGRESS];
 const LINES: Kinds = [FIRST_LOG, FIRST_LOG + LOG_LEVELS.length - 1];
 
+const ALL: Kinds = [PROGRESS, LINES[1]];
+
 /** Entries behind a position and before another. */
 interface Stretch {
   readonly after: Seq;
   readonly below: Seq;
+}
+
+/** What a slice may still remove. */
+interface Room {
+  entries: number;
+  bytes: number;
 }
 
 /** What slices before have found out of a job. */
@@ -32,6 +40,8 @@ interface Seen {
   bare: Seq;
   /** The newest progress, and the limit, with which the job was thinned last. */
   thin: string;
+  /** How far. */
+  thinned: Seq;
 }
 
 /** Most entries that one commit removes: some milliseconds of work. */
@@ -40,6 +50,8 @@ const SLICE = 2_000;
 const SLICE_BYTES = 256 * 1024;
 /** What a removed job counts for beside its entries' bodies: a page of the file. */
 const PER_JOB_BYTES = 4 * 1024;
+/** Rows that are looked at first. */
+const ROWS = 4;
 
 /** Every method is to be called inside a commit. */
 export class SqliteRetention {
@@ -59,23 +71,25 @@ export class SqliteRetention {
   /** A slice of EventLog.trim; true when there is more to do. */
   trim(row: JobRow, { entriesMax, progressMax }: TrimLimits): boolean {
     const { progressSeq } = row.job;
-    const seen = this.#seen.get(row) ?? { bare: 0, thin: "" };
+    const seen = this.#seen.get(row) ?? { bare: 0, thin: "", thinned: 0 };
     this.#seen.set(row, seen);
-    const thin = `${progressSeq} ${progressMax}`;
-    if (progressMax !== undefined && seen.thin !== thin) {
-      if (this.#thin(row, progressMax) >= SLICE) return true;
-      seen.thin = thin;
+    const room = wholeRoom();
+    if (progressMax !== undefined) {
+      const thin = `${progressSeq} ${progressMax}`;
+      if (seen.thin !== thin) Object.assign(seen, { thin, thinned: 0 });
+      this.#thin(row, progressMax, seen, room);
+      if (isUsedUp(room)) return true;
     }
     const over = row.job.held - entriesMax;
     if (over > 0) {
-      const room = Math.min(over, SLICE);
-      const removed = this.#drop(row, SUPERSEDED, { after: seen.bare, below: progressSeq }, room);
-      if (removed < room) seen.bare = progressSeq - 1;
-      const lines = removed < room
-        ? this.#drop(row, LINES, { after: 0, below: Infinity }, room - removed)
-        : 0;
+      room.entries = Math.min(over, room.entries);
+      this.#drop(row, SUPERSEDED, { after: seen.bare, below: progressSeq }, room);
+      if (!isUsedUp(room)) {
+        seen.bare = progressSeq - 1;
+        this.#drop(row, LINES, { after: 0, below: Infinity }, room);
+      }
       // Changes of status stay whatever the limit is.
-      if (removed + lines === room && over > room) return true;
+      if (isUsedUp(room) && row.job.held > entriesMax) return true;
     }
     if (progressMax !== undefined) {
       this.#sql("UPDATE jobs SET thinned = 1 WHERE pk = ?").run(row.pk);
@@ -92,8 +106,8 @@ export class SqliteRetention {
 
   /** A slice of the entries of removed jobs; true when there is more to do. */
   collect(): boolean {
-    const room = { entries: SLICE, bytes: SLICE_BYTES };
-    while (room.entries > 0 && room.bytes > 0) {
+    const room = wholeRoom();
+    while (!isUsedUp(room)) {
       const found = this.#sql("SELECT job FROM removed LIMIT 1").get();
       if (!found) return room.bytes < SLICE_BYTES;
       this.#collectOf(found.job as number, room); // its own column
@@ -101,73 +115,76 @@ export class SqliteRetention {
     return true;
   }
 
-  /**
-   * Removes as many of the job's entries as there is room for. SQLite reads a row whole to step to
-   * the next one, so few are looked at first, and twice as many each time: a slice of long rows
-   * would else read thousands of them to remove one.
-   */
-  #collectOf(job: number, room: { entries: number; bytes: number }): void {
-    const next = this.#sql(
-      `SELECT seq, octet_length(body) AS size FROM entries WHERE job = ? AND seq > ?
-       ORDER BY seq LIMIT ?`,
-    );
+  /** Removes as many of the job's entries as there is room for. */
+  #collectOf(job: number, room: Room): void {
     room.bytes -= PER_JOB_BYTES;
-    let last = 0;
-    let more = true;
-    for (let most = 1; more && room.entries > 0 && room.bytes > 0; most *= 2) {
-      const asked = Math.min(most, room.entries);
-      const rows = next.all(job, last, asked) as unknown as { seq: number; size: number }[]; // own table
-      more = rows.length === asked;
-      for (const { seq, size } of rows) {
-        last = seq;
-        room.entries--;
-        room.bytes -= size;
-        if (room.bytes > 0) continue;
-        more = true;
-        break;
-      }
-    }
-    this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(job, last);
-    if (!more) this.#sql("DELETE FROM removed WHERE job = ?").run(job);
+    const last = this.#rows(job, ALL, { after: 0, below: Infinity }, room).at(-1);
+    if (last) this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(job, last.seq);
+    if (!isUsedUp(room)) this.#sql("DELETE FROM removed WHERE job = ?").run(job);
   }
 
   /** Keeps the newest superseded progress entry in each of `most` stretches of the log. */
-  #thin(row: JobRow, most: number): number {
+  #thin(row: JobRow, most: number, seen: Seen, room: Room): void {
     const { pk, job } = row;
     const width = Math.ceil(job.progressSeq / most);
     const newest = this.#sql(`SELECT seq ${NEWEST_PROGRESS}`);
     let removed = 0;
-    for (let after = 0; width > 1 && after < job.progressSeq && removed < SLICE; after += width) {
+    for (; width > 1 && seen.thinned < job.progressSeq; seen.thinned += width) {
+      const after = seen.thinned;
       const through = Math.min(after + width, job.progressSeq - 1);
       const seq = newest.get(pk, after, through)?.seq;
-      if (typeof seq === "number") {
-        removed += this.#cut(pk, SUPERSEDED, after, Math.min(seq, through));
-      }
+      const below = typeof seq === "number" ? Math.min(seq, through) : 0;
+      if (below - after <= 1) continue; // there is one at most
+      const last = this.#rows(pk, SUPERSEDED, { after, below }, room).at(-1);
+      if (!last) continue;
+      removed += this.#cut(pk, SUPERSEDED, after, Math.min(last.seq + 1, below));
+      if (isUsedUp(room)) break;
     }
     if (removed > 0) this.#jobs.change(row, trimmed(job, removed, []));
-    return removed;
   }
 
-  /** Removes the oldest entries of these kinds between two positions, at most so many. */
-  #drop(row: JobRow, kinds: Kinds, { after, below }: Stretch, most: number): number {
+  /** Removes the oldest entries of these kinds between two positions, as many as there is room for. */
+  #drop(row: JobRow, kinds: Kinds, stretch: Stretch, room: Room): void {
     const { pk, job } = row;
-    const rows = this.#sql(
-      `SELECT seq, kind, count FROM entries WHERE job = ?1 AND kind BETWEEN ?2 AND ?3 AND seq > ?4
-       AND seq - count + 1 < ?5 AND seq < ?5 + ${ROW_ENTRIES_MAX} ORDER BY seq LIMIT ?6`,
-    ).all(pk, ...kinds, after, below, most) as unknown as // own columns
-    { seq: number; kind: number; count: number }[];
+    const { after, below } = stretch;
+    let left = room.entries;
+    const rows = this.#rows(pk, kinds, stretch, room);
     const through = LOG_LEVELS.map(() => 0);
     let end = 0;
-    let left = most;
     for (const { seq, kind, count } of rows) {
-      if (left === 0) break;
       end = Math.min(seq, below - 1, seq - count + left);
       left -= end - (seq - count);
       if (kind >= FIRST_LOG) through[kind - FIRST_LOG] = end;
     }
     const removed = this.#cut(pk, kinds, after, end + 1);
     this.#jobs.change(row, trimmed(job, removed, through));
-    return removed;
+  }
+
+  /**
+   * The rows with entries of these kinds between two positions, oldest first, as many as there is
+   * room for; what they have counts as removed. SQLite reads a row whole to step to the next one, so
+   * few are looked at first, and twice as many each time: a slice of long rows would else read
+   * thousands of them to remove one.
+   */
+  #rows(job: number, kinds: Kinds, { after, below }: Stretch, room: Room) {
+    const next = this.#sql(
+      `SELECT seq, kind, count, octet_length(body) AS size FROM entries
+       WHERE job = ?1 AND kind BETWEEN ?2 AND ?3 AND seq > ?4
+       AND seq - count + 1 < ?5 AND seq < ?5 + ${ROW_ENTRIES_MAX} ORDER BY seq LIMIT ?6`,
+    );
+    const found: { seq: number; kind: number; count: number; size: number }[] = [];
+    for (let most = ROWS, more = true; more && !isUsedUp(room); most *= 2) {
+      const asked = Math.min(most, room.entries);
+      const rows = next.all(job, ...kinds, found.at(-1)?.seq ?? after, below, asked);
+      more = rows.length === asked;
+      for (const row of rows as typeof found) { // own columns
+        found.push(row);
+        room.entries -= row.count;
+        room.bytes -= row.size;
+        if (isUsedUp(room)) break;
+      }
+    }
+    return found;
   }
 
   /** Removes entries of these kinds between two positions. @returns how many */
@@ -191,4 +208,13 @@ export class SqliteRetention {
     }
     return removed;
   }
+}
+
+function wholeRoom(): Room {
+  return { entries: SLICE, bytes: SLICE_BYTES };
+}
+
+/** Whether nothing more may be removed, so that nobody knows what else there is. */
+function isUsedUp({ entries, bytes }: Room): boolean {
+  return entries <= 0 || bytes <= 0;
 }

@@ -324,6 +324,7 @@ test("SqliteLog trim() looks for progress among a job's lines once, however many
   assert.deepEqual([slices, held], [4, 100]);
   assert.equal(looks.filter((look) => look === "thinning").length, 876); // stretches of 8
   assert.deepEqual(looks.filter((look) => look !== "thinning"), [
+    "superseded, behind 7000", // in the only stretch that has any
     "superseded, behind 0",
     ...Array(3).fill("superseded, behind 7002"),
   ]);
@@ -339,7 +340,7 @@ test("SqliteLog trim() fetches no words of the lines that it removes", async (t)
   const long = "x".repeat(10_000);
   await log.append(job, () => ({ facts: Array.from({ length: 100 }, () => line(long)) }));
 
-  await log.trim(job, { entriesMax: 1 });
+  while (await log.trim(job, { entriesMax: 1 }));
   const { held } = await log.get(job) ?? {};
   await log.close();
 

@@ -3,10 +3,15 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "no
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { DamagedJobError, type EventLog, StorageFullError } from "../../src/log/event_log.ts";
+import {
+  DamagedJobError,
+  type EventLog,
+  StorageFullError,
+  type TrimLimits,
+} from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { MIGRATIONS } from "../../src/log/sqlite_schema.ts";
-import type { LogFact } from "../../src/sync/entry.ts";
+import type { Fact, LogFact } from "../../src/sync/entry.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
 import type { NewJob } from "../../src/sync/job.ts";
 import { logWords } from "../../src/sync/log_text.ts";
@@ -768,6 +773,36 @@ test("SqliteLog remove() reads a long log a few times, not once for each slice o
 function bytesRead(): number {
   return Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
 }
+
+test("SqliteLog trim() removes some 256 KiB at a time, of progress and of lines", async (t) => {
+  const { log } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  const long = "x".repeat(20_000);
+  const told: Progress = { ...NO_PROGRESS, encountered: { [long]: 1 } };
+  const facts: Fact[] = [];
+  for (let n = 0; n < 100; n++) {
+    facts.push({ kind: "progress", status: "in_progress", progress: told }, line(long));
+  }
+  await log.append(job, () => ({ facts }));
+  const most = async (limits: TrimLimits) => {
+    const removed: number[] = [];
+    for (let more = true; more;) {
+      const before = (await log.get(job))?.held ?? 0;
+      more = await log.trim(job, limits);
+      removed.push(before - ((await log.get(job))?.held ?? 0));
+    }
+    return Math.max(...removed);
+  };
+
+  const thinned = await most({ entriesMax: 100_000, progressMax: 10 });
+  const kept = (await log.get(job))?.held;
+  const cut = await most({ entriesMax: 20, progressMax: 10 });
+
+  assert.deepEqual([thinned, kept, cut], [14, 112, 14]); // 14 times 20 kB are 256 KiB and some more
+  assert.equal((await log.get(job))?.held, 20);
+  assert.deepEqual(await log.prunable({ entriesAbove: 20 }), []);
+});
 
 test("SqliteLog is smaller by what was removed, though its file is not", async (t) => {
   const { log } = opened(t);
