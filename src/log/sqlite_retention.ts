@@ -52,6 +52,8 @@ const SLICE_BYTES = 256 * 1024;
 const PER_JOB_BYTES = 4 * 1024;
 /** Rows that are looked at first. */
 const ROWS = 4;
+/** Producers that are removed at a time; each has counts of up to 1,000 entity types. */
+const PRODUCERS = 20;
 
 /** Every method is to be called inside a commit. */
 export class SqliteRetention {
@@ -97,14 +99,13 @@ export class SqliteRetention {
     return false;
   }
 
-  /** Removes the job; `collect` removes its entries. */
+  /** Removes the job; `collect` removes its entries and its producers. */
   remove(pk: number): void {
-    this.#sql("DELETE FROM producers WHERE job = ?").run(pk);
     this.#sql("DELETE FROM jobs WHERE pk = ?").run(pk);
     this.#sql("INSERT INTO removed (job) VALUES (?)").run(pk);
   }
 
-  /** A slice of the entries of removed jobs; true when there is more to do. */
+  /** A slice of the entries and producers of removed jobs; true when there is more to do. */
   collect(): boolean {
     const room = wholeRoom();
     while (!isUsedUp(room)) {
@@ -115,11 +116,22 @@ export class SqliteRetention {
     return true;
   }
 
-  /** Removes as many of the job's entries as there is room for. */
+  /** Removes as many of the job's entries and producers as there is room for. */
   #collectOf(job: number, room: Room): void {
     room.bytes -= PER_JOB_BYTES;
     const last = this.#rows(job, ALL, { after: 0, below: Infinity }, room).at(-1);
     if (last) this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(job, last.seq);
+    const producers = this.#sql(
+      `DELETE FROM producers WHERE job = ?1
+       AND id IN (SELECT id FROM producers WHERE job = ?1 LIMIT ${PRODUCERS})
+       RETURNING octet_length(state) AS size`,
+    );
+    for (let gone = PRODUCERS; gone === PRODUCERS && !isUsedUp(room);) {
+      const sizes = producers.all(job) as { size: number }[]; // own table
+      gone = sizes.length;
+      room.entries -= gone;
+      for (const { size } of sizes) room.bytes -= size;
+    }
     if (!isUsedUp(room)) this.#sql("DELETE FROM removed WHERE job = ?").run(job);
   }
 
