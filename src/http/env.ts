@@ -17,6 +17,11 @@ export interface Connection extends Peer {
    *   or left out
    */
   keepOpen(quietMs?: number): void;
+  /**
+   * Whether the runtime keeps all of a GET's body while its answer is streamed. It gives the app none
+   * of it, to be read or to be refused.
+   */
+  readonly hoardsBodies?: boolean;
 }
 
 /** Hono's type parameter for this app. */

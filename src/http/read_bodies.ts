@@ -5,10 +5,13 @@ import { chunksOf, Deadline, parseJson, wholeBody } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
-import { SmallBodies } from "./small_bodies.ts";
+import { SMALL_BYTES_MAX, SmallBodies } from "./small_bodies.ts";
 
 /** The path of events, whose NDJSON bodies may have any length. */
 const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
+
+/** The paths of answers that are streamed. */
+const STREAMED_PATH = /^\/v1\/sync\/(jobs|job\/[^/]+)\/(subscribe|logs|events)$/;
 
 /** How long a runtime leaves a quiet connection open, in milliseconds. */
 const RUNTIME_IDLE_MS = 30_000;
@@ -24,8 +27,11 @@ type Reading = Pick<Services, "clock" | "bodyIdleMs" | "stopping">;
 export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
   const small = new SmallBodies({ clock: services.clock, idleMs: services.bodyIdleMs });
   return async (context, next) => {
-    const { req } = context;
-    if (req.method !== "POST") return await next();
+    const { req, env } = context;
+    if (req.method !== "POST") {
+      if (env.hoardsBodies && STREAMED_PATH.test(req.path)) refuseLong(req);
+      return await next();
+    }
     const type = req.header("Content-Type");
     const events = EVENTS_PATH.test(req.path);
     const lines = events && /^application\/x-ndjson\s*(;|$)/i.test(type ?? "");
@@ -50,6 +56,15 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
     const read = events ? "application/json or application/x-ndjson" : "application/json";
     throw new Problem("unsupported-media-type", `The body has ${given}; send ${read}`);
   };
+}
+
+/** Refuses a body that may be long, where none is read. @throws {Problem} body-too-large */
+function refuseLong(req: HonoRequest): void {
+  const long = Number(req.header("Content-Length") ?? 0) > SMALL_BYTES_MAX;
+  if (!long && req.header("Transfer-Encoding") === undefined) return;
+  const detail = `A ${req.method} has no body here: at most ${SMALL_BYTES_MAX} bytes, not in ` +
+    "chunks, are let pass";
+  throw new Problem("body-too-large", detail, {}, { Connection: "close" });
 }
 
 /** Whether the headers say that there is a body; undefined where they do not tell. */

@@ -3,7 +3,7 @@ import { bodyCutOff, bodyLate, type BodyOptions } from "./body.ts";
 import type { Problem } from "./problem.ts";
 
 /** A longer body, or one that does not say how long it is, is read as it arrives. */
-const SMALL_BYTES_MAX = 64 * 1024;
+export const SMALL_BYTES_MAX = 64 * 1024;
 
 /** A body under way. */
 interface Waiting {

@@ -85,6 +85,7 @@ class DenoListening implements Listening {
 
 /** Makes the address only when it is asked for, which is seldom. */
 class DenoConnection implements Connection {
+  readonly hoardsBodies = true;
   readonly #info: Deno.ServeHandlerInfo;
 
   constructor(info: Deno.ServeHandlerInfo) {
