@@ -13,7 +13,7 @@ import { type DeliveryInfo, type DeliveryRow, deliveryRowOf, infoOf } from "./de
 import { type Message, type MessageKind, packed } from "./message.ts";
 import { filterText, type Target } from "./target.ts";
 
-/** How many messages wait for one target at most; the oldest are given up. */
+/** How many messages wait for one target at most. */
 export const WAITING_MAX = 1_000;
 /** A message that was not delivered for so long is given up, in milliseconds. */
 export const AGE_MAX_MS = 24 * 3_600_000;
@@ -34,6 +34,16 @@ export const NEXT_SQL =
       WHERE before.tenant = row.tenant AND before.job = row.job AND before.pk < row.pk
       AND before.target = ?1 AND before.state = 'waiting')
    ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`;
+/**
+ * Above the limit, the oldest that waits of the tenant of which the most do: a tenant whose jobs fail
+ * by the thousand must not push out what is told of others.
+ */
+const GIVE_UP_SQL =
+  `UPDATE deliveries SET state = 'given_up', result = 'too many were waiting', done_at_ms = ?1,
+     message = ''
+   WHERE (SELECT count(*) FROM deliveries WHERE state = 'waiting' AND target = ?2) > ?3 AND pk =
+     (SELECT min(pk) FROM deliveries WHERE state = 'waiting' AND target = ?2 GROUP BY tenant
+      ORDER BY count(*) DESC LIMIT 1)`;
 const NEXT_IN_ORDER_SQL =
   "SELECT * FROM deliveries WHERE state = 'waiting' AND target = ? ORDER BY pk LIMIT 1";
 
@@ -145,7 +155,8 @@ export class DeliveryStore {
 
   /**
    * Queues the message, once, for each target that was there when it happened, or that was added
-   * before a clock was put back after which it happened. Above WAITING_MAX the target's oldest are given up.
+   * before a clock was put back after which it happened. Above WAITING_MAX one that waits for the
+   * target is given up for it.
    *
    * @returns how many were given up
    */
@@ -176,12 +187,7 @@ export class DeliveryStore {
           now,
           text,
         );
-        const { changes } = this.#db.prepare(
-          `UPDATE deliveries SET state = 'given_up', result = 'too many were waiting',
-             done_at_ms = ?, message = ''
-           WHERE state = 'waiting' AND target = ?2 AND pk <= (SELECT pk FROM deliveries
-             WHERE state = 'waiting' AND target = ?2 ORDER BY pk DESC LIMIT 1 OFFSET ?)`,
-        ).run(now, name, WAITING_MAX);
+        const { changes } = this.#db.prepare(GIVE_UP_SQL).run(now, name, WAITING_MAX);
         givenUp += Number(changes);
       }
     });

@@ -14,7 +14,7 @@ import { Lane } from "../../../src/jobs/notify/lane.ts";
 import type { Message, MessageKind } from "../../../src/jobs/notify/message.ts";
 import { DamagedJobError } from "../../../src/log/event_log.ts";
 import { loggerOf } from "../../../src/logger.ts";
-import { newJobId } from "../../../src/sync/ids.ts";
+import { newJobId, type TenantId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { freePort } from "../../support/free_port.ts";
 import { TENANT } from "../../support/log_contract.ts";
@@ -817,12 +817,12 @@ function storeBench(t: Cleanup, names: readonly string[] = ["ops"]) {
   );
   store.setTargets(targets);
   let told = 0;
-  const tell = (kind: MessageKind, id = newJobId()) => {
-    const occasion = { kind, tenant: TENANT, subject: id, occasion: told++ };
+  const tell = (kind: MessageKind, id = newJobId(), tenant = TENANT) => {
+    const occasion = { kind, tenant, subject: id, occasion: told++ };
     const message: Message = {
       kind,
       atMs: clock.now(),
-      tenant: TENANT,
+      tenant,
       sync: null,
       job: { id },
       detail: "",
@@ -968,6 +968,21 @@ test("no more than a thousand wait for a target: the oldest are given up", (t) =
   ]);
   assert.equal(items.filter(({ state }) => state === "waiting").length, WAITING_MAX);
   assert.equal(added.reduce((sum, { givenUp }) => sum + givenUp, 0), 2);
+});
+
+test("what one tenant has too many of pushes out nothing of another's", (t) => {
+  const { store, add, tell } = storeBench(t);
+  const other = tell("failed", newJobId(), "other" as TenantId);
+  const added = Array.from({ length: WAITING_MAX + 2 }, () => add());
+
+  const { items } = store.list({ limit: 2_000 });
+
+  const first = items.slice(-5).reverse().map(({ job, state }) => [job, state]);
+  assert.deepEqual(first, [
+    [other.id, "waiting"],
+    ...added.slice(0, 3).map(({ id }) => [id, "given_up"]),
+    [added[3].id, "waiting"],
+  ]);
 });
 
 test("what waited for a day is given up, and said so", (t) => {
