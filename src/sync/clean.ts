@@ -7,7 +7,7 @@
 export function clean(text: unknown): string {
   return String(text).replace(/\r\n|[\t\n\r]/g, " ")
     // deno-lint-ignore no-control-regex -- control characters are exactly what is looked for
-    .replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+    .replace(/[\x00-\x1f\x7f-\x9f\p{Bidi_Control}]/gu, "");
 }
 
 /** The lines of a text, each safe for a terminal. */

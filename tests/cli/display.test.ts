@@ -35,6 +35,14 @@ test("a terminal that does not know its width is shown whole lines", async (t) =
   assert.deepEqual(bars.map((text) => text.length).filter((length) => length > 79), []);
 });
 
+test("no mark that turns the direction of writing gets to a terminal", () => {
+  const marks = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069";
+
+  const text = logText({ type: "log", level: "info", message: `job ${marks}1/2 é😀` });
+
+  assert.equal(text, "[info] job 1/2 é😀");
+});
+
 test("a narrow terminal is shown no part of a number", () => {
   const payload = {
     ...{ type: "progress", status: "in_progress", phase: "syncing", paced: true },
