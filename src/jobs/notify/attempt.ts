@@ -7,15 +7,18 @@ import type { TargetRequest } from "./request.ts";
 const TRY_MS = 10_000;
 /** How many bytes of an answer are read. */
 const ANSWER_BYTES_MAX = 4 * 1024;
+/** The words with which healthchecks.io says in an answer of 200 that it has not taken a ping. */
+const PING_IGNORED = { unknown: /^OK \(not found\)/i, tooSoon: /^OK \(rate[ -]limited\)/i };
 /** Statuses that may pass: a proxy lets nobody through, or the receiver is slow or busy. */
 const PASSING: ReadonlySet<number> = new Set([407, 408, 429]);
 /** The longest wait that a receiver may ask for, in milliseconds. */
 export const RETRY_AFTER_MAX_MS = 3_600_000;
 
 /**
- * - `delivered`: 2xx
+ * - `delivered`: 2xx, but for a ping that was ignored
  * - `refused`: it would come to the same again
- * - `failed`: 407, 408, 429, 5xx or no answer; another try may do better, after `retryAfterMs` if that is said
+ * - `failed`: 407, 408, 429, 5xx, a ping above the check's rate, or no answer; another try may
+ *   do better, after `retryAfterMs` if that is said
  * - `called-off`: the signal fired
  */
 export interface Outcome {
@@ -29,7 +32,7 @@ export interface Outcome {
 
 /** Sends the request once. Redirects are not followed. Never throws. */
 export async function attempt(
-  { url, method, headers, body }: TargetRequest,
+  { url, method, headers, body, ping }: TargetRequest,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -52,7 +55,11 @@ export async function attempt(
     });
     // The status counts, even if the body is cut off or comes too slowly.
     const answer = await beginning(response).catch(() => "");
-    return { ...outcomeOf(response, clock.now()), answer };
+    const outcome = outcomeOf(response, clock.now());
+    return {
+      ...(ping && outcome.kind === "delivered" ? pinged(outcome, answer) : outcome),
+      answer,
+    };
   } catch (cause) {
     if (late) return { kind: "failed", result: `no answer in ${TRY_MS / 1000} s`, answer: "" };
     if (signal.aborted) return { kind: "called-off", result: "called off", answer: "" };
@@ -71,6 +78,18 @@ function outcomeOf({ status, headers }: Response, nowMs: number): Omit<Outcome, 
   }
   if (!PASSING.has(status) && status < 500) return { kind: "refused", result };
   return { kind: "failed", result, retryAfterMs: waitFrom(headers.get("Retry-After"), nowMs) };
+}
+
+/** What the answer to a ping means that a status alone would call delivered. */
+function pinged(outcome: Omit<Outcome, "answer">, answer: string): Omit<Outcome, "answer"> {
+  const { result } = outcome;
+  if (PING_IGNORED.unknown.test(answer)) {
+    return { kind: "refused", result: `${result}: no such check` };
+  }
+  if (PING_IGNORED.tooSoon.test(answer)) {
+    return { kind: "failed", result: `${result}: rate limited` };
+  }
+  return outcome;
 }
 
 /** Seconds or a date (RFC 9110 section 10.2.3), as milliseconds from now. */

@@ -24,6 +24,8 @@ export interface TargetRequest {
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** A ping: an answer of 200 does not yet mean that it was taken. */
+  readonly ping?: true;
 }
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -145,7 +147,7 @@ function pingRequest(url: string, { message }: Delivery): TargetRequest {
   // Marks the start and end of one run, even when several overlap.
   if (message.job) ping.searchParams.set("rid", String(message.job.id));
   const body = [titleOf(message), textOf(message)].filter((line) => line !== "").join("\n");
-  return { url: ping.href, method: "POST", headers: TEXT_TYPE, body };
+  return { url: ping.href, method: "POST", headers: TEXT_TYPE, body, ping: true };
 }
 
 /** @see https://docs.slack.dev/messaging/formatting-message-text */

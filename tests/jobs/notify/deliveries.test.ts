@@ -364,6 +364,41 @@ test("a stop leaves no timer behind of a target that rests", async (t) => {
   assert.equal(clock.waiting, 0);
 });
 
+test("a ping that healthchecks.io answers with 200 and ignores is not delivered", async (t) => {
+  const to = await receiver(t);
+  const answers = ["OK (rate limited)", "OK", "OK (not found)"];
+  to.answer = (_, response) => void response.end(answers.shift());
+  const { clock, start } = notifyBench(t, [
+    { name: "check", type: "healthchecks", url: `${to.url}/check`, on: ["failed"] },
+  ]);
+  const { run, tried, done, deliveries } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+  const ignored = deliveries();
+  clock.advance(5_000);
+  await done(1);
+  await run(jobOf("docs"), FAILED);
+  await done(2);
+
+  assert.deepEqual(ignored, ["failed waiting HTTP 200: rate limited"]);
+  assert.deepEqual(deliveries(), [
+    "failed delivered HTTP 200",
+    "failed refused HTTP 200: no such check",
+  ]);
+});
+
+test("the words of a ping's answer mean nothing in another's", async (t) => {
+  const { to, start } = await bench(t);
+  to.answer = (_, response) => void response.end("OK (not found)");
+  const { run, done, deliveries } = await start();
+
+  await run(jobOf("docs"), FAILED);
+  await done(1);
+
+  assert.deepEqual(deliveries(), ["failed delivered HTTP 200"]);
+});
+
 test("a check is pinged in the order in which things happened, also after it was down", async (t) => {
   const to = await receiver(t);
   to.answer = (_, response) => {
