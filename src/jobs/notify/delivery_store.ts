@@ -24,15 +24,23 @@ export const DONE_MAX = 1_000;
 /** The largest page of a list. */
 export const DELIVERIES_LIMIT_MAX = 200;
 
+/** Kinds that say that a sync is not well. */
+const ALARMS_SQL = "('failed', 'stalled', 'overdue')";
 /**
  * The query of `next`, with the target and the time. It names the index, as SQLite would otherwise
- * scan all that waits for the target once for each row: 200 ms for a thousand.
+ * scan all that waits for the target once for each row: 200 ms for a thousand. Held back is only a
+ * recovery behind which nothing of its job can come: what is told of a failure never waits for it.
  */
-export const NEXT_SQL =
-  `SELECT * FROM deliveries AS row WHERE state = 'waiting' AND target = ?1 AND NOT EXISTS
+export const NEXT_SQL = `WITH alarms AS MATERIALIZED (
+     SELECT tenant, sync, min(pk) AS pk FROM deliveries
+     WHERE state = 'waiting' AND target = ?1 AND kind IN ${ALARMS_SQL} GROUP BY tenant, sync)
+   SELECT * FROM deliveries AS row WHERE state = 'waiting' AND target = ?1 AND NOT EXISTS
      (SELECT 1 FROM deliveries AS before INDEXED BY deliveries_of_job
       WHERE before.tenant = row.tenant AND before.job = row.job AND before.pk < row.pk
       AND before.target = ?1 AND before.state = 'waiting')
+   AND NOT (kind = 'recovered' AND (occasion = 0 OR job IS NULL) AND EXISTS
+     (SELECT 1 FROM alarms
+      WHERE alarms.tenant = row.tenant AND alarms.sync = row.sync AND alarms.pk < row.pk))
    ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`;
 /**
  * Above the limit, the oldest that waits of the tenant of which the most do: a tenant whose jobs fail
@@ -196,7 +204,8 @@ export class DeliveryStore {
 
   /**
    * What to send to the target next: of the due ones the one with the fewest tries, else the one
-   * that is due first. Of one job the earlier comes before the later.
+   * that is due first. Of one job the earlier comes before the later, and a sync's recovery comes
+   * after its failures from before.
    *
    * @param inOrder what was queued first goes first, whatever it is about
    */
@@ -215,12 +224,27 @@ export class DeliveryStore {
     ).run(result, nextAtMs, pk);
   }
 
-  /** Notes the last try. */
+  /**
+   * Notes the last try. A recovery that waits still is given up when a later failure of its sync is
+   * delivered: it would be the last word.
+   */
   done(pk: number, state: "delivered" | "refused", result: string): void {
-    this.#db.prepare(
-      `UPDATE deliveries SET tries = tries + 1, state = ?, result = ?, done_at_ms = ?, message = ''
-       WHERE pk = ? AND state = 'waiting'`,
-    ).run(state, result, this.#clock.now(), pk);
+    const now = this.#clock.now();
+    transaction(this.#db, () => {
+      this.#db.prepare(
+        `UPDATE deliveries SET tries = tries + 1, state = ?, result = ?, done_at_ms = ?, message = ''
+         WHERE pk = ? AND state = 'waiting'`,
+      ).run(state, result, now, pk);
+      if (state !== "delivered") return;
+      this.#db.prepare(
+        `UPDATE deliveries AS row SET state = 'given_up', result = 'it is no longer so',
+           done_at_ms = ?, message = ''
+         FROM (SELECT * FROM deliveries WHERE pk = ?) AS told
+         WHERE told.kind IN ${ALARMS_SQL} AND row.state = 'waiting' AND row.kind = 'recovered'
+         AND row.target = told.target AND row.tenant = told.tenant AND row.sync = told.sync
+         AND row.pk < told.pk`,
+      ).run(now, pk);
+    });
   }
 
   /** Gives up what has waited for too long, for any target. @returns how many were given up */

@@ -426,6 +426,77 @@ test("a check is pinged in the order in which things happened, also after it was
   ]);
 });
 
+/** The kinds in the order in which a webhook took them. */
+function kindsOf(taken: readonly { readonly body: string }[]): string[] {
+  return taken.map(({ body }) => String(JSON.parse(body).type).replace("sync.job.", ""));
+}
+
+test("a sync is not called well again before its failure is told", async (t) => {
+  const { to, clock, start } = await bench(t, [500]);
+  const { run, tried, done } = await start();
+  await run(jobOf("docs"), FAILED);
+  await tried(1);
+  await run(jobOf("docs"), { status: "completed" });
+  await turns(); // it is queued
+
+  clock.advance(5_000);
+  await done(2);
+
+  assert.deepEqual(kindsOf(to.taken), ["failed", "failed", "recovered"]);
+});
+
+test("a sync whose next failure was told first is not called well again after that", async (t) => {
+  const { to, clock, start } = await bench(t, [200, 500]);
+  const { run, tried, done, deliveries } = await start();
+  await run(jobOf("docs"), FAILED);
+  await done(1);
+  clock.advance(1);
+  await run(jobOf("docs"), { status: "completed" });
+  await tried(2);
+  clock.advance(1);
+  await run(jobOf("docs"), FAILED);
+  await turns(); // it is queued
+
+  clock.advance(5_000);
+  await done(3);
+
+  assert.deepEqual(kindsOf(to.taken), ["failed", "recovered", "failed"]);
+  assert.deepEqual(deliveries(), [
+    "failed delivered HTTP 200",
+    "recovered given_up it is no longer so",
+    "failed delivered HTTP 200",
+  ]);
+});
+
+test("another sync's failure, and another target's, holds no recovery up and ends none", async (t) => {
+  const to = await receiver(t);
+  to.answer = ({ path, body }, response) => {
+    response.statusCode = path === "/other" || /"sync":"mail"/.test(body) ? 500 : 200;
+    response.end();
+  };
+  const on = { type: "webhook", secret: SECRET };
+  const { clock, start } = notifyBench(t, [
+    { name: "ops", ...on, url: `${to.url}/ops` },
+    { name: "other", ...on, url: `${to.url}/other` },
+  ]);
+  const { run, tried, done, deliveries } = await start();
+  await run(jobOf("mail"), FAILED);
+  await tried(2);
+  await run(jobOf("docs"), FAILED);
+  await turns();
+  clock.advance(1);
+  await run(jobOf("docs"), { status: "completed" });
+  await turns();
+
+  clock.advance(5_000);
+  await done(2);
+
+  assert.deepEqual(deliveries().filter((line) => /delivered/.test(line)), [
+    "failed delivered HTTP 200",
+    "recovered delivered HTTP 200",
+  ]);
+});
+
 test("what was not sent is sent by the next process, under the id it had", async (t) => {
   const { to, clock, start } = await bench(t, [500]);
   const first = await start();
