@@ -74,6 +74,8 @@ export interface Values {
   readonly id: string;
   readonly message: Message;
   readonly link: string | undefined;
+  /** When it is sent, in milliseconds since 1970. */
+  readonly nowMs: number;
   readonly secret: string;
 }
 
@@ -97,7 +99,7 @@ export function filled(template: string, values: Values, escape: (text: string) 
   return template.replace(PLACEHOLDER, (_, name: string) => escape(valueOf(name, values)));
 }
 
-function valueOf(name: string, { id, message, link, secret }: Values): string {
+function valueOf(name: string, { id, message, link, nowMs, secret }: Values): string {
   const [first, ...rest] = name.split(".");
   if (first === "job") return textFor(valueAt(message.job, rest));
   switch (first as typeof MESSAGE_NAMES[number]) {
@@ -106,7 +108,7 @@ function valueOf(name: string, { id, message, link, secret }: Values): string {
     case "title":
       return titleOf(message);
     case "text":
-      return textOf(message);
+      return textOf(message, nowMs);
     case "time":
       return isoTime(message.atMs);
     case "tenant":

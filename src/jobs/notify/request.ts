@@ -109,12 +109,12 @@ const NTFY: Readonly<Record<MessageKind, readonly [priority: number, tag: string
 };
 
 /** The body, posted to the server's root: unlike a header, JSON takes any character in a title. */
-function ntfyBody(url: string, { message, link }: Delivery) {
+function ntfyBody(url: string, { message, link, nowMs }: Delivery) {
   const [priority, tag] = NTFY[message.kind];
   return {
     topic: decodeURIComponent(new URL(url).pathname.split("/").at(-1) ?? ""),
     title: titleOf(message),
-    message: textOf(message) || titleOf(message), // ntfy shows "triggered" for none
+    message: textOf(message, nowMs) || titleOf(message), // ntfy shows "triggered" for none
     priority,
     tags: [tag, message.kind],
     ...(link !== undefined && { click: link }),
@@ -141,27 +141,27 @@ function pingOf({ kind, job }: Message): string {
 }
 
 /** @see https://healthchecks.io/docs/http_api/ */
-function pingRequest(url: string, { message }: Delivery): TargetRequest {
+function pingRequest(url: string, { message, nowMs }: Delivery): TargetRequest {
   const ping = new URL(url);
   ping.pathname = ping.pathname.replace(/\/+$/, "") + pingOf(message);
   // Marks the start and end of one run, even when several overlap.
   if (message.job) ping.searchParams.set("rid", String(message.job.id));
-  const body = [titleOf(message), textOf(message)].filter((line) => line !== "").join("\n");
+  const body = [titleOf(message), textOf(message, nowMs)].filter((line) => line !== "").join("\n");
   return { url: ping.href, method: "POST", headers: TEXT_TYPE, body, ping: true };
 }
 
 /** @see https://docs.slack.dev/messaging/formatting-message-text */
-function slackText({ message, link }: Delivery): string {
+function slackText({ message, link, nowMs }: Delivery): string {
   const escaped = (text: string) =>
     text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const title = escaped(titleOf(message));
   const head = link === undefined ? `*${title}*` : `*<${link}|${title}>*`;
-  return [head, escaped(textOf(message))].filter((line) => line !== "").join("\n");
+  return [head, escaped(textOf(message, nowMs))].filter((line) => line !== "").join("\n");
 }
 
-function discordText({ message, link }: Delivery): string {
+function discordText({ message, link, nowMs }: Delivery): string {
   const escaped = (text: string) => text.replace(/[\\*_~`|>[\]()#<]/g, "\\$&");
-  const lines = [`**${escaped(titleOf(message))}**`, link ?? "", escaped(textOf(message))];
+  const lines = [`**${escaped(titleOf(message))}**`, link ?? "", escaped(textOf(message, nowMs))];
   return cut(lines.filter((line) => line !== "").join("\n"), DISCORD_MAX);
 }
 

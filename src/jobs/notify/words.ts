@@ -2,11 +2,14 @@
 import { clean, cleanLines } from "../../sync/clean.ts";
 import { shortened } from "../../sync/cut.ts";
 import type { Message, MessageKind } from "./message.ts";
+import { isoTime } from "../../sync/iso_time.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
 
 /** How many characters a title and a text have at most: they must fit every service that shows them. */
 const TITLE_MAX = 200;
 const TEXT_MAX = 1_000;
+/** A message that comes so late, in milliseconds, says when it happened: it looks like news. */
+const LATE_MS = 60_000;
 
 const TITLES: Readonly<Record<MessageKind, string>> = {
   started: "has started",
@@ -28,13 +31,16 @@ export function titleOf({ kind, sync, job }: Message): string {
 }
 
 /**
- * The text, a few lines: why, how far the job came, how long it took. Empty when there is nothing
- * to say.
+ * The text, a few lines: when, where it comes late, why, how far the job came, how long it took.
+ * Empty when there is nothing to say.
+ *
+ * @param nowMs when it is sent
  */
-export function textOf(message: Message): string {
-  const { job, detail } = message;
+export function textOf(message: Message, nowMs: number): string {
+  const { job, detail, atMs } = message;
   const error = job?.error as { code: string; message: string } | null | undefined;
   const lines = [
+    nowMs - atMs >= LATE_MS ? `this was at ${isoTime(atMs)}` : "",
     detail,
     error ? `${error.code}: ${error.message}` : "",
     ...(job ? [countsOf(job)] : []),

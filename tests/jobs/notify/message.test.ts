@@ -40,14 +40,14 @@ test("packed() of a very long message leaves out what its worker attached, and c
 test("textOf() keeps the lines of a reason apart", () => {
   const error = { code: "UniqueViolation", message: "duplicate key\nDETAIL:\tid 7\rdone\r\n\n" };
 
-  const text = textOf({ ...MESSAGE, job: { ...MESSAGE.job, error } });
+  const text = textOf({ ...MESSAGE, job: { ...MESSAGE.job, error } }, 1_000);
 
   assert.equal(text, "UniqueViolation: duplicate key\nDETAIL: id 7\ndone");
 });
 
 test("textOf() says what is counted and how long it took, and no more", () => {
   const times = { started_at: "2026-11-25T10:00:00.000Z", ended_at: "2026-11-25T10:01:30.400Z" };
-  const text = (job: object) => textOf({ ...MESSAGE, kind: "completed", job: { ...job } });
+  const text = (job: object) => textOf({ ...MESSAGE, kind: "completed", job: { ...job } }, 1_000);
 
   assert.equal(
     text({ ...times, entities_inserted: 12, warnings: 1 }),
@@ -56,6 +56,16 @@ test("textOf() says what is counted and how long it took, and no more", () => {
   assert.equal(text({ entities_inserted: 12 }), "12 inserted");
   assert.equal(text(times), "took 90 s");
   assert.equal(text({}), "");
+});
+
+test("textOf() says of what comes late when it happened, however long the reason is", () => {
+  const error = { code: "lost", message: "x".repeat(2_000) };
+  const message = { ...MESSAGE, job: { ...MESSAGE.job, error } };
+  const [first, second] = textOf(message, 61_000).split("\n");
+
+  assert.equal(first, "this was at 1970-01-01T00:00:01.000Z");
+  assert.match(second, /^lost: x/);
+  for (const nowMs of [60_999, 1_000, 0]) assert.match(textOf(message, nowMs), /^lost: x/);
 });
 
 test("titleOf() says what has happened of a job with the longest name, too", () => {
@@ -81,7 +91,7 @@ for (const before of ["", "x"]) {
     const marked = told(`${before}${"*".repeat(800)}${faces}`);
 
     const stored = packed(told(faces));
-    const long = [titleOf(told(faces)), textOf(told(faces))];
+    const long = [titleOf(told(faces)), textOf(told(faces), 1_000)];
     const request = requestFor(target, { id: "m", message: marked, link: undefined, nowMs: 0 });
 
     const { message } = unpacked(stored).job?.error as { message: string };
@@ -99,6 +109,6 @@ test("a long message has as many characters as its readers take", () => {
 
   const { body } = requestFor(target, { id: "m", message, link: undefined, nowMs: 0 });
 
-  assert.equal(textOf(message).length, 1_000);
+  assert.equal(textOf(message, 1_000).length, 1_000);
   assert.equal(JSON.parse(body).content.length, 2_000);
 });
