@@ -6,6 +6,7 @@ import { reasonOf } from "../reason.ts";
 import type { Seq } from "../sync/entry.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { type Job, keyOf } from "../sync/job.ts";
+import { isoTime } from "../sync/iso_time.ts";
 import { isTerminal } from "../sync/status.ts";
 import { TimeSlice } from "../time_slice.ts";
 import type { Occurrence, OccurrenceKind } from "./occurrence.ts";
@@ -167,7 +168,10 @@ export class Occurrences {
       return;
     }
     if (heard === "again") this.#emit("recovered", job, job.heardAtMs);
-    if (heard === "silent") this.#emit("stalled", job, this.#options.clock.now());
+    if (heard === "silent") {
+      const detail = `nothing was heard of it since ${isoTime(job.heardAtMs)}`;
+      this.#emit("stalled", job, this.#options.clock.now(), detail);
+    }
     this.#silences.note(job, heard);
     this.#begun.set(text, startedAtMs !== null);
   }
@@ -206,8 +210,8 @@ export class Occurrences {
     return last?.status === "failed";
   }
 
-  #emit(kind: OccurrenceKind, job: Job, atMs: number): void {
-    this.#options.tell({ kind, tenant: job.tenant, sync: job.sync, job, atMs });
+  #emit(kind: OccurrenceKind, job: Job, atMs: number, detail?: string): void {
+    this.#options.tell({ kind, tenant: job.tenant, sync: job.sync, job, atMs, detail });
   }
 
   #forget(text: JobKeyText): void {

@@ -179,6 +179,20 @@ test("a job that says nothing for long is told as stalled, once a silence, and a
   assert.equal(clock.waiting, 0, "nothing is on its way, and no timer is left");
 });
 
+test("what is told of a silence says since when it is silent", async (t) => {
+  const { log, clock, start, told, pass } = bench(t);
+  await start();
+  const job = await begun(log, jobOf("docs"));
+  clock.advance(2_000);
+  await log.append(job, () => ({ facts: [line("the last word")] }));
+
+  await pass(STALL_AFTER_MS + 1_000);
+
+  const [stalled] = told.filter(({ kind }) => kind === "stalled");
+  assert.equal(clock.now(), 1_013_000);
+  assert.equal(stalled.detail, "nothing was heard of it since 1970-01-01T00:16:42.000Z");
+});
+
 test("a clock that is set makes no job fall silent, and hides no silence", async (t) => {
   const { log, clock, start, kinds, pass } = bench(t);
   await start();
