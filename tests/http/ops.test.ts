@@ -40,3 +40,11 @@ test("what an alert waits for an increase of is told from the start", async (t) 
   assert.equal(watched.length, 4);
   assert.deepEqual(watched.filter((name) => !new RegExp(`^${name}\\b.* 0$`, "m").test(told)), []);
 });
+
+test("no alert goes off at a number that it is to go off above, as increase() tells a little more", () => {
+  const bounds = [...read("ops/alerts.yml").matchAll(/increase\(.*\) > (\S+)$/gm)]
+    .map(([, bound]) => Number(bound));
+
+  assert.equal(bounds.length, 4);
+  assert.deepEqual(bounds.filter((bound) => bound > 0 && bound % 1 !== 0.5), []);
+});
