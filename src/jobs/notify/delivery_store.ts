@@ -138,9 +138,12 @@ export class DeliveryStore {
    *
    * What waits for a target that is gone is given up, unless no target is left at all: that may be
    * a command started without its configuration.
+   *
+   * @returns how many were given up
    */
-  setTargets(targets: readonly Target[]): void {
+  setTargets(targets: readonly Target[]): number {
     const now = this.#clock.now();
+    let givenUp = 0;
     transaction(this.#db, () => {
       const names = JSON.stringify(targets.map(({ name }) => name));
       this.#db.prepare(
@@ -153,12 +156,14 @@ export class DeliveryStore {
       );
       for (const target of targets) keep.run(target.name, filterText(target), now);
       if (targets.length === 0) return;
-      this.#db.prepare(
+      const { changes } = this.#db.prepare(
         `UPDATE deliveries SET state = 'given_up', result = 'there is no such target any more',
            done_at_ms = ?, message = ''
          WHERE state = 'waiting' AND target NOT IN (SELECT value FROM json_each(?))`,
       ).run(now, names);
+      givenUp = Number(changes);
     });
+    return givenUp;
   }
 
   /**

@@ -71,7 +71,7 @@ export class Notifications {
     const { DeliveryStore, giveUpOld } = this.#parts = await loadedParts();
     this.#store = new DeliveryStore(path, clock, durability);
     giveUpOld(this.#store, this.#logger);
-    this.#store.setTargets(targets);
+    this.#setTargets(this.#store, targets);
     // Without targets, and at the first start, only what happens from now on may be told.
     if (targets.length === 0 || this.#store.position === undefined) {
       this.#store.moveOn(clock.now());
@@ -133,8 +133,7 @@ export class Notifications {
     const targets = this.#targets.filter((target) => wants(target, occurrence));
     if (targets.length === 0 || !this.#store) return;
     const count = this.#store.add(occasionOf(occurrence), this.#messageOf(occurrence), targets);
-    const noun = count === 1 ? "notification" : "notifications";
-    if (count > 0) this.#logger.error(`{count} ${noun} given up: too many wait`, { count });
+    this.#tellGivenUp(count, "too many wait");
     for (const lane of this.#lanes) {
       if (targets.some(({ name }) => name === lane.name)) lane.wake();
     }
@@ -161,7 +160,7 @@ export class Notifications {
   async #replace(targets: readonly Target[]): Promise<void> {
     const watching = this.#occurrences !== undefined;
     try {
-      if (this.#store) this.#store.setTargets(targets);
+      if (this.#store) this.#setTargets(this.#store, targets);
       else await this.open(targets);
     } catch (cause) {
       const reason = reasonOf(cause);
@@ -174,6 +173,16 @@ export class Notifications {
     await Promise.all(gone.map((lane) => lane.stop()));
     if (!watching) await this.watch();
     if (this.#sending) this.#lay();
+  }
+
+  #setTargets(store: DeliveryStore, targets: readonly Target[]): void {
+    this.#tellGivenUp(store.setTargets(targets), "there is no such target any more");
+  }
+
+  #tellGivenUp(count: number, reason: string): void {
+    if (count === 0) return;
+    const noun = count === 1 ? "notification" : "notifications";
+    this.#logger.error(`{count} ${noun} given up: {reason}`, { count, reason });
   }
 
   /** Without targets nothing is told, but what was queued of a job has to go with it. */

@@ -733,7 +733,8 @@ test("replace() that the queue refuses changes nothing, and the next one takes",
   assert.deepEqual(to.taken.map(({ path }) => path), ["/hook", "/other"]);
 });
 
-test("what waits for a target that is gone is given up", async (t) => {
+test("what waits for a target that is gone is given up, and said so", async (t) => {
+  const log = await serverLog(t, "notify");
   const { targets, start } = await bench(t, [500]);
   const { run, tried, notifications, deliveries } = await start();
   await run(jobOf("docs"), FAILED);
@@ -745,6 +746,9 @@ test("what waits for a target that is gone is given up", async (t) => {
 
   assert.deepEqual(none, ["failed waiting HTTP 500"]);
   assert.deepEqual(deliveries(), ["failed given_up there is no such target any more"]);
+  assert.deepEqual(log.filter((line) => line.startsWith("error")), [
+    "error: 1 notification given up: there is no such target any more",
+  ]);
 });
 
 test("a silence is told once, also over a restart, and its end", async (t) => {
