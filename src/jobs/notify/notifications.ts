@@ -4,6 +4,7 @@ import { atMost, type Clock } from "../../clock.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { DamagedJobError, type EventLog } from "../../log/event_log.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
+import { isDatabaseError } from "../../log/sqlite_faults.ts";
 import { loggerOf } from "../../logger.ts";
 import { reasonOf } from "../../reason.ts";
 import { type JobKey, keyText } from "../../sync/ids.ts";
@@ -46,7 +47,7 @@ export class Notifications {
   readonly #options: NotificationsOptions;
   readonly #logger = loggerOf("notify");
   #targets: readonly Target[] = [];
-  #parts: Awaited<ReturnType<typeof loadedParts>> | undefined;
+  #parts: Parts | undefined;
   #store: DeliveryStore | undefined;
   #occurrences: Occurrences | undefined;
   #lanes: readonly Lane[] = [];
@@ -64,17 +65,19 @@ export class Notifications {
    * Opens the queue; to be called before anything happens that targets are to be told of.
    *
    * @throws {StoreVersionError | StoreForeignError} when its file is not this version's to open
+   * @throws {Error} when the file cannot be used; it is named
    */
   async open(targets: readonly Target[]): Promise<void> {
-    const { path, clock, durability } = this.#options;
+    const { path } = this.#options;
     if (targets.length === 0 && !existsSync(path)) return;
-    const { DeliveryStore, giveUpOld } = this.#parts = await loadedParts();
-    this.#store = new DeliveryStore(path, clock, durability);
-    giveUpOld(this.#store, this.#logger);
-    this.#setTargets(this.#store, targets);
-    // Without targets, and at the first start, only what happens from now on may be told.
-    if (targets.length === 0 || this.#store.position === undefined) {
-      this.#store.moveOn(clock.now());
+    this.#parts = await loadedParts();
+    try {
+      this.#openStore(targets, this.#parts);
+    } catch (cause) {
+      // SQLite says "malformed" without a name, and the event log lies beside it.
+      if (!isDatabaseError(cause)) throw cause;
+      const reason = `Cannot use the queue of notifications "${path}": ${reasonOf(cause)}`;
+      throw new Error(reason, { cause });
     }
     this.#targets = targets;
   }
@@ -155,6 +158,15 @@ export class Notifications {
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
     this.#store?.close();
     this.#store = undefined;
+  }
+
+  #openStore(targets: readonly Target[], { DeliveryStore, giveUpOld }: Parts): void {
+    const { path, clock, durability } = this.#options;
+    const store = this.#store = new DeliveryStore(path, clock, durability);
+    giveUpOld(store, this.#logger);
+    this.#setTargets(store, targets);
+    // Without targets, and at the first start, only what happens from now on may be told.
+    if (targets.length === 0 || store.position === undefined) store.moveOn(clock.now());
   }
 
   async #replace(targets: readonly Target[]): Promise<void> {
@@ -258,6 +270,8 @@ async function isGone(log: EventLog, key: JobKey): Promise<boolean> {
     throw cause;
   }
 }
+
+type Parts = Awaited<ReturnType<typeof loadedParts>>;
 
 /** What only a server with a queue needs; the start of any other is shorter without it. */
 async function loadedParts() {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { attempt } from "../../../src/jobs/notify/attempt.ts";
@@ -864,6 +864,20 @@ test("a job whose row is damaged keeps no server from starting, and its messages
   await second.stop();
 
   assert.equal(left.length, 1);
+});
+
+test("a damaged queue is named", async (t) => {
+  const { path, targets, start } = await bench(t, [500]);
+  const first = await start();
+  await first.run(jobOf("docs"), FAILED);
+  await first.tried(1);
+  await first.stop();
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill(0x55, 4_096)); // the first page says what the file is
+
+  await assert.rejects(start(targetsOf(targets)), {
+    message: `Cannot use the queue of notifications "${path}": database disk image is malformed`,
+  });
 });
 
 test("a start forgets all jobs that were removed meanwhile, and empties the WAL once for them", async (t) => {
