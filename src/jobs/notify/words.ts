@@ -37,7 +37,9 @@ export function titleOf({ kind, sync, job }: Message): string {
  * @param nowMs when it is sent
  */
 export function textOf(message: Message, nowMs: number): string {
-  const { job, detail, atMs } = message;
+  const { kind, detail, atMs } = message;
+  // A job that has ended by the time its start is told says of its end in the next message.
+  const job = kind === "started" ? null : message.job;
   const error = job?.error as { code: string; message: string } | null | undefined;
   const lines = [
     nowMs - atMs >= LATE_MS ? `this was at ${isoTime(atMs)}` : "",

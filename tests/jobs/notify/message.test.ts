@@ -58,6 +58,14 @@ test("textOf() says what is counted and how long it took, and no more", () => {
   assert.equal(text({}), "");
 });
 
+test("textOf() of a start says nothing of an end that came before it was told", () => {
+  const times = { started_at: "2026-11-25T10:00:00.000Z", ended_at: "2026-11-25T10:00:00.000Z" };
+  const job = { ...MESSAGE.job, ...times, entities_inserted: 12 };
+
+  assert.equal(textOf({ ...MESSAGE, kind: "started", job }, 1_000), "");
+  assert.equal(textOf({ ...MESSAGE, job }, 1_000), "lost: gone\n12 inserted in 0 s");
+});
+
 test("textOf() says of what comes late when it happened, however long the reason is", () => {
   const error = { code: "lost", message: "x".repeat(2_000) };
   const message = { ...MESSAGE, job: { ...MESSAGE.job, error } };
