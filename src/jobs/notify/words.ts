@@ -10,6 +10,8 @@ const TITLE_MAX = 200;
 const TEXT_MAX = 1_000;
 /** A message that comes so late, in milliseconds, says when it happened: it looks like news. */
 const LATE_MS = 60_000;
+/** A time as `exec` writes it. */
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 const TITLES: Readonly<Record<MessageKind, string>> = {
   started: "has started",
@@ -58,6 +60,18 @@ function countsOf(job: Readonly<Record<string, unknown>>): string {
   if (warnings > 0) parts.push(warnings === 1 ? "1 warning" : `${warnings} warnings`);
   const counts = parts.join(", ");
   if (typeof job.started_at !== "string" || typeof job.ended_at !== "string") return counts;
+  const beganMs = beganBefore(job.meta, Date.parse(job.started_at) - LATE_MS);
+  if (beganMs !== undefined) return `${counts}\nit began at ${isoTime(beganMs)}`;
   const tookMs = Date.parse(job.ended_at) - Date.parse(job.started_at);
   return `${counts === "" ? "took" : `${counts} in`} ${Math.round(tookMs / 1000)} s`;
+}
+
+/**
+ * When `exec` began a job that the server was told of late, and so knows no times of, before that
+ * moment; undefined for any other.
+ */
+function beganBefore(meta: unknown, ms: number): number | undefined {
+  const { started_at: at } = (meta ?? {}) as { readonly started_at?: unknown };
+  const beganMs = typeof at === "string" && ISO_TIME.test(at) ? Date.parse(at) : NaN;
+  return beganMs <= ms ? beganMs : undefined;
 }

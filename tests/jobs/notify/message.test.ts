@@ -58,6 +58,20 @@ test("textOf() says what is counted and how long it took, and no more", () => {
   assert.equal(text({}), "");
 });
 
+test("textOf() of a job that the server was told of late says when it began", () => {
+  const at = "2026-11-25T10:00:00.000Z";
+  const text = (began: unknown) =>
+    textOf({
+      ...MESSAGE,
+      kind: "completed",
+      job: { started_at: at, ended_at: at, entities_kept: 3, meta: { started_at: began } },
+    }, 1_000);
+
+  assert.equal(text("2026-11-25T02:00:00.000Z"), "3 kept\nit began at 2026-11-25T02:00:00.000Z");
+  const others = ["2026-11-25T09:59:00.001Z", "2026-99-99T99:99:99.999Z", "yesterday", 7, null];
+  for (const other of others) assert.equal(text(other), "3 kept in 0 s");
+});
+
 test("textOf() of a start says nothing of an end that came before it was told", () => {
   const times = { started_at: "2026-11-25T10:00:00.000Z", ended_at: "2026-11-25T10:00:00.000Z" };
   const job = { ...MESSAGE.job, ...times, entities_inserted: 12 };
