@@ -1,6 +1,7 @@
 /** Puts messages into words. */
 import { clean, cleanLines } from "../../sync/clean.ts";
 import { shortened } from "../../sync/cut.ts";
+import { WORKER_LOST } from "../changes.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { isoTime } from "../../sync/iso_time.ts";
 import { ENTITY_COUNTS } from "../../sync/progress.ts";
@@ -60,9 +61,12 @@ function countsOf(job: Readonly<Record<string, unknown>>): string {
   if (warnings > 0) parts.push(warnings === 1 ? "1 warning" : `${warnings} warnings`);
   const counts = parts.join(", ");
   if (typeof job.started_at !== "string" || typeof job.ended_at !== "string") return counts;
-  const beganMs = beganBefore(job.meta, Date.parse(job.started_at) - LATE_MS);
+  const startedMs = Date.parse(job.started_at);
+  // A lost job ends when it is missed: a server that comes back in the morning ends those of the night.
+  const lost = (job.error as { code: string } | null | undefined)?.code === WORKER_LOST.code;
+  const beganMs = beganBefore(job.meta, startedMs - LATE_MS) ?? (lost ? startedMs : undefined);
   if (beganMs !== undefined) return `${counts}\nit began at ${isoTime(beganMs)}`;
-  const tookMs = Date.parse(job.ended_at) - Date.parse(job.started_at);
+  const tookMs = Date.parse(job.ended_at) - startedMs;
   return `${counts === "" ? "took" : `${counts} in`} ${Math.round(tookMs / 1000)} s`;
 }
 

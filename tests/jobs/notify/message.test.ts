@@ -72,6 +72,17 @@ test("textOf() of a job that the server was told of late says when it began", ()
   for (const other of others) assert.equal(text(other), "3 kept in 0 s");
 });
 
+test("textOf() of a lost job says when it began: how long it took nobody knows", () => {
+  const error = { code: "worker_lost", message: "The server was killed while it ran this job." };
+  const times = { started_at: "2026-11-25T02:00:00.000Z", ended_at: "2026-11-25T09:00:00.000Z" };
+
+  assert.equal(
+    textOf({ ...MESSAGE, job: { ...times, entities_inserted: 12, error } }, 1_000),
+    "worker_lost: The server was killed while it ran this job.\n12 inserted\n" +
+      "it began at 2026-11-25T02:00:00.000Z",
+  );
+});
+
 test("textOf() of a start says nothing of an end that came before it was told", () => {
   const times = { started_at: "2026-11-25T10:00:00.000Z", ended_at: "2026-11-25T10:00:00.000Z" };
   const job = { ...MESSAGE.job, ...times, entities_inserted: 12 };
