@@ -67,9 +67,14 @@ export function told(
   const started = withStart(before, last, nowMs);
   const { atMs, overdueAtMs, overdue } = expected(expect, started, nowMs);
   const wasTold = before.overdueMs !== undefined;
-  let note: SyncNote = { ...started, overdueMs: overdue ? before.overdueMs ?? nowMs : undefined };
+  // A start that nobody saw, and the deadline after it has passed: another episode.
+  const anew = !wasTold || started !== before;
+  let note: SyncNote = {
+    ...started,
+    overdueMs: overdue ? (anew ? nowMs : before.overdueMs) : undefined,
+  };
   const occurrence = { tenant, sync: { id, name }, atMs: nowMs };
-  if (overdue && !wasTold) {
+  if (overdue && anew) {
     const detail = `a start was expected by ${isoTime(atMs)}; ${lastStartText(note)}`;
     // If the note is lost, as its file cannot be written, this number shows that it is the same
     // occurrence.

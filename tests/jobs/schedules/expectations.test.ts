@@ -180,6 +180,30 @@ test("an episode that was told is not told again after a restart, and ends after
   assert.deepEqual(bench.occurrences.map(({ kind }) => kind), ["overdue", "recovered"]);
 });
 
+test("an episode after a run that came while no server looked is told, too", async (t) => {
+  const bench = schedulerBench(t, DAILY);
+  const first = await bench.boot();
+  await bench.pass("26h");
+  await first.stop();
+  await bench.workerStarts();
+
+  bench.clock.advance(26 * 3_600_000);
+  const second = await bench.boot();
+  await bench.pass("1m");
+  await second.stop();
+  const third = await bench.boot();
+  await third.stop();
+
+  assert.deepEqual(bench.occurrences.map(({ kind, detail }) => [kind, detail]), [
+    ["overdue", "a start was expected by 2026-03-03T00:00:00.000Z; it has not started yet"],
+    [
+      "overdue",
+      "a start was expected by 2026-03-04T02:00:00.000Z; " +
+      "its last start was at 2026-03-03T02:00:00.000Z",
+    ],
+  ]);
+});
+
 test("the time since the sync was first known of goes on over a restart", async (t) => {
   const bench = schedulerBench(t, DAILY);
   const first = await bench.boot();
