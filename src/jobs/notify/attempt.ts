@@ -26,6 +26,8 @@ export interface Outcome {
   /** `HTTP 500`, `no answer in 10 s`: never a URL, an exception's text or what was answered. */
   readonly result: string;
   readonly retryAfterMs?: number;
+  /** The check gets more pings than healthchecks.io takes; the next one is not taken either. */
+  readonly aboveRate?: true;
   /** The beginning of the answer, for whoever asked for a test. */
   readonly answer: string;
 }
@@ -87,7 +89,7 @@ function pinged(outcome: Omit<Outcome, "answer">, answer: string): Omit<Outcome,
     return { kind: "refused", result: `${result}: no such check` };
   }
   if (PING_IGNORED.tooSoon.test(answer)) {
-    return { kind: "failed", result: `${result}: rate limited` };
+    return { kind: "failed", result: `${result}: rate limited`, aboveRate: true };
   }
   return outcome;
 }

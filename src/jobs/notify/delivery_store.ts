@@ -26,6 +26,8 @@ export const DELIVERIES_LIMIT_MAX = 200;
 
 /** Kinds that say that a sync is not well. */
 const ALARMS_SQL = "('failed', 'stalled', 'overdue')";
+/** Kinds whose pings say how a check stands, whatever came before. */
+const DECIDING_SQL = "('completed', 'warning', 'failed', 'stalled', 'overdue')";
 /**
  * The query of `next`, with the target and the time. It names the index, as SQLite would otherwise
  * scan all that waits for the target once for each row: 200 ms for a thousand. Held back is only a
@@ -250,6 +252,21 @@ export class DeliveryStore {
          AND row.pk < told.pk`,
       ).run(now, pk);
     });
+  }
+
+  /**
+   * Gives up the pings of a check that wait before the last one that decides how it stands.
+   *
+   * @returns how many were given up
+   */
+  overtake(target: string): number {
+    const { changes } = this.#db.prepare(
+      `UPDATE deliveries SET state = 'given_up', result = 'a later ping says how the check stands',
+         done_at_ms = ?, message = ''
+       WHERE state = 'waiting' AND target = ?2 AND pk < (SELECT max(pk) FROM deliveries
+         WHERE state = 'waiting' AND target = ?2 AND kind IN ${DECIDING_SQL})`,
+    ).run(this.#clock.now(), target);
+    return Number(changes);
   }
 
   /** Gives up what has waited for too long, for any target. @returns how many were given up */

@@ -100,7 +100,8 @@ export class Lane {
     const message = unpacked(row.message);
     const delivery = { id: row.id, message, link: linkOf(message), nowMs: clock.now() };
     const request = requestFor(target, delivery);
-    const { kind, result, retryAfterMs } = await attempt(request, clock, this.#stopping.signal);
+    const outcome = await attempt(request, clock, this.#stopping.signal);
+    const { kind, result, retryAfterMs, aboveRate } = outcome;
     const about = { target: target.name, kind: row.kind, id: row.id, result };
     switch (kind) {
       case "called-off":
@@ -119,12 +120,23 @@ export class Lane {
         const restMs = retryAfterMs ?? backoffMs(this.#failures, BACKOFF_MS) * jitter;
         this.#restUntilMs = clock.monotonic() + restMs;
         store.tried(row.pk, result, this.#againAtMs(row, jitter));
+        if (aboveRate) this.#overtake();
         const words = "{target} could not be told ({kind}, {id}): {result}; it is tried again";
         return logger.warning(words, about);
       }
       default:
         kind satisfies never;
     }
+  }
+
+  /** After an outage hundreds of pings may wait, and a check takes five a minute: it would lag behind. */
+  #overtake(): void {
+    const { target, store, logger } = this.#options;
+    const count = store.overtake(target.name);
+    if (count === 0) return;
+    const noun = count === 1 ? "ping" : "pings";
+    const words = `{target}: {count} ${noun} given up: a later one says how the check stands`;
+    logger.warning(words, { target: target.name, count });
   }
 
   #againAtMs({ tries }: DeliveryRow, jitter: number): number {
