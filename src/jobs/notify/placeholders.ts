@@ -88,6 +88,12 @@ export function unknownNamesIn(template: string): string[] {
   });
 }
 
+/** Whether a body with these headers is JSON; that is what it is called where they do not say. */
+export function isJsonBody(headers: Readonly<Record<string, string>>): boolean {
+  const type = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type");
+  return !type || /json/i.test(type[1]);
+}
+
 /** Whether the template may be JSON once it is filled in; texts and lists have to be in quotes. */
 export function isJsonOnceFilled(template: string): boolean {
   const sample = template.replace(PLACEHOLDER, (_, name: string) => QUOTED.test(name) ? "a" : "0");
@@ -97,6 +103,25 @@ export function isJsonOnceFilled(template: string): boolean {
 /** The template with every placeholder filled in; an unknown value is the empty text. */
 export function filled(template: string, values: Values, escape: (text: string) => string): string {
   return template.replace(PLACEHOLDER, (_, name: string) => escape(valueOf(name, values)));
+}
+
+/**
+ * The JSON template with every placeholder filled in, so that it is JSON whatever the values are: in
+ * quotes they are escaped, elsewhere what is no JSON of its own becomes a string, and nothing null.
+ */
+export function filledJson(template: string, values: Values): string {
+  return template.replace(PLACEHOLDER, (_, name: string, at: number) => {
+    const value = valueOf(name, values);
+    const string = JSON.stringify(value);
+    if (isInString(template.slice(0, at))) return string.slice(1, -1);
+    if (value === "") return "null";
+    return parsedJson(value) === undefined ? string : value;
+  });
+}
+
+/** Whether a JSON text that goes on behind this one is inside of a string there. */
+function isInString(before: string): boolean {
+  return before.replace(PLACEHOLDER, "").replace(/\\./g, "").split('"').length % 2 === 0;
 }
 
 function valueOf(name: string, { id, message, link, nowMs, secret }: Values): string {

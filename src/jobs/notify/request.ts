@@ -1,7 +1,7 @@
 /** Makes the request of a message to a target. */
 import { nodeCrypto } from "../../node_crypto.ts";
 import type { Message, MessageKind } from "./message.ts";
-import { filled } from "./placeholders.ts";
+import { filled, filledJson, isJsonBody } from "./placeholders.ts";
 import type { Target, TemplateTarget, WebhookTarget } from "./target.ts";
 import { textOf, titleOf } from "./words.ts";
 import { cut } from "../../sync/cut.ts";
@@ -175,6 +175,8 @@ function templateRequest(target: TemplateTarget, delivery: Delivery): TargetRequ
     name.toLowerCase(),
     filled(value, values, (text) => text.replace(/[^\x20-\x7e]/g, "?")), // all that a header may hold
   ]);
-  const body = filled(target.body, values, (text) => JSON.stringify(text).slice(1, -1));
+  const body = isJsonBody(headers)
+    ? filledJson(target.body, values)
+    : filled(target.body, values, (text) => JSON.stringify(text).slice(1, -1));
   return { url, method, headers: { ...JSON_TYPE, ...Object.fromEntries(sent) }, body };
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { whyUnreadable } from "../../reason.ts";
 import type { ConfigIssue } from "../sync_config.ts";
-import { isJsonOnceFilled, unknownNamesIn } from "./placeholders.ts";
+import { isJsonBody, isJsonOnceFilled, unknownNamesIn } from "./placeholders.ts";
 import type { Target } from "./target.ts";
 import { occurrencesOf, type WrittenTarget } from "./target_schema.ts";
 
@@ -178,8 +178,7 @@ function soundTemplate(
   for (const unknown of unknownNamesIn(body)) {
     counted.refuse(["body"], body, `there is no placeholder {{${unknown}}}`);
   }
-  const type = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type");
-  if ((!type || /json/i.test(type[1])) && !isJsonOnceFilled(body)) {
+  if (isJsonBody(headers) && !isJsonOnceFilled(body)) {
     counted.refuse(["body"], body, "expected JSON once the placeholders are filled in");
   }
   return counted.count === 0;

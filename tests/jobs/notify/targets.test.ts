@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { JOB_NAMES } from "../../../src/jobs/notify/placeholders.ts";
 import { tryTarget } from "../../../src/jobs/notify/try_target.ts";
 import { JobSchema } from "../../../src/http/schemas.ts";
-import { newJobId } from "../../../src/sync/ids.ts";
+import { deriveSyncId, newJobId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { TENANT } from "../../support/log_contract.ts";
 import { begun, ended, jobOf, notifyBench, targetsOf, turns } from "../../support/notify_bench.ts";
@@ -210,6 +210,44 @@ test("a template is filled in with the job, escaped for JSON", async (t) => {
     none: "",
     at: "1970-01-01T00:16:40.000Z",
   });
+});
+
+test("a template is JSON whatever its values are, also of a run that did not come", async (t) => {
+  const to = await receiver(t);
+  const { start } = notifyBench(t, [{
+    name: "ops",
+    type: "template",
+    url: to.url,
+    on: ["failed", "overdue"],
+    body:
+      '{"n": {{job.entities_inserted}}, "x": {{job.meta.x}}, "\\"sync": {{sync}}, "t": "{{title}}"}',
+  }]);
+  const { notifications, run } = await start();
+  const evil = '1, "severity": "none"';
+
+  for (const x of [evil, { a: 1 }, "007", true]) {
+    await run(jobOf("7", { meta: { x } }), { status: "failed", error: ERROR });
+  }
+  await to.until(4);
+  const sync = { id: deriveSyncId(TENANT, "docs"), name: "docs" };
+  notifications.occurred({
+    kind: "overdue",
+    tenant: TENANT,
+    sync,
+    job: undefined,
+    atMs: 1_000_000,
+  });
+  await to.until(5);
+
+  const sent = to.taken.map(({ body }) => JSON.parse(body));
+  const failed = { n: 12, '"sync': 7, t: "7 failed" };
+  assert.deepEqual(sent, [
+    { ...failed, x: evil },
+    { ...failed, x: { a: 1 } },
+    { ...failed, x: "007" },
+    { ...failed, x: true },
+    { n: null, x: null, '"sync': "docs", t: "docs is overdue" },
+  ]);
 });
 
 test("a template may be of another type than JSON", async (t) => {
