@@ -78,10 +78,10 @@ export async function openNotifications(
     hub,
     onFault,
     show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
-    linkOf: (jobId) => {
+    linkOf: (page) => {
       // A server of a command is gone before anybody follows a link to it.
       const base = options.resident ? pages() : options.publicUrl;
-      return base && pageUrl(base, `job/${jobId}`);
+      return base && pageUrl(base, page);
     },
   });
   opened.push(() => notifications.stop(NOTIFY_STOP_MS));

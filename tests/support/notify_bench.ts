@@ -98,7 +98,7 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
       stallAfterMs: STALL_AFTER_MS,
       onFault: (cause) => faults.push(cause),
       show,
-      linkOf: (id) => `http://sync.test/job/${id}`,
+      linkOf: (page) => `http://sync.test/${page}`,
       random: () => 0,
     });
     await notifications.open(targets);

@@ -34,8 +34,8 @@ export interface NotificationsOptions {
   readonly onFault: (cause: unknown) => void;
   /** The job as the API shows it. */
   readonly show: (job: Job) => ShownJob;
-  /** The URL of the job's page; undefined without one. */
-  readonly linkOf: (jobId: string) => string | undefined;
+  /** The URL of a page, such as `job/…`; undefined without one. */
+  readonly linkOf: (page: string) => string | undefined;
   /** Math.random when left out. */
   readonly random?: () => number;
 }
@@ -252,7 +252,8 @@ export class Notifications {
         random,
         onFault,
         logger: this.#logger,
-        linkOf: ({ job }) => job ? linkOf(String(job.id)) : undefined,
+        linkOf: ({ job, sync }) =>
+          job ? linkOf(`job/${job.id}`) : sync ? linkOf(`sync/${sync.id}`) : undefined,
       });
     this.#lanes = this.#targets.map((target) =>
       this.#lanes.find((lane) => lane.leadsTo(target)) ?? lay(target)

@@ -12,7 +12,7 @@ export interface Delivery {
   /** The same for all tries. */
   readonly id: string;
   readonly message: Message;
-  /** The URL of the job's page; undefined without one. */
+  /** The URL of the page of the job, else of the sync; undefined without one. */
   readonly link: string | undefined;
   /** The moment of this try, in milliseconds since 1970. */
   readonly nowMs: number;

@@ -848,6 +848,7 @@ test("what is not the log's to tell is told too: a run that did not come", async
     data: { sync_id: sync?.id, sync: "nightly" },
     tenant: "default",
     detail: "expected by 02:00",
+    link: `http://sync.test/sync/${sync?.id}`,
   });
 });
 
