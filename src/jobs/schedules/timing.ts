@@ -52,7 +52,8 @@ const retries = z.strictObject({
   max: whole(1, RETRIES_MAX).describe("Tries after the first one"),
   backoff: duration("1s", "30d").default("30s")
     .describe("The wait before the first of them; each further one waits twice as long"),
-  backoff_max: duration("1s", "30d").default(BACKOFF_MAX).describe("The longest wait"),
+  backoff_max: duration("1s", "30d").default(BACKOFF_MAX)
+    .describe("The longest wait; backoff where that is longer"),
 }).describe("How a failed run is tried again");
 
 const expect = z.strictObject({
@@ -77,11 +78,7 @@ interface WrittenTiming {
 export function timingOf({ schedule, retries, expect }: WrittenTiming): Timing {
   return {
     schedule: schedule && scheduleOf(schedule),
-    retries: retries && {
-      max: retries.max,
-      backoffMs: durationMs(retries.backoff),
-      backoffMaxMs: durationMs(retries.backoff_max),
-    },
+    retries: retries && retriesOf(retries),
     expect: expect && {
       everyMs: durationMs(expect.every),
       graceMs: durationMs(expect.grace),
@@ -104,6 +101,12 @@ export function onlyWhereItRuns(
     const message = `expected none: a source of type ${type} cannot be run`;
     context.addIssue({ code: "custom", path: [field], message });
   }
+}
+
+function retriesOf({ max, backoff, backoff_max }: z.output<typeof retries>): Retries {
+  const backoffMs = durationMs(backoff);
+  // The first wait is as written, also where it is longer than the longest by default.
+  return { max, backoffMs, backoffMaxMs: Math.max(backoffMs, durationMs(backoff_max)) };
 }
 
 function scheduleOf({ every, cron, time_zone }: z.output<typeof schedule>): Schedule {

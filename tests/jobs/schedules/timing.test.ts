@@ -42,6 +42,14 @@ test("configuredSyncs() takes schedules, retries and expectations in millisecond
   );
 });
 
+test("the first wait before a try is as written, also above the longest one by default", () => {
+  const { syncs } = configuredSyncs([
+    SYNC_SCHEMA.parse({ ...RUN, retries: { max: 3, backoff: "2h" } }),
+  ], "/");
+
+  assert.deepEqual(syncs[0].retries, { max: 3, backoffMs: 7_200_000, backoffMaxMs: 7_200_000 });
+});
+
 test("a schedule is every or cron, and a time zone belongs to cron", () => {
   const of = (schedule: object) => issues({ schedule });
 
