@@ -167,7 +167,7 @@ export class Occurrences {
       this.#forget(text);
       return;
     }
-    if (heard === "again") this.#emit("recovered", job, job.heardAtMs);
+    if (heard === "again") this.#emit("recovered", job, job.heardAtMs, "it is heard again");
     if (heard === "silent") {
       const detail = `nothing was heard of it since ${isoTime(job.heardAtMs)}`;
       this.#emit("stalled", job, this.#options.clock.now(), detail);

@@ -179,7 +179,7 @@ test("a job that says nothing for long is told as stalled, once a silence, and a
   assert.equal(clock.waiting, 0, "nothing is on its way, and no timer is left");
 });
 
-test("what is told of a silence says since when it is silent", async (t) => {
+test("what is told of a silence says since when it is silent, and that it is over", async (t) => {
   const { log, clock, start, told, pass } = bench(t);
   await start();
   const job = await begun(log, jobOf("docs"));
@@ -188,9 +188,15 @@ test("what is told of a silence says since when it is silent", async (t) => {
 
   await pass(STALL_AFTER_MS + 1_000);
 
-  const [stalled] = told.filter(({ kind }) => kind === "stalled");
   assert.equal(clock.now(), 1_013_000);
-  assert.equal(stalled.detail, "nothing was heard of it since 1970-01-01T00:16:42.000Z");
+  await log.append(job, () => ({ facts: [line("here again")] }));
+  await turns();
+
+  assert.deepEqual(told.map(({ kind, detail }) => [kind, detail]), [
+    ["started", undefined],
+    ["stalled", "nothing was heard of it since 1970-01-01T00:16:42.000Z"],
+    ["recovered", "it is heard again"],
+  ]);
 });
 
 test("a clock that is set makes no job fall silent, and hides no silence", async (t) => {

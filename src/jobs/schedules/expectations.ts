@@ -85,7 +85,8 @@ export function told(
     // A longer deadline can end it, too, without a job.
     const job = started === before ? undefined : last;
     // A run that has failed by now was told of: "well again" must not come after that.
-    if (job?.status !== "failed") onOccurrence({ ...occurrence, kind: "recovered", job });
+    const detail = job ? "its overdue run has begun" : "it is no longer overdue";
+    if (job?.status !== "failed") onOccurrence({ ...occurrence, kind: "recovered", job, detail });
     logger.info("{name} is no longer overdue", { name });
     if (!job) note = { ...note, excusedMs: nowMs }; // it may be overdue by this moment again
   }

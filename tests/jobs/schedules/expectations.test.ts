@@ -54,6 +54,7 @@ test("a start ends the episode, and the next one is told again", async (t) => {
     ["overdue", undefined, "03-04 03:00:00"],
   ]);
   assert.deepEqual([overdue, utc(expectedAtMs ?? 0)], [false, "03-04 02:00:00"]);
+  assert.equal(bench.occurrences[1].detail, "its overdue run has begun");
   assert.equal(
     bench.occurrences[2].detail,
     "a start was expected by 2026-03-04T02:00:00.000Z; " +
@@ -355,6 +356,7 @@ test("a longer deadline ends an episode without a job", async (t) => {
 
   const told = bench.occurrences.map(({ kind, job }) => [kind, job]);
   assert.deepEqual(told, [["overdue", undefined], ["recovered", undefined]]);
+  assert.equal(bench.occurrences[1].detail, "it is no longer overdue");
 });
 
 test("an overdue sync is looked at every five seconds, and no more often", async (t) => {
