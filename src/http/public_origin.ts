@@ -45,15 +45,12 @@ export class PublicOrigin {
     this.#trusted = trusted;
   }
 
-  /** Scheme, host and port that the browser sees, without a path. */
+  /** Scheme, host and port that the browser sees, without a path; of a request that is accepted. */
   of(request: Request, peer: Peer): string {
     if (this.#publicUrl) return this.#publicUrl.origin;
     const proto = this.#forwarded("X-Forwarded-Proto", request, peer);
     const scheme = proto === "https" ? proto : request.url.split(":", 1)[0];
-    const origin = `${scheme}://${this.hostOf(request, peer)}`;
-    // A proxy's host that is none is refused by `accepts`; so is a URL of a host that is none.
-    const given = URL.canParse(origin) ? origin : request.url;
-    return URL.canParse(given) ? new URL(given).origin : "";
+    return new URL(`${scheme}://${this.hostOf(request, peer)}`).origin;
   }
 
   /**
