@@ -39,7 +39,7 @@ export function filesOf(destination: DestinationConfig): string[] {
 
 /** The real paths of a data directory's databases and their companions; a log may be a link. */
 export function databaseFiles(data: string): string[] {
-  return ownDatabases(realPathOf(data)).flatMap(sqliteFiles);
+  return ownDatabases(data).flatMap(sqliteFiles);
 }
 
 /** Tells which destinations would write files that a server keeps in its data directory. */
