@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { namedTarget } from "../../src/cli/exec/target.ts";
+import { SpoolDirectory } from "../../src/client/spool_directory.ts";
+import { newJobId } from "../../src/sync/ids.ts";
 import { ask, execBench, type RunningExec, startExec } from "../support/exec.ts";
 import { freePort } from "../support/free_port.ts";
 import { type Cleanup, OWN, startProgram } from "../support/program.ts";
@@ -227,6 +230,27 @@ test("exec --flush says for whom the others are, and tells them with --from", as
   ]);
   const { items } = await ask(url, key, "/v1/sync/jobs");
   assert.deepEqual(items.map(({ status }: Record<string, string>) => status), ["completed"]);
+});
+
+test("exec --flush gives up what its server knows no more, and keeps what another key has made", async (t) => {
+  const { data, key, path } = await execBench(t);
+  const url = `http://127.0.0.1:${await freePort()}`;
+  await serveOn(t, data, Number(new URL(url).port));
+  const spools = new SpoolDirectory(join(path, SPOOLS), assert.fail);
+  for (const each of [key, "another"]) {
+    const { server, keyPrint } = namedTarget(url, each);
+    const spool = spools.create({ id: newJobId(), producer: "p", body: "{}", server, keyPrint }, 1);
+    spool.wasCreated();
+    spool.append("end", '{"type": "end", "status": "completed"}');
+    spool.close();
+  }
+  const env = { SYNCTAIL_SERVER: url, SYNCTAIL_KEY: key, XDG_STATE_HOME: path };
+
+  const { code, stderr } = await startProgram.toEnd(t, { args: ["exec", "--flush"], env });
+
+  assert.equal(code, 1);
+  assert.match(stderr, /: 0 sent, 1 left \(it answers 404.*; another key has made it\)\n$/);
+  assert.equal(spooled(path).length, 1);
 });
 
 test("what had to go on in memory is said to be lost when nobody could be told of it", async (t) => {

@@ -71,6 +71,7 @@ test("ended() is so of a signal that has ended the program, and of one that come
   const [fine, killed] = [{ code: 0, signal: null }, { code: null, signal: "SIGHUP" }];
   const told = () => [signals.ended(fine), signals.ended(killed)];
 
+  signals.passTo(2 ** 30); // no process has that number
   const before = told();
   process.kill(process.pid, "SIGHUP");
   await until(() => signals.asked !== undefined);

@@ -211,9 +211,12 @@ test("flush() keeps what the given key may not see of another key's jobs, and te
   hidden.append("end", '"the end"');
   hidden.close();
   left();
-  const type = "https://s/problems/not-found";
-  const answers = (_: string, url: string) =>
-    url.includes(hidden.job.id) ? Response.json({ type }, { status: 404 }) : taken();
+  const problem = (name: string, status: number) =>
+    Response.json({ type: `https://s/problems/${name}` }, { status });
+  const answers = (body: string, url: string) => {
+    if (url.includes(hidden.job.id)) return problem("not-found", 404);
+    return body === "{}" ? taken() : problem("job-ended", 409); // it was given up as lost
+  };
 
   const { sent, left: kept, faults, reason } = await flushed(path, answers, {
     keyPrint: "k2",
@@ -225,6 +228,21 @@ test("flush() keeps what the given key may not see of another key's jobs, and te
   assert.deepEqual([sent, kept, reason], [1, 1, words]);
   assert.deepEqual(faults, [`Cannot tell the server of job ${hidden.job.id}: ${words}`]);
   assert.deepEqual([mine.sent, mine.left, toldOf(hidden.path)], [0, 0, "empty"]); // of its key it is gone
+});
+
+test("flush() asks once where there is nothing at the address, also for another key's jobs", async (t) => {
+  const { path, left } = leaving(t);
+  left();
+  left();
+  const type = "https://s/problems/not-found";
+
+  const told = await flushed(path, () => Response.json({ type }, { status: 404 }), {
+    keyPrint: "k2",
+    everyKey: true,
+  });
+
+  assert.deepEqual([told.sent, told.left, told.bodies.length], [0, 2, 1]);
+  assert.equal(told.reason, `it answers 404 at ${OURS}/v1/sync/job`);
 });
 
 test("flush() tries a server that does not answer three times, and leaves all jobs as they are", async (t) => {

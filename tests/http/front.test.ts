@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { rawRequest } from "../support/raw_request.ts";
 import { testServer } from "../support/server.ts";
 
 /** What of an answer is the same each time: the id and the date are not. */
@@ -42,3 +43,12 @@ for (
     assert.equal(answer.status, status);
   });
 }
+
+test("a request whose proxy tells its host may be the first, also where its own host is none", async (t) => {
+  const server = await testServer(t, { trustProxy: "127.0.0.0/8" });
+  const headers = { Host: "256.256.256.256", "X-Forwarded-Host": "localhost" };
+
+  const answer = await rawRequest(`${server.url}/healthz`, { headers });
+
+  assert.equal(answer.status, 200);
+});

@@ -173,10 +173,10 @@ test("metrics on a port of their own are told to no name that somebody points th
   assert.deepEqual(statuses, [421, 200, 200, 200]);
 });
 
-test("a stream that cannot be opened and a scheduled run that cannot begin are faults", async (t) => {
+test("a stream that cannot be opened, a download that breaks off and a scheduled run that cannot begin are faults", async (t) => {
   const lines = await serverLog(t, "server");
-  const { get, list } = SqliteLog.prototype;
-  const restore = () => void Object.assign(SqliteLog.prototype, { get, list });
+  const { get, list, read } = SqliteLog.prototype;
+  const restore = () => void Object.assign(SqliteLog.prototype, { get, list, read });
   t.after(restore);
   const broken = () => Promise.reject(new Error("disk on fire"));
   const hourly = {
@@ -198,9 +198,14 @@ test("a stream that cannot be opened and a scheduled run that cannot begin are f
   SqliteLog.prototype.get = broken;
   const { status, body } = await server.ask(`/v1/sync/job/${id}/subscribe`);
   await body?.cancel();
+  SqliteLog.prototype.get = get;
+  const opened = await faults();
+  SqliteLog.prototype.read = broken;
+  const headers = { Authorization: `Bearer ${server.key(["read"])}` };
+  await assert.rejects(rawRequest(`${server.url}/v1/sync/job/${id}/events`, { headers }));
   restore();
 
-  assert.deepEqual([before, status, await faults()], [1, 200, 2]);
+  assert.deepEqual([before, status, opened, await faults()], [1, 200, 2, 3]);
   assert.equal(lines.filter((line) => /^error: fault: .*disk on fire/.test(line)).length, 1);
 });
 

@@ -1057,6 +1057,47 @@ test("a job whose entries are refused is over when its source has given back wha
   assert.deepEqual([running, status, clock.waiting], [1, "failed", 0]);
 });
 
+test("a job whose entries are refused waits for its source no longer than for one that is stopped", async () => {
+  const { dispatcher, log, clock } = bench();
+  const append = log.append.bind(log);
+  let appends = 0;
+  log.append = (key, decide, options: AppendOptions = {}) =>
+    options.urgent || ++appends === 1
+      ? append(key, decide)
+      : Promise.reject(new StorageFaultError(new Error("EIO")));
+  const began = Promise.withResolvers<void>();
+  const stuck = sync(async function* () {
+    try {
+      for (;;) yield at(1);
+    } finally {
+      began.resolve();
+      await new Promise(() => {});
+    }
+  });
+  await dispatcher.start({ ...stuck, source: () => ({ ...stuck.source(), stopMs: 5_000 }) });
+  await began.promise;
+  const running = async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return dispatcher.size;
+  };
+
+  await running();
+  clock.advance(4_999);
+  const early = await running();
+  clock.advance(1);
+
+  assert.deepEqual([early, await running(), clock.waiting], [1, 0, 0]);
+});
+
+test("halt() resolves once the run is over", async () => {
+  const { dispatcher, log } = bench();
+  const { job } = await dispatcher.start(endless);
+
+  await dispatcher.halt(job);
+
+  assert.deepEqual([dispatcher.size, (await log.get(job))?.status], [0, "cancelled"]);
+});
+
 test("halt() does not wait for a disk that does not take the job's end", async () => {
   const { dispatcher, log } = bench();
   const { job } = await dispatcher.start(endless);

@@ -83,12 +83,21 @@ test("time is the server's where the browser's clock is wrong, and stands while 
     const back = known() - nowMs;
     setHeard(undefined);
     const live = known() - nowMs;
+    setTold(nowMs);
+    const told = [0, 1].map((ms) =>
+      isStalled({
+        status: "in_progress",
+        heard_at: new Date(nowMs + ahead - MIN + ms).toISOString(),
+      }, MIN)
+    );
+    setTold(0);
     learnTime(answer(whole + S));
     const close = now() - nowMs;
     learnTime(new Response(""));
 
     assert.ok(ahead > H - S && ahead <= H);
     assert.deepEqual([heard, back, live, close], [ahead - 20 * S, ahead, ahead, 0]);
+    assert.deepEqual(told, [true, false]);
   });
 });
 
