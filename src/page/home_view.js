@@ -101,7 +101,7 @@ export function homeView(place, query) {
       if (!quietly && cause instanceof Refused) notice(failure("Cannot list the syncs", cause));
     }).finally(() => {
       asking = false;
-      if (syncsChanged && !left) frames.soon();
+      if (syncsChanged) frames.soon();
     });
   });
   function draw() {

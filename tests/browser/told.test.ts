@@ -560,7 +560,7 @@ for (
   const [what, end] of [["was answered", "asked[0]()"], ["has taken too long", "timeUp()"]] as const
 ) {
   test(`the syncs are asked for again only once an asking ${what}`, async (t) => {
-    const server = await testServer(t, { syncs: [] });
+    const server = await testServer(t, { syncs: [], heartbeatMs: 86_400_000 });
     const { id } = await workersJob(server, { sync: "users" });
     const page = await signedInPage(t, server, `job/${id}`);
     await page.until(`document.querySelector(".crumbs a")`);
@@ -582,6 +582,7 @@ for (
         return await fetch(url, init);
       };
       window.setTimeout = (act) => setTimeout(act); // no pause between two askings
+      window.setInterval = () => 0; // nor one for another reason
       document.querySelector(".crumbs a").click();
     }`);
     await page.until(`asked.length > 0 &&
