@@ -1109,6 +1109,25 @@ test("halt() does not wait for a disk that does not take the job's end", async (
   await dispatcher.stop();
 });
 
+test("that a job is removed before its end could be stored is no fault", async () => {
+  const { dispatcher, log, clock, faults } = bench();
+  const { job } = await dispatcher.start(endless);
+  clock.advance(LEASE_MS / 3 - 1);
+  const append = log.append.bind(log);
+  const failing = new StorageFaultError(new Error("EIO"));
+  log.append = () => Promise.reject(failing);
+  await dispatcher.halt(job);
+  log.append = append;
+  await log.remove(job);
+
+  clock.advance(1); // its lease is to be renewed
+  await until(() => clock.waiting === 2);
+  clock.advance(5_000); // and its end to be stored
+  await until(() => dispatcher.size === 0);
+
+  assert.deepEqual([faults, clock.waiting], [[failing], 0]);
+});
+
 test("stop() does not wait for room on a full disk", async () => {
   const { dispatcher, log, faults } = bench();
   await dispatcher.start(endless);

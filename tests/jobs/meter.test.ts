@@ -19,8 +19,9 @@ test("Meter tells no percent before a total is final", () => {
 test("Meter counts percent by bytes when they are known, else by entities", () => {
   const byBytes = new Meter().read(at({ inserted: 1, total: 4, bytesDone: 30, bytesTotal: 40 }), 0);
   const byEntities = new Meter().read(at({ inserted: 1, kept: 1, skipped: 1, total: 4 }), 0);
+  const { percent: ofNone } = new Meter().read(at({ total: 0 }), 0);
 
-  assert.deepEqual([byBytes.percent, byEntities.percent], [75, 75]);
+  assert.deepEqual([byBytes.percent, byEntities.percent, ofNone], [75, 75, undefined]);
 });
 
 test("Meter counts percent by entities where only the bytes in all are known", () => {

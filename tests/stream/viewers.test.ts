@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { turnedAway } from "../../src/stream/send_away.ts";
 import type { Fact } from "../../src/sync/entry.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { line, progress } from "../support/log_contract.ts";
@@ -704,6 +705,23 @@ test("drain() sends many away in a stagger, to come back spread over 2 ms for ea
     waits.filter((wait) => Math.floor(wait / 1000) === s).length
   );
   assert.ok(Math.max(...seconds) <= 2 * (2_000 / 4), `${seconds}`);
+  assert.ok(seconds[3] > 0, `${seconds}`);
+});
+
+test("turnedAway() spreads viewers over 2 ms for each, and over a minute at most", async (t) => {
+  const { random } = Math;
+  t.after(() => void (Math.random = random));
+  Math.random = () => 1;
+  const told = [];
+
+  for (const count of [1, 2_000, 1_000_000]) {
+    const reader = turnedAway(3_000, count).getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    told.push(/^retry: (\d+)\n/.exec(new TextDecoder().decode(value))?.[1]);
+  }
+
+  assert.deepEqual(told, ["6000", "7000", "63000"]);
 });
 
 test("viewers that read get all of a burst, however many they are", async () => {

@@ -895,8 +895,38 @@ test("nothing is left of a job that is removed while there is no target", async 
   assert.equal(readFileSync(path).includes(canary), false);
 });
 
+test("without a target only jobs that have messages are looked at, and keep them while they are there", async (t) => {
+  const { memory, start, clock, to } = await bench(t, [500], { on: ["stalled"] });
+  const first = await start();
+  const job = jobOf("docs");
+  await begun(first.log, job);
+  await turns();
+  clock.advance(STALL_AFTER_MS);
+  await first.tried(1);
+  await first.stop();
+  const looks: string[] = [];
+  const get = memory.get.bind(memory);
+  memory.get = (key) => (looks.push(key.id), get(key));
+
+  const second = await start([]);
+  await second.notifications.replace([]);
+  await ended(second.log, job, { status: "completed" });
+  await second.run(jobOf("mail"), FAILED);
+  await turns();
+  const kept = second.deliveries();
+  const looked = [...looks];
+  await second.stop();
+  await second.log.remove(job);
+  await turns();
+
+  assert.deepEqual(kept, ["stalled waiting HTTP 500"]);
+  const { id } = job;
+  assert.deepEqual([looked, looks], [[id, id, id], looked]); // at both beginnings, and at its end
+  assert.equal(to.taken.length, 1);
+});
+
 test("a job whose row is damaged keeps no server from starting, and its messages", async (t) => {
-  const { memory, start } = await bench(t);
+  const { memory, start, to } = await bench(t);
   const first = await start();
   await first.run(jobOf("docs"), FAILED);
   await first.done(1);
@@ -909,7 +939,7 @@ test("a job whose row is damaged keeps no server from starting, and its messages
   const left = second.deliveries();
   await second.stop();
 
-  assert.equal(left.length, 1);
+  assert.deepEqual([left, to.taken.length], [["failed delivered HTTP 200"], 1]);
 });
 
 test("a damaged queue is named", async (t) => {
