@@ -127,6 +127,11 @@ test("a job's silence is counted from when it fell silent, not from the last lin
   // The stream was away: whether it has fallen silent only now is not known.
   await tell(7_200_000, connected, stalled);
   await since("2 h 1 min");
+  // A line came when it was away.
+  const time = new Date(await page.run<number>("atMs") + 3_600_000 - 90_000);
+  const log = { type: "log", seq: 99, time, level: "info", message: "a line" };
+  await tell(3_600_000, connected, log, stalled);
+  await since("1 min 30 s");
 
   assert.deepEqual(page.complaints, []);
 });

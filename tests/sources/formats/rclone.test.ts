@@ -360,6 +360,7 @@ const BLOCK = [
   "Renamed:                1",
   "Listed:                12",
   "Server Side Copies:     1 @ 3 B",
+  "Server Side Moves:      1 @ 3 B",
   "Transferred:            1 / 2, 50%",
   "Elapsed time:         0.5s",
   "Checking:",
@@ -375,15 +376,15 @@ test("rclone: the block that -P draws is no log line, nor why it failed; what a 
   const { lines, error } = feed(rclone.reader(RUN), [
     said("info", "first"),
     ...[...BLOCK, ...again, ...others].map((line) => `O: ${line}`),
-    `E: ${BLOCK[8]}`,
+    `E: ${BLOCK[9]}`,
     "O: ",
     ...BLOCK.map((line) => `O: ${line}`),
   ], { code: 1, signal: null });
 
   assert.deepEqual(lines, [
-    ...["first", ...others, BLOCK[8]].map((line) => `info: ${line}`),
+    ...["first", ...others, BLOCK[9]].map((line) => `info: ${line}`),
   ]);
-  assert.equal(error?.message, `rclone ended with exit code 1: ${BLOCK[8]}`);
+  assert.equal(error?.message, `rclone ended with exit code 1: ${BLOCK[9]}`);
 });
 
 test("rclone: prepare() adds what is missing, and only where files are copied", () => {

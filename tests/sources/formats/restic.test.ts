@@ -125,26 +125,28 @@ test("restic: the counts of a script are those of all its backups", () => {
   const first = [
     '{"message_type":"verbose_status","action":"scan_finished","data_size":30,"total_files":5}',
     '{"message_type":"status","bytes_done":20}',
-    '{"message_type":"summary","files_new":2,"files_unmodified":3,"total_bytes_processed":30}',
+    '{"message_type":"summary","files_new":2,"files_changed":1,"files_unmodified":2,' +
+    '"total_bytes_processed":30}',
   ];
   const second = [
-    '{"message_type":"verbose_status","action":"scan_finished","data_size":7,"total_files":2}',
+    '{"message_type":"verbose_status","action":"scan_finished","data_size":7,"total_files":4}',
     '{"message_type":"verbose_status","action":"modified","item":"/a"}',
     '{"message_type":"status","bytes_done":4}',
-    '{"message_type":"summary","files_changed":1,"files_unmodified":1,"total_bytes_processed":7}',
+    '{"message_type":"summary","files_new":1,"files_changed":2,"files_unmodified":1,' +
+    '"total_bytes_processed":7}',
   ];
   const lines = [...first, ...second].map((line) => `O: ${line}`);
 
   const { counts, last, progress } = feed(restic.reader(RUN), lines, { code: 0, signal: null });
 
-  assert.deepEqual(counts, { ...none, inserted: 2, updated: 1, kept: 4 });
-  assert.deepEqual([last.encountered, last.total], [{ file: 7 }, 7]);
+  assert.deepEqual(counts, { ...none, inserted: 3, updated: 3, kept: 3 });
+  assert.deepEqual([last.encountered, last.total], [{ file: 9 }, 9]);
   assert.deepEqual([last.bytesDone, last.bytesTotal], [37, 37]);
   assert.deepEqual(progress.map(({ bytesDone }) => bytesDone), [
     ...[undefined, 20, 30, 30, 30, 34, 37, 37],
   ]);
   const [scanned] = progress.slice(first.length);
-  assert.deepEqual([scanned.total, scanned.bytesTotal], [7, 37]);
+  assert.deepEqual([scanned.total, scanned.bytesTotal], [9, 37]);
 });
 
 test("restic: a directory that cannot be read is left out once, by whatever paths it is called", () => {
