@@ -442,12 +442,42 @@ test("a link that is opened while the server is away signs in when it is back", 
   assert.doesNotMatch(await page.run<string>("location.href"), /link/);
 });
 
+/** The page's next request, which the returned function answers. */
+async function heldRequest(page: Page): Promise<(status: number, body: object) => Promise<void>> {
+  await page.run(`{
+    const ask = window.fetch;
+    window.answer = undefined;
+    window.fetch = () => {
+      window.fetch = ask;
+      return new Promise((resolve) => window.answer = resolve);
+    };
+    0;
+  }`);
+  return async (status, body) => {
+    await page.until("window.answer !== undefined");
+    await page.run(`answer({
+      ok: ${status === 200},
+      status: ${status},
+      headers: new Headers(),
+      json: () => Promise.resolve(${JSON.stringify(body)}),
+    }), 0`);
+  };
+}
+
+const LOOK = `document.dispatchEvent(new Event("visibilitychange")), 0`;
+const ENDED: readonly [number, object] = [401, { detail: "The session has ended" }];
+
 test("a tab that is looked at again shows whom the browser has signed in as meanwhile", async (t) => {
   const server = await testServer(t);
   await workersJob(server);
   const page = await signedInPage(t, server);
   await page.until(`document.querySelectorAll(".job-row").length === 1`);
+  const same = await page.run<object>(`fetch("/v1/session").then((answer) => answer.json())`);
 
+  const answer = await heldRequest(page);
+  await page.run(`document.querySelector("#jobs-title").was = true, ${LOOK}`);
+  await answer(200, same);
+  const stays = await page.run(`document.querySelector("#jobs-title").was`);
   await page.run(`fetch("/v1/session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -457,14 +487,20 @@ test("a tab that is looked at again shows whom the browser has signed in as mean
   await page.until(`document.querySelector(".who").textContent === "acme"`);
   await page.until(`document.body.innerText.includes("Nothing has run yet")`);
   assert.equal(await page.run(`document.querySelectorAll(".job-row").length`), 0);
+  assert.equal(stays, true);
 });
 
-test("a tab that asks for a sign-in shows the jobs once another tab has signed in", async (t) => {
+test("a tab that asks for a sign-in shows the jobs once another tab has signed in, and keeps what is typed until then", async (t) => {
   const server = await testServer(t);
   const page = await freshPage(t);
   await page.open(server.url);
   await page.until(`document.querySelector("#key")`);
+  await page.type("half a key");
 
+  const answer = await heldRequest(page);
+  await page.run(LOOK);
+  await answer(...ENDED);
+  const typed = await page.run(`document.querySelector("#key").value`);
   await page.run(`fetch("/v1/session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -472,47 +508,47 @@ test("a tab that asks for a sign-in shows the jobs once another tab has signed i
   }).then(() => document.dispatchEvent(new Event("visibilitychange")), 0)`);
 
   await page.until(`document.querySelector("#jobs-title")`);
+  assert.equal(typed, "half a key");
 });
 
-for (
-  const [asked, ask] of [
-    ["the session", `document.dispatchEvent(new Event("visibilitychange"))`],
-    ["a run's end", `document.querySelector("dialog .danger").click()`],
-  ]
-) {
-  test(`that a former session has ended, told late to who asked for ${asked}, does not end the one that was begun since`, async (t) => {
-    const server = await testServer(t);
-    const job = await workersJob(server);
-    const page = await signedInPage(t, server, `job/${job.id}`);
-    const who = `document.querySelector(".who").textContent`;
-    const acme = "acme" as typeof TENANT;
-    const { hash } = new URL(signInUrl(server.url, server, acme, LINK_SCOPES));
-    const cancel = `[...document.querySelectorAll("button")].find((button) =>
-      button.textContent === "Cancel")`;
-    await page.until(`${cancel} !== undefined`);
+test("what is told late of a former session changes nothing of the one that was begun since", async (t) => {
+  const server = await testServer(t);
+  const page = await signedInPage(t, server);
+  const who = `document.querySelector(".who").textContent`;
+  const former = await page.run<object>(`fetch("/v1/session").then((answer) => answer.json())`);
 
-    await page.run(`{
-      ${cancel}.click();
-      const ask = window.fetch;
-      window.fetch = () => {
-        window.fetch = ask;
-        return new Promise((resolve) => window.answer = resolve);
-      };
-      ${ask};
-      location.hash = ${JSON.stringify(hash)};
-    }`);
-    await page.until(`window.answer && ${who} === "acme"`);
-    await page.run(`answer({
-      ok: false,
-      status: 401,
-      headers: new Headers(),
-      json: () => Promise.resolve({ detail: "The session has ended" }),
-    }), 0`);
+  const late = [["acme", ...ENDED], ["umbrella", 200, former]] as const;
+  for (const [tenant, status, body] of late) {
+    const { hash } = new URL(signInUrl(server.url, server, tenant as typeof TENANT, LINK_SCOPES));
+    const answer = await heldRequest(page);
+    await page.run(`${LOOK}, location.hash = ${JSON.stringify(hash)}, 0`);
+    await page.until(`${who} === "${tenant}"`);
+    await answer(status, body);
 
-    assert.equal(await page.run(who), "acme");
+    assert.equal(await page.run(who), tenant);
     assert.equal(await page.run(`document.querySelector("#key")`), null);
-  });
-}
+  }
+});
+
+test("who asked to cancel a job and is told late that the session has ended keeps the one that was begun since", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  const who = `document.querySelector(".who").textContent`;
+  const cancel = `[...document.querySelectorAll("button")].find((button) =>
+    button.textContent === "Cancel")`;
+  await page.until(`${cancel} !== undefined`);
+  const { hash } = new URL(signInUrl(server.url, server, "acme" as typeof TENANT, LINK_SCOPES));
+
+  const answer = await heldRequest(page);
+  await page.run(`${cancel}.click(), document.querySelector("dialog .danger").click(),
+    location.hash = ${JSON.stringify(hash)}, 0`);
+  await page.until(`${who} === "acme"`);
+  await answer(...ENDED);
+
+  assert.equal(await page.run(who), "acme");
+  assert.equal(await page.run(`document.querySelector("#key")`), null);
+});
 
 test("a session that has ended is said to be so, also where no stream tells of it", async (t) => {
   const server = await testServer(t);
