@@ -67,25 +67,39 @@ test("exec() ends with the program's own exit code, and its job as the program f
   assert.match(second.error.message, /exit code 7/);
 });
 
-test("exec() whose reader rests ends soon after the signal that has ended its program", async (t) => {
+test("exec() whose reader rests ends soon after the signal that has ended its program, its job also where that reads stderr, too", async (t) => {
   const { own, jobs, path } = await served(t);
-  const fifo = join(path, "fifo");
-  assert.equal(spawnSync("mkfifo", [fifo]).status, 0);
-  const resting = openSync(fifo, constants.O_RDWR);
-  t.after(() => closeSync(resting));
-  const said = join(path, "said");
+  const resting = (name: string) => {
+    const fifo = join(path, name);
+    assert.equal(spawnSync("mkfifo", [fifo]).status, 0);
+    const fd = openSync(fifo, constants.O_RDWR);
+    t.after(() => closeSync(fd));
+    return fd;
+  };
   // More than a pipe holds that nobody reads.
   const script = 'head -c 70000 /dev/zero; touch "$0"; exec sleep 1000';
-  const program = ["sh", "-c", script, said];
-  const run = startExec(t, { own: [...own, "n"], program, stdout: resting });
-  await until(() => existsSync(said), 10);
+  const program = (said: string) => ["sh", "-c", script, join(path, said)];
+  const [one, both] = [resting("one"), resting("both")];
+  const run = startExec(t, { own: [...own, "one"], program: program("1"), stdout: one });
+  const mute = startExec(t, {
+    own: [...own, "both", "--quiet"], // so that not even its last words have room in the pipe
+    program: program("2"),
+    stdout: both,
+    stderr: both,
+  });
+  await until(() => existsSync(join(path, "1")) && existsSync(join(path, "2")), 10);
 
   run.signal("SIGTERM");
+  mute.signal("SIGTERM");
 
   assert.equal(await run.ended, "SIGTERM");
-  const [{ status, error }] = await jobs();
-  assert.deepEqual([status, error.code], ["cancelled", "interrupted"]);
-  assert.match(error.message, /its reader did not read, and a signal came/);
+  await until(async () =>
+    (await jobs()).every(({ status }: { status: string }) => status !== "in_progress")
+  );
+  for (const { status, error } of await jobs()) {
+    assert.deepEqual([status, error.code], ["cancelled", "interrupted"]);
+    assert.match(error.message, /its reader did not read, and a signal came/);
+  }
 });
 
 test("exec() says on stderr which job it is, and nothing at all with --quiet", async (t) => {

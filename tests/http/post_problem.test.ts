@@ -14,5 +14,8 @@ test("what comes when a stopping server has closed its log is told to come again
 });
 
 test("a disk that is full is told as such, whichever file was to be written", () => {
-  assert.equal(fileProblem(new Error("database or disk is full"))?.code, "storage-full");
+  const problem = fileProblem(new Error("database or disk is full"));
+
+  const after = problem?.response("").headers.get("Retry-After");
+  assert.deepEqual([problem?.code, after], ["storage-full", "5"]);
 });
