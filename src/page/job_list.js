@@ -2,7 +2,7 @@
 /** Rows of jobs, each a link to its job. */
 import { apart, h, setAttribute, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
-import { duration, fullTime, known, relative } from "./time.js";
+import { ago, duration, fullTime, known } from "./time.js";
 import { VirtualList } from "./virtual_list.js";
 import {
   BETWEEN,
@@ -115,7 +115,7 @@ function jobRow(stallAfterMs) {
       setText(tally, counts(job));
       setText(pace, over ? tookOf(job) : paceOf(job));
       const at = job.ended_at ?? job.started_at ?? job.created_at;
-      setText(when, relative(Date.parse(at)));
+      setText(when, ago(Date.parse(at)));
       if (when.dateTime !== at) {
         when.dateTime = at;
         const verb = job.ended_at ? "Ended" : job.started_at ? "Started" : "Created";

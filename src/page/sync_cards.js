@@ -4,7 +4,7 @@ import { h, setHidden } from "./dom.js";
 import { icon } from "./icons.js";
 import { listedFrom } from "./jobs_store.js";
 import { mayRun, runSync } from "./runs.js";
-import { showTime } from "./time.js";
+import { dueIn, showTime } from "./time.js";
 import {
   isEnded,
   isStalled,
@@ -165,7 +165,7 @@ function syncCard(place, first, isThere) {
 
   function draw() {
     showTime(last, job && (job.ended_at ?? job.started_at ?? job.created_at));
-    showTime(next, sync.next_run_at, "Next run ");
+    showTime(next, sync.next_run_at, (atMs) => `Next run ${dueIn(atMs)}`);
     setHidden(overdue, !sync.overdue);
     const words = job ? wordsOf(job) : "No run is known";
     const sign = job && (isStalled(job, stallAfterMs) ? "stalled" : job.status);

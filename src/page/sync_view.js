@@ -8,7 +8,16 @@ import { JobsStore } from "./jobs_store.js";
 import { listStream, SYNCS_MS } from "./list_stream.js";
 import { loadingView, showNothing } from "./loading.js";
 import { mayRun, runSync } from "./runs.js";
-import { atMostEvery, duration, everyMinute, everySecond, relative, showTime } from "./time.js";
+import {
+  ago,
+  atMostEvery,
+  dueIn,
+  duration,
+  everyMinute,
+  everySecond,
+  relative,
+  showTime,
+} from "./time.js";
 import { isEnded, isStalled, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./view.d.ts").Place} Place */
@@ -140,8 +149,8 @@ function liveSync(place, first) {
     const ended = done.map(({ ended_at }) => ended_at ?? "").sort().at(-1);
     const last = sync.last_success_at ?? ended;
     setHidden(rows.success, !showTime(success, last));
-    setHidden(rows.next, !showTime(next, sync.next_run_at));
-    setHidden(rows.expected, !showTime(expected, sync.expected_at));
+    setHidden(rows.next, !showTime(next, sync.next_run_at, dueIn));
+    setHidden(rows.expected, !showTime(expected, sync.expected_at, relative));
     setText(schedule, sync.schedule ?? undefined);
     setHidden(rows.schedule, sync.schedule === null);
     setHidden(overdue, !sync.overdue);
@@ -238,8 +247,7 @@ function stripBar(id, stallAfterMs) {
       fill.style.transform = `scaleY(${Math.max(0.06, height)})`;
       const took = tookMs(job);
       const at = job.ended_at ?? job.started_at ?? job.created_at;
-      const words =
-        `${stalled ? "Stalled" : STATUS_WORDS[job.status]} ${relative(Date.parse(at))}` +
+      const words = `${stalled ? "Stalled" : STATUS_WORDS[job.status]} ${ago(Date.parse(at))}` +
         (took === undefined || !isEnded(job.status) ? "" : `, took ${duration(took)}`);
       setAttribute(link, "aria-label", words);
       setAttribute(link, "title", words);

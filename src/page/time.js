@@ -86,6 +86,20 @@ export function relative(atMs) {
   return ms < 0 ? `in ${text}` : `${text} ago`;
 }
 
+/**
+ * As `relative`, of what has happened: it is not to come where the server's clock is ahead.
+ *
+ * @param {number} atMs
+ */
+export function ago(atMs) {
+  return relative(Math.min(atMs, now()));
+}
+
+/** As `relative`, of what is to happen; `due` once its time has come. @param {number} atMs */
+export function dueIn(atMs) {
+  return atMs <= now() ? "due" : relative(atMs);
+}
+
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
@@ -104,15 +118,15 @@ export function fullTime(atMs) {
  *
  * @param {HTMLTimeElement} node
  * @param {string | null | undefined} iso hidden when there is none
- * @param {string} [before] words in front
+ * @param {(atMs: number) => string} [words] as relative as `ago`, which is used when left out
  * @returns {boolean} whether there is one
  */
-export function showTime(node, iso, before = "") {
+export function showTime(node, iso, words = ago) {
   const atMs = Date.parse(iso ?? "");
   const none = Number.isNaN(atMs);
   node.hidden = none;
   if (none) return false;
-  const text = `${before}${relative(atMs)}`;
+  const text = words(atMs);
   if (node.textContent !== text) node.textContent = text;
   if (node.dateTime !== iso) {
     node.dateTime = iso ?? "";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { pageFile } from "../support/page_file.ts";
 
-const { atMostEvery } = await pageFile("time.js");
+const { atMostEvery, dueIn, showTime } = await pageFile("time.js");
 const { syncsPauseMs } = await pageFile("list_stream.js");
 
 /** Timers that are only noted. */
@@ -39,3 +39,45 @@ test("syncsPauseMs() is longer where many syncs are listed", () => {
     20_000,
   ]);
 });
+
+test("showTime() tells what has happened as past, also where the server's clock is ahead", (t) => {
+  const atMs = setClock(t);
+
+  assert.deepEqual([-1_900, -600, 0, 600, 1_900, 8_000].map((ms) => shown(atMs - ms)), [
+    "just now",
+    "just now",
+    "just now",
+    "just now",
+    "2 s ago",
+    "8 s ago",
+  ]);
+});
+
+test("showTime() tells of a run whose time has come that it is due, and of no run that was", (t) => {
+  const atMs = setClock(t);
+
+  assert.deepEqual([90_000, 1_000, 0, -42_000].map((ms) => shown(atMs + ms, dueIn)), [
+    "in 1 min",
+    "in a moment",
+    "due",
+    "due",
+  ]);
+});
+
+/** The browser's clock, which stands still. */
+function setClock(t: TestContext): number {
+  const { now } = Date;
+  const atMs = now();
+  t.after(() => {
+    Date.now = now;
+  });
+  Date.now = () => atMs;
+  return atMs;
+}
+
+/** What is shown for a time. */
+function shown(atMs: number, ...words: unknown[]): string {
+  const node = { hidden: true, textContent: "", dateTime: "", title: "" };
+  showTime(node, new Date(atMs).toISOString(), ...words);
+  return node.textContent;
+}
