@@ -35,43 +35,40 @@ export function linkState() {
   let patience;
 
   function tell() {
-    const { kind } = state;
-    const why = kind === "offline" ? "This browser is offline" : "The connection is lost";
-    setText(
-      banner,
-      `${why}. Last heard at ${clockTime(known())}: the numbers below are from then.` +
-        (kind === "offline" ? "" : " Trying again."),
-    );
+    const { kind, heardMs } = state;
+    const why = kind === "offline" ? "This browser is offline." : "The connection is lost.";
+    const from = `Last heard at ${clockTime(known())}: the numbers below are from then.`;
+    const more = [why, heardMs !== 0 && from, kind !== "offline" && "Trying again."];
+    setText(banner, more.filter((words) => words !== false).join(" "));
     document.body.classList.add("old");
+    tellWord();
+  }
+
+  function tellWord() {
+    const { kind, heardMs } = state;
+    const since = isOld(kind) && heardMs !== 0 && !banner.hidden; // no banner where it rests
+    setText(word, `${LINK_WORDS[kind]}${since ? `, heard ${relative(known())}` : ""}`);
   }
 
   /** @param {LinkState} given */
   function show(given) {
     state = given;
     const { kind } = state;
-    setHeard(isOld(kind) ? state.heardMs : undefined);
+    setHeard(isOld(kind) ? state.heardMs || undefined : undefined);
     setHidden(pill, kind === "none");
     setAttribute(pill, "data-link", kind);
-    setText(word, LINK_WORDS[kind]);
     if (kind === "lost") {
       patience ??= setTimeout(tell, PATIENCE_MS);
-      return;
+      return tellWord(); // as it is: each attempt tells of it
     }
     clearTimeout(patience);
     patience = undefined;
     if (kind === "offline") return tell();
     setHidden(banner, true);
     document.body.classList.remove("old");
+    tellWord();
   }
 
-  everySecond(() => {
-    const lost = state.kind === "lost" || state.kind === "offline";
-    setText(
-      word,
-      lost && !banner.hidden
-        ? `${LINK_WORDS[state.kind]}, heard ${relative(known())}`
-        : LINK_WORDS[state.kind],
-    );
-  });
+  everySecond(tellWord);
   return { pill, banner, show };
 }

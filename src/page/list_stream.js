@@ -30,7 +30,7 @@ export function syncsPauseMs(count) {
 export function listStream(place, store, onFrame) {
   setTold(store.toldMs);
   return new Stream({
-    heardMs: store.toldMs || undefined,
+    heardMs: store.toldMs,
     path: () => `v1/sync/jobs/subscribe?${store.query}`,
     onFrame(frame) {
       if (frame.type === "error" && String(frame.code).startsWith("access_")) {

@@ -30,7 +30,7 @@ export class Stream {
   #waitMs = WAIT_MS;
   #heardMs = Date.now();
   /** When a connection that says nothing until then is dead. */
-  #deadMs = this.#heardMs + SILENCE_MS;
+  #deadMs = Date.now() + SILENCE_MS;
   #wasLive = false;
   /** @type {LinkState["kind"]} */
   #kind = "none";
@@ -43,7 +43,8 @@ export class Stream {
    * @param {(frame: Frame, raw: string, id: string) => void} options.onFrame
    * @param {(state: LinkState) => void} options.onState
    * @param {() => Promise<boolean>} options.mayRetry asked after EventSource has given up
-   * @param {number} [options.heardMs] when what is shown already was heard; now when left out
+   * @param {number} [options.heardMs] when what is shown already was heard, 0 where that is nothing;
+   *   now when left out
    */
   constructor(options) {
     this.#options = options;
@@ -101,7 +102,8 @@ export class Stream {
     // After another one, or a rest, it gets half as long as one that was heard.
     this.#deadMs = Math.max(this.#deadMs, Date.now() + SILENCE_MS / 2);
     if (this.#kind !== "offline" || navigator.onLine) {
-      this.#tell(this.#wasLive ? "lost" : "connecting");
+      // Not back to connecting: what says that it is lost would go and come with each attempt.
+      this.#tell(this.#wasLive || this.#kind === "lost" ? "lost" : "connecting");
     }
     source.onmessage = ({ data, lastEventId }) => {
       if (source !== this.#source) return;

@@ -19,7 +19,7 @@ export interface Place {
   readonly signedOut: (reason: string) => void;
 }
 
-/** How a stream is doing. `heardMs` is by the browser's clock. */
+/** How a stream is doing. `heardMs` is by the browser's clock, 0 where nothing was heard yet. */
 export interface LinkState {
   readonly kind: "none" | "connecting" | "live" | "lost" | "offline" | "resting" | "over";
   readonly heardMs?: number;

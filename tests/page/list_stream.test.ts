@@ -134,6 +134,15 @@ test("a list that is come back to is of when it was left, and says so where no a
   assert.equal(store.toldMs, 0); // the next session's list begins anew
 });
 
+test("a list that was never told anything does not say when it was heard", (t) => {
+  const { opens, fails, states } = bench(t);
+
+  opens();
+  fails();
+
+  assert.deepEqual(states.at(-1), { kind: "lost", heardMs: 0 });
+});
+
 test("stillSignedIn() takes it that the session holds where no answer comes in time", async (t) => {
   const { fetch } = globalThis;
   const { timeout } = AbortSignal;

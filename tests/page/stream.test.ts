@@ -192,6 +192,16 @@ test("Stream is connecting at first, and lost where there is a network but no an
   assert.deepEqual(kinds(), ["lost", "lost"]);
 });
 
+test("Stream that was never live stays lost with each attempt", (t) => {
+  const { sources, states } = bench(t);
+
+  sources[0].onerror();
+  dispatchEvent(new Event("online")); // as any other reason to try again
+  sources[1].onerror();
+
+  assert.deepEqual(states.map(({ kind }) => kind), ["connecting", "lost", "lost", "lost"]);
+});
+
 test("Stream gives a connection its whole time from what was heard last, also to the next one", (t) => {
   const { sources, passes } = bench(t);
   passes(60_000);
