@@ -121,6 +121,11 @@ export class FollowList {
     this.#choose(undefined);
   }
 
+  /** Where there is no line, says why. @param {string} words */
+  sayEmpty(words) {
+    if (this.#empty.textContent !== words) this.#empty.textContent = words;
+  }
+
   /** Goes to the end and stays there. */
   follow() {
     this.#following = true;

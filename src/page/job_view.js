@@ -157,6 +157,7 @@ function liveJob(place, first, gone) {
     switch (frame.type) {
       case "progress":
         progressed(frame);
+        logs.told(); // the lines of before come first
         break;
       case "log":
         heard(frame, Date.parse(frame.time));

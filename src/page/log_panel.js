@@ -15,6 +15,10 @@ export const TAIL = 1_000;
 /** Frames that the page keeps. */
 const FRAMES_MAX = 1_000;
 
+/** What is said where there is no line: before the stream has told of them, and then. */
+const LOADING = "Loading";
+const NONE = "No log lines of this level.";
+
 /** From the least on. */
 const LEVELS = ["debug", "info", "warning", "error"];
 /** The level where the address names none. */
@@ -45,7 +49,7 @@ export function logPanel(id, onLevel) {
   level.value = levelTold();
   const list = new FollowList({
     label: "Log lines",
-    empty: "No log lines of this level.",
+    empty: LOADING,
     max: LINES_MAX,
     create: logRow,
     textOf: wholeLine,
@@ -81,8 +85,11 @@ export function logPanel(id, onLevel) {
       list.add({ n: ++n, size, line });
       setHidden(newest, list.lines.length < TAIL && !list.dropped);
     },
+    /** The stream has told of what there was. */
+    told: () => list.sayEmpty(NONE),
     clear() {
       list.clear();
+      list.sayEmpty(LOADING);
       setHidden(newest, true);
     },
     stop: () => list.stop(),

@@ -135,3 +135,36 @@ test("a job's silence is counted from when it fell silent, not from the last lin
 
   assert.deepEqual(page.complaints, []);
 });
+
+test("a log is not said to have no lines before the stream has told of them", async (t) => {
+  const { page } = await jobPage(t);
+  await goToJob(page);
+  const tell = (frame: object) =>
+    page.run(
+      `source.onmessage({ data: ${JSON.stringify(JSON.stringify(frame))}, lastEventId: "" })`,
+    );
+  const said = () => page.run<string>(`document.querySelector(".lines-empty").innerText`);
+  const progress = {
+    type: "progress",
+    seq: 2,
+    status: "in_progress",
+    last_update_timestamp: new Date().toISOString(),
+    entities_encountered: {},
+  };
+
+  const first = [await said()];
+  for (const frame of [{ type: "connected" }, progress]) {
+    await tell(frame);
+    first.push(await said());
+  }
+  await page.run(GIVES_UP);
+  await page.run(`{
+    const level = document.querySelector("#log-level");
+    level.value = "error";
+    level.dispatchEvent(new Event("change"));
+    0;
+  }`);
+
+  assert.deepEqual(first, ["Loading", "Loading", "No log lines of this level."]);
+  assert.equal(await said(), "Loading");
+});
