@@ -42,6 +42,8 @@ export function factsPanel() {
   const attemptsBox = h("div", { hidden: true }, h("h3", {}, "Attempts"), attempts);
   /** This job among its attempts. */
   const own = h("span", { "aria-current": "page" });
+  /** The attempts that are shown. */
+  let shown = "";
   /** @type {Job | undefined} */
   let job;
 
@@ -100,6 +102,12 @@ export function factsPanel() {
     },
     /** @param {readonly Job[]} jobs oldest first */
     showAttempts(jobs) {
+      const next = JSON.stringify(jobs.map(({ id, status }) => [id, status]));
+      if (next === shown) return;
+      shown = next;
+      const focused = [...attempts.children].findIndex((one) =>
+        one.contains(document.activeElement)
+      );
       setHidden(attemptsBox, jobs.length < 2);
       attempts.replaceChildren(...jobs.map((one) => {
         const words = `${one.attempt}. ${STATUS_WORDS[one.status]} ${shortId(one.id)}`;
@@ -110,6 +118,7 @@ export function factsPanel() {
           one.error && h("span", { class: "hint" }, ` ${shortened(one.error.message, REASON_MAX)}`),
         );
       }));
+      attempts.children[focused]?.querySelector("a")?.focus({ preventScroll: true });
     },
   };
 }

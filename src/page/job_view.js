@@ -13,7 +13,7 @@ import { notice } from "./notices.js";
 import { RateChart } from "./rate_chart.js";
 import { mayRun } from "./runs.js";
 import { Stream } from "./stream.js";
-import { everySecond, now } from "./time.js";
+import { everyMinute, everySecond, now } from "./time.js";
 import { isEnded, isQuiet, percent, shareOf, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
@@ -101,7 +101,7 @@ function liveJob(place, first, gone) {
     chart.addBefore(items);
     frames.soon();
   }, () => {}); // without the answer the chart begins now
-  attemptsOf(job).then((found) => facts.showAttempts(found), () => {}); // as above
+  askAttempts();
 
   const frames = inFrames(draw, showTitle);
   /** @type {import("./view.d.ts").LinkState["kind"]} */
@@ -115,6 +115,13 @@ function liveJob(place, first, gone) {
     showStall();
     if (quiet !== isQuiet(heardMs)) frames.soon();
   });
+  const stopAsking = everyMinute(() => {
+    if (job.status === "failed") askAttempts(); // others follow, of which its stream does not tell
+  });
+
+  function askAttempts() {
+    attemptsOf(job).then(facts.showAttempts, () => {}); // as above
+  }
 
   function open() {
     stream = new Stream({
@@ -258,6 +265,7 @@ function liveJob(place, first, gone) {
       stream?.close();
       frames.stop();
       stopTicking();
+      stopAsking();
       chart.stop();
       logs.stop();
       raw.stop();

@@ -452,6 +452,30 @@ test("a sync that falls overdue is said to be so where nothing else happens", as
   assert.deepEqual([...page.complaints, ...other.complaints], []);
 });
 
+test("a job that has failed shows the attempts that follow, and how they stand", async (t) => {
+  const server = await testServer(t);
+  const first = await workersJob(server, { sync: "users" });
+  await first.tell({ type: "end", status: "failed", error: { code: "x", message: "no route" } });
+  const page = await signedInPage(t, server, `job/${first.id}`);
+  const words =
+    `[...document.querySelectorAll(".attempts li")].map((one) => one.innerText.slice(0, 8))`;
+  const passes = () => page.run("{ const now = Date.now; Date.now = () => now() + 61_000; }");
+  const comes = (last: string) => page.until(`${words}[1] === ${JSON.stringify(last)}`);
+  await page.until(`document.querySelector(".error-box p")`);
+
+  const second = await workersJob(server, { sync: "users", retry_of: first.id, attempt: 2 });
+  await passes();
+  await comes("2. In pr");
+  await page.run(`document.querySelector(".attempts a").focus()`);
+  await second.tell({ type: "end", status: "completed" });
+  await passes();
+  await comes("2. Compl");
+
+  const focused = await page.run("document.activeElement.getAttribute('href')");
+  assert.equal(focused, `job/${second.id}`);
+  assert.deepEqual(page.complaints, []);
+});
+
 test("a sync that is overdue is among the first, however many there are", async (t) => {
   const clock = new FakeClock();
   const expected = (name: string, every: string) =>
