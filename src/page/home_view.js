@@ -45,7 +45,7 @@ export function homeView(place, query) {
   const jobs = jobList({ label: "Jobs", stallAfterMs: place.session.stall_after_s * 1000 });
   const summary = h("p", { class: "summary" });
   const older = h("button", { type: "button", class: "older", onclick: showOlder }, OLDER);
-  const none = h("p", { class: "empty", role: "status", hidden: true }, "No job matches.");
+  const none = h("p", { class: "empty", role: "status", hidden: true });
   const nothing = firstSteps();
   const status = query.get("status") ?? "";
   const isStatus = status === "" || Object.hasOwn(STATUS_FILTERS, status);
@@ -125,7 +125,8 @@ export function homeView(place, query) {
         : "Loading",
     );
     const empty = store.complete && shown.length === 0;
-    setHidden(none, !empty || !filters.active());
+    const words = store.more ? "No job that is loaded matches; older ones may." : "No job matches.";
+    setText(none, empty && filters.active() ? words : undefined);
     setHidden(nothing, !empty || filters.active());
   }
   draw();

@@ -83,7 +83,18 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
 
   await page.open(`${server.url}/?status=failed`);
   await page.until(`${names}.join() === "number-0"`);
+  // By its name it is looked for among those that are loaded.
+  await page.open(`${server.url}/?q=number-0`);
+  const none = await page.until<string>(
+    `document.querySelector(".empty:not([hidden])")?.innerText`,
+  );
+  await page.run(`document.querySelector("#filter-status").value = "active",
+    document.querySelector("#filter-status").dispatchEvent(new Event("change"))`);
+  await page.until(
+    `document.querySelector(".empty:not([hidden])")?.innerText === "No job matches."`,
+  );
 
+  assert.equal(none, "No job that is loaded matches; older ones may.");
   assert.equal(focused[0], "Show older jobs");
   assert.ok(last.length < 60);
   assert.match(after, /^10,000 jobs/);
