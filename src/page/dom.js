@@ -28,14 +28,17 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * Names side by side. A name that turns the direction of writing does so only for itself.
+ * Names side by side. A name that turns the direction of writing does so only for itself, but the
+ * first one says by which the names are laid out, where they stand in something with `dir=auto`.
  *
  * @param {readonly string[]} names
  * @param {string} between
  * @returns {readonly (Node | string)[]}
  */
 export function apart(names, between) {
-  return names.flatMap((name, at) => [...(at > 0 ? [between] : []), h("bdi", {}, name)]);
+  return names.flatMap((name, at) =>
+    at === 0 ? [h("span", { class: "apart" }, name)] : [between, h("bdi", {}, name)]
+  );
 }
 
 /**

@@ -41,7 +41,7 @@ export function jobHead(place, first) {
       h(
         "div",
         { class: "job-head" },
-        h("h1", {}, ...apart(titleParts(first), BETWEEN)),
+        h("h1", { dir: "auto" }, ...apart(titleParts(first), BETWEEN)),
         state,
         said,
         h("span", { class: "grow" }),

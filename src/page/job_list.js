@@ -54,9 +54,9 @@ function walk(event) {
 /** @param {number} stallAfterMs */
 function jobRow(stallAfterMs) {
   const state = h("span", { class: "job-state" });
-  const name = h("span", { class: "job-name" });
+  const name = h("span", { class: "job-name", dir: "auto" }); // cut at the end of what it says
   const tags = h("span", { class: "job-tags" });
-  const what = h("span", { class: "job-what" });
+  const what = h("span", { class: "job-what", dir: "auto" });
   const fill = h("span", { class: "mini-fill" });
   const bar = h("span", { class: "mini", "aria-hidden": "true" }, fill);
   const share = h("span", { class: "job-share" });
@@ -97,11 +97,11 @@ function jobRow(stallAfterMs) {
         name.replaceChildren(
           ...apart(titleParts(job), BETWEEN),
           " ",
-          id === undefined ? "" : h("small", {}, id),
+          id === undefined ? "" : h("small", { dir: "ltr" }, id),
         );
         setAttribute(name, "title", title(job));
         tags.replaceChildren(
-          ...job.tags.slice(0, 4).map((tag) => h("span", { class: "tag" }, tag)),
+          ...job.tags.slice(0, 4).map((tag) => h("span", { class: "tag", dir: "auto" }, tag)),
         );
       }
       setText(what, whatOf(job, stalled));

@@ -36,7 +36,7 @@ export function progressPanel() {
     "aria-valuemax": 100,
   }, fill);
   const phase = h("span", { class: "phase" });
-  const current = h("span", { class: "current" });
+  const current = h("span", { class: "current", dir: "auto" }); // cut at the end of what it says
   const busy = h("p", { class: "busy" }, phase, current);
   const node = h(
     "div",
@@ -184,7 +184,7 @@ function typeRow(name) {
   const node = h(
     "tr",
     {},
-    h("th", { scope: "row", title: name }, name === "" ? "(none)" : name),
+    h("th", { scope: "row", title: name, dir: "auto" }, name === "" ? "(none)" : name),
     h("td", { class: "type-bar" }, fill),
     value,
   );

@@ -153,7 +153,11 @@ function syncCard(place, first, isThere) {
     h(
       "div",
       { class: "sync-top" },
-      h("a", { href: `sync/${first.id}`, class: "sync-name", title: first.name }, first.name),
+      h(
+        "a",
+        { href: `sync/${first.id}`, class: "sync-name", title: first.name, dir: "auto" },
+        first.name,
+      ),
       run,
     ),
     h("div", { class: "sync-line" }, state, last),

@@ -302,6 +302,52 @@ test("a log line that is written from the right shows how it begins", async (t) 
   assert.ok(seen);
 });
 
+test("names and reasons that are written from the right show how they begin", async (t) => {
+  const server = await testServer(t);
+  const long = "\u05e9" + "\u05d0".repeat(99);
+  const { id } = await workersJob(server, { sync: long, name: long, tags: [long] });
+  const failed = await workersJob(server, { sync: long });
+  await failed.tell({ type: "end", status: "failed", error: { code: "x", message: long } });
+  const going = await workersJob(server, { sync: "users", name: "Tuesday" });
+  await going.tell({ type: "progress", phase: long, current: long });
+  const page = await signedInPage(t, server);
+  /** Whether the first letter of such a text in it is seen; false where there is none. */
+  const begins = (place: string) =>
+    page.run<boolean>(`(() => {
+      const box = document.querySelector(${JSON.stringify(place)});
+      const text = document.createTreeWalker(box, NodeFilter.SHOW_TEXT).nextNode();
+      const range = document.createRange();
+      range.setStart(text, 0);
+      range.setEnd(text, 1);
+      const [first, room] = [range, box].map((place) => place.getBoundingClientRect());
+      return text.data.startsWith("\u05e9") && room.left <= first.left && first.right <= room.right;
+    })()`);
+  const row = (job: string) => `.job-row:has([href="job/${job}"])`;
+  const places = [
+    `${row(id)} .job-name`,
+    `${row(failed.id)} .job-what`,
+    `${row(going.id)} .job-what`,
+  ];
+
+  await page.until(`document.querySelectorAll(".job-row").length === 3 &&
+    document.querySelectorAll(".sync-name").length > 2`);
+  await page.run(`[...document.querySelectorAll(".sync-name")]
+    .find(({ textContent }) => textContent.startsWith("\u05e9")).classList.add("long"), 0`);
+  const found: Record<string, boolean> = {};
+  for (const phone of [false, true]) {
+    await page.look({ phone });
+    for (const place of [...places, ".sync-name.long"]) {
+      found[`${place} ${phone}`] = await begins(place);
+    }
+  }
+  await page.look({});
+  await page.open(`${server.url}/job/${going.id}`);
+  await page.until(`document.querySelector(".current")?.textContent`);
+  found.current = await begins(".current");
+
+  assert.deepEqual(Object.entries(found).filter(([, seen]) => !seen), []);
+});
+
 test("a chosen log line is let go of when another level is asked for", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
