@@ -295,6 +295,24 @@ test("on paper there are the rows that were seen, one below the other, in dark i
   }
 });
 
+test("on paper a long reason is whole, without the button that unfolds it", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server);
+  const message = "no route ".repeat(400);
+  await job.tell({ type: "end", status: "failed", error: { code: "x", message } });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.querySelector(".error-box button:not([hidden])")`);
+
+  await page.look({ width: 700, print: true });
+
+  const cut = `(({ scrollHeight, clientHeight }) => scrollHeight - clientHeight)`;
+  assert.deepEqual(
+    await page.run(`[${cut}(document.querySelector(".error-box p")),
+      document.querySelector(".error-box button").offsetParent]`),
+    [0, null],
+  );
+});
+
 test("where the system forces its colours the chosen log line is seen", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
