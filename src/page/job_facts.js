@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import { icon } from "./icons.js";
-import { duration, known, showTime } from "./time.js";
+import { ago, duration, known, shortTime, showTime } from "./time.js";
 import { isEnded, shortened, shortId, STATUS_WORDS } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").Job} Job */
@@ -70,11 +70,11 @@ export function factsPanel() {
 
   function tick() {
     if (!job) return;
-    showTime(times.created, job.created_at);
-    setHidden(rows.started.node, !showTime(times.started, job.started_at));
-    setHidden(rows.ended.node, !showTime(times.ended, job.ended_at));
+    showTime(times.created, job.created_at, both);
+    setHidden(rows.started.node, !showTime(times.started, job.started_at, both));
+    setHidden(rows.ended.node, !showTime(times.ended, job.ended_at, both));
     const heard = isEnded(job.status) ? undefined : job.updated_at;
-    setHidden(rows.heard.node, !showTime(times.heard, heard));
+    setHidden(rows.heard.node, !showTime(times.heard, heard, both));
     setText(tookName, job.ended_at === null ? "Running for" : "Took");
     const end = job.ended_at === null ? known() : Date.parse(job.ended_at);
     const ms = job.started_at === null ? undefined : end - Date.parse(job.started_at);
@@ -121,6 +121,11 @@ export function factsPanel() {
       attempts.children[focused]?.querySelector("a")?.focus({ preventScroll: true });
     },
   };
+}
+
+/** How long ago, and when: no finger, no key and no paper comes to a title. @param {number} atMs */
+function both(atMs) {
+  return `${ago(atMs)} \u00b7 ${shortTime(atMs)}`;
 }
 
 /** @param {string | HTMLElement} name @param {HTMLElement} value */

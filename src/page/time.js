@@ -101,11 +101,24 @@ export function dueIn(atMs) {
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const TODAY = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 /** The time of day. @param {number} atMs */
 export function clockTime(atMs) {
   return CLOCK.format(atMs);
+}
+
+/** The time of day as in the log, with the date where that is not today's. @param {number} atMs */
+export function shortTime(atMs) {
+  const isToday = new Date(atMs).toDateString() === new Date(now()).toDateString();
+  return (isToday ? TODAY : DAY).format(atMs);
 }
 
 /** Date and time, with the zone. @param {number} atMs */

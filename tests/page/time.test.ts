@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { pageFile } from "../support/page_file.ts";
 
-const { atMostEvery, dueIn, showTime } = await pageFile("time.js");
+const { atMostEvery, dueIn, shortTime, showTime } = await pageFile("time.js");
 const { syncsPauseMs } = await pageFile("list_stream.js");
 
 /** Timers that are only noted. */
@@ -62,6 +62,17 @@ test("showTime() tells of a run whose time has come that it is due, and of no ru
     "due",
     "due",
   ]);
+});
+
+test("shortTime() has the date where that is not today's", (t) => {
+  const { now } = Date;
+  t.after(() => {
+    Date.now = now;
+  });
+  const local = (day: number, hour: number) => new Date(2026, 2, day, hour, 7, 8).getTime();
+  Date.now = () => local(29, 3);
+
+  assert.deepEqual([local(29, 0), local(28, 23)].map(shortTime), ["00:07:08", "28 Mar, 23:07"]);
 });
 
 /** The browser's clock, which stands still. */
