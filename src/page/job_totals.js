@@ -53,7 +53,7 @@ export function progressPanel() {
       const known = shareOf(totals);
       setHidden(share, known === undefined);
       setText(part, known === undefined ? undefined : percent(known));
-      setHidden(ofBytes, over || !isOfBytes(totals));
+      setHidden(ofBytes, totals.status === "completed" || !isOfBytes(totals));
       setText(amount, amountOf(totals));
       setText(pace, over || quiet ? undefined : paceOf(totals));
       setText(

@@ -746,11 +746,15 @@ test("a percent of bytes says so, and nothing done is no amount and no entity ty
   ]);
   const page = await signedInPage(t, server, `job/${sized.id}`);
 
-  const share = await page.until<string>(`document.querySelector(".share")?.textContent`);
+  const words = `document.querySelector(".share")?.innerText`;
+  const share = await page.until<string>(words);
+  await sized.tell({ type: "end", status: "failed", error: { code: "x", message: "no" } });
+  await page.until(`document.querySelector(".status").textContent === "Failed"`);
+  const ended = await page.run<string>(words);
   await page.open(`${server.url}/job/${id}`);
   await page.until(`document.querySelector(".status")?.textContent === "Failed"`);
   const text = await page.text();
 
-  assert.equal(share, "50.0 % of bytes");
+  assert.deepEqual([share, ended], ["50.0 % of bytes", "50.0 % of bytes"]);
   assert.doesNotMatch(text, /0 B|Entity types/);
 });
