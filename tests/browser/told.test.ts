@@ -260,6 +260,25 @@ test("a long name and large counts are whole on a phone, and no word is cut into
   });
 });
 
+test("a row of the list is whole, however wide the window is", async (t) => {
+  const server = await testServer(t);
+  const { tell } = await workersJob(server, { sync: "a sync with quite a long name", total: 100 });
+  await tell({ type: "progress", entities_inserted: 12, entities_kept: 7, phase: "copying all" });
+  const page = await signedInPage(t, server);
+  const right = (of: string) =>
+    page.run<number>(`document.querySelector("${of}").getBoundingClientRect().right`);
+  await page.until(`document.querySelector(".job-row")`);
+  const cut: number[] = [];
+
+  for (const width of [320, 600, 850, 861, 880, 900, 920, 921, 940, 1280]) {
+    await page.look({ width });
+    const ends = [await right(".job-when"), await right(".job-state")];
+    if (Math.max(...ends) >= await right(".jobs")) cut.push(width);
+  }
+
+  assert.deepEqual(cut, []);
+});
+
 test("on a phone a lost stream, and how to show all tags again, have room", async (t) => {
   const server = await testServer(t);
   await workersJob(server, { sync: "users", tags: ["nightly ".repeat(10)] });
