@@ -130,7 +130,7 @@ function whatOf(job, stalled) {
   if (job.error !== null && job.error !== undefined) return job.error;
   if (job.status === "completed") return counts(job);
   if (isEnded(job.status)) return "";
-  if (stalled) return `Nothing heard for ${duration(known() - Date.parse(job.heard_at))}`;
+  if (stalled) return `Silent for ${duration(known() - Date.parse(job.heard_at))}`;
   return [job.phase, job.current].filter((part) => part !== undefined).join(" \u00b7 ");
 }
 

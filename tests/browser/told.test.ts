@@ -279,6 +279,32 @@ test("a row of the list is whole, however wide the window is", async (t) => {
   assert.deepEqual(cut, []);
 });
 
+test("how long a job has been silent, and when a sync has run, is whole in its row and on its card", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock, stallAfterMs: 60_000 });
+  await workersJob(server, { sync: "silent", total: 100, lease_s: 86_400 });
+  const warned = await workersJob(server, { sync: "warned" });
+  await warned.tell({ type: "progress", warnings: 12 }, { type: "end", status: "completed" });
+  clock.advance(23 * 3_600_000 + 30 * 60_000);
+  const page = await signedInPage(t, server);
+  const what = `document.querySelector("[data-status=stalled] .job-what")`;
+  await page.until(`/^Silent for 23 h \\d+ min$/.test(${what}?.textContent) &&
+    document.querySelector(".sync-card .icon-warning")`);
+  const found: Record<string, unknown> = {};
+
+  for (const width of [390, 921, 1024, 1280]) {
+    await page.look({ width });
+    found[width] = await page.run(`(({ scrollWidth, clientWidth, scrollHeight, clientHeight }) => [
+      scrollWidth <= clientWidth && scrollHeight <= clientHeight + 1,
+      Math.max(...[...document.querySelectorAll(".sync-line time")]
+        .map((time) => Math.round(time.offsetHeight / parseFloat(getComputedStyle(time).lineHeight)))),
+    ])(${what})`);
+  }
+
+  const whole = [true, 1];
+  assert.deepEqual(found, { 390: whole, 921: whole, 1024: whole, 1280: whole });
+});
+
 test("on a phone a lost stream, and how to show all tags again, have room", async (t) => {
   const server = await testServer(t);
   await workersJob(server, { sync: "users", tags: ["nightly ".repeat(10)] });
