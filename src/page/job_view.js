@@ -239,6 +239,8 @@ function liveJob(place, first, gone) {
     const part = shareOf(job);
     const share = isOld(link)
       ? LINK_WORDS[link]
+      : isStalled()
+      ? "Stalled"
       : isEnded(job.status) || part === undefined
       ? STATUS_WORDS[job.status]
       : percent(part);

@@ -121,9 +121,11 @@ test("a job's silence is counted from when it fell silent, not from the last lin
   await tell(3_600_000, heartbeat); // so there were lines of a level that is not shown
   await tell(60_000, stalled);
   await since("1 min");
+  await page.until(`document.title === "Stalled - users - synctail"`);
   await tell(20_000, stalled);
   await since("1 min 20 s");
   await tell(600_000, heartbeat); // such a line again
+  await page.until(`document.title === "10.0 % - users - synctail"`);
   // The stream was away: whether it has fallen silent only now is not known.
   await tell(7_200_000, connected, stalled);
   await since("2 h 1 min");
