@@ -136,7 +136,7 @@ function whatOf(job, stalled) {
 
 /** @param {Listed} job */
 function paceOf(job) {
-  if (isQuiet(Date.parse(job.heard_at))) return "";
+  if (isQuiet(Date.parse(job.last_update_timestamp))) return "";
   const parts = [
     job.rate_per_s === undefined ? undefined : rate(job.rate_per_s),
     job.eta_s === undefined ? undefined : `${duration(job.eta_s * 1000)} left`,

@@ -67,7 +67,7 @@ function liveJob(place, first, gone) {
   /** The newest entry that was heard of. */
   let { seq } = job;
   let heardMs = Date.parse(job.updated_at);
-  let quiet = isQuiet(heardMs);
+  let quiet = isQuiet(toldMs());
   const head = jobHead(place, job);
   const progress = progressPanel();
   const tiles = countTiles();
@@ -113,7 +113,7 @@ function liveJob(place, first, gone) {
   const stopTicking = everySecond(() => {
     facts.tick();
     showStall();
-    if (quiet !== isQuiet(heardMs)) frames.soon();
+    if (quiet !== isQuiet(toldMs())) frames.soon();
   });
   const stopAsking = everyMinute(() => {
     if (job.status === "failed") askAttempts(); // others follow, of which its stream does not tell
@@ -227,6 +227,11 @@ function liveJob(place, first, gone) {
     job = { ...job, error: { code, message } };
   }
 
+  /** When its totals were told last, of which log lines are no news. */
+  function toldMs() {
+    return Date.parse(job.updated_at);
+  }
+
   function isStalled() {
     return stalled && !isEnded(job.status);
   }
@@ -252,7 +257,7 @@ function liveJob(place, first, gone) {
     setAttribute(place.root, "data-status", isStalled() ? "stalled" : job.status);
     showStall();
     head.show(job, { stalled: isStalled(), runnable });
-    quiet = isQuiet(heardMs);
+    quiet = isQuiet(toldMs());
     progress.show(job, quiet);
     tiles.show(job);
     types.show(job);

@@ -273,5 +273,11 @@ export function listedOf({ job_id, ...rest }) {
 
 /** What a list shows of a job. @param {Job} job @returns {Listed} */
 export function listedFrom(job) {
-  return { ...job, heard_at: job.updated_at, error: job.error && job.error.message };
+  const { updated_at, error } = job;
+  return {
+    ...job,
+    heard_at: updated_at,
+    last_update_timestamp: updated_at,
+    error: error && error.message,
+  };
 }

@@ -72,6 +72,8 @@ export interface Listed extends Totals {
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly heard_at: string;
+  /** When its totals were told; lines of its log may have come since. */
+  readonly last_update_timestamp: string;
   readonly error: string | null;
 }
 

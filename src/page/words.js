@@ -129,9 +129,9 @@ export function isStalled({ status, heard_at }, stallAfterMs) {
 /** After this many milliseconds without news a rate, and the time left by it, are out of date. */
 const QUIET_MS = 10_000;
 
-/** Whether nothing has been heard for too long to tell a rate. @param {number} heardMs */
-export function isQuiet(heardMs) {
-  return known() - heardMs >= QUIET_MS;
+/** Whether the totals were told too long ago to tell a rate. @param {number} toldMs */
+export function isQuiet(toldMs) {
+  return known() - toldMs >= QUIET_MS;
 }
 
 /** The first part of a UUID. @param {string} id */

@@ -170,3 +170,40 @@ test("a log is not said to have no lines before the stream has told of them", as
   assert.deepEqual(first, ["Loading", "Loading", "No log lines of this level."]);
   assert.equal(await said(), "Loading");
 });
+
+test("a rate is not told for as long as a job only logs, on its page and in the list", async (t) => {
+  const { page, id } = await jobPage(t);
+  await heldClock(page);
+  await goToJob(page);
+  /** Frames, whose times are in milliseconds from now. */
+  const tell = (...frames: object[]) =>
+    page.run(`for (const { at, ...frame } of ${JSON.stringify(frames)}) {
+      for (const [key, ms] of Object.entries(at ?? {})) frame[key] = new Date(atMs + ms).toISOString();
+      source.onmessage({ data: JSON.stringify(frame), lastEventId: "" });
+    }`);
+  const progress = (seq: number, at: object) => ({
+    ...{ type: "progress", job_id: id, seq, status: "in_progress", tags: [] },
+    ...{ entities_inserted: 20, entities_encountered: {}, total: 100, rate_per_s: 5, eta_s: 16 },
+    at: { created_at: -60_000, started_at: -60_000, ...at },
+  });
+  const log = { type: "log", level: "info", message: "still trying" };
+  const paces = (place: string) => `document.querySelector("${place}")?.textContent`;
+
+  await tell({ type: "connected" }, progress(2, { last_update_timestamp: 0 }));
+  await page.until(`${paces(".pace")} === "5/s" && ${paces(".left")} === "16 s left"`);
+  await page.run("atMs += 11_000, 0");
+  await tell({ ...log, seq: 3, at: { time: 0 } });
+  await page.until(`document.querySelector(".line") && ${paces(".pace")} === ""`);
+  const left = await page.run(paces(".left"));
+  await page.run(`document.querySelector(".brand").click()`);
+  const complete = { type: "heartbeat", snapshot_complete: true };
+  await tell(
+    ...[{ type: "connected" }, progress(2, { last_update_timestamp: 0, heard_at: 0 }), complete],
+  );
+  await page.until(`${paces(".job-pace")} === "5/s, 16 s left"`);
+  await tell(progress(3, { last_update_timestamp: -11_000, heard_at: 0 }));
+  await page.until(`${paces(".job-pace")} === ""`);
+
+  assert.equal(left, "");
+  assert.deepEqual(page.complaints, []);
+});

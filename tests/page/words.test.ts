@@ -163,7 +163,7 @@ test("a percent is told to be one of bytes only where it is", () => {
   assert.equal(isOfBytes({ bytes_done: 0, bytes_total: 1_000 }), false);
 });
 
-test("a rate is of then when nothing was heard for ten seconds", () => {
+test("a rate is of then when no totals were told for ten seconds", () => {
   standing((nowMs) => {
     assert.deepEqual([isQuiet(nowMs - 10 * S), isQuiet(nowMs - 10 * S + 1)], [true, false]);
   });
