@@ -63,15 +63,14 @@ export async function backUpLog(log: string, file: string): Promise<void> {
 
 /** Removes what a killed backup has left. @throws {BackupError} while another one writes it */
 function removeUnfinished(unfinished: string, cannot: string): void {
-  if (!existsSync(unfinished)) return;
-  const db = new DatabaseSync(unfinished);
+  const db = existsSync(unfinished) ? new DatabaseSync(unfinished) : undefined;
   try {
-    db.exec("BEGIN EXCLUSIVE");
+    db?.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
     // Whatever else is wrong with it does not matter.
     if (isLocked(cause)) throw new BackupError(`${cannot}another backup to it is under way`);
   } finally {
-    db.close();
+    db?.close();
   }
   removeDatabase(unfinished);
 }
