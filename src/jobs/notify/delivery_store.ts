@@ -127,10 +127,13 @@ export class DeliveryStore {
        ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms`,
     ).run(atMs);
     // What happened after the position may be told again after a crash: its rows show that it was
-    // told.
+    // told. So does the row of a silence that goes on, however old it is.
     this.#db.prepare(
-      `DELETE FROM deliveries WHERE state <> 'waiting' AND at_ms < ?1 AND pk <=
-         (SELECT pk FROM deliveries WHERE state <> 'waiting' ORDER BY pk DESC LIMIT 1 OFFSET ?2)`,
+      `DELETE FROM deliveries AS row WHERE state <> 'waiting' AND at_ms < ?1 AND pk <=
+         (SELECT pk FROM deliveries WHERE state <> 'waiting' ORDER BY pk DESC LIMIT 1 OFFSET ?2)
+       AND NOT (kind = 'stalled' AND NOT EXISTS
+         (SELECT 1 FROM deliveries AS later INDEXED BY deliveries_of_job
+          WHERE later.tenant = row.tenant AND later.job = row.job AND later.pk > row.pk))`,
     ).run(atMs, DONE_MAX);
   }
 

@@ -1223,6 +1223,25 @@ test("what is done with stays listed, a thousand of them and all since the posit
   assert.deepEqual([before, after, store.position], [DONE_MAX + 5, DONE_MAX, 1_000_001]);
 });
 
+test("a silence that goes on is known, however much was told since", (t) => {
+  const { store, clock, tell, add } = storeBench(t);
+  const finish = () => store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200");
+  const [silent, over] = [tell("stalled"), tell("stalled")];
+  tell("recovered", over.id);
+  for (let count = 0; count < DONE_MAX + 3; count++) {
+    if (count >= 3) add();
+    finish();
+  }
+  clock.advance(1);
+
+  store.moveOn(clock.now());
+
+  const { items } = store.list({ limit: 5_000 });
+  assert.equal(items.length, DONE_MAX + 1);
+  assert.deepEqual([items.at(-1)?.job, items.at(-1)?.kind], [silent.id, "stalled"]);
+  assert.equal(store.silenceOf({ tenant: TENANT, id: silent.id }), 0);
+});
+
 test("list() goes on where a page ended, and shows a tenant its own alone", (t) => {
   const { store, add } = storeBench(t);
   const ids = Array.from({ length: 3 }, add).map(({ id }) => id);
