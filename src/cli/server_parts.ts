@@ -66,7 +66,7 @@ export function openStreams({ options, directory, opened, metrics, onFault }: Gr
 
 /** Opens notifications. @param pages where people reach this server; undefined before it listens */
 export async function openNotifications(
-  { options, directory, opened, onFault }: Ground,
+  { options, directory, opened, metrics, onFault }: Ground,
   { log, hub, viewers }: Streams,
   pages: () => string | undefined,
 ): Promise<Notifications> {
@@ -77,6 +77,7 @@ export async function openNotifications(
     log,
     hub,
     onFault,
+    onUntold: () => metrics.faulted(),
     show: (job) => jobJson(job, { viewers, clock, stallAfterMs }),
     linkOf: (page) => {
       // A server of a command is gone before anybody follows a link to it.

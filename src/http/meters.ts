@@ -54,7 +54,9 @@ export class Meters {
     // Without labels it is there from the start, at 0: else the first fault is no increase.
     this.#faults = new Counter({
       name: "synctail_faults_total",
-      help: "Answers of 500 or more, and faults of which none tells; none of a server that stops",
+      help:
+        "Answers of 500 or more, and faults of which none tells, as of messages that no target takes; " +
+        "none of a server that stops",
       registers,
     });
     new Gauge({

@@ -8,7 +8,9 @@ import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { freePort } from "../support/free_port.ts";
 import { MemoryLog } from "../support/memory_log.ts";
+import { targetsOf } from "../support/notify_bench.ts";
 import { rawRequest } from "../support/raw_request.ts";
+import { receiver } from "../support/receiver.ts";
 import { serverLog, serverRecords } from "../support/server_log.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -171,6 +173,23 @@ test("metrics on a port of their own are told to no name that somebody points th
   for (const host of hosts) statuses.push(await ask(host));
 
   assert.deepEqual(statuses, [421, 200, 200, 200]);
+});
+
+test("a message that its target refuses is a fault, of which nobody else is told", async (t) => {
+  const to = await receiver(t);
+  to.answer = (_, response) => void response.writeHead(404).end();
+  const targets = targetsOf([{ name: "ops", type: "slack", url: to.url, on: ["completed"] }]);
+  const server = await testServer(t, { notify: () => targets });
+  const faults = async () => {
+    const answer = await server.ask("/metrics", asking(server, ["metrics"]));
+    return samplesOf(await answer.text()).get("synctail_faults_total");
+  };
+  const before = await faults();
+
+  await ended(server);
+  await until(async () => await faults() !== before);
+
+  assert.deepEqual([before, await faults()], [0, 1]);
 });
 
 test("a stream that cannot be opened, a download that breaks off and a scheduled run that cannot begin are faults", async (t) => {

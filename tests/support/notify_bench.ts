@@ -69,12 +69,16 @@ export async function ended(log: EventLog, job: NewJob, end: End): Promise<Job> 
   return (await log.append(job, () => ({ facts: [fact] }))).job;
 }
 
-/** What outlives a process: the log, the queue's file and time. `start` is a process of them. */
+/**
+ * What outlives a process: the log, the queue's file and time. `start` is a process of them; `untold`
+ * counts how often one said that somebody was not told.
+ */
 export function notifyBench(t: Cleanup, written: readonly object[]) {
   const { path: directory, remove } = tempDirectory();
   const clock = new FakeClock();
   const memory = new MemoryLog(clock);
   const faults: unknown[] = [];
+  const untold = { count: 0 };
   const running = new Set<Notifications>();
   t.after(async () => {
     for (const each of running) await each.stop(0);
@@ -97,6 +101,7 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
       clock,
       stallAfterMs: STALL_AFTER_MS,
       onFault: (cause) => faults.push(cause),
+      onUntold: () => void untold.count++,
       show,
       linkOf: (page) => `http://sync.test/${page}`,
       random: () => 0,
@@ -135,5 +140,5 @@ export function notifyBench(t: Cleanup, written: readonly object[]) {
       },
     };
   }
-  return { clock, memory, path, start, show };
+  return { clock, memory, path, start, show, untold };
 }

@@ -21,6 +21,8 @@ export interface LaneOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly onFault: (cause: unknown) => void;
+  /** Called when messages were refused or given up: nobody is told of what they say. */
+  readonly onUntold: () => void;
 }
 
 /**
@@ -82,10 +84,10 @@ export class Lane {
   }
 
   async #send(): Promise<void> {
-    const { store, target, clock, logger } = this.#options;
+    const { store, target, clock, logger, onUntold } = this.#options;
     while (!this.#stopping.signal.aborted) {
       this.#woken = false;
-      giveUpOld(store, logger);
+      if (giveUpOld(store, logger) > 0) onUntold();
       // A check's state is that of its last ping, which must be about what happened last.
       const row = store.next(target.name, target.type === "healthchecks");
       if (!row) return;
@@ -96,7 +98,7 @@ export class Lane {
   }
 
   async #try(row: DeliveryRow): Promise<void> {
-    const { target, store, clock, linkOf, random, logger } = this.#options;
+    const { target, store, clock, linkOf, random, logger, onUntold } = this.#options;
     const message = unpacked(row.message);
     const delivery = { id: row.id, message, link: linkOf(message), nowMs: clock.now() };
     const request = requestFor(target, delivery);
@@ -113,6 +115,7 @@ export class Lane {
       case "refused":
         this.#failures = 0; // it answers, and it will take others
         store.done(row.pk, "refused", result);
+        onUntold();
         return logger.error("{target} refuses to be told ({kind}, {id}): {result}", about);
       case "failed": {
         const jitter = 1 + random() / 4;
@@ -157,12 +160,16 @@ export class Lane {
   }
 }
 
-/** Gives up what has waited for too long, for any target, and logs how many. */
-export function giveUpOld(store: DeliveryStore, logger: Logger): void {
+/**
+ * Gives up what has waited for too long, for any target, and logs how many.
+ *
+ * @returns how many
+ */
+export function giveUpOld(store: DeliveryStore, logger: Logger): number {
   const count = store.expire();
-  if (count === 0) return;
   const noun = count === 1 ? "notification" : "notifications";
-  logger.error(`{count} ${noun} waited for too long: given up`, { count });
+  if (count > 0) logger.error(`{count} ${noun} waited for too long: given up`, { count });
+  return count;
 }
 
 /**

@@ -32,6 +32,8 @@ export interface NotificationsOptions {
   readonly clock: Clock;
   readonly stallAfterMs: number;
   readonly onFault: (cause: unknown) => void;
+  /** Called when messages were refused or given up: nobody is told of what they say. */
+  readonly onUntold: () => void;
   /** The job as the API shows it. */
   readonly show: (job: Job) => ShownJob;
   /** The URL of a page, such as `job/…`; undefined without one. */
@@ -137,6 +139,7 @@ export class Notifications {
     if (targets.length === 0 || !this.#store) return;
     const count = this.#store.add(occasionOf(occurrence), this.#messageOf(occurrence), targets);
     this.#tellGivenUp(count, "too many wait");
+    if (count > 0) this.#options.onUntold();
     for (const lane of this.#lanes) {
       if (targets.some(({ name }) => name === lane.name)) lane.wake();
     }
@@ -163,7 +166,7 @@ export class Notifications {
   #openStore(targets: readonly Target[], { DeliveryStore, giveUpOld }: Parts): void {
     const { path, clock, durability } = this.#options;
     const store = this.#store = new DeliveryStore(path, clock, durability);
-    giveUpOld(store, this.#logger);
+    if (giveUpOld(store, this.#logger) > 0) this.#options.onUntold();
     this.#setTargets(store, targets);
     // Without targets, and at the first start, only what happens from now on may be told.
     if (targets.length === 0 || store.position === undefined) store.moveOn(clock.now());
@@ -240,7 +243,7 @@ export class Notifications {
   }
 
   #lay(): void {
-    const { clock, onFault, linkOf, random = Math.random } = this.#options;
+    const { clock, onFault, onUntold, linkOf, random = Math.random } = this.#options;
     const store = this.#store;
     if (!store || !this.#parts) return;
     const { Lane } = this.#parts;
@@ -251,6 +254,7 @@ export class Notifications {
         clock,
         random,
         onFault,
+        onUntold,
         logger: this.#logger,
         linkOf: ({ job, sync }) =>
           job ? linkOf(`job/${job.id}`) : sync ? linkOf(`sync/${sync.id}`) : undefined,

@@ -31,6 +31,7 @@ import type { Cleanup } from "../../support/program.ts";
 import { receiver } from "../../support/receiver.ts";
 import { serverLog } from "../../support/server_log.ts";
 import { tempDirectory } from "../../support/temp.ts";
+import { until } from "../../support/until.ts";
 
 const FAILED = { status: "failed", error: { code: "lost", message: "gone" } } as const;
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -150,6 +151,7 @@ test("a queue that cannot be read is told of, and looked at again after ten minu
     random: () => 0,
     logger: loggerOf("notify"),
     onFault: (cause) => faults.push(cause),
+    onUntold: () => {},
   });
   t.after(() => lane.stop());
 
@@ -204,12 +206,14 @@ for (const status of [407, 408]) {
 
 for (const status of [400, 401, 404, 410]) {
   test(`HTTP ${status} is final, and others are sent`, async (t) => {
-    const { start } = await bench(t, [status]);
+    const { start, untold } = await bench(t, [status]);
     const { run, done, deliveries } = await start();
 
     await run(jobOf("docs"), FAILED);
     await run(jobOf("mail"), FAILED);
     await done(2);
+
+    assert.equal(untold.count, 1);
 
     assert.deepEqual(deliveries(), [
       `failed refused HTTP ${status}`,
@@ -559,11 +563,12 @@ test("what was not sent is sent by the next process, under the id it had", async
 
 test("what grew too old while no server ran is given up at the start, and said so", async (t) => {
   const lines = await serverLog(t, "notify");
-  const { clock, start } = await bench(t, [500]);
+  const { clock, start, untold } = await bench(t, [500]);
   const first = await start();
   await first.run(jobOf("docs"), FAILED);
   await first.tried(1);
   await first.stop();
+  assert.equal(untold.count, 0);
   clock.advance(AGE_MAX_MS + 1);
 
   const second = await start([]); // so that nothing else looks
@@ -573,6 +578,27 @@ test("what grew too old while no server ran is given up at the start, and said s
   ]);
   const given = lines.filter((text) => text.includes("given up"));
   assert.deepEqual(given, ["error: 1 notification waited for too long: given up"]);
+  assert.equal(untold.count, 1);
+});
+
+test("what is too much for the queue, or too old for a target that is there, is nobody told", async (t) => {
+  const { clock, start, untold } = await bench(t, [500, 500]);
+  const { run, notifications, deliveries } = await start();
+  const { sync } = jobOf("docs");
+  const overdue = { kind: "overdue", tenant: TENANT, sync, job: undefined } as const;
+  for (let atMs = 0; atMs <= WAITING_MAX; atMs++) {
+    notifications.occurred({ ...overdue, atMs: clock.now(), occasion: atMs });
+  }
+  const tooMany = untold.count;
+  await run(jobOf("mail"), FAILED);
+  await until(() => untold.count === 2);
+
+  clock.advance(AGE_MAX_MS + 1);
+  await until(() => untold.count > 2);
+
+  assert.equal(tooMany, 1);
+  assert.equal(untold.count, 3, "the run that failed was one more, and all that waited");
+  assert.ok(deliveries().every((line) => line.includes("given_up")));
 });
 
 test("a try that is under way at a stop is called off, and made by the next process", async (t) => {
