@@ -5,6 +5,7 @@ import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
 import { Metrics } from "../http/metrics.ts";
 import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.ts";
+import { placeOfFile } from "../log/disk.ts";
 import { olderSchema } from "../log/migrate.ts";
 import { Reserve } from "../log/reserve.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
@@ -131,11 +132,12 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
 
 /** Says that the start takes long where the log is brought up to date: nothing else is done meanwhile. */
 async function tellUpgrade(directory: DataDirectory): Promise<void> {
-  const older = olderSchema(directory.file(LOG_FILE), LOG_SCHEMA);
+  const log = directory.file(LOG_FILE);
+  const older = olderSchema(log, LOG_SCHEMA);
   if (older === undefined) return;
   loggerOf("log").warning(
     "the log is brought up to date, which may take minutes; a copy of it stays in {copy}",
-    { copy: `${LOG_FILE}.v${older}.bak` },
+    { copy: `${placeOfFile(log)}.v${older}.bak` },
   );
   await logTold();
 }

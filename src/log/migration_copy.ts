@@ -18,8 +18,9 @@ import { placeOfFile } from "./disk.ts";
 const SUFFIXES = ["", "-wal"];
 
 /**
- * Copies the file to `<path>.v<version>.bak`, with the WAL where there is one. Not by VACUUM INTO:
- * Deno refuses that unless it has all permissions.
+ * Copies the file to `<path>.v<version>.bak`, with the WAL where there is one; where the path is a
+ * link, beside the file, as that disk was chosen for it. Not by VACUUM INTO: Deno refuses that unless
+ * it has all permissions.
  *
  * This process must not have the file open: closing what was copied would let go of SQLite's locks.
  * So another process may change the file meanwhile, if only by closing it, which moves the WAL into
@@ -29,12 +30,13 @@ const SUFFIXES = ["", "-wal"];
  * @returns undefined when there is a copy; else why not, and a later try may succeed
  */
 export function backUp(path: string, version: number): Error | undefined {
-  const unfinished = `${path}.v${version}.${process.pid}.tmp`;
+  const file = placeOfFile(path);
+  const unfinished = `${file}.v${version}.${process.pid}.tmp`;
   try {
-    removeLeft(path);
-    copyWithWal(path, unfinished);
+    removeLeft(file);
+    copyWithWal(file, unfinished);
     requireWhole(unfinished, version);
-    renameSync(unfinished, `${path}.v${version}.bak`);
+    renameSync(unfinished, `${file}.v${version}.bak`);
     return undefined;
   } catch (cause) {
     return cause instanceof Error ? cause : new Error(String(cause));

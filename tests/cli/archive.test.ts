@@ -465,7 +465,7 @@ test("a server says that it brings the log up to date before it begins to", asyn
   });
 
   const said = "the log is brought up to date, which may take minutes; " +
-    "a copy of it stays in log.db.v1.bak";
+    `a copy of it stays in ${path}/log.db.v1.bak`;
   assert.equal(code, 1);
   assert.ok(stderr.indexOf(said) > 0, stderr);
   assert.ok(stderr.indexOf(said) < stderr.indexOf("Cannot open the event log"), stderr);

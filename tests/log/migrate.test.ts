@@ -3,11 +3,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -111,6 +113,18 @@ test("openVersioned() removes what killed processes have left of a copy, and no 
 
   const names = ["v1.bak", ...kept].map((name) => `old.db.${name}`);
   assert.deepEqual(readdirSync(directory).sort(), ["old.db", ...names].sort());
+});
+
+test("openVersioned() of a link leaves the copy on the file's own disk", (t) => {
+  const directory = emptyDirectory(t);
+  mkdirSync(join(directory, "big"));
+  openVersioned(join(directory, "big", "old.db"), schema(1)).close();
+  symlinkSync(join("big", "old.db"), join(directory, "old.db"));
+
+  openVersioned(join(directory, "old.db"), schema(3)).close();
+
+  assert.deepEqual(readdirSync(directory).sort(), ["big", "old.db"]);
+  assert.deepEqual(readdirSync(join(directory, "big")).sort(), ["old.db", "old.db.v1.bak"]);
 });
 
 test("openVersioned() makes no copy of a file that another process brings up to date meanwhile", (t) => {
