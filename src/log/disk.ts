@@ -1,5 +1,6 @@
 /** What a disk says of the log: how much room there is, and whether its file is still there. */
-import { existsSync, realpathSync, statfsSync, statSync } from "node:fs";
+import { existsSync, readlinkSync, realpathSync, statfsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { Clock } from "../clock.ts";
 
 /** Bytes left on the disk of that file or directory; Infinity where it does not tell. */
@@ -13,11 +14,16 @@ export function freeBytes(path: string): number {
 }
 
 /**
- * Where the file lies: what SQLite keeps beside it is there too, not beside a link to it. The path
- * itself where there is no file yet.
+ * Where the file lies, or will where a link leads to none yet: what SQLite keeps beside it is there
+ * too, not beside the link.
  */
 export function placeOfFile(path: string): string {
-  return existsSync(path) ? realpathSync(path) : path;
+  if (existsSync(path)) return realpathSync(path);
+  try {
+    return resolve(dirname(path), readlinkSync(path));
+  } catch {
+    return path; // no link either
+  }
 }
 
 /** How often it is looked, in milliseconds. */

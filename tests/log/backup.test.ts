@@ -346,6 +346,19 @@ test("restoreLog() leaves the log where a link says that it is", async (t) => {
   assert.equal(readlinkSync(file), join(elsewhere, "big.db"));
 });
 
+test("restoreLog() puts the first log where a link says that it will be", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  renameSync(file, backup);
+  const elsewhere = join(dirname(backup), "elsewhere");
+  mkdirSync(elsewhere);
+  symlinkSync(join("..", "elsewhere", "big.db"), file);
+
+  const { jobs, replaced } = restoreLog(directory, backup);
+
+  assert.deepEqual([jobs, replaced, readdirSync(elsewhere)], [1, undefined, ["big.db"]]);
+  assert.equal(readlinkSync(file), join("..", "elsewhere", "big.db"));
+});
+
 test("restoreLog() and backUpLog() say what they cannot read or write", async (t) => {
   const { directory, file, backup } = await bench(t);
   writeFileSync(backup, "no log");
