@@ -214,7 +214,7 @@ function refusal(cannot: string, cause: unknown, path: string): Error {
   }
   const full = cause instanceof StoreFullError || lacksRoom(cause, path);
   const reason = full
-    ? `there is no room left in "${dirname(path)}"`
+    ? `there is no room left in "${dirname(placeOfFile(path))}"`
     : reasonOf(cause).replace(UNWRITABLE, "SQLite cannot write beside it");
   return new BackupError(`${cannot}${reason}`, { cause });
 }

@@ -1,7 +1,7 @@
 /** Tells SQLite's errors apart. */
 import { dirname } from "node:path";
 import { codeOf, reasonOf } from "../reason.ts";
-import { freeBytes } from "./disk.ts";
+import { freeBytes, placeOfFile } from "./disk.ts";
 
 /** Bytes on the disk, beside a file, that SQLite needs to open it. */
 const ROOM_BYTES = 64 * 1024;
@@ -46,5 +46,6 @@ export function isDiskFull(cause: unknown): boolean {
 export function lacksRoom(cause: unknown, path: string, free = freeBytes): boolean {
   if (!(cause instanceof Error)) return false;
   if (isDiskFull(cause) || codeOf(cause) === "ENOSPC") return true;
-  return cause.message.includes("disk I/O error") && free(dirname(path)) < ROOM_BYTES;
+  return cause.message.includes("disk I/O error") &&
+    free(dirname(placeOfFile(path))) < ROOM_BYTES;
 }

@@ -81,6 +81,17 @@ test("a reserve that can be neither taken nor removed is none, and ends no serve
   assert.deepEqual([reserve.hold(), reserve.release()], [false, false]);
 });
 
+test("the disk of a file that is a link is the one that may be full", (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  symlinkSync(join("big", "log.db"), join(path, "log.db"));
+  const asked: string[] = [];
+
+  lacksRoom(new Error("disk I/O error"), join(path, "log.db"), (of) => asked.push(of));
+
+  assert.deepEqual(asked, [join(path, "big")]);
+});
+
 test("a disk that fails is told from one that is full by the room on it", () => {
   const none = () => 0;
   const much = () => 1e9;
