@@ -7,6 +7,7 @@ import { Metrics } from "../http/metrics.ts";
 import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.ts";
 import { placeOfFile } from "../log/disk.ts";
 import { olderSchema } from "../log/migrate.ts";
+import { removeRestoring } from "../log/migration_copy.ts";
 import { Reserve } from "../log/reserve.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { loggerOf, logTold } from "../logger.ts";
@@ -59,6 +60,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   };
   const directory = new DataDirectory(options.data);
   opened.push(() => directory.release());
+  removeRestoring(directory.file(LOG_FILE));
   new Reserve(directory.file(LOG_FILE)).makeRoom();
   await tellUpgrade(directory);
   const authenticator = await openAuth(options, directory, opened);

@@ -8,7 +8,7 @@ import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { placeOfFile } from "./disk.ts";
 import { RESTORED } from "./event_log.ts";
 import { openVersioned, StoreForeignError, StoreFullError, StoreVersionError } from "./migrate.ts";
-import { copyWithWal, removeDatabase } from "./migration_copy.ts";
+import { copyWithWal, removeDatabase, RESTORING } from "./migration_copy.ts";
 import { isDamaged, isLocked, lacksRoom } from "./sqlite_faults.ts";
 import { ACTIVE } from "./sqlite_job_columns.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
@@ -116,7 +116,7 @@ export function restoreLog(
   requireFile(file, cannot);
   // Where it is a link, the log stays on the disk that was chosen for it.
   const log = placeOfFile(directory.file(LOG_FILE));
-  const fresh = `${log}.restoring`;
+  const fresh = `${log}${RESTORING}`;
   try {
     removeDatabase(fresh);
     copyWithWal(file, fresh);

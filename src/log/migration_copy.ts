@@ -45,6 +45,18 @@ export function backUp(path: string, version: number): Error | undefined {
   }
 }
 
+/** What follows a log's name in the name of a backup that is being put in its place. */
+export const RESTORING = ".restoring";
+
+/** Removes what a restore that was killed has left, which is as large as its backup. Never throws. */
+export function removeRestoring(log: string): void {
+  try {
+    removeDatabase(`${placeOfFile(log)}${RESTORING}`);
+  } catch {
+    // It only takes up room, and the next start tries again.
+  }
+}
+
 /** Removes a SQLite file with all that SQLite may have left beside it; also where there is none. */
 export function removeDatabase(path: string): void {
   for (const suffix of [...SUFFIXES, "-shm", "-journal"]) rmSync(path + suffix, { force: true });

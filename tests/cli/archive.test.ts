@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -450,6 +450,18 @@ test("a data directory of an older schema is copied and brought up to date, with
 
   assert.equal(frames.at(-1)?.data.status, "failed");
   assert.ok(existsSync(join(path, "log.db.v1.bak")));
+});
+
+test("a server removes what a restore that was killed has left", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  for (const end of ["", "-wal", "-shm"]) {
+    writeFileSync(join(path, `log.db.restoring${end}`), "a part of it");
+  }
+
+  await startProgram(t, { args: ["serve"], data: path });
+
+  assert.deepEqual(readdirSync(path).filter((name) => name.includes("restoring")), []);
 });
 
 test("a server says that it brings the log up to date before it begins to", async (t) => {
