@@ -24,6 +24,14 @@ export class Names {
     return true;
   }
 
+  /**
+   * Counts the names that are not remembered anew: all come once more, but for those that are not to
+   * be counted any more.
+   */
+  again(): void {
+    this.#more = 0;
+  }
+
   /** Forgets the name; false when it was not remembered. */
   delete(name: string): boolean {
     return this.#names.delete(name);

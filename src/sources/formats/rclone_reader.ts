@@ -117,7 +117,7 @@ export class RcloneReader implements LineReader {
     if (message === CHECKED_FIRST) this.#checkedFirst = true;
     if (message === TRACKING) this.#checks.tracking = true;
     const [, attempt, last] = ATTEMPT_FAILED.exec(message) ?? [];
-    if (attempt !== undefined && attempt !== last) this.#checks.again(this.#totals.inserted);
+    if (attempt !== undefined && attempt !== last) this.#again();
     const named = textOf(entry.object);
     const itself = named === "rclone" && object === undefined;
     const said = named === undefined || itself ? message : `${named}: ${message}`;
@@ -127,6 +127,13 @@ export class RcloneReader implements LineReader {
     if (level !== "warning") return logLine(level, said);
     if (DRY.test(message)) this.#dry();
     return this.#notice(said, object, entry.skipped !== undefined);
+  }
+
+  /** Another attempt begins: it deals with all files once more. */
+  #again(): void {
+    this.#checks.again(this.#totals.inserted);
+    this.#failed.again();
+    this.#failedCopies.again();
   }
 
   #copied(message: string, object: string): readonly SourceEvent[] {

@@ -190,6 +190,22 @@ test("rclone: what a later attempt has copied is not left out, and is checked ag
   assert.deepEqual(last.encountered, { file: 8 });
 });
 
+test("rclone: of many files that fail none counts twice, nor when a later attempt has copied it", () => {
+  const names = Array.from({ length: 10_500 }, (_, n) => `file ${n}`);
+  const failed = names.map((name) => said("error", "Failed to copy: no network", name));
+  const attempt = (n: number) => said("error", `Attempt ${n}/2 failed with 10500 errors and: x`);
+  const skipped = (code: number, ...second: string[]) => {
+    const lines = [...failed, attempt(1), ...second];
+    return feed(rclone.reader(RUN), lines, { code, signal: null }).counts;
+  };
+
+  assert.deepEqual(skipped(1, ...failed, attempt(2)), { ...none, skipped: 10_500 });
+  assert.deepEqual(
+    skipped(0, ...names.map((name) => said("info", "Copied (new)", name))),
+    { ...none, inserted: 10_500 },
+  );
+});
+
 test("rclone: what could not be copied over is left out, not kept; what could not be deleted neither", () => {
   const { counts, last, lines } = feed(rclone.reader(RUN), [
     said("error", "Failed to copy: denied", "a"),
