@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import { PublishedLog } from "../../src/hub/published_log.ts";
 import { MemoryLog } from "../support/memory_log.ts";
-import { type JobKey, keyText } from "../../src/sync/ids.ts";
+import { type JobKey, keyText, newEpoch } from "../../src/sync/ids.ts";
 import { keyOf } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { newJob, progress } from "../support/log_contract.ts";
@@ -107,6 +107,17 @@ test("who appends has its answer two turns before anybody is woken", async () =>
   }
 
   assert.deepEqual(seen, [0, 0, 1]);
+});
+
+test("remove() of a job of an epoch leaves another that has its id since", async () => {
+  const clock = new FakeClock();
+  const log = new PublishedLog(new MemoryLog(clock), new Hub(), clock);
+  const { job } = await log.create(newJob());
+
+  assert.deepEqual([await log.remove(job, newEpoch()), await log.remove(job, job.epoch)], [
+    false,
+    true,
+  ]);
 });
 
 test("who follows a job is woken when it is gone, before its traces are", async () => {

@@ -6,6 +6,7 @@ import { MemoryLog } from "../support/memory_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { serverLog } from "../support/server_log.ts";
 import { line, newJob, progress, TENANT } from "../support/log_contract.ts";
+import { until } from "../support/until.ts";
 
 const UNLIMITED = {
   ageMs: Infinity,
@@ -233,9 +234,9 @@ test("it looks again every minute, until it is stopped", async () => {
   const { retention, clock, job, left, faults } = bench({ ageMs: 1_000 });
   retention.start();
   await job(1, true);
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => clock.waiting === 1); // the first round is over
   clock.advance(60_000);
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => clock.waiting === 1);
   const after = await left();
   await retention.stop();
 
