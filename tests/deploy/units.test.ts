@@ -1,0 +1,28 @@
+/** What a running systemd showed: the units of deploy/ and of docs/home.md. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+/** How often systemd starts a unit within ten seconds before it gives up, where nothing is said. */
+const STARTS = 5;
+const STARTS_S = 10;
+
+const service = readFileSync(join(ROOT, "deploy", "synctail.service"), "utf8");
+const [server, backup] = [
+  ...readFileSync(join(ROOT, "docs", "home.md"), "utf8").matchAll(/```ini\n(.*?)```/gs),
+].map(([, text]) => text ?? "");
+
+/** The values of a setting. */
+const said = (unit: string | undefined, setting: string) =>
+  [...(unit ?? "").matchAll(new RegExp(`^${setting}=(.*)$`, "gm"))].map(([, value]) => value);
+
+test("a server that cannot start yet is tried until it can", () => {
+  for (const unit of [service, server]) {
+    const [limit] = said(unit, "StartLimitIntervalSec");
+    const [wait] = said(unit, "RestartSec");
+
+    assert.ok(limit === "0" || Number(wait) * STARTS > STARTS_S, `${limit}, ${wait} s`);
+  }
+});
