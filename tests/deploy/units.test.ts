@@ -26,3 +26,8 @@ test("a server that cannot start yet is tried until it can", () => {
     assert.ok(limit === "0" || Number(wait) * STARTS > STARTS_S, `${limit}, ${wait} s`);
   }
 });
+
+test("a reload that comes before the server hears it does not end the service", () => {
+  // By itself systemd takes an end by SIGHUP for a clean one, after which nothing is started again.
+  assert.deepEqual(said(service, "RestartForceExitStatus"), ["SIGHUP"]);
+});
