@@ -31,3 +31,9 @@ test("a reload that comes before the server hears it does not end the service", 
   // By itself systemd takes an end by SIGHUP for a clean one, after which nothing is started again.
   assert.deepEqual(said(service, "RestartForceExitStatus"), ["SIGHUP"]);
 });
+
+test("programs of syncs have a home, which is the service's own", () => {
+  const [state] = said(service, "StateDirectory");
+
+  assert.deepEqual(said(service, "Environment").at(-1), `HOME=/var/lib/${state}`);
+});
