@@ -37,3 +37,7 @@ test("programs of syncs have a home, which is the service's own", () => {
 
   assert.deepEqual(said(service, "Environment").at(-1), `HOME=/var/lib/${state}`);
 });
+
+test("a server that listens on all addresses may ask for them", () => {
+  assert.match(said(service, "RestrictAddressFamilies").join(" "), /\bAF_NETLINK\b/);
+});
