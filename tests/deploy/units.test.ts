@@ -41,3 +41,9 @@ test("programs of syncs have a home, which is the service's own", () => {
 test("a server that listens on all addresses may ask for them", () => {
   assert.match(said(service, "RestrictAddressFamilies").join(" "), /\bAF_NETLINK\b/);
 });
+
+test("a nightly backup does not fill the journal with its files", () => {
+  assert.deepEqual(said(backup, "StandardOutput"), ["null"]);
+  // Left out, stderr goes where stdout goes.
+  assert.deepEqual(said(backup, "StandardError"), ["journal"]);
+});
