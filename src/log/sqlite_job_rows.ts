@@ -38,7 +38,9 @@ export interface JobRow {
   stored: Indexed | undefined;
   /** Producers that the commit under way changes. */
   readonly posted: Set<string>;
-  /** Characters of the row, and those of them that change; as it was last written. */
+  /** Characters of each producer in memory, as it was last read or written. */
+  readonly lengths: Map<string, number>;
+  /** Characters of the row and of these producers, and those of the row that change. */
   length: number;
   stateLength: number;
 }
@@ -89,6 +91,7 @@ export class JobRows {
     const kept = this.#kept.get(text);
     if (kept) {
       this.#kept.delete(text);
+      if (this.#isFull) this.#evict(); // jobs grow, also where no other one is added
       this.#kept.set(text, kept);
       return kept;
     }
@@ -134,10 +137,15 @@ export class JobRows {
   producerOf(row: JobRow, id: string): Producer | undefined {
     let producer = row.producers.get(id);
     if (producer === undefined) {
-      if (row.producers.size >= PRODUCERS_MAX && row.posted.size === 0) row.producers.clear();
+      if (row.producers.size >= PRODUCERS_MAX && row.posted.size === 0) {
+        for (const known of row.lengths.keys()) this.#measure(row, known, 0);
+        row.lengths.clear();
+        row.producers.clear();
+      }
       const found = this.#producer.get(row.pk, id) as { state: string } | undefined; // own table
       producer = found ? JSON.parse(found.state) as Producer : null;
       row.producers.set(id, producer);
+      this.#measure(row, id, found?.state.length ?? 0);
     }
     return producer ?? undefined;
   }
@@ -163,7 +171,9 @@ export class JobRows {
     for (const row of this.#changed) {
       const { pk, job } = row;
       for (const id of row.posted) {
-        this.#keepProducer.run(pk, id, JSON.stringify(row.producers.get(id)));
+        const text = JSON.stringify(row.producers.get(id));
+        this.#keepProducer.run(pk, id, text);
+        this.#measure(row, id, text.length);
       }
       const state = stateOf(job);
       const more = state.length - row.stateLength;
@@ -211,6 +221,14 @@ export class JobRows {
     return row && jobOf(row);
   }
 
+  /** Counts what a producer takes: it may have as much as the job, and there are many. */
+  #measure(row: JobRow, id: string, length: number): void {
+    const more = length - (row.lengths.get(id) ?? 0);
+    row.lengths.set(id, length);
+    row.length += more;
+    this.#keptLength += more;
+  }
+
   #keep(row: JobRow): JobRow {
     if (this.#isFull) this.#evict();
     this.#kept.set(keyText(row.job), row);
@@ -237,7 +255,12 @@ export class JobRows {
 
 /** @param job as it is in the file @param texts how it stands there */
 function rowOf(pk: number, job: Job, texts: Texts): JobRow {
-  const kept = { producers: new Map(), stored: job, posted: new Set<string>() };
+  const kept = {
+    producers: new Map(),
+    stored: job,
+    posted: new Set<string>(),
+    lengths: new Map<string, number>(),
+  };
   return { pk, job, ...kept, length: lengthOf(texts), stateLength: texts.state.length };
 }
 

@@ -127,7 +127,34 @@ test("JobRows keeps fewer jobs in memory the longer their rows are, and finds al
     rows.change(row, { ...job, progress: { ...NO_PROGRESS, current: LONG } });
     commit(rows);
   }
-  assert.equal(kept(grown), 100);
-  for (let n = 0; n < 20; n++) insert({});
   assert.ok(kept(grown) <= 33, `${kept(grown)} that have grown`);
+});
+
+test("JobRows keeps fewer jobs in memory the more their producers have counted", (t) => {
+  const rows = rowsOf(t);
+  const jobs = Array.from({ length: 10 }, () => inserted(rows));
+  commit(rows);
+  const counters = { ...newProducer("", 0).counters, encountered: { [LONG]: 1 } };
+  const post = (job: Job, id: string) => {
+    const row = rows.get(job);
+    assert.ok(row);
+    assert.equal(rows.producerOf(row, id)?.id ?? id, id);
+    rows.change(row, job, { ...newProducer(id, 0), counters });
+    commit(rows);
+  };
+
+  for (const job of jobs) for (let n = 0; n < 10; n++) post(job, `worker ${n}`);
+  const held = keptOf(rows, jobs);
+  for (const job of jobs) {
+    for (let n = 0; n < 10; n++) {
+      const row = rows.get(job);
+      assert.ok(row);
+      assert.equal(rows.producerOf(row, `worker ${n}`)?.id, `worker ${n}`);
+    }
+  }
+  // One that is written often counts once.
+  for (let n = 0; n < 100; n++) post(jobs[9], "worker 0");
+
+  assert.ok(held >= 3 && held <= 4, `${held} jobs`);
+  assert.ok(keptOf(rows, jobs) >= 3, `${keptOf(rows, jobs)} jobs`);
 });
