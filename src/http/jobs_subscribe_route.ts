@@ -1,8 +1,8 @@
 /** Many jobs on one connection, for lists of jobs. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { maySee, type Principal } from "../auth/principal.ts";
+import type { ChangedJob } from "../stream/job_feed.ts";
 import { type JobId, parseJobId, type SyncId, type TenantId } from "../sync/ids.ts";
-import type { Job } from "../sync/job.ts";
 import type { Status } from "../sync/status.ts";
 import { requireScope, rightOf } from "./access.ts";
 import { KEYED, problems } from "./describe.ts";
@@ -74,7 +74,7 @@ function wished(tenant: TenantId, asked: Wished) {
     statuses,
     syncId,
     jobId: jobId ?? only?.jobId,
-    matches: (found: Job) =>
+    matches: (found: ChangedJob) =>
       maySee({ tenant, only }, found) &&
       (syncId === undefined || found.sync?.id === syncId) &&
       (jobId === undefined || found.id === jobId) &&

@@ -20,14 +20,19 @@ import { DELETED, faultBytes, listedBytes } from "./frames.ts";
 export const FEED_MS = 250;
 /** Changes kept; a viewer that is further behind starts anew with a snapshot. */
 export const CHANGES_MAX = 10_000;
+/** Bytes of their frames above which fewer are kept: a frame may have 200 KB. */
+export const CHANGES_BYTES_MAX = 64 * 1024 * 1024;
 /** Most filters' news that are kept for other viewers; what was asked for longest ago goes first. */
 const NEWS_MAX = 256;
+
+/** What is asked of a job that has changed. Not all of it is kept: its `meta` may have a million characters. */
+export type ChangedJob = Pick<Job, "tenant" | "id" | "epoch" | "seq" | "status" | "sync" | "tags">;
 
 /** A job as it was at its last change. */
 export interface Change {
   readonly key: JobKey;
   /** Undefined when it was removed. */
-  readonly job: Job | undefined;
+  readonly job: ChangedJob | undefined;
   /** Its frame, the same for everybody. */
   readonly bytes: Uint8Array;
   /** The change before it; undefined where it is not known, or where there was no job then. */
@@ -43,7 +48,7 @@ export interface JobsFilter {
   readonly name: string;
   readonly statuses: readonly Status[] | undefined;
   /** Whether the viewer may see the job and asks for it, leaving aside its status. */
-  readonly matches: (job: Job) => boolean;
+  readonly matches: (job: ChangedJob) => boolean;
   /** Whether to tell the viewer of a removed job of which only the id is known. */
   readonly missed: (id: JobId) => boolean;
 }
@@ -87,6 +92,7 @@ export class JobFeed {
   #looking: ReadonlyMap<JobKeyText, JobKey> = new Map();
   /** The change of number n is at n - #before - 1; undefined once the job has changed again. */
   #changes: (Change | undefined)[] = [];
+  #bytes = 0;
   #before = 0;
   readonly #numbers = new Map<JobKeyText, number>();
   /** The one that was asked for last comes last. */
@@ -120,6 +126,7 @@ export class JobFeed {
       this.#callOff = undefined;
       this.#before = this.last;
       this.#changes = [];
+      this.#bytes = 0;
       this.#numbers.clear();
       this.#news.clear();
       this.#dirty = new Map();
@@ -178,6 +185,7 @@ export class JobFeed {
     const looking = this.#dirty;
     this.#looking = looking;
     this.#dirty = new Map();
+    this.#makeRoom();
     let fault: unknown;
     for (const [text, key] of looking) {
       try {
@@ -204,27 +212,47 @@ export class JobFeed {
     let before: Change["before"];
     if (number !== undefined) {
       const place = number - this.#before - 1;
-      const was = this.#changes[place]?.job;
+      const { job: was, bytes: shown } = this.#changes[place] ?? {};
       // An earlier look may have seen the change already that this wake-up is for.
       if (isSame(was, job)) return;
       if (was) before = { number, epoch: was.epoch, status: was.status };
       this.#changes[place] = undefined;
+      this.#bytes -= shown?.length ?? 0;
     }
     this.#news.clear();
     const bytes = job ? listedBytes(job) : faultBytes(key.id, DELETED);
-    this.#changes.push({ key, job, bytes, before });
+    this.#changes.push({ key, job: job && changedJob(job), bytes, before });
+    this.#bytes += bytes.length;
     this.#numbers.set(text, this.last);
-    if (this.#changes.length < 2 * CHANGES_MAX) return;
-    for (const change of this.#changes.splice(0, CHANGES_MAX)) {
-      if (change) this.#numbers.delete(keyText(change.key));
+    if (this.#changes.length === 2 * CHANGES_MAX) this.#drop(CHANGES_MAX);
+  }
+
+  /** Before a look, as all that one look finds is kept: nobody is told of it before its end. */
+  #makeRoom(): void {
+    let bytes = this.#bytes;
+    let count = 0;
+    while (bytes > CHANGES_BYTES_MAX) bytes -= this.#changes[count++]?.bytes.length ?? 0;
+    this.#drop(count);
+  }
+
+  /** Keeps the oldest changes no longer. */
+  #drop(count: number): void {
+    for (const change of this.#changes.splice(0, count)) {
+      if (!change) continue;
+      this.#numbers.delete(keyText(change.key));
+      this.#bytes -= change.bytes.length;
     }
-    this.#before += CHANGES_MAX;
+    this.#before += count;
   }
 }
 
 const NO_NEWS: News = { items: [], unsure: [], chunk: () => undefined };
 
-function isSame(a: Job | undefined, b: Job | undefined): boolean {
+function changedJob({ tenant, id, epoch, seq, status, sync, tags }: Job): ChangedJob {
+  return { tenant, id, epoch, seq, status, sync, tags };
+}
+
+function isSame(a: ChangedJob | undefined, b: ChangedJob | undefined): boolean {
   return a?.epoch === b?.epoch && a?.seq === b?.seq;
 }
 

@@ -4,6 +4,8 @@ import { Hub } from "../../src/hub/hub.ts";
 import { freshJob } from "../../src/log/fold.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import {
+  type ChangedJob,
+  CHANGES_BYTES_MAX,
   CHANGES_MAX,
   FEED_MS,
   JobFeed,
@@ -12,6 +14,7 @@ import {
 } from "../../src/stream/job_feed.ts";
 import type { TenantId } from "../../src/sync/ids.ts";
 import type { Job } from "../../src/sync/job.ts";
+import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import type { Status } from "../../src/sync/status.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { newJob } from "../support/log_contract.ts";
@@ -79,6 +82,31 @@ test("the removal of a job is told however many others have changed since it did
   assert.deepEqual(news, [[job.id, undefined]]);
 });
 
+test("fewer changes are kept the longer their frames are, but all that one look finds", async () => {
+  const progress = { ...NO_PROGRESS, encountered: { ["x".repeat(CHANGES_BYTES_MAX / 40)]: 1 } };
+  const jobs = new Map<string, Job>();
+  const { clock, hub, feed } = bench(({ id }) => Promise.resolve(jobs.get(id)));
+  const look = async (count: number) => {
+    const before = feed.last;
+    for (let n = 0; n < count; n++) {
+      const job = { ...freshJob(newJob({ meta: { text: "x" } })), progress };
+      jobs.set(job.id, job);
+      hub.wake(job);
+    }
+    clock.advance(FEED_MS);
+    while (feed.last < before + count || clock.waiting > 0) await turns(1);
+  };
+
+  await look(100);
+  const whole = feed.after(0, ALL)?.items;
+  await look(1);
+  const kept = [0, 60, 61, 100].map((seen) => feed.after(seen, ALL)?.items.length);
+
+  assert.equal(whole?.length, 100);
+  assert.deepEqual(kept, [undefined, undefined, 40, 1]); // a frame has some bytes more
+  assert.ok(whole.every(({ change: { job } }) => job && !("meta" in job || "progress" in job)));
+});
+
 test("a job that goes on is told of once, also behind changes that are no longer kept", async () => {
   const jobs = Array.from({ length: 2 * CHANGES_MAX }, () => freshJob(newJob()));
   const now = new Map(jobs.map((job) => [job.id, job]));
@@ -127,7 +155,7 @@ test("a viewer that has seen the changes before need not ask about jobs that onl
     const places = (items: readonly NewsItem[] | undefined) =>
       items?.map(({ change: { key } }) => now.findIndex(({ id }) => id === key.id));
     const asked = (from: number, filter: JobsFilter) => places(feed.after(from, filter)?.unsure);
-    const ofA = { ...ALL, name: "a", matches: ({ tags }: Job) => tags.includes("a") };
+    const ofA = { ...ALL, name: "a", matches: ({ tags }: ChangedJob) => tags.includes("a") };
     told.push(places(feed.after(seen, ofA)?.items));
     return [asked(seen, ALL), asked(seen, ofA), asked(seen - 1, ALL)];
   };
