@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import { type EventLog, UnknownJobError } from "../log/event_log.ts";
 import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
-import { type Epoch, type JobKey, keyText } from "../sync/ids.ts";
+import { keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";
 import { FanOut, type Served } from "./fan_out.ts";
@@ -17,6 +17,17 @@ const PAGE = 500;
 export interface Follower extends Served {
   /** Nothing more will come: the log could not be read, or serving this follower threw. */
   fail(cause: unknown): void;
+}
+
+/**
+ * What the frames of a job's entries name, and never changes. Whoever follows a job keeps no more of
+ * it: its `meta` may have a million characters.
+ */
+export type FollowedJob = Pick<Job, "tenant" | "id" | "epoch" | "sync">;
+
+/** The part of the job that may be kept for long. */
+export function followedJob({ tenant, id, epoch, sync }: FollowedJob): FollowedJob {
+  return { tenant, id, epoch, sync };
 }
 
 export interface TailOptions {
@@ -39,9 +50,8 @@ export interface TailOptions {
  * starts a round of reading, and a wake-up during a round makes that round look again.
  */
 export class Tail {
-  /** The epoch of the log that it follows: a job that is created again under the id has another. */
-  readonly epoch: Epoch;
-  readonly #key: JobKey;
+  /** The job, with the epoch of the log: one that is created again under the id has another. */
+  readonly job: FollowedJob;
   readonly #log: EventLog;
   readonly #ring: Ring;
   readonly #writer: WritableStreamDefaultWriter<Entry>;
@@ -63,8 +73,7 @@ export class Tail {
 
   constructor(options: TailOptions) {
     const { job, encoder } = options;
-    this.epoch = job.epoch;
-    this.#key = { tenant: job.tenant, id: job.id };
+    this.job = followedJob(job);
     this.#log = options.log;
     this.#ring = new Ring(job.seq);
     this.#ended = isTerminal(job.status);
@@ -77,7 +86,7 @@ export class Tail {
     this.#fanOut = new FanOut({
       onServed: options.onServed,
       onFault: (cause, follower) => {
-        options.onFault(cause);
+        this.#onFault(cause);
         follower.fail(cause);
       },
       clock: options.clock,
@@ -160,9 +169,9 @@ export class Tail {
       let more = true;
       while (more && !this.#ended && !this.#closed) {
         const query = { after: this.#ring.last, limit: PAGE, logs: "debug" } as const;
-        const page = await this.#log.read(this.#key, query);
-        if (page.job.epoch !== this.epoch) {
-          throw new UnknownJobError(`Job "${this.#key.id}" was removed and created again`);
+        const page = await this.#log.read(this.job, query);
+        if (page.job.epoch !== this.job.epoch) {
+          throw new UnknownJobError(`Job "${this.job.id}" was removed and created again`);
         }
         const removed = Math.max(...page.job.trimmed);
         if (removed > this.#ring.last) {
@@ -194,7 +203,7 @@ export class Tail {
     let bytes = 0;
     for (const entry of entries) {
       const { value } = await this.#reader.read();
-      if (!value) throw new Error(`The encoder of job "${this.#key.id}" ended by itself`);
+      if (!value) throw new Error(`The encoder of job "${this.job.id}" ended by itself`);
       bytes += value.byteLength;
       this.#heardAtMs = entry.atMs;
       switch (entry.kind) {

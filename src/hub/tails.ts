@@ -1,12 +1,12 @@
 /** The tails of all followed jobs. */
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
-import { Tail, type TailOptions } from "./tail.ts";
+import { type FollowedJob, followedJob, Tail, type TailOptions } from "./tail.ts";
 
 /** What all tails are given; see TailOptions. */
 export interface TailsOptions
   extends Pick<TailOptions, "log" | "hub" | "clock" | "onServed" | "onFault"> {
-  readonly encoderOf: (job: Job) => TailOptions["encoder"];
+  readonly encoderOf: (job: FollowedJob) => TailOptions["encoder"];
 }
 
 /** Makes a tail for the first follower of a job and shares it with the others. */
@@ -22,11 +22,11 @@ export class Tails {
   of(job: Job): Tail {
     const key = keyText(job);
     const known = this.#tails.get(key);
-    if (known && known.epoch === job.epoch && !known.failed) return known;
+    if (known && known.job.epoch === job.epoch && !known.failed) return known;
     const tail: Tail = new Tail({
       ...this.#options,
       job,
-      encoder: this.#options.encoderOf(job),
+      encoder: this.#options.encoderOf(followedJob(job)),
       onIdle: () => {
         if (this.#tails.get(key) === tail) this.#tails.delete(key);
       },

@@ -51,7 +51,7 @@ export function openAt(job: Job, cursor: string | undefined, logs?: LogLevel): O
 }
 
 /** The highest seq of an entry that was removed and that a viewer who asks for `logs` is owed. */
-export function trimmedThrough(job: Job, logs: LogLevel | undefined): Seq {
+export function trimmedThrough(job: Pick<Job, "trimmed">, logs: LogLevel | undefined): Seq {
   // Superseded progress is owed to nobody, and changes of status are never removed.
   return logs === undefined ? 0 : Math.max(...job.trimmed.slice(LOG_LEVELS.indexOf(logs)));
 }

@@ -1,4 +1,5 @@
 /** The frames of a stream, ready to send. */
+import type { FollowedJob } from "../hub/tail.ts";
 import type { SseFrame } from "../sse/frame.ts";
 import { frameBytes, SseEncoderStream } from "../sse/sse_encoder_stream.ts";
 import type { Entry, JobError, LogEntry, Seq } from "../sync/entry.ts";
@@ -88,18 +89,18 @@ export function openingBytes(
 }
 
 /** Encodes a job's entries: the TransformStream of its tail. */
-export function entryEncoder(job: Job): SseEncoderStream<Entry> {
+export function entryEncoder(job: FollowedJob): SseEncoderStream<Entry> {
   return new SseEncoderStream((entry) => entryFrames(job, entry));
 }
 
 /** The frames of one entry. */
-export function entryFrames(job: Job, entry: Entry): SseFrame[] {
+export function entryFrames(job: FollowedJob, entry: Entry): SseFrame[] {
   if (entry.kind === "progress") return progressFrames(job, entry);
   return [{ data: lineText(job.id, entry), id: eventId(job.epoch, entry.seq) }];
 }
 
 /** A failed job's error comes just before its terminal frame, in the same chunk, without an id. */
-function progressFrames(job: Job, view: ProgressView): SseFrame[] {
+function progressFrames(job: FollowedJob, view: ProgressView): SseFrame[] {
   const frame = {
     data: progressText(job, view),
     id: eventId(job.epoch, view.seq),

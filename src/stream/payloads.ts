@@ -1,4 +1,5 @@
 /** The JSON of every frame: the contract's keys first and in its order, extras behind. */
+import type { FollowedJob } from "../hub/tail.ts";
 import type { JobError, LogEntry, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import type { JobId } from "../sync/ids.ts";
@@ -35,7 +36,7 @@ export function connectedPayload(
  * Running totals and the status; a terminal one says how the job ended. Written out: `spacedJson`
  * takes twice as long, and a replay writes every entry.
  */
-export function progressText(job: Job, view: ProgressView): string {
+export function progressText(job: FollowedJob, view: ProgressView): string {
   const { progress: p, status, error } = view;
   return `{"type": "progress", "job_id": "${job.id}", "entities_inserted": ${p.inserted}, ` +
     `"entities_updated": ${p.updated}, "status": "${status}", "entities_deleted": ${p.deleted}, ` +

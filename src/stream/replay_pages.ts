@@ -1,5 +1,6 @@
 /** Pages of the log for viewers that are behind: read in turns, shared by equal queries. */
 import { setImmediate } from "node:timers";
+import type { FollowedJob } from "../hub/tail.ts";
 import type { EventLog } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
 import type { LogLevel, Seq } from "../sync/entry.ts";
@@ -15,7 +16,7 @@ const KEPT_A_TURN = 8;
 export const KEPT_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface ReplayQuery {
-  readonly job: Job;
+  readonly job: FollowedJob;
   readonly after: Seq;
   readonly logs: LogLevel | undefined;
   /** Superseded progress below this seq is left out. */
@@ -30,7 +31,7 @@ export interface ReplayPage {
   /** The position that the viewer has reached with it. */
   readonly through: Seq;
   /** The job as it was when the page was read. */
-  readonly job: Job;
+  readonly job: Pick<Job, "epoch" | "status" | "seq" | "trimmed">;
 }
 
 interface Waiting {
@@ -107,7 +108,8 @@ export class ReplayPages {
     const page = await this.#log.read(job, { after, limit, logs, mergeBelow });
     const frames = page.entries.flatMap((entry) => entryFrames(job, entry));
     const bytes = frames.length > 0 ? frameBytes(...frames) : undefined;
-    const read = { bytes, through: page.through, job: page.job };
+    const { epoch, status, seq, trimmed } = page.job;
+    const read = { bytes, through: page.through, job: { epoch, status, seq, trimmed } };
     this.#keep(key, read);
     return read;
   }

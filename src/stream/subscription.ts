@@ -46,7 +46,6 @@ const FAULT: JobError = {
 /** Reads from the job's tail; what the tail no longer has it reads page by page from the log. */
 export class Subscription extends LiveStream implements Follower {
   readonly #options: SubscriptionOptions;
-  readonly #job: Job;
   readonly #tail: Tail;
   readonly #logs: LogLevel | undefined;
   #cursor: Seq;
@@ -58,7 +57,6 @@ export class Subscription extends LiveStream implements Follower {
   constructor(opening: Uint8Array, followed: Followed, options: SubscriptionOptions) {
     super(opening, options.onEnd);
     this.#options = options;
-    this.#job = followed.job;
     this.#tail = followed.tail;
     this.#logs = followed.logs;
     this.#cursor = followed.cursor;
@@ -82,7 +80,7 @@ export class Subscription extends LiveStream implements Follower {
   }
 
   override refuse(error: JobError): void {
-    this.part(faultBytes(this.#job.id, error));
+    this.part(faultBytes(this.#tail.job.id, error));
   }
 
   protected override began(): void {
@@ -119,7 +117,7 @@ export class Subscription extends LiveStream implements Follower {
   /** Sends older entries from the log; skips pages without any for this viewer. Never rejects. */
   async #page(): Promise<void> {
     const { mergeAfter, pages } = this.#options;
-    const job = this.#job;
+    const { job } = this.#tail;
     const logs = this.#logs;
     try {
       if (this.#tail.last - this.#cursor > mergeAfter) this.#mergeBelow = this.#tail.progressSeq;
@@ -158,7 +156,7 @@ export class Subscription extends LiveStream implements Follower {
     return silentMs >= stallAfterMs && !this.#tail.ended ? STALLED_BYTES : HEARTBEAT_BYTES;
   }
 
-  #noteEnd({ status, seq }: Job): void {
+  #noteEnd({ status, seq }: Pick<Job, "status" | "seq">): void {
     if (isTerminal(status)) this.#endSeq = seq;
   }
 

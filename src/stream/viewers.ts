@@ -137,7 +137,7 @@ export class Viewers {
     const tail = this.#tails.of(job);
     const followed = { job, tail, cursor: opening.cursor, logs: wish.logs };
     const subscription = new Subscription(bytes, followed, this.#subscriptions);
-    return this.#begun(subscription, wish.right, applicant, opening.resume);
+    return this.#begun(subscription, wish.right, { ...applicant, job: tail.job }, opening.resume);
   }
 
   async #openingBytes(job: Job, wish: Wish, opening: Beginning): Promise<Uint8Array> {

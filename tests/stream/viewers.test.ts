@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { turnedAway } from "../../src/stream/send_away.ts";
 import type { Fact } from "../../src/sync/entry.ts";
+import { collectGarbage } from "../support/collect_garbage.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { line, progress } from "../support/log_contract.ts";
 import { MemoryLog } from "../support/memory_log.ts";
@@ -37,6 +38,29 @@ test("subscribe() to a job without entries starts with connected alone, frame by
   );
   await reader.cancel();
   assert.deepEqual([viewers.size, hub.size], [0, 0]);
+});
+
+test("a stream keeps no more of its job than its frames name", async () => {
+  const { job, viewers } = streamBench();
+  const given: WeakRef<object>[] = [];
+  const follow = async () => {
+    const one = { ...await job(), meta: { text: "long" } };
+    given.push(new WeakRef(one.meta));
+    const stream = await viewers.subscribe(one, { cursor: undefined, logs: undefined });
+    assert.ok(stream);
+    const reader = new StreamReader(stream);
+    await reader.chunk();
+    return reader;
+  };
+
+  const readers = [];
+  for (let n = 0; n < 20; n++) readers.push(await follow());
+  await collectGarbage();
+  const held = given.filter((ref) => ref.deref() !== undefined).length;
+
+  assert.equal(viewers.size, 20);
+  assert.ok(held <= 2, `${held} of 20 are held`); // the last ones may lie on the stack still
+  for (const reader of readers) await reader.cancel();
 });
 
 test("subscribe() without a cursor shows a late viewer the totals of now, then follows", async () => {
