@@ -21,13 +21,21 @@ interface Held {
   nextAtMs: number | undefined;
 }
 
-/** How far the writing side may be behind; 2,400 files and 1.2 MB were seen in local copies. */
-const FILES_MAX = 4_096;
+/** How far the writing side may be behind; 4,833 files and 2 MB were seen in local copies. */
+const FILES_MAX = 16_384;
 const BYTES_MAX = 2 * 1024 * 1024;
 /** How long a complaint may lie unread while the lines of later files are read, in milliseconds. */
 const UNREAD_MS = 500;
-/** Most failures that are remembered until the line of their file comes. */
-const EARLY_MAX = 2_000;
+/**
+ * After the last complaint further ones may be on their way for so long, in milliseconds: where many
+ * files fail they fill all buffers, and come 16,047 files and 424 MB late.
+ */
+const SETTLED_MS = 2_000;
+/** Most files that are held. */
+const HELD_MAX = 32_768;
+/** Most failures that are remembered until the line of their file comes, and of one plain name. */
+const EARLY_MAX = 32_768;
+const EARLY_SAME_MAX = 2_000;
 
 /** Bytes that rsync does not print. */
 const ESCAPED = /(?:\\#[0-3][0-7]{2})+/g;
@@ -42,6 +50,9 @@ export class RsyncSent {
   readonly #clock: Clock;
   /** Held files by name, in the order in which they were sent. */
   readonly #held = new Map<string, Held>();
+  /** A walk through them, which begins anew only at its end, and the file that it has come to. */
+  #walk = this.#held.entries();
+  #front: readonly [string, Held] | undefined;
   /** The file that was added last. */
   #last: Held | undefined;
   /** Bytes of the held files; a file of unknown size counts as BYTES_MAX. */
@@ -49,6 +60,8 @@ export class RsyncSent {
   /** Failures that came (on stderr) before the line of their file, by plain name. */
   readonly #early = new Map<string, Failure[]>();
   #earlyCount = 0;
+  /** When the last failure was noted. */
+  #failedAtMs = -Infinity;
   /** Whether the writing side has ended. */
   #over = false;
   /** How many files were sent. */
@@ -85,6 +98,7 @@ export class RsyncSent {
    */
   failed(named: string, over: boolean): void {
     const path = unescaped(named);
+    this.#failedAtMs = this.#clock.monotonic();
     // `rsync file dir/other`: the destination is that one file.
     if (this.#root !== undefined && spellings(path).includes(this.#root)) {
       this.#over = true;
@@ -99,10 +113,11 @@ export class RsyncSent {
       const behind = over ? [...this.#held.keys()] : [name];
       for (const each of behind.slice(behind.indexOf(name))) this.#take(each);
     } else if (this.#earlyCount < EARLY_MAX) {
+      const early = this.#early.get(plainName(path)) ?? [];
+      if (early.length >= EARLY_SAME_MAX) return;
+      early.push({ path, over });
+      this.#early.set(plainName(path), early);
       this.#earlyCount++;
-      const early = this.#early.get(plainName(path));
-      if (early) early.push({ path, over });
-      else this.#early.set(plainName(path), [{ path, over }]);
     }
   }
 
@@ -117,13 +132,27 @@ export class RsyncSent {
   /** Takes what must have been written by now, as enough was sent behind it. */
   #written(nowMs: number): readonly Sent[] {
     const written: Sent[] = [];
-    for (const [name, { sent, nextAtMs = nowMs }] of this.#held) {
+    const settled = nowMs - this.#failedAtMs >= SETTLED_MS;
+    for (let oldest = this.#oldest(); oldest; oldest = this.#oldest()) {
+      const [name, { sent, nextAtMs = nowMs }] = oldest;
       const behind = this.#held.size > FILES_MAX || this.#bytes - weightOf(sent) >= BYTES_MAX;
-      if (!behind || nowMs - nextAtMs < UNREAD_MS) break;
+      const told = behind && settled && nowMs - nextAtMs >= UNREAD_MS;
+      if (!told && this.#held.size <= HELD_MAX) break;
       this.#take(name);
       written.push(sent);
     }
     return written;
+  }
+
+  /** The held file that was added first: a loop from the start would pass all that were taken. */
+  #oldest(): readonly [string, Held] | undefined {
+    while (this.#held.size > 0) {
+      if (this.#front && this.#held.get(this.#front[0]) === this.#front[1]) return this.#front;
+      const next = this.#walk.next();
+      if (next.done) this.#walk = this.#held.entries();
+      this.#front = next.done ? undefined : next.value;
+    }
+    return undefined;
   }
 
   #take(name: string): Sent | undefined {
@@ -158,10 +187,12 @@ export class RsyncSent {
   }
 
   #failedEarly(name: string): boolean {
-    const early = this.#early.get(plainName(name)) ?? [];
+    const plain = plainName(name);
+    const early = this.#early.get(plain) ?? [];
     const at = early.findIndex(({ path }) => this.#elsewhere(path) || this.#mayBe(path, name));
     if (at < 0) return false;
     const [{ over }] = early.splice(at, 1);
+    if (early.length === 0) this.#early.delete(plain);
     this.#over ||= over;
     this.#earlyCount--;
     return true;

@@ -386,6 +386,47 @@ test("rsync: a file that was sent for long need not be written when the next one
   assert.deepEqual(counts, { ...none, inserted: 3, skipped: 1 });
 });
 
+test("rsync: while complaints come, further ones may be later than the first", () => {
+  const clock = new FakeClock();
+  const reader = rsync.reader({ ...RUN, clock });
+  const names = Array.from({ length: 20 }, (_, n) => `${n}`);
+  const complain = (name: string) => void reader.line(denied(`/dst/.${name}`).slice(3), "stderr");
+
+  names.forEach((name, n) => {
+    clock.advance(600);
+    reader.line(`>f+++++++++ 3000000 ${name}`, "stdout");
+    if (n % 2 === 1) complain(names[(n - 1) / 2]);
+  });
+  names.slice(10).forEach(complain);
+  const { counts } = feed(reader, [], { code: 23, signal: null });
+
+  assert.deepEqual(counts, { ...none, skipped: 20 });
+});
+
+test("rsync: while complaints come, so many files are held and no more", () => {
+  const clock = new FakeClock();
+  const reader = rsync.reader({ ...RUN, clock });
+  const inserted = Array.from({ length: 33_000 }, (_, n) => {
+    clock.advance(600);
+    reader.line(denied("/dst/.other").slice(3), "stderr");
+    const [progress] = reader.line(`>f+++++++++ 2 ${n}`, "stdout");
+    return progress.type === "progress" && progress.inserted;
+  });
+
+  assert.equal(inserted.at(-1), 33_000 - 32_768 - 1);
+});
+
+test("rsync: thousands of complaints are remembered that are read before their files", () => {
+  const names = Array.from({ length: 30_000 }, (_, n) => `${n}`);
+
+  const told = unwritten([
+    ...names.map((name) => denied(`/dst/.${name}`)),
+    ...names.map((n) => item(n)),
+  ]);
+
+  assert.deepEqual(told.counts, { ...none, skipped: 30_000 });
+});
+
 test("rsync: a file counts when so many have come by it that it must be written", () => {
   const clock = new FakeClock();
   const reader = rsync.reader({ ...RUN, clock });
@@ -394,14 +435,14 @@ test("rsync: a file counts when so many have come by it that it must be written"
     const [progress] = reader.line(line, "stdout");
     return progress.type === "progress" && progress.inserted;
   };
-  const small = Array.from({ length: 5_000 }, (_, at) => `>f+++++++++ 2 small ${at}`);
+  const small = Array.from({ length: 20_000 }, (_, at) => `>f+++++++++ 2 small ${at}`);
 
   const first = inserted(">f+++++++++ 2 first");
   const big = inserted(">f+++++++++ 3000000 big");
   const [next, ...rest] = small.map(inserted);
 
   assert.deepEqual([first, big, next], [0, 0, 1]);
-  assert.equal(rest.at(-1), 2 + 5_000 - 4_096 - 1);
+  assert.equal(rest.at(-1), 2 + 20_000 - 16_384 - 1);
 });
 
 test("rsync: prepare() adds what is missing and leaves a format of the user's own", () => {
