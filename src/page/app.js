@@ -11,6 +11,7 @@ import { notice } from "./notices.js";
 import { scrollBack } from "./scroll_back.js";
 import { signInView } from "./sign_in_view.js";
 import { syncView } from "./sync_view.js";
+import { everySecond } from "./time.js";
 
 /** @typedef {import("./wire.d.ts").Session} Session */
 /** @typedef {import("./view.d.ts").View} View */
@@ -18,6 +19,8 @@ import { syncView } from "./sync_view.js";
 /** How often the session is renewed while the page is open, in milliseconds. */
 const RENEW_MS = 30 * 60_000;
 const RETRY_MS = 2_000;
+/** Between two seconds, in milliseconds: the clock was set, or the machine slept. */
+const JUMP_MS = 30_000;
 
 const top = /** @type {HTMLElement} */ (document.getElementById("top"));
 const root = /** @type {HTMLElement} */ (document.getElementById("view"));
@@ -197,8 +200,15 @@ addEventListener("popstate", () => show());
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#link=")) begin();
 });
+let tickMs = Date.now();
 document.addEventListener("visibilitychange", () => {
+  tickMs = Date.now();
   if (!document.hidden) renew();
+});
+everySecond(() => {
+  const beforeMs = tickMs;
+  tickMs = Date.now();
+  if (Math.abs(tickMs - beforeMs) > JUMP_MS) renew(); // the answer tells the time, too
 });
 setInterval(renew, RENEW_MS);
 scrollBack(root);

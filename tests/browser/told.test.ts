@@ -739,6 +739,26 @@ test("how long a sync takes is told of the runs that are shown, however long the
   });
 });
 
+test("a browser's clock that is set while a job is looked at changes nothing that is told", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${id}`);
+  const asked = () =>
+    page.run<number>(`performance.getEntriesByType("resource")
+      .filter(({ name }) => name.endsWith("/v1/session")).length`);
+  const facts = `document.querySelector(".facts")?.innerText`;
+  await page.until(`/Running for/.test(${facts})`);
+
+  for (const ms of [3_600_000, -7_200_000]) {
+    const before = await asked();
+    await page.run(`{ const now = Date.now; Date.now = () => now() + ${ms}; }`);
+    await until(async () => await asked() > before);
+    await page.until(
+      `/Running for\\s+(under 1|\\d+) s\\n/.test(${facts}) && !/1 h|2 h/.test(${facts})`,
+    );
+  }
+});
+
 test("a job that is cancelled before it has begun is not said to have started", async (t) => {
   const server = await testServer(t);
   const { id } = await post(server, "/v1/sync/job", { sync: "users" });
