@@ -54,7 +54,7 @@ export function logPanel(id, onLevel) {
     create: logRow,
     textOf: wholeLine,
   });
-  const newest = h("span", { class: "hint wide", hidden: true }, "These are the newest lines.");
+  const newest = h("span", { class: "hint", hidden: true }, "These are the newest lines.");
   const node = h(
     "section",
     { class: "card", "aria-labelledby": "log-title" },

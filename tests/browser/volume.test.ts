@@ -131,6 +131,13 @@ test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled th
   for (let first = 1; first < 50_000; first += 10_000) await send(first);
   await page.until(shown("line 50000"));
   const toldOfMany = await page.run<string>(told);
+  await page.look({ phone: true });
+  const onPhone = await page.run<string>(told);
+  const hasTimes = `document.querySelector(".line time").offsetParent !== null`;
+  const times = [await page.run<boolean>(hasTimes)];
+  await page.look({ width: 700 });
+  times.push(await page.run<boolean>(hasTimes));
+  await page.look({});
   const nodes = [await page.run<number>(NODES)];
   await page.run(`document.querySelector(".lines").scrollTop -= 4_000`);
   await page.until(`!document.querySelector(".lines-more").hidden`);
@@ -161,7 +168,8 @@ test("of 100,000 log lines the newest 10,000 are kept, followed, and scrolled th
 
   assert.ok(Math.max(...nodes) < NODES_MAX, String(nodes));
   assert.doesNotMatch(toldOfNone, /newest/);
-  assert.match(toldOfMany, /These are the newest lines/);
+  assert.deepEqual(times, [false, true]); // there is room beside the lines
+  for (const words of [toldOfMany, onPhone]) assert.match(words, /These are the newest lines/);
   assert.ok(Number(kept) >= 10_000 && Number(kept) < 11_000, String(kept));
   assert.match(second, new RegExp(`\nline ${100_000 - Number(kept) + 2}$`));
   assert.equal(whole.trimEnd().split("\n").length, 100_000);
