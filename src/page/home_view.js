@@ -74,6 +74,8 @@ export function homeView(place, query) {
   const frames = inFrames(draw);
   const address = atMostEvery(ADDRESS_MS, tellFilter);
   let left = false;
+  /** Whether older jobs could not be had: then only a click, or another filter, asks again. */
+  let failed = false;
   let syncsChanged = true;
   if (!isStatus) {
     changeFilter(store.filter); // so that the address says what is shown
@@ -115,7 +117,7 @@ export function homeView(place, query) {
     const { status, sync } = store.filter;
     const narrow = status !== "" || sync !== "";
     // Older jobs that match may be on the server: they fill the first screen without a click.
-    if (narrow && store.complete && store.more && shown.length < FILL) showOlder();
+    if (narrow && store.complete && store.more && shown.length < FILL && !failed) showOlder();
     const going = shown.filter(({ job }) => !isEnded(job.status)).length;
     const all = many(shown.length, "job");
     setText(
@@ -140,6 +142,7 @@ export function homeView(place, query) {
   /** @param {import("./jobs_store.js").Filter} filter @param {boolean} [typing] */
   function changeFilter(filter, typing) {
     store.filter = filter;
+    failed = false;
     frames.soon();
     if (typing) address.soon();
     else tellFilter();
@@ -158,10 +161,11 @@ export function homeView(place, query) {
     if (older.disabled) return;
     const focused = document.activeElement === older;
     older.disabled = true;
+    failed = false;
     try {
       await store.older();
     } catch (cause) {
-      store.more = false;
+      failed = true;
       notice(failure("Cannot show older jobs", cause));
     }
     older.disabled = false;

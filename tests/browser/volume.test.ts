@@ -48,7 +48,18 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
   await page.until(
     `document.querySelector(".summary").textContent.startsWith("6,000 jobs loaded")`,
   );
-  await page.run(`document.querySelector(".older:not([hidden])").focus()`);
+  await page.run(`{
+    const ask = window.fetch;
+    window.fetch = (url, init) => {
+      if (!url.includes("/v1/sync/jobs?")) return ask(url, init);
+      window.fetch = ask;
+      return Promise.reject(new TypeError());
+    };
+    document.querySelector(".older:not([hidden])").focus();
+    document.querySelector(".older:not([hidden])").click();
+  }`);
+  await page.until(`document.querySelector("#notices").innerText === "Cannot show older jobs: " +
+    "The server does not answer" && !document.querySelector(".older:disabled")`);
   const focused: string[] = [];
   while (
     !await page.run(
