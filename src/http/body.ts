@@ -5,6 +5,8 @@ import { Problem } from "./problem.ts";
 
 /** Most bytes of a JSON body, and of one line of NDJSON. */
 export const BODY_BYTES_MAX = 1024 * 1024;
+/** Most bytes of the body of a sign-in, the only one that strangers may send. */
+export const SIGN_IN_BYTES_MAX = 4 * 1024;
 
 /** Chunks that are read in one turn of the event loop: there may be many small ones. */
 const CHUNKS_A_TURN = 64;
@@ -18,6 +20,8 @@ export interface BodyOptions {
   readonly clock: Clock;
   /** Longest wait for a whole line, or for a body that is not read by lines, in milliseconds. */
   readonly idleMs: number;
+  /** Most bytes of a body that is read whole; BODY_BYTES_MAX when left out. */
+  readonly most?: number;
   /** Fires when the server stops: the rest of a body is not waited for then. */
   readonly stopping?: Stopping;
 }
@@ -88,12 +92,10 @@ export async function wholeBody(
   instead = "",
 ): Promise<Uint8Array> {
   const whole = new Gathered();
+  const { most = BODY_BYTES_MAX } = options;
   for await (const chunk of chunksOf(body, new Deadline(options))) {
-    if (whole.length + chunk.length > BODY_BYTES_MAX) {
-      throw new Problem(
-        "body-too-large",
-        `A body may have at most ${BODY_BYTES_MAX} bytes${instead}`,
-      );
+    if (whole.length + chunk.length > most) {
+      throw new Problem("body-too-large", `A body may have at most ${most} bytes${instead}`);
     }
     whole.add(chunk);
   }

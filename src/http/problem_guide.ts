@@ -1,6 +1,6 @@
 /** What each problem means and what to do about it, for the people who meet it. */
 import { EVENTS_MAX } from "../sync/event_limits.ts";
-import { BODY_BYTES_MAX } from "./body.ts";
+import { BODY_BYTES_MAX, SIGN_IN_BYTES_MAX } from "./body.ts";
 import type { ProblemCode } from "./problem.ts";
 
 export interface Guide {
@@ -103,7 +103,7 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
   },
   "body-too-large": {
     meaning:
-      `A JSON body, or one line of NDJSON, is larger than ${BODY_BYTES_MAX} bytes, or an array has more than ${EVENTS_MAX} events.`,
+      `A JSON body, or one line of NDJSON, is larger than ${BODY_BYTES_MAX} bytes (to sign in ${SIGN_IN_BYTES_MAX}), or an array has more than ${EVENTS_MAX} events.`,
     remedy: "Split it. NDJSON may be of any length as a whole.",
     anywhere: "every request with a body",
   },

@@ -1,7 +1,14 @@
 /** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { clean } from "../sync/clean.ts";
-import { chunksOf, Deadline, parseJson, wholeBody } from "./body.ts";
+import {
+  BODY_BYTES_MAX,
+  chunksOf,
+  Deadline,
+  parseJson,
+  SIGN_IN_BYTES_MAX,
+  wholeBody,
+} from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
@@ -12,6 +19,9 @@ const EVENTS_PATH = /^\/v1\/sync\/job\/[^/]+\/events$/;
 
 /** The paths of answers that are streamed. */
 const STREAMED_PATH = /^\/v1\/sync\/(jobs|job\/[^/]+)\/(subscribe|logs|events)$/;
+
+/** The path of sign-in. */
+const SIGN_IN_PATH = "/v1/session";
 
 /** How long a runtime leaves a quiet connection open, in milliseconds. */
 const RUNTIME_IDLE_MS = 30_000;
@@ -84,7 +94,7 @@ async function hasBody(
   { clock, bodyIdleMs: idleMs, stopping }: Reading,
 ): Promise<boolean> {
   if (!req.raw.body) return false;
-  const options = { clock, idleMs, stopping };
+  const options = { clock, idleMs, stopping, most: mostOf(req.path) };
   if (req.header("Transfer-Encoding") === undefined) {
     // Over HTTP/2 an answer may be lost where not all was read: Deno resets the stream.
     if ((await wholeBody(req.raw.body, options)).length > 0) return true;
@@ -111,13 +121,14 @@ async function readJson(
   small: SmallBodies,
   ownReader: boolean,
 ): Promise<void> {
-  const { raw } = context.req;
+  const { raw, path } = context.req;
+  const most = mostOf(path);
   if (idleMs > RUNTIME_IDLE_MS) context.env.keepOpen();
-  let bytes = await small.read(raw);
+  let bytes = most < SMALL_BYTES_MAX ? undefined : await small.read(raw);
   if (!bytes && raw.body) {
     bytes = await wholeBody(
       raw.body,
-      { clock, idleMs, stopping },
+      { clock, idleMs, stopping, most },
       ownReader ? "; where it is one event a line (application/x-ndjson), each line may" : "",
     );
   }
@@ -130,6 +141,11 @@ async function readJson(
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);
   }
   context.req.raw = withJson(raw, bytes);
+}
+
+/** Most bytes of a body that is read whole. */
+function mostOf(path: string): number {
+  return path === SIGN_IN_PATH ? SIGN_IN_BYTES_MAX : BODY_BYTES_MAX;
 }
 
 /** The request with these bytes as its JSON, or without a body. */

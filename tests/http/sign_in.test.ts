@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { SignInStore } from "../../src/auth/sign_in_store.ts";
 import { SIGN_IN_FILE } from "../../src/cli/open_auth.ts";
@@ -23,6 +25,26 @@ function signIn(
 ): Promise<RawAnswer> {
   return rawRequest(`${server.url}/v1/session`, { method: "POST", headers, body });
 }
+
+test("a stranger's long body is refused as it comes, and not held until it ends", async (t) => {
+  const server = await testServer(t);
+  const begun = `{"key": "${"x".repeat(4_096)}`;
+  const lengths = ["Content-Length: 60000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1009\r\n"];
+
+  const statuses = await Promise.all(lengths.map(async (length) => {
+    const socket = connect(server.port, "127.0.0.1");
+    t.after(() => void socket.destroy());
+    socket.write(
+      "POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+        `${length}${begun}`,
+    );
+    const [bytes] = await once(socket, "data");
+    return Number(String(bytes).split(" ")[1]);
+  }));
+  const whole = await signIn(server, { key: "x".repeat(200) });
+
+  assert.deepEqual([...statuses, whole.status], [413, 413, 401]);
+});
 
 test("POST /v1/session exchanges a key for a cookie that scripts cannot read and other sites cannot use", async (t) => {
   const server = await testServer(t);
