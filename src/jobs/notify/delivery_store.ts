@@ -31,7 +31,7 @@ const DECIDING_SQL = "('completed', 'warning', 'failed', 'stalled', 'overdue')";
 /**
  * The query of `next`, with the target and the time. It names the index, as SQLite would otherwise
  * scan all that waits for the target once for each row: 200 ms for a thousand. Held back is only a
- * recovery behind which nothing of its job can come: what is told of a failure never waits for it.
+ * recovery behind which no failure of its job waits: what is told of a failure never waits for it.
  */
 export const NEXT_SQL = `WITH alarms AS MATERIALIZED (
      SELECT tenant, sync, min(pk) AS pk FROM deliveries
@@ -40,9 +40,13 @@ export const NEXT_SQL = `WITH alarms AS MATERIALIZED (
      (SELECT 1 FROM deliveries AS before INDEXED BY deliveries_of_job
       WHERE before.tenant = row.tenant AND before.job = row.job AND before.pk < row.pk
       AND before.target = ?1 AND before.state = 'waiting')
-   AND NOT (kind = 'recovered' AND (occasion = 0 OR job IS NULL) AND EXISTS
+   AND NOT (kind = 'recovered' AND EXISTS
      (SELECT 1 FROM alarms
-      WHERE alarms.tenant = row.tenant AND alarms.sync = row.sync AND alarms.pk < row.pk))
+      WHERE alarms.tenant = row.tenant AND alarms.sync = row.sync AND alarms.pk < row.pk)
+     AND NOT EXISTS
+     (SELECT 1 FROM deliveries AS later INDEXED BY deliveries_of_job
+      WHERE later.tenant = row.tenant AND later.job = row.job AND later.pk > row.pk
+      AND later.target = ?1 AND later.state = 'waiting' AND later.kind IN ${ALARMS_SQL}))
    ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`;
 /**
  * Above the limit, the oldest that waits of the tenant of which the most do: a tenant whose jobs fail

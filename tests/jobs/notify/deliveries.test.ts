@@ -494,6 +494,40 @@ test("a sync is not called well again before its failure is told", async (t) => 
   assert.deepEqual(kindsOf(to.taken), ["failed", "failed", "recovered"]);
 });
 
+test("a sync whose overdue run has begun is not told as overdue after that, and its failure waits for neither", async (t) => {
+  const { to, clock, start } = await bench(t, [500]);
+  const { log, notifications, tried, done } = await start();
+  const job = jobOf("docs");
+  const { tenant, sync } = job;
+  const atMs = clock.now();
+  notifications.occurred({ kind: "overdue", tenant, sync, job: undefined, atMs });
+  await tried(1);
+  const running = await begun(log, job);
+  notifications.occurred({ kind: "recovered", tenant, sync, job: running, atMs });
+
+  clock.advance(5_000);
+  await done(2);
+
+  assert.deepEqual(kindsOf(to.taken), ["sync.overdue", "sync.overdue", "recovered"]);
+
+  to.answer = ({ body }, response) => {
+    response.statusCode = body.includes("sync.overdue") ? 500 : 200;
+    response.end();
+  };
+  const next = jobOf("docs");
+  notifications.occurred({ kind: "overdue", tenant, sync, job: undefined, atMs, occasion: 2 });
+  await tried(4);
+  const again = await begun(log, next);
+  notifications.occurred({ kind: "recovered", tenant, sync, job: again, atMs });
+  await ended(log, next, FAILED);
+  await turns(); // it is queued
+
+  clock.advance(5_000);
+  await done(4);
+
+  assert.deepEqual(kindsOf(to.taken).slice(3), ["sync.overdue", "recovered", "failed"]);
+});
+
 test("a sync whose next failure was told first is not called well again after that", async (t) => {
   const { to, clock, start } = await bench(t, [200, 500]);
   const { run, tried, done, deliveries } = await start();
