@@ -50,14 +50,16 @@ export const NEXT_SQL = `WITH alarms AS MATERIALIZED (
    ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`;
 /**
  * Above the limit, the oldest that waits of the tenant of which the most do: a tenant whose jobs fail
- * by the thousand must not push out what is told of others.
+ * by the thousand must not push out what is told of others. CASE looks at tenants above the limit
+ * alone: SQLite would do so first for each message, which took ten times as long.
  */
 const GIVE_UP_SQL =
   `UPDATE deliveries SET state = 'given_up', result = 'too many were waiting', done_at_ms = ?1,
      message = ''
-   WHERE (SELECT count(*) FROM deliveries WHERE state = 'waiting' AND target = ?2) > ?3 AND pk =
+   WHERE pk = CASE WHEN
+     (SELECT count(*) FROM deliveries WHERE state = 'waiting' AND target = ?2) > ?3 THEN
      (SELECT min(pk) FROM deliveries WHERE state = 'waiting' AND target = ?2 GROUP BY tenant
-      ORDER BY count(*) DESC LIMIT 1)`;
+      ORDER BY count(*) DESC LIMIT 1) END`;
 const NEXT_IN_ORDER_SQL =
   "SELECT * FROM deliveries WHERE state = 'waiting' AND target = ? ORDER BY pk LIMIT 1";
 
