@@ -61,17 +61,16 @@ export class ResticReader implements LineReader {
     return { events, error: failure("restic", exit, this.#fatal ?? this.#last) };
   }
 
-  /** Says that files which were counted as they were read are in no snapshot. */
+  /** Says that files which were counted as they were read are in no snapshot; what was kept is in an earlier one. */
   #unsaved(): readonly SourceEvent[] {
-    const { inserted, updated, kept } = this.#totals;
-    const before = this.#before;
-    const count = inserted + updated + kept - before.inserted - before.updated - before.kept;
+    const { inserted, updated } = this.#totals;
+    const count = inserted + updated - this.#before.inserted - this.#before.updated;
     if (this.#run.dryRun || count === 0) return [];
     this.#totals.warnings++;
-    return logLine(
-      "warning",
-      `No snapshot was saved, so ${count} of the files that are counted are in none`,
-    );
+    const files = count === 1
+      ? "1 file that is counted as inserted or updated is"
+      : `${count} files that are counted as inserted or updated are`;
+    return logLine("warning", `No snapshot was saved, so ${files} in none`);
   }
 
   /** Whether it is a backup: messages of other commands have the same names but other meanings. */

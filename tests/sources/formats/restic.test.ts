@@ -231,6 +231,26 @@ test("restic: `--dry-run=false` is a real run", () => {
   }
 });
 
+test("restic: of a backup that breaks off what is new is in no snapshot, and what was kept in an earlier one", () => {
+  const warned = (...actions: string[]) => {
+    const lines = actions.map((action, n) =>
+      `O: ${JSON.stringify({ message_type: "verbose_status", action, item: `/${n}` })}`
+    );
+    const { lines: said, last } = feed(restic.reader(RUN), lines, { code: 1, signal: null });
+    assert.equal(last.warnings ?? 0, said.length);
+    return said;
+  };
+  const said = "warning: No snapshot was saved, so";
+
+  assert.deepEqual(warned("unchanged", "unchanged"), []);
+  assert.deepEqual(warned("unchanged", "new", "modified"), [
+    `${said} 2 files that are counted as inserted or updated are in none`,
+  ]);
+  assert.deepEqual(warned("new"), [
+    `${said} 1 file that is counted as inserted or updated is in none`,
+  ]);
+});
+
 test("restic: a backup that scans nothing is backing up from the start", () => {
   const phase = (...flags: string[]) => {
     const reader = restic.reader({ ...RUN, command: ["restic", "backup", ...flags, "/home"] });
@@ -329,7 +349,7 @@ test("the real restic: stopped in the middle, it leaves no lock, and what it has
   assert.equal(readdirSync(join(path, "repo", "snapshots")).length, 0);
   assert.equal(
     lines.at(-1),
-    `warning: No snapshot was saved, so ${counts.inserted} of the files that are counted are in none`,
+    `warning: No snapshot was saved, so ${counts.inserted} files that are counted as inserted or updated are in none`,
   );
   assert.equal(last.warnings, lines.filter((line) => line.startsWith("warning: ")).length);
 });
