@@ -10,7 +10,7 @@ import { failure, succeeded } from "./verdict.ts";
 import { levelCalled, levelOf, logLine, words } from "./words.ts";
 
 export interface RcloneRun extends RcloneWays {
-  /** Whether it may copy files; what another command checks (`check`, `md5sum`) is not kept. */
+  /** Whether it may copy files; what others (`check`, `md5sum`) look at is neither kept nor left out. */
   readonly copies: boolean;
   readonly dryRun: boolean;
   /** Whether it looks at what is there before it copies; not with `--no-check-dest`. */
@@ -83,8 +83,9 @@ export class RcloneReader implements LineReader {
     const totals = this.#totals;
     const completed = succeeded(exit, COMPLETED);
     totals.inserted += this.#replaced.movedAtEnd;
-    totals.skipped += this.#failed.count;
-    totals.meet(FILE, this.#replaced.movedAtEnd + this.#failed.count);
+    const leftOut = this.#run.copies ? this.#failed.count : 0;
+    totals.skipped += leftOut;
+    totals.meet(FILE, this.#replaced.movedAtEnd + leftOut);
     const untold = this.#untold();
     // A killed rclone has not said which checked files were still to be copied. What has failed in a
     // move was one more check, and a further attempt does not find what the first has moved.
@@ -197,9 +198,7 @@ export class RcloneReader implements LineReader {
 
   #failure(said: string, message: string, object: string | undefined): readonly SourceEvent[] {
     this.#error = words(said);
-    if (object !== undefined && this.#run.copies && !/delet/i.test(message)) {
-      this.#failed.add(object);
-    }
+    if (object !== undefined && !/delet/i.test(message)) this.#failed.add(object);
     if (object !== undefined && message.startsWith("Failed to copy")) {
       this.#failedCopies.add(object);
     }

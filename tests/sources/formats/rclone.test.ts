@@ -300,11 +300,15 @@ test("rclone: a check keeps nothing and leaves nothing out", () => {
 
   const { counts, lines } = feed(reader, [
     said("error", "sizes differ", "a"),
+    said("warning", "Can't follow symlink without -L/--copy-links", "link"),
     stats({ checks: 6 }),
   ], { code: 1, signal: null });
 
   assert.deepEqual(counts, none);
-  assert.deepEqual(lines, ["error: a: sizes differ"]);
+  assert.deepEqual(lines, [
+    "error: a: sizes differ",
+    "warning: link: Can't follow symlink without -L/--copy-links",
+  ]);
 });
 
 test("rclone: a thousand deletions are remembered of a move, each until its place is taken", () => {
