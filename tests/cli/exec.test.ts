@@ -93,10 +93,10 @@ test("exec() whose reader rests ends soon after the signal that has ended its pr
   mute.signal("SIGTERM");
 
   assert.equal(await run.ended, "SIGTERM");
-  await until(async () =>
-    (await jobs()).every(({ status }: { status: string }) => status !== "in_progress")
-  );
-  for (const { status, error } of await jobs()) {
+  const ended = async () =>
+    (await jobs()).filter(({ ended_at }: { ended_at: string | null }) => ended_at !== null);
+  await until(async () => (await ended()).length === 2, 10);
+  for (const { status, error } of await ended()) {
     assert.deepEqual([status, error.code], ["cancelled", "interrupted"]);
     assert.match(error.message, /its reader did not read, and a signal came/);
   }
