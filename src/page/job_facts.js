@@ -137,9 +137,10 @@ function row(name, value) {
  * The attempts before this job, and those after it among the sync's newest jobs; oldest first.
  *
  * @param {Job} job
+ * @param {readonly Job[]} known what was found before: by now others may be the newest
  * @returns {Promise<readonly Job[]>}
  */
-export async function attemptsOf(job) {
+export async function attemptsOf(job, known) {
   const all = [job];
   for (let first = job; first.retry_of !== null && all.length < ATTEMPTS_MAX;) {
     /** @type {Job | undefined} */
@@ -151,7 +152,7 @@ export async function attemptsOf(job) {
   /** @type {Jobs} */
   const { items } = await ask("GET", `v1/sync/jobs?sync=${job.sync_id}&limit=${NEWER_MAX}`);
   for (let last = job; all.length < ATTEMPTS_MAX;) {
-    const after = items.find((one) => one.retry_of === last.id && !isIn(all, one));
+    const after = [...items, ...known].find((one) => one.retry_of === last.id && !isIn(all, one));
     if (!after) break;
     all.push(last = after);
   }

@@ -101,6 +101,8 @@ function liveJob(place, first, gone) {
     chart.addBefore(items);
     frames.soon();
   }, () => {}); // without the answer the chart begins now
+  /** @type {readonly Job[]} */
+  let attempts = [];
   askAttempts();
 
   const frames = inFrames(draw, showTitle);
@@ -120,7 +122,7 @@ function liveJob(place, first, gone) {
   });
 
   function askAttempts() {
-    attemptsOf(job).then(facts.showAttempts, () => {}); // as above
+    attemptsOf(job, attempts).then((found) => facts.showAttempts(attempts = found), () => {}); // as above
   }
 
   function open() {

@@ -567,6 +567,25 @@ test("a job that has failed shows the attempts that follow, and how they stand",
   assert.deepEqual(page.complaints, []);
 });
 
+test("an attempt that was shown stays, and those that follow it come, however many jobs its sync has had since", async (t) => {
+  const server = await testServer(t);
+  const fail = { type: "end", status: "failed", error: { code: "x", message: "no route" } };
+  const first = await workersJob(server, { sync: "users" });
+  await first.tell(fail);
+  const second = await workersJob(server, { sync: "users", retry_of: first.id, attempt: 2 });
+  await second.tell(fail);
+  const page = await signedInPage(t, server, `job/${first.id}`);
+  const words =
+    `[...document.querySelectorAll(".attempts li")].map((one) => one.innerText.slice(0, 8)).join()`;
+  await page.until(`${words} === "1. Faile,2. Faile"`);
+
+  for (let n = 0; n < 50; n++) await post(server, "/v1/sync/job", { sync: "users" });
+  await workersJob(server, { sync: "users", retry_of: second.id, attempt: 3 });
+  await page.run("{ const now = Date.now; Date.now = () => now() + 61_000; }");
+
+  await page.until(`${words} === "1. Faile,2. Faile,3. In pr"`);
+});
+
 test("a sync that is overdue is among the first, however many there are", async (t) => {
   const clock = new FakeClock();
   const expected = (name: string, every: string) =>
