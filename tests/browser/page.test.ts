@@ -442,12 +442,16 @@ test("a link that is opened while the server is away signs in when it is back", 
   assert.doesNotMatch(await page.run<string>("location.href"), /link/);
 });
 
-/** The page's next request, which the returned function answers. */
-async function heldRequest(page: Page): Promise<(status: number, body: object) => Promise<void>> {
+/** The page's next request to that path, which the returned function answers. */
+async function heldRequest(
+  page: Page,
+  path: string,
+): Promise<(status: number, body: object) => Promise<void>> {
   await page.run(`{
     const ask = window.fetch;
     window.answer = undefined;
-    window.fetch = () => {
+    window.fetch = (url, init) => {
+      if (!url.endsWith(${JSON.stringify(path)})) return ask(url, init);
       window.fetch = ask;
       return new Promise((resolve) => window.answer = resolve);
     };
@@ -474,7 +478,7 @@ test("a tab that is looked at again shows whom the browser has signed in as mean
   await page.until(`document.querySelectorAll(".job-row").length === 1`);
   const same = await page.run<object>(`fetch("/v1/session").then((answer) => answer.json())`);
 
-  const answer = await heldRequest(page);
+  const answer = await heldRequest(page, "/v1/session");
   await page.run(`document.querySelector("#jobs-title").was = true, ${LOOK}`);
   await answer(200, same);
   const stays = await page.run(`document.querySelector("#jobs-title").was`);
@@ -497,7 +501,7 @@ test("a tab that asks for a sign-in shows the jobs once another tab has signed i
   await page.until(`document.querySelector("#key")`);
   await page.type("half a key");
 
-  const answer = await heldRequest(page);
+  const answer = await heldRequest(page, "/v1/session");
   await page.run(LOOK);
   await answer(...ENDED);
   const typed = await page.run(`document.querySelector("#key").value`);
@@ -520,7 +524,7 @@ test("what is told late of a former session changes nothing of the one that was 
   const late = [["acme", ...ENDED], ["umbrella", 200, former]] as const;
   for (const [tenant, status, body] of late) {
     const { hash } = new URL(signInUrl(server.url, server, tenant as typeof TENANT, LINK_SCOPES));
-    const answer = await heldRequest(page);
+    const answer = await heldRequest(page, "/v1/session");
     await page.run(`${LOOK}, location.hash = ${JSON.stringify(hash)}, 0`);
     await page.until(`${who} === "${tenant}"`);
     await answer(status, body);
@@ -540,7 +544,7 @@ test("who asked to cancel a job and is told late that the session has ended keep
   await page.until(`${cancel} !== undefined`);
   const { hash } = new URL(signInUrl(server.url, server, "acme" as typeof TENANT, LINK_SCOPES));
 
-  const answer = await heldRequest(page);
+  const answer = await heldRequest(page, "/cancel");
   await page.run(`${cancel}.click(), document.querySelector("dialog .danger").click(),
     location.hash = ${JSON.stringify(hash)}, 0`);
   await page.until(`${who} === "acme"`);
