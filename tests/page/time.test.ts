@@ -69,10 +69,10 @@ test("shortTime() has the date where that is not today's", (t) => {
   t.after(() => {
     Date.now = now;
   });
-  const local = (day: number, hour: number) => new Date(2026, 2, day, hour, 7, 8).getTime();
+  const local = (day: number, hour: number) => new Date(2026, 6, day, hour, 7, 8).getTime();
   Date.now = () => local(29, 3);
 
-  assert.deepEqual([local(29, 0), local(28, 23)].map(shortTime), ["00:07:08", "28 Mar, 23:07"]);
+  assert.deepEqual([local(29, 0), local(28, 23)].map(shortTime), ["00:07:08", "28 Jul, 23:07"]);
 });
 
 /** The browser's clock, which stands still. */
