@@ -15,6 +15,8 @@ const REASON_MAX = 100;
 const ATTEMPTS_MAX = 10;
 /** Newer jobs of the sync among which later attempts are looked for. */
 const NEWER_MAX = 50;
+/** How long they are waited for, in milliseconds: a failed job's page asks again after a minute. */
+const ATTEMPTS_WAIT_MS = 50_000;
 
 export function factsPanel() {
   const times = {
@@ -141,16 +143,23 @@ function row(name, value) {
  * @returns {Promise<readonly Job[]>}
  */
 export async function attemptsOf(job, known) {
+  const limit = AbortSignal.timeout(ATTEMPTS_WAIT_MS); // those of a dead connection would pile up
   const all = [job];
   for (let first = job; first.retry_of !== null && all.length < ATTEMPTS_MAX;) {
     /** @type {Job | undefined} */
-    const before = await ask("GET", `v1/sync/job/${first.retry_of}`).catch(() => undefined); // it may be removed
+    const before = await ask("GET", `v1/sync/job/${first.retry_of}`, undefined, limit)
+      .catch(() => undefined); // it may be removed
     if (!before || isIn(all, before)) break;
     all.unshift(first = before);
   }
   if (job.sync_id === null) return all;
   /** @type {Jobs} */
-  const { items } = await ask("GET", `v1/sync/jobs?sync=${job.sync_id}&limit=${NEWER_MAX}`);
+  const { items } = await ask(
+    "GET",
+    `v1/sync/jobs?sync=${job.sync_id}&limit=${NEWER_MAX}`,
+    undefined,
+    limit,
+  );
   for (let last = job; all.length < ATTEMPTS_MAX;) {
     const after = [...items, ...known].find((one) => one.retry_of === last.id && !isIn(all, one));
     if (!after) break;

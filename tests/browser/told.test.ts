@@ -567,6 +567,40 @@ test("a job that has failed shows the attempts that follow, and how they stand",
   assert.deepEqual(page.complaints, []);
 });
 
+test("attempts that nobody tells of are not asked for more than once at a time", async (t) => {
+  const server = await testServer(t);
+  const job = await workersJob(server, { sync: "users" });
+  await job.tell({ type: "end", status: "failed", error: { code: "x", message: "no route" } });
+  const page = await signedInPage(t, server, `job/${job.id}`);
+  await page.until(`document.querySelector(".error-box p")`);
+  await page.run(`{
+    window.asked = 0;
+    window.open = 0;
+    const ask = window.fetch;
+    window.fetch = (url, init) => {
+      if (!/jobs[?]sync/.test(url)) return ask(url, init);
+      asked++;
+      open++;
+      return new Promise((_, reject) => init.signal.addEventListener("abort", () => {
+        open--;
+        reject(init.signal.reason);
+      }));
+    };
+    AbortSignal.timeout = (ms) => {
+      const limit = new AbortController();
+      window.timeUp = (passedMs) => passedMs < ms || limit.abort();
+      return limit.signal;
+    };
+    window.passes = () => Date.now = ((before) => () => before() + 61_000)(Date.now);
+    passes();
+  }`);
+  await page.until("asked === 1");
+  await page.run("timeUp(60_000), passes(), 0");
+  await page.until("asked === 2");
+
+  assert.equal(await page.run("open"), 1);
+});
+
 test("an attempt that was shown stays, and those that follow it come, however many jobs its sync has had since", async (t) => {
   const server = await testServer(t);
   const fail = { type: "end", status: "failed", error: { code: "x", message: "no route" } };
