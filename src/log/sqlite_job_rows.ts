@@ -62,8 +62,11 @@ export class JobRows {
   readonly #producer: StatementSync;
   readonly #keepProducer: StatementSync;
   readonly #active: StatementSync;
+  readonly #onDropped: (row: JobRow) => void;
 
-  constructor(db: DatabaseSync) {
+  /** @param onDropped called with each row that is no longer in memory; a later look makes another */
+  constructor(db: DatabaseSync, onDropped: (row: JobRow) => void = () => {}) {
+    this.#onDropped = onDropped;
     this.#byKey = db.prepare("SELECT * FROM jobs WHERE tenant = ? AND id = ?");
     this.#insert = db.prepare(
       `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq,
@@ -157,13 +160,12 @@ export class JobRows {
     return epoch === undefined || epoch === found ? row?.pk : undefined;
   }
 
-  /** Forgets a job that is removed. @returns its row, where it was in memory */
-  forget(key: JobKey): JobRow | undefined {
+  /** Forgets a job that is removed. */
+  forget(key: JobKey): void {
     const row = this.#kept.get(keyText(key));
-    if (!row) return undefined;
+    if (!row) return;
     this.#drop(keyText(key), row);
     this.#changed.delete(row);
-    return row;
   }
 
   /** Writes what has changed; called just before the commit. */
@@ -249,7 +251,9 @@ export class JobRows {
   }
 
   #drop(text: JobKeyText, row: JobRow): void {
-    if (this.#kept.delete(text)) this.#keptLength -= row.length;
+    if (!this.#kept.delete(text)) return;
+    this.#keptLength -= row.length;
+    this.#onDropped(row);
   }
 }
 

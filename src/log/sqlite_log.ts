@@ -72,7 +72,7 @@ export class SqliteLog implements EventLog {
   readonly #checkpoints: Checkpoints;
   readonly #commits: GroupCommit;
   readonly #retention: SqliteRetention;
-  /** By the job's row in memory, which is dropped when a commit fails, and its entries with it. */
+  /** By the job's row in memory; when that is dropped, as where a commit fails, they go with it. */
   readonly #fresh = new FreshEntries<JobRow>();
   readonly #collection: Collection;
 
@@ -90,7 +90,7 @@ export class SqliteLog implements EventLog {
     this.#db.exec("PRAGMA foreign_keys = OFF");
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
-    this.#jobs = new JobRows(this.#db);
+    this.#jobs = new JobRows(this.#db, (row) => this.#fresh.forget(row));
     this.#syncs = new SyncRows(this.#db);
     this.#queries = new JobQueries(this.#db);
     this.#entries = new EntryTable(this.#db);
@@ -234,8 +234,7 @@ export class SqliteLog implements EventLog {
     const removed = await this.#commits.run(() => {
       const pk = this.#jobs.numberOf(key, epoch);
       if (pk === undefined) return false;
-      const row = this.#jobs.forget(key);
-      if (row) this.#fresh.forget(row);
+      this.#jobs.forget(key);
       this.#retention.remove(pk);
       return true;
     }, true);

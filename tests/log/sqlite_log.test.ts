@@ -17,6 +17,7 @@ import type { NewJob } from "../../src/sync/job.ts";
 import { logWords } from "../../src/sync/log_text.ts";
 import { newProducer } from "../../src/sync/producer.ts";
 import { NO_PROGRESS, type Progress } from "../../src/sync/progress.ts";
+import { collectGarbage } from "../support/collect_garbage.ts";
 import {
   allLapsed,
   line,
@@ -729,6 +730,24 @@ test("SqliteLog remove() tells that the job is gone before it removes its traces
   await log.remove(job, undefined, () => seen = [rows("jobs"), rows("entries") !== 0]);
 
   assert.deepEqual([seen, rows("entries")], [[0, true], 0]);
+});
+
+test("SqliteLog keeps of a job that makes room in memory for others nothing, also where it was written last", async (t) => {
+  const { log } = opened(t);
+  t.after(() => log.close());
+  const given: WeakRef<object>[] = [];
+  const add = async (n: number) => {
+    const meta = { text: `${n}`.padEnd(1_000_000, "x") };
+    given.push(new WeakRef(meta));
+    const { job } = await log.create(newJob({ meta }));
+    await log.append(job, () => ({ facts: [line("x")] }));
+  };
+
+  for (let n = 0; n < 60; n++) await add(n);
+  await collectGarbage();
+  const held = given.filter((ref) => ref.deref() !== undefined).length;
+
+  assert.ok(held <= 37, `${held} of 60 are held`); // 34 have room, and some may lie on the stack still
 });
 
 test("SqliteLog remove() takes all of a log, of however many and however long entries", async (t) => {
