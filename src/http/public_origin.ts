@@ -49,7 +49,8 @@ export class PublicOrigin {
   of(request: Request, peer: Peer): string {
     if (this.#publicUrl) return this.#publicUrl.origin;
     const proto = this.#forwarded("X-Forwarded-Proto", request, peer);
-    const scheme = proto === "https" ? proto : request.url.split(":", 1)[0];
+    // Under Deno a request line may name any scheme, and only some have an origin.
+    const scheme = proto === "https" || request.url.startsWith("https:") ? "https" : "http";
     return new URL(`${scheme}://${this.hostOf(request, peer)}`).origin;
   }
 

@@ -117,11 +117,15 @@ for (
   });
 }
 
-test("of() takes no scheme of a proxy but https", () => {
+test("of() takes no scheme of a proxy or a request line but https", () => {
   const own = origin({ trustedProxies: ["10.0.0.0/8"] });
-  const headers = { Host: "a.example", "X-Forwarded-Proto": "ws" };
+  const of = (proto: Record<string, string>, url?: string) =>
+    own.of(request({ Host: "a.example", ...proto }, url), { remote: "10.0.0.1" });
 
-  assert.equal(own.of(request(headers), { remote: "10.0.0.1" }), "http://a.example");
+  assert.deepEqual(
+    [of({ "X-Forwarded-Proto": "ws" }), of({}, "foo://b.example/"), of({}, "https://b.example/")],
+    ["http://a.example", "http://a.example", "https://a.example"],
+  );
 });
 
 test("of() is the public URL's origin wherever there is one", () => {
