@@ -63,11 +63,12 @@ export async function backUpLog(log: string, file: string): Promise<void> {
 
 /** Removes what a killed backup has left. @throws {BackupError} while another one writes it */
 function removeUnfinished(unfinished: string, cannot: string): void {
-  const db = existsSync(unfinished) ? new DatabaseSync(unfinished) : undefined;
+  let db: DatabaseSync | undefined;
   try {
+    if (existsSync(unfinished)) db = new DatabaseSync(unfinished);
     db?.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
-    // Whatever else is wrong with it does not matter.
+    // Whatever else is wrong with it does not matter, also that it is another user's.
     if (isLocked(cause)) throw new BackupError(`${cannot}another backup to it is under way`);
   } finally {
     db?.close();

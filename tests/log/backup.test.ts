@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import {
   closeSync,
   copyFileSync,
@@ -15,6 +16,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -94,6 +96,17 @@ test("backUpLog() leaves a backup to the same file alone that is under way", asy
   });
   assert.ok(existsSync(unfinished));
   other.close();
+});
+
+test("backUpLog() removes what one that was killed has left, also where that cannot be opened", async (t) => {
+  const { file, backup } = await bench(t);
+  const socket = createServer().listen(`${backup}.unfinished`); // as another user's file
+  t.after(() => void socket.close());
+  await once(socket, "listening");
+
+  await backUpLog(file, backup);
+
+  assert.deepEqual([existsSync(backup), existsSync(`${backup}.unfinished`)], [true, false]);
 });
 
 test("backUpLog() that fails leaves nothing, of one before it that was killed neither", async (t) => {
