@@ -2,6 +2,7 @@
 import { EVENTS_MAX } from "../sync/event_limits.ts";
 import { BODY_BYTES_MAX, SIGN_IN_BYTES_MAX } from "./body.ts";
 import type { ProblemCode } from "./problem.ts";
+import { SMALL_BYTES_MAX } from "./small_bodies.ts";
 
 export interface Guide {
   /** What has happened. */
@@ -103,8 +104,8 @@ export const GUIDES: Readonly<Record<ProblemCode, Guide>> = {
   },
   "body-too-large": {
     meaning:
-      `A JSON body, or one line of NDJSON, is larger than ${BODY_BYTES_MAX} bytes (to sign in ${SIGN_IN_BYTES_MAX}), or an array has more than ${EVENTS_MAX} events.`,
-    remedy: "Split it. NDJSON may be of any length as a whole.",
+      `A JSON body, or one line of NDJSON, is larger than ${BODY_BYTES_MAX} bytes (to sign in ${SIGN_IN_BYTES_MAX}), or an array has more than ${EVENTS_MAX} events. Under Deno also: a GET of a stream, of log lines or of events has a body in chunks, or one of more than ${SMALL_BYTES_MAX} bytes.`,
+    remedy: "Split it. NDJSON may be of any length as a whole. A GET needs no body.",
     anywhere: "every request with a body",
   },
   "unsupported-media-type": {
