@@ -22,6 +22,8 @@ export const FEED_MS = 250;
 export const CHANGES_MAX = 10_000;
 /** Bytes of their frames above which fewer are kept: a frame may have 200 KB. */
 export const CHANGES_BYTES_MAX = 64 * 1024 * 1024;
+/** A longer frame is a chunk of its own, which viewers of all filters share. */
+const JOINED_BYTES_MAX = 4 * 1024;
 /** Most filters' news that are kept for other viewers; what was asked for longest ago goes first. */
 const NEWS_MAX = 256;
 
@@ -68,8 +70,8 @@ export interface News {
   readonly items: readonly NewsItem[];
   /** The others are told as usual, and change nothing in which jobs a viewer was shown. */
   readonly unsure: readonly NewsItem[];
-  /** All that is usual in one chunk; made when the first viewer takes it. */
-  chunk(): Uint8Array | undefined;
+  /** All that is usual, as `chunksOf` gives it; made when the first viewer takes it. */
+  chunks(): readonly Uint8Array[];
 }
 
 export interface JobFeedOptions {
@@ -246,7 +248,7 @@ export class JobFeed {
   }
 }
 
-const NO_NEWS: News = { items: [], unsure: [], chunk: () => undefined };
+const NO_NEWS: News = { items: [], unsure: [], chunks: () => [] };
 
 function changedJob({ tenant, id, epoch, seq, status, sync, tags }: Job): ChangedJob {
   return { tenant, id, epoch, seq, status, sync, tags };
@@ -277,7 +279,29 @@ function newsOf(
     const sure = followed && told && asked(before.status) && !isTerminal(job.status);
     if (!sure) unsure.push(item);
   }
-  let made: Uint8Array | undefined;
-  const chunk = () => joined(items.flatMap(({ usual }) => usual ?? []));
-  return { items, unsure, chunk: () => made ??= chunk() };
+  let made: readonly Uint8Array[] | undefined;
+  const chunks = () => chunksOf(items.flatMap(({ usual }) => usual ?? []));
+  return { items, unsure, chunks: () => made ??= chunks() };
+}
+
+/**
+ * The frames as few chunks. Short ones are joined; of the long ones, which together may have 64 MiB
+ * and more, each filter would else have a copy.
+ */
+export function chunksOf(frames: readonly Uint8Array[]): readonly Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  let short: Uint8Array[] = [];
+  const join = () => {
+    const chunk = joined(short);
+    if (chunk) chunks.push(chunk);
+    short = [];
+  };
+  for (const frame of frames) {
+    if (frame.byteLength > JOINED_BYTES_MAX) {
+      join();
+      chunks.push(frame);
+    } else short.push(frame);
+  }
+  join();
+  return chunks;
 }

@@ -9,7 +9,7 @@ import type { Epoch, JobId, SyncId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal, type Status, STATUSES } from "../sync/status.ts";
 import { DELETED, faultBytes, listedBytes } from "./frames.ts";
-import { type Change, type JobFeed, type JobsFilter, type NewsItem } from "./job_feed.ts";
+import { type Change, chunksOf, type JobFeed, type JobsFilter, type NewsItem } from "./job_feed.ts";
 import { LiveStream } from "./live_stream.ts";
 import type { Right } from "./rights.ts";
 import { spacedJson } from "../sync/json.ts";
@@ -221,11 +221,11 @@ export class JobsStream extends LiveStream implements Served {
       if (bytes !== item.usual) unusual.set(item, bytes);
     }
     this.#settled ||= feed.hasTold(this.#looks);
-    const chunk = unusual.size === 0 ? news.chunk() : joined(
+    const chunks = unusual.size === 0 ? news.chunks() : chunksOf(
       news.items.flatMap((item) => (unusual.has(item) ? unusual.get(item) : item.usual) ?? []),
     );
-    if (chunk) this.enqueue(chunk);
-    return chunk !== undefined;
+    for (const chunk of chunks) this.enqueue(chunk);
+    return chunks.length > 0;
   }
 
   /** What the viewer is told of the change; undefined for nothing. */

@@ -4,6 +4,7 @@ import type { EventLog } from "../../src/log/event_log.ts";
 import { JobFeed, type News } from "../../src/stream/job_feed.ts";
 import { JobPages, JobsStream, type JobsWish } from "../../src/stream/jobs_stream.ts";
 import { type JobId, newJobId, type TenantId } from "../../src/sync/ids.ts";
+import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import { isTerminal, type Status } from "../../src/sync/status.ts";
 import { newJob, progress, TENANT } from "../support/log_contract.ts";
 import { type Random, rounds, seeded } from "../support/seed.ts";
@@ -52,6 +53,37 @@ test("viewers with one filter share the chunk of what matches it, also once jobs
   await look();
 
   assert.deepEqual(shared, [1, 2, 3, 5, 6].map((n) => `"inserted": ${n}`));
+  for (const reader of readers) await reader.cancel();
+});
+
+test("viewers of any filters share a long frame, and have the short ones around it in their order", async () => {
+  const { job, add, tell, viewers } = streamBench({ heartbeatMs: 1e9 });
+  const jobs = [await job(), await job(), await job(), await job()];
+  const readers = ["one", "two"].map((name) =>
+    viewers.subscribeToJobs({ ...ALL, name, endedMax: 0 }).getReader()
+  );
+  for (const reader of readers) for (let chunks = 0; chunks < 2; chunks++) await reader.read();
+  const long = { ...NO_PROGRESS, encountered: { ["x".repeat(10_000)]: 1 } };
+
+  for (const [n, each] of jobs.entries()) {
+    const fact = { kind: "progress", status: "in_progress", progress: long } as const;
+    await add(each, n === 2 ? fact : progress("in_progress", n));
+  }
+  const asked = readers.map(async (reader) => [
+    (await reader.read()).value,
+    (await reader.read()).value,
+    (await reader.read()).value,
+  ]);
+  await tell();
+  const [one, two] = await Promise.all(asked);
+
+  const ids = one.map((chunk) =>
+    [...new TextDecoder().decode(chunk).matchAll(/"job_id": "([^"]+)/g)].map(([, id]) => id)
+  );
+  assert.deepEqual(ids, [[jobs[0].id, jobs[1].id], [jobs[2].id], [jobs[3].id]]);
+  assert.deepEqual(one, two);
+  assert.equal(one[1], two[1]); // the same object
+  assert.notEqual(one[0], two[0]);
   for (const reader of readers) await reader.cancel();
 });
 
