@@ -8,6 +8,7 @@ import { emptyWal, waitLittle } from "../../log/wal.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import type { Seq } from "../../sync/entry.ts";
 import { type JobKey, parseJobId, parseTenantId, type TenantId } from "../../sync/ids.ts";
+import { DeliveryOrder } from "./delivery_order.ts";
 import { DELIVERY_SCHEMA } from "./delivery_schema.ts";
 import { type DeliveryInfo, type DeliveryRow, deliveryRowOf, infoOf } from "./delivery_row.ts";
 import { type Message, type MessageKind, packed } from "./message.ts";
@@ -23,45 +24,6 @@ const SET_MS = 60_000;
 export const DONE_MAX = 1_000;
 /** The largest page of a list. */
 export const DELIVERIES_LIMIT_MAX = 200;
-
-/** Kinds that say that a sync is not well. */
-const ALARMS_SQL = "('failed', 'stalled', 'overdue')";
-/** Kinds whose pings say how a check stands, whatever came before. */
-const DECIDING_SQL = "('completed', 'warning', 'failed', 'stalled', 'overdue')";
-/**
- * The query of `next`, with the target and the time. It names the index, as SQLite would otherwise
- * scan all that waits for the target once for each row: 200 ms for a thousand. Held back is only a
- * recovery behind which no failure of its job waits: what is told of a failure never waits for it.
- */
-export const NEXT_SQL = `WITH alarms AS MATERIALIZED (
-     SELECT tenant, sync, min(pk) AS pk FROM deliveries
-     WHERE state = 'waiting' AND target = ?1 AND kind IN ${ALARMS_SQL} GROUP BY tenant, sync)
-   SELECT * FROM deliveries AS row WHERE state = 'waiting' AND target = ?1 AND NOT EXISTS
-     (SELECT 1 FROM deliveries AS before INDEXED BY deliveries_of_job
-      WHERE before.tenant = row.tenant AND before.job = row.job AND before.pk < row.pk
-      AND before.target = ?1 AND before.state = 'waiting')
-   AND NOT (kind = 'recovered' AND EXISTS
-     (SELECT 1 FROM alarms
-      WHERE alarms.tenant = row.tenant AND alarms.sync = row.sync AND alarms.pk < row.pk)
-     AND NOT EXISTS
-     (SELECT 1 FROM deliveries AS later INDEXED BY deliveries_of_job
-      WHERE later.tenant = row.tenant AND later.job = row.job AND later.pk > row.pk
-      AND later.target = ?1 AND later.state = 'waiting' AND later.kind IN ${ALARMS_SQL}))
-   ORDER BY max(next_at_ms, ?2), tries, pk LIMIT 1`;
-/**
- * Above the limit, the oldest that waits of the tenant of which the most do: a tenant whose jobs fail
- * by the thousand must not push out what is told of others. CASE looks at tenants above the limit
- * alone: SQLite would do so first for each message, which took ten times as long.
- */
-const GIVE_UP_SQL =
-  `UPDATE deliveries SET state = 'given_up', result = 'too many were waiting', done_at_ms = ?1,
-     message = ''
-   WHERE pk = CASE WHEN
-     (SELECT count(*) FROM deliveries WHERE state = 'waiting' AND target = ?2) > ?3 THEN
-     (SELECT min(pk) FROM deliveries WHERE state = 'waiting' AND target = ?2 GROUP BY tenant
-      ORDER BY count(*) DESC LIMIT 1) END`;
-const NEXT_IN_ORDER_SQL =
-  "SELECT * FROM deliveries WHERE state = 'waiting' AND target = ? ORDER BY pk LIMIT 1";
 
 /** What identifies an occurrence, whenever it is told. */
 export interface Occasion {
@@ -89,6 +51,7 @@ export interface DeliveryPage {
 /** Holds neither URLs nor secrets, which are only in the configuration. */
 export class DeliveryStore {
   readonly #db: DatabaseSync;
+  readonly #order: DeliveryOrder;
   readonly #clock: Clock;
   /** The last row from before this process: only the wall clock knows the age of rows up to it. */
   readonly #before: number;
@@ -104,6 +67,7 @@ export class DeliveryStore {
     waitLittle(this.#db);
     // What is deleted is overwritten with zeros.
     this.#db.exec("PRAGMA secure_delete = ON");
+    this.#order = new DeliveryOrder(this.#db);
     this.#before = Number(this.#db.prepare("SELECT max(pk) AS pk FROM deliveries").get()?.pk ?? 0);
     this.#shift = new WallShift(clock);
   }
@@ -211,25 +175,15 @@ export class DeliveryStore {
           now,
           text,
         );
-        const { changes } = this.#db.prepare(GIVE_UP_SQL).run(now, name, WAITING_MAX);
-        givenUp += Number(changes);
+        givenUp += this.#order.crowdOut(name, WAITING_MAX, now);
       }
     });
     return givenUp;
   }
 
-  /**
-   * What to send to the target next: of the due ones the one with the fewest tries, else the one
-   * that is due first. Of one job the earlier comes before the later, and a sync's recovery comes
-   * after its failures from before.
-   *
-   * @param inOrder what was queued first goes first, whatever it is about
-   */
+  /** As DeliveryOrder.next. */
   next(target: string, inOrder = false): DeliveryRow | undefined {
-    const row = inOrder
-      ? this.#db.prepare(NEXT_IN_ORDER_SQL).get(target)
-      : this.#db.prepare(NEXT_SQL).get(target, this.#clock.now());
-    return row && deliveryRowOf(row);
+    return this.#order.next(target, this.#clock.now(), inOrder);
   }
 
   /** Notes a try that will be followed by another. */
@@ -240,10 +194,7 @@ export class DeliveryStore {
     ).run(result, nextAtMs, pk);
   }
 
-  /**
-   * Notes the last try. A recovery that waits still is given up when a later failure of its sync is
-   * delivered: it would be the last word.
-   */
+  /** Notes the last try, and gives up what it makes void. */
   done(pk: number, state: "delivered" | "refused", result: string): void {
     const now = this.#clock.now();
     transaction(this.#db, () => {
@@ -251,31 +202,13 @@ export class DeliveryStore {
         `UPDATE deliveries SET tries = tries + 1, state = ?, result = ?, done_at_ms = ?, message = ''
          WHERE pk = ? AND state = 'waiting'`,
       ).run(state, result, now, pk);
-      if (state !== "delivered") return;
-      this.#db.prepare(
-        `UPDATE deliveries AS row SET state = 'given_up', result = 'it is no longer so',
-           done_at_ms = ?, message = ''
-         FROM (SELECT * FROM deliveries WHERE pk = ?) AS told
-         WHERE told.kind IN ${ALARMS_SQL} AND row.state = 'waiting' AND row.kind = 'recovered'
-         AND row.target = told.target AND row.tenant = told.tenant AND row.sync = told.sync
-         AND row.pk < told.pk`,
-      ).run(now, pk);
+      if (state === "delivered") this.#order.delivered(pk, now);
     });
   }
 
-  /**
-   * Gives up the pings of a check that wait before the last one that decides how it stands.
-   *
-   * @returns how many were given up
-   */
+  /** As DeliveryOrder.overtake. */
   overtake(target: string): number {
-    const { changes } = this.#db.prepare(
-      `UPDATE deliveries SET state = 'given_up', result = 'a later ping says how the check stands',
-         done_at_ms = ?, message = ''
-       WHERE state = 'waiting' AND target = ?2 AND pk < (SELECT max(pk) FROM deliveries
-         WHERE state = 'waiting' AND target = ?2 AND kind IN ${DECIDING_SQL})`,
-    ).run(this.#clock.now(), target);
-    return Number(changes);
+    return this.#order.overtake(target, this.#clock.now());
   }
 
   /** Gives up what has waited for too long, for any target. @returns how many were given up */

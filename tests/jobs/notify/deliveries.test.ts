@@ -3,11 +3,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { attempt } from "../../../src/jobs/notify/attempt.ts";
+import { NEXT_SQL } from "../../../src/jobs/notify/delivery_order.ts";
 import {
   AGE_MAX_MS,
   DeliveryStore,
   DONE_MAX,
-  NEXT_SQL,
   WAITING_MAX,
 } from "../../../src/jobs/notify/delivery_store.ts";
 import { Lane } from "../../../src/jobs/notify/lane.ts";
