@@ -1,5 +1,5 @@
 /** The index in one SQLite file, which other programs may read while it is written. */
-import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { asArrays, transaction } from "../log/transaction.ts";
 import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
 import { sqliteFiles } from "./sqlite_files.ts";
@@ -51,6 +51,17 @@ export class SqliteIndex implements IndexDestination {
   }
 }
 
+/** The columns of our own table, in the order in which they are asked for. */
+type Row = readonly [
+  key: string,
+  type: string,
+  hash: string,
+  size: number,
+  mtimeMs: number,
+  inode: number,
+  settled: number,
+];
+
 class SqliteIndexSession implements IndexSession {
   readonly #db: DatabaseSync;
   readonly #path: string;
@@ -76,13 +87,14 @@ class SqliteIndexSession implements IndexSession {
 
   after(key: string, limit: number): IndexedEntity[] {
     const rows = inWords(WHAT, this.#path, () => this.#after.all(key, limit));
-    return (rows as unknown as SQLOutputValue[][]).map((row) => ({
-      key: String(row[0]),
-      type: String(row[1]),
-      hash: String(row[2]),
-      size: Number(row[3]),
-      mtimeMs: Number(row[4]),
-      inode: Number(row[5]),
+    // By their places: to take an array apart into names takes Bun twice as long.
+    return (rows as unknown as Row[]).map((row) => ({
+      key: row[0],
+      type: row[1],
+      hash: row[2],
+      size: row[3],
+      mtimeMs: row[4],
+      inode: row[5],
       settled: row[6] === 1,
     }));
   }
