@@ -58,9 +58,9 @@ export class StoreFullError extends Error {
  * Opens or creates the SQLite file at `path`, in WAL mode and with today's schema.
  *
  * Several processes may do so at once. A file of an older schema is first copied to
- * `<path>.v<old>.bak`; the missing steps then run in one transaction, so one that fails, or a
- * process that is killed, leaves the file as it was. A created file is readable by its owner alone.
- * The directory must exist.
+ * `<path>.v<old>.bak` (where the path is a link, beside the file that it names). The missing steps
+ * then run in one transaction, so one that fails, or a process that is killed, leaves the file as it
+ * was. A created file is readable by its owner alone. The directory must exist.
  *
  * @throws {StoreVersionError} when the file was written by a newer synctail
  * @throws {StoreForeignError} when it is not this store's
