@@ -347,9 +347,8 @@ test("the real restic: stopped in the middle, it leaves no lock, and what it has
   assert.match(error?.message ?? "", /^restic ended with exit code 130: signal interrupt received/);
   assert.deepEqual(locks(), []);
   assert.equal(readdirSync(join(path, "repo", "snapshots")).length, 0);
-  assert.equal(
-    lines.at(-1),
-    `warning: No snapshot was saved, so ${counts.inserted} files that are counted as inserted or updated are in none`,
-  );
+  const [, told] = /^warning: No snapshot was saved, so (\d+) files? that (?:is|are) counted /
+    .exec(lines.at(-1) ?? "") ?? [];
+  assert.equal(Number(told), counts.inserted);
   assert.equal(last.warnings, lines.filter((line) => line.startsWith("warning: ")).length);
 });
