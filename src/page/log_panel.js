@@ -3,7 +3,7 @@
 import { urlOf } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { FollowList } from "./follow_list.js";
-import { fullTime } from "./time.js";
+import { fullTime, timeOfDay } from "./time.js";
 import { number } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").LogLine} LogLine */
@@ -23,8 +23,6 @@ const NONE = "No log lines of this level.";
 const LEVELS = ["debug", "info", "warning", "error"];
 /** The level where the address names none. */
 const USUAL = "info";
-
-const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 /**
  * The level stands in the address, for a reload and for whom the address is given to.
@@ -119,7 +117,7 @@ function logRow() {
   return {
     node,
     show(/** @type {Numbered} */ { line }) {
-      setText(time, TIME.format(Date.parse(line.time)));
+      setText(time, timeOfDay(Date.parse(line.time)));
       setText(level, line.level);
       const words = line.message.replaceAll("\n", " ↵ "); // a row is one line high
       setText(text, line.source === undefined ? words : `[${line.source}] ${words}`);

@@ -1,6 +1,7 @@
 // @ts-check
 /** The rate over time: as the job's log tells it, and then as the stream does. */
 import { h, setAttribute, setHidden } from "./dom.js";
+import { dayAndTime, timeOfDay } from "./time.js";
 import { rate } from "./words.js";
 
 /** Most points kept; then some are dropped, so that the whole time stays shown. */
@@ -13,13 +14,6 @@ const STEPS_DAYS = [1, 2, 7, 30, 365];
 const DAY_S = 86_400;
 /** `120K`, `1.2M`: there is room for five digits. */
 const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
-const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
-const DAY = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric",
-  month: "short",
-  hour: "2-digit",
-  minute: "2-digit",
-});
 
 /** @typedef {import("./wire.d.ts").Moment} Moment */
 /** @typedef {import("uplot")} Chart */
@@ -172,8 +166,8 @@ export class RateChart {
           space: 8 * textPx,
           incrs: [...STEPS_S, ...STEPS_DAYS.map((days) => days * DAY_S)],
           values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) => {
-            const format = marks[marks.length - 1] - marks[0] < DAY_S ? CLOCK : DAY;
-            return marks.map((mark) => format.format(mark * 1000));
+            const words = marks[marks.length - 1] - marks[0] < DAY_S ? timeOfDay : dayAndTime;
+            return marks.map((mark) => words(mark * 1000));
           },
         },
         {

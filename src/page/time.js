@@ -101,7 +101,7 @@ export function dueIn(atMs) {
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const TODAY = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
   month: "short",
@@ -115,10 +115,20 @@ export function clockTime(atMs) {
   return CLOCK.format(atMs);
 }
 
-/** The time of day as in the log, with the date where that is not today's. @param {number} atMs */
+/** The time of day as in the log and the chart: in 24 hours. @param {number} atMs */
+export function timeOfDay(atMs) {
+  return TIME.format(atMs);
+}
+
+/** The day, and the time of day without seconds. @param {number} atMs */
+export function dayAndTime(atMs) {
+  return DAY.format(atMs);
+}
+
+/** The time of day, with the date where that is not today's. @param {number} atMs */
 export function shortTime(atMs) {
   const isToday = new Date(atMs).toDateString() === new Date(now()).toDateString();
-  return (isToday ? TODAY : DAY).format(atMs);
+  return isToday ? timeOfDay(atMs) : dayAndTime(atMs);
 }
 
 /** Date and time, with the zone. @param {number} atMs */
