@@ -1,8 +1,6 @@
 /** Where SQLite keeps a database. */
+import { COMPANIONS } from "../log/migration_copy.ts";
 import { realPathOf } from "../sources/file_system.ts";
-
-/** Suffixes of the files that SQLite writes beside a database. */
-const COMPANIONS = ["-wal", "-shm", "-journal"];
 
 /**
  * The files of the database at `path`, itself first; not all need exist. SQLite follows a link and

@@ -14,6 +14,8 @@ import { DatabaseSync } from "node:sqlite";
 import { codeOf } from "../reason.ts";
 import { placeOfFile } from "./disk.ts";
 
+/** Suffixes of the files that SQLite writes beside a database. */
+export const COMPANIONS: readonly string[] = ["-wal", "-shm", "-journal"];
 /** The file and its WAL; SQLite makes the -shm, an index of the WAL, anew. */
 const SUFFIXES = ["", "-wal"];
 
@@ -59,7 +61,7 @@ export function removeRestoring(log: string): void {
 
 /** Removes a SQLite file with all that SQLite may have left beside it; also where there is none. */
 export function removeDatabase(path: string): void {
-  for (const suffix of [...SUFFIXES, "-shm", "-journal"]) rmSync(path + suffix, { force: true });
+  for (const suffix of ["", ...COMPANIONS]) rmSync(path + suffix, { force: true });
 }
 
 /** What follows a file's name in the name of a copy that is being made: schema and process id. */
