@@ -1009,13 +1009,18 @@ test("open() ends what a killed server has left, also on a full disk", async () 
   assert.deepEqual([status, error?.code], ["failed", "worker_lost"]);
 });
 
-test("what breaks a run is told once, and its source gives back what it holds", async () => {
-  const { dispatcher, log, ended, faults } = bench();
+/** Refuses each append but the first and urgent ones. */
+function refuseEntries(log: MemoryLog, cause: Error): void {
   const append = log.append.bind(log);
-  const broken = new Error("broken");
   let appends = 0;
   log.append = (key, decide, options: AppendOptions = {}) =>
-    options.urgent || ++appends === 1 ? append(key, decide) : Promise.reject(broken);
+    options.urgent || ++appends === 1 ? append(key, decide) : Promise.reject(cause);
+}
+
+test("what breaks a run is told once, and its source gives back what it holds", async () => {
+  const { dispatcher, log, ended, faults } = bench();
+  const broken = new Error("broken");
+  refuseEntries(log, broken);
   let holds = true;
 
   const { job } = await dispatcher.start(sync(async function* () {
@@ -1032,12 +1037,7 @@ test("what breaks a run is told once, and its source gives back what it holds", 
 
 test("a job whose entries are refused is over when its source has given back what it holds", async () => {
   const { dispatcher, log, ended, clock } = bench();
-  const append = log.append.bind(log);
-  let appends = 0;
-  log.append = (key, decide, options: AppendOptions = {}) =>
-    options.urgent || ++appends === 1
-      ? append(key, decide)
-      : Promise.reject(new StorageFaultError(new Error("EIO")));
+  refuseEntries(log, new StorageFaultError(new Error("EIO")));
   const [began, given] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const { job } = await dispatcher.start(sync(async function* () {
     try {
@@ -1059,12 +1059,7 @@ test("a job whose entries are refused is over when its source has given back wha
 
 test("a job whose entries are refused waits for its source no longer than for one that is stopped", async () => {
   const { dispatcher, log, clock } = bench();
-  const append = log.append.bind(log);
-  let appends = 0;
-  log.append = (key, decide, options: AppendOptions = {}) =>
-    options.urgent || ++appends === 1
-      ? append(key, decide)
-      : Promise.reject(new StorageFaultError(new Error("EIO")));
+  refuseEntries(log, new StorageFaultError(new Error("EIO")));
   const began = Promise.withResolvers<void>();
   const stuck = sync(async function* () {
     try {
