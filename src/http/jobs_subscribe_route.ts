@@ -1,7 +1,7 @@
 /** Many jobs on one connection, for lists of jobs. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { maySee, type Principal } from "../auth/principal.ts";
-import type { ChangedJob } from "../stream/job_feed.ts";
+import type { ChangedJob } from "../stream/job_news.ts";
 import { type JobId, parseJobId, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { Status } from "../sync/status.ts";
 import { requireScope, rightOf } from "./access.ts";

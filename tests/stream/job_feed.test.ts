@@ -3,15 +3,8 @@ import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import { freshJob } from "../../src/log/fold.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
-import {
-  type ChangedJob,
-  CHANGES_BYTES_MAX,
-  CHANGES_MAX,
-  FEED_MS,
-  JobFeed,
-  type JobsFilter,
-  type NewsItem,
-} from "../../src/stream/job_feed.ts";
+import { CHANGES_BYTES_MAX, CHANGES_MAX, FEED_MS, JobFeed } from "../../src/stream/job_feed.ts";
+import type { ChangedJob, JobsFilter, NewsItem } from "../../src/stream/job_news.ts";
 import type { TenantId } from "../../src/sync/ids.ts";
 import type { Job } from "../../src/sync/job.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";

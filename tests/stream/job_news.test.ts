@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventLog } from "../../src/log/event_log.ts";
-import { JobFeed, type News } from "../../src/stream/job_feed.ts";
-import { JobPages, JobsStream, type JobsWish } from "../../src/stream/jobs_stream.ts";
+import { JobFeed } from "../../src/stream/job_feed.ts";
+import type { News } from "../../src/stream/job_news.ts";
+import { JobPages, type JobsWish } from "../../src/stream/job_pages.ts";
+import { JobsStream } from "../../src/stream/jobs_stream.ts";
 import { type JobId, newJobId, type TenantId } from "../../src/sync/ids.ts";
 import { NO_PROGRESS } from "../../src/sync/progress.ts";
 import { isTerminal, type Status } from "../../src/sync/status.ts";

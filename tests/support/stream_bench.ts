@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { MemoryLog } from "./memory_log.ts";
 import { FEED_MS } from "../../src/stream/job_feed.ts";
-import type { JobsWish } from "../../src/stream/jobs_stream.ts";
+import type { JobsWish } from "../../src/stream/job_pages.ts";
 import type { Right } from "../../src/stream/rights.ts";
 import { Viewers, type ViewersOptions } from "../../src/stream/viewers.ts";
 import type { Fact } from "../../src/sync/entry.ts";
