@@ -3,12 +3,12 @@ import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
+import { type CheckpointThread, startThread } from "./checkpoint_worker.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
 import { freeBytes } from "./disk.ts";
 import { pragma } from "./migrate.ts";
 import { isDatabaseError, isDiskFull } from "./sqlite_faults.ts";
 import { emptyWal, waitLittle } from "./wal.ts";
-import thread from "./checkpoint_thread.js" with { type: "text" };
 
 const PAGE_BYTES = 4096;
 
@@ -44,14 +44,6 @@ const LOOK_WRITES = 16;
  * for the last, so nothing is written during it.
  */
 const ROUNDS = 4;
-
-/** Does checkpoints outside the event loop. */
-export interface CheckpointThread {
-  /** Moves what was committed into the file, as far as no reader needs it. @throws {Error} */
-  checkpoint(): Promise<void>;
-  /** Resolves when it has let go of the file. Never rejects: what it could not move is in the WAL. */
-  close(): Promise<void>;
-}
 
 export interface CheckpointsOptions {
   /** The connection of the writer, in WAL mode. */
@@ -241,23 +233,4 @@ export class Checkpoints {
       return { written: 0, left: 0 }; // Commits fail for the same reason, and say so.
     }
   }
-}
-
-/** Starts a thread. @param code what it runs; tests give code that fails */
-export function startThread(path: string, code: string = thread): CheckpointThread {
-  const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, {
-    type: "module",
-  });
-  let dead: Error | undefined;
-  const ask = (message: { path?: string }) =>
-    new Promise<void>((resolve, reject) => {
-      if (dead) return reject(dead);
-      worker.onmessage = ({ data: { fault } }) => fault ? reject(new Error(fault)) : resolve();
-      worker.onerror = (event) => {
-        event.preventDefault(); // else it ends the process
-        reject(dead = new Error(`The thread of checkpoints has failed: ${event.message}`));
-      };
-      worker.postMessage(message);
-    });
-  return { checkpoint: () => ask({ path }), close: () => ask({}).catch(() => {}) };
 }

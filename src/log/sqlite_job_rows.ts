@@ -1,8 +1,9 @@
 /** Jobs as rows of the SQLite event log, the ones in use kept in memory. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { type JobKey, type JobKeyText, keyText, type SyncId, type TenantId } from "../sync/ids.ts";
+import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
+import { type Indexed, type JobRow, KeptRows } from "./kept_rows.ts";
 import {
   ACTIVE,
   columnsOf,
@@ -13,10 +14,6 @@ import {
   type Texts,
 } from "./sqlite_job_columns.ts";
 
-/** Most jobs kept in memory; the one unused for longest makes room. */
-const KEPT_MAX = 10_000;
-/** Characters of rows at which fewer are kept: `meta` may have a million, and takes more as a value. */
-const KEPT_LENGTH_MAX = 32 * 1024 * 1024;
 /**
  * A renewed lease is written only once it has moved by this share of its length: writing its index
  * costs as much as all else of a post. The sweep goes by the job in memory; after a crash the lease
@@ -25,35 +22,13 @@ const KEPT_LENGTH_MAX = 32 * 1024 * 1024;
 const LEASE_SHARE = 1 / 8;
 /** Most producers of a job kept in memory; then all that are written are forgotten. */
 const PRODUCERS_MAX = 100;
-/** Most rows that are looked at to make room for one. */
-const EVICT_TRIES = 8;
-
-/** A job with its row's number. */
-export interface JobRow {
-  readonly pk: number;
-  job: Job;
-  /** Producers that were looked up, by id; null for one that has not posted yet. */
-  readonly producers: Map<string, Producer | null>;
-  /** The indexed values as they were last written; undefined when they have to be written. */
-  stored: Indexed | undefined;
-  /** Producers that the commit under way changes. */
-  readonly posted: Set<string>;
-  /** Characters of each producer in memory, as it was last read or written. */
-  readonly lengths: Map<string, number>;
-  /** Characters of the row and of these producers, and those of the row that change. */
-  length: number;
-  stateLength: number;
-}
-
-type Indexed = Pick<Job, "status" | "owner" | "leaseUntilMs">;
 
 /**
  * The table of jobs. A commit writes each changed job once, however many appends it holds; when it
  * fails all of its changes are forgotten.
  */
 export class JobRows {
-  readonly #kept = new Map<JobKeyText, JobRow>();
-  #keptLength = 0;
+  readonly #kept: KeptRows;
   readonly #changed = new Set<JobRow>();
   readonly #byKey: StatementSync;
   readonly #insert: StatementSync;
@@ -62,11 +37,11 @@ export class JobRows {
   readonly #producer: StatementSync;
   readonly #keepProducer: StatementSync;
   readonly #active: StatementSync;
-  readonly #onDropped: (row: JobRow) => void;
 
   /** @param onDropped called with each row that is no longer in memory; a later look makes another */
   constructor(db: DatabaseSync, onDropped: (row: JobRow) => void = () => {}) {
-    this.#onDropped = onDropped;
+    const mayGo = (row: JobRow) => !this.#changed.has(row) && this.#leaseWritten(row);
+    this.#kept = new KeptRows(mayGo, onDropped);
     this.#byKey = db.prepare("SELECT * FROM jobs WHERE tenant = ? AND id = ?");
     this.#insert = db.prepare(
       `INSERT INTO jobs (tenant, id, epoch, sync_id, fixed, status, seq, progress_seq,
@@ -90,16 +65,10 @@ export class JobRows {
   }
 
   get(key: JobKey): JobRow | undefined {
-    const text = keyText(key);
-    const kept = this.#kept.get(text);
-    if (kept) {
-      this.#kept.delete(text);
-      if (this.#isFull) this.#evict(); // jobs grow, also where no other one is added
-      this.#kept.set(text, kept);
-      return kept;
-    }
+    const kept = this.#kept.use(key);
+    if (kept) return kept;
     const row = columnsOf(this.#byKey.get(key.tenant, key.id));
-    return row && this.#keep(rowOf(row.pk, jobOf(row), row));
+    return row && this.#kept.add(rowOf(row.pk, jobOf(row), row));
   }
 
   insert(job: Job): void {
@@ -119,7 +88,7 @@ export class JobRows {
       state,
     );
     // Marked as changed so that a failed commit forgets it.
-    this.#changed.add(this.#keep(rowOf(Number(lastInsertRowid), job, { fixed, state })));
+    this.#changed.add(this.#kept.add(rowOf(Number(lastInsertRowid), job, { fixed, state })));
   }
 
   change(row: JobRow, job: Job, producer?: Producer): void {
@@ -133,7 +102,7 @@ export class JobRows {
 
   /** The job as it is now, where it is in use; else as it was found. */
   current(found: Job): Job {
-    return this.#kept.get(keyText(found))?.job ?? found;
+    return this.#kept.get(found)?.job ?? found;
   }
 
   /** The job's producer of that name. */
@@ -155,17 +124,15 @@ export class JobRows {
 
   /** The number of the job's row, also of a damaged one; of a job of that epoch, where it is given. */
   numberOf(key: JobKey, epoch?: Job["epoch"]): number | undefined {
-    const row = this.#kept.get(keyText(key)) ?? columnsOf(this.#byKey.get(key.tenant, key.id));
+    const row = this.#kept.get(key) ?? columnsOf(this.#byKey.get(key.tenant, key.id));
     const { epoch: found } = row && "job" in row ? row.job : row ?? {};
     return epoch === undefined || epoch === found ? row?.pk : undefined;
   }
 
   /** Forgets a job that is removed. */
   forget(key: JobKey): void {
-    const row = this.#kept.get(keyText(key));
-    if (!row) return;
-    this.#drop(keyText(key), row);
-    this.#changed.delete(row);
+    const row = this.#kept.drop(key);
+    if (row) this.#changed.delete(row);
   }
 
   /** Writes what has changed; called just before the commit. */
@@ -180,8 +147,7 @@ export class JobRows {
       const state = stateOf(job);
       const more = state.length - row.stateLength;
       row.stateLength += more;
-      row.length += more;
-      this.#keptLength += more;
+      this.#kept.grow(row, more);
       if (row.stored && !indexesChange(row.stored, job)) {
         this.#updateState.run(job.seq, job.progressSeq, state, pk);
         continue;
@@ -194,7 +160,7 @@ export class JobRows {
 
   /** Has the next commit write all leases that are newer than their rows; false for none. */
   markLeases(): boolean {
-    for (const row of this.#kept.values()) this.#leaseWritten(row);
+    for (const row of this.#kept.all()) this.#leaseWritten(row);
     return this.#changed.size > 0;
   }
 
@@ -212,7 +178,7 @@ export class JobRows {
   }
 
   rolledBack(): void {
-    for (const row of this.#changed) this.#drop(keyText(row.job), row);
+    for (const row of this.#changed) this.#kept.drop(row.job);
     this.#changed.clear();
   }
 
@@ -227,33 +193,7 @@ export class JobRows {
   #measure(row: JobRow, id: string, length: number): void {
     const more = length - (row.lengths.get(id) ?? 0);
     row.lengths.set(id, length);
-    row.length += more;
-    this.#keptLength += more;
-  }
-
-  #keep(row: JobRow): JobRow {
-    if (this.#isFull) this.#evict();
-    this.#kept.set(keyText(row.job), row);
-    this.#keptLength += row.length;
-    return row;
-  }
-
-  get #isFull(): boolean {
-    return this.#kept.size >= KEPT_MAX || this.#keptLength > KEPT_LENGTH_MAX;
-  }
-
-  #evict(): void {
-    let tries = EVICT_TRIES;
-    for (const [text, oldest] of this.#kept) {
-      if (!this.#isFull || tries-- === 0) return;
-      if (!this.#changed.has(oldest) && this.#leaseWritten(oldest)) this.#drop(text, oldest);
-    }
-  }
-
-  #drop(text: JobKeyText, row: JobRow): void {
-    if (!this.#kept.delete(text)) return;
-    this.#keptLength -= row.length;
-    this.#onDropped(row);
+    this.#kept.grow(row, more);
   }
 }
 

@@ -34,12 +34,13 @@ import {
 import { fold, freshJob } from "./fold.ts";
 import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
+import type { JobRow } from "./kept_rows.ts";
 import { openVersioned, pragma } from "./migrate.ts";
 import { Reserve } from "./reserve.ts";
 import { Collection } from "./sqlite_collection.ts";
 import { EntryTable } from "./sqlite_entry_table.ts";
 import { JobQueries } from "./sqlite_job_queries.ts";
-import { type JobRow, JobRows } from "./sqlite_job_rows.ts";
+import { JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 import { SyncRows } from "./sqlite_sync_rows.ts";

@@ -2,9 +2,10 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LOG_LEVELS, type Seq } from "../sync/entry.ts";
 import type { TrimLimits } from "./event_log.ts";
+import type { JobRow } from "./kept_rows.ts";
 import { statementsOf } from "./migrate.ts";
 import { trimmed } from "./trim.ts";
-import type { JobRow, JobRows } from "./sqlite_job_rows.ts";
+import type { JobRows } from "./sqlite_job_rows.ts";
 import {
   type EntryRow,
   FIRST_LOG,

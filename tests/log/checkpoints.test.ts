@@ -4,12 +4,8 @@ import { copyFileSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import {
-  Checkpoints,
-  type CheckpointsOptions,
-  type CheckpointThread,
-  startThread,
-} from "../../src/log/checkpoints.ts";
+import { type CheckpointThread, startThread } from "../../src/log/checkpoint_worker.ts";
+import { Checkpoints, type CheckpointsOptions } from "../../src/log/checkpoints.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { line, newJob, stillClock } from "../support/log_contract.ts";
 import { RUN } from "../support/runtime.ts";

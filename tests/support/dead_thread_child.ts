@@ -1,5 +1,5 @@
 /** Goes on when the thread of its checkpoints dies. */
-import { startThread } from "../../src/log/checkpoints.ts";
+import { startThread } from "../../src/log/checkpoint_worker.ts";
 
 const thread = startThread("none", 'throw new Error("no thread");');
 await thread.checkpoint().catch(() => {});
