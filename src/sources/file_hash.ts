@@ -52,7 +52,7 @@ export function hashSmall(
   try {
     const startedAtMs = clock.now();
     const read = files.read(file, buffer);
-    const stat = files.statOpen(file);
+    const stat = files.lookAgain(file, path);
     const same = read === before.size && stat.kind === "file" && sameStamp(before, stat);
     if (!same) return undefined;
     return {

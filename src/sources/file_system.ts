@@ -39,6 +39,8 @@ export interface FileSystem {
   /** Opens for reading; never follows a link and never waits for a fifo's writer. */
   open(path: string): number;
   statOpen(file: number): FileStat;
+  /** As `statOpen`, or of what is under the path, where that is cheaper: both tell of a change. */
+  lookAgain(file: number, path: string): FileStat;
   /** Bytes read into the buffer; 0 at the end. */
   read(file: number, buffer: Uint8Array): number;
   close(file: number): void;
@@ -58,7 +60,8 @@ export const fileSystem: FileSystem = {
   list,
   stat: (path) => statOf(lstatSync(path)),
   open: (path) => openSync(path, READ),
-  statOpen: (file) => statOf(fstatSync(file)),
+  statOpen,
+  lookAgain: statOpen,
   read: (file, buffer) => readSync(file, buffer, 0, buffer.byteLength, null),
   close: (file) => closeSync(file),
 };
@@ -106,6 +109,10 @@ function list(path: string): Listed[] {
   } finally {
     directory.closeSync();
   }
+}
+
+function statOpen(file: number): FileStat {
+  return statOf(fstatSync(file));
 }
 
 function statOf(stat: ReturnType<typeof lstatSync>): FileStat {

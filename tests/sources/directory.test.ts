@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { hash } from "node:crypto";
 import {
   linkSync,
   mkdirSync,
@@ -14,8 +15,9 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { SqliteIndex } from "../../src/destinations/sqlite_index.ts";
+import { files as machine } from "../../src/runtime/files.ts";
 import { type DirectoryOptions, directorySource } from "../../src/sources/directory.ts";
-import { type FileSystem, fileSystem, wholeNumber } from "../../src/sources/file_system.ts";
+import { type FileSystem, wholeNumber } from "../../src/sources/file_system.ts";
 import { SourceError, type SourceEvent, type SourceProgress } from "../../src/sources/source.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Cleanup } from "../support/program.ts";
@@ -45,7 +47,8 @@ function bench(t: Cleanup) {
     keys: () => rows(index).map(({ key }) => key),
     async run(options: Partial<DirectoryOptions> & { clock?: Clock; signal?: AbortSignal } = {}) {
       const { clock = systemClock, signal = new AbortController().signal, ...rest } = options;
-      const source = directorySource({ path: root, destination: new SqliteIndex(index), ...rest });
+      const destination = new SqliteIndex(index);
+      const source = directorySource({ path: root, destination, files: machine, ...rest });
       const events: SourceEvent[] = [];
       for await (const event of source.run({ signal, clock })) events.push(event);
       return told(events);
@@ -118,10 +121,10 @@ test("directorySource() knows an unchanged file without reading it", async (t) =
   await run();
   const opened: string[] = [];
   const files: FileSystem = {
-    ...fileSystem,
+    ...machine,
     open(path) {
       opened.push(path);
-      return fileSystem.open(path);
+      return machine.open(path);
     },
   };
 
@@ -190,7 +193,7 @@ function faulty(
   changes: (real: FileSystem, fault: (code: string) => Error) => Partial<FileSystem>,
 ): FileSystem {
   const fault = (code: string) => Object.assign(new Error(code), { code });
-  return { ...fileSystem, ...changes(fileSystem, fault) };
+  return { ...machine, ...changes(machine, fault) };
 }
 
 test("directorySource() leaves what it knows of a file that cannot be read now", async (t) => {
@@ -253,7 +256,7 @@ test("directorySource() skips what Deno keeps programs out of, and goes on", asy
     `warning: Cannot list "dev/": Deno's permissions do not allow it; the 0 known below it are left as they are`,
   ]);
   await assert.rejects(
-    run({ files: { ...fileSystem, realPath: refuse } }),
+    run({ files: { ...machine, realPath: refuse } }),
     new SourceError(
       "source_unreadable",
       `Cannot read the directory "${root}": Deno's permissions do not allow it`,
@@ -268,7 +271,7 @@ test("directorySource() says in words that it may not read its directory", async
   };
 
   await assert.rejects(
-    run({ files: { ...fileSystem, list } }),
+    run({ files: { ...machine, list } }),
     new SourceError(
       "source_unreadable",
       `Cannot read the directory "${root}": reading it is not permitted (EACCES)`,
@@ -640,6 +643,52 @@ test("directorySource() forgets a file whose place a link has taken, also in the
   assert.deepEqual(keys(), []);
 });
 
+const CHANGES = {
+  changes: (file: string) => writeFileSync(file, "new"),
+  "is replaced"(file: string) {
+    writeFileSync(`${file}~`, "new");
+    renameSync(`${file}~`, file);
+  },
+};
+for (const when of ["before it is opened", "while it is open", "once it is read"] as const) {
+  for (const [how, change] of Object.entries(CHANGES)) {
+    test(`directorySource() tells the hash of the state that it tells of, of a file that ${how} ${when}`, async (t) => {
+      const { run, write, root, index } = bench(t);
+      write("a", "old");
+      const file = join(root, "a");
+      const old = machine.stat(file);
+      let changed = false;
+      const at = (now: typeof when) => {
+        if (now !== when || changed) return;
+        changed = true;
+        change(file);
+      };
+      const files = faulty((real) => ({
+        open(path) {
+          at("before it is opened");
+          const open = real.open(path);
+          at("while it is open");
+          return open;
+        },
+        read(open, buffer) {
+          const read = real.read(open, buffer);
+          at("once it is read");
+          return read;
+        },
+      }));
+
+      await run({ files });
+      const [row] = rows(index);
+      await run();
+      const [next] = rows(index);
+
+      const isOld = row.inode === old.inode && row.mtime_ms === old.mtimeMs;
+      assert.equal(row.hash, hash("sha256", isOld ? "old" : "new"));
+      assert.deepEqual([next.hash, next.inode], [hash("sha256", "new"), machine.stat(file).inode]);
+    });
+  }
+}
+
 test("directorySource() gives up a file that grows beyond the limit while it is read", async (t) => {
   const { run, write, keys } = bench(t);
   write("log", "1234");
@@ -703,7 +752,7 @@ test("directorySource() lists and stats once what it counted a moment ago", asyn
   const files = faulty((real) => ({
     list: (path) => (calls.push(`list ${path}`), real.list(path)),
     stat: (path) => (calls.push(`stat ${path}`), real.stat(path)),
-    statOpen: (file) => (calls.push("stat open"), real.statOpen(file)),
+    lookAgain: (file, path) => (calls.push("look again"), real.lookAgain(file, path)),
   }));
 
   const { counts } = await run({ files });
@@ -719,7 +768,7 @@ test("directorySource() lists and stats once what it counted a moment ago", asyn
     "list /e/",
     "list /e/f/",
     "stat /e/f/c",
-    "stat open",
+    "look again",
   ]);
 });
 
