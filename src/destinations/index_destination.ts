@@ -1,12 +1,10 @@
 /** An index of entities: key, type, content hash, and the stat that tells an unchanged file. */
 
-/** A row of the index. */
-export interface IndexedEntity {
+/** What a row of the index says of an unchanged file. */
+export interface KnownEntity {
   /** The relative path, with `/`. */
   readonly key: string;
   readonly type: string;
-  /** SHA-256 of the content, as hex. */
-  readonly hash: string;
   readonly size: number;
   readonly mtimeMs: number;
   readonly inode: number;
@@ -14,15 +12,23 @@ export interface IndexedEntity {
   readonly settled: boolean;
 }
 
+/** A row of the index. */
+export interface IndexedEntity extends KnownEntity {
+  /** SHA-256 of the content, as hex. */
+  readonly hash: string;
+}
+
 /**
- * Open for one run. Writes are kept back until `flush`, or until there are many; `after` shows only
- * what has been committed.
+ * Open for one run. Writes are kept back until `flush`, or until there are many; `after` and
+ * `hashOf` show only what has been committed.
  *
  * @throws {DestinationError} from each call but `close`
  */
 export interface IndexSession {
   /** Rows after the key, in the order of the keys' bytes, at most `limit`. */
-  after(key: string, limit: number): IndexedEntity[];
+  after(key: string, limit: number): KnownEntity[];
+  /** The hash in the key's row; undefined when there is none. */
+  hashOf(key: string): string | undefined;
   put(entity: IndexedEntity): void;
   remove(key: string): void;
   /**

@@ -1,7 +1,12 @@
 /** The index in one SQLite file, which other programs may read while it is written. */
 import type { DatabaseSync } from "node:sqlite";
 import { asArrays, transaction } from "../log/transaction.ts";
-import type { IndexDestination, IndexedEntity, IndexSession } from "./index_destination.ts";
+import type {
+  IndexDestination,
+  IndexedEntity,
+  IndexSession,
+  KnownEntity,
+} from "./index_destination.ts";
 import { sqliteFiles } from "./sqlite_files.ts";
 import { inWords, openStore, ORIGIN_TABLE, placeOf } from "./sqlite_store.ts";
 import { Unwritten } from "./unwritten.ts";
@@ -55,7 +60,6 @@ export class SqliteIndex implements IndexDestination {
 type Row = readonly [
   key: string,
   type: string,
-  hash: string,
   size: number,
   mtimeMs: number,
   inode: number,
@@ -66,6 +70,7 @@ class SqliteIndexSession implements IndexSession {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #after: ReturnType<DatabaseSync["prepare"]>;
+  readonly #hash: ReturnType<DatabaseSync["prepare"]>;
   readonly #put: ReturnType<DatabaseSync["prepare"]>;
   readonly #remove: ReturnType<DatabaseSync["prepare"]>;
   /** Rows to write and keys to remove, kept so that each transaction is short. */
@@ -77,26 +82,31 @@ class SqliteIndexSession implements IndexSession {
     this.#db = db;
     this.#path = path;
     this.#after = db.prepare(
-      `SELECT key, type, hash, size, mtime_ms, inode, settled FROM entities
+      `SELECT key, type, size, mtime_ms, inode, settled FROM entities
        WHERE key > ? ORDER BY key LIMIT ?`,
     );
     asArrays(this.#after);
+    this.#hash = db.prepare("SELECT hash FROM entities WHERE key = ?");
     this.#put = db.prepare("INSERT OR REPLACE INTO entities VALUES (?, ?, ?, ?, ?, ?, ?)");
     this.#remove = db.prepare("DELETE FROM entities WHERE key = ?");
   }
 
-  after(key: string, limit: number): IndexedEntity[] {
+  after(key: string, limit: number): KnownEntity[] {
     const rows = inWords(WHAT, this.#path, () => this.#after.all(key, limit));
     // By their places: to take an array apart into names takes Bun twice as long.
     return (rows as unknown as Row[]).map((row) => ({
       key: row[0],
       type: row[1],
-      hash: row[2],
-      size: row[3],
-      mtimeMs: row[4],
-      inode: row[5],
-      settled: row[6] === 1,
+      size: row[2],
+      mtimeMs: row[3],
+      inode: row[4],
+      settled: row[5] === 1,
     }));
+  }
+
+  hashOf(key: string): string | undefined {
+    const row = inWords(WHAT, this.#path, () => this.#hash.get(key));
+    return row && String(row.hash);
   }
 
   put(entity: IndexedEntity): void {

@@ -1,6 +1,6 @@
 /** One run over a directory tree: walk and index side by side, both in the order of their keys. */
 import type { Clock } from "../clock.ts";
-import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+import type { IndexSession, KnownEntity } from "../destinations/index_destination.ts";
 import { TimeSlice } from "../time_slice.ts";
 import { EntitySync, GONE } from "./entity_sync.ts";
 import { errorCode, type FileStat, type FileSystem } from "./file_system.ts";
@@ -102,7 +102,7 @@ export class DirectoryRun {
   /** Yields whenever there is something to tell or it is time to hand control back. */
   *#work(): Generator<void, void, void> {
     const { signal } = this.#options;
-    const seen = new Seen(this.#options.clock);
+    const seen = new Seen(this.#slice);
     yield* this.#count(seen);
     this.#phase = "syncing";
     for (const step of seen.steps((from) => this.#steps(from))) {
@@ -167,7 +167,7 @@ export class DirectoryRun {
    * Removes a row that the walk has not met. A listing may leave out what is renamed at that
    * moment, and leaves out everything where another tree lies at the root: both are checked first.
    */
-  #unmet(known: IndexedEntity): Generator<void, void, void> | undefined {
+  #unmet(known: KnownEntity): Generator<void, void, void> | undefined {
     if (this.#isThere(known.key)) {
       this.#pace?.spend();
       return this.#entities.sync(known.key, known, undefined);

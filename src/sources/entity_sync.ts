@@ -1,6 +1,10 @@
 /** Syncs one file: compares it with its row in the index, reads it if need be, writes the row. */
 import type { Clock } from "../clock.ts";
-import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+import type {
+  IndexedEntity,
+  IndexSession,
+  KnownEntity,
+} from "../destinations/index_destination.ts";
 import type { TimeSlice } from "../time_slice.ts";
 import { type Hashed, hashFile, hashSmall } from "./file_hash.ts";
 import { errorCode, type FileStat, type FileSystem, sameStamp } from "./file_system.ts";
@@ -52,7 +56,7 @@ export class EntitySync {
   }
 
   /** Whether the file is as the index knows it; then it is counted as kept. */
-  keep(known: IndexedEntity, seen: FileStat): boolean {
+  keep(known: KnownEntity, seen: FileStat): boolean {
     const kept = known.settled && sameStamp(known, seen) && this.#unfit(seen) === undefined;
     if (kept) this.#options.tally.keep(known.type, seen.size);
     return kept;
@@ -67,7 +71,7 @@ export class EntitySync {
    */
   sync(
     key: string,
-    known: IndexedEntity | undefined,
+    known: KnownEntity | undefined,
     seen: FileStat | undefined,
   ): Generator<void, void, void> | undefined {
     const type = entityType(key);
@@ -80,13 +84,13 @@ export class EntitySync {
   *#syncLarge(
     key: string,
     type: string,
-    known: IndexedEntity | undefined,
+    known: KnownEntity | undefined,
     stat: FileStat,
   ): Generator<void, void, void> {
     this.#settle(key, type, known, yield* this.#read(key, type, stat));
   }
 
-  #settle(key: string, type: string, known: IndexedEntity | undefined, looked: Looked): void {
+  #settle(key: string, type: string, known: KnownEntity | undefined, looked: Looked): void {
     const { tally, lines, session } = this.#options;
     switch (looked.kind) {
       case "kept":
@@ -118,7 +122,7 @@ export class EntitySync {
   #look(
     key: string,
     type: string,
-    known: IndexedEntity | undefined,
+    known: KnownEntity | undefined,
     seen: FileStat | undefined,
   ): Looked | Unread {
     const { files, root, clock } = this.#options;
@@ -158,12 +162,13 @@ export class EntitySync {
     return { kind: "hashed", row: { key, type, hash, size, mtimeMs, inode, settled } };
   }
 
-  #write(row: IndexedEntity, known: IndexedEntity | undefined): void {
+  #write(row: IndexedEntity, known: KnownEntity | undefined): void {
     const { session, tally } = this.#options;
+    const same = known !== undefined && session.hashOf(row.key) === row.hash;
     if (!known) tally.insert(row.type, row.size);
-    else if (known.hash === row.hash) tally.keep(row.type, row.size);
+    else if (same) tally.keep(row.type, row.size);
     else tally.update(row.type, row.size);
-    const told = known?.hash === row.hash && sameStamp(known, row) && known.settled === row.settled;
+    const told = same && sameStamp(known, row) && known.settled === row.settled;
     if (!told) session.put(row);
   }
 

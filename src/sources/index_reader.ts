@@ -1,5 +1,5 @@
 /** Reads an index from its first key to its last, a page at a time. */
-import type { IndexedEntity, IndexSession } from "../destinations/index_destination.ts";
+import type { IndexSession, KnownEntity } from "../destinations/index_destination.ts";
 
 /** Rows read at a time. */
 const PAGE = 500;
@@ -7,7 +7,7 @@ const PAGE = 500;
 /** `peek` gives the next row, `take` moves on. Rows that are written before it are not met. */
 export class IndexReader {
   readonly #session: IndexSession;
-  #page: IndexedEntity[] = [];
+  #page: readonly KnownEntity[] = [];
   #at = 0;
   #last = "";
   #ended = false;
@@ -16,7 +16,7 @@ export class IndexReader {
     this.#session = session;
   }
 
-  peek(): IndexedEntity | undefined {
+  peek(): KnownEntity | undefined {
     if (this.#at === this.#page.length && !this.#ended) {
       this.#page = this.#session.after(this.#last, PAGE);
       this.#at = 0;
@@ -26,7 +26,7 @@ export class IndexReader {
     return this.#page[this.#at];
   }
 
-  take(): IndexedEntity | undefined {
+  take(): KnownEntity | undefined {
     const row = this.peek();
     if (row) this.#at++;
     return row;

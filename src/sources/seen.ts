@@ -1,5 +1,5 @@
 /** The steps of the walk that counted, so that the sync need not walk again. */
-import type { Clock } from "../clock.ts";
+import type { TimeSlice } from "../time_slice.ts";
 import type { Step } from "./walk.ts";
 
 /** Most steps that are kept: some 15 MB. The rest of the tree is walked again. */
@@ -9,7 +9,7 @@ const FRESH_MS = 10_000;
 
 /** Keeps the first steps of one walk, and continues with another walk where they end. */
 export class Seen {
-  readonly #clock: Clock;
+  readonly #slice: Pick<TimeSlice, "nowMs">;
   readonly #steps: Step[] = [];
   /** When each directory among the steps was listed. */
   readonly #listedAtMs: number[] = [];
@@ -18,15 +18,16 @@ export class Seen {
   /** The directory from which on no steps are kept. */
   #rest: string | undefined;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  /** @param slice is asked for the time: it looks at the clock after each step anyway */
+  constructor(slice: Pick<TimeSlice, "nowMs">) {
+    this.#slice = slice;
   }
 
   add(step: Step): void {
     if (this.#rest !== undefined) return;
     if (step.kind === "listed") {
       this.#lastListed = this.#steps.length;
-      this.#listedAtMs.push(this.#clock.monotonic());
+      this.#listedAtMs.push(this.#slice.nowMs);
     }
     this.#steps.push(step);
     if (this.#steps.length <= STEPS_MAX) return;
@@ -41,7 +42,7 @@ export class Seen {
     let listedAtMs = 0;
     for (const step of this.#steps) {
       if (step.kind === "listed") listedAtMs = this.#listedAtMs[directories++];
-      const fresh = this.#clock.monotonic() - listedAtMs < FRESH_MS;
+      const fresh = this.#slice.nowMs - listedAtMs < FRESH_MS;
       if (fresh) yield step;
       else if (step.kind === "listed") return yield* walk(step.key);
       else yield step.kind === "entry" ? { kind: "entry", key: step.key } : step;

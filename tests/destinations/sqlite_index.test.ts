@@ -32,11 +32,11 @@ function bench(t: Cleanup) {
   return { path, file, query, count };
 }
 
-test("IndexSession.after() gives rows back as they were put, in the order of their keys' bytes", (t) => {
+test("IndexSession.after() and hashOf() give rows back as they were put, in the order of their keys' bytes", (t) => {
   const { file } = bench(t);
   const session = new SqliteIndex(file).open(SOURCE);
   const rows = [
-    row("a-b", { settled: false }),
+    row("a-b", { settled: false, hash: "of a-b" }),
     row("a.b", { size: 5_000_000_000 }),
     row("a/b", { mtimeMs: -1 }),
     row("\uffee", { inode: 2 ** 53 - 1 }),
@@ -45,7 +45,12 @@ test("IndexSession.after() gives rows back as they were put, in the order of the
   for (const each of rows.toReversed()) session.put(each);
   session.flush();
 
-  assert.deepEqual(session.after("", 10), rows);
+  const found = session.after("", 10).map((known) => ({
+    ...known,
+    hash: session.hashOf(known.key),
+  }));
+  assert.deepEqual(found, rows);
+  assert.equal(session.hashOf("none"), undefined);
   assert.deepEqual(session.after("a.b", 2).map(({ key }) => key), ["a/b", "\uffee"]);
   session.close();
 });
