@@ -99,6 +99,7 @@ export class Retention {
       const [oldest] = await log.prunable({ endedBeforeMs: Infinity });
       if (!oldest) return;
       await log.remove(oldest, oldest.epoch);
+      await log.collect(); // which says so where a full disk keeps it: no other is to go for that
     }
   }
 

@@ -191,6 +191,23 @@ test("the oldest jobs that are over go when there is too much in all", async () 
   assert.deepEqual(await left(), [ended[2].id, running.id]);
 });
 
+test("where a full disk keeps a removed job from being freed, no other goes for it", async () => {
+  const { retention, log, job, left } = bench({ bytesMax: 4_000 });
+  await job(20, true);
+  const others = [await job(20, true), await job(20, true)];
+  const before = await log.bytes();
+  log.bytes = () => Promise.resolve(before);
+  const remove = log.remove.bind(log);
+  log.remove = (key, epoch) => {
+    log.collect = () => Promise.reject(new StorageFullError());
+    return remove(key, epoch);
+  };
+
+  await assert.rejects(retention.run(), StorageFullError);
+
+  assert.deepEqual(await left(), others.map(({ id }) => id).reverse());
+});
+
 test("a round finishes the removals that were broken off, also where nothing else is to go", async () => {
   const { retention, log } = bench({});
   let finished = 0;
