@@ -175,6 +175,7 @@ function liveJob(place, first, gone) {
       case "connected":
         spoke = false;
         if (frame.resume === "gap") logs.add(gapLine(), 0);
+        if (frame.resume === "start") logs.told(); // nothing is logged yet, so no totals follow
         break;
       case "heartbeat":
         stalled = frame.stalled === true;
