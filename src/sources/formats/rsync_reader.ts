@@ -41,7 +41,7 @@ const CALL = /\b(?:readlink_stat\(|(?:link_stat|readlink|opendir|open|mkstemp|mk
 const CALL_FAILED = "failed: ";
 /** Complaints of the writing side about a file; after the last of these it ends. */
 const UNWRITTEN =
-  /^rsync: (?:\[receiver\] )?(mkstemp|open|rename|write failed on) "(.{1,4096}?)"(?: -> "(.{1,4096}?)")?[ :]/s;
+  /^rsync: (?:\[receiver\] )?(mkstemp|open|rename(?: failed for)?|write failed on) "(.{1,4096}?)"(?: -> "(.{1,4096}?)")?[ :]/s;
 const WRITE_FAILED = "write failed on";
 /** A file that came out wrong; it is sent once more, unless this is an error already. */
 const UNVERIFIED = /^(WARNING|ERROR): (.{1,4096}) failed verification -- update /s;
@@ -78,7 +78,7 @@ export class RsyncReader implements LineReader {
 
   constructor(run: RsyncRun) {
     this.#run = run;
-    this.#sent = new RsyncSent(run.root, run.clock);
+    this.#sent = new RsyncSent(run.root, run.clock, run.delays);
     if (run.dryRun) this.#totals.phase = "dry run";
   }
 
@@ -186,7 +186,7 @@ export class RsyncReader implements LineReader {
     if (BROKEN.test(message)) this.#last ??= message;
     else if (!WARNING.test(message)) this.#last = message;
     totals.warnings++;
-    const [, how, path, target] = UNWRITTEN.exec(text) ?? [];
+    const [, how = "", path, target] = UNWRITTEN.exec(text) ?? [];
     if (path !== undefined) {
       const temporary = how === "mkstemp" || how === "rename";
       const unwritten = target ?? (temporary ? path.replace(TEMPORARY, "") : path);
@@ -194,7 +194,7 @@ export class RsyncReader implements LineReader {
     }
     const [, severity, unverified] = UNVERIFIED.exec(text) ?? [];
     if (unverified !== undefined) this.#sent.failed(unverified, false);
-    if (leavesOut(message) || how === "rename" || severity === "ERROR") {
+    if (leavesOut(message) || how.startsWith("rename") || severity === "ERROR") {
       totals.skipped++;
       totals.meet("file");
     }

@@ -48,6 +48,7 @@ const decoder = new TextDecoder();
 export class RsyncSent {
   readonly #root: string | undefined;
   readonly #clock: Clock;
+  readonly #toTheEnd: boolean;
   /** Held files by name, in the order in which they were sent. */
   readonly #held = new Map<string, Held>();
   /** A walk through them, which begins anew only at its end, and the file that it has come to. */
@@ -67,9 +68,13 @@ export class RsyncSent {
   /** How many files were sent. */
   #count = 0;
 
-  /** @param root the directory that names are relative to; undefined where it is not known */
-  constructor(root: string | undefined, clock: Clock) {
+  /**
+   * @param root the directory that names are relative to; undefined where it is not known
+   * @param toTheEnd whether any file may fail up to the end: then as many as can be are held
+   */
+  constructor(root: string | undefined, clock: Clock, toTheEnd = false) {
     this.#clock = clock;
+    this.#toTheEnd = toTheEnd;
     this.#root = root === "/" ? "" : root;
   }
 
@@ -136,7 +141,7 @@ export class RsyncSent {
     for (let oldest = this.#oldest(); oldest; oldest = this.#oldest()) {
       const [name, { sent, nextAtMs = nowMs }] = oldest;
       const behind = this.#held.size > FILES_MAX || this.#bytes - weightOf(sent) >= BYTES_MAX;
-      const told = behind && settled && nowMs - nextAtMs >= UNREAD_MS;
+      const told = !this.#toTheEnd && behind && settled && nowMs - nextAtMs >= UNREAD_MS;
       if (!told && this.#held.size <= HELD_MAX) break;
       this.#take(name);
       written.push(sent);

@@ -664,6 +664,23 @@ test("the real rsync: what is put into place at the end is counted then", async 
   assert.deepEqual(list("dst"), ["a", "big", "sub"]);
 });
 
+test("rsync: with --delay-updates a file that cannot be put into place at the end is skipped", () => {
+  const clock = new FakeClock();
+  const command = ["rsync", "-a", "--delay-updates", "src/", "/dst"];
+  const reader = rsync.reader({ ...RUN, clock, command });
+
+  for (const line of [">f.st...... 4 a", ">f+++++++++ 3000000 b", ">f+++++++++ 5 c"]) {
+    reader.line(line, "stdout");
+    clock.advance(60_000);
+  }
+  const { counts, last } = feed(reader, [
+    'E: rsync: [receiver] rename failed for "/dst/a" (from .~tmp~/a): Operation not permitted (1)',
+  ], { code: 23, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 2, skipped: 1 });
+  assert.deepEqual([last.encountered, last.bytesDone], [{ file: 3 }, 3_000_005]);
+});
+
 test("rsync: each way in which an entity is left out counts one, and nothing else does", () => {
   const skipped = (line: string) =>
     feed(rsync.reader(RUN), [line], { code: 23, signal: null }).counts.skipped;
