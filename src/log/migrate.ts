@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
+import { placeOfFile } from "./disk.ts";
 import { backUp } from "./migration_copy.ts";
 import { isLocked, lacksRoom } from "./sqlite_faults.ts";
 
@@ -123,7 +124,8 @@ export function olderSchema(path: string, schema: VersionedSchema): number | und
 
 /** Creates the file for its owner alone when there is none; an empty one is a new database. */
 function looksLikeSqlite(path: string): boolean {
-  const head = headOf(path, "a+", MAGIC.length);
+  // Deno with some permissions creates no file through a link.
+  const head = headOf(placeOfFile(path), "a+", MAGIC.length);
   return head.byteLength === 0 || new TextDecoder().decode(head) === MAGIC;
 }
 
