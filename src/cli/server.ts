@@ -8,7 +8,7 @@ import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.
 import { placeOfFile } from "../log/disk.ts";
 import { olderSchema } from "../log/migrate.ts";
 import { removeRestoring } from "../log/migration_copy.ts";
-import { Reserve } from "../log/reserve.ts";
+import { reservesOfStart } from "../log/reserve.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { loggerOf, logTold } from "../logger.ts";
 import { nodeCrypto } from "../node_crypto.ts";
@@ -60,8 +60,10 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   };
   const directory = new DataDirectory(options.data);
   opened.push(() => directory.release());
-  removeRestoring(directory.file(LOG_FILE));
-  new Reserve(directory.file(LOG_FILE)).makeRoom();
+  const logFile = directory.file(LOG_FILE);
+  removeRestoring(logFile);
+  const reserves = reservesOfStart(logFile);
+  for (const reserve of reserves) reserve.makeRoom();
   await tellUpgrade(directory);
   const authenticator = await openAuth(options, directory, opened);
   const { keys, signIns } = authenticator.parts;
@@ -74,6 +76,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
     () => at.note && pagesOf(at.note),
   );
   const jobs = await openJobs(ground, streams, notifications);
+  for (const reserve of reserves) reserve.hold(); // for the next start
   const { scheduler, syncs, bridges, dispatcher } = jobs;
   const { viewers, log } = streams;
   metrics.observe({ viewers, log, scheduler, dispatcher });

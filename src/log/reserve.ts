@@ -7,17 +7,30 @@ import { freeBytes, placeOfFile } from "./disk.ts";
 /** Enough for many terminal entries and for the removal of a part of a log. */
 export const RESERVE_BYTES = 1024 * 1024;
 
+/** The reserve of the log, which lies on the disk of its file. @param log its path, or a link to it */
+export function reserveOf(log: string): Reserve {
+  return new Reserve(placeOfFile(log));
+}
+
+/**
+ * What a server that starts may use: the reserve of the log and, where the log is a link, one beside
+ * that. The other databases, which are opened too, are there.
+ */
+export function reservesOfStart(log: string): Reserve[] {
+  return [...new Set([placeOfFile(log), log])].map((file) => new Reserve(file));
+}
+
 /** A file of RESERVE_BYTES that takes up the room; it stays from one start to the next. */
 export class Reserve {
   readonly #path: string;
   readonly #free: () => number;
 
   /**
-   * @param log the path of the log, which the file lies beside
+   * @param beside the path of the file that it lies beside
    * @param free bytes that the disk has left
    */
-  constructor(log: string, free: () => number = () => freeBytes(dirname(this.#path))) {
-    this.#path = `${placeOfFile(log)}.reserve`;
+  constructor(beside: string, free: () => number = () => freeBytes(dirname(this.#path))) {
+    this.#path = `${beside}.reserve`;
     this.#free = free;
   }
 

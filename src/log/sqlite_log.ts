@@ -36,7 +36,7 @@ import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { JobRow } from "./kept_rows.ts";
 import { openVersioned, pragma } from "./migrate.ts";
-import { Reserve } from "./reserve.ts";
+import { reserveOf } from "./reserve.ts";
 import { Collection } from "./sqlite_collection.ts";
 import { EntryTable } from "./sqlite_entry_table.ts";
 import { JobQueries } from "./sqlite_job_queries.ts";
@@ -100,7 +100,7 @@ export class SqliteLog implements EventLog {
       db: this.#db,
       jobs: this.#jobs,
       checkpoints: this.#checkpoints,
-      reserve: new Reserve(options.path),
+      reserve: reserveOf(options.path),
       place: new LogPlace(options.path, options.clock),
       clock: options.clock,
     });

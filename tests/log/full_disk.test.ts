@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSyn
 import { join } from "node:path";
 import { test } from "node:test";
 import { DataDirectory } from "../../src/log/data_directory.ts";
-import { Reserve, RESERVE_BYTES } from "../../src/log/reserve.ts";
+import { Reserve, RESERVE_BYTES, reserveOf, reservesOfStart } from "../../src/log/reserve.ts";
 import { lacksRoom } from "../../src/log/sqlite_faults.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -54,19 +54,21 @@ test("a reserve is let go of once, and can be taken again", (t) => {
   assert.deepEqual([released, reserve.release()], [[true, false], true]);
 });
 
-test("the reserve of a log that is a link lies on the log's own disk", (t) => {
+test("the reserve of a log that is a link lies on the log's own disk, and one for the start beside the link", (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);
   mkdirSync(join(path, "big"));
   writeFileSync(join(path, "big", "log.db"), "");
   symlinkSync(join("big", "log.db"), join(path, "log.db"));
 
-  new Reserve(join(path, "log.db")).hold();
+  const listed = () => [path, join(path, "big")].map((each) => readdirSync(each).sort());
 
-  assert.deepEqual(
-    [readdirSync(path).sort(), readdirSync(join(path, "big")).sort()],
-    [["big", "log.db"], ["log.db", "log.db.reserve"]],
-  );
+  reserveOf(join(path, "log.db")).hold();
+  const ofLog = listed();
+  for (const reserve of reservesOfStart(join(path, "log.db"))) reserve.hold();
+
+  assert.deepEqual(ofLog, [["big", "log.db"], ["log.db", "log.db.reserve"]]);
+  assert.deepEqual(listed(), [["big", "log.db", "log.db.reserve"], ofLog[1]]);
 });
 
 test("a reserve that can be neither taken nor removed is none, and ends no server", (t) => {
