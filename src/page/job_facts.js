@@ -161,11 +161,24 @@ export async function attemptsOf(job, known) {
     limit,
   );
   for (let last = job; all.length < ATTEMPTS_MAX;) {
-    const after = [...items, ...known].find((one) => one.retry_of === last.id && !isIn(all, one));
+    const follows = (/** @type {Job} */ one) => one.retry_of === last.id && !isIn(all, one);
+    const after = items.find(follows) ?? await asItStands(known.find(follows), limit);
     if (!after) break;
     all.push(last = after);
   }
   return all;
+}
+
+/**
+ * A job that was found before, asked for again where it may have ended since.
+ *
+ * @param {Job | undefined} job
+ * @param {AbortSignal} limit
+ * @returns {Promise<Job | undefined>}
+ */
+async function asItStands(job, limit) {
+  if (job === undefined || isEnded(job.status)) return job;
+  return await ask("GET", `v1/sync/job/${job.id}`, undefined, limit).catch(() => job); // it may be removed
 }
 
 /** Whether the job is known: a worker's `retry_of` may go in circles. @param {readonly Job[]} jobs @param {Job} job */

@@ -601,7 +601,7 @@ test("attempts that nobody tells of are not asked for more than once at a time",
   assert.equal(await page.run("open"), 1);
 });
 
-test("an attempt that was shown stays, and those that follow it come, however many jobs its sync has had since", async (t) => {
+test("an attempt that was shown stays, with how it ends, and those that follow it come, however many jobs its sync has had since", async (t) => {
   const server = await testServer(t);
   const fail = { type: "end", status: "failed", error: { code: "x", message: "no route" } };
   const first = await workersJob(server, { sync: "users" });
@@ -613,11 +613,19 @@ test("an attempt that was shown stays, and those that follow it come, however ma
     `[...document.querySelectorAll(".attempts li")].map((one) => one.innerText.slice(0, 8)).join()`;
   await page.until(`${words} === "1. Faile,2. Faile"`);
 
-  for (let n = 0; n < 50; n++) await post(server, "/v1/sync/job", { sync: "users" });
-  await workersJob(server, { sync: "users", retry_of: second.id, attempt: 3 });
-  await page.run("{ const now = Date.now; Date.now = () => now() + 61_000; }");
-
+  const others = async () => {
+    for (let n = 0; n < 50; n++) await post(server, "/v1/sync/job", { sync: "users" });
+  };
+  const minute = () => page.run("{ const now = Date.now; Date.now = () => now() + 61_000; }");
+  await others();
+  const third = await workersJob(server, { sync: "users", retry_of: second.id, attempt: 3 });
+  await minute();
   await page.until(`${words} === "1. Faile,2. Faile,3. In pr"`);
+  await others();
+  await third.tell({ type: "end", status: "completed" });
+  await minute();
+
+  await page.until(`${words} === "1. Faile,2. Faile,3. Compl"`);
 });
 
 test("a sync that is overdue is among the first, however many there are", async (t) => {
