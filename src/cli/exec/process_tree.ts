@@ -15,12 +15,12 @@ export class ProcessTree {
     this.#root = root;
   }
 
-  /** Signals the process, its present descendants and all met before. */
-  signal(name: NodeJS.Signals): void {
+  /** Sends the signals to the process, its present descendants and all met before. */
+  signal(...names: readonly NodeJS.Signals[]): void {
     const all = processStats();
     this.#meet(all);
     const pids = all.length === 0 ? [this.#root] : this.#left(all).map(({ pid }) => pid);
-    for (const pid of pids) send(pid, name);
+    for (const pid of pids) for (const name of names) send(pid, name);
   }
 
   /** Whether any process met so far is alive. */

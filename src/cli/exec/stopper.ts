@@ -36,9 +36,8 @@ export class Stopper {
     if (this.#asked || this.#over) return;
     this.#asked = true;
     const { stopSignal, graceMs, clock } = this.#options;
-    this.#tree.signal(stopSignal);
     // What is suspended (SIGSTOP) takes no signal before it goes on.
-    this.#tree.signal("SIGCONT");
+    this.#tree.signal(stopSignal, "SIGCONT");
     // A timer cannot be set for ever.
     if (Number.isFinite(graceMs)) {
       this.#callOff = clock.after(graceMs, () => {
