@@ -53,7 +53,7 @@ const SLICE_BYTES = 256 * 1024;
 const PER_JOB_BYTES = 4 * 1024;
 /** Rows that are looked at first. */
 const ROWS = 4;
-/** Producers that are removed at a time; each has counts of up to 1,000 entity types. */
+/** Most producers that one statement removes; each has counts of up to 1,000 entity types. */
 const PRODUCERS = 20;
 
 /** Every method is to be called inside a commit. */
@@ -124,13 +124,13 @@ export class SqliteRetention {
     if (last) this.#sql("DELETE FROM entries WHERE job = ? AND seq <= ?").run(job, last.seq);
     const producers = this.#sql(
       `DELETE FROM producers WHERE job = ?1
-       AND id IN (SELECT id FROM producers WHERE job = ?1 LIMIT ${PRODUCERS})
+       AND id IN (SELECT id FROM producers WHERE job = ?1 LIMIT ?2)
        RETURNING octet_length(state) AS size`,
     );
-    for (let gone = PRODUCERS; gone === PRODUCERS && !isUsedUp(room);) {
-      const sizes = producers.all(job) as { size: number }[]; // own table
-      gone = sizes.length;
-      room.entries -= gone;
+    for (let most = 1, more = true; more && !isUsedUp(room); most = Math.min(2 * most, PRODUCERS)) {
+      const sizes = producers.all(job, most) as { size: number }[]; // own table
+      more = sizes.length === most;
+      room.entries -= sizes.length;
       for (const { size } of sizes) room.bytes -= size;
     }
     if (!isUsedUp(room)) this.#sql("DELETE FROM removed WHERE job = ?").run(job);

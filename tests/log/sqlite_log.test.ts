@@ -793,31 +793,36 @@ function bytesRead(): number {
   return Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
 }
 
-test("SqliteLog remove() takes many producers some at a time, and others write in between", async (t) => {
-  const { log, file } = opened(t);
-  t.after(() => log.close());
-  const { job } = await log.create(newJob());
-  const { job: other } = await log.create(newJob());
-  const counters = { ...newProducer("", 0).counters, encountered: { ["x".repeat(20_000)]: 1 } };
-  for (let n = 0; n < 200; n++) {
-    await log.append(job, () => ({ facts: [], producer: { ...newProducer(`${n}`, 0), counters } }));
-  }
-  const db = new DatabaseSync(file, { readOnly: true });
-  t.after(() => db.close());
-  const left = db.prepare("SELECT count(*) AS n FROM producers");
+for (const [count, length] of [[200, 20_000], [40, 200_000]]) {
+  test(`SqliteLog remove() takes ${count} producers of ${length} characters some at a time, and others write in between`, async (t) => {
+    const { log, file } = opened(t);
+    t.after(() => log.close());
+    const { job } = await log.create(newJob());
+    const { job: other } = await log.create(newJob());
+    const counters = { ...newProducer("", 0).counters, encountered: { ["x".repeat(length)]: 1 } };
+    for (let n = 0; n < count; n++) {
+      await log.append(
+        job,
+        () => ({ facts: [], producer: { ...newProducer(`${n}`, 0), counters } }),
+      );
+    }
+    const db = new DatabaseSync(file, { readOnly: true });
+    t.after(() => db.close());
+    const left = db.prepare("SELECT count(*) AS n FROM producers");
 
-  let over = false;
-  const removed = log.remove(job).finally(() => over = true);
-  const seen = new Set<unknown>();
-  while (!over) {
-    await log.append(other, () => ({ facts: [line("x")] }));
-    seen.add(left.get()?.n);
-  }
+    let over = false;
+    const removed = log.remove(job).finally(() => over = true);
+    const seen = new Set<unknown>();
+    while (!over) {
+      await log.append(other, () => ({ facts: [line("x")] }));
+      seen.add(left.get()?.n);
+    }
 
-  assert.equal(await removed, true);
-  assert.equal(left.get()?.n, 0);
-  assert.ok(seen.size > 5, `there were ${[...seen].join(", ")} of them in turn`);
-});
+    assert.equal(await removed, true);
+    assert.equal(left.get()?.n, 0);
+    assert.ok(seen.size > 5, `there were ${[...seen].join(", ")} of them in turn`);
+  });
+}
 
 test("SqliteLog trim() removes some 256 KiB at a time, of progress and of lines", async (t) => {
   const { log } = opened(t);
