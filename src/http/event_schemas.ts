@@ -16,7 +16,7 @@ import {
   TYPES_MAX,
   WORDS_MAX,
 } from "../sync/event_limits.ts";
-import { anyObject, StatusSchema, tags } from "./schemas.ts";
+import { anyObject, StatusSchema, tags, uuid } from "./schemas.ts";
 import { ENTITY_COUNTS } from "../sync/progress.ts";
 
 const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
@@ -32,7 +32,7 @@ const distinctName = (max: number) =>
 const tenantName = z.string().min(1).max(64);
 
 export const NewJobSchema = z.strictObject({
-  id: z.uuid().optional().openapi({ description: "Chosen by the worker, so that it may repeat" }),
+  id: uuid.optional().openapi({ description: "Chosen by the worker, so that it may repeat" }),
   sync: distinctName(SYNC_NAME_MAX).optional().openapi({
     description: "Name or UUID of the sync that this is a run of; registered on first use",
   }),
@@ -44,7 +44,7 @@ export const NewJobSchema = z.strictObject({
   lease_s: z.number().min(1).max(LEASE_S_MAX).optional().openapi({
     description: "Seconds that the worker may be silent; 900 by default",
   }),
-  retry_of: z.uuid().optional(),
+  retry_of: uuid.optional(),
   attempt: z.int().min(1).max(ATTEMPT_MAX).optional(),
   tenant: tenantName.optional().openapi({
     description: "In place of the header `Synctail-Tenant`, or the same",

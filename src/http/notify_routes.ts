@@ -7,7 +7,7 @@ import { requireScope } from "./access.ts";
 import { json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { whole } from "./query_schemas.ts";
-import { nextCursor } from "./schemas.ts";
+import { nextCursor, uuid } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
 /** Deliveries in a list that names no limit. */
@@ -20,7 +20,7 @@ const DeliverySchema = z.object({
   target: z.string().openapi({ description: "The target's name in the configuration" }),
   kind: z.string().openapi({ example: "failed" }),
   sync: z.string().nullable(),
-  job_id: z.uuid().nullable(),
+  job_id: uuid.nullable(),
   status: z.enum(DELIVERY_STATES),
   tries: z.int().nonnegative(),
   result: z.string().nullable().openapi({

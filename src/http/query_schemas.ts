@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { LIST_LIMIT_MAX, READ_LIMIT_MAX } from "../log/event_log.ts";
 import { LOG_LEVELS } from "../sync/entry.ts";
 import { type Status, STATUSES } from "../sync/status.ts";
+import { uuid } from "./schemas.ts";
 
 /** Most log lines that a stream starts with. */
 const TAIL_MAX = 1_000;
@@ -60,7 +61,7 @@ export const SyncListQuerySchema = z.strictObject({
 export const JobsSubscribeQuerySchema = z.object({
   status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
-  job: z.uuid().optional().openapi({ description: "One job" }),
+  job: uuid.optional().openapi({ description: "One job" }),
   tag: z.string().min(1).max(100).optional(),
   ended: whole(
     0,

@@ -7,7 +7,8 @@ import { DEPTH_MAX, MEMBER_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.t
 import { STATUSES } from "../sync/status.ts";
 
 const count = z.int().nonnegative();
-const uuid = z.uuid();
+/** Of any version, also of none: hashes are made into UUIDs without one. As `parseUuid` takes them. */
+export const uuid = z.guid("expected a UUID");
 const time = z.iso.datetime();
 
 /** The shape or null. By `nullable()` a shape with a name would be null wherever it is named. */

@@ -204,6 +204,22 @@ test("creating the same job again answers 200 and changes nothing", async (t) =>
   ]);
 });
 
+test("a job's id is any UUID, also one without a version, which can be tried again and followed", async (t) => {
+  const server = await testServer(t);
+  const hash = "d41d8cd9-8f00-b204-e980-0998ecf8427e"; // as md5(...)::uuid makes them
+  const { created, send } = await worker(server, { id: hash });
+
+  const again = await send("/v1/sync/job", { retry_of: hash });
+  const stream = await server.ask(`/v1/sync/jobs/subscribe?job=${hash}`);
+  await stream.body?.cancel();
+  const wrong = await send("/v1/sync/job", { id: "nightly" });
+
+  assert.deepEqual([created.status, created.id], ["pending", hash]);
+  assert.equal(again.retry_of, hash);
+  assert.equal(stream.status, 200);
+  assert.equal(wrong.detail, "/id: expected a UUID");
+});
+
 test("NDJSON is kept up to the line that is wrong, which is named", async (t) => {
   const server = await testServer(t);
   const { post, job } = await worker(server);
