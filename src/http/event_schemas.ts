@@ -10,6 +10,7 @@ import {
   LEASE_S_MAX,
   MESSAGE_MAX,
   PERCENT_MAX,
+  PRODUCER_MAX,
   SOURCE_MAX,
   SYNC_NAME_MAX,
   TYPE_MAX,
@@ -52,7 +53,7 @@ export const NewJobSchema = z.strictObject({
 }).openapi("NewJob");
 
 const producerFields = {
-  producer_id: distinctName(100).optional(),
+  producer_id: distinctName(PRODUCER_MAX).optional(),
   producer_epoch: count.optional(),
   producer_seq: count.optional(),
 };

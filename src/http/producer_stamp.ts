@@ -1,11 +1,11 @@
 /** The producer that a request names in its headers. */
 import type { Context } from "hono";
 import type { Stamp } from "../jobs/producers.ts";
+import { isLonger } from "../sync/cut.ts";
+import { PRODUCER_MAX } from "../sync/event_limits.ts";
 import type { HttpEnv } from "./env.ts";
 import { invalid } from "./invalid.ts";
 import type { Problem } from "./problem.ts";
-
-const ID_MAX = 100;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -18,8 +18,8 @@ export function stampOf(context: Context<HttpEnv>): Stamp | undefined {
     if (epoch === undefined && number === undefined) return undefined;
     throw wrong("Producer-Id", "expected one beside Producer-Epoch and Producer-Seq");
   }
-  if (id === "" || id.length > ID_MAX) {
-    throw wrong("Producer-Id", `expected 1 to ${ID_MAX} characters`);
+  if (id === "" || isLonger(id, PRODUCER_MAX)) {
+    throw wrong("Producer-Id", `expected 1 to ${PRODUCER_MAX} characters`);
   }
   return { id, epoch: epoch ?? 0, number };
 }

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { SCOPES } from "../auth/scopes.ts";
 import { TICKET_MAX_S } from "../auth/tickets.ts";
+import { isLonger } from "../sync/cut.ts";
 import { LOG_LEVELS } from "../sync/entry.ts";
 import { DEPTH_MAX, MEMBER_MAX, TAG_MAX, TAGS_MAX } from "../sync/event_limits.ts";
 import { STATUSES } from "../sync/status.ts";
@@ -152,7 +153,7 @@ function faultOf(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return "expected an object";
   }
-  if (Object.keys(value).some((name) => name.length > MEMBER_MAX)) {
+  if (Object.keys(value).some((name) => isLonger(name, MEMBER_MAX))) {
     return `expected members with names of at most ${MEMBER_MAX} characters`;
   }
   return depthAtMost(value, DEPTH_MAX) ? undefined : `expected at most ${DEPTH_MAX} levels`;

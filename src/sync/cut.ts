@@ -1,5 +1,10 @@
 /** Text that has to be short. */
 
+/** Whether the text has more characters than `most`. A pair of surrogates is one, as in JSON Schema. */
+export function isLonger(text: string, most: number): boolean {
+  return text.length > most && (text.length > 2 * most || [...text].length > most);
+}
+
 /** The text's first characters, `most` of them, without half a surrogate pair at the end. */
 export function cut(text: string, most: number): string {
   return text.length <= most ? text : text.slice(0, most).replace(/[\ud800-\udbff]$/, "");

@@ -15,6 +15,8 @@ export const WORKER_LEASE_MS = 15 * 60_000;
 export const MEMBER_MAX = 100;
 export const DEPTH_MAX = 20;
 
+/** Characters of a producer's id. */
+export const PRODUCER_MAX = 100;
 /** Events of an array, which one commit takes whole. */
 export const EVENTS_MAX = 10_000;
 /** Characters of a log line's message, and of an error's. */

@@ -513,6 +513,23 @@ test("a producer is the same by its header and by its events, in any letters", a
   assert.equal(refused.detail, "header Producer-Id: expected UTF-8");
 });
 
+test("a character that is two in JavaScript counts as one, in names of producers and of fields too", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const smiles = (many: number) => "\u{1f600}".repeat(many);
+  const header = (many: number) => ({
+    "Producer-Id": String.fromCharCode(...new TextEncoder().encode(smiles(many))),
+  });
+  const line = (many: number) => ({ type: "log", message: "", fields: { [smiles(many)]: 1 } });
+  const event = (many: number) => ({ type: "progress", producer_id: smiles(many) });
+
+  const taken = [await post(event(100)), await post(line(100)), await post("", header(100))];
+  const long = [await post(event(101)), await post(line(101)), await post("", header(101))];
+
+  assert.deepEqual(taken.map(({ status }) => status), Array(3).fill("in_progress"));
+  assert.deepEqual(long.map(({ status }) => status), Array(3).fill(400));
+});
+
 test("cancelling reaches the worker by its next answer", async (t) => {
   const server = await testServer(t);
   const { post, send, path, job } = await worker(server);
