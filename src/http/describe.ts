@@ -1,5 +1,6 @@
 /** Pieces of the OpenAPI document that many routes share. */
 import { z } from "@hono/zod-openapi";
+import { TENANT_FORM } from "../sync/ids.ts";
 import { type ProblemCode, PROBLEMS } from "./problem.ts";
 import { ProblemSchema } from "./schemas.ts";
 
@@ -11,7 +12,8 @@ export const KEYED = {
     name: "Synctail-Tenant",
     in: "header" as const,
     required: false,
-    description: "The tenant to act for, another than the key's own; needs the scope `tenants`",
+    description: "The tenant to act for, another than the key's own; needs the scope `tenants`. " +
+      `A name has ${TENANT_FORM}`,
     schema: { type: "string" as const },
   }],
 };

@@ -17,11 +17,13 @@ import {
   TYPES_MAX,
   WORDS_MAX,
 } from "../sync/event_limits.ts";
+import { TENANT_FORM } from "../sync/ids.ts";
 import { anyObject, StatusSchema, tags, uuid } from "./schemas.ts";
 import { ENTITY_COUNTS } from "../sync/progress.ts";
 
 const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
-const count = z.int(COUNT).min(0, COUNT);
+/** Its upper bound is that of `int`, which OpenAPI does not see. */
+const count = z.int(COUNT).min(0, COUNT).openapi({ maximum: Number.MAX_SAFE_INTEGER });
 const TIME = "expected RFC 3339 with Z or an offset, such as 2026-01-15T10:00:00Z";
 const words = z.string().max(WORDS_MAX);
 /** A name that SQLite keeps as it is: NUL and half a surrogate pair could make two names one. */
@@ -48,15 +50,30 @@ export const NewJobSchema = z.strictObject({
   retry_of: uuid.optional(),
   attempt: z.int().min(1).max(ATTEMPT_MAX).optional(),
   tenant: tenantName.optional().openapi({
-    description: "In place of the header `Synctail-Tenant`, or the same",
+    description: `In place of the header \`Synctail-Tenant\`, or the same: ${TENANT_FORM}`,
   }),
 }).openapi("NewJob");
 
 const producerFields = {
-  producer_id: distinctName(PRODUCER_MAX).optional(),
-  producer_epoch: count.optional(),
-  producer_seq: count.optional(),
+  producer_id: distinctName(PRODUCER_MAX).optional().openapi({
+    description: "In place of the headers `Producer-*`; all events of a request must agree",
+  }),
+  producer_epoch: count.optional().openapi({ description: "With `producer_id`" }),
+  producer_seq: count.optional().openapi({ description: "With `producer_id`" }),
 };
+
+/** Described but not validated: the route reads the headers itself. */
+export const ProducerHeaders = z.object({
+  "Producer-Id": z.string().min(1).max(PRODUCER_MAX).optional().openapi({
+    description: "Who counts, as UTF-8",
+  }),
+  "Producer-Epoch": count.optional().openapi({
+    description: "With `Producer-Id`; 0 when left out",
+  }),
+  "Producer-Seq": count.optional().openapi({
+    description: "With `Producer-Id`: the number of this request, from 0",
+  }),
+});
 
 const progress = z.strictObject({
   type: z.literal("progress"),
@@ -127,7 +144,7 @@ const end = z.strictObject({
   error: z.strictObject({
     code: z.string().min(1).max(CODE_MAX).default("worker_failed"),
     message: z.string().max(MESSAGE_MAX),
-  }).optional(),
+  }).optional().openapi({ description: "None where the job has completed" }),
   ...producerFields,
 }).refine(
   ({ status, error }) => status !== "completed" || error === undefined,

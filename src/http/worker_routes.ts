@@ -10,7 +10,7 @@ import { actingFor, jobFor, requireScope } from "./access.ts";
 import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
 import { postEvents } from "./event_post.ts";
-import { EventSchema, NewJobSchema, PostedSchema } from "./event_schemas.ts";
+import { EventSchema, NewJobSchema, PostedSchema, ProducerHeaders } from "./event_schemas.ts";
 import { invalid } from "./invalid.ts";
 import { jobJson } from "./job_json.ts";
 import { Problem } from "./problem.ts";
@@ -48,11 +48,7 @@ const eventsRoute = createRoute({
   ...KEYED,
   request: {
     params: JobParams,
-    headers: z.object({
-      "Producer-Id": z.string().optional(),
-      "Producer-Epoch": z.string().optional(),
-      "Producer-Seq": z.string().optional(),
-    }),
+    headers: ProducerHeaders,
     body: {
       required: false,
       content: {

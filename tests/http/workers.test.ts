@@ -824,6 +824,26 @@ test("limits of names are told to those who pass them, and by /openapi.json", as
   assert.match(log.fields.description, /100 characters, and 20 levels/);
 });
 
+test("/openapi.json has the bounds of counts, and the kinds of the headers of producers", async (t) => {
+  const server = await testServer(t);
+  const { post } = await worker(server);
+  const { paths, components } = await (await fetch(`${server.url}/openapi.json`)).json();
+  const { minimum, maximum } = components.schemas.Event.oneOf[0].properties.inserted;
+  const kinds = paths["/v1/sync/job/{job_id}/events"].post.parameters
+    .filter(({ name }: { name: string }) => name.startsWith("Producer-"))
+    .map(({ schema }: Json) => schema);
+
+  const most = await post({ type: "progress", inserted: maximum });
+  const more = await post({ type: "progress", inserted: maximum + 1 });
+  const word = await post("", { "Producer-Id": "a", "Producer-Seq": "first" });
+
+  assert.deepEqual([minimum, most.status, more.status], [0, "in_progress", 400]);
+  const [id, epoch, seq] = kinds;
+  assert.deepEqual([id.minLength, id.maxLength], [1, 100]);
+  assert.deepEqual([epoch.type, seq.type, seq.minimum], ["integer", "integer", 0]);
+  assert.equal(word.detail, 'header Producer-Seq: got "first": expected a whole number');
+});
+
 test("what is no event at all is refused as the value that it is", async (t) => {
   const server = await testServer(t);
   const { path, send } = await worker(server);
