@@ -25,6 +25,8 @@ const COUNT = `expected a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
 /** Its upper bound is that of `int`, which OpenAPI does not see. */
 const count = z.int(COUNT).min(0, COUNT).openapi({ maximum: Number.MAX_SAFE_INTEGER });
 const TIME = "expected RFC 3339 with Z or an offset, such as 2026-01-15T10:00:00Z";
+/** The code of an error that names none. */
+const FAILED = "worker_failed";
 const words = z.string().max(WORDS_MAX);
 /** A name that SQLite keeps as it is: NUL and half a surrogate pair could make two names one. */
 const distinctName = (max: number) =>
@@ -121,7 +123,7 @@ const progress = z.strictObject({
 
 const log = z.strictObject({
   type: z.literal("log"),
-  level: z.enum(LOG_LEVELS).default("info"),
+  level: z.enum(LOG_LEVELS).optional().openapi({ description: "info when left out" }),
   message: z.string().max(MESSAGE_MAX),
   source: z.string().max(SOURCE_MAX).optional(),
   time: z.iso.datetime({ offset: true, error: TIME }).optional(),
@@ -142,7 +144,9 @@ const end = z.strictObject({
   type: z.literal("end"),
   status: z.enum(["completed", "failed", "cancelled"]),
   error: z.strictObject({
-    code: z.string().min(1).max(CODE_MAX).default("worker_failed"),
+    code: z.string().min(1).max(CODE_MAX).optional().openapi({
+      description: "worker_failed when left out",
+    }),
     message: z.string().max(MESSAGE_MAX),
   }).optional().openapi({ description: "None where the job has completed" }),
   ...producerFields,
@@ -170,12 +174,14 @@ export const PostedSchema = z.object({
 export function workerEvent(event: WireEvent): WorkerEvent {
   switch (event.type) {
     case "log": {
-      const { level, message, source, time, fields } = event;
+      const { level = "info", message, source, time, fields } = event;
       const timeMs = time === undefined ? undefined : Date.parse(time);
       return { type: "log", line: { kind: "log", level, message, source, timeMs, fields } };
     }
-    case "end":
-      return { type: "end", status: event.status, error: event.error };
+    case "end": {
+      const { status, error } = event;
+      return { type: "end", status, error: error && { ...error, code: error.code ?? FAILED } };
+    }
     case "phase":
       return { type: "progress", delta: false, counters: {}, phase: event.phase };
     case "total":

@@ -53,11 +53,10 @@ function isPlainProgress(event: Readonly<Record<string, unknown>>): boolean {
   return true;
 }
 
-/** A line without a level is not plain: the schema fills it in. */
 function isPlainLog(event: Readonly<Record<string, unknown>>): boolean {
   const { level, message, source } = event;
   if (!(typeof message === "string" && message.length <= MESSAGE_MAX)) return false;
-  if (!(LOG_LEVELS as readonly unknown[]).includes(level)) return false;
+  if (level !== undefined && !(LOG_LEVELS as readonly unknown[]).includes(level)) return false;
   if (source !== undefined && !(typeof source === "string" && source.length <= SOURCE_MAX)) {
     return false;
   }

@@ -112,3 +112,13 @@ test("/openapi.json says where a key may act for another tenant", async (t) => {
     }
   }
 });
+
+test("/openapi.json gives no member a default: generators would ask clients to send it", async (t) => {
+  const server = await testServer(t);
+
+  const { components } = await (await fetch(`${server.url}/openapi.json`)).json();
+
+  assert.doesNotMatch(JSON.stringify(components.schemas), /"default":/);
+  const { level } = components.schemas.Event.oneOf[1].properties;
+  assert.equal(level.description, "info when left out");
+});
