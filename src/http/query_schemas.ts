@@ -11,7 +11,10 @@ const TAIL_MAX = 1_000;
 /** Most syncs of an answer; so many where no limit is asked for. */
 export const SYNCS_MAX = 10_000;
 
-const level = z.enum(LOG_LEVELS);
+/** Of a value that is given twice zod says only that it is no level. */
+const level = z.enum(LOG_LEVELS, {
+  error: ({ input }) => Array.isArray(input) ? "expected it once" : undefined,
+});
 
 /** In a URL, as EventSource can send no headers. */
 const ticket = z.string().max(4_000).openapi({

@@ -696,10 +696,19 @@ for (
 test("a parameter that is given twice is said to be, and not to be of another type", async (t) => {
   const server = await testServer(t);
 
-  const answer = await server.ask("/v1/sync/jobs?limit=1&limit=2");
+  const { id } = await started(server, "docs");
 
-  assert.equal(answer.status, 400);
-  assert.equal((await answer.json()).detail, "?limit: expected it once");
+  for (
+    const [path, name, value] of [
+      ["/v1/sync/jobs", "limit", 1],
+      [`/v1/sync/job/${id}/logs`, "level", "info"],
+      [`/v1/sync/job/${id}/subscribe`, "logs", "info"],
+    ]
+  ) {
+    const answer = await server.ask(`${path}?${name}=${value}&${name}=${value}`);
+    assert.equal(answer.status, 400);
+    assert.equal((await answer.json()).detail, `?${name}: expected it once`);
+  }
 });
 
 test("a method that a resource does not know is 405 with those it knows", async (t) => {
