@@ -71,7 +71,11 @@ const cancelRoute = createRoute({
   summary: "Ask a job to stop; the same again changes nothing",
   ...KEYED,
   request: { params: JobParams },
-  responses: { 200: json(JobSchema, "The job"), ...problems("forbidden", "not-found") },
+  responses: {
+    200: json(JobSchema, "The job"),
+    // A body is not needed, but it is read as that of any POST.
+    ...problems("invalid-request", "forbidden", "not-found"),
+  },
 });
 
 /** Jobs: listing, looking at, cancelling and removing them. */

@@ -10,7 +10,10 @@ interface Operation {
     readonly schema: { readonly minimum?: number; readonly maximum?: number };
   }[];
   readonly security?: readonly object[];
-  readonly responses: Record<string, { readonly content?: object }>;
+  readonly responses: Record<
+    string,
+    { readonly content?: object; readonly "x-problems"?: readonly string[] } | undefined
+  >;
 }
 
 async function pathsOf(
@@ -39,6 +42,24 @@ test("/openapi.json has a problem for whatever an operation may answer", async (
     for (const [method, { responses }] of Object.entries(methods)) {
       assert.ok(responses.default?.content, `${method} ${path}`);
     }
+  }
+});
+
+test("/openapi.json says of each POST that a body which is no JSON is refused", async (t) => {
+  const server = await testServer(t);
+  const headers = {
+    "Authorization": `Bearer ${server.key()}`,
+    "Content-Type": "application/json",
+  };
+  const { id } = await (await server.ask("/v1/sync/job", { method: "POST", headers })).json();
+
+  for (const [path, { post }] of Object.entries(await pathsOf(server))) {
+    if (!post) continue;
+    const filled = path.replace("{job_id}", id).replace("{sync}", "docs");
+    const { status, body } = await server.ask(filled, { method: "POST", headers, body: "{" });
+    await body?.cancel();
+    const described = post.responses["400"]?.["x-problems"];
+    assert.deepEqual([path, status, described], [path, 400, ["invalid-request"]]);
   }
 });
 
