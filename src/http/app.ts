@@ -132,7 +132,7 @@ export function httpApp(services: Services, version: string): OpenAPIHono<HttpEn
       description: "tail -f for sync jobs: what a running sync is doing, live.",
       license: { name: "MIT", identifier: "MIT" },
     },
-    ...(origin.prefix !== "" && { servers: [{ url: origin.prefix }] }),
+    servers: [{ url: origin.prefix || "/" }],
   };
   app.doc31("/openapi.json", document);
   addDocsRoutes(app, services);

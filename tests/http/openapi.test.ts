@@ -63,12 +63,13 @@ test("/openapi.json says of each POST that a body which is no JSON is refused", 
   }
 });
 
-test("/openapi.json names its license as validators of 3.1 want it", async (t) => {
+test("/openapi.json names its license and its server as validators of 3.1 want it", async (t) => {
   const { url } = await testServer(t);
 
-  const { info } = await (await fetch(`${url}/openapi.json`)).json();
+  const { info, servers } = await (await fetch(`${url}/openapi.json`)).json();
 
   assert.deepEqual(info.license, { name: "MIT", identifier: "MIT" });
+  assert.deepEqual(servers, [{ url: "/" }]);
 });
 
 test("/openapi.json has names that a client can be made of, and no shape that is null by itself", async (t) => {
