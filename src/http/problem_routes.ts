@@ -1,9 +1,11 @@
 /** Where the `type` of a problem leads: pages that explain each code, for people and for curl. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { accepts } from "hono/accepts";
 import { TEXT_PAGE, TEXT_PLACE } from "../page/text_page.ts";
 import { CODES_EXTENSION } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
-import { escapeHtml, filled, html, wantsHtml } from "./page_answer.ts";
+import { escapeHtml, filled, html } from "./page_answer.ts";
 import { pageValues } from "./page_routes.ts";
 import { type ProblemCode, PROBLEMS } from "./problem.ts";
 import { GUIDES } from "./problem_guide.ts";
@@ -24,6 +26,11 @@ interface Item {
   readonly link?: string;
 }
 
+const HTML = "text/html";
+const TEXT = "text/plain";
+/** The types that a page comes in; one that asks for any gets the first. */
+const TYPES = [TEXT, "text/markdown", HTML];
+
 const CODES = Object.keys(PROBLEMS) as ProblemCode[]; // the object has no other keys
 
 /** @param described the OpenAPI document, for the routes that answer a code; asked for once */
@@ -33,19 +40,20 @@ export function addProblemRoutes(
   described: () => Described,
 ): void {
   let routes: ReadonlyMap<string, readonly string[]> | undefined;
-  const answer = (request: Request, title: string, parts: readonly Part[]) => {
-    const headers = { "Content-Type": textType(request), "Cache-Control": "no-cache" };
-    if (!wantsHtml(request)) return new Response(markdownOf(parts), { headers });
+  const answer = (context: Context<HttpEnv>, title: string, parts: readonly Part[]) => {
+    const type = accepts(context, { header: "Accept", supports: TYPES, default: TEXT });
+    const headers = { "Content-Type": `${type}; charset=utf-8`, "Cache-Control": "no-cache" };
+    if (type !== HTML) return new Response(markdownOf(parts), { headers });
     const page = filled(TEXT_PAGE, { ...pageValues(origin.prefix), title });
     return html(page.replace(TEXT_PLACE, () => htmlOf(parts)));
   };
 
-  app.get("/problems", ({ req }) => answer(req.raw, "Problems", listParts()));
+  app.get("/problems", (context) => answer(context, "Problems", listParts()));
   app.get("/problems/:code", (context) => {
     const code = CODES.find((known) => known === context.req.param("code"));
     if (!code) return context.notFound();
     routes ??= routesByCode(described());
-    return answer(context.req.raw, code, codeParts(code, routes.get(code) ?? []));
+    return answer(context, code, codeParts(code, routes.get(code) ?? []));
   });
 }
 
@@ -96,11 +104,6 @@ function routesByCode({ paths = {} }: Described): Map<string, string[]> {
     }
   }
   return routes;
-}
-
-function textType(request: Request): string {
-  const markdown = /\btext\/markdown\b/i.test(request.headers.get("Accept") ?? "");
-  return `text/${markdown ? "markdown" : "plain"}; charset=utf-8`;
 }
 
 function markdownOf(parts: readonly Part[]): string {

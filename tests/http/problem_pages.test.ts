@@ -44,6 +44,24 @@ test("a problem's page comes as HTML, Markdown or plain text, as Accept says", a
   assert.equal(await markdown.text(), await plain.text());
 });
 
+test("a problem's page comes as the type that Accept prefers", async (t) => {
+  const server = await testServer(t);
+  const typeFor = async (Accept: string) => {
+    const answer = await fetch(`${server.url}/problems/forbidden`, { headers: { Accept } });
+    await answer.body?.cancel();
+    return answer.headers.get("Content-Type")?.replace(/;.*/, "");
+  };
+
+  const types = [
+    await typeFor("text/html;q=0.9, text/markdown, */*;q=0.8"),
+    await typeFor("text/html;q=0, text/*"),
+    await typeFor("text/markdown;q=0.5, text/html"),
+    await typeFor("image/png"),
+  ];
+
+  assert.deepEqual(types, ["text/markdown", "text/plain", "text/html", "text/plain"]);
+});
+
 test("the type of a problem leads to its page, below a prefix too", async (t) => {
   const server = await testServer(t, { publicUrl: "https://example.com/synctail/" });
   const { type } = await (await fetch(`${server.url}/synctail/v1/sync`)).json();
