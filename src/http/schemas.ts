@@ -146,7 +146,9 @@ export const anyObject = z.custom<Record<string, unknown>>().superRefine((value,
 }).openapi({
   type: "object",
   additionalProperties: {},
-  description: `Names of at most ${MEMBER_MAX} characters, and ${DEPTH_MAX} levels`,
+  description:
+    `Names of at most ${MEMBER_MAX} characters, and ${DEPTH_MAX} levels; whole numbers ` +
+    `above ${Number.MAX_SAFE_INTEGER} are rounded`,
 });
 
 function faultOf(value: unknown): string | undefined {
