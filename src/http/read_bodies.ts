@@ -39,7 +39,7 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
   return async (context, next) => {
     const { req, env } = context;
     if (req.method !== "POST") {
-      if (env.hoardsBodies && STREAMED_PATH.test(req.path)) refuseLong(req);
+      if (env.hoardsBodies && req.method === "GET" && STREAMED_PATH.test(req.path)) refuseLong(req);
       return await next();
     }
     const type = req.header("Content-Type");
@@ -72,8 +72,8 @@ export function readBodies(services: Reading): MiddlewareHandler<HttpEnv> {
 function refuseLong(req: HonoRequest): void {
   const long = Number(req.header("Content-Length") ?? 0) > SMALL_BYTES_MAX;
   if (!long && req.header("Transfer-Encoding") === undefined) return;
-  const detail = `A ${req.method} has no body here: at most ${SMALL_BYTES_MAX} bytes, not in ` +
-    "chunks, are let pass";
+  const detail = `A GET has no body here: at most ${SMALL_BYTES_MAX} bytes, not in chunks, are ` +
+    "let pass";
   throw new Problem("body-too-large", detail, {}, { Connection: "close" });
 }
 

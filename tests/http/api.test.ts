@@ -649,27 +649,31 @@ test("the body of anything but a POST is not looked at", async (t) => {
   assert.deepEqual([json, text, trace, put].map(({ status }) => status), [200, 200, 405, 405]);
 });
 
-test("a GET whose answer is streamed brings no long body, where the runtime would keep it", async (t) => {
+test("a GET whose answer is streamed, and nothing else, brings no long body where the runtime would keep it", async (t) => {
   const server = await testServer(t);
   const job = await started(server);
-  const status = async (path: string, header: string) => {
+  const chunked = "Transfer-Encoding: chunked";
+  const status = async (path: string, header: string, method = "GET") => {
     const socket = connect(server.port, "127.0.0.1");
     t.after(() => void socket.destroy());
     const key = `Host: localhost\r\nX-API-Key: ${server.key()}`;
-    socket.write(`GET /v1/sync/${path} HTTP/1.1\r\n${key}\r\n${header}\r\n\r\n`);
+    socket.write(`${method} /v1/sync/${path} HTTP/1.1\r\n${key}\r\n${header}\r\n\r\n`);
     const [bytes] = await once(socket, "data");
     return Number(String(bytes).split(" ")[1]);
   };
 
   const told = [];
   for (const path of ["jobs/subscribe", `job/${job.id}/subscribe`, `job/${job.id}/events`]) {
-    const headers = ["Transfer-Encoding: chunked", "Content-Length: 65537", "Content-Length: 2"];
+    const headers = [chunked, "Content-Length: 65537", "Content-Length: 2"];
     told.push(await Promise.all(headers.map((header) => status(path, header))));
   }
-  const list = await status("jobs", "Transfer-Encoding: chunked"); // is made whole
+  const list = await status("jobs", chunked); // is made whole
+  const others = ["PUT", "DELETE", "HEAD"].map((method) => status("jobs/subscribe", chunked, method) // stream nothing
+  );
 
   const long = "Bun" in globalThis ? 200 : 413; // Bun throws it away
   assert.deepEqual([...told, list], [...Array(3).fill([long, long, 200]), 200]);
+  assert.deepEqual(await Promise.all(others), [405, 405, 200]);
 });
 
 for (
