@@ -1,4 +1,5 @@
 /** A separate port for metrics. */
+import { getPath } from "hono/utils/url";
 import { type Metrics, metricsAnswer } from "../http/metrics.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
 import { listen } from "../runtime/serve.ts";
@@ -33,8 +34,8 @@ export async function listenForMetrics(
         const words = "That host is not served here: name it by --allowed-hosts\n";
         return new Response(words, { status: 421 });
       }
-      const { pathname } = new URL(request.url);
-      if (pathname !== "/metrics") return new Response(null, { status: 404 });
+      // Not by URL: under Deno a request line may name a host that is none.
+      if (getPath(request) !== "/metrics") return new Response(null, { status: 404 });
       return await metricsAnswer(metrics);
     },
   });

@@ -23,6 +23,9 @@ const STREAMED_PATH = /^\/v1\/sync\/(jobs|job\/[^/]+)\/(subscribe|logs|events)$/
 /** The path of sign-in. */
 const SIGN_IN_PATH = "/v1/session";
 
+/** The host and port of a URL. */
+const AUTHORITY = /\/\/[^/?#]*/;
+
 /** How long a runtime leaves a quiet connection open, in milliseconds. */
 const RUNTIME_IDLE_MS = 30_000;
 
@@ -154,5 +157,7 @@ function withJson({ url, method, headers: given }: Request, bytes?: Uint8Array):
   // The validators of routes know fewer forms of the type than there are.
   if (bytes?.length) headers.set("Content-Type", "application/json");
   else headers.delete("Content-Type");
-  return new Request(url, { method, headers, body: bytes as BodyInit });
+  // Under Deno a request line may name a host that is none. What it is taken for, headers say.
+  const whole = URL.canParse(url) ? url : url.replace(AUTHORITY, "//localhost");
+  return new Request(whole, { method, headers, body: bytes as BodyInit });
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { curl } from "../support/curl.ts";
+import { freePort } from "../support/free_port.ts";
 import { rawRequest } from "../support/raw_request.ts";
 import { testServer } from "../support/server.ts";
 
@@ -48,6 +50,34 @@ test("a host that is none is answered 421, also where any name will do, and is n
     const { text } = await rawRequest(`${url}/metrics`, { headers });
     assert.match(text, /^synctail_faults_total 0$/m);
   }
+});
+
+test("a request line that names a host that is none is answered as its headers say, and is no fault", async (t) => {
+  const port = await freePort();
+  const server = await testServer(t, { metricsListen: `127.0.0.1:${port}` });
+  const key = `X-API-Key: ${server.key()}`;
+  const ask = async (url: string, path: string, ...more: string[]) => {
+    const target = `http://256.256.256.256${path}`;
+    const asked = curl(t, ["--request-target", target, "-w", "\n%{http_code}", ...more, url]);
+    assert.equal(await asked.code, 0);
+    return asked.text();
+  };
+  const status = async (...asked: Parameters<typeof ask>) =>
+    Number((await ask(...asked)).split("\n").at(-1));
+  const json = ["-H", "Content-Type: application/json"];
+  const { url } = server;
+
+  const told = [
+    await status(url, "/healthz"),
+    await status(url, "/v1/sync/jobs", "-H", key),
+    await status(url, "/v1/sync/job", "-H", key, ...json, "-d", "{}"),
+    await status(url, "/v1/sync/job", "-H", key, ...json, "-X", "POST"),
+    await status(url, "/v1/session", ...json, "-d", '{"key": "unknown"}'),
+  ];
+  const metrics = await ask(`http://127.0.0.1:${port}`, "/metrics");
+
+  assert.deepEqual(told, [200, 200, 201, 201, 401]);
+  assert.match(metrics, /^synctail_faults_total 0$/m);
 });
 
 test("no cache may keep what is answered to one who says who asks", async (t) => {
