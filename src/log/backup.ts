@@ -174,11 +174,30 @@ function putInPlace(fresh: string, log: string, cannot: string): string | undefi
   if (there) takeWalIn(log, cannot);
   const replaced = freeName(`${log}.replaced`);
   if (there) nameToo(log, replaced);
-  // It would be taken for the new log's.
-  if (existsSync(`${log}-wal`)) renameSync(`${log}-wal`, `${replaced}-wal`);
-  rmSync(`${log}-shm`, { force: true });
-  renameSync(fresh, log);
+  try {
+    // It would be taken for the new log's.
+    if (existsSync(`${log}-wal`)) renameSync(`${log}-wal`, `${replaced}-wal`);
+    rmSync(`${log}-shm`, { force: true });
+    renameSync(fresh, log);
+  } catch (cause) {
+    putBack(replaced, log);
+    throw cause;
+  }
   return there ? replaced : undefined;
+}
+
+/** Gives the log that was there its name alone again. Never throws. */
+function putBack(replaced: string, log: string): void {
+  try {
+    const [is, was] = [log, replaced].map((path) => statSync(path, { throwIfNoEntry: false })?.ino);
+    // Over a network a step that has failed may have been taken: then that is the new log.
+    if (is !== undefined && is !== was) return;
+    if (existsSync(`${replaced}-wal`)) renameSync(`${replaced}-wal`, `${log}-wal`);
+    if (is !== undefined) rmSync(replaced);
+    else if (was !== undefined) renameSync(replaced, log);
+  } catch {
+    // The disk fails, and why is told of the step before.
+  }
 }
 
 /** Gives a file another name beside its own, or instead of it where the file system knows one only. */

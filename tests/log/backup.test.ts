@@ -226,11 +226,12 @@ test("restore refuses a backup that finds no room to come out of its WAL, and le
   assert.match(stderr, /^synctail: Cannot restore ".*": /m);
 });
 
-test("a restore whose last step fails leaves the log in its place", async (t) => {
+test("a restore whose last step fails leaves the log in its place, and nothing else", async (t) => {
   const disk = faultDisk(t);
   const { file, backup } = await bench(t);
   copyFileSync(file, backup);
   copyFileSync(file, join(disk.data, "log.db"));
+  const before = readdirSync(disk.data);
   disk.set("renames");
 
   const { code, stderr } = await startProgram.toEnd(t, {
@@ -240,6 +241,7 @@ test("a restore whose last step fails leaves the log in its place", async (t) =>
 
   assert.equal(code, 2);
   assert.match(stderr, /Cannot restore ".*": .*log\.db/);
+  assert.deepEqual(readdirSync(disk.data).sort(), [...before, "lock.db"].sort());
   assert.deepEqual(readFileSync(join(disk.data, "log.db")), readFileSync(file));
 });
 
