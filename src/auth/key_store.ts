@@ -73,10 +73,12 @@ export class KeyStore {
     this.#byId = this.#db.prepare("SELECT * FROM keys WHERE id = ?");
   }
 
-  /** @throws {RangeError} when no scope is given: such a key could do nothing */
-  create({ tenant, scopes, name }: NewKey): CreatedKey {
+  /**
+   * @param id of the key, and its secret, where it was shown before
+   * @throws {RangeError} when no scope is given: such a key could do nothing
+   */
+  create({ tenant, scopes, name }: NewKey, { id, secret } = newApiKey()): CreatedKey {
     if (scopes.length === 0) throw new RangeError("Cannot create a key: it has no scopes");
-    const { id, secret } = newApiKey();
     const createdAtMs = this.#clock.now();
     this.#db.prepare(
       "INSERT INTO keys (id, tenant, scopes, name, digest, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)",

@@ -25,18 +25,23 @@ class OutputError extends Error {
  * Prints a server's words on stdout. A full disk does not stop a server from serving.
  *
  * Not through `process.stdout`: under Bun that loads all of Node's streams, a third of a start.
+ *
+ * @returns whether they are written, or will be when there is room
  */
-export function announce(text: string): void {
+export function announce(text: string): boolean {
   let bytes = new TextEncoder().encode(text);
   try {
     while (bytes.length > 0) bytes = bytes.subarray(writeSync(1, bytes));
   } catch (cause) {
-    const code = codeOf(cause);
-    if (isOfDisk(cause)) return printError(`synctail: ${new OutputError(cause).message}\n`);
-    if (code !== "EAGAIN") return endAsBySignal(); // its reader has left
+    if (codeOf(cause) !== "EAGAIN") {
+      if (isOfDisk(cause)) printError(`synctail: ${new OutputError(cause).message}\n`);
+      else endAsBySignal(); // its reader has left
+      return false;
+    }
     surviveClosedOutput(); // a non-blocking pipe is full: the stream waits for room
     process.stdout.write(bytes);
   }
+  return true;
 }
 
 let fault: OutputError | undefined;

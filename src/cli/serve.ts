@@ -1,5 +1,6 @@
 /** `serve`: the server, until it is told to stop. */
 import process from "node:process";
+import { formatApiKey, newApiKey } from "../auth/api_key.ts";
 import { LINK_SCOPES } from "../auth/scopes.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
 import { systemClock } from "../clock.ts";
@@ -104,15 +105,18 @@ function atTerminal(): boolean {
   return process.getBuiltinModule("node:tty").isatty(1);
 }
 
-/** Makes and prints the first key: only now, as a start that fails would lose it. */
+/**
+ * Prints and makes the first key: only now, as a start that fails would lose it. It is made once it
+ * is printed: where nobody has seen it, the next start is the one that shows it.
+ */
 function tellFirstKey({ keys }: RunningServer, json: boolean): void {
-  const { key } = keys.create({
-    tenant: DEFAULT_TENANT,
-    scopes: ["read", "run", "write"],
-    name: "first",
-  });
-  const words = `This is the first start: here is an API key, shown only now:\n${key}\n`;
-  (json ? printError : announce)(words);
+  const fresh = newApiKey();
+  const words = `This is the first start: here is an API key, shown only now:\n${
+    formatApiKey(fresh)
+  }\n`;
+  if (json) printError(words);
+  else if (!announce(words)) return;
+  keys.create({ tenant: DEFAULT_TENANT, scopes: ["read", "run", "write"], name: "first" }, fresh);
 }
 
 /** The address that it listens on, and where people reach it if that is another. */

@@ -125,3 +125,19 @@ test("a server whose output its disk does not take serves", async (t) => {
   assert.equal(answer.status, 200);
   assert.equal(await server.stop("SIGTERM"), 0);
 });
+
+test("a first key that could not be printed is none: the next start shows one", async (t) => {
+  const data = temp(t);
+  const unread = ["bash", "-c", 'exec 3> >(true); wait $!; exec "$@" >&3', "bash", ...OWN];
+  const args = ["serve", "--port", "0", "--data", data];
+
+  const left = await startProgram.toEnd(t, { command: unread, args });
+  const filled = startProgram.raw(t, { command: full(">"), args });
+  await until(() => filled.stderr().includes(NO_ROOM));
+  const code = await filled.stop("SIGTERM");
+  const next = startProgram.raw(t, { args });
+  await next.until((stdout) => stdout.includes("Listening on"));
+
+  assert.deepEqual([left.code, code], [0, 0]);
+  assert.match(next.stdout(), /This is the first start.*\nst_\S+\n/);
+});
