@@ -33,6 +33,8 @@ export class JobsStore {
   #filter = NO_FILTER;
   /** @type {string | undefined} */
   #cursor;
+  /** How often older jobs were to be asked for from the newest on. */
+  #anew = 0;
   #endedInSnapshot = 0;
   /** When the oldest job in the snapshot that is over was created. */
   #oldest = "";
@@ -86,8 +88,7 @@ export class JobsStore {
   set filter(filter) {
     const { status, sync } = this.#filter;
     if (filter.status !== status || filter.sync !== sync) {
-      // The cursor is of a list with the former filter.
-      this.#cursor = undefined;
+      this.#beginAnew(); // the cursor is of a list with the former filter
       this.more = this.#endedInSnapshot >= this.#endedMax;
     }
     this.#filter = filter;
@@ -110,7 +111,7 @@ export class JobsStore {
     this.#jobs = new Map(); // another one, for what is on its way
     this.#unseen.clear();
     this.#most = JOBS_MAX;
-    this.#cursor = undefined;
+    this.#beginAnew();
     this.#sortAnew();
     this.complete = false;
     this.more = false;
@@ -137,12 +138,14 @@ export class JobsStore {
       for (const id of this.#unseen) {
         const job = this.#jobs.get(id)?.job;
         // A full snapshot leaves out jobs that are older than its oldest.
-        const beyond = full && job && isEnded(job.status) && job.created_at <= this.#oldest;
-        if (!beyond) this.#jobs.delete(id);
+        const beyond = full && job && job.created_at <= this.#oldest;
+        if (beyond && isEnded(job.status)) continue;
+        this.#jobs.delete(id);
+        if (beyond) this.#joins = false; // it may have ended, and then is among the older ones
       }
       this.#unseen.clear();
       this.complete = true;
-      if (full && !this.#joins) this.#cursor = undefined;
+      if (full && !this.#joins) this.#beginAnew();
       this.more ||= full;
       this.#sortAnew();
       return "snapshot";
@@ -160,16 +163,21 @@ export class JobsStore {
     do {
       const query = new URLSearchParams({ limit: String(PAGE), status: statuses });
       if (sync !== "") query.set("sync", sync);
-      const cursor = this.#cursor;
+      const [cursor, anew] = [this.#cursor, this.#anew];
       if (cursor !== undefined) query.set("cursor", cursor);
       const page = await ask("GET", `v1/sync/jobs?${query}`);
       const other = status !== this.#filter.status || sync !== this.#filter.sync;
       if (other || jobs !== this.#jobs) return;
       for (const job of page.items) if (!this.#jobs.has(job.id)) this.#put(listedFrom(job));
-      if (cursor !== this.#cursor) return; // a snapshot that does not join has come: not from there
+      if (anew !== this.#anew) return; // a snapshot that does not join has come: not from there
       this.#cursor = page.next_cursor ?? undefined;
     } while (this.#cursor !== undefined && this.#jobs.size < before + OLDER_MIN && this.#hasRoom);
     this.more = this.#cursor !== undefined && this.#hasRoom;
+  }
+
+  #beginAnew() {
+    this.#cursor = undefined;
+    this.#anew++;
   }
 
   get #hasRoom() {

@@ -310,6 +310,51 @@ test("older() begins anew also where such a snapshot comes while it asks", async
   assert.deepEqual([more, store.more], [true, false]);
 });
 
+test("older() begins anew also where it was just beginning when such a snapshot came", async (t) => {
+  const store = told(2, frame("b", "completed", 9), frame("a", "completed", 8));
+  const asked = answering(t, () => {
+    if (asked.length > 1) return { items: [], next_cursor: null };
+    // It was answered before they ended, and the answer came after the snapshot.
+    const away = [frame("z", "completed", 99), frame("y", "completed", 98)];
+    for (const each of [CONNECTED, ...away, COMPLETE]) store.take(each);
+    return { items: [], next_cursor: "below a" };
+  });
+
+  await store.older();
+  const { more } = store;
+  await store.older();
+
+  const ended = "?limit=200&status=completed%2Cfailed%2Ccancelled";
+  assert.deepEqual(asked, [ended, ended]);
+  assert.deepEqual([more, store.more], [true, false]);
+});
+
+test("older() begins anew after a snapshot that leaves out a job that was on its way before", async (t) => {
+  const store = told(
+    2,
+    ...[9, 8].map((n) => frame(`${n}`, "completed", n)),
+    frame("1", "pending", 1),
+  );
+  const older = (n: number) => ({ ...frame("", "completed", n), id: `${n}`, error: null });
+  const asked = answering(t, (query) => {
+    if (query.has("cursor")) return { items: [], next_cursor: null };
+    const items = Array.from({ length: 1_000 }, (_, n) => older(2 + n / 1_000));
+    return { items: asked.length > 1 ? [older(1)] : items, next_cursor: "below" };
+  });
+  await store.older();
+
+  // It ended while nobody was told, and as many have ended that are newer.
+  for (const each of [CONNECTED, ...[9, 8].map((n) => frame(`${n}`, "completed", n)), COMPLETE]) {
+    store.take(each);
+  }
+  const gone = store.has("1");
+  await store.older();
+
+  const ended = "?limit=200&status=completed%2Cfailed%2Ccancelled";
+  assert.deepEqual(asked, [ended, ended, `${ended}&cursor=below`]);
+  assert.deepEqual([gone, store.has("1")], [false, true]);
+});
+
 test("older() asks for what the filter shows, and for nothing where that is on its way", async (t) => {
   const store = told(1, frame("a", "completed", 9));
   const asked = answering(t, () => ({ items: [], next_cursor: null }));
