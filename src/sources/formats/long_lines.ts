@@ -6,10 +6,13 @@ import { LINE_BYTES_MAX } from "./format.ts";
 export class LongLines {
   #met = false;
 
-  /** The events of a line or of the end, with the warning counted and, the first time, told. */
+  /**
+   * The events of a line or of the end, with the warning counted and, the first time, told. Of a line
+   * that says nothing, such as a bar that is drawn behind itself, nothing is lost.
+   */
   told(events: readonly SourceEvent[], cut = false): readonly SourceEvent[] {
-    const first = cut && !this.#met;
-    this.#met ||= cut;
+    const first = cut && events.length > 0 && !this.#met;
+    this.#met ||= first;
     if (!this.#met) return events;
     const counted = events.map((event) =>
       event.type === "log" ? event : { ...event, warnings: (event.warnings ?? 0) + 1 }

@@ -44,6 +44,9 @@ const DATED = /^(?:\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?![A-Z]+ *:)|(?=Failed to )
 /** Lines of the block that `-P` draws on stdout, anew twice a second and behind its last line. */
 const BLOCK =
   /^(?:(?:Transferred|Checks|Errors|Deleted|Renamed|Listed|Elapsed time): {2,}|Server Side (?:Copies|Moves): *\d|(?:Checking|Transferring):$| \* )/;
+/** The one line that it draws with `--stats-one-line`, each time behind the one before. */
+const DRAWN_LINE =
+  /^(?:\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d - )? *[\d.]+ ?\w+ \/ [\d.]+ ?\w+, (?:-|\d+%), [\d.]+ ?\w+\/s, ETA /;
 /** Exit codes of completed runs; 9 is "nothing to do" (`--error-on-no-transfer`). */
 const COMPLETED = [0, 9];
 
@@ -258,7 +261,8 @@ export class RcloneReader implements LineReader {
 
   #other(text: string, from: Output): readonly SourceEvent[] {
     const message = words(text);
-    if (message === "" || (from === "stdout" && BLOCK.test(message))) return [];
+    const drawn = from === "stdout" && (BLOCK.test(message) || DRAWN_LINE.test(message));
+    if (message === "" || drawn) return [];
     this.#plain = message;
     const level = DATED.test(message) ? "error" : levelOf(message);
     if (level === "error") this.#error = message.replace(DATED, "");

@@ -407,6 +407,26 @@ test("rclone: the block that -P draws is no log line, nor why it failed; what a 
   assert.equal(error?.message, `rclone ended with exit code 1: ${BLOCK[9]}`);
 });
 
+test("rclone: the one line that -P draws behind itself is no log line, nor why it failed", () => {
+  const drawn = [
+    "0 B / 0 B, -, 0 B/s, ETA -",
+    "224 KiB / 4.005 MiB, 5%, 0 B/s, ETA - (xfr#0/6)320 KiB / 4.005 MiB, 8%, 0 B/s, ETA 2s",
+    "1.011 MiB / 4.005 MiB, 25%, 16.258 Mibit/s, ETA 1s (xfr#1/6, chk#1/2)",
+    "2026/12/01 11:05:37 -       540 KiB / 2.861 MiB, 18%, 0 B/s, ETA -2026/12/01 11:05:38 -  ",
+    "540.123k / 2.861 MBytes, 18%, 1.027 MBytes/s, ETA 1s",
+  ];
+  const others = ["5 MiB / 7 MiB, 71%, soon", "224 KiB, ETA 1s"];
+
+  const { lines, error } = feed(
+    rclone.reader(RUN),
+    ["O: because", ...[...others, ...drawn].map((line) => `O: ${line}`)],
+    { code: 1, signal: null },
+  );
+
+  assert.deepEqual(lines, ["because", ...others].map((line) => `info: ${line}`));
+  assert.equal(error?.message, `rclone ended with exit code 1: ${others[1]}`);
+});
+
 test("rclone: prepare() adds what is missing, and only where files are copied", () => {
   const ours = ["--use-json-log", "--stats", "500ms", "--stats-log-level", "NOTICE", "-v"];
   const prepared = (...args: string[]) => rclone.prepare(["/usr/bin/rclone", ...args], {});
