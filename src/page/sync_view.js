@@ -87,7 +87,7 @@ function liveSync(place, first) {
     h(
       "div",
       { class: "job-head" },
-      h("h1", {}, sync.name),
+      h("h1", { dir: "auto" }, sync.name),
       h("span", { class: "hint" }, flow),
       h("span", { class: "grow" }),
       h(

@@ -393,6 +393,31 @@ test("names and reasons that are written from the right show how they begin", as
   assert.deepEqual(Object.entries(found).filter(([, seen]) => !seen), []);
 });
 
+test("the name of a sync or a job that is written from the right ends at the left of its page's title", async (t) => {
+  const server = await testServer(t);
+  const name = "\u05e9\u05d0\u05d0!";
+  const { id } = await workersJob(server, { sync: name });
+  const page = await signedInPage(t, server, `job/${id}`);
+  const left = (at: number) =>
+    page.run<number>(`(() => {
+      const box = document.querySelector("h1");
+      const text = document.createTreeWalker(box, NodeFilter.SHOW_TEXT).nextNode();
+      const range = document.createRange();
+      range.setStart(text, ${at});
+      range.setEnd(text, ${at + 1});
+      return range.getBoundingClientRect().left;
+    })()`);
+  const places: [number, number][] = [];
+
+  for (const address of [`job/${id}`, `sync/${encodeURIComponent(name)}`]) {
+    await page.open(`${server.url}/${address}`);
+    await page.until(`document.querySelector("h1")?.textContent.startsWith("\u05e9")`);
+    places.push([await left(0), await left(name.length - 1)]);
+  }
+
+  assert.deepEqual(places.map(([first, last]) => last < first), [true, true]);
+});
+
 test("a chosen log line is let go of when another level is asked for", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
