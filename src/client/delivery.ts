@@ -67,6 +67,8 @@ export interface Unanswered {
   readonly waitMs: number;
   /** In words, for people. */
   readonly reason: string;
+  /** Whether something has answered that is no synctail server. */
+  readonly strange?: boolean;
 }
 
 /** Why the server or the key cannot be used, in words; undefined when they look usable. */
@@ -217,5 +219,5 @@ export async function attempt(
 }
 
 function stranger(server: string): Unanswered {
-  return { kind: "unanswered", waitMs: 0, reason: strangerAt(server) };
+  return { kind: "unanswered", waitMs: 0, reason: strangerAt(server), strange: true };
 }

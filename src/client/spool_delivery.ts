@@ -73,6 +73,8 @@ export class SpoolDelivery {
   #reason = "";
   /** The last words of `#isShutOut`, which are told once. */
   #shutOut = "";
+  /** Whether something else than a synctail server has answered the last request. */
+  #strange = false;
   /** What the pause is for: `life` is the next sign of life. */
   #waiting: "life" | "other" = "other";
   /** The job was ended elsewhere: only our end event is still worth sending. */
@@ -86,6 +88,14 @@ export class SpoolDelivery {
   /** Why the last request has failed, in words; undefined when it was answered or had no server. */
   get reason(): string | undefined {
     return this.#reason || undefined;
+  }
+
+  /**
+   * Whether a gateway may have refused the events for what is in them: something else than a synctail
+   * server has answered, and the server knows the job.
+   */
+  get gated(): boolean {
+    return this.#strange && this.#options.spool.created;
   }
 
   /** To be called after each `append`: ends the pause if the spool is to be sent at once. */
@@ -162,6 +172,7 @@ export class SpoolDelivery {
       ? await attempt({ leaseMs, ...server }, path, body, stamp, signal)
       : NOWHERE;
     this.#sentMs = clock.monotonic();
+    this.#strange = isStrange(answer);
     if (answer.kind === "unanswered") return await this.#failed(answer, signal);
     this.#failures = 0;
     this.#reason = "";
@@ -252,6 +263,11 @@ export class SpoolDelivery {
     const { onFault, spool } = this.#options;
     onFault?.(`Cannot tell the server of job ${spool.job.id}: ${words}`);
   }
+}
+
+function isStrange(answer: Awaited<ReturnType<typeof attempt>>): boolean {
+  if (answer.kind === "unanswered") return answer.strange === true;
+  return answer.kind === "refused" && codeIn(answer.problem) === "";
 }
 
 function wordsOf(status: number, problem: unknown, at = ""): string {

@@ -120,7 +120,7 @@ export class SpoolDirectory {
       if (told === "delivered") sent++;
       if (told === "delivered" || told === "refused") continue;
       left++;
-      if (told === "left") reachable = false;
+      if (told === "left") reachable = delivery.gated; // then the next one tells whether it is
       reason = delivery.reason;
       spool.close();
     }

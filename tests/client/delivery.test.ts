@@ -98,6 +98,7 @@ test("attempt() takes a page instead of JSON for no answer of the server", async
     kind: "unanswered",
     waitMs: 0,
     reason: "what answers at http://s is no synctail server",
+    strange: true,
   });
 });
 
@@ -112,5 +113,8 @@ test("attempt() takes a success that tells of no job for no answer of the server
   ]);
 
   const reason = "what answers at http://s is no synctail server";
-  assert.deepEqual(answers, answers.map(() => ({ kind: "unanswered", waitMs: 0, reason })));
+  assert.deepEqual(
+    answers,
+    answers.map(() => ({ kind: "unanswered", waitMs: 0, reason, strange: true })),
+  );
 });

@@ -259,6 +259,35 @@ test("flush() tries a server that does not answer three times, and leaves all jo
   assert.deepEqual(paths.map((path) => toldOf(path)), Array(2).fill('["a line","the end"]'));
 });
 
+for (
+  const [what, refuse] of [
+    ["in JSON", () => Response.json({ message: "Forbidden" }, { status: 403 })],
+    ["by a page", () => new Response("<html>Forbidden", { status: 403 })],
+  ] as const
+) {
+  test(`flush() tells of the other jobs where a gateway refuses the events of one ${what}`, async (t) => {
+    const { path, create, left } = leaving(t);
+    const odd = create();
+    odd.append("log", '"<script>"');
+    odd.append("end", '"the end"');
+    odd.close();
+    left();
+    const gateway = (body: string) => body.includes("<script>") ? refuse() : taken();
+
+    const first = await flushed(path, gateway);
+    left();
+    const again = await flushed(path, gateway);
+    for (const _ of [1, 2]) left();
+    const shut = await flushed(path, refuse);
+
+    const counts = [first, again, shut].map(({ sent, left }) => [sent, left]);
+    assert.deepEqual(counts, [[1, 1], [1, 1], [0, 3]]);
+    const told = '["<script>","the end"]';
+    assert.deepEqual([toldOf(odd.path), [...new Set(shut.bodies)]], [told, [told, "{}"]]);
+    assert.ok(shut.bodies.length <= 6, `${shut.bodies}`);
+  });
+}
+
 test("flush() keeps what is no spool aside, and says so", async (t) => {
   const { path, left } = leaving(t);
   const broken = join(path, "0-broken.job");
