@@ -45,7 +45,7 @@ top.append(
   who,
   out,
 );
-root.before(link.banner);
+root.before(link.banner, link.back);
 
 /** @param {string} reason as the server gives it, or in words of our own */
 function signedOut(reason) {

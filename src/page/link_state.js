@@ -24,11 +24,12 @@ export function isOld(kind) {
   return kind === "lost" || kind === "offline" || kind === "resting";
 }
 
-/** The word in the page's head, and the banner while the view is not live. */
+/** The word in the page's head, the banner while the view is not live, and words for its end. */
 export function linkState() {
   const word = h("span");
   const pill = h("span", { class: "link-pill", hidden: true }, h("span", { class: "dot" }), word);
   const banner = h("p", { class: "banner", role: "status", hidden: true });
+  const back = h("span", { class: "unseen", role: "status" }); // the banner goes without a word
   /** @type {LinkState} */
   let state = { kind: "none" };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -40,6 +41,7 @@ export function linkState() {
     const from = `Last heard at ${clockTime(known())}: the numbers below are from then.`;
     const more = [why, heardMs !== 0 && from, kind !== "offline" && "Trying again."];
     setText(banner, more.filter((words) => words !== false).join(" "));
+    setText(back, "");
     document.body.classList.add("old");
     tellWord();
   }
@@ -64,11 +66,12 @@ export function linkState() {
     clearTimeout(patience);
     patience = undefined;
     if (kind === "offline") return tell();
+    if (kind === "live" && !banner.hidden) setText(back, "The connection is back.");
     setHidden(banner, true);
     document.body.classList.remove("old");
     tellWord();
   }
 
   everySecond(tellWord);
-  return { pill, banner, show };
+  return { pill, banner, back, show };
 }

@@ -92,5 +92,27 @@ test("a view that is lost says on since when, whenever another attempt begins", 
   assert.equal(before[0], "Reconnecting, heard 5 s ago");
   assert.deepEqual(texts(), before);
   show({ kind: "live", heardMs: atMs });
-  assert.deepEqual(texts(), ["Live"]);
+  assert.deepEqual(texts(), ["Live", "The connection is back."]);
+});
+
+test("a view that was told as lost is told as live again, each time, and one that was not is not", (t) => {
+  const { show, texts, isLong } = bench(t);
+  const live = { kind: "live", heardMs: 0 };
+  const lost = { kind: "lost", heardMs: 0 };
+
+  show(live);
+  show(lost); // for a moment
+  show(live);
+  const told = [texts()];
+  for (let times = 0; times < 2; times++) {
+    show(lost);
+    isLong();
+    told.push(texts());
+    show(live);
+    told.push(texts());
+  }
+
+  const away = ["Reconnecting", "The connection is lost. Trying again."];
+  const back = ["Live", "The connection is back."];
+  assert.deepEqual(told, [["Live"], away, back, away, back]);
 });

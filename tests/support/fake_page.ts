@@ -30,6 +30,7 @@ export class FakeElement {
   }
   setAttribute(name: string, value: string) {
     this.attributes.set(name, value);
+    if (name === "hidden") this.hidden = true;
   }
   removeAttribute() {}
   addEventListener(_: string, listener: () => void) {
