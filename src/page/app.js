@@ -67,6 +67,7 @@ const NO_READ = 'This key lacks the scope "read", so it can show nothing; use an
 
 /** @param {string} [reason] for the view that asks for a sign-in */
 function show(reason = "") {
+  const focused = root.contains(document.activeElement);
   view?.leave();
   view = undefined;
   link.show({ kind: "none" });
@@ -86,6 +87,7 @@ function show(reason = "") {
   if (kind === "job" && id && !more) view = jobView(place, id);
   else if (kind === "sync" && id && !more) view = syncView(place, id);
   else view = homeView(place, searchParams);
+  if (focused) root.focus({ preventScroll: true }); // what had it went with the former view
 }
 
 /** @param {string} path */

@@ -62,5 +62,7 @@ export function loadingView(place, { load, show, refused }) {
  */
 export function showNothing(place, words, back) {
   const link = h("p", {}, h("a", { href: "./" }, back));
-  place.root.replaceChildren(h("div", { class: "lone" }, h("h1", {}, words), link));
+  const focused = place.root.contains(document.activeElement);
+  place.root.replaceChildren(h("div", { class: "lone", role: "alert" }, h("h1", {}, words), link));
+  if (focused) place.root.focus({ preventScroll: true }); // what had it is gone
 }

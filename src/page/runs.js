@@ -54,7 +54,11 @@ export function cancelJob(place, id, name) {
       h("button", { type: "button", class: "danger", onclick: cancel }, "Cancel the run"),
     ),
   );
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    // A job that has ended meanwhile has no button any more that could get the focus back.
+    if (!place.root.contains(document.activeElement)) place.root.focus({ preventScroll: true });
+  });
   place.root.append(dialog); // it goes with the job's page
   dialog.showModal();
 }

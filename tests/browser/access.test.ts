@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { closeBrowser, heldWaits, post, signedInPage, workersJob } from "../support/page.ts";
+import {
+  closeBrowser,
+  freshPage,
+  heldWaits,
+  post,
+  signedInPage,
+  workersJob,
+} from "../support/page.ts";
 import { testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
@@ -183,6 +190,65 @@ test("the question whether to cancel a job goes with the job's page", async (t) 
   await page.until(`document.querySelector("#jobs-title")`);
 
   assert.equal(await page.run(`document.querySelector("dialog")`), null);
+});
+
+test("a question whether to cancel that its job's end has overtaken leaves the focus on the page", async (t) => {
+  const server = await testServer(t);
+  const { id, tell } = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(STATUS);
+
+  await page.run(`[...document.querySelectorAll(".actions button")]
+    .find(({ textContent }) => textContent === "Cancel").focus()`);
+  await page.press("Enter");
+  await page.until(`document.querySelector("dialog[open]")`);
+  await tell({ type: "end", status: "completed" });
+  await page.until(`${STATUS} === "Completed"`);
+  await page.press("Escape");
+  await page.until(`!document.querySelector("dialog")`);
+
+  assert.equal(await page.run("document.activeElement.id"), "view");
+});
+
+test("after a sign-in, and back from a job, the focus is on the page", async (t) => {
+  const server = await testServer(t);
+  await workersJob(server);
+  const page = await freshPage(t);
+  await page.open(server.url);
+  await page.until(`document.querySelector("#key")`);
+
+  await page.type(server.key());
+  await page.press("Enter");
+  await page.until(`document.querySelector(".job-link")`);
+  const signedIn = await page.run("document.activeElement.id");
+  await page.run(`document.querySelector(".job-link").click()`);
+  await page.until(STATUS);
+  await page.run(`document.querySelector(".crumbs a").focus()`);
+  await page.run("history.back()");
+  await page.until(`document.querySelector("#jobs-title")`);
+  const back = await page.run("document.activeElement.id");
+
+  assert.deepEqual([signedIn, back], ["view", "view"]);
+});
+
+test("a job that is removed while it is looked at is told as removed, and leaves the focus on the page", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server);
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(`document.querySelector(".link-pill").dataset.link === "live"`);
+  await page.run(`document.querySelector("#log-level").focus()`);
+
+  await server.ask(`/v1/sync/job/${id}`, {
+    method: "DELETE",
+    headers: { Authorization: `Bearer ${server.key()}` },
+  });
+  await page.until(`document.querySelector(".lone h1")`);
+
+  assert.equal(
+    await page.run(`document.querySelector("#view [role=alert] h1").textContent`),
+    "The job was removed, with everything known of it.",
+  );
+  assert.equal(await page.run("document.activeElement.id"), "view");
 });
 
 test("a notice stays while its link has the focus", async (t) => {
