@@ -52,6 +52,8 @@ export function signInView(root, reason, signedIn) {
   async function signIn(event) {
     event.preventDefault();
     if (!navigator.cookieEnabled) return setText(words, NO_COOKIES);
+    setText(words, undefined); // the same words again are read aloud only where they went before
+    key.focus(); // the button, which may have it, is disabled
     button.disabled = true;
     try {
       signedIn(await ask("POST", "v1/session", { key: key.value.trim() }));

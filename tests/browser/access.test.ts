@@ -251,6 +251,29 @@ test("a job that is removed while it is looked at is told as removed, and leaves
   assert.equal(await page.run("document.activeElement.id"), "view");
 });
 
+test("a key that is refused again is told so again, and another one can be typed at once", async (t) => {
+  const server = await testServer(t);
+  const page = await freshPage(t);
+  await page.open(server.url);
+  await page.until(`document.querySelector("#key")`);
+  await page.run(LISTEN);
+  const answered = (count: number) =>
+    page.until(`!document.querySelector("form button").disabled &&
+      performance.getEntriesByType("resource")
+        .filter(({ name }) => name.endsWith("/v1/session")).length === ${count}`);
+
+  await page.type("nonsense");
+  await page.press("Enter");
+  await answered(2); // the first has asked who is signed in
+  await page.press("Tab"); // to the button
+  await page.press("Enter");
+  await answered(3);
+
+  const words = await page.run(`document.querySelector(".sign-in-words").textContent`);
+  assert.deepEqual(await page.run("aloud"), [words, "", words]);
+  assert.equal(await page.run("document.activeElement.id"), "key");
+});
+
 test("a notice stays while its link has the focus", async (t) => {
   const server = await testServer(t);
   const page = await signedInPage(t, server, "sync/slow");
