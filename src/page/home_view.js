@@ -44,6 +44,8 @@ export function homeView(place, query) {
   const cards = syncCards(place, (id) => store.has(id));
   const jobs = jobList({ label: "Jobs", stallAfterMs: place.session.stall_after_s * 1000 });
   const summary = h("p", { class: "summary" });
+  // What a filter leaves is read aloud; not each job that begins or ends.
+  const found = h("span", { class: "unseen", role: "status" });
   const older = h("button", { type: "button", class: "older", onclick: showOlder }, OLDER);
   const none = h("p", { class: "empty", role: "status", hidden: true });
   const nothing = firstSteps();
@@ -62,7 +64,7 @@ export function homeView(place, query) {
     h(
       "section",
       { "aria-labelledby": "jobs-title" },
-      h("div", { class: "section-head" }, h("h2", { id: "jobs-title" }, "Jobs"), summary),
+      h("div", { class: "section-head" }, h("h2", { id: "jobs-title" }, "Jobs"), summary, found),
       filters.node,
       jobs.node,
       none,
@@ -76,6 +78,7 @@ export function homeView(place, query) {
   let left = false;
   /** Whether older jobs could not be had: then only a click, or another filter, asks again. */
   let failed = false;
+  let filtered = false;
   let syncsChanged = true;
   if (!isStatus) {
     changeFilter(store.filter); // so that the address says what is shown
@@ -127,6 +130,11 @@ export function homeView(place, query) {
         : "Loading",
     );
     const empty = store.complete && shown.length === 0;
+    const tells = filtered && store.complete;
+    if (tells || found.textContent !== summary.textContent) {
+      setText(found, tells && !empty ? summary.textContent ?? "" : "");
+    }
+    if (tells) filtered = false;
     const words = store.more ? "No job that is loaded matches; older ones may." : "No job matches.";
     setText(none, empty && filters.active() ? words : undefined);
     setHidden(nothing, !empty || filters.active());
@@ -143,6 +151,7 @@ export function homeView(place, query) {
   function changeFilter(filter, typing) {
     store.filter = filter;
     failed = false;
+    filtered = true;
     frames.soon();
     if (typing) address.soon();
     else tellFilter();

@@ -274,6 +274,31 @@ test("a key that is refused again is told so again, and another one can be typed
   assert.equal(await page.run("document.activeElement.id"), "key");
 });
 
+test("what a filter leaves of the jobs is read aloud, and not each job that begins", async (t) => {
+  const server = await testServer(t);
+  for (const name of ["one", "two", "three"]) await workersJob(server, { name });
+  const page = await signedInPage(t, server);
+  const summary = `document.querySelector(".summary").textContent`;
+  await page.until(`${summary} === "3 jobs, 3 on the way"`);
+  await page.run(LISTEN);
+
+  await page.run(`document.querySelector("#filter-text").focus()`);
+  await page.type("t");
+  await page.until(`${summary} === "2 jobs, 2 on the way"`);
+  await page.type("w");
+  await page.until(`${summary} === "1 job, 1 on the way"`);
+  await workersJob(server, { name: "twenty" });
+  await page.until(`${summary} === "2 jobs, 2 on the way"`);
+  await page.type("x");
+  await page.until(`document.querySelector(".empty:not([hidden])")`);
+
+  assert.deepEqual((await page.run<string[]>("aloud")).filter((words) => words !== ""), [
+    "2 jobs, 2 on the way",
+    "1 job, 1 on the way",
+    "No job matches.",
+  ]);
+});
+
 test("a notice stays while its link has the focus", async (t) => {
   const server = await testServer(t);
   const page = await signedInPage(t, server, "sync/slow");
