@@ -119,6 +119,8 @@ export class FollowList {
     this.#dropped = false;
     this.#following = true;
     this.#choose(undefined);
+    // Who has asked for other lines is told where there are none.
+    setAttribute(this.#empty, "role", "status");
   }
 
   /** Where there is no line, says why. @param {string} words */

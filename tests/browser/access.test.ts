@@ -299,6 +299,25 @@ test("what a filter leaves of the jobs is read aloud, and not each job that begi
   ]);
 });
 
+test("that a log has no lines of a level is read aloud", async (t) => {
+  const server = await testServer(t);
+  const { id, tell } = await workersJob(server);
+  await tell({ type: "log", message: "begun" });
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(`document.querySelector(".line")`);
+  await page.run(LISTEN);
+
+  await page.run(`{
+    const level = document.querySelector("#log-level");
+    level.value = "error";
+    level.dispatchEvent(new Event("change"));
+    0;
+  }`);
+  await page.until(`document.body.innerText.includes("No log lines of this level.")`);
+
+  assert.equal((await page.run<string[]>("aloud")).at(-1), "No log lines of this level.");
+});
+
 test("a notice stays while its link has the focus", async (t) => {
   const server = await testServer(t);
   const page = await signedInPage(t, server, "sync/slow");
