@@ -61,7 +61,7 @@ export function factsPanel() {
     setText(rows.origin.value, origin === "source" ? "this server" : "a worker elsewhere");
     rows.tags.value.replaceChildren(
       ...tags.map((tag) =>
-        h("a", { class: "tag", href: `./?${new URLSearchParams({ tag })}` }, tag)
+        h("a", { class: "tag", href: `./?${new URLSearchParams({ tag })}`, dir: "auto" }, tag)
       ),
     );
     setHidden(rows.tags.node, tags.length === 0);
@@ -117,7 +117,9 @@ export function factsPanel() {
           "li",
           {},
           one.id === job?.id ? own : h("a", { href: `job/${one.id}` }, icon(one.status), words),
-          one.error && h("span", { class: "hint" }, ` ${shortened(one.error.message, REASON_MAX)}`),
+          one.error && " ",
+          one.error &&
+            h("span", { class: "hint", dir: "auto" }, shortened(one.error.message, REASON_MAX)),
         );
       }));
       attempts.children[focused]?.querySelector("a")?.focus({ preventScroll: true });

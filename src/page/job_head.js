@@ -35,7 +35,8 @@ export function jobHead(place, first) {
         "nav",
         { class: "crumbs", "aria-label": "Breadcrumbs" },
         h("a", { href: "./" }, "Jobs"),
-        sync_id !== null && h("a", { href: `sync/${sync_id}` }, first.sync ?? shortId(sync_id)),
+        sync_id !== null &&
+          h("a", { href: `sync/${sync_id}` }, h("bdi", {}, first.sync ?? shortId(sync_id))),
         h("span", { "aria-current": "page", title: id }, shortId(id)),
       ),
       h(
@@ -84,7 +85,7 @@ export function jobHead(place, first) {
 /** Why the job has failed or was cancelled: the first lines of a long reason, and a button for the rest. */
 function errorBox() {
   const said = h("div", { class: "error-said", role: "alert" });
-  const words = h("p", { class: "folded" });
+  const words = h("p", { class: "folded", dir: "auto" });
   // Outside of the alert, so that unfolding does not read it aloud again.
   const unfold = h("button", { type: "button", class: "small", hidden: true, onclick: turn });
   const node = h("div", { class: "error-box", hidden: true }, said, unfold);

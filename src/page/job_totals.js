@@ -35,7 +35,7 @@ export function progressPanel() {
     "aria-valuemin": 0,
     "aria-valuemax": 100,
   }, fill);
-  const phase = h("span", { class: "phase" });
+  const phase = h("span", { class: "phase", dir: "auto" });
   const current = h("span", { class: "current", dir: "auto" }); // cut at the end of what it says
   const busy = h("p", { class: "busy" }, phase, current);
   const node = h(

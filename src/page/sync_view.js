@@ -82,7 +82,7 @@ function liveSync(place, first) {
       "nav",
       { class: "crumbs", "aria-label": "Breadcrumbs" },
       h("a", { href: "./" }, "Syncs"),
-      h("span", { "aria-current": "page" }, sync.name),
+      h("span", { "aria-current": "page" }, h("bdi", {}, sync.name)),
     ),
     h(
       "div",

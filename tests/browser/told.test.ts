@@ -393,29 +393,52 @@ test("names and reasons that are written from the right show how they begin", as
   assert.deepEqual(Object.entries(found).filter(([, seen]) => !seen), []);
 });
 
-test("the name of a sync or a job that is written from the right ends at the left of its page's title", async (t) => {
+test("what is written from the right is laid out from there wherever it is whole", async (t) => {
   const server = await testServer(t);
-  const name = "\u05e9\u05d0\u05d0!";
-  const { id } = await workersJob(server, { sync: name });
-  const page = await signedInPage(t, server, `job/${id}`);
-  const left = (at: number) =>
-    page.run<number>(`(() => {
-      const box = document.querySelector("h1");
-      const text = document.createTreeWalker(box, NodeFilter.SHOW_TEXT).nextNode();
+  const name = "\u05d2\u05d9\u05d1\u05d5\u05d9 (prod)!";
+  const end = { type: "end", status: "failed", error: { code: "x", message: name } };
+  const first = await workersJob(server, { sync: name });
+  await first.tell(end);
+  const second = await workersJob(server, {
+    sync: name,
+    tags: [name],
+    retry_of: first.id,
+    attempt: 2,
+  });
+  await second.tell({ type: "progress", phase: name }, { type: "log", message: name });
+  const page = await signedInPage(t, server, `job/${second.id}`);
+  const others = (places: string[]) =>
+    page.run(`${JSON.stringify(places)}.filter((place) =>
+      getComputedStyle(document.querySelector(place)).direction !== "rtl")`);
+
+  await page.until(`document.querySelector(".attempts .hint") &&
+    document.querySelector(".line")?.innerText.includes("prod")`);
+  await page.run(`document.querySelector(".line").click()`);
+  const going = await others([
+    "h1",
+    ".crumbs bdi",
+    ".phase",
+    "dd .tag",
+    ".attempts .hint",
+  ]);
+  const line = await page.run(`(() => {
+    const text = document.querySelector(".lines-whole").firstChild;
+    const [first, last] = ["\u05d2", "!"].map((letter) => {
       const range = document.createRange();
-      range.setStart(text, ${at});
-      range.setEnd(text, ${at + 1});
+      range.setStart(text, text.data.indexOf(letter));
+      range.setEnd(text, text.data.indexOf(letter) + 1);
       return range.getBoundingClientRect().left;
-    })()`);
-  const places: [number, number][] = [];
+    });
+    return first > last;
+  })()`);
+  await second.tell(end);
+  await page.until(`document.querySelector(".error-box p")?.textContent`);
+  const ended = await others([".error-box p"]);
+  await page.open(`${server.url}/sync/${encodeURIComponent(name)}`);
+  await page.until(`document.querySelector(".strip a")`);
+  const ofSync = await others(["h1", ".crumbs bdi"]);
 
-  for (const address of [`job/${id}`, `sync/${encodeURIComponent(name)}`]) {
-    await page.open(`${server.url}/${address}`);
-    await page.until(`document.querySelector("h1")?.textContent.startsWith("\u05e9")`);
-    places.push([await left(0), await left(name.length - 1)]);
-  }
-
-  assert.deepEqual(places.map(([first, last]) => last < first), [true, true]);
+  assert.deepEqual([going, line, ended, ofSync], [[], true, [], []]);
 });
 
 test("a chosen log line is let go of when another level is asked for", async (t) => {
