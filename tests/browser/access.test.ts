@@ -446,6 +446,22 @@ test("on paper a long reason is whole, without the button that unfolds it", asyn
   );
 });
 
+test("on paper all runs of a sync's strip are seen, the newest among them", async (t) => {
+  const server = await testServer(t);
+  for (let n = 0; n < 30; n++) {
+    const { tell } = await workersJob(server, { sync: "users" });
+    await tell({ type: "end", status: "completed" });
+  }
+  const page = await signedInPage(t, server, "sync/users");
+  await page.until(`document.querySelectorAll(".strip a").length === 30`);
+
+  await page.look({ width: 700, print: true });
+
+  const right = (of: string) =>
+    page.run<number>(`document.querySelector("${of}").getBoundingClientRect().right`);
+  assert.ok(await right(".strip li:last-child") <= await right(".strip"));
+});
+
 test("where the system forces its colours the chosen log line is seen", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
