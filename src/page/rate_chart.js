@@ -45,7 +45,8 @@ export class RateChart {
   /** Whether the points are others than those drawn. */
   #stale = false;
   #box = h("div", { class: "chart", role: "img" });
-  #dark = matchMedia("(prefers-color-scheme: dark)");
+  /** What changes the colours; paper has those of the light page. */
+  #looks = ["(prefers-color-scheme: dark)", "print"].map((look) => matchMedia(look));
   #resized = new ResizeObserver(([{ contentRect }]) => {
     const { width } = contentRect;
     if (width > 0) this.#chart?.setSize({ width, height: HEIGHT_PX });
@@ -59,7 +60,7 @@ export class RateChart {
       this.#box,
     );
     this.#resized.observe(this.#box);
-    this.#dark.addEventListener("change", this.#recolour);
+    for (const look of this.#looks) look.addEventListener("change", this.#recolour);
     loadUplot(() => this.#box.isConnected && this.draw());
   }
 
@@ -121,7 +122,7 @@ export class RateChart {
 
   stop() {
     this.#resized.disconnect();
-    this.#dark.removeEventListener("change", this.#recolour);
+    for (const look of this.#looks) look.removeEventListener("change", this.#recolour);
     this.#chart?.destroy();
     this.#chart = undefined;
   }

@@ -462,6 +462,35 @@ test("on paper all runs of a sync's strip are seen, the newest among them", asyn
   assert.ok(await right(".strip li:last-child") <= await right(".strip"));
 });
 
+test("on paper a chart has dark marks, also where the page is dark", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, { clock });
+  const job = await workersJob(server);
+  for (const done of [20, 40, 80]) {
+    clock.advance(2_000);
+    await job.tell({ type: "progress", entities_inserted: done });
+  }
+  const page = await signedInPage(t, server);
+  await page.look({ dark: true });
+  await page.open(`${server.url}/job/${job.id}`);
+  await page.until(`document.querySelector(".chart > .uplot")`);
+  await page.run(`{
+    const { fillText } = CanvasRenderingContext2D.prototype;
+    window.colours = [];
+    CanvasRenderingContext2D.prototype.fillText = function (...given) {
+      colours.push(this.fillStyle);
+      return fillText.apply(this, given);
+    };
+    0;
+  }`);
+
+  await page.look({ dark: true, print: true });
+  await page.until("colours.length > 3");
+
+  const paper = await page.run(`getComputedStyle(document.body).getPropertyValue("--muted")`);
+  assert.deepEqual(await page.run("[...new Set(colours)]"), [paper]);
+});
+
 test("where the system forces its colours the chosen log line is seen", async (t) => {
   const server = await testServer(t);
   const job = await workersJob(server);
