@@ -4,6 +4,7 @@ import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import {
+  axe,
   closeBrowser,
   freshPage,
   heldWaits,
@@ -489,6 +490,30 @@ test("on paper a chart has dark marks, also where the page is dark", async (t) =
 
   const paper = await page.run(`getComputedStyle(document.body).getPropertyValue("--muted")`);
   assert.deepEqual(await page.run("[...new Set(colours)]"), [paper]);
+});
+
+test("links below each other have room for a finger, also where a long name and many tags wrap", async (t) => {
+  const server = await testServer(t);
+  const tags = Array.from({ length: 20 }, (_, n) => `t${n}`);
+  const { id } = await workersJob(server, {
+    sync: "the nightly copy of all users of the warehouse, by the hour",
+    tags,
+    meta: { a: 1 },
+    attempt: 2,
+  });
+  const page = await signedInPage(t, server);
+  const found: Record<string, string[]> = {};
+
+  for (const width of [390, 1280]) {
+    await page.look({ width, height: 2_000 }); // what is out of sight is not looked at
+    await page.open(`${server.url}/job/${id}`);
+    await page.until(`document.querySelectorAll("dd .tag").length === 20`);
+    found[`job ${width}`] = await axe(page);
+    await page.open(`${server.url}/problems`);
+    found[`problems ${width}`] = await axe(page);
+  }
+
+  assert.deepEqual(Object.entries(found).filter(([, breaches]) => breaches.length > 0), []);
 });
 
 test("where the system forces its colours the chosen log line is seen", async (t) => {

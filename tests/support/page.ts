@@ -115,6 +115,7 @@ export async function axe(page: Page, colours = false): Promise<string[]> {
   }
   const options = {
     resultTypes: ["violations"],
+    rules: { "target-size": { enabled: true } }, // axe leaves it out by default
     ...(colours && { runOnly: { type: "rule", values: ["color-contrast"] } }),
   };
   return await page.run(
