@@ -46,9 +46,16 @@ function walk(event) {
   const row = target.closest("[role=listitem]");
   const next = key === "ArrowDown" ? row?.nextElementSibling : row?.previousElementSibling;
   const link = next?.querySelector("a");
-  if (!link) return;
+  if (!row || (!link && isAtEnd(row, key))) return;
   event.preventDefault();
-  link.focus();
+  if (link) link.focus();
+  else row.scrollIntoView({ block: "nearest" }); // the rows beside it are drawn once it is seen
+}
+
+/** Whether no row comes after it that way. @param {Element} row @param {string} key */
+function isAtEnd(row, key) {
+  const place = row.getAttribute("aria-posinset");
+  return place === (key === "ArrowDown" ? row.getAttribute("aria-setsize") : "1");
 }
 
 /** @param {number} stallAfterMs */

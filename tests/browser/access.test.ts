@@ -95,6 +95,31 @@ test("a row that has the focus is not behind the page's head", async (t) => {
   assert.ok(Math.min(...found) >= 0, String(found));
 });
 
+test("from a row that has gone out of sight, as its job has ended, the arrow keys go on", async (t) => {
+  const server = await testServer(t);
+  const jobs = await Promise.all(
+    Array.from({ length: 60 }, (_, n) => workersJob(server, { name: `number ${n}` })),
+  );
+  await jobs[0].tell({ type: "end", status: "completed" });
+  const page = await signedInPage(t, server);
+  await page.until(`document.querySelector(".summary").textContent === "60 jobs, 59 on the way" &&
+    document.querySelector(".job-row")`);
+  const place = `Number(document.activeElement.parentElement.getAttribute("aria-posinset"))`;
+  const seen = `(({ top, bottom }) => top >= 0 && bottom <= innerHeight)(
+    document.activeElement.getBoundingClientRect())`;
+
+  const id = await page.run<string>(`document.querySelector(".job-link").focus(),
+    document.activeElement.href.slice(-36)`);
+  await jobs.find((job) => job.id === id)?.tell({ type: "end", status: "completed" });
+  await page.until(`${place} === 59 && !${seen}`);
+  await page.press("ArrowDown");
+  await page.until(`${place} === 59 && ${seen} &&
+    document.activeElement.parentElement.nextElementSibling`);
+  await page.press("ArrowDown");
+
+  assert.equal(await page.run(place), 60);
+});
+
 test("the focus goes to the row in whose place it was when that row's job is removed", async (t) => {
   const server = await testServer(t);
   const jobs: { id: string }[] = [];
