@@ -74,6 +74,21 @@ test("since when a sync is overdue is not read aloud again and again", async (t)
   assert.deepEqual(await page.run("aloud"), []);
 });
 
+test("a breadcrumb is called by its name alone", async (t) => {
+  const server = await testServer(t);
+  const { id } = await workersJob(server, { sync: "users" });
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(STATUS);
+
+  // What stands behind the second slash is read in place of what is drawn.
+  assert.equal(
+    await page.run(
+      `getComputedStyle(document.querySelectorAll(".crumbs a")[1], "::before").content`,
+    ),
+    '"/" / ""',
+  );
+});
+
 test("a row that has the focus is not behind the page's head", async (t) => {
   const server = await testServer(t);
   for (let n = 0; n < 30; n++) await workersJob(server, { name: `number ${n}` });
