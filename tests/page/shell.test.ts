@@ -21,3 +21,8 @@ test("the page names all modules that it will import, so that none waits for ano
   assert.ok(modules.includes("virtual_list.js"), String(modules)); // the deepest
   assert.deepEqual(named.map(([, name]) => name), modules);
 });
+
+test("a notice is read aloud alone, not with those that are still shown", () => {
+  // A status is read as a whole unless it says otherwise.
+  assert.match(SHELL, /<div id="notices" role="status" [^>]*aria-atomic="false"/);
+});
