@@ -56,15 +56,15 @@ export function jobHead(place, first) {
       const over = isEnded(job.status);
       const word = stalled ? "stalled" : job.status;
       const words = STATUS_WORDS[job.status] + (stalled ? ", stalled" : "");
+      const warned = warningsOf(job);
       if (state.dataset.status !== word) {
         state.dataset.status = word;
         state.replaceChildren(icon(word), words);
-        const warned = warningsOf(job);
         if (warned) state.append(`, ${warned}`, icon("warning"));
       }
       if (told !== words) {
         told = words;
-        setText(said, `${name}: ${words}`);
+        setText(said, `${name}: ${words}${warned && `, ${warned}`}`);
       }
       error.show(over ? job.error : null, job.status);
       const focused = document.activeElement === cancel;

@@ -53,6 +53,19 @@ test("that a job has stalled is read aloud once, not with every second that it l
   assert.deepEqual(await page.run("aloud"), ["users: In progress", "users: In progress, stalled"]);
 });
 
+test("that a job has completed with warnings is read aloud as it is seen", async (t) => {
+  const server = await testServer(t);
+  const { id, tell } = await workersJob(server, { sync: "users", total: 100 });
+  const page = await signedInPage(t, server, `job/${id}`);
+  await page.until(STATUS);
+  await page.run(LISTEN);
+
+  await tell({ type: "progress", warnings: 2 }, { type: "end", status: "completed" });
+  await page.until(`${STATUS} === "Completed, 2 warnings"`);
+
+  assert.deepEqual(await page.run("aloud"), ["users: Completed, 2 warnings"]);
+});
+
 test("since when a sync is overdue is not read aloud again and again", async (t) => {
   const clock = new FakeClock();
   clock.set(Date.now() - 3_605_000); // overdue for seconds, so that the words change with each
