@@ -148,6 +148,30 @@ test("from a row that has gone out of sight, as its job has ended, the arrow key
   assert.equal(await page.run(place), 60);
 });
 
+test("on a phone the run of a strip that has the focus is seen to have it", async (t) => {
+  const server = await testServer(t);
+  for (let n = 0; n < 30; n++) {
+    const { tell } = await workersJob(server, { sync: "users" });
+    await tell({ type: "end", status: "completed" });
+  }
+  const page = await signedInPage(t, server, "sync/users");
+  await page.look({ width: 390 });
+  await page.until(`document.querySelectorAll(".strip a").length === 30`);
+
+  await page.run(`document.querySelector(".crumbs a").focus()`);
+  await page.press("Tab");
+
+  const room = await page.run<number[]>(`(() => {
+    const [run, strip] = [document.activeElement, document.querySelector(".strip")];
+    const [one, all] = [run, strip].map((node) => node.getBoundingClientRect());
+    const { outlineOffset, outlineWidth } = getComputedStyle(run);
+    const px = parseFloat(outlineOffset) + parseFloat(outlineWidth);
+    return [one.left - all.left, one.top - all.top, all.bottom - one.bottom]
+      .map((beside) => beside - px);
+  })()`);
+  assert.ok(Math.min(...room) >= 0, String(room)); // else a line between two runs is all that is seen
+});
+
 test("the focus goes to the row in whose place it was when that row's job is removed", async (t) => {
   const server = await testServer(t);
   const jobs: { id: string }[] = [];
