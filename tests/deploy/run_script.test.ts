@@ -44,6 +44,19 @@ test("./run bun takes nothing from where it is started", (t) => {
   assert.deepEqual([status, stdout], [0, `run ${flags} ${join(ROOT, "main.ts")} check\n`]);
 });
 
+test("./run adds nothing to the words of a command that nobody watches", (t) => {
+  const text = readFileSync(join(ROOT, "run"), "utf8");
+  for (const name of ["deno", "bun"]) {
+    const version = new RegExp(`${name.toUpperCase()}_VERSION=(\\S+)`).exec(text)?.[1];
+    const words = name === "deno" ? `deno ${version}` : version;
+    const run = bench(t, { [name]: `if [ "$1" = --version ]; then echo "${words}"; fi` });
+
+    const { status, stderr } = run(name, "exec", "--quiet", "--flush");
+
+    assert.deepEqual([status, stderr], [0, ""]);
+  }
+});
+
 test("./run fetches a runtime in its repository, not where it is started", (t) => {
   const run = bench(t, { npx: "pwd >&2; exit 1", deno: "", bun: "" });
 
