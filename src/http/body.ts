@@ -1,6 +1,7 @@
 /** Reading bodies as they arrive, with a limit on time and on memory. */
 import type { Clock } from "../clock.ts";
 import { turn } from "../event_loop.ts";
+import { TimeSlice } from "../time_slice.ts";
 import { Problem } from "./problem.ts";
 
 /** Most bytes of a JSON body, and of one line of NDJSON. */
@@ -10,6 +11,8 @@ export const SIGN_IN_BYTES_MAX = 4 * 1024;
 
 /** Chunks that are read in one turn of the event loop: there may be many small ones. */
 const CHUNKS_A_TURN = 64;
+/** Bytes from which on lines are handed on without a look at whether more have arrived. */
+const PIECE_BYTES = 64 * 1024;
 
 const LF = 10;
 /** A member's name that is refused: zod and object copies would drop the member. */
@@ -41,7 +44,7 @@ export async function* linesOf(
 ): AsyncGenerator<Uint8Array, void, void> {
   const rest = new Gathered(); // without a line end
   const deadline = new Deadline(options);
-  for await (const chunk of chunksOf(body, deadline)) {
+  for await (const chunk of chunksOf(body, deadline, options.clock)) {
     const end = chunk.lastIndexOf(LF);
     let piece: Uint8Array | undefined;
     if (end >= 0) {
@@ -195,27 +198,67 @@ export class Deadline {
   }
 }
 
-/** The body as it arrives. @throws {Problem} as wholeBody, but not for its length */
-export async function* chunksOf(body: ReadableStream<Uint8Array>, deadline: Deadline) {
+/**
+ * The body as it arrives.
+ *
+ * @param together a clock: then what is there already comes as one chunk. Clients may send each line
+ *   as a chunk of its own (Python's, of a generator), and Deno gives them one by one
+ * @throws {Problem} as wholeBody, but not for its length
+ */
+export async function* chunksOf(
+  body: ReadableStream<Uint8Array>,
+  deadline: Deadline,
+  together?: Clock,
+) {
   const reader = body.getReader();
+  const read = () => {
+    const reading = reader.read().catch((cause) => {
+      throw bodyCutOff(cause);
+    });
+    reading.catch(() => {}); // where nobody waits for it any more
+    return reading;
+  };
   let over = false;
+  let ahead: ReturnType<typeof read> | undefined;
   try {
-    for (let chunks = 1;; chunks++) {
-      if (chunks % CHUNKS_A_TURN === 0) await turn();
-      const { done, value } = await deadline.before(
-        reader.read().catch((cause) => {
-          throw bodyCutOff(cause);
-        }),
-      );
+    for (let chunks = 0;; chunks++) {
+      if (chunks >= CHUNKS_A_TURN) {
+        await turn();
+        chunks = 0;
+      }
+      const { done, value } = await deadline.before(ahead ?? read());
       over = done;
       if (done) return;
-      yield value;
+      ahead = undefined;
+      if (!together) {
+        yield value;
+        continue;
+      }
+      const all = new Gathered();
+      const slice = new TimeSlice(together);
+      for (let next: Uint8Array | undefined = value; next; chunks++) {
+        all.add(next);
+        ahead = read();
+        if (all.length >= PIECE_BYTES || slice.over || chunks >= CHUNKS_A_TURN) break;
+        next = await arrived(ahead);
+      }
+      yield all.take();
     }
   } finally {
     deadline.letGo();
     // The rest is not read. `cancel` rejects where the sender is gone, which does not matter.
     if (!over) reader.cancel().catch(() => {});
   }
+}
+
+/** The chunk, where it is there within a turn of the event loop; undefined also where none follows. */
+function arrived(
+  reading: Promise<ReadableStreamReadResult<Uint8Array>>,
+): Promise<Uint8Array | undefined> {
+  return Promise.race([
+    reading.then(({ value }) => value, () => undefined),
+    turn().then(() => undefined),
+  ]);
 }
 
 /** Gathers parts into one array, which doubles when it is full: small parts cost little. */

@@ -58,6 +58,15 @@ test("linesOf() finds the same lines wherever the body is cut into chunks", asyn
   }
 });
 
+test("linesOf() hands on together what has arrived in many chunks, and waits for no more", async () => {
+  const chunks = Array.from({ length: 20 }, (_, at) => `${at}\n`);
+  const pieces = linesOf(bodyOf(chunks, false), { clock: new FakeClock(), idleMs: IDLE_MS });
+
+  const { value } = await pieces.next();
+
+  assert.equal(`${new TextDecoder().decode(value as Uint8Array)}\n`, chunks.join(""));
+});
+
 test("linesOf() refuses a line that is too long, also one without an end", async () => {
   const long = "x".repeat(BODY_BYTES_MAX / 2);
 
@@ -128,9 +137,13 @@ test("linesOf() puts the deadline off with every line", async () => {
 
 test("the time that a line takes to be stored is not its sender's", async () => {
   const clock = new FakeClock();
-  const pieces = linesOf(bodyOf(["a\n", "b\n"], false), { clock, idleMs: IDLE_MS });
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const pieces = linesOf(readable, { clock, idleMs: IDLE_MS });
+  void writer.write(utf8.encode("a\n"));
   await pieces.next();
   clock.advance(10 * IDLE_MS);
+  void writer.write(utf8.encode("b\n"));
   const { value } = await pieces.next();
   clock.advance(10 * IDLE_MS);
 
