@@ -12,7 +12,7 @@ export const SIGN_IN_BYTES_MAX = 4 * 1024;
 /** Chunks that are read in one turn of the event loop: there may be many small ones. */
 const CHUNKS_A_TURN = 64;
 /** Bytes from which on lines are handed on without a look at whether more have arrived. */
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 8 * 1024;
 
 const LF = 10;
 /** A member's name that is refused: zod and object copies would drop the member. */
@@ -230,7 +230,7 @@ export async function* chunksOf(
       over = done;
       if (done) return;
       ahead = undefined;
-      if (!together) {
+      if (!together || value.length >= PIECE_BYTES) {
         yield value;
         continue;
       }
