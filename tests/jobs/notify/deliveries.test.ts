@@ -398,7 +398,7 @@ test("above its rate a check is pinged with the last that says how it stands, an
   const answers = [503, 503, 200];
   to.answer = (_, response) => {
     response.statusCode = answers.shift() ?? 200;
-    response.end(response.statusCode === 200 && to.taken.length === 3 ? "OK (rate limited)" : "OK");
+    response.end(response.statusCode === 200 && to.taken.length === 3 ? "OK (rate-limited)" : "OK");
   };
   const { clock, start } = notifyBench(t, [
     { name: "check", type: "healthchecks", url: `${to.url}/check` },
@@ -1077,13 +1077,13 @@ function storeBench(t: Cleanup, names: readonly string[] = ["ops"]) {
   );
   store.setTargets(targets);
   let told = 0;
-  const tell = (kind: MessageKind, id = newJobId(), tenant = TENANT) => {
+  const tell = (kind: MessageKind, id = newJobId(), tenant = TENANT, sync?: string) => {
     const occasion = { kind, tenant, subject: id, occasion: told++ };
     const message: Message = {
       kind,
       atMs: clock.now(),
       tenant,
-      sync: null,
+      sync: sync === undefined ? null : { id: sync, name: sync },
       job: { id },
       detail: "",
     };
@@ -1131,7 +1131,7 @@ test("a queue that refuses a message takes the next one", (t) => {
 });
 
 test("nothing is kept of a message that is done with, however that came", (t) => {
-  const { store, add, clock, path } = storeBench(t);
+  const { store, add, tell, clock, path } = storeBench(t);
   for (const state of ["delivered", "refused"] as const) {
     add();
     store.done(store.next("ops")?.pk ?? 0, state, "HTTP");
@@ -1139,18 +1139,26 @@ test("nothing is kept of a message that is done with, however that came", (t) =>
   add();
   clock.advance(AGE_MAX_MS + 1);
   store.expire();
-  add();
+  tell("recovered", newJobId(), TENANT, "docs");
+  tell("failed", newJobId(), TENANT, "docs");
+  store.done(5, "delivered", "HTTP");
+  for (let count = 0; count <= WAITING_MAX; count++) add();
+  store.overtake("ops");
   store.setTargets(targetsOf([{ name: "other", type: "slack", url: "http://127.0.0.1:1" }]));
   const db = new DatabaseSync(path);
-  const rows = db.prepare("SELECT state, message FROM deliveries ORDER BY pk").all();
+  const states = db.prepare(
+    "SELECT state, result, message, count(*) AS count FROM deliveries GROUP BY 1, 2, 3 ORDER BY min(pk)",
+  ).all().map(({ state, result, message, count }) => [state, result, message, count]);
   db.close();
 
-  const kept = rows.map(({ state, message }) => [state, message]);
-  assert.deepEqual(kept, [
-    ["delivered", ""],
-    ["refused", ""],
-    ["given_up", ""],
-    ["given_up", ""],
+  assert.deepEqual(states, [
+    ["delivered", "HTTP", "", 2],
+    ["refused", "HTTP", "", 1],
+    ["given_up", "it waited for too long", "", 1],
+    ["given_up", "it is no longer so", "", 1],
+    ["given_up", "too many were waiting", "", 1],
+    ["given_up", "a later ping says how the check stands", "", WAITING_MAX - 1],
+    ["given_up", "there is no such target any more", "", 1],
   ]);
 });
 
@@ -1187,6 +1195,117 @@ test("what is due goes before what is not, however often it was tried", (t) => {
   clock.advance(1);
 
   assert.deepEqual([first, store.next("ops")?.job], [often.id, once.id]);
+});
+
+for (const alarm of ["failed", "stalled", "overdue"] as const) {
+  test(`a recovery waits for what was ${alarm} of its sync before, of its tenant and target alone`, (t) => {
+    const { clock, store, tell } = storeBench(t, ["ops", "well"]);
+    const other = "other" as TenantId;
+    const waits = (pk: number) => store.tried(pk, "HTTP 500", clock.now() + 60_000);
+    const first = () => store.next("ops")?.pk;
+    tell(alarm, newJobId(), TENANT, "docs"); // 1, and 2 for the other target
+    store.done(2, "delivered", "HTTP 200");
+    waits(1);
+
+    tell("recovered", newJobId(), TENANT, "docs"); // 3 and 4
+    const held = [first(), store.next("well")?.pk];
+    tell("recovered", newJobId(), other, "docs"); // 5 and 6
+    const ofOther = first();
+    waits(5);
+    tell("recovered", newJobId(), TENANT, "mail"); // 7 and 8
+    const ofMail = first();
+    waits(7);
+    tell("completed", newJobId(), TENANT, "docs"); // 9 and 10
+    const completed = first();
+    waits(9);
+    tell(alarm, newJobId(), TENANT, "mail"); // 11 and 12
+    store.tried(7, "HTTP 500", clock.now());
+
+    assert.deepEqual(held, [1, 4]);
+    assert.deepEqual([ofOther, ofMail, completed], [5, 7, 9]);
+    assert.equal(first(), 11, "the untried one goes first");
+    waits(11);
+    assert.equal(first(), 7, "a later alarm holds no recovery up");
+  });
+
+  test(`a recovery waits for what was ${alarm} before it, whatever else waits`, (t) => {
+    const { clock, store, tell } = storeBench(t, ["ops", "down"]);
+    const waits = (pk: number) => store.tried(pk, "HTTP 500", clock.now() + 60_000);
+    const first = () => store.next("ops")?.pk;
+    tell(alarm, newJobId(), "other" as TenantId, "docs"); // 1, and 2 for the other target
+    waits(1);
+    tell(alarm, newJobId(), TENANT, "docs"); // 3 and 4
+    waits(3);
+    const { id } = tell("recovered", newJobId(), TENANT, "docs"); // 5 and 6
+    const held = [first()];
+
+    tell("completed", id, TENANT, "docs"); // 7 and 8
+    held.push(first());
+    tell(alarm, newJobId(), TENANT, "docs"); // 9 and 10
+    waits(9);
+    held.push(first());
+    tell(alarm, id, TENANT, "docs"); // 11 and 12
+    const ofItsJob = first();
+    store.done(11, "refused", "HTTP 400");
+    held.push(first());
+
+    assert.deepEqual(held, [1, 1, 1, 1]);
+    assert.equal(ofItsJob, 5, "what is told of a job's failure waits for no recovery");
+  });
+
+  test(`a recovery that waits is void once what was ${alarm} of its sync after it is told`, (t) => {
+    const { store, tell } = storeBench(t, ["ops", "down"]);
+    const other = "other" as TenantId;
+    const state = (pk: number) => store.list({ limit: 99 }).items.at(-pk)?.state;
+    const told = ["recovered", "recovered", "completed", "recovered", "recovered"] as const;
+    const [done] = told.map((kind, n) =>
+      tell(kind, newJobId(), n === 3 ? other : TENANT, n === 4 ? "mail" : "docs")
+    ); // 1 to 10
+    store.done(1, "delivered", "HTTP 200");
+    tell(alarm, newJobId(), TENANT, "docs"); // 11 and 12
+    tell("recovered", newJobId(), TENANT, "docs"); // 13 and 14
+
+    store.done(11, "refused", "HTTP 400");
+    const refused = state(3);
+    tell("completed", done.id, TENANT, "docs"); // 15 and 16
+    store.done(15, "delivered", "HTTP 200");
+    const completed = state(3);
+    tell(alarm, newJobId(), TENANT, "docs"); // 17 and 18
+    store.done(17, "delivered", "HTTP 200");
+
+    const states = Array.from({ length: 18 }, (_, n) => state(n + 1));
+    assert.deepEqual([refused, completed], ["waiting", "waiting"]);
+    assert.deepEqual(states.flatMap((one, n) => one === "given_up" ? n + 1 : []), [3, 13]);
+    assert.equal(states[0], "delivered");
+  });
+}
+
+test("overtake() gives up what waits before the last ping that decides, for that target alone", (t) => {
+  const { store, tell } = storeBench(t, ["check", "other"]);
+  const deciding = ["completed", "warning", "failed", "stalled", "overdue"] as const;
+  tell("started"); // 1 and 2
+  store.done(1, "delivered", "HTTP 200");
+  const counts = deciding.map((kind) => {
+    tell(kind);
+    return store.overtake("check");
+  });
+  tell("started");
+  tell("recovered");
+  counts.push(store.overtake("check"));
+  store.done(store.next("check", true)?.pk ?? 0, "delivered", "HTTP 200");
+  counts.push(store.overtake("check"));
+  tell("failed");
+  store.done(17, "refused", "HTTP 400");
+  counts.push(store.overtake("check"));
+
+  const left = store.list({ limit: 99 }).items.filter(({ state }) => state === "waiting");
+  assert.deepEqual(counts, [0, 1, 1, 1, 1, 0, 0, 0]);
+  assert.equal(store.list({ limit: 99 }).items.at(-1)?.state, "delivered");
+  assert.deepEqual(
+    left.filter(({ target }) => target === "check").map(({ kind }) => kind),
+    ["recovered", "started"],
+  );
+  assert.equal(left.filter(({ target }) => target === "other").length, 9);
 });
 
 test("a job is silent as far as what was told of it last", (t) => {
@@ -1245,6 +1364,25 @@ test("what one tenant has too many of pushes out nothing of another's", (t) => {
   ]);
 });
 
+test("what waits for one target pushes out nothing that waits for another", (t) => {
+  const { store, tell, path } = storeBench(t, ["ops", "down"]);
+  const other = "other" as TenantId;
+  tell("failed"); // 1, and 2 for the other target
+  store.done(1, "delivered", "HTTP 200");
+  const counts = Array.from({ length: WAITING_MAX }, (_, n) => {
+    const { givenUp } = tell("failed");
+    store.done(4 + 2 * n, "delivered", "HTTP 200");
+    return givenUp;
+  });
+  tell("failed", newJobId(), other);
+  const db = new DatabaseSync(path, { readOnly: true });
+  const rows = db.prepare("SELECT pk FROM deliveries WHERE state = 'given_up'").all();
+  db.close();
+
+  assert.ok(counts.every((count) => count === 0));
+  assert.deepEqual(rows.map(({ pk }) => pk), [3]);
+});
+
 test("what waited for a day is given up, and said so", (t) => {
   const { store, clock, add } = storeBench(t);
   add();
@@ -1288,8 +1426,9 @@ test("a silence that goes on is known, however much was told since", (t) => {
   const finish = () => store.done(store.next("ops")?.pk ?? 0, "delivered", "HTTP 200");
   const [silent, over] = [tell("stalled"), tell("stalled")];
   tell("recovered", over.id);
-  for (let count = 0; count < DONE_MAX + 3; count++) {
-    if (count >= 3) add();
+  tell("failed", silent.id, "other" as TenantId);
+  for (let count = 0; count < DONE_MAX + 4; count++) {
+    if (count >= 4) add();
     finish();
   }
   clock.advance(1);
