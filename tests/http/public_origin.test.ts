@@ -117,6 +117,17 @@ for (
   });
 }
 
+test("of() is spelled as browsers spell it: without the usual port, in small letters", () => {
+  const own = origin({ trustedProxies: ["10.0.0.0/8"] });
+  const of = (Host: string, proto: string) =>
+    own.of(request({ Host, "X-Forwarded-Proto": proto }), { remote: "10.0.0.1" });
+
+  assert.deepEqual(
+    [of("A.example:443", "https"), of("a.example:80", "http"), of("a.example:80", "https")],
+    ["https://a.example", "http://a.example", "https://a.example:80"],
+  );
+});
+
 test("of() takes no scheme of a proxy or a request line but https", () => {
   const own = origin({ trustedProxies: ["10.0.0.0/8"] });
   const of = (proto: Record<string, string>, url?: string) =>

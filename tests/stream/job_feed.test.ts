@@ -13,7 +13,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { newJob } from "../support/log_contract.ts";
 import { ALL, turns } from "../support/stream_bench.ts";
 
-/** A feed that somebody watches, over jobs that are as the test has them. */
+/** A feed that somebody watches until he leaves, over jobs that are as the test has them. */
 function bench(get: EventLog["get"]) {
   const clock = new FakeClock();
   const hub = new Hub();
@@ -23,9 +23,12 @@ function bench(get: EventLog["get"]) {
     clock,
     onFault: (cause) => assert.fail(String(cause)),
   });
-  feed.watch({ serve() {} });
-  return { clock, hub, feed };
+  const leave = feed.watch({ serve() {} });
+  return { clock, hub, feed, leave };
 }
+
+/** Progress whose frame takes a little more than a fortieth of what is kept of all frames. */
+const LONG = { ...NO_PROGRESS, encountered: { ["x".repeat(CHANGES_BYTES_MAX / 40)]: 1 } };
 
 test("who looks while changes are being read misses none of those that are read then", async () => {
   const jobs = [1, 2, 3].map(() => freshJob(newJob()));
@@ -76,13 +79,12 @@ test("the removal of a job is told however many others have changed since it did
 });
 
 test("fewer changes are kept the longer their frames are, but all that one look finds", async () => {
-  const progress = { ...NO_PROGRESS, encountered: { ["x".repeat(CHANGES_BYTES_MAX / 40)]: 1 } };
   const jobs = new Map<string, Job>();
   const { clock, hub, feed } = bench(({ id }) => Promise.resolve(jobs.get(id)));
   const look = async (count: number) => {
     const before = feed.last;
     for (let n = 0; n < count; n++) {
-      const job = { ...freshJob(newJob({ meta: { text: "x" } })), progress };
+      const job = { ...freshJob(newJob({ meta: { text: "x" } })), progress: LONG };
       jobs.set(job.id, job);
       hub.wake(job);
     }
@@ -94,10 +96,62 @@ test("fewer changes are kept the longer their frames are, but all that one look 
   const whole = feed.after(0, ALL)?.items;
   await look(1);
   const kept = [0, 60, 61, 100].map((seen) => feed.after(seen, ALL)?.items.length);
+  await look(1);
+  const later = [61, 62, 63].map((seen) => feed.after(seen, ALL)?.items.length);
 
   assert.equal(whole?.length, 100);
   assert.deepEqual(kept, [undefined, undefined, 40, 1]); // a frame has some bytes more
+  assert.deepEqual(later, [undefined, 40, 39]);
   assert.ok(whole.every(({ change: { job } }) => job && !("meta" in job || "progress" in job)));
+});
+
+test("what a job was at its last change but one takes no room, and its number stays", async () => {
+  const jobs = [1, 2].map(() => ({ ...freshJob(newJob()), progress: LONG }));
+  const { clock, hub, feed } = bench(({ id }) =>
+    Promise.resolve(jobs.find((job) => job.id === id))
+  );
+  const look = async (job: Job) => {
+    hub.wake(job);
+    clock.advance(FEED_MS);
+    await turns(5);
+  };
+  await look(jobs[0]);
+  for (let n = 0; n < 60; n++) {
+    jobs[1] = { ...jobs[1], seq: n + 1 };
+    await look(jobs[1]);
+  }
+  const all = feed.after(0, ALL)?.items.map(({ change: { job } }) => job?.seq);
+  const others = Array.from({ length: 40 }, () => ({ ...freshJob(newJob()), progress: LONG }));
+  jobs.push(...others);
+  for (const job of others) hub.wake(job);
+  await look(others[0]);
+  await look(jobs[1]); // it is told anew, as the oldest are let go of before
+
+  assert.deepEqual(all, [0, 60]);
+  const kept = [61, 62, 101].map((seen) => feed.after(seen, ALL)?.items.length);
+  assert.deepEqual([feed.last, kept], [102, [undefined, 40, 1]]);
+});
+
+test("who comes when all others have left finds what they were told gone, and its room", async () => {
+  const jobs = new Map<string, Job>();
+  const { clock, hub, feed, leave } = bench(({ id }) => Promise.resolve(jobs.get(id)));
+  const look = async (count: number) => {
+    for (let n = 0; n < count; n++) {
+      const job = { ...freshJob(newJob()), progress: LONG };
+      jobs.set(job.id, job);
+      hub.wake(job);
+    }
+    clock.advance(FEED_MS);
+    await turns(5);
+  };
+  await look(50);
+  leave();
+
+  const again = feed.watch({ serve() {} });
+  for (let n = 0; n < 3; n++) await look(1);
+
+  assert.equal(feed.after(50, ALL)?.items.length, 3);
+  again();
 });
 
 test("a job that goes on is told of once, also behind changes that are no longer kept", async () => {

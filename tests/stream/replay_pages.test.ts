@@ -76,6 +76,14 @@ test("pages are read once for all, wherever they come in", async () => {
   assert.deepEqual(reads.sort((a, b) => a - b), [0, 1, 37, PAGE, PAGE * 2, PAGE * 3]);
 });
 
+test("a page keeps no more of its job than its readers ask for", async () => {
+  const { next } = await replay(1);
+
+  const page = await next(0);
+
+  assert.deepEqual(Object.keys(page?.job ?? {}), ["epoch", "status", "seq", "trimmed"]);
+});
+
 test("only so many bytes are kept, the pages that were asked for last", async () => {
   const count = 10;
   const { next, reads } = await replay(
