@@ -226,6 +226,27 @@ test("restore refuses a backup that finds no room to come out of its WAL, and le
   assert.match(stderr, /^synctail: Cannot restore ".*": /m);
 });
 
+test("a restore keeps the log that was there also where a file has one name only", async (t) => {
+  const disk = faultDisk(t);
+  const { file, backup } = await bench(t);
+  const options = { path: backup, durability: "normal", clock: stillClock() } as const;
+  copyFileSync(file, backup);
+  const changed = new SqliteLog(options);
+  await changed.create(newJob());
+  await changed.close();
+  const log = join(disk.data, "log.db");
+  copyFileSync(file, log);
+  disk.set("links");
+
+  const { code } = await startProgram.toEnd(t, {
+    args: ["restore", backup, "--data", disk.data],
+    env: disk.env,
+  });
+
+  assert.equal(code, 0);
+  assert.deepEqual(readFileSync(`${log}.replaced`), readFileSync(file));
+});
+
 test("a restore whose last step fails leaves the log in its place, and nothing else", async (t) => {
   const disk = faultDisk(t);
   const { file, backup } = await bench(t);
@@ -313,6 +334,23 @@ test("restoreLog() takes no WAL for the backup's that another log has left", asy
   assert.deepEqual([replaced, await restored.get(job)], [undefined, undefined]);
   assert.deepEqual(readFileSync(`${file}.replaced-wal`), wal);
   await restored.close();
+});
+
+test("restoreLog() takes nothing for the backup's that a restore which was killed has left", async (t) => {
+  const { directory, file, backup } = await bench(t);
+  const options = { path: file, durability: "normal", clock: stillClock() } as const;
+  copyFileSync(file, backup);
+  const other = new SqliteLog(options);
+  const { job } = await other.create(newJob());
+  copyFileSync(`${file}-wal`, `${file}.restoring-wal`);
+  await other.close();
+
+  restoreLog(directory, backup);
+
+  const restored = new SqliteLog(options);
+  assert.equal(await restored.get(job), undefined);
+  await restored.close();
+  assert.deepEqual(readdirSync(dirname(file)).filter((name) => /restoring/.test(name)), []);
 });
 
 test("restoreLog() refuses a log that another process reads, whose WAL would be taken for the new one's", async (t) => {

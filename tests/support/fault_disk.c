@@ -1,9 +1,9 @@
 /* Preloaded into a server: writes to its event log fail while a file says so.
  *
  * FAULT_DISK names that file. It holds one word: `eio` or `enospc` for writes to log.db and what
- * lies beside it, `reads` for reads of it, `renames` for giving a file the name log.db, `readonly`
- * for opening anything in the data directory, which FAULT_DISK_DIR names, to write, and for removing
- * it. */
+ * lies beside it, `reads` for reads of it, `renames` for giving a file the name log.db, `links` for
+ * giving any file a second name, `readonly` for opening anything in the data directory, which
+ * FAULT_DISK_DIR names, to write, and for removing it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -104,6 +104,18 @@ int rename(const char *from, const char *to) {
     return -1;
   }
   return NEXT(rename)(from, to);
+}
+
+static int single(void) {
+  char word[16];
+  mode(word);
+  if (strcmp(word, "links") != 0) return 0;
+  errno = EPERM;
+  return 1;
+}
+int link(const char *from, const char *to) { return single() ? -1 : NEXT(link)(from, to); }
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {
+  return single() ? -1 : NEXT(linkat)(from_dir, from, to_dir, to, flags);
 }
 
 int open64(const char *path, int flags, ...) {
