@@ -204,6 +204,13 @@ test("rclone: of many files that fail none counts twice, nor when a later attemp
     skipped(0, ...names.map((name) => said("info", "Copied (new)", name))),
     { ...none, inserted: 10_500 },
   );
+  // 20 files that are there were checked in both attempts.
+  const checked = stats({ checks: 2 * 10_520 });
+  assert.deepEqual(skipped(1, ...failed, attempt(2), checked), {
+    ...none,
+    kept: 20,
+    skipped: 10_500,
+  });
 });
 
 test("rclone: what could not be copied over is left out, not kept; what could not be deleted neither", () => {
@@ -295,7 +302,7 @@ test("rclone: what a move with errors has kept is not known", () => {
 test("rclone: a check keeps nothing and leaves nothing out", () => {
   const reader = rclone.reader({
     ...RUN,
-    command: ["rclone", "check", "--use-json-log", "a", "b"],
+    command: ["rclone", "check", "--use-json-log", "-v", "a", "b"],
   });
 
   const { counts, lines } = feed(reader, [
@@ -309,6 +316,18 @@ test("rclone: a check keeps nothing and leaves nothing out", () => {
     "error: a: sizes differ",
     "warning: link: Can't follow symlink without -L/--copy-links",
   ]);
+});
+
+test("rclone: what bisync keeps and leaves out counts, as of any that copies", () => {
+  const reader = rclone.reader({ ...RUN, command: ["rclone", "bisync", "-v", "a", "b"] });
+
+  const { counts } = feed(reader, [
+    said("info", "Copied (new)", "a"),
+    said("warning", "Can't follow symlink without -L/--copy-links", "link"),
+    stats({ checks: 6 }),
+  ], { code: 0, signal: null });
+
+  assert.deepEqual(counts, { ...none, inserted: 1, kept: 6, skipped: 1 });
 });
 
 test("rclone: a thousand deletions are remembered of a move, each until its place is taken", () => {

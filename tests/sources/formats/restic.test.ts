@@ -251,6 +251,34 @@ test("restic: of a backup that breaks off what is new is in no snapshot, and wha
   ]);
 });
 
+test("restic: of a script's backups that which breaks off has told of no more than its own files", () => {
+  const told = (message_type: string, more: object) =>
+    `O: ${JSON.stringify({ message_type, ...more })}`;
+  const of = (action: string, item: string) => told("verbose_status", { action, item });
+  const saved = told("summary", { files_new: 2, files_changed: 1, snapshot_id: "1" });
+  const end = { code: 1, signal: null };
+  const script = { ...RUN, command: ["./script"] };
+  const warnings = (...lines: string[]) =>
+    feed(restic.reader(script), lines, end).lines.filter((line) => line.startsWith("warning: "));
+  const first = [of("new", "/a"), of("new", "/b"), of("modified", "/c"), saved];
+
+  assert.deepEqual(warnings(...first), []);
+  assert.deepEqual(warnings(...first, of("new", "/d")), [
+    "warning: No snapshot was saved, so 1 file that is counted as inserted or updated is in none",
+  ]);
+});
+
+test("restic: a dry run that breaks off has counted nothing, and stays one", () => {
+  const reader = restic.reader({ ...RUN, command: ["restic", "backup", "-n", "/home"] });
+
+  const { lines, last } = feed(reader, [
+    'O: {"message_type":"verbose_status","action":"scan_finished","total_files":2,"data_size":9}',
+    'O: {"message_type":"verbose_status","action":"new","item":"/a"}',
+  ], { code: 1, signal: null });
+
+  assert.deepEqual([lines, last.phase], [["info: new: /a"], "dry run"]);
+});
+
 test("restic: a backup that scans nothing is backing up from the start", () => {
   const phase = (...flags: string[]) => {
     const reader = restic.reader({ ...RUN, command: ["restic", "backup", ...flags, "/home"] });

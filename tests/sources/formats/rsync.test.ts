@@ -220,11 +220,11 @@ test("rsync: a file that was written is counted, whatever another could not be",
 });
 
 test("rsync: complaints that found their file make room for others", () => {
-  const pairs = Array.from({ length: 2_001 }, (_, n) => [denied(`/dst/.f${n}`), item(`f${n}`)]);
+  const pairs = Array.from({ length: 32_769 }, (_, n) => [denied(`/dst/.f${n}`), item(`f${n}`)]);
 
   const { counts } = unwritten(pairs.flat());
 
-  assert.deepEqual(counts, { ...none, skipped: 2_001 });
+  assert.deepEqual(counts, { ...none, skipped: 32_769 });
 });
 
 test("rsync: what could not be written by way of another directory is skipped and nothing else", () => {
@@ -427,6 +427,20 @@ test("rsync: thousands of complaints are remembered that are read before their f
   assert.deepEqual(told.counts, { ...none, skipped: 30_000 });
 });
 
+test("rsync: so many complaints are remembered and no more, and fewer of one name", () => {
+  const told = (names: readonly string[]) =>
+    unwritten([
+      ...names.map((name) => denied(`/dst/${name}`)),
+      ...names.map((n) => item(n)),
+    ]).counts;
+
+  const many = told(Array.from({ length: 32_770 }, (_, n) => `${n}`));
+  const ofOneName = told(Array.from({ length: 2_002 }, (_, n) => `${n}/a`));
+
+  assert.deepEqual(many, { ...none, inserted: 2, skipped: 32_770 });
+  assert.deepEqual(ofOneName, { ...none, inserted: 2, skipped: 2_002 });
+});
+
 test("rsync: a file counts when so many have come by it that it must be written", () => {
   const clock = new FakeClock();
   const reader = rsync.reader({ ...RUN, clock });
@@ -523,6 +537,26 @@ test("the real rsync: where all it says comes on stderr, complaints alone are wa
   assert.match(error?.message ?? "", /unexplained error: ssh: Could not resolve hostname host/);
   const { lines } = await run(["rsync", "--stderr=all", "--stderr=errors", "nowhere/", "dst/"]);
   assert.ok(lines[0].startsWith("warning: rsync: "), lines[0]);
+});
+
+test("rsync: the last flag says whether all comes on stderr", () => {
+  const isWarning = (...flags: string[]) => {
+    const reader = rsync.reader({ ...RUN, command: ["rsync", ...flags, "src/", "dst/"] });
+    const { lines } = feed(reader, ["E: created directory dst"], { code: 0, signal: null });
+    return lines[0].startsWith("warning: ");
+  };
+
+  assert.deepEqual(
+    [
+      isWarning("--stderr=a"),
+      isWarning("--stderr=all", "--stderr", "errors"),
+      isWarning("--msgs2stderr", "--no-msgs2stderr"),
+      isWarning("--no-msgs2stderr", "--msgs2stderr"),
+      isWarning("--stderr=client", "--stderr=all"),
+      isWarning("--stderr"),
+    ],
+    [false, true, true, false, false, true],
+  );
 });
 
 test("the real rsync: what is written into a batch alone is a dry run", async (t) => {
