@@ -24,6 +24,7 @@ import { Dispatcher } from "../../src/jobs/dispatcher.ts";
 import { BackupError, backUpLog, restoreLog } from "../../src/log/backup.ts";
 import { DataDirectory } from "../../src/log/data_directory.ts";
 import { StoreForeignError } from "../../src/log/migrate.ts";
+import { removeRestoring } from "../../src/log/migration_copy.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { faultDisk } from "../support/fault_disk.ts";
@@ -334,6 +335,17 @@ test("restoreLog() takes no WAL for the backup's that another log has left", asy
   assert.deepEqual([replaced, await restored.get(job)], [undefined, undefined]);
   assert.deepEqual(readFileSync(`${file}.replaced-wal`), wal);
   await restored.close();
+});
+
+test("removeRestoring() removes what a restore has left where a link says that the log is", async (t) => {
+  const { file } = await bench(t);
+  const link = `${file}.link`;
+  symlinkSync(file, link);
+  for (const end of ["", "-wal"]) writeFileSync(`${file}.restoring${end}`, "a part of it");
+
+  removeRestoring(link);
+
+  assert.deepEqual(readdirSync(dirname(file)).filter((name) => /restoring/.test(name)), []);
 });
 
 test("restoreLog() takes nothing for the backup's that a restore which was killed has left", async (t) => {

@@ -12,10 +12,15 @@ import { newJob } from "../support/log_contract.ts";
 import type { Cleanup } from "../support/program.ts";
 
 function rowsOf(t: Cleanup): JobRows {
+  return twiceOf(t)[0];
+}
+
+/** The rows of one file, as two processes have them. */
+function twiceOf(t: Cleanup): readonly [JobRows, JobRows] {
   const db = new DatabaseSync(":memory:");
   t.after(() => db.close());
   for (const step of MIGRATIONS) db.exec(step);
-  return new JobRows(db);
+  return [new JobRows(db), new JobRows(db)];
 }
 
 test("JobRows keeps few of a job's producers in memory, and finds all of them", (t) => {
@@ -34,6 +39,7 @@ test("JobRows keeps few of a job's producers in memory, and finds all of them", 
 
   for (let n = 0; n < 1_000; n++) post(n, n + 1);
   const alone = row.producers.size;
+  assert.ok(row.lengths.size <= 100, `${row.lengths.size} of which the length is known`);
   post(1_000, 2_000); // all in one commit
   for (let n = 0; n < 2_000; n++) assert.equal(rows.producerOf(row, `worker ${n}`)?.epoch, n);
 
@@ -94,6 +100,13 @@ test("JobRows counts a row once, however often it is written, and no longer when
     const job = inserted(rows);
     grow(job);
     rows.forget(job);
+    const told = inserted(rows);
+    commit(rows);
+    const row = rows.get(told);
+    assert.ok(row);
+    rows.change(row, { ...told, progress: { ...NO_PROGRESS, current: LONG } });
+    rows.forget(told);
+    commit(rows);
     inserted(rows, { text: LONG });
     rows.rolledBack();
   }
@@ -128,6 +141,39 @@ test("JobRows keeps fewer jobs in memory the longer their rows are, and finds al
     commit(rows);
   }
   assert.ok(kept(grown) <= 33, `${kept(grown)} that have grown`);
+});
+
+test("JobRows counts what a job's producers take for as long as they are in memory", (t) => {
+  const [writing, rows] = twiceOf(t);
+  const counters = { ...newProducer("", 0).counters, encountered: { ["x".repeat(100_000)]: 1 } };
+  const jobs = Array.from({ length: 4 }, () => inserted(writing));
+  for (const job of jobs) {
+    const row = writing.get(job);
+    assert.ok(row);
+    for (let n = 0; n < 99; n++) {
+      writing.change(row, job, { ...newProducer(`worker ${n}`, 0), counters });
+    }
+    commit(writing);
+  }
+  const read = (job: Job) => {
+    const row = rows.get(job);
+    assert.ok(row);
+    for (let n = 0; n < 99; n++) assert.ok(rows.producerOf(row, `worker ${n}`));
+    return row;
+  };
+
+  for (const job of jobs) read(job);
+  const short = inserted(rows);
+  commit(rows);
+  const held = keptOf(rows, jobs);
+  for (let n = 0; n < 10; n++) {
+    const row = read(jobs[3]);
+    for (const nobody of ["nobody", "no one"]) rows.producerOf(row, `${nobody} ${n}`);
+  }
+  inserted(rows);
+
+  assert.equal(held, 3, "four times 9.9 million characters are more than have room");
+  assert.equal(keptOf(rows, [jobs[3], short]), 2);
 });
 
 test("JobRows keeps fewer jobs in memory the more their producers have counted", (t) => {

@@ -11,7 +11,7 @@ import {
 } from "../../src/log/event_log.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { MIGRATIONS } from "../../src/log/sqlite_schema.ts";
-import type { Fact, LogFact } from "../../src/sync/entry.ts";
+import { type Fact, LOG_LEVELS, type LogFact } from "../../src/sync/entry.ts";
 import { deriveSyncId } from "../../src/sync/ids.ts";
 import type { NewJob } from "../../src/sync/job.ts";
 import { logWords } from "../../src/sync/log_text.ts";
@@ -769,6 +769,77 @@ test("SqliteLog remove() takes all of a log, of however many and however long en
     .map((table) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
   db.close();
   assert.deepEqual(left, [0, 0, 0, 0]);
+});
+
+for (const level of LOG_LEVELS) {
+  test(`SqliteLog remove() leaves nothing of a job whose last words were of the level ${level}`, async (t) => {
+    const { log, file } = opened(t);
+    t.after(() => log.close());
+    const { job } = await log.create(newJob());
+    await log.append(job, () => ({
+      facts: [progress("in_progress", 1), progress("in_progress", 2), {
+        kind: "log",
+        level,
+        message: "a secret",
+      }],
+    }));
+
+    await log.remove(job);
+
+    assert.equal(readFileSync(file).includes("a secret"), false);
+    assert.equal(await log.bytes(), await bytesOfNone(t));
+  });
+}
+
+/** What a log takes that never had a job. */
+async function bytesOfNone(t: { after(run: () => void): void }): Promise<number> {
+  const { log } = opened(t);
+  const bytes = await log.bytes();
+  await log.close();
+  return bytes;
+}
+
+test("SqliteLog trim() keeps fewer of what it has kept before, where fewer are asked for", async (t) => {
+  const { log } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  const facts = Array.from({ length: 400 }, (_, n) => progress("in_progress", n));
+  await log.append(job, () => ({ facts }));
+  const held = async (progressMax: number) => {
+    while (await log.trim(job, { entriesMax: 100_000, progressMax }));
+    return (await log.get(job))?.held;
+  };
+
+  assert.deepEqual([await held(100), await held(10)], [102, 12]);
+});
+
+test("SqliteLog trim() takes no line before all superseded progress, in however many slices", async (t) => {
+  const { log } = opened(t);
+  t.after(() => log.close());
+  const { job } = await log.create(newJob());
+  const current = "x".repeat(20_000);
+  const told = (inserted: number): Fact => ({
+    kind: "progress",
+    status: "in_progress",
+    progress: { ...NO_PROGRESS, inserted, current },
+  });
+  const lines = async () => {
+    const { entries } = await log.read(job, { after: 0, limit: 1_000, logs: "debug" });
+    return entries.filter(({ kind }) => kind === "log").length;
+  };
+  const trim = async (entriesMax: number) => {
+    while (await log.trim(job, { entriesMax }));
+    return [(await log.get(job))?.held, await lines()];
+  };
+  const facts = Array.from({ length: 60 }, (_, n) => n % 2 ? told(n) : line("y"));
+  await log.append(job, () => ({ facts })); // more progress than one slice removes
+
+  const first = await trim(32);
+  const second = await trim(20);
+  await log.append(job, () => ({ facts: [told(1_000)] }));
+  const third = await trim(20);
+
+  assert.deepEqual([first, second, third], [[32, 30], [20, 18], [20, 18]]);
 });
 
 test("SqliteLog remove() reads a long log a few times, not once for each slice of it", async (t) => {
