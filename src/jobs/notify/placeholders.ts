@@ -121,7 +121,7 @@ export function filledJson(template: string, values: Values): string {
 
 /** Whether a JSON text that goes on behind this one is inside of a string there. */
 function isInString(before: string): boolean {
-  return before.replace(PLACEHOLDER, "").replace(/\\./g, "").split('"').length % 2 === 0;
+  return before.replace(/\\./g, "").split('"').length % 2 === 0;
 }
 
 function valueOf(name: string, { id, message, link, nowMs, secret }: Values): string {
