@@ -369,6 +369,7 @@ test("a stop leaves no timer behind of a target that rests", async (t) => {
 });
 
 test("a ping that healthchecks.io answers with 200 and ignores is not delivered", async (t) => {
+  const log = await serverLog(t, "notify");
   const to = await receiver(t);
   const answers = ["OK (rate limited)", "OK", "OK (not found)"];
   to.answer = (_, response) => void response.end(answers.shift());
@@ -390,6 +391,7 @@ test("a ping that healthchecks.io answers with 200 and ignores is not delivered"
     "failed delivered HTTP 200",
     "failed refused HTTP 200: no such check",
   ]);
+  assert.deepEqual(log.filter((text) => text.includes("given up")), []);
 });
 
 test("above its rate a check is pinged with the last that says how it stands, and what follows", async (t) => {
@@ -616,6 +618,7 @@ test("what grew too old while no server ran is given up at the start, and said s
 });
 
 test("what is too much for the queue, or too old for a target that is there, is nobody told", async (t) => {
+  const lines = await serverLog(t, "notify");
   const { clock, start, untold } = await bench(t, [500, 500]);
   const { run, notifications, deliveries } = await start();
   const { sync } = jobOf("docs");
@@ -631,6 +634,7 @@ test("what is too much for the queue, or too old for a target that is there, is 
   await until(() => untold.count > 2);
 
   assert.equal(tooMany, 1);
+  assert.ok(lines.includes("error: 1 notification given up: too many wait"));
   assert.equal(untold.count, 3, "the run that failed was one more, and all that waited");
   assert.ok(deliveries().every((line) => line.includes("given_up")));
 });

@@ -68,8 +68,14 @@ test("textOf() of a job that the server was told of late says when it began", ()
     }, 1_000);
 
   assert.equal(text("2026-11-25T02:00:00.000Z"), "3 kept\nit began at 2026-11-25T02:00:00.000Z");
-  const others = ["2026-11-25T09:59:00.001Z", "2026-99-99T99:99:99.999Z", "yesterday", 7, null];
-  for (const other of others) assert.equal(text(other), "3 kept in 0 s");
+  const others = [
+    "2026-11-25T09:59:00.001Z",
+    "2026-99-99T99:99:99.999Z",
+    "2026-11-24",
+    "yesterday",
+    7,
+  ];
+  for (const other of [...others, null]) assert.equal(text(other), "3 kept in 0 s");
 });
 
 test("textOf() of a lost job says when it began: how long it took nobody knows", () => {

@@ -93,6 +93,15 @@ test("ntfy gets title, priority, tags and a link to the job's page, with its tok
   });
 });
 
+test("ntfy gets of a start, of which there is no more to say, its title as its text", async (t) => {
+  const { to, failed } = await bench(t, ({ url }) => ({ type: "ntfy", url: `${url}/my-topic` }));
+
+  await failed();
+
+  const { title, message } = JSON.parse(to.taken[0].body);
+  assert.deepEqual([title, message], ["docs has started", "docs has started"]);
+});
+
 test("user and password of a URL go as a header, and not in the URL", async (t) => {
   const { failed } = await bench(t, ({ url }) => ({
     type: "ntfy",
