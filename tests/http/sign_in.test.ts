@@ -7,6 +7,7 @@ import { SIGN_IN_FILE } from "../../src/cli/open_auth.ts";
 import { systemClock } from "../../src/clock.ts";
 import { TENANT } from "../support/log_contract.ts";
 import { StreamReader } from "../support/stream_bench.ts";
+import { curl } from "../support/curl.ts";
 import { cookieOf, type RawAnswer, rawRequest } from "../support/raw_request.ts";
 import { type TestServer, testServer } from "../support/server.ts";
 
@@ -44,6 +45,20 @@ test("a stranger's long body is refused as it comes, and not held until it ends"
   const whole = await signIn(server, { key: "x".repeat(200) });
 
   assert.deepEqual([...statuses, whole.status], [413, 413, 401]);
+});
+
+test("a stranger's long body is refused as it comes, also where neither its type nor its length is told", async (t) => {
+  const server = await testServer(t);
+  // Over HTTP/2 no header tells that there is a body. Bun speaks HTTP/1.1 alone.
+  const bun = "Bun" in globalThis;
+  const how = bun ? ["-H", "Transfer-Encoding: chunked"] : ["--http2-prior-knowledge"];
+  const sent = ["-H", "Content-Type:", "-H", "Content-Length:", "-d", "x".repeat(4_097)];
+  const url = `${server.url}/v1/session`;
+
+  const asked = curl(t, [...how, ...sent, "-o", "/dev/null", "-w", "%{http_code}", url]);
+
+  // In chunks the first one tells that there is a body, and no more of it is looked at.
+  assert.deepEqual([await asked.code, asked.text()], [0, bun ? "415" : "413"]);
 });
 
 test("POST /v1/session exchanges a key for a cookie that scripts cannot read and other sites cannot use", async (t) => {
