@@ -27,7 +27,9 @@ import {
   stillClock,
   TENANT,
 } from "../support/log_contract.ts";
+import { MemoryLog } from "../support/memory_log.ts";
 import { schemaOneLog } from "../support/schema_one.ts";
+import { rounds, seeded } from "../support/seed.ts";
 import { serverLog } from "../support/server_log.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -812,6 +814,40 @@ test("SqliteLog trim() keeps fewer of what it has kept before, where fewer are a
 
   assert.deepEqual([await held(100), await held(10)], [102, 12]);
 });
+
+seeded(
+  "SqliteLog trim() takes of rows of several entries what it has to and no more",
+  async (random, t) => {
+    const { log } = opened(t);
+    t.after(() => log.close());
+    const logs = [log, new MemoryLog(stillClock())];
+    for (let round = rounds(6); round > 0; round--) {
+      const wanted = newJob();
+      for (const each of logs) await each.create(wanted);
+      const state = async (each: EventLog) => {
+        const { entries } = await each.read(wanted, { after: 0, limit: 1_000, logs: "debug" });
+        const { held, trimmed } = await each.get(wanted) ?? {};
+        return { held, trimmed, seqs: entries.map(({ seq }) => seq) };
+      };
+
+      for (let step = 0; step < 20; step++) {
+        const fact = random.chance(0.3)
+          ? progress("in_progress", step)
+          : line("x", random.pick(LOG_LEVELS));
+        const facts = random.many(1 + random.below(8), () => fact);
+        const entriesMax = 1 + random.below(40);
+        const trims = random.chance(0.5);
+        for (const each of logs) {
+          await each.append(wanted, () => ({ facts }));
+          while (trims && await each.trim(wanted, { entriesMax }));
+        }
+
+        const [is, expected] = await Promise.all(logs.map(state));
+        assert.deepEqual(is, expected, `step ${step}`);
+      }
+    }
+  },
+);
 
 test("SqliteLog trim() takes no line before all superseded progress, in however many slices", async (t) => {
   const { log } = opened(t);
