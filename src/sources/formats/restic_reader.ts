@@ -65,7 +65,7 @@ export class ResticReader implements LineReader {
   #unsaved(): readonly SourceEvent[] {
     const { inserted, updated } = this.#totals;
     const count = inserted + updated - this.#before.inserted - this.#before.updated;
-    if (this.#run.dryRun || count === 0) return [];
+    if (count === 0) return [];
     this.#totals.warnings++;
     const files = count === 1
       ? "1 file that is counted as inserted or updated is"
