@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { pageFile } from "../support/page_file.ts";
 
-const { JobsStore, JOBS_MAX } = await pageFile("jobs_store.js");
+const { JobsStore, JOBS_MAX, listedFrom } = await pageFile("jobs_store.js");
 
 interface Shown {
   readonly job: { readonly id: string; readonly status: string };
@@ -220,6 +220,16 @@ test("a filter takes all of its parts, words in any order and case", () => {
   assert.deepEqual(shown({ text: "berlin USERS" }), ["a"]);
   assert.deepEqual(shown({ text: "berlin elsewhere" }), []);
   assert.deepEqual(shown({ tag: "nightly", sync: "s1", status: "completed" }), ["a"]);
+});
+
+test("what a list shows of a job that was asked for is when it was heard, and why it failed", () => {
+  const updated_at = "2026-11-25T10:00:00.000Z";
+  const error = { code: "x", message: "no route" };
+
+  const { heard_at, last_update_timestamp, error: reason } = listedFrom({ updated_at, error });
+
+  assert.deepEqual([heard_at, last_update_timestamp, reason], [updated_at, updated_at, "no route"]);
+  assert.equal(listedFrom({ updated_at, error: null }).error, null);
 });
 
 test("older() asks page by page for what is older, and says when there is no more", async (t) => {

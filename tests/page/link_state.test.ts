@@ -4,20 +4,20 @@ import { fakePage } from "../support/fake_page.ts";
 import { pageFile } from "../support/page_file.ts";
 
 const { linkState } = await pageFile("link_state.js");
-const { clockTime, learnTime, setHeard } = await pageFile("time.js");
+const { clockTime, known, learnTime, setHeard } = await pageFile("time.js");
 
 const HOUR_MS = 3_600_000;
 
 /** The state in a page of the test's, whose time passes when the test says so. */
 function bench(t: TestContext) {
   const made = fakePage(t);
-  const { setInterval } = globalThis;
+  const { clearTimeout, setInterval } = globalThis;
   const { now } = Date;
   let atMs = Math.floor(now() / 1000) * 1000;
   let tick = () => {};
   let tell = () => {};
   t.after(() => {
-    Object.assign(globalThis, { setInterval });
+    Object.assign(globalThis, { clearTimeout, setInterval });
     Date.now = now;
     setHeard(undefined);
   });
@@ -25,6 +25,7 @@ function bench(t: TestContext) {
   Object.assign(globalThis, {
     setInterval: (act: () => void) => void (tick = act),
     setTimeout: (act: () => void) => (tell = act, 1),
+    clearTimeout: () => void (tell = () => {}),
   });
   const body = { classList: { add() {}, remove() {} } };
   Object.assign(Reflect.get(globalThis, "document"), { body, hidden: false });
@@ -74,6 +75,21 @@ test("a view that has heard nothing yet does not say when it was heard", (t) => 
 
   assert.deepEqual(offline, ["Offline", "This browser is offline."]);
   assert.deepEqual(texts(), ["Reconnecting", "The connection is lost. Trying again."]);
+  assert.equal(known(), Date.now(), "what is shown is of now, and not of 1970");
+});
+
+test("a view that is live again in time says nothing of its break, and the next one is told", (t) => {
+  const { show, atMs, texts, isLong } = bench(t);
+  const [live, lost] = ["live", "lost"].map((kind) => ({ kind, heardMs: atMs }));
+  for (const state of [live, lost, live]) show(state);
+  isLong();
+  const short = texts();
+
+  show(lost);
+  isLong();
+
+  assert.deepEqual(short, ["Live"]);
+  assert.match(texts()[1], /^The connection is lost\./);
 });
 
 test("a view that is lost says on since when, whenever another attempt begins", (t) => {

@@ -75,6 +75,23 @@ test("syncCards() draws the card of a job that has changed, and no other", (t) =
   assert.equal(drawn.length, 100); // time goes on for all
 });
 
+test("syncCards() tells when a sync runs next, and that a run is due", (t) => {
+  const made = fakePage(t);
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+  const syncs = [7_205_000, -1_000].map((ms, n) => ({
+    ...{ id: `s${n}`, name: `sync ${n}`, last_job: null, overdue: false, runnable: false },
+    next_run_at: at(ms),
+  }));
+  const cards = syncCards({ session: { stall_after_s: 60, scopes: [] } }, () => true);
+  t.after(forgetSyncs);
+
+  cards.show(syncs, false);
+  cards.draw();
+
+  const told = made.map(({ textContent }) => textContent).filter((text) => /^Next/.test(text));
+  assert.deepEqual(told, ["Next run in 2 h", "Next run due"]);
+});
+
 test("syncCards() says that the server has more syncs, and takes no job to be of a new one then", (t) => {
   const made = fakePage(t);
   const syncs = Array.from({ length: 9 }, (_, n) => ({

@@ -166,6 +166,9 @@ test("a percent is told to be one of bytes only where it is", () => {
 test("a rate is of then when no totals were told for ten seconds", () => {
   standing((nowMs) => {
     assert.deepEqual([isQuiet(nowMs - 10 * S), isQuiet(nowMs - 10 * S + 1)], [true, false]);
+    setHeard(nowMs - 20 * S); // what is shown is of then
+    assert.deepEqual([isQuiet(nowMs - 30 * S), isQuiet(nowMs - 30 * S + 1)], [true, false]);
+    setHeard(undefined);
   });
 });
 
