@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { told } from "../../../src/jobs/schedules/expectations.ts";
+import type { SyncNote } from "../../../src/jobs/schedules/remembered.ts";
+import { freshJob } from "../../../src/log/fold.ts";
+import type { Job } from "../../../src/sync/job.ts";
+import { newJob } from "../../support/log_contract.ts";
 import { schedulerBench, syncsOf, utc } from "../../support/scheduler_bench.ts";
 import { serverLog } from "../../support/server_log.ts";
 
@@ -203,6 +208,23 @@ test("an episode after a run that came while no server looked is told, too", asy
       "its last start was at 2026-03-03T02:00:00.000Z",
     ],
   ]);
+});
+
+test("since when a sync is overdue is noted once, and anew once another start was missed", () => {
+  const [sync] = syncsOf(DAILY);
+  const HOUR_MS = 3_600_000;
+  const expect = { everyMs: 24 * HOUR_MS, graceMs: HOUR_MS };
+  const look = (note: SyncNote, hours: number, last?: Job) =>
+    told(sync, { expect, note, last, nowMs: hours * HOUR_MS }, () => {}).note;
+
+  const first = look({ firstSeenMs: 0 }, 25);
+  const second = look(first, 26);
+  const missed = { ...freshJob(newJob()), createdAtMs: 30 * HOUR_MS };
+  const third = look(second, 60, missed);
+
+  assert.equal(first.overdueMs, 25 * HOUR_MS);
+  assert.deepEqual(second, first);
+  assert.equal(third.overdueMs, 60 * HOUR_MS);
 });
 
 test("the time since the sync was first known of goes on over a restart", async (t) => {
