@@ -1006,6 +1006,16 @@ test("a job whose row is damaged keeps no server from starting, and its messages
   assert.deepEqual([left, to.taken.length], [["failed delivered HTTP 200"], 1]);
 });
 
+test("a queue of a newer version is refused as such", async (t) => {
+  const { path, targets, start } = await bench(t);
+  await (await start()).stop();
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA user_version = 99");
+  db.close();
+
+  await assert.rejects(start(targetsOf(targets)), { name: "StoreVersionError" });
+});
+
 test("a damaged queue is named", async (t) => {
   const { path, targets, start } = await bench(t, [500]);
   const first = await start();
