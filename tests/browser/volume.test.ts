@@ -99,13 +99,37 @@ test("10,000 jobs are one list that scrolls, of which only what is seen is drawn
   const none = await page.until<string>(
     `document.querySelector(".empty:not([hidden])")?.innerText`,
   );
-  await page.run(`document.querySelector("#filter-status").value = "active",
-    document.querySelector("#filter-status").dispatchEvent(new Event("change"))`);
+  const choose = (status: string) =>
+    page.run(`document.querySelector("#filter-status").value = "${status}",
+      document.querySelector("#filter-status").dispatchEvent(new Event("change"))`);
+  // Where they cannot be had they are asked for once, and again with another filter.
+  await page.run(`{
+    window.asked = 0;
+    const ask = window.fetch;
+    window.fetch = (url, init) => {
+      if (!url.includes("/v1/sync/jobs?")) return ask(url, init);
+      asked++;
+      return Promise.reject(new TypeError());
+    };
+  }`);
+  const asked: number[] = [];
+  for (const status of ["failed", "completed"]) {
+    await choose(status);
+    await page.until(`asked > ${asked.length} && !document.querySelector(".older:disabled")`);
+    asked.push(
+      await page.run(`new Promise((drawn) => {
+        const frame = (left) => left > 0 ? requestAnimationFrame(() => frame(left - 1)) : drawn(asked);
+        frame(10);
+      })`),
+    );
+  }
+  await choose("active");
   await page.until(
     `document.querySelector(".empty:not([hidden])")?.innerText === "No job matches."`,
   );
 
   assert.equal(none, "No job that is loaded matches; older ones may.");
+  assert.deepEqual(asked, [1, 2]);
   assert.equal(focused[0], "Show older jobs");
   assert.ok(last.length < 60);
   assert.match(after, /^10,000 jobs/);
