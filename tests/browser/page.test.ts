@@ -885,9 +885,10 @@ test("a stalled job is told as stalled until it is heard of again", async (t) =>
 
   // The job as it was asked for says so.
   await page.until(`${STATUS} === "In progress, stalled" &&
+    document.title.startsWith("Stalled - ") &&
     document.body.innerText.includes("Nothing has been heard of this job for")`);
   await job.tell({ type: "progress", entities_inserted: 20 });
-  await page.until(`${STATUS} === "In progress"`);
+  await page.until(`${STATUS} === "In progress" && !document.title.startsWith("Stalled")`);
 });
 
 test("text from outside is shown as text, wherever it appears", async (t) => {
