@@ -9,7 +9,9 @@ import { STATUSES } from "../sync/status.ts";
 
 const count = z.int().nonnegative();
 /** Of any version, also of none: hashes are made into UUIDs without one. As `parseUuid` takes them. */
-export const uuid = z.guid("expected a UUID");
+export const uuid = z.guid({
+  error: ({ code }) => code === "invalid_format" ? "expected a UUID" : undefined,
+});
 const time = z.iso.datetime();
 
 /** The shape or null. By `nullable()` a shape with a name would be null wherever it is named. */

@@ -708,6 +708,7 @@ test("a parameter that is given twice is said to be, and not to be of another ty
       ["/v1/sync/jobs", "limit", 1],
       [`/v1/sync/job/${id}/logs`, "level", "info"],
       [`/v1/sync/job/${id}/subscribe`, "logs", "info"],
+      ["/v1/sync/jobs/subscribe", "job", id],
     ]
   ) {
     const answer = await server.ask(`${path}?${name}=${value}&${name}=${value}`);
