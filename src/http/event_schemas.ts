@@ -180,7 +180,7 @@ export function workerEvent(event: WireEvent): WorkerEvent {
     }
     case "end": {
       const { status, error } = event;
-      return { type: "end", status, error: error && { ...error, code: error.code ?? FAILED } };
+      return { type: "end", status, error: error && { code: FAILED, ...error } };
     }
     case "phase":
       return { type: "progress", delta: false, counters: {}, phase: event.phase };

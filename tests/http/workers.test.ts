@@ -530,6 +530,16 @@ test("a character that is two in JavaScript counts as one, in names of producers
   assert.deepEqual(long.map(({ status }) => status), Array(3).fill(400));
 });
 
+test("an error that names no code is told as any other", async (t) => {
+  const server = await testServer(t);
+  const { post, job } = await worker(server);
+
+  await post({ type: "end", status: "failed", error: { message: "no route" } });
+
+  const { error } = await job();
+  assert.equal(JSON.stringify(error), '{"code":"worker_failed","message":"no route"}');
+});
+
 test("cancelling reaches the worker by its next answer", async (t) => {
   const server = await testServer(t);
   const { post, send, path, job } = await worker(server);
