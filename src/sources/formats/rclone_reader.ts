@@ -46,7 +46,7 @@ const BLOCK =
   /^(?:(?:Transferred|Checks|Errors|Deleted|Renamed|Listed|Elapsed time): {2,}|Server Side (?:Copies|Moves): *\d|(?:Checking|Transferring):$| \* )/;
 /** The one line that it draws with `--stats-one-line`, each time behind the one before. */
 const DRAWN_LINE =
-  /^(?:\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d - )? *[\d.]+ ?\w+ \/ [\d.]+ ?\w+, (?:-|\d+%), [\d.]+ ?\w+\/s, ETA /;
+  /^(?:\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d - )? *[\d.]+ ?[A-Za-z]* \/ [\d.]+ ?[A-Za-z]+, (?:-|\d+%), [\d.]+ ?[A-Za-z]+\/s, ETA /;
 /** Exit codes of completed runs; 9 is "nothing to do" (`--error-on-no-transfer`). */
 const COMPLETED = [0, 9];
 

@@ -433,6 +433,7 @@ test("rclone: the one line that -P draws behind itself is no log line, nor why i
     "1.011 MiB / 4.005 MiB, 25%, 16.258 Mibit/s, ETA 1s (xfr#1/6, chk#1/2)",
     "2026/12/01 11:05:37 -       540 KiB / 2.861 MiB, 18%, 0 B/s, ETA -2026/12/01 11:05:38 -  ",
     "540.123k / 2.861 MBytes, 18%, 1.027 MBytes/s, ETA 1s",
+    "         0 / 2.861 MBytes, 0%, 0 Bytes/s, ETA -   540.123k / 2.861 MBytes, 18%, 1 MBytes/s, ETA 1s",
   ];
   const others = ["5 MiB / 7 MiB, 71%, soon", "224 KiB, ETA 1s"];
 
