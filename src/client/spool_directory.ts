@@ -16,7 +16,7 @@ const BYTES_MAX = 256 * 1024 * 1024;
 const JOBS_MAX = 10_000;
 /** How long an empty file may be one that its process is just filling, in milliseconds. */
 const FRESH_MS = 60_000;
-/** Failures in a row after which the rest is left for another time. */
+/** Failures in a row after which a spool is left for another time. */
 const TRIES_MAX = 3;
 
 /** The end of a job whose `exec` was killed: how its program ended is not known. */
