@@ -1,14 +1,8 @@
 /** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { clean } from "../sync/clean.ts";
-import {
-  BODY_BYTES_MAX,
-  chunksOf,
-  Deadline,
-  parseJson,
-  SIGN_IN_BYTES_MAX,
-  wholeBody,
-} from "./body.ts";
+import { BODY_BYTES_MAX, parseJson, SIGN_IN_BYTES_MAX, wholeBody } from "./body.ts";
+import { chunksOf, Deadline } from "./body_chunks.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";

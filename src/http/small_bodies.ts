@@ -1,5 +1,5 @@
 /** JSON bodies that say they are short: the runtime reads them whole, all under one timer. */
-import { bodyCutOff, bodyLate, type BodyOptions } from "./body.ts";
+import { bodyCutOff, bodyLate, type BodyOptions } from "./body_chunks.ts";
 import type { Problem } from "./problem.ts";
 
 /** A longer body, or one that does not say how long it is, is read as it arrives. */
