@@ -5,6 +5,7 @@ import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import {
   axe,
+  chooseLevel,
   closeBrowser,
   freshPage,
   heldWaits,
@@ -12,7 +13,7 @@ import {
   signedInPage,
   workersJob,
 } from "../support/page.ts";
-import { testServer } from "../support/server.ts";
+import { type TestServer, testServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
 after(closeBrowser);
@@ -148,12 +149,17 @@ test("from a row that has gone out of sight, as its job has ended, the arrow key
   assert.equal(await page.run(place), 60);
 });
 
-test("on a phone the run of a strip that has the focus is seen to have it", async (t) => {
-  const server = await testServer(t);
+/** Thirty runs of the sync `users`, all completed. */
+async function thirtyRuns(server: TestServer): Promise<void> {
   for (let n = 0; n < 30; n++) {
     const { tell } = await workersJob(server, { sync: "users" });
     await tell({ type: "end", status: "completed" });
   }
+}
+
+test("on a phone the run of a strip that has the focus is seen to have it", async (t) => {
+  const server = await testServer(t);
+  await thirtyRuns(server);
   const page = await signedInPage(t, server, "sync/users");
   await page.look({ width: 390 });
   await page.until(`document.querySelectorAll(".strip a").length === 30`);
@@ -385,12 +391,7 @@ test("that a log has no lines of a level is read aloud", async (t) => {
   await page.until(`document.querySelector(".line")`);
   await page.run(LISTEN);
 
-  await page.run(`{
-    const level = document.querySelector("#log-level");
-    level.value = "error";
-    level.dispatchEvent(new Event("change"));
-    0;
-  }`);
+  await chooseLevel(page, "error");
   await page.until(`document.body.innerText.includes("No log lines of this level.")`);
 
   assert.equal((await page.run<string[]>("aloud")).at(-1), "No log lines of this level.");
@@ -526,10 +527,7 @@ test("on paper a long reason is whole, without the button that unfolds it", asyn
 
 test("on paper all runs of a sync's strip are seen, the newest among them", async (t) => {
   const server = await testServer(t);
-  for (let n = 0; n < 30; n++) {
-    const { tell } = await workersJob(server, { sync: "users" });
-    await tell({ type: "end", status: "completed" });
-  }
+  await thirtyRuns(server);
   const page = await signedInPage(t, server, "sync/users");
   await page.until(`document.querySelectorAll(".strip a").length === 30`);
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Page } from "../support/chromium.ts";
-import { closeBrowser, heldClock, signedInPage, workersJob } from "../support/page.ts";
+import { chooseLevel, closeBrowser, heldClock, signedInPage, workersJob } from "../support/page.ts";
 import type { Cleanup } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
 
@@ -160,12 +160,7 @@ test("a log is not said to have no lines before the stream has told of them", as
     first.push(await said());
   }
   await page.run(GIVES_UP);
-  await page.run(`{
-    const level = document.querySelector("#log-level");
-    level.value = "error";
-    level.dispatchEvent(new Event("change"));
-    0;
-  }`);
+  await chooseLevel(page, "error");
 
   const anew = [await said()];
   await tell({ type: "connected", resume: "start" }); // no totals follow where nothing is logged

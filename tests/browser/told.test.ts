@@ -3,6 +3,7 @@ import { after, test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import {
   axe,
+  chooseLevel,
   closeBrowser,
   heldClock,
   heldWaits,
@@ -451,12 +452,7 @@ test("a chosen log line is let go of when another level is asked for", async (t)
   await page.run(`document.querySelector(".line").click(), 0`);
   await page.until(`${whole}.includes("of info")`);
 
-  await page.run(`{
-    const level = document.querySelector("#log-level");
-    level.value = "error";
-    level.dispatchEvent(new Event("change"));
-    0;
-  }`);
+  await chooseLevel(page, "error");
   await page.until(`document.body.innerText.includes("No log lines of this level.")`);
 
   assert.equal(await page.run(whole), "");
@@ -472,22 +468,15 @@ test("the log level stands in the address, which a reload and another tab keep",
   const page = await signedInPage(t, server, `job/${job.id}`);
   const shown = `[...document.querySelectorAll("[aria-labelledby=log-title] .line-text")]
     .map((line) => line.textContent).join()`;
-  const choose = (name: string) =>
-    page.run(`{
-      const level = document.querySelector("#log-level");
-      level.value = "${name}";
-      level.dispatchEvent(new Event("change"));
-      0;
-    }`);
   const address = "location.pathname + location.search";
   await page.until(`${shown} === "of info,of error"`);
 
-  await choose("error");
+  await chooseLevel(page, "error");
   const chosen = await page.run(address);
   await page.reload();
   await page.until(`${shown} === "of error"`);
   const level = await page.run(`document.querySelector("#log-level").value`);
-  await choose("info");
+  await chooseLevel(page, "info");
   const usual = await page.run(address);
   await page.open(`${server.url}/job/${job.id}?level=no-such`);
   await page.until(`${shown} === "of info,of error"`);

@@ -103,6 +103,16 @@ export async function workersJob(
   return { id, tell };
 }
 
+/** Asks for the log lines of a level and above, on the page of a job. */
+export async function chooseLevel(page: Page, level: string): Promise<void> {
+  await page.run(`{
+    const level = document.querySelector("#log-level");
+    level.value = "${level}";
+    level.dispatchEvent(new Event("change"));
+    0;
+  }`);
+}
+
 /**
  * Breaks of accessibility rules (WCAG and good practice) in what the page shows now.
  *
