@@ -1,9 +1,10 @@
 /** synctail: tail -f for sync jobs. */
-import process from "node:process";
 import { program } from "./src/cli/program.ts";
 import { logTold } from "./src/logger.ts";
+import { nodeProcess } from "./src/system/node.ts";
+import { ownProcess } from "./src/system/own_process.ts";
 
-process.exitCode = await program(process.argv.slice(2));
+const code = await program(ownProcess.args());
 await logTold();
 // A connection that is kept alive would keep the process; everything of ours is closed by now.
-process.exit();
+nodeProcess().exit(code);

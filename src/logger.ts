@@ -1,6 +1,6 @@
 /** The server's own log: one line a fact, on stderr. */
 import type { Logger as TapeLogger, TextFormatter } from "@logtape/logtape";
-import process from "node:process";
+import { nodeProcess } from "./system/node.ts";
 
 /** Levels of the server's own log, most talkative first. */
 export const SERVER_LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
@@ -77,10 +77,10 @@ function configure(loaded: LogTape, level: ServerLogLevel): void {
     sinks: {
       stderr(record) {
         surviveClosedLog();
-        format ??= process.stderr.isTTY
+        format ??= nodeProcess().stderr.isTTY
           ? loaded.getAnsiColorFormatter({ timestamp: "time", value: "bare" })
           : jsonLines(loaded);
-        process.stderr.write(format(record));
+        nodeProcess().stderr.write(format(record));
       },
     },
     loggers: [
@@ -118,6 +118,6 @@ let surviving = false;
 
 /** Ignores errors of stderr, as its reader may leave. To be called before anything is written. */
 export function surviveClosedLog(): void {
-  if (!surviving) process.stderr.on("error", () => {});
+  if (!surviving) nodeProcess().stderr.on("error", () => {});
   surviving = true;
 }

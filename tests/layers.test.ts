@@ -7,7 +7,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 
 /** Lower numbers are below; imports go downwards or stay within a layer, without a circle. */
 const LAYERS = [
-  ["clock", "event_loop", "logger", "node_crypto", "page", "reason", "time_slice"],
+  ["clock", "event_loop", "logger", "page", "reason", "system", "time_slice"],
   ["sync"],
   ["client"],
   ["log"],
@@ -40,7 +40,9 @@ function breaches(modules: Modules, dependencies: readonly string[]): string[] {
     if (layerOf(path) < 0) found.push(`${path} is in no layer`);
     if (/^export default/m.test(text)) found.push(`${path} has a default export`);
     if (/(^|\/)(index|mod)\.ts$/.test(path)) found.push(`${path} is a barrel`);
-    if (!path.startsWith("src/runtime/") && /\b(Deno|Bun)\.[a-z]/.test(withoutComments(text))) {
+    if (
+      !/^src\/(runtime|system)\//.test(path) && /\b(Deno|Bun)\.[a-z]/.test(withoutComments(text))
+    ) {
       found.push(`${path} names a runtime's globals`);
     }
     for (const specifier of imports) {
@@ -105,6 +107,30 @@ function ownModules(): Modules {
     [...paths, "main.ts"].map((path) => [path, readFileSync(join(ROOT, path), "utf8")]),
   ));
 }
+
+/** An import that is more than one of types. */
+const LOADED = /^(?:import|export)\s(?!type\s)[^;]*?from\s+"([^"]+)"/gm;
+
+/** What is loaded with a file: all that it imports, and what that imports; not what it loads later. */
+function loadedWith(modules: Modules, path: string, found = new Set<string>()): Set<string> {
+  found.add(path);
+  for (const [, specifier] of (modules.get(path)?.text ?? "").matchAll(LOADED)) {
+    const target = specifier.startsWith(".") ? resolved(path, specifier) : specifier;
+    if (!found.has(target)) loadedWith(modules, target, found);
+  }
+  return found;
+}
+
+test("what a server loads before it listens has of Node SQLite alone: all else is slow to load", () => {
+  const modules = ownModules();
+  const starting = ["main.ts", "src/cli/serve.ts", "src/runtime/deno.ts", "src/runtime/bun.ts"];
+
+  const loaded = new Set(starting.flatMap((path) => [...loadedWith(modules, path)]));
+
+  assert.ok(loaded.has("src/log/sqlite_log.ts"));
+  const outside = [...loaded].filter((path) => !modules.has(path) && !path.endsWith(".json"));
+  assert.deepEqual(outside.sort(), ["croner", "node:sqlite"]);
+});
 
 test("imports go downwards only, and only to what is listed", () => {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));

@@ -1,5 +1,5 @@
 /** The text of an API key, `st_<id>_<secret>`, and what is kept of it. */
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../system/node.ts";
 
 /** 32 characters, five random bits each; without i, l, o and u, which are often misread. */
 const ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";

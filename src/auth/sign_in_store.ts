@@ -1,9 +1,8 @@
 /** One-use sign-in links, signed-out sessions and the server's own secret, in a SQLite file. */
-import { Buffer } from "node:buffer";
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
 import { openVersioned } from "../log/migrate.ts";
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../system/node.ts";
 import { digestOf } from "./api_key.ts";
 
 /** How long a sign-in link holds. */
@@ -57,7 +56,7 @@ export class SignInStore {
         .run(nodeCrypto().randomBytes(32).toString("base64url"));
       row = drawn.get();
     }
-    return new Uint8Array(Buffer.from(String(row?.value), "base64url"));
+    return Uint8Array.fromBase64(String(row?.value), { alphabet: "base64url" });
   }
 
   /** Makes the secret of a link: good once, within LINK_MS, with the rights of the key. */

@@ -1,10 +1,9 @@
 /** Identity providers and ticket keys that the server trusts, and the files that hold secrets. */
 import type { Buffer } from "node:buffer";
 import type { KeyObject } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { IdentityProvider } from "../auth/identity_providers.ts";
 import type { TicketKey } from "../auth/tickets.ts";
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto, nodeFs } from "../system/node.ts";
 import { whyUnreadable } from "../reason.ts";
 import { ConfigError } from "./config_error.ts";
 
@@ -53,7 +52,7 @@ export function readText(path: string): string {
 
 function readBytes(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return nodeFs().readFileSync(path);
   } catch (cause) {
     throw new ConfigError([`${path}: ${whyUnreadable(cause)}`], { cause });
   }

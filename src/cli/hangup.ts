@@ -1,6 +1,6 @@
 /** SIGHUP to a server: it means to read the files again, or that the terminal is gone. */
-import { fstatSync, statSync } from "node:fs";
-import process from "node:process";
+import { nodeFs, nodeTty } from "../system/node.ts";
+import { ownProcess } from "../system/own_process.ts";
 import { endAsBySignal } from "./output.ts";
 
 const STANDARD = [0, 1, 2];
@@ -18,7 +18,7 @@ let act: (() => void) | undefined;
 export function hearHangup(): void {
   if (heard) return;
   heard = true;
-  process.on("SIGHUP", () => {
+  ownProcess.onSignal("SIGHUP", () => {
     if (lostTerminal()) endAsBySignal();
     else if (act) act();
     else missed = true;
@@ -38,6 +38,7 @@ export function atHangup(then: () => void): void {
  * terminal.
  */
 function lostTerminal(): boolean {
+  const { fstatSync, statSync } = nodeFs();
   const device = (fd: number) => {
     try {
       const stat = fstatSync(fd);
@@ -46,7 +47,6 @@ function lostTerminal(): boolean {
       return false; // it was closed
     }
   };
-  // Loaded only when needed: it loads Node's streams, which would slow the start down.
-  const { isatty } = process.getBuiltinModule("node:tty");
+  const { isatty } = nodeTty();
   return STANDARD.some(device) && !STANDARD.some((fd) => isatty(fd));
 }

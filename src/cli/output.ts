@@ -1,8 +1,8 @@
 /** What servers and commands print, and what happens when it cannot be written. */
-import { writeSync } from "node:fs";
-import process from "node:process";
 import { surviveClosedLog } from "../logger.ts";
 import { codeOf, reasonOf } from "../reason.ts";
+import { nodeProcess } from "../system/node.ts";
+import { ownProcess } from "../system/own_process.ts";
 
 /** Codes of a stdout whose disk is full; others mean that its reader has left. */
 const DISK_CODES = ["ENOSPC", "EDQUOT", "EFBIG"];
@@ -31,7 +31,7 @@ class OutputError extends Error {
 export function announce(text: string): boolean {
   let bytes = new TextEncoder().encode(text);
   try {
-    while (bytes.length > 0) bytes = bytes.subarray(writeSync(1, bytes));
+    while (bytes.length > 0) bytes = bytes.subarray(ownProcess.writeOut(bytes));
   } catch (cause) {
     if (codeOf(cause) !== "EAGAIN") {
       if (isOfDisk(cause)) printError(`synctail: ${new OutputError(cause).message}\n`);
@@ -39,7 +39,7 @@ export function announce(text: string): boolean {
       return false;
     }
     surviveClosedOutput(); // a non-blocking pipe is full: the stream waits for room
-    process.stdout.write(bytes);
+    nodeProcess().stdout.write(bytes);
   }
   return true;
 }
@@ -59,7 +59,7 @@ export function print(text: string | Uint8Array): boolean {
   if (fault) throw fault;
   try {
     unwritten++;
-    return process.stdout.write(text, wasWritten);
+    return nodeProcess().stdout.write(text, wasWritten);
   } catch (cause) {
     throw fault = new OutputError(cause); // Deno writes files at once
   }
@@ -92,7 +92,7 @@ function tellWritten(): void {
 export function printError(text: string): void {
   try {
     surviveClosedLog();
-    process.stderr.write(text);
+    nodeProcess().stderr.write(text);
   } catch {
     // Under Deno it throws when the disk is full or the terminal gone: nothing is left to report
     // that on.
@@ -110,7 +110,7 @@ export function surviveClosedOutput(): void {
   if (surviving) return;
   surviving = true;
   surviveClosedLog();
-  process.stdout.on("error", (cause) => {
+  nodeProcess().stdout.on("error", (cause) => {
     if (!isOfDisk(cause)) endUnread();
   });
 }
@@ -125,7 +125,7 @@ export function ifUnread(act: () => void): void {
 function endUnread(): void {
   if (!ending) undo();
   // As by SIGPIPE, which the runtimes ignore. Of that shells say nothing.
-  if (process.listenerCount("SIGTERM") === 0) process.exit(UNREAD);
+  if (!ownProcess.hears("SIGTERM")) nodeProcess().exit(UNREAD);
   endAsBySignal();
 }
 
@@ -135,7 +135,7 @@ function isOfDisk(cause: unknown): boolean {
 
 /** Ends the process as by SIGTERM; only once, as a second signal would end it at once. */
 export function endAsBySignal(): void {
-  if (!ending) process.kill(process.pid, "SIGTERM");
+  if (!ending) nodeProcess().kill(ownProcess.pid(), "SIGTERM");
   ending = true;
   tellWritten();
 }

@@ -1,6 +1,6 @@
 /** Where people reach the pages of a server. */
-import { networkInterfaces } from "node:os";
 import type { ServerNote } from "../log/data_directory.ts";
+import { nodeOs } from "../system/node.ts";
 
 type Interfaces = Readonly<Record<string, readonly Address[] | undefined>>;
 
@@ -43,7 +43,7 @@ export function networkAddress(interfaces: Interfaces): string | undefined {
 
 function ownAddress(): string | undefined {
   try {
-    return networkAddress(networkInterfaces());
+    return networkAddress(nodeOs().networkInterfaces());
   } catch {
     // Without permission to look (Deno's --allow-sys) only the server's own URL is known.
     return undefined;

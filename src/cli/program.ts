@@ -1,11 +1,11 @@
 /** The program: runs a command and reports its failure. */
-import process from "node:process";
 import { KeyFileError } from "../auth/key_file.ts";
-import { BackupError } from "../log/backup.ts";
+import { BackupError } from "../log/backup_error.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
 import { reasonOf } from "../reason.ts";
 import { PortTakenError } from "../runtime/serve.ts";
+import { ownProcess } from "../system/own_process.ts";
 import { ConfigError } from "./config_error.ts";
 import { ExitCode, RefusedError, UsageError } from "./exit.ts";
 import { hearHangup } from "./hangup.ts";
@@ -20,7 +20,7 @@ import { serveFlags } from "./serve_flags.ts";
 export async function program(given: readonly string[]): Promise<number> {
   // What starts programs (`deno task`) may pass it on; Bun has taken it out.
   const args = given[0] === "--" ? given.slice(1) : given;
-  removeNodeShim(process.env);
+  removeNodeShim();
   try {
     const flags = serveFlags(args);
     if (flags) hearHangup(); // before all that serve needs is loaded
@@ -39,12 +39,12 @@ export async function program(given: readonly string[]): Promise<number> {
  * Takes back what Deno adds to its own environment where Node is not installed: a directory in
  * which `node` is Deno. The programs that we start would find it.
  */
-function removeNodeShim(env: NodeJS.ProcessEnv): void {
-  if (env.DENO_NODE_SHIM_ACTIVE === undefined) return;
-  delete env.DENO_NODE_SHIM_ACTIVE;
-  const path = env.PATH?.replace(/^[^:]*\/node_compat_bin(?::|$)/, "");
-  if (path) env.PATH = path;
-  else delete env.PATH; // there was none
+function removeNodeShim(): void {
+  const { DENO_NODE_SHIM_ACTIVE, PATH } = ownProcess.env();
+  if (DENO_NODE_SHIM_ACTIVE === undefined) return;
+  ownProcess.setEnv("DENO_NODE_SHIM_ACTIVE", undefined);
+  const path = PATH?.replace(/^[^:]*\/node_compat_bin(?::|$)/, "");
+  ownProcess.setEnv("PATH", path || undefined); // there may have been none
 }
 
 /** Reports a failure. @returns the exit code */
@@ -62,7 +62,7 @@ function told(cause: unknown): number {
   ].some((type) => cause instanceof type);
   const words = reasonOf(cause);
   printError(`synctail: ${words}\n`);
-  if (!known && cause instanceof Error && process.env.SYNCTAIL_LOG_LEVEL === "debug") {
+  if (!known && cause instanceof Error && ownProcess.env().SYNCTAIL_LOG_LEVEL === "debug") {
     printError(`${cause.stack}\n`);
   }
   return known ? ExitCode.usage : ExitCode.failed;

@@ -1,6 +1,6 @@
 /** Finds files of secrets that others may read or write. */
-import { statSync } from "node:fs";
-import process from "node:process";
+import { ownFiles } from "../system/own_files.ts";
+import { ownProcess } from "../system/own_process.ts";
 import type { ServerSettings } from "./server_settings.ts";
 
 type SecretFiles = Pick<ServerSettings, "keysFile" | "ticketSecretFile" | "tlsKey">;
@@ -18,7 +18,7 @@ const WRITTEN_BY_OTHERS = 0o022;
  */
 export function openSecretFiles(
   { keysFile, ticketSecretFile, tlsKey }: SecretFiles,
-  uid: number | undefined = process.getuid?.(),
+  uid: number | undefined = ownProcess.uid(),
 ): string[] {
   if (uid === undefined) return [];
   const files = {
@@ -27,7 +27,7 @@ export function openSecretFiles(
     "--tls-key": tlsKey,
   };
   return Object.entries(files).flatMap(([flag, path]) => {
-    const file = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+    const file = path === undefined ? undefined : ownFiles.stat(path);
     if (!file) return [];
     const does = file.mode & WRITTEN_BY_OTHERS
       ? "write"

@@ -1,5 +1,4 @@
 /** `serve`: the server, until it is told to stop. */
-import process from "node:process";
 import { formatApiKey, newApiKey } from "../auth/api_key.ts";
 import { LINK_SCOPES } from "../auth/scopes.ts";
 import { LINK_MS } from "../auth/sign_in_store.ts";
@@ -8,6 +7,7 @@ import type { DataDirectory, ServerNote } from "../log/data_directory.ts";
 import { loggerOf, logToStderr } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
 import { DEFAULT_TENANT } from "../sync/ids.ts";
+import { nodeTty } from "../system/node.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { atHangup } from "./hangup.ts";
@@ -102,7 +102,7 @@ function announceNote(directory: DataDirectory, note: ServerNote): () => void {
 
 /** Whether stdout is a terminal. Deno's `process.stdout` throws when the terminal has closed. */
 function atTerminal(): boolean {
-  return process.getBuiltinModule("node:tty").isatty(1);
+  return nodeTty().isatty(1);
 }
 
 /**

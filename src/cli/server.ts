@@ -1,6 +1,5 @@
 /** Starts a whole server, for serve, demo and commands that find none. */
-import process from "node:process";
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../event_loop.ts";
 import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
 import { Metrics } from "../http/metrics.ts";
@@ -8,12 +7,13 @@ import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.
 import { placeOfFile } from "../log/disk.ts";
 import { olderSchema } from "../log/migrate.ts";
 import { removeRestoring } from "../log/migration_copy.ts";
-import { reservesOfStart } from "../log/reserve.ts";
+import { type Reserve, reservesOfStart } from "../log/reserve.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { loggerOf, logTold } from "../logger.ts";
-import { nodeCrypto } from "../node_crypto.ts";
 import { listen, listensEverywhere, RUNTIME, urlOf } from "../runtime/serve.ts";
 import type { Viewers } from "../stream/viewers.ts";
+import { nodeCrypto } from "../system/node.ts";
+import { ownProcess } from "../system/own_process.ts";
 import { listOf } from "./address_rules.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
@@ -42,15 +42,23 @@ const STOP_MS = 300;
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const opened = new Opened();
+  const reserves: Reserve[] = [];
   try {
-    return await start(options, opened);
+    return await start(options, opened, reserves);
   } catch (cause) {
+    const room = reserves.filter((reserve) => reserve.makeRoom()); // while the directory is ours
     await opened.closeAll().catch(() => {}); // the first failure is reported
-    throw cause;
+    if (room.length === 0) throw cause;
   }
+  return await startServer(options); // with the room of the reserves
 }
 
-async function start(options: ServerOptions, opened: Opened): Promise<RunningServer> {
+/** @param reserves takes what may be given up for the start once the data directory is ours */
+async function start(
+  options: ServerOptions,
+  opened: Opened,
+  reserves: Reserve[],
+): Promise<RunningServer> {
   const { hostname, metricsListen } = options;
   const logger = loggerOf("server");
   const metrics = new Metrics(VERSION, RUNTIME);
@@ -62,8 +70,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   opened.push(() => directory.release());
   const logFile = directory.file(LOG_FILE);
   removeRestoring(logFile);
-  const reserves = reservesOfStart(logFile);
-  for (const reserve of reserves) reserve.makeRoom();
+  reserves.push(...reservesOfStart(logFile));
   await tellUpgrade(directory);
   const authenticator = await openAuth(options, directory, opened);
   const { keys, signIns } = authenticator.parts;
@@ -106,7 +113,7 @@ async function start(options: ServerOptions, opened: Opened): Promise<RunningSer
   const url = urlOf(hostname, listening.port, tls && "https");
   const note = at.note = {
     url,
-    pid: process.pid,
+    pid: ownProcess.pid(),
     fingerprint: tls && new (nodeCrypto().X509Certificate)(tls.cert).fingerprint256,
     publicUrl: options.publicUrl,
     everywhere: listensEverywhere(hostname),
@@ -152,6 +159,6 @@ async function leave(viewers: Viewers, { dispatcher }: Jobs, graceMs: number): P
   viewers.closeDoors();
   await dispatcher.stop(graceMs);
   // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 5; turn++) await new Promise<void>(setImmediate);
   await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
 }

@@ -21,7 +21,6 @@ import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { Syncs } from "../jobs/syncs.ts";
 import { type DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { SqliteLog } from "../log/sqlite_log.ts";
-import { files } from "../runtime/files.ts";
 import { Viewers } from "../stream/viewers.ts";
 import { WriteDeadline } from "../stream/write_deadline.ts";
 import { listOf } from "./address_rules.ts";
@@ -118,7 +117,11 @@ export async function openJobs(
   });
   if (options.resident) retention.start();
   opened.push(() => retention.stop());
-  const syncs = new Syncs(options.syncs, [directory.path], files);
+  const syncs = new Syncs(
+    options.syncs,
+    [directory.path],
+    async () => (await import("../runtime/files.ts")).files,
+  );
   const outside = new OutsideJobs({
     log,
     syncs,

@@ -1,9 +1,9 @@
 /** The settings of a command that starts a server, from all their sources. */
-import { existsSync } from "node:fs";
-import process from "node:process";
 import type { Target } from "../jobs/notify/target.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { whyPlanted } from "../log/data_directory.ts";
+import { ownFiles } from "../system/own_files.ts";
+import { ownProcess } from "../system/own_process.ts";
 import { type AuthConfig, NO_AUTH } from "./auth_config.ts";
 import { ConfigError } from "./config_error.ts";
 import type { Flags } from "./flags.ts";
@@ -31,7 +31,7 @@ export interface Resolved {
  * @throws {ConfigError} with all faults
  */
 export async function settingsFrom(flags: Flags): Promise<Resolved> {
-  const { env } = process;
+  const env = ownProcess.env();
   const first = resolveSettings({ flags, env, file: {} });
   for (const warning of first.warnings) printError(`synctail: ${warning}\n`);
   const named = first.settings.config;
@@ -59,8 +59,9 @@ export async function settingsFrom(flags: Flags): Promise<Resolved> {
  * @throws {ConfigError} when it is wrong, or the file that would name it cannot be read
  */
 export async function dataFrom({ data: flag }: Flags): Promise<string> {
-  const { SYNCTAIL_DATA, SYNCTAIL_CONFIG } = process.env;
-  const { warnings } = unknownNames(process.env, SETTING_ROWS.map(({ env }) => env));
+  const env = ownProcess.env();
+  const { SYNCTAIL_DATA, SYNCTAIL_CONFIG } = env;
+  const { warnings } = unknownNames(env, SETTING_ROWS.map(({ env }) => env));
   for (const warning of warnings) printError(`synctail: ${warning}\n`);
   const { data, config } = resolveSettings({
     flags: { data: flag },
@@ -75,7 +76,7 @@ export async function dataFrom({ data: flag }: Flags): Promise<string> {
 
 /** The file of the working directory, if it is there. @throws {ConfigError} with `whyPlanted` */
 export function presentFile(): string | undefined {
-  if (!existsSync(CONFIG_FILE)) return undefined;
+  if (!ownFiles.exists(CONFIG_FILE)) return undefined;
   const planted = whyPlanted(CONFIG_FILE);
   if (planted === undefined) return CONFIG_FILE;
   throw new ConfigError([`${planted}; SYNCTAIL_CONFIG=${CONFIG_FILE} takes it all the same`]);

@@ -1,5 +1,6 @@
 /** SIGINT and SIGTERM as an AbortSignal. */
-import process from "node:process";
+import { nodeProcess } from "../system/node.ts";
+import { ownProcess } from "../system/own_process.ts";
 
 export interface Stopping {
   readonly signal: AbortSignal;
@@ -14,12 +15,12 @@ export function untilStopped(): Stopping {
   const controller = new AbortController();
   const stopped = new Promise<void>((resolve) => {
     const stop = () => {
-      if (controller.signal.aborted) process.exit(130);
+      if (controller.signal.aborted) nodeProcess().exit(130);
       controller.abort();
       resolve();
     };
-    process.on("SIGINT", stop);
-    process.on("SIGTERM", stop);
+    ownProcess.onSignal("SIGINT", stop);
+    ownProcess.onSignal("SIGTERM", stop);
   });
   return { signal: controller.signal, stopped };
 }

@@ -1,6 +1,6 @@
 /** What browsers and proxies call this server. */
 import type { BlockList } from "node:net";
-import process from "node:process";
+import { nodeNet } from "../system/node.ts";
 import type { Peer } from "./env.ts";
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]", "::1"];
@@ -40,7 +40,7 @@ export class PublicOrigin {
     const own = this.#publicUrl ? [this.#publicUrl.hostname] : [];
     this.#hosts = any ? undefined : new Set([...names, ...own, ...LOOPBACK, listener]);
     if (trustedProxies.length === 0) return;
-    const trusted = new (net().BlockList)();
+    const trusted = new (nodeNet().BlockList)();
     for (const cidr of trustedProxies) addSubnet(trusted, cidr);
     this.#trusted = trusted;
   }
@@ -95,7 +95,7 @@ export class PublicOrigin {
   clientOf(request: Request, { remote }: Peer): string {
     if (!this.#trusted) return remote;
     const hops = (request.headers.get("X-Forwarded-For") ?? "").split(",").map((hop) => hop.trim())
-      .filter((hop) => net().isIP(hop) > 0);
+      .filter((hop) => nodeNet().isIP(hop) > 0);
     let client = remote;
     while (this.#trusts(client) && hops.length > 0) client = hops.pop() ?? client;
     return client;
@@ -105,7 +105,7 @@ export class PublicOrigin {
     // A link-local address ends in its interface, which Deno's list does not know. The list takes
     // the IPv4 peer of a socket that listens on `::` (::ffff:127.0.0.1) as one of an IPv4 network.
     const address = given.replace(/%.*$/, "");
-    const family = net().isIP(address);
+    const family = nodeNet().isIP(address);
     const kind = family === 6 ? "ipv6" : "ipv4";
     return family > 0 && this.#trusted?.check(address, kind) === true;
   }
@@ -114,7 +114,7 @@ export class PublicOrigin {
 /** Whether the text is an address or a CIDR block. */
 export function isCidr(text: string): boolean {
   const [address, bits, more] = text.split("/");
-  const family = net().isIP(address);
+  const family = nodeNet().isIP(address);
   if (family === 0 || more !== undefined) return false;
   return bits === undefined ||
     (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
@@ -122,7 +122,7 @@ export function isCidr(text: string): boolean {
 
 function addSubnet(list: BlockList, cidr: string): void {
   const [address, bits] = cidr.split("/");
-  const six = net().isIP(address) === 6;
+  const six = nodeNet().isIP(address) === 6;
   list.addSubnet(
     address,
     bits === undefined ? (six ? 128 : 32) : Number(bits),
@@ -142,9 +142,4 @@ function decoded(path: string): string {
 /** Whether a URL's hostname is an address: nothing else ends in a number or stands in brackets. */
 function isAddress(hostname: string): boolean {
   return hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
-}
-
-/** Loaded only where proxies are trusted: under Bun it brings all of Node's streams with it. */
-function net() {
-  return process.getBuiltinModule("node:net");
 }

@@ -1,5 +1,5 @@
 /** Serves many followers, some in each turn of the event loop. */
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../event_loop.ts";
 import type { Clock } from "../clock.ts";
 import { CHUNK_BYTES_MAX, RING_FRAMES_MAX } from "./ring.ts";
 

@@ -1,5 +1,5 @@
 /** A log whose appends wake the hub. */
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../event_loop.ts";
 import type { Clock } from "../clock.ts";
 import type { LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
 import { type Epoch, type JobKey, type JobKeyText, keyText, type TenantId } from "../sync/ids.ts";

@@ -1,5 +1,5 @@
 /** Follows one job's log for all of its viewers: each entry is read and encoded once. */
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../event_loop.ts";
 import type { Clock } from "../clock.ts";
 import { type EventLog, UnknownJobError } from "../log/event_log.ts";
 import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
@@ -184,7 +184,7 @@ export class Tail {
         await this.#encode(page.entries.filter(({ seq }) => seq > removed));
         more = page.more;
         // Viewers take what they were served before the next page comes: else they fall behind.
-        if (more) await new Promise(setImmediate);
+        if (more) await new Promise<void>(setImmediate);
       }
     } while (seen !== this.#version && !this.#closed);
   }

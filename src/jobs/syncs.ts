@@ -1,7 +1,7 @@
 /** The syncs that are configured now. Callers can run no others. */
 import { CursorError, type EventLog } from "../log/event_log.ts";
 import { commandStopMs } from "../sources/command_stop.ts";
-import { type FileSystem, fileSystem } from "../sources/file_system.ts";
+import type { FileSystem } from "../sources/file_system.ts";
 import type { JobSource } from "../sources/source.ts";
 import { deriveSyncId, parseSyncId, type SyncId, type TenantId } from "../sync/ids.ts";
 import type { SyncRef } from "../sync/job.ts";
@@ -90,16 +90,20 @@ export function usualSyncId(tenant: TenantId, idOrName: string): SyncId {
 /** Finds syncs by id or name, within a tenant. */
 export class Syncs {
   readonly #excluded: readonly string[];
-  readonly #files: FileSystem;
+  readonly #files: () => Promise<FileSystem>;
   #all: readonly ConfiguredSync[] = [];
   /** Syncs with a run on its way: it goes on writing after the configuration has changed. */
   readonly #running = new Set<ConfiguredSync>();
 
-  /** @param excluded paths that no source may enter: our own data directory */
+  /**
+   * @param excluded paths that no source may enter: our own data directory
+   * @param files loaded when a sync runs here, as a server may never run one
+   */
   constructor(
     syncs: readonly ConfiguredSync[],
     excluded: readonly string[],
-    files: FileSystem = fileSystem,
+    files: () => Promise<FileSystem> = async () =>
+      (await import("../sources/file_system.ts")).fileSystem,
   ) {
     this.#excluded = excluded;
     this.#files = files;
@@ -135,9 +139,9 @@ export class Syncs {
   #source(sync: ConfiguredSync): (() => JobSource) | undefined {
     const { source, destination, tenant, name } = sync;
     const origin = `${tenant}/${name}`;
-    const around = () => {
-      const all = [...this.#all, ...this.#running];
-      return { excluded: this.#excluded, all, files: this.#files };
+    const around = async () => {
+      const files = await this.#files();
+      return { excluded: this.#excluded, all: [...this.#all, ...this.#running], files };
     };
     switch (source.type) {
       case "directory":
@@ -145,14 +149,15 @@ export class Syncs {
         return () =>
           this.#late(sync, async () => {
             const { directoryOf, requireOwnFiles } = await import("./configured_sources.ts");
-            requireOwnFiles(destination, origin, around());
-            return directoryOf(source, destination, around());
+            const near = await around();
+            requireOwnFiles(destination, origin, near);
+            return directoryOf(source, destination, near);
           });
       case "command":
         return () =>
           this.#late(sync, async () => {
             const { commandOf, requireOwnFiles } = await import("./configured_sources.ts");
-            if (destination) requireOwnFiles(destination, origin, around());
+            if (destination) requireOwnFiles(destination, origin, await around());
             return commandOf(source, destination, origin);
           }, commandStopMs(source.stopGraceMs));
       case "redis_pubsub":

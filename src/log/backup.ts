@@ -4,6 +4,7 @@ import { basename, dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
 import { newEpoch } from "../sync/ids.ts";
+import { BackupError } from "./backup_error.ts";
 import { type DataDirectory, LOG_FILE } from "./data_directory.ts";
 import { placeOfFile } from "./disk.ts";
 import { RESTORED } from "./event_log.ts";
@@ -16,11 +17,6 @@ import { emptyWal } from "./wal.ts";
 
 /** SQLite's messages where it may not write the file, or its -wal and -shm beside it. */
 const UNWRITABLE = /unable to open database file|attempt to write a readonly database/;
-
-/** There is no log there, or a file cannot be read or written. */
-export class BackupError extends Error {
-  override readonly name = "BackupError";
-}
 
 /**
  * Writes the log as it stands at this moment to a new file, for its owner alone; also while a

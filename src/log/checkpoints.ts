@@ -1,8 +1,8 @@
 /** Moves what is in the WAL into the file, in a thread: the event loop does not wait for the disk. */
-import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { loggerOf } from "../logger.ts";
 import { reasonOf } from "../reason.ts";
+import { ownFiles } from "../system/own_files.ts";
 import { type CheckpointThread, startThread } from "./checkpoint_worker.ts";
 import { StorageFaultError, StorageFullError } from "./event_log.ts";
 import { freeBytes } from "./disk.ts";
@@ -221,7 +221,7 @@ export class Checkpoints {
 
   /** By how much the file grows when all is moved into it. */
   #growthBytes(): number {
-    return pragma(this.#db, "page_count") * PAGE_BYTES - statSync(this.#path).size;
+    return pragma(this.#db, "page_count") * PAGE_BYTES - (ownFiles.stat(this.#path)?.size ?? 0);
   }
 
   /** Pages in the WAL, and how many of them are not in the file yet. */

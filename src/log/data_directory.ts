@@ -1,21 +1,9 @@
 /** The directory that holds everything a server keeps, and the lock that makes it one server's. */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf, reasonOf } from "../reason.ts";
+import { nodePath } from "../system/node.ts";
+import { ownFiles } from "../system/own_files.ts";
+import { ownProcess } from "../system/own_process.ts";
 import { fileAt } from "./disk.ts";
 
 /** The event log's file in the directory. */
@@ -61,7 +49,7 @@ export function ownsName(name: string): boolean {
 
 /** The databases of a data directory; not all need exist. */
 export function ownDatabases(directory: string): string[] {
-  return DATABASES.map((name) => join(directory, name));
+  return DATABASES.map((name) => nodePath().join(directory, name));
 }
 
 const WRITTEN_BY_ALL = 0o002;
@@ -80,10 +68,10 @@ export function makeDataDirectory(path: string): string {
   try {
     // A directory that was there before keeps its mode: others may use it too. Our own files in it
     // are readable by their owner alone.
-    if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
+    if (ownFiles.makeDirectory(path, 0o700)) ownFiles.chmod(path, 0o700);
     const planted = whyPlantedData(path);
     if (planted !== undefined) throw new Error(planted);
-    return realpathSync(path);
+    return ownFiles.realPath(path);
   } catch (cause) {
     const reason = IN_THE_WAY[codeOf(cause) ?? ""] ?? reasonOf(cause);
     throw new Error(`Cannot make the data directory "${path}": ${reason}`, { cause });
@@ -96,12 +84,14 @@ export function makeDataDirectory(path: string): string {
  * starts programs. Undefined when it is ours or root's, or cannot be seen.
  */
 export function whyPlanted(path: string): string | undefined {
-  const uid = process.getuid?.();
+  const uid = ownProcess.uid();
   try {
-    const itself = resolve(path); // what ends with a slash would be what a link leads to
-    const there = lstatSync(itself);
+    // What ends with a slash or a dot would be what a link leads to.
+    const itself = /(^|\/)\.{0,2}$/.test(path) ? nodePath().resolve(path) : path;
+    const there = ownFiles.lstat(itself);
     if (uid === undefined || there.uid === uid || there.uid === 0) return undefined;
-    if ((statSync(dirname(itself)).mode & WRITTEN_BY_ALL) === 0) return undefined;
+    const around = ownFiles.stat(nodePath().dirname(nodePath().resolve(itself)));
+    if (around === undefined || (around.mode & WRITTEN_BY_ALL) === 0) return undefined;
   } catch {
     return undefined; // Whoever opens it is told why it cannot be.
   }
@@ -126,7 +116,7 @@ export class DataDirectory {
     this.path = makeDataDirectory(path);
     // SQLite's own file lock: the system lets go of it when the process dies, even by kill -9. With
     // the journal in memory nothing is written, so that a full disk keeps no server from starting.
-    this.#lock = opened(join(this.path, LOCK_FILE));
+    this.#lock = opened(this.file(LOCK_FILE));
     try {
       this.#lock.exec("PRAGMA journal_mode = MEMORY");
       this.#lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
@@ -142,19 +132,19 @@ export class DataDirectory {
 
   /** The path of a file in the directory. */
   file(name: string): string {
-    return join(this.path, name);
+    return `${this.path}/${name}`;
   }
 
   /** Tells the commands beside it where the server is. */
   announce(server: ServerNote): void {
-    writeFileSync(this.file(SERVER_FILE), JSON.stringify(server), { mode: 0o600 });
+    ownFiles.writeText(this.file(SERVER_FILE), JSON.stringify(server), 0o600);
   }
 
   release(): void {
     try {
       // Where the directory was removed or moved, another server may have a new one in its place.
       if (fileAt(this.file(LOCK_FILE)) === this.#lockFile) {
-        rmSync(this.file(SERVER_FILE), { force: true });
+        ownFiles.remove(this.file(SERVER_FILE));
       }
     } catch {
       // The disk has become read-only. A note of a server that is gone misleads nobody for long: it
@@ -168,7 +158,7 @@ export class DataDirectory {
 function opened(file: string): DatabaseSync {
   try {
     // For its owner alone: whoever can read it can lock it, which would keep every server out.
-    if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
+    if (!ownFiles.exists(file)) ownFiles.create(file, 0o600);
     return new DatabaseSync(file, { timeout: 0 });
   } catch (cause) {
     const reason = reasonOf(cause);
@@ -179,7 +169,7 @@ function opened(file: string): DatabaseSync {
 /** The server that has announced itself there; it may be gone by now. */
 export function serverOf(path: string): ServerNote | undefined {
   try {
-    const note: unknown = JSON.parse(readFileSync(join(path, SERVER_FILE), "utf8"));
+    const note: unknown = JSON.parse(ownFiles.readText(`${path}/${SERVER_FILE}`));
     if (typeof note !== "object" || note === null) return undefined;
     const { url, pid, passing, fingerprint, publicUrl, everywhere } = note as Partial<ServerNote>; // looked at below
     if (typeof url !== "string" || typeof pid !== "number") return undefined;

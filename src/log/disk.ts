@@ -1,12 +1,12 @@
 /** What a disk says of the log: how much room there is, and whether its file is still there. */
-import { existsSync, readlinkSync, realpathSync, statfsSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
 import type { Clock } from "../clock.ts";
+import { nodeFs, nodePath } from "../system/node.ts";
+import { ownFiles } from "../system/own_files.ts";
 
 /** Bytes left on the disk of that file or directory; Infinity where it does not tell. */
 export function freeBytes(path: string): number {
   try {
-    const { blocks, bavail, bsize } = statfsSync(path);
+    const { blocks, bavail, bsize } = nodeFs().statfsSync(path);
     return blocks === 0 ? Infinity : bavail * bsize; // 0: one without a limit, as in memory
   } catch {
     return Infinity;
@@ -18,9 +18,9 @@ export function freeBytes(path: string): number {
  * too, not beside the link.
  */
 export function placeOfFile(path: string): string {
-  if (existsSync(path)) return realpathSync(path);
+  if (ownFiles.exists(path)) return ownFiles.realPath(path);
   try {
-    return resolve(dirname(path), readlinkSync(path));
+    return nodePath().resolve(nodePath().dirname(path), nodeFs().readlinkSync(path));
   } catch {
     return path; // no link either
   }
@@ -74,8 +74,7 @@ export class LogPlace {
 /** Which file is there; undefined where there is none. */
 export function fileAt(path: string): string | undefined {
   try {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found && `${found.dev} ${found.ino}`;
+    return ownFiles.stat(path)?.identity;
   } catch {
     return "unknown"; // a disk that fails is told by the next write
   }

@@ -1,6 +1,6 @@
 /** One commit for all writes of one turn of the event loop. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../event_loop.ts";
 import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
 import type { Checkpoints } from "./checkpoints.ts";

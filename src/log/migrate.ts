@@ -1,7 +1,7 @@
 /** Opening a SQLite file of ours: only what is ours and not newer, brought up to today's schema. */
-import { closeSync, openSync, readSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { reasonOf } from "../reason.ts";
+import { ownFiles } from "../system/own_files.ts";
 import { placeOfFile } from "./disk.ts";
 import { backUp } from "./migration_copy.ts";
 import { isLocked, lacksRoom } from "./sqlite_faults.ts";
@@ -113,7 +113,7 @@ export function openVersioned(path: string, schema: VersionedSchema): DatabaseSy
  */
 export function olderSchema(path: string, schema: VersionedSchema): number | undefined {
   try {
-    const head = headOf(path, "r", APPLICATION_ID_AT + 4);
+    const head = new DataView(ownFiles.readFirst(path, APPLICATION_ID_AT + 4).buffer);
     if (head.getInt32(APPLICATION_ID_AT) !== schema.applicationId) return undefined;
     const version = head.getInt32(USER_VERSION_AT);
     return version < schema.migrations.length ? version : undefined;
@@ -125,19 +125,10 @@ export function olderSchema(path: string, schema: VersionedSchema): number | und
 /** Creates the file for its owner alone when there is none; an empty one is a new database. */
 function looksLikeSqlite(path: string): boolean {
   // Deno with some permissions creates no file through a link.
-  const head = headOf(placeOfFile(path), "a+", MAGIC.length);
+  const file = placeOfFile(path);
+  ownFiles.create(file, 0o600);
+  const head = ownFiles.readFirst(file, MAGIC.length);
   return head.byteLength === 0 || new TextDecoder().decode(head) === MAGIC;
-}
-
-/** At most so many of the file's first bytes. */
-function headOf(path: string, flags: "r" | "a+", bytesMax: number): DataView {
-  const file = openSync(path, flags, 0o600);
-  try {
-    const head = new Uint8Array(bytesMax);
-    return new DataView(head.buffer, 0, readSync(file, head, 0, bytesMax, 0));
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** The schema that the file has, 0 for a new one. */

@@ -1,17 +1,9 @@
 /** Copies of SQLite files: the one that is made before a migration changes it. */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
-import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf } from "../reason.ts";
+import { nodeFs, nodePath, nodeProcess } from "../system/node.ts";
+import { ownFiles } from "../system/own_files.ts";
+import { ownProcess } from "../system/own_process.ts";
 import { placeOfFile } from "./disk.ts";
 
 /** Suffixes of the files that SQLite writes beside a database. */
@@ -33,12 +25,12 @@ const SUFFIXES = ["", "-wal"];
  */
 export function backUp(path: string, version: number): Error | undefined {
   const file = placeOfFile(path);
-  const unfinished = `${file}.v${version}.${process.pid}.tmp`;
+  const unfinished = `${file}.v${version}.${ownProcess.pid()}.tmp`;
   try {
     removeLeft(file);
     copyWithWal(file, unfinished);
     requireWhole(unfinished, version);
-    renameSync(unfinished, `${file}.v${version}.bak`);
+    nodeFs().renameSync(unfinished, `${file}.v${version}.bak`);
     return undefined;
   } catch (cause) {
     return cause instanceof Error ? cause : new Error(String(cause));
@@ -61,7 +53,7 @@ export function removeRestoring(log: string): void {
 
 /** Removes a SQLite file with all that SQLite may have left beside it; also where there is none. */
 export function removeDatabase(path: string): void {
-  for (const suffix of ["", ...COMPANIONS]) rmSync(path + suffix, { force: true });
+  for (const suffix of ["", ...COMPANIONS]) ownFiles.remove(path + suffix);
 }
 
 /** What follows a file's name in the name of a copy that is being made: schema and process id. */
@@ -69,17 +61,18 @@ const UNFINISHED = /^\.v\d+\.(\d+)\.tmp(-wal|-shm|-journal)?$/;
 
 /** Removes what processes that were killed have left of copies; each may be as large as the file. */
 function removeLeft(path: string): void {
+  const { basename, dirname } = nodePath();
   const own = basename(path);
-  for (const name of readdirSync(dirname(path))) {
+  for (const name of nodeFs().readdirSync(dirname(path))) {
     const pid = name.startsWith(own) ? UNFINISHED.exec(name.slice(own.length))?.[1] : undefined;
-    if (pid === undefined || (Number(pid) !== process.pid && lives(Number(pid)))) continue;
-    rmSync(join(dirname(path), name), { force: true });
+    if (pid === undefined || (Number(pid) !== ownProcess.pid() && lives(Number(pid)))) continue;
+    ownFiles.remove(`${dirname(path)}/${name}`);
   }
 }
 
 function lives(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    return nodeProcess().kill(pid, 0);
   } catch (cause) {
     return codeOf(cause) !== "ESRCH";
   }
@@ -87,6 +80,7 @@ function lives(pid: number): boolean {
 
 /** Copies a SQLite file with its WAL, for its owner alone. @throws {Error} when somebody writes to it */
 export function copyWithWal(path: string, copy: string): void {
+  const { chmodSync, copyFileSync, existsSync } = nodeFs();
   const from = placeOfFile(path);
   const before = stampOf(from);
   for (const suffix of SUFFIXES) {
@@ -100,7 +94,7 @@ export function copyWithWal(path: string, copy: string): void {
 /** A text that changes when the files are written to. */
 function stampOf(path: string): string {
   return SUFFIXES.map((suffix) => {
-    const stat = statSync(path + suffix, { throwIfNoEntry: false });
+    const stat = nodeFs().statSync(path + suffix, { throwIfNoEntry: false });
     return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "none";
   }).join();
 }

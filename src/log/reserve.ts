@@ -1,7 +1,6 @@
 /** Room on the disk that is kept for what has to be written when there is none left. */
-import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto, nodeFs, nodePath } from "../system/node.ts";
+import { ownFiles } from "../system/own_files.ts";
 import { freeBytes, placeOfFile } from "./disk.ts";
 
 /** Enough for many terminal entries and for the removal of a part of a log. */
@@ -29,7 +28,10 @@ export class Reserve {
    * @param beside the path of the file that it lies beside
    * @param free bytes that the disk has left
    */
-  constructor(beside: string, free: () => number = () => freeBytes(dirname(this.#path))) {
+  constructor(
+    beside: string,
+    free: () => number = () => freeBytes(nodePath().dirname(this.#path)),
+  ) {
     this.#path = `${beside}.reserve`;
     this.#free = free;
   }
@@ -37,9 +39,9 @@ export class Reserve {
   /** Takes the room; false where there is none. */
   hold(): boolean {
     try {
-      if (statSync(this.#path, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return true;
+      if (ownFiles.stat(this.#path)?.size === RESERVE_BYTES) return true;
       // Random, so that no file system saves the room by not storing it.
-      writeFileSync(this.#path, nodeCrypto().randomBytes(RESERVE_BYTES), { mode: 0o600 });
+      nodeFs().writeFileSync(this.#path, nodeCrypto().randomBytes(RESERVE_BYTES), { mode: 0o600 });
       return true;
     } catch {
       this.release();
@@ -47,16 +49,20 @@ export class Reserve {
     }
   }
 
-  /** Lets go of the room on a full disk: a server has to write something before it can start. */
-  makeRoom(): void {
-    if (this.#free() < RESERVE_BYTES) this.release();
+  /**
+   * Lets go of the room on a full disk: a server has to write something before it can start.
+   *
+   * @returns whether there is more room now
+   */
+  makeRoom(): boolean {
+    return this.#free() < RESERVE_BYTES && this.release();
   }
 
   /** Gives the room up for the next writes. @returns false where there was none. Never throws */
   release(): boolean {
     try {
-      const held = existsSync(this.#path);
-      rmSync(this.#path, { force: true });
+      const held = ownFiles.exists(this.#path);
+      ownFiles.remove(this.#path);
       return held;
     } catch {
       return false; // Nothing may be removed there; the writes are refused as on any full disk.

@@ -1,6 +1,6 @@
 /** Tells SQLite's errors apart. */
-import { dirname } from "node:path";
 import { codeOf, reasonOf } from "../reason.ts";
+import { nodePath } from "../system/node.ts";
 import { freeBytes, placeOfFile } from "./disk.ts";
 
 /** Bytes on the disk, beside a file, that SQLite needs to open it. */
@@ -47,5 +47,5 @@ export function lacksRoom(cause: unknown, path: string, free = freeBytes): boole
   if (!(cause instanceof Error)) return false;
   if (isDiskFull(cause) || codeOf(cause) === "ENOSPC") return true;
   return cause.message.includes("disk I/O error") &&
-    free(dirname(placeOfFile(path))) < ROOM_BYTES;
+    free(nodePath().dirname(placeOfFile(path))) < ROOM_BYTES;
 }

@@ -1,5 +1,4 @@
 /** Listens for HTTP on the present runtime. */
-import process from "node:process";
 import { codeOf, reasonOf } from "../reason.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 
@@ -20,9 +19,7 @@ export class PortTakenError extends Error {
 }
 
 /** What runs this program: `deno 2.9.6`. */
-export const RUNTIME: string = "Bun" in globalThis
-  ? `bun ${process.versions.bun}`
-  : `deno ${process.versions.deno}`;
+export const RUNTIME: string = navigator.userAgent.toLowerCase().replace("/", " ");
 
 /** Listens. @throws {PortTakenError}; {Error} when the address is another's or may not be used */
 export async function listen(options: ListenOptions): Promise<Listening> {

@@ -1,5 +1,5 @@
 /** The snapshots of viewers of many jobs, page by page. */
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../event_loop.ts";
 import { joined } from "../hub/ring.ts";
 import { type EventLog, type JobPage, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
@@ -77,7 +77,7 @@ export class JobPages {
   async #list(wish: JobsWish, part: SnapshotPart, last: boolean): Promise<Listed> {
     const { items, nextCursor } = part.left === 0 ? NO_JOBS : await this.#page(wish, part);
     // What the page shows has reached the feed by then, and a long search lets others work.
-    for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
+    for (let turn = 0; turn < TURNS; turn++) await new Promise<void>(setImmediate);
     const jobs = items.filter(wish.matches).slice(0, part.left);
     const frames = jobs.map(listedBytes);
     if (last && (nextCursor === null || jobs.length === part.left)) frames.push(COMPLETE);

@@ -1,5 +1,5 @@
 /** Pages of the log for viewers that are behind: read in turns, shared by equal queries. */
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../event_loop.ts";
 import type { FollowedJob } from "../hub/tail.ts";
 import type { EventLog } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";

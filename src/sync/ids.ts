@@ -1,5 +1,5 @@
 /** Identities: branded strings, each made by one parser. */
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../system/node.ts";
 
 /** A tenant's name, of TENANT_FORM. */
 export type TenantId = string & { readonly __brand: "TenantId" };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { reserveOf } from "../../src/log/reserve.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import type { Job } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -197,6 +198,32 @@ test("a data directory that is read-only is told in words, and nothing else", as
   assert.equal(code, 1);
   assert.match(stderr, /Cannot .*data/);
   assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/);
+});
+
+test("a server starts on a full disk with the room of its reserve", async (t) => {
+  const disk = faultDisk(t);
+  reserveOf(join(disk.data, "log.db")).hold();
+  disk.set("full");
+
+  const server = await startProgram(t, { args: ["serve"], data: disk.data, env: disk.env });
+
+  assert.match(await server.firstKey(), /^st_/);
+});
+
+test("a server that finds its disk full, and has no reserve, says so", async (t) => {
+  const disk = faultDisk(t);
+  disk.set("enospc");
+
+  const { code, stderr } = await startProgram.toEnd(t, {
+    args: ["serve", "--port", "0", "--data", disk.data],
+    env: disk.env,
+  });
+
+  assert.deepEqual(
+    [code, stderr.match(/there is no room left on its disk/)?.length],
+    [1, 1],
+    stderr,
+  );
 });
 
 test("a server whose data directory has become read-only stops as any other", async (t) => {

@@ -1,7 +1,7 @@
 /* Preloaded into a server: writes to its event log fail while a file says so.
  *
  * FAULT_DISK names that file. It holds one word: `eio` or `enospc` for writes to log.db and what
- * lies beside it, `reads` for reads of it, `renames` for giving a file the name log.db, `links` for
+ * lies beside it, `full` for the latter while there is a log.db.reserve, `reads` for reads of it, `renames` for giving a file the name log.db, `links` for
  * giving any file a second name, `readonly` for opening anything in the data directory, which
  * FAULT_DISK_DIR names, to write, and for removing it. */
 #define _GNU_SOURCE
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -38,6 +39,14 @@ static int is_log(int fd) {
   return name && strncmp(name, "/log.db", 7) == 0 && !strstr(name, "-shm");
 }
 
+/* Whether the disk has no room but that of the reserve, which is still taken. */
+static int full(const char *word) {
+  const char *dir = getenv("FAULT_DISK_DIR");
+  char path[4096];
+  snprintf(path, sizeof path, "%s/log.db.reserve", dir ? dir : "");
+  return strcmp(word, "full") == 0 && access(path, F_OK) == 0;
+}
+
 /* Whether a write fails; sets errno. */
 static int broken(int fd) {
   int before = errno;
@@ -46,7 +55,7 @@ static int broken(int fd) {
   mode(word);
   errno = before;
   if (strcmp(word, "eio") == 0) errno = EIO;
-  else if (strcmp(word, "enospc") == 0) errno = ENOSPC;
+  else if (strcmp(word, "enospc") == 0 || full(word)) errno = ENOSPC;
   else return 0;
   return 1;
 }
@@ -94,6 +103,21 @@ ssize_t read(int fd, void *bytes, size_t length) {
 int ftruncate64(int fd, off64_t length) { return broken(fd) ? -1 : NEXT(ftruncate64)(fd, length); }
 int fsync(int fd) { return broken(fd) ? -1 : NEXT(fsync)(fd); }
 int fdatasync(int fd) { return broken(fd) ? -1 : NEXT(fdatasync)(fd); }
+
+int statfs(const char *path, struct statfs *found) {
+  char word[16];
+  int answer = NEXT(statfs)(path, found);
+  mode(word);
+  if (full(word)) found->f_bavail = 0;
+  return answer;
+}
+int statfs64(const char *path, struct statfs64 *found) {
+  char word[16];
+  int answer = NEXT(statfs64)(path, found);
+  mode(word);
+  if (full(word)) found->f_bavail = 0;
+  return answer;
+}
 
 int rename(const char *from, const char *to) {
   const char *name = strrchr(to, '/');

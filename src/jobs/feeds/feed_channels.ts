@@ -1,7 +1,7 @@
 /** The channels of one feed, and their jobs on their way. */
 import { atMost, type Clock } from "../../clock.ts";
 import { type EventLog, LIST_LIMIT_MAX } from "../../log/event_log.ts";
-import { nodeCrypto } from "../../node_crypto.ts";
+import { nodeCrypto } from "../../system/node.ts";
 import { cut } from "../../sync/cut.ts";
 import { JOB_NAME_MAX } from "../../sync/event_limits.ts";
 import { type JobId, parseJobId } from "../../sync/ids.ts";

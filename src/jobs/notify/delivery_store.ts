@@ -1,6 +1,6 @@
 /** The queue of deliveries and their results, in a SQLite file that outlives the server. */
 import type { DatabaseSync } from "node:sqlite";
-import { nodeCrypto } from "../../node_crypto.ts";
+import { nodeCrypto } from "../../system/node.ts";
 import { type Clock, WallShift } from "../../clock.ts";
 import { openVersioned } from "../../log/migrate.ts";
 import { transaction } from "../../log/transaction.ts";

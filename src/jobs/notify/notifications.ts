@@ -1,5 +1,4 @@
 /** Tells the configured targets what happens to jobs and syncs. */
-import { existsSync } from "node:fs";
 import { atMost, type Clock } from "../../clock.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { DamagedJobError, type EventLog } from "../../log/event_log.ts";
@@ -9,6 +8,7 @@ import { loggerOf } from "../../logger.ts";
 import { reasonOf } from "../../reason.ts";
 import { type JobKey, keyText } from "../../sync/ids.ts";
 import type { Job } from "../../sync/job.ts";
+import { ownFiles } from "../../system/own_files.ts";
 import type { Occurrence } from "../occurrence.ts";
 import type { Occurrences } from "../occurrences.ts";
 import type { DeliveryPage, DeliveryQuery, DeliveryStore, Occasion } from "./delivery_store.ts";
@@ -71,7 +71,7 @@ export class Notifications {
    */
   async open(targets: readonly Target[]): Promise<void> {
     const { path } = this.#options;
-    if (targets.length === 0 && !existsSync(path)) return;
+    if (targets.length === 0 && !ownFiles.exists(path)) return;
     this.#parts = await loadedParts();
     try {
       this.#openStore(targets, this.#parts);

@@ -1,5 +1,5 @@
 /** Makes the request of a message to a target. */
-import { nodeCrypto } from "../../node_crypto.ts";
+import { nodeCrypto } from "../../system/node.ts";
 import type { Message, MessageKind } from "./message.ts";
 import { filled, filledJson, isJsonBody } from "./placeholders.ts";
 import type { Target, TemplateTarget, WebhookTarget } from "./target.ts";

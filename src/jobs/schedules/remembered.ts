@@ -1,7 +1,8 @@
 /** What the log does not hold of syncs: when first seen, what was handled, what was told. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { reasonOf } from "../../reason.ts";
 import type { SyncId, TenantId } from "../../sync/ids.ts";
+import { nodeFs } from "../../system/node.ts";
+import { ownFiles } from "../../system/own_files.ts";
 
 /** A sync's note. Times are milliseconds since 1970. */
 export interface SyncNote {
@@ -134,8 +135,8 @@ export class Remembered {
     if (this.#path === undefined) return;
     try {
       const unfinished = `${this.#path}.tmp`;
-      writeFileSync(unfinished, text, { mode: 0o600 });
-      renameSync(unfinished, this.#path);
+      ownFiles.writeText(unfinished, text, 0o600);
+      nodeFs().renameSync(unfinished, this.#path);
     } catch (cause) {
       this.#onFault(new Error(`Cannot write "${this.#path}": ${reasonOf(cause)}`, { cause }));
     }
@@ -146,9 +147,9 @@ export class Remembered {
   }
 
   #read(): Map<string, SyncNote> {
-    if (this.#path === undefined || !existsSync(this.#path)) return new Map();
+    if (this.#path === undefined || !ownFiles.exists(this.#path)) return new Map();
     try {
-      return notesOf(JSON.parse(readFileSync(this.#path, "utf8")));
+      return notesOf(JSON.parse(ownFiles.readText(this.#path)));
     } catch (cause) {
       const reason = `Cannot read "${this.#path}", so it begins anew: ${reasonOf(cause)}`;
       this.#onFault(new Error(reason, { cause }));
