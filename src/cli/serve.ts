@@ -158,7 +158,7 @@ function reloadOnHangup(
       const { ownFileIssues } = await import("../jobs/sync_config.ts");
       const data = server.directory.path;
       const { syncs, notify } = readConfig(path, (syncs) => ownFileIssues(syncs, data));
-      server.reload(syncs, notify());
+      await server.reload(syncs, notify());
       const count = syncs.length;
       const noun = count === 1 ? "sync" : "syncs";
       logger.info(`{file} was read again: {count} ${noun}`, { file: path, count });

@@ -1,8 +1,8 @@
 /** Starts a whole server, for serve, demo and commands that find none. */
-import { setImmediate } from "../event_loop.ts";
 import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
 import { Metrics } from "../http/metrics.ts";
+import { PublicOrigin } from "../http/public_origin.ts";
 import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.ts";
 import { placeOfFile } from "../log/disk.ts";
 import { olderSchema } from "../log/migrate.ts";
@@ -11,7 +11,6 @@ import { type Reserve, reservesOfStart } from "../log/reserve.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { loggerOf, logTold } from "../logger.ts";
 import { listen, listensEverywhere, RUNTIME, urlOf } from "../runtime/serve.ts";
-import type { Viewers } from "../stream/viewers.ts";
 import { nodeCrypto } from "../system/node.ts";
 import { ownProcess } from "../system/own_process.ts";
 import { listOf } from "./address_rules.ts";
@@ -19,18 +18,13 @@ import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
 import { pagesOf } from "./pages.ts";
 import type { RunningServer, ServerOptions } from "./server_options.ts";
-import { type Jobs, openJobs, openNotifications, openStreams, servicesOf } from "./server_parts.ts";
+import { openDispatcher, openLog, openNotifications } from "./server_parts.ts";
+import type { Serving } from "./serving.ts";
 import { VERSION } from "./version.ts";
 
 export type { RunningServer, ServerOptions } from "./server_options.ts";
 
-/**
- * How long viewers get to receive their last frame, in milliseconds: the least, and more for each
- * viewer.
- */
-const DRAIN_MS = 1_000;
-const DRAIN_MS_PER_VIEWER = 0.5;
-/** How long unfinished answers get after that, in milliseconds. */
+/** How long unfinished answers get once the viewers have left, in milliseconds. */
 const STOP_MS = 300;
 
 /**
@@ -75,39 +69,60 @@ async function start(
   const authenticator = await openAuth(options, directory, opened);
   const { keys, signIns } = authenticator.parts;
   const ground = { options, directory, opened, metrics, onFault };
-  const streams = openStreams(ground);
-  const at: { note?: ServerNote } = {};
+  const published = openLog(ground);
+  const at: { note?: ServerNote; serving?: Serving } = {};
   const notifications = await openNotifications(
     ground,
-    streams,
+    published,
     () => at.note && pagesOf(at.note),
+    { of: (job) => at.serving?.services.viewers.of(job) ?? 0 },
   );
-  const jobs = await openJobs(ground, streams, notifications);
+  const dispatcher = await openDispatcher(ground, published);
+  await notifications.watch();
   for (const reserve of reserves) reserve.hold(); // for the next start
-  const { scheduler, syncs, bridges, dispatcher } = jobs;
-  const { viewers, log } = streams;
-  metrics.observe({ viewers, log, scheduler, dispatcher });
   const stopping = new AbortController();
-  const services = servicesOf(
-    options,
-    authenticator,
-    streams,
-    jobs,
-    notifications,
-    stopping.signal,
-  );
-  const front = new Front(services, VERSION, onFault);
+  const origin = new PublicOrigin({
+    hostname,
+    publicUrl: options.publicUrl,
+    allowedHosts: listOf(options.allowedHosts),
+    trustedProxies: listOf(options.trustProxy),
+  });
+  const corsOrigins = listOf(options.corsOrigins);
+  let loading: Promise<Serving> | undefined;
+  const load = () =>
+    loading ??= import("./serving.ts").then(({ Serving }) =>
+      at.serving = new Serving({
+        ...published,
+        ground,
+        authenticator,
+        dispatcher,
+        notifications,
+        origin,
+        corsOrigins,
+        stopping: stopping.signal,
+      })
+    );
+  const front = new Front({ origin, corsOrigins, metrics, clock: options.clock }, {
+    version: VERSION,
+    onFault,
+    async services() {
+      const serving = await load();
+      serving.start().catch(onFault);
+      return serving.services;
+    },
+  });
 
   options.beforeListening?.({ keys });
   const handler = (request: Request, connection: Connection) => front.fetch(request, connection);
   const tls = tlsOf(options);
   const listening = await listen({ hostname, port: options.port, handler, tls });
+  opened.push(async () => (await load()).close());
   opened.push(() => listening.stop(STOP_MS));
   opened.push(() => stopping.abort()); // uploads under way are answered in that time
-  opened.push(() => leave(viewers, jobs, options.stopGraceMs));
-  opened.push(() => scheduler.stop());
+  opened.push(async () => (await load()).leave(options.stopGraceMs));
   if (metricsListen) {
     const { listenForMetrics } = await import("./metrics_listener.ts");
+    await load(); // which shows the metrics what to look at
     opened.push(await listenForMetrics(metricsListen, metrics, listOf(options.allowedHosts)));
   }
   const url = urlOf(hostname, listening.port, tls && "https");
@@ -121,7 +136,8 @@ async function start(
   opened.push(() => front.stop());
   front.loadSoon();
   notifications.send();
-  if (options.resident) await scheduler.start();
+  // Without a sync nothing is to be done before somebody asks.
+  if (options.syncs.length > 0) await (await load()).start();
 
   return {
     url,
@@ -130,12 +146,8 @@ async function start(
     directory,
     keys,
     signIns,
-    reload(replaced, targets) {
-      syncs.replace(replaced);
-      if (options.resident) {
-        bridges.replace(replaced);
-        scheduler.look();
-      }
+    async reload(syncs, targets) {
+      (await load()).reload(syncs);
       if (targets) notifications.replace(targets).catch(onFault);
     },
     stop: () => opened.closeAll(),
@@ -152,13 +164,4 @@ async function tellUpgrade(directory: DataDirectory): Promise<void> {
     { copy: `${placeOfFile(log)}.v${older}.bak` },
   );
   await logTold();
-}
-
-/** Refuses new viewers, ends running jobs, and sends the viewers away. */
-async function leave(viewers: Viewers, { dispatcher }: Jobs, graceMs: number): Promise<void> {
-  viewers.closeDoors();
-  await dispatcher.stop(graceMs);
-  // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.
-  for (let turn = 0; turn < 5; turn++) await new Promise<void>(setImmediate);
-  await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
 }

@@ -44,7 +44,7 @@ export interface RunningServer {
   /** For links that sign a browser in. */
   readonly signIns: SignInStore;
   /** Replaces the syncs, and the targets when they are given. */
-  reload(syncs: readonly ConfiguredSync[], notify?: readonly Target[]): void;
+  reload(syncs: readonly ConfiguredSync[], notify?: readonly Target[]): Promise<void>;
   /** Ends running jobs as cancelled, sends viewers away, and closes everything. */
   stop(): Promise<void>;
 }

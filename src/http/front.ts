@@ -16,20 +16,28 @@ interface App {
   fetch(request: Request, connection: Connection): Response | Promise<Response>;
 }
 
+/** What is there before the app is loaded. */
+type Ground = Pick<Services, "origin" | "corsOrigins" | "metrics" | "clock">;
+
+export interface FrontOptions {
+  /** Of this program, for the OpenAPI document. */
+  readonly version: string;
+  readonly onFault: (cause: unknown) => void;
+  /** Loads what the app works with. */
+  readonly services: () => Promise<Services>;
+}
+
 /** The handler of the listener. */
 export class Front {
-  readonly #services: Services;
-  readonly #version: string;
-  readonly #onFault: (cause: unknown) => void;
+  readonly #ground: Ground;
+  readonly #options: FrontOptions;
   #app: App | undefined;
   #loading: Promise<App> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param version of this program, for the OpenAPI document */
-  constructor(services: Services, version: string, onFault: (cause: unknown) => void) {
-    this.#services = services;
-    this.#version = version;
-    this.#onFault = onFault;
+  constructor(ground: Ground, options: FrontOptions) {
+    this.#ground = ground;
+    this.#options = options;
   }
 
   /** Answers a request; the first one that needs the app waits until it is loaded. Never rejects. */
@@ -40,7 +48,7 @@ export class Front {
 
   /** Loads the app in a moment, whether anybody asks or not. */
   loadSoon(): void {
-    this.#timer = setTimeout(() => this.#load().catch(this.#onFault), LOAD_AFTER_MS);
+    this.#timer = setTimeout(() => this.#load().catch(this.#options.onFault), LOAD_AFTER_MS);
   }
 
   stop(): void {
@@ -49,14 +57,14 @@ export class Front {
 
   /** Answers `/healthz` as the app does; undefined for any request that the app has to look at. */
   #health(request: Request, peer: Connection): Response | undefined {
-    const { origin, corsOrigins, clock } = this.#services;
+    const { origin, corsOrigins, clock } = this.#ground;
     if (request.method !== "GET" || corsOrigins.length > 0) return undefined;
     if (!origin.accepts(request, peer) || !URL.canParse(request.url)) return undefined;
     const path = origin.pathOf(new URL(request.url).pathname);
     if (path !== HEALTH_PATH) return undefined;
     const startedMs = clock.monotonic();
     const id = crypto.randomUUID();
-    tellAnswered(this.#services, {
+    tellAnswered(this.#ground, {
       id,
       request,
       path,
@@ -73,18 +81,19 @@ export class Front {
       const app = await this.#load();
       return await app.fetch(request, connection);
     } catch (cause) {
-      this.#onFault(cause);
+      this.#options.onFault(cause);
       const detail = "The request was not carried out; the server's log says why";
-      return new Problem("internal-fault", detail).response(this.#services.origin.prefix);
+      return new Problem("internal-fault", detail).response(this.#ground.origin.prefix);
     }
   }
 
   #load(): Promise<App> {
     return this.#loading ??= Promise.all([
       import("./app.ts"),
-      this.#services.metrics.load(),
+      this.#options.services(),
+      this.#ground.metrics.load(),
       loadLog(),
     ])
-      .then(([{ httpApp }]) => this.#app = httpApp(this.#services, this.#version));
+      .then(([{ httpApp }, services]) => this.#app = httpApp(services, this.#options.version));
   }
 }

@@ -1,12 +1,15 @@
 /** Jobs as the API shows them. */
 import type { z } from "@hono/zod-openapi";
 import { measures } from "../stream/payloads.ts";
+import type { Viewers } from "../stream/viewers.ts";
 import { isoTime } from "../sync/iso_time.ts";
 import { isStalled, type Job } from "../sync/job.ts";
 import type { JobSchema } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
-type JobServices = Pick<Services, "viewers" | "clock" | "stallAfterMs">;
+type JobServices = Pick<Services, "clock" | "stallAfterMs"> & {
+  readonly viewers: Pick<Viewers, "of">;
+};
 
 /** The job as it stands now. */
 export function jobJson(job: Job, services: JobServices): z.output<typeof JobSchema> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { RESERVE_BYTES } from "../../src/log/reserve.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { startProgram } from "../support/program.ts";
@@ -15,6 +16,27 @@ test("a server that cannot listen leaves nothing behind that goes on", async (t)
   await assert.rejects(testServer(t, { port, clock }), /taken/);
 
   assert.equal(clock.waiting, 0);
+});
+
+test("a server that nobody has asked for anything stops at once, and leaves nothing that goes on", async (t) => {
+  const clock = new FakeClock();
+  const { stop } = await testServer(t, { clock, syncs: [], resident: true });
+
+  await stop();
+
+  assert.equal(clock.waiting, 0);
+});
+
+test("syncs that a reload brings are there, also before anybody has asked for anything", async (t) => {
+  const server = await testServer(t, { syncs: [], resident: true });
+  const { syncs } = configuredSyncs([
+    SYNC_SCHEMA.parse({ name: "brought", source: { type: "outside" } }),
+  ], server.temp);
+
+  await server.reload(syncs);
+
+  const { items } = await (await server.ask("/v1/sync")).json();
+  assert.deepEqual(items.map(({ name }: { name: string }) => name), ["brought"]);
 });
 
 test("a log is begun where a link leads, with the permissions that Deno gives, and room is kept for a start on both disks", async (t) => {

@@ -1,0 +1,168 @@
+/**
+ * What serves requests, and what a server does by itself. It is loaded once the server listens, as
+ * the app is: it has half of the modules.
+ */
+import type { Authenticator } from "../auth/authenticator.ts";
+import { setImmediate } from "../event_loop.ts";
+import type { PublicOrigin } from "../http/public_origin.ts";
+import { Rates } from "../http/rates.ts";
+import type { Services } from "../http/services.ts";
+import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
+import type { Dispatcher } from "../jobs/dispatcher.ts";
+import { Bridges } from "../jobs/feeds/bridges.ts";
+import type { Notifications } from "../jobs/notify/notifications.ts";
+import type { Occurrence } from "../jobs/occurrence.ts";
+import { OutsideJobs } from "../jobs/outside_jobs.ts";
+import { Retention } from "../jobs/retention.ts";
+import { Remembered } from "../jobs/schedules/remembered.ts";
+import { Scheduler } from "../jobs/schedules/scheduler.ts";
+import type { ConfiguredSync } from "../jobs/sync_config.ts";
+import { Syncs } from "../jobs/syncs.ts";
+import { Viewers } from "../stream/viewers.ts";
+import { WriteDeadline } from "../stream/write_deadline.ts";
+import type { Ground, Published } from "./server_parts.ts";
+
+/**
+ * How long viewers get to receive their last frame, in milliseconds: the least, and more for each
+ * viewer.
+ */
+const DRAIN_MS = 1_000;
+const DRAIN_MS_PER_VIEWER = 0.5;
+
+/** What was opened before. */
+export interface Opening extends Published {
+  readonly ground: Ground;
+  readonly authenticator: Authenticator;
+  readonly dispatcher: Dispatcher;
+  readonly notifications: Notifications;
+  readonly origin: PublicOrigin;
+  readonly corsOrigins: readonly string[];
+  /** As in Services. */
+  readonly stopping: AbortSignal;
+}
+
+/** To be started once, and to be left and then closed before the log is. */
+export class Serving {
+  readonly services: Services;
+  readonly #resident: boolean;
+  readonly #bridges: Bridges;
+  readonly #retention: Retention;
+  #started: Promise<void> | undefined;
+
+  constructor(opening: Opening) {
+    const { ground, log, authenticator, dispatcher, notifications } = opening;
+    const { options, directory, metrics, onFault } = ground;
+    const { clock, stallAfterMs, bodyIdleMs } = options;
+    const viewers = viewersOf(opening);
+    const syncs = new Syncs(
+      options.syncs,
+      [directory.path],
+      async () => (await import("../runtime/files.ts")).files,
+    );
+    const outside = new OutsideJobs({
+      log,
+      syncs,
+      clock,
+      openMax: options.jobsPerTenant || Infinity,
+      onRefused: () => dispatcher.leases.refused(),
+    });
+    const remembered = new Remembered(directory.file("schedules.json"), onFault);
+    const onOccurrence = (occurrence: Occurrence) => notifications.occurred(occurrence);
+    const scheduler = new Scheduler({
+      log,
+      clock,
+      syncs,
+      dispatcher,
+      remembered,
+      onOccurrence,
+      onFault,
+    });
+    const unheard = (sync: ConfiguredSync) => dispatcher.leases.unheard(sync);
+    this.#resident = options.resident ?? false;
+    this.#bridges = new Bridges({ outside, log, clock, onFault, unheard });
+    this.#retention = new Retention({
+      log,
+      clock,
+      onFault,
+      ageMs: worth(options.retentionAge, DURATIONS),
+      entriesMax: options.retentionEntries || Number.MAX_SAFE_INTEGER,
+      bytesMax: worth(options.retentionBytes, SIZES),
+    });
+    metrics.observe({ viewers, log, scheduler, dispatcher });
+    this.services = {
+      log,
+      authenticator,
+      origin: opening.origin,
+      corsOrigins: opening.corsOrigins,
+      syncs,
+      dispatcher,
+      scheduler,
+      outside,
+      rates: new Rates(clock, {
+        jobEvents: options.eventsPerS,
+        tenantEvents: options.tenantEventsPerS,
+        requests: options.requestsPerS,
+      }),
+      viewers,
+      downloads: new WriteDeadline(clock, options.writeTimeoutMs),
+      metrics,
+      metricsElsewhere: Boolean(options.metricsListen),
+      notifications,
+      clock,
+      stallAfterMs,
+      bodyIdleMs,
+      stopping: opening.stopping,
+    };
+  }
+
+  /** Begins what a resident server does by itself; resolves when due runs are started. */
+  start(): Promise<void> {
+    return this.#started ??= this.#start();
+  }
+
+  async #start(): Promise<void> {
+    if (!this.#resident) return;
+    const { syncs, scheduler } = this.services;
+    this.#retention.start();
+    this.#bridges.replace(syncs.all);
+    await scheduler.start();
+  }
+
+  /** Replaces the syncs. */
+  reload(replaced: readonly ConfiguredSync[]): void {
+    const { syncs, scheduler } = this.services;
+    syncs.replace(replaced);
+    if (!this.#resident) return;
+    this.#bridges.replace(replaced);
+    scheduler.look();
+  }
+
+  /** Refuses new viewers, ends running jobs, and sends the viewers away. */
+  async leave(graceMs: number): Promise<void> {
+    const { scheduler, dispatcher, viewers } = this.services;
+    await scheduler.stop();
+    viewers.closeDoors();
+    await dispatcher.stop(graceMs);
+    // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.
+    for (let turn = 0; turn < 5; turn++) await new Promise<void>(setImmediate);
+    await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
+  }
+
+  /** Ends what goes on without requests. */
+  async close(): Promise<void> {
+    await this.#bridges.stop();
+    await this.#retention.stop();
+  }
+}
+
+function viewersOf({ ground, log, hub }: Opening): Viewers {
+  const { options, metrics, onFault } = ground;
+  const limits = {
+    all: options.viewersMax || Infinity,
+    tenant: options.viewersPerTenant || Infinity,
+    job: options.viewersPerJob || Infinity,
+    key: options.viewersPerKey || Infinity,
+  };
+  const { served: onServed, beaten: onHeartbeats } = metrics;
+  return new Viewers({ ...options, log, hub, limits, onFault, onServed, onHeartbeats });
+}
