@@ -115,12 +115,13 @@ export class Serving {
     };
   }
 
-  /** Begins what a resident server does by itself; resolves when due runs are started. */
+  /** Watches leases, and begins what a resident server does; resolves when due runs are started. */
   start(): Promise<void> {
     return this.#started ??= this.#start();
   }
 
   async #start(): Promise<void> {
+    this.services.dispatcher.watch();
     if (!this.#resident) return;
     const { syncs, scheduler } = this.services;
     this.#retention.start();

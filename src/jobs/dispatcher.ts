@@ -64,7 +64,7 @@ export class StoppingError extends Error {
   }
 }
 
-/** To be opened before anything runs, and stopped before the log is closed. */
+/** To be opened before anything runs, watching from then on, and stopped before the log is closed. */
 export class Dispatcher {
   /** Leases of the jobs that do not run here. */
   readonly leases: Leases;
@@ -80,7 +80,7 @@ export class Dispatcher {
   }
 
   /**
-   * Ends jobs that a process that is gone has left, then watches leases until `stop`. Only for a
+   * Ends jobs that a process that is gone has left, and gives workers time to come back. Only for a
    * log that no other process writes.
    */
   async open(): Promise<void> {
@@ -91,6 +91,11 @@ export class Dispatcher {
       await Promise.all(left.map((key) => log.append(key, endLeft, { urgent: true }))); // one commit
     }
     await this.leases.open();
+  }
+
+  /** Watches leases until `stop`. */
+  watch(): void {
+    this.leases.watch();
   }
 
   /** Runs the sync, unless it is running. @throws {StoppingError} */

@@ -52,7 +52,7 @@ interface Unheard extends SyncKey {
   readonly sinceMs: number;
 }
 
-/** Checks leases every second, from `open` to `stop`. */
+/** Checks leases every second, from `watch` to `stop`. */
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #unheard = new Set<Unheard>();
@@ -71,7 +71,11 @@ export class Leases {
   async open(): Promise<void> {
     const { clock, cancelGraceMs } = this.#options;
     await this.#awaitBack(clock.now(), { awayMs: RETURN_MS, graceMs: cancelGraceMs });
-    this.#sweepLater();
+  }
+
+  /** Gives up jobs whose lease runs out, from now on. */
+  watch(): void {
+    if (!this.#stopped) this.#sweepLater();
   }
 
   /** Gives up no more jobs. */

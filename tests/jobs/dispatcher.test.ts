@@ -211,6 +211,7 @@ test("a source that breaks once it is to stop ends its job as cancelled all the 
 test("stop() ends running jobs as cancelled by the server, and starts no more", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const { job } = await dispatcher.start(endless);
 
   await dispatcher.stop();
@@ -292,6 +293,7 @@ test("open() ends jobs that a process before has left behind, once, and leaves w
   const { job: workers } = await log.create(newJob({ ...worker, leaseMs: 900_000 }));
 
   await dispatcher.open();
+  dispatcher.watch();
   const over = await log.get(left);
   await dispatcher.stop();
 
@@ -309,6 +311,7 @@ test("open() ends as cancelled what was to stop when its server was killed", asy
   await log.append(job, cancel(0));
 
   await dispatcher.open();
+  dispatcher.watch();
   const over = await log.get(job);
   await dispatcher.stop();
 
@@ -323,6 +326,7 @@ test("open() ends all that a process before has left behind, however many those 
   );
 
   await dispatcher.open();
+  dispatcher.watch();
   await dispatcher.stop();
 
   const jobs = await Promise.all(left.map(({ job }) => log.get(job)));
@@ -342,6 +346,7 @@ test("open() gives every worker its time to come back, however many there are", 
   );
 
   await dispatcher.open();
+  dispatcher.watch();
   await dispatcher.stop();
 
   const left = await Promise.all(jobs.map(async (job) => (await log.get(job))?.leaseUntilMs));
@@ -358,6 +363,7 @@ test("open() gives a worker that is to stop its grace to say that it has", async
   clock.advance(3_600_000);
 
   await dispatcher.open();
+  dispatcher.watch();
   const back = await log.get(job);
   await dispatcher.stop();
 
@@ -367,6 +373,7 @@ test("open() gives a worker that is to stop its grace to say that it has", async
 test("the sweep ends a job whose lease has lapsed, and none that runs here", async () => {
   const { dispatcher, log, clock, ended, entries } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const lease = { owner: null, leaseMs: 60_000, leaseUntilMs: clock.now() + 60_000 };
   const { job: silent } = await log.create(newJob({ ...lease, origin: "worker", sync: null }));
   const { job: running } = await dispatcher.start(endless);
@@ -389,6 +396,7 @@ test("the sweep ends a job whose lease has lapsed, and none that runs here", asy
 test("a worker that could reach nobody while the machine slept has its time to come back", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const from = (leaseMs: number) => ({ leaseMs, leaseUntilMs: clock.now() + leaseMs });
   const worker = { origin: "worker", owner: null, sync: null } as const;
   const { job: short } = await log.create(newJob({ ...worker, ...from(20_000) }));
@@ -418,6 +426,7 @@ test("a worker that could reach nobody while the machine slept has its time to c
 test("a clock that is set ahead ends no job of a worker that is in time", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() + 900_000 };
   const { job } = await log.create(newJob({ origin: "worker", owner: null, sync: null, ...lease }));
   const pass = async (ms: number) => {
@@ -442,6 +451,7 @@ for (const restarts of [false, true]) {
   test(`a lost job ends in its time where the clock was put back ${when}`, async () => {
     const { dispatcher, log, clock } = bench();
     if (!restarts) await dispatcher.open();
+    if (!restarts) dispatcher.watch();
     const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() + 900_000 };
     const worker = { origin: "worker", owner: null, sync: null, ...lease } as const;
     const [lost, cancelled] = [await log.create(newJob(worker)), await log.create(newJob(worker))];
@@ -455,6 +465,7 @@ for (const restarts of [false, true]) {
 
     clock.set(5_000);
     if (restarts) await dispatcher.open();
+    if (restarts) dispatcher.watch();
     await pass(1_000);
     await pass(29_000);
     const before = await statuses();
@@ -476,6 +487,7 @@ for (const restarts of [false, true]) {
 test("sweeps that come late now and then put off no lost job's end for long", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() };
   const { job } = await log.create(newJob({ origin: "worker", owner: null, sync: null, ...lease }));
   const sweep = async () => {
@@ -497,6 +509,7 @@ for (const Refusal of [StorageFullError, StorageFaultError]) {
   test(`a worker that is refused for a ${Refusal.name} has its time to come back after it`, async () => {
     const { dispatcher, log, clock, faults } = bench();
     await dispatcher.open();
+    dispatcher.watch();
     const worker = { origin: "worker", owner: null, sync: null } as const;
     const lease = { leaseMs: 120_000, leaseUntilMs: clock.now() + 120_000 };
     const { job } = await log.create(newJob({ ...worker, ...lease }));
@@ -542,6 +555,7 @@ for (
   test(`a worker has its time to come back after a ${refusal.name} that no sweep met`, async () => {
     const { dispatcher, log, clock } = bench();
     await dispatcher.open();
+    dispatcher.watch();
     const outside = new OutsideJobs({
       log,
       clock,
@@ -571,6 +585,7 @@ for (
 test("a worker has its time to come back after the log could not be read", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const worker = { origin: "worker", owner: null, sync: null } as const;
   const lease = { leaseMs: 5_000, leaseUntilMs: clock.now() + 5_000 };
   const { job } = await log.create(newJob({ ...worker, ...lease }));
@@ -597,6 +612,7 @@ test("a worker has its time to come back after the log could not be read", async
 test("a job that is removed while a sweep is under way keeps no other from its time to come back", async () => {
   const { dispatcher, log, clock, faults } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const worker = { origin: "worker", owner: null, sync: null } as const;
   const lease = { leaseMs: 5_000, leaseUntilMs: clock.now() + 5_000 };
   const { job: removed } = await log.create(newJob({ ...worker, ...lease }));
@@ -622,6 +638,7 @@ test("a worker whose post waits for the disk for longer than its lease is not lo
   const outside = new OutsideJobs({ log, syncs: new Syncs([], []), clock });
   const { job } = await outside.create({ tenant: TENANT, leaseMs: 5_000 });
   await dispatcher.open();
+  dispatcher.watch();
   const append = log.append.bind(log);
   const gate = Promise.withResolvers<void>();
   let waiting = 0;
@@ -648,6 +665,7 @@ test("a worker whose post waits for the disk for longer than its lease is not lo
 test("a sync that nobody hears of loses no job, and then its workers have their time to come back", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const at = (name: string) => ({ id: deriveSyncId(TENANT, name), name });
   const create = async (name: string, leaseMs: number) => {
     const lease = { leaseMs, leaseUntilMs: clock.now() + leaseMs };
@@ -686,6 +704,7 @@ test("a sync that nobody hears of loses no job, and then its workers have their 
 test("a sweep that is under way when a sync is heard again ends none of its jobs", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const sync = { id: deriveSyncId(TENANT, "feed"), name: "feed" };
   const lease = { leaseMs: 1_000, leaseUntilMs: clock.now() + 1_000 };
   const { job } = await log.create(newJob({ origin: "worker", owner: null, sync, ...lease }));
@@ -714,6 +733,7 @@ test("a sweep that is under way when a sync is heard again ends none of its jobs
 test("a sweep that has no room for an end that is asked for tells nobody: who appends does", async () => {
   const { dispatcher, log, clock, faults } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const lease = { leaseMs: 120_000, leaseUntilMs: clock.now() + 120_000 };
   const { job } = await log.create(newJob({ origin: "worker", owner: null, sync: null, ...lease }));
   await dispatcher.cancel(job);
@@ -741,6 +761,7 @@ test("a sweep that has no room for an end that is asked for tells nobody: who ap
 test("a sweep that is under way when the server stops is the last one", async () => {
   const { dispatcher, log, clock } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const lapsed = log.lapsed.bind(log);
   const sweeping = Promise.withResolvers<void>();
   log.lapsed = async (...query) => {
@@ -857,6 +878,7 @@ test("a job that another has ended stops its source and keeps the first end", as
 test("a worker's job that is cancelled has its grace, and then is over", async () => {
   const { dispatcher, log, clock, entries } = bench();
   await dispatcher.open();
+  dispatcher.watch();
   const lease = { leaseMs: 900_000, leaseUntilMs: clock.now() + 900_000 };
   const { job } = await log.create(newJob({ origin: "worker", owner: null, ...lease }));
 
@@ -890,6 +912,7 @@ test("a lease that was renewed before its sweep is not taken away", async () => 
   };
 
   await dispatcher.open();
+  dispatcher.watch();
   clock.advance(1_000);
   await dispatcher.stop();
 
@@ -1003,6 +1026,7 @@ test("open() ends what a killed server has left, also on a full disk", async () 
     options.urgent ? append(key, decide) : Promise.reject(new StorageFullError());
 
   await dispatcher.open();
+  dispatcher.watch();
   await dispatcher.stop();
 
   const { status, error } = await log.get(job) ?? {};

@@ -56,6 +56,7 @@ function trouble(at: Stage, key: JobKey): Promise<unknown>[] {
   const restart = async () => {
     const second = dispatcherOf(log, clock, "second", faults);
     await second.open();
+    second.watch();
     await second.stop();
   };
   return [
@@ -165,6 +166,7 @@ async function interleave(log: EventLog, clock: FakeClock, random: Random): Prom
     const { key, inserted } = await at.order.run(outsideJob(at), jump);
     const sweeper = dispatcherOf(log, clock, "first", at.faults);
     await sweeper.open();
+    sweeper.watch();
     await untilOver(at, log, key);
     await sweeper.stop();
     assert.equal((await assertEndedOnce(log, key)).progress.inserted, inserted);

@@ -94,6 +94,7 @@ export function schedulerBench(t: Cleanup, ...configured: object[]) {
       const owner = `process-${++processes}`;
       const dispatcher = new Dispatcher({ log, clock, owner, cancelGraceMs: 1_000, onFault });
       if (processes === 1) await dispatcher.open();
+      if (processes === 1) dispatcher.watch();
       const scheduler = new Scheduler({
         log,
         clock,
