@@ -9,6 +9,8 @@ const SECRET_BYTES = 32;
 export const KEY_START = "st_";
 /** The secret is all that follows the second underscore: it may hold underscores itself. */
 const FORM = /^st_([0-9a-z]{10})_([A-Za-z0-9_-]{43})$/;
+/** Finds a key in a longer text. */
+export const KEY_INSIDE: RegExp = /st_[0-9a-z]{10}_[A-Za-z0-9_-]{43}/;
 
 /** A key taken apart. The id may be shown and logged; the secret may not. */
 export interface ApiKey {

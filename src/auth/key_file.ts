@@ -1,6 +1,6 @@
 /** API keys from a file that the operator keeps: the same for every replica, and only read. */
 import { reasonOf } from "../reason.ts";
-import { digestOf, parseApiKey } from "./api_key.ts";
+import { digestOf, KEY_INSIDE, parseApiKey } from "./api_key.ts";
 import type { KeyRow } from "./key_row.ts";
 import { parseScopes } from "./scopes.ts";
 import { parseTenantId } from "../sync/ids.ts";
@@ -28,6 +28,10 @@ export function parseKeyFile(text: string, path: string): Map<string, KeyRow> {
     const [key = "", tenantName = "", scopeNames = "", ...words] = line.trim().split(/\s+/);
     const parsed = parseApiKey(key) ??
       refuse("expected a key as `keys create --unsaved` prints it");
+    // Added to a line without an end it would be part of the scopes, which are quoted, or of a name.
+    if (KEY_INSIDE.test(line.trim().slice(key.length))) {
+      refuse("a second key stands there: expected one a line");
+    }
     const tenant = parseTenantId(tenantName) ?? refuse(`"${tenantName}" is no tenant's name`);
     if (rows.has(parsed.id)) refuse(`the key ${parsed.id} stands there twice`);
     let scopes;
