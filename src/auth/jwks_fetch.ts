@@ -54,6 +54,11 @@ async function keySetText(answer: Response): Promise<string> {
   }
   const text = await new Blob(parts as BlobPart[]).text();
   const { keys } = Object(parsedJson(text)) as { readonly keys?: unknown };
-  if (!Array.isArray(keys)) throw new Error("it has no list of keys");
+  // What jose would refuse later on, a stranger's next token would have us fetch at once.
+  if (!Array.isArray(keys) || !keys.every(isObject)) throw new Error("it has no list of keys");
   return text;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

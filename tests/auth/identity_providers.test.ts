@@ -224,18 +224,21 @@ for (
     ["sends no JSON", (r) => r.end("<html>")],
     ["sends null", (r) => r.end("null")],
     ["sends something else", (r) => r.end('{"keys": {}}')],
+    ["sends a list of something else", (r) => r.end('{"keys": [null]}')],
     ["breaks off", (r) => void r.socket?.destroy()],
     ["never answers", () => {}],
     ["never ends its answer", (r) => void r.write('{"keys": [')],
   ] as [string, NonNullable<Parameters<Awaited<ReturnType<typeof issuer>>["answerWith"]>[0]>][]
 ) {
-  test(`verify() says that a provider cannot be reached when it ${what}`, async (t) => {
-    const { provider, sign, answerWith } = await issuer(t, { nowMs });
+  test(`verify() says that a provider cannot be reached when it ${what}, and asks it once`, async (t) => {
+    const { provider, sign, asked, answerWith } = await issuer(t, { nowMs });
     const providers = new IdentityProviders([provider], new FakeClock(), { fetchMs: 500 });
     const token = await sign();
     answerWith(answer);
 
     await assert.rejects(providers.verify(token), ProviderUnreachableError);
+    await assert.rejects(providers.verify(token), ProviderUnreachableError);
+    assert.equal(asked(), 1);
   });
 }
 
