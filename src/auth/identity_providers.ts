@@ -22,7 +22,7 @@ export const ALGORITHMS = [
 ] as const;
 
 /** Types that an access token may name (RFC 9068); a logout token, for example, is refused. */
-const TYPES = [undefined, "jwt", "at+jwt", "application/at+jwt"];
+const TYPES: readonly unknown[] = [undefined, "jwt", "at+jwt", "application/at+jwt"];
 
 /** How long nothing is fetched after a fetch, not even for a key id that is not known. */
 const COOLDOWN_MS = 30_000;
@@ -92,7 +92,8 @@ export class IdentityProviders {
         currentDate: new Date(this.#clock.now()),
         requiredClaims: ["exp"],
       });
-      if (!TYPES.includes(protectedHeader.typ?.toLowerCase())) return undefined;
+      const typ: unknown = protectedHeader.typ; // jose has not looked at it
+      if (!TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : typ)) return undefined;
       return principalOf(payload, provider);
     } catch (cause) {
       if (isOfTheToken(cause, jose.errors)) return undefined;

@@ -41,6 +41,8 @@ for (
     ["that is not good yet", { nbf: 1_100 }, {}],
     ["for signing out", {}, { typ: "logout+jwt" }],
     ["for another purpose", {}, { typ: "secevent+jwt" }],
+    ["of a type that is a number", {}, { typ: 1 as unknown as string }],
+    ["of a type that is null", {}, { typ: null as unknown as string }],
     ["without a tenant", { tenant: undefined }, {}],
     ["with several tenants", { tenant: ["acme", "other"] }, {}],
     ["with one tenant in a list", { tenant: ["acme"] }, {}],
