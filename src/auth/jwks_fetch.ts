@@ -30,9 +30,10 @@ export function jwksFetch(clock: Clock): FetchImplementation {
     } catch (cause) {
       // Loaded here, as few starts need it.
       const { unreached } = await import("../client/unreached.ts");
-      const { reason } = unreached(String(url), cause);
-      loggerOf("auth").error("The key set {url} cannot be had: {reason}", { url, reason });
-      const error = new KeySetError(`Cannot fetch "${url}": ${reason}`, { cause });
+      const { reason } = unreached(url, cause);
+      const shown = Object.assign(new URL(url), { username: "", password: "" }).href;
+      loggerOf("auth").error("The key set {url} cannot be had: {reason}", { url: shown, reason });
+      const error = new KeySetError(`Cannot fetch "${shown}": ${reason}`, { cause });
       failed = { error, untilMs: clock.monotonic() + FAILED_MS };
       throw error;
     }

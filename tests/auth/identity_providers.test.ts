@@ -7,6 +7,7 @@ import { JWKS_BYTES_MAX } from "../../src/auth/jwks_fetch.ts";
 import type { TenantId } from "../../src/sync/ids.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { issuer } from "../support/issuer.ts";
+import { serverLog } from "../support/server_log.ts";
 
 /** The moment at which a FakeClock starts. */
 const nowMs = 1_000_000;
@@ -244,16 +245,19 @@ for (
   });
 }
 
-test("verify() says that a provider cannot be reached when nobody listens", async (t) => {
+test("verify() says that a provider cannot be reached when nobody listens, and tells nobody a password", async (t) => {
+  const log = await serverLog(t, "auth");
   const { provider, sign, stop } = await issuer(t, { nowMs });
-  const providers = new IdentityProviders([provider], new FakeClock());
+  const { jwksUrl } = provider;
+  const guarded = { ...provider, jwksUrl: jwksUrl.replace("//", "//user:secret@") };
+  const providers = new IdentityProviders([guarded], new FakeClock());
   const token = await sign();
   await stop();
 
-  const words = `Cannot fetch "${provider.jwksUrl}": connection refused`;
   await assert.rejects(providers.verify(token), (error) => {
     assert.ok(error instanceof ProviderUnreachableError && error.cause instanceof Error);
-    assert.equal(error.cause.message, words);
+    assert.equal(error.cause.message, `Cannot fetch "${jwksUrl}": connection refused`);
     return true;
   });
+  assert.deepEqual(log, [`error: The key set ${jwksUrl} cannot be had: connection refused`]);
 });
