@@ -24,6 +24,8 @@ export const ALGORITHMS = [
 /** Types that an access token may name (RFC 9068); a logout token, for example, is refused. */
 const TYPES: readonly unknown[] = [undefined, "jwt", "at+jwt", "application/at+jwt"];
 
+/** How long keys are kept. */
+const KEPT_MS = 600_000;
 /** How long nothing is fetched after a fetch, not even for a key id that is not known. */
 const COOLDOWN_MS = 30_000;
 const FETCH_MS = 5_000;
@@ -55,19 +57,14 @@ export class IdentityProviders {
   readonly #byIssuer: ReadonlyMap<string, IdentityProvider>;
   readonly #keys = new Map<string, JWTVerifyGetKey>();
   readonly #clock: Clock;
-  readonly #cooldownMs: number;
   readonly #fetchMs: number;
 
   constructor(
     providers: readonly IdentityProvider[],
     clock: Clock,
-    { cooldownMs = COOLDOWN_MS, fetchMs = FETCH_MS }: {
-      readonly cooldownMs?: number;
-      readonly fetchMs?: number;
-    } = {},
+    { fetchMs = FETCH_MS }: { readonly fetchMs?: number } = {},
   ) {
     this.#clock = clock;
-    this.#cooldownMs = cooldownMs;
     this.#fetchMs = fetchMs;
     this.#byIssuer = new Map(providers.map((provider) => [provider.issuer, provider]));
   }
@@ -106,11 +103,30 @@ export class IdentityProviders {
   #keysOf({ issuer, jwksUrl }: IdentityProvider, jose: typeof import("jose")): JWTVerifyGetKey {
     const made = this.#keys.get(issuer);
     if (made) return made;
-    const keys = jose.createRemoteJWKSet(new URL(jwksUrl), {
-      cooldownDuration: this.#cooldownMs,
+    const fetched = jose.createRemoteJWKSet(new URL(jwksUrl), {
+      // jose takes their age from the wall clock, which may be set back.
+      cacheMaxAge: Infinity,
+      cooldownDuration: Infinity,
       timeoutDuration: this.#fetchMs,
       [jose.customFetch]: jwksFetch(this.#clock),
     });
+    let fetchedAtMs = -Infinity;
+    const ageMs = () => this.#clock.monotonic() - fetchedAtMs;
+    const fetchAgain = async () => {
+      await fetched.reload();
+      fetchedAtMs = this.#clock.monotonic();
+    };
+    const keys: JWTVerifyGetKey = async (header, token) => {
+      if (ageMs() >= KEPT_MS) await fetchAgain();
+      try {
+        return await fetched(header, token);
+      } catch (cause) {
+        const unknown = cause instanceof jose.errors.JWKSNoMatchingKey;
+        if (!unknown || ageMs() < COOLDOWN_MS) throw cause;
+      }
+      await fetchAgain();
+      return await fetched(header, token);
+    };
     this.#keys.set(issuer, keys);
     return keys;
   }

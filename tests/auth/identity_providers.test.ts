@@ -169,13 +169,15 @@ test("verify() takes a token without a scope for one that may do nothing", async
 });
 
 test("verify() follows a rotation of keys, and asks once for one that nobody knows", async (t) => {
+  const clock = new FakeClock();
   const rotating = await issuer(t, { nowMs });
-  const providers = new IdentityProviders([rotating.provider], new FakeClock(), { cooldownMs: 0 });
+  const providers = new IdentityProviders([rotating.provider], clock);
   const old = await rotating.sign();
   await providers.verify(old);
   const before = rotating.asked();
 
   await rotating.rotate();
+  clock.advance(30_000);
   const fresh = await providers.verify(await rotating.sign());
   const after = rotating.asked();
   const gone = await providers.verify(old);
@@ -185,10 +187,32 @@ test("verify() follows a rotation of keys, and asks once for one that nobody kno
   assert.equal(gone, undefined);
 });
 
+test("verify() keeps keys for ten minutes, however the clock is set meanwhile", async (t) => {
+  const clock = new FakeClock();
+  const { provider, sign, asked, rotate } = await issuer(t, { nowMs });
+  const providers = new IdentityProviders([provider], clock);
+  const old = await sign();
+  await providers.verify(old);
+
+  await rotate();
+  clock.set(nowMs - 86_400_000);
+  clock.advance(599_999);
+  const kept = await providers.verify(old);
+  const before = asked();
+  clock.advance(1);
+  const gone = await providers.verify(old);
+
+  assert.notEqual(kept, undefined);
+  assert.equal(gone, undefined);
+  assert.deepEqual([before, asked()], [1, 2]);
+});
+
 test("verify() asks no provider again and again for keys that it does not have", async (t) => {
+  const clock = new FakeClock();
   const { provider, sign, asked } = await issuer(t, { nowMs });
-  const providers = new IdentityProviders([provider], new FakeClock());
+  const providers = new IdentityProviders([provider], clock);
   await providers.verify(await sign());
+  clock.advance(29_999);
 
   for (let n = 0; n < 20; n++) {
     assert.equal(await providers.verify(await sign({}, { kid: `guess-${n}` })), undefined);
