@@ -41,8 +41,10 @@ export function authenticate(
   return async (context, next) => {
     const { req } = context;
     if (req.method === "POST" && req.path === "/v1/session") return await next(); // it signs in
-    const principal = await principalOf(context, authenticator, origin);
-    context.set("principal", actingFor(principal, req.header("Synctail-Tenant")));
+    const asking = await principalOf(context, authenticator, origin);
+    const principal = actingFor(asking, req.header("Synctail-Tenant"));
+    context.set("principal", principal);
+    context.set("lapse", (scope) => authenticator.lapse(principal, scope));
     await next();
     // What says who asks is in no shared cache's key, but for `Authorization`.
     const { headers } = context.res;
@@ -132,17 +134,19 @@ export function actingFor(principal: Principal, named: string | undefined): Prin
   throw new Problem("invalid-request", `Cannot act for tenant "${named}": expected ${TENANT_FORM}`);
 }
 
-/** @throws {Problem} forbidden */
-export function requireScope(context: Context<HttpEnv>, scope: Scope): void {
-  if (context.get("principal").scopes.has(scope)) return;
-  throw new Problem("forbidden", `This needs a key with the scope "${scope}"`);
+/** @throws {Problem} forbidden; unauthenticated where the right has ended while the body came */
+export function requireScope({ var: { principal, lapse } }: Context<HttpEnv>, scope: Scope): void {
+  if (!principal.scopes.has(scope)) {
+    throw new Problem("forbidden", `This needs a key with the scope "${scope}"`);
+  }
+  requireHeld(lapse(scope));
 }
 
 /**
  * The job of that id, of the caller's tenant. Looked up before any scope is asked about, so that
  * a 403 never tells that a job of another tenant exists.
  *
- * @throws {Problem} not-found; forbidden
+ * @throws {Problem} not-found; forbidden; unauthenticated
  */
 export async function jobFor(
   context: Context<HttpEnv>,
@@ -163,7 +167,10 @@ export async function jobFor(
  * @throws {Problem} unauthenticated
  */
 export function requireRight(principal: Principal, authenticator: Authenticator): void {
-  const lapse = authenticator.lapse(principal, "write");
+  requireHeld(authenticator.lapse(principal, "write"));
+}
+
+function requireHeld(lapse: Lapse | undefined): void {
   if (lapse) refuse(`The key, token or session of this request ${ENDED[lapse]} meanwhile`);
 }
 

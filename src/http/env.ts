@@ -1,5 +1,6 @@
 /** What every handler can count on. */
-import type { Principal } from "../auth/principal.ts";
+import type { Lapse, Principal } from "../auth/principal.ts";
+import type { Scope } from "../auth/scopes.ts";
 import type { Session } from "../auth/sessions.ts";
 
 /** Who is at the other end of a connection. */
@@ -31,6 +32,8 @@ export interface HttpEnv {
     requestId: string;
     /** Set on everything below /v1. */
     principal: Principal;
+    /** Set with it: why its right to act by the scope has ended since; undefined while it holds. */
+    lapse: (scope: Scope) => Lapse | undefined;
     /** The body, where events were posted as JSON: it was read already. */
     json: { readonly value: unknown } | undefined;
     /** Set where a cookie says who asks. */

@@ -15,10 +15,11 @@ import type { Cleanup } from "../support/program.ts";
 
 /** The app on a log in memory, without what streams and runs need, and a connection to it. */
 function bench(t: Cleanup) {
-  const { authenticator, key, clock } = authBench(t);
+  const { authenticator, key, keys, clock } = authBench(t);
   const log = new MemoryLog(clock);
   const services = {
     authenticator,
+    bodyIdleMs: 30_000,
     clock,
     log,
     corsOrigins: [],
@@ -39,7 +40,7 @@ function bench(t: Cleanup) {
   const ask = async (path: string, init?: RequestInit) =>
     await app.fetch(new Request(`http://127.0.0.1${path}`, init), connection);
   const get = (path: string, headers: Record<string, string> = {}) => ask(path, { headers });
-  return { clock, kept, ask, get, key, log };
+  return { clock, kept, ask, get, key, keys, log };
 }
 
 test("a download asks the runtime to let its connection be quiet, and no other answer does", async (t) => {
@@ -73,6 +74,31 @@ test("a removal asks the runtime to let its connection be quiet, as it may take 
 
   assert.deepEqual([one.status, all.status], [204, 200]);
   assert.deepEqual(kept, [undefined, undefined]);
+});
+
+test("a body that arrives when its key was revoked meanwhile does nothing", async (t) => {
+  const { ask, key, keys, log } = bench(t);
+  const { job } = await log.create(newJob());
+  const path = `/v1/sync/job/${job.id}`;
+
+  for (const [to, text] of [["/events", "[]"], ["/ticket", "{}"], ["/cancel", "{}"]]) {
+    const asking = key(["read", "run", "write"]);
+    const body = new ReadableStream({
+      pull(controller) {
+        keys.revoke(asking.id);
+        controller.enqueue(new TextEncoder().encode(text));
+        controller.close();
+      },
+    }, { highWaterMark: 0 }); // read only once it is known who asks
+    const headers = { Authorization: `Bearer ${asking.key}`, "Content-Type": "application/json" };
+    const init = { method: "POST", headers, body, duplex: "half" };
+
+    const answer = await ask(path + to, init);
+
+    assert.equal(answer.status, 401, to);
+    const { detail } = await answer.json();
+    assert.equal(detail, "The key, token or session of this request was revoked meanwhile");
+  }
 });
 
 test("the app lets OPENED_A_TURN streams in with each turn of the event loop, and all else at once", async (t) => {
