@@ -44,6 +44,8 @@ function isHost(text: string): boolean {
   return /^(\*|[a-z\d_]([\w.-]*\w)?\.?|\[?([\da-f]*:){2,}[\da-f.]*\]?)$/i.test(text);
 }
 
+/** An origin as browsers send it. A URL may have a star among its letters, and no origin of a page has. */
 function isOrigin(text: string): boolean {
-  return text === "*" || (URL.canParse(text) && new URL(text).origin === text);
+  if (text.includes("*")) return text === "*";
+  return URL.canParse(text) && new URL(text).origin === text;
 }

@@ -215,6 +215,7 @@ test("SETTINGS takes a public URL, hosts and origins in the form that they are u
       "app.example.com",
       "https://app.example.com/",
       "https://app.example.com:443",
+      "https://*.example.com",
       "null",
     ]),
     origins,
