@@ -131,7 +131,10 @@ function shown(channel: string): string {
   return clean(cut(channel, SHOWN_MAX));
 }
 
-/** The error's words. When several addresses have failed, it has only a code. */
+/**
+ * The error's words. When several addresses have failed, it has only a code. A Redis that does not
+ * know HELLO repeats what follows it: the password.
+ */
 function wordsOf(cause: unknown): string {
-  return reasonOf(cause) || (codeOf(cause) ?? "?");
+  return reasonOf(cause).replace(/, with args beginning with.*/s, "") || (codeOf(cause) ?? "?");
 }

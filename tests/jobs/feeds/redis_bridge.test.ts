@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { RedisBridge } from "../../../src/jobs/feeds/redis_bridge.ts";
 import { StorageFullError } from "../../../src/log/event_log.ts";
@@ -207,6 +209,29 @@ test("a Redis that has lasted and lets nobody in any more is tried less and less
   const [broken, ...refused] = lines;
   assert.match(broken, /cannot be listened to/);
   assert.deepEqual(refused.map((line) => /\((\w+) /.exec(line)?.[1]), ["WRONGPASS"]);
+});
+
+test("a Redis without HELLO, which repeats what it was sent, puts no password into the log", async (t) => {
+  const lines = await serverLog(t, "bridge");
+  const old = createServer((socket) => {
+    socket.on("error", () => {}).on("data", () => {
+      socket.write(
+        "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `syn`, `pw` \r\n",
+      );
+    });
+  }).listen(0, "127.0.0.1");
+  t.after(() => old.close());
+  await once(old, "listening");
+  const { port } = old.address() as AddressInfo;
+  const { bridge } = alone(t, `redis://syn:pw@127.0.0.1:${port}`);
+
+  bridge.start();
+  await until(() => lines.length === 1);
+
+  assert.deepEqual(lines, [
+    `warning: sync legacy: p:* at Redis 127.0.0.1:${port} cannot be listened to ` +
+    "(ERR unknown command `HELLO`); trying on",
+  ]);
 });
 
 test("nobody hears of a feed's jobs until Redis listens, nor from its loss until it does again", async (t) => {
