@@ -28,7 +28,7 @@ export interface SubscriptionOptions {
 export async function subscribed(options: SubscriptionOptions): Promise<void> {
   const { url, pattern, clock, signal, onListening, onMessage } = options;
   // Loaded only when a bridge is configured.
-  const { createClient } = await import("@redis/client");
+  const { createClient, ErrorReply } = await import("@redis/client");
   if (signal.aborted) return;
   const client = createClient({ url, socket: { reconnectStrategy: false } });
   const broken = Promise.withResolvers<never>();
@@ -41,13 +41,18 @@ export async function subscribed(options: SubscriptionOptions): Promise<void> {
     if (over.signal.aborted) client.destroy(); // the one below did nothing while it connected
     else await client.pSubscribe(pattern, (message, channel) => onMessage(channel, message));
   };
+  // Redis may refuse a PING (its user has no right to it, or the disk of its data is full) and still
+  // send what is published.
+  const answered = (cause: unknown) => {
+    if (!(cause instanceof ErrorReply)) throw cause;
+  };
   const follow = async () => {
     await inTime(clock, enter());
     if (!over.signal.aborted) onListening();
     for (;;) {
       await sleep(clock, PING_MS, over.signal);
       if (over.signal.aborted) return;
-      await inTime(clock, client.ping());
+      await inTime(clock, client.ping().catch(answered));
     }
   };
   try {

@@ -67,6 +67,25 @@ test("subscribed() ends with a reason where Redis answers no PING any more", asy
   await assert.rejects(over, /no answer for 10 s/);
 });
 
+test("subscribed() goes on listening where Redis refuses a PING", async (t) => {
+  const feed = await redis(t);
+  await feed.command("ACL", "SETUSER", "syn", "on", ">pw", "&p:*", "+psubscribe");
+  const { clock, listening, over } = bench(t, feed.url.replace("//", "//syn:pw@"));
+  let pings = 0;
+  const after = clock.after.bind(clock);
+  clock.after = (ms, run) => {
+    if (ms === 15_000) pings++;
+    return after(ms, run);
+  };
+  await listening;
+  await until(() => pings === 1);
+
+  clock.advance(15_000);
+  await Promise.race([over, until(() => pings === 2)]);
+
+  assert.equal(pings, 2);
+});
+
 test("subscribed() resolves when it is to hang up, also while nobody answers", async (t) => {
   const { url, sockets } = await silent(t);
   const { stop, over } = bench(t, url);
