@@ -70,7 +70,7 @@ export class FeedChannel {
     else this.#waiting.push(message);
     if (this.#waiting.length > WAITING_MAX) {
       this.#waiting.shift();
-      this.#tellRefused(new RangeError(`More than ${WAITING_MAX} ends wait to be stored`));
+      this.refuse(new RangeError(`More than ${WAITING_MAX} ends wait to be stored`));
     }
     if (message.end) this.#pause?.abort(); // there may be room for it
     this.#busy ??= this.#drain();
@@ -82,6 +82,11 @@ export class FeedChannel {
     if (id) return undefined;
     if (!this.#job) return left;
     return isTerminal(this.#job.status) ? undefined : this.#job.id;
+  }
+
+  /** Whether something is being stored, or waits for that. */
+  get busy(): boolean {
+    return this.#busy !== undefined;
   }
 
   /** Resolves when nothing is under way. */
@@ -109,7 +114,7 @@ export class FeedChannel {
         failures = 0;
       } catch (cause) {
         taken = false;
-        this.#tellRefused(cause);
+        this.refuse(cause);
         if (!isUnstored(cause)) continue;
         // A full disk takes an end, though not totals.
         if (this.#putBack(next) || this.#stopped) continue;
@@ -189,7 +194,8 @@ export class FeedChannel {
     this.#removed = this.#options.id !== undefined;
   }
 
-  #tellRefused(cause: unknown): void {
+  /** Tells why messages are not taken. */
+  refuse(cause: unknown): void {
     const kind = cause instanceof Error ? cause.name : "";
     if (this.#refused.has(kind)) return;
     this.#refused.add(kind);

@@ -12,8 +12,10 @@ import { FeedChannel } from "./feed_channel.ts";
 import type { FeedMessage } from "./feed_message.ts";
 import type { RedisPubsubSourceConfig } from "./redis_config.ts";
 
-/** How many channels are remembered; the one unused for longest is forgotten. */
+/** How many channels with nothing to store are remembered; those unused for longest are forgotten. */
 const CHANNELS_MAX = 10_000;
+/** How many channels are remembered, with those that have something to store. */
+const BUSY_MAX = 30_000;
 /** How many jobs on their way are remembered of forgotten channels. */
 const LEFT_MAX = 100_000;
 /** How long storing may take at a stop, in milliseconds. */
@@ -65,8 +67,11 @@ export class FeedChannels {
     const found = this.#channels.get(key) ?? this.#newChannel(channel, { name, id, key });
     this.#channels.delete(key); // set anew, so that the map's order is that of their use
     this.#channels.set(key, found);
-    if (this.#channels.size > CHANNELS_MAX) this.#forgetOldest();
     found.take(message);
+    // Two a message, so that there are fewer again once they have stored what they had.
+    for (let looked = 0; looked < 2 && this.#channels.size > CHANNELS_MAX; looked++) {
+      this.#forgetOldest();
+    }
   }
 
   /** Stops all channels. Resolves with the number of those that could not store all in time. */
@@ -98,10 +103,19 @@ export class FeedChannels {
     });
   }
 
+  /** Forgets the channel unused for longest; one that has something to store counts as used. */
   #forgetOldest(): void {
     const [[key, channel]] = this.#channels;
     this.#channels.delete(key);
-    channel.stop().catch(this.#options.onFault);
+    if (channel.busy && this.#channels.size < BUSY_MAX) {
+      this.#channels.set(key, channel);
+      return;
+    }
+    channel.stop().then((stored) => {
+      if (!stored) {
+        channel.refuse(new RangeError(`More than ${BUSY_MAX} channels wait to be stored`));
+      }
+    }).catch(this.#options.onFault);
     if (channel.left) this.#left.set(key, channel.left);
     const [oldest] = this.#left.keys();
     if (this.#left.size > LEFT_MAX) this.#left.delete(oldest);

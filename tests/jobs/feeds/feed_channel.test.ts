@@ -419,6 +419,41 @@ test("a channel that was forgotten for others goes on in its job", async () => {
   assert.equal((await feed.log.counts()).get("in_progress"), 10_000);
 });
 
+test("channels that have something to store are not forgotten for others", async () => {
+  const feed = feedBench();
+  const held = Promise.withResolvers<void>();
+  const create = feed.log.create.bind(feed.log);
+  feed.log.create = (job, options) => held.promise.then(() => create(job, options));
+
+  await feed.say("p:0", { inserted: 1 });
+  await feed.say("p:0", { inserted: 2, status: "done" });
+  for (let index = 1; index <= 10_001; index++) await feed.say(`p:${index}`, { inserted: 1 });
+  await feed.say("p:1", { inserted: 3, status: "done" });
+  held.resolve();
+  await feed.stop();
+
+  const { items } = await feed.log.list({ tenant: TENANT, limit: 200, statuses: ["completed"] });
+  assert.deepEqual(items.map(({ name, progress }) => [name, progress.inserted]), [
+    ["1", 3],
+    ["0", 2],
+  ]);
+  assert.equal((await feed.log.counts()).get("in_progress"), 10_000);
+});
+
+test("of too many channels that have something to store one is forgotten, and that is told", async () => {
+  const feed = feedBench();
+  const full = Promise.withResolvers<never>();
+  feed.log.create = () => full.promise;
+
+  for (let index = 0; index <= 30_000; index++) feed.say(`p:${index}`, { inserted: 1 });
+  full.reject(new StorageFullError());
+  await setImmediate();
+
+  const [told, ...others] = feed.refused.filter((line) => !line.includes("no room left"));
+  assert.match(told, /^p:\d+: More than 30000 channels wait to be stored$/);
+  assert.deepEqual(others, []);
+});
+
 test("an end that is said again begins no run, nor does a message that says nothing", async () => {
   const feed = feedBench();
 
