@@ -256,6 +256,7 @@ test("SYNC_SCHEMA takes the URL of a Redis that can be reached so, and no other"
       "redis://h/1.5",
       "redis://h/100",
       "redis://u:%zz@h",
+      "redis://u@h",
       "redis:6379",
       "redis:",
       "redis://",

@@ -60,7 +60,8 @@ function isRedisUrl(text: string): boolean {
   if (!/^rediss?:\/\//i.test(text) || !URL.canParse(text)) return false;
   const { hostname, port, pathname, search, hash, username, password } = new URL(text);
   return hostname !== "" && port !== "0" && /^(\/\d{0,2})?$/.test(pathname) &&
-    search === "" && hash === "" && isEncoded(username) && isEncoded(password);
+    search === "" && hash === "" && (username === "" || password !== "") &&
+    isEncoded(username) && isEncoded(password);
 }
 
 function isEncoded(text: string): boolean {
