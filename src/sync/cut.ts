@@ -7,7 +7,9 @@ export function isLonger(text: string, most: number): boolean {
 
 /** The text's first characters, `most` of them, without half a surrogate pair at the end. */
 export function cut(text: string, most: number): string {
-  return text.length <= most ? text : text.slice(0, most).replace(/[\ud800-\udbff]$/, "");
+  if (text.length <= most) return text;
+  const kept = text.slice(0, most).replace(/[\ud800-\udbff]$/, "");
+  return String(JSON.parse(JSON.stringify(kept))); // a copy: a slice keeps the whole text in memory
 }
 
 /** As `cut`, but a text that was cut ends with an ellipsis, which counts as one of the characters. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import process from "node:process";
 import { test } from "node:test";
 import { nameIn } from "../../../src/jobs/feeds/feed_channels.ts";
 import { readFeedMessage } from "../../../src/jobs/feeds/feed_message.ts";
+import { collectGarbage } from "../../support/collect_garbage.ts";
 
 const read = (value: unknown, fields = {}, statuses = {}) =>
   readFeedMessage(typeof value === "string" ? value : JSON.stringify(value), fields, statuses);
@@ -72,6 +74,21 @@ for (
     assert.equal(end?.error?.message, told);
   });
 }
+
+test("words that are cut do not keep the message in memory", async () => {
+  const long = (index: number) => `${index}${"x".repeat(1_000_000)}`;
+  await collectGarbage();
+  const { heapUsed: before } = process.memoryUsage();
+
+  const messages = Array.from({ length: 40 }, (_, index) => {
+    const text = JSON.stringify({ phase: long(index), status: "failed", error: long(index) });
+    return readFeedMessage(text, {}, {});
+  });
+  await collectGarbage();
+  const { heapUsed: after } = process.memoryUsage();
+
+  assert.ok(after - before < 20_000_000, `${messages.length} take ${after - before} bytes`);
+});
 
 test("names without a value say as little as none", () => {
   assert.equal(read({ inserted: null, status: null, x: 1 })?.empty, true);
