@@ -136,7 +136,7 @@ async function start(
   opened.push(() => front.stop());
   front.loadSoon();
   notifications.send();
-  // Without a sync nothing is to be done before somebody asks.
+  // Without a sync, what it does by itself can wait until the app is loaded.
   if (options.syncs.length > 0) await (await load()).start();
 
   return {
