@@ -146,8 +146,10 @@ async function start(
     directory,
     keys,
     signIns,
-    async reload(syncs, targets) {
-      (await load()).reload(syncs);
+    async reload(replaced, targets) {
+      const serving = await load();
+      serving.reload(replaced);
+      serving.services.syncs.load().catch(onFault);
       if (targets) notifications.replace(targets).catch(onFault);
     },
     stop: () => opened.closeAll(),

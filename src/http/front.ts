@@ -46,11 +46,11 @@ export class Front {
       this.#whenLoaded(request, connection);
   }
 
-  /** Loads the app in a moment, whether anybody asks or not. */
+  /** Loads the app in a moment, whether anybody asks or not, and then what runs syncs. */
   loadSoon(): void {
     // Not setTimeout: Deno loads Node's timers for the first one, in 10 ms.
     const soon = this.#soon = AbortSignal.timeout(LOAD_AFTER_MS);
-    soon.onabort = () => void this.#load().catch(this.#options.onFault);
+    soon.onabort = () => void this.#loadAll().catch(this.#options.onFault);
   }
 
   stop(): void {
@@ -87,6 +87,12 @@ export class Front {
       const detail = "The request was not carried out; the server's log says why";
       return new Problem("internal-fault", detail).response(this.#ground.origin.prefix);
     }
+  }
+
+  async #loadAll(): Promise<void> {
+    await this.#load();
+    const { syncs } = await this.#options.services();
+    await syncs.load();
   }
 
   #load(): Promise<App> {

@@ -115,6 +115,17 @@ export class Syncs {
     this.#all = syncs;
   }
 
+  /**
+   * Loads what runs the syncs, where there are such. Later there may be files of another version in
+   * its place, which do not fit: people pull a clone while a server runs from it.
+   */
+  async load(): Promise<void> {
+    const runs = ({ source: { type } }: ConfiguredSync) =>
+      type === "directory" || type === "command";
+    if (!this.#all.some(runs)) return;
+    await Promise.all([import("./configured_sources.ts"), this.#files()]);
+  }
+
   /** The syncs of all tenants. */
   get all(): readonly ConfiguredSync[] {
     return this.#all;
@@ -168,7 +179,7 @@ export class Syncs {
     }
   }
 
-  /** A source whose modules are loaded when it runs, as a server may never run one. */
+  /** A source whose modules are loaded when it runs: a start is quicker without them. */
   #late(sync: ConfiguredSync, load: () => Promise<JobSource>, stopMs?: number): JobSource {
     const running = this.#running;
     return {
