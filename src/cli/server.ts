@@ -65,7 +65,7 @@ async function start(
   const logFile = directory.file(LOG_FILE);
   removeRestoring(logFile);
   reserves.push(...reservesOfStart(logFile));
-  await tellUpgrade(directory);
+  await tellUpgrade(directory, options.onUpgrade);
   const authenticator = await openAuth(options, directory, opened);
   const { keys, signIns } = authenticator.parts;
   const ground = { options, directory, opened, metrics, onFault };
@@ -157,13 +157,16 @@ async function start(
 }
 
 /** Says that the start takes long where the log is brought up to date: nothing else is done meanwhile. */
-async function tellUpgrade(directory: DataDirectory): Promise<void> {
+async function tellUpgrade(
+  directory: DataDirectory,
+  onUpgrade: ServerOptions["onUpgrade"],
+): Promise<void> {
   const log = directory.file(LOG_FILE);
   const older = olderSchema(log, LOG_SCHEMA);
   if (older === undefined) return;
-  loggerOf("log").warning(
-    "the log is brought up to date, which may take minutes; a copy of it stays in {copy}",
-    { copy: `${placeOfFile(log)}.v${older}.bak` },
-  );
+  const copy = `${placeOfFile(log)}.v${older}.bak`;
+  const words = "the log is brought up to date, which may take minutes; a copy of it stays in ";
+  loggerOf("log").warning(`${words}{copy}`, { copy });
+  onUpgrade?.(words + copy);
   await logTold();
 }

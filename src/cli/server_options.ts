@@ -29,6 +29,8 @@ export interface ServerOptions extends ServedSettings {
   /** Limit of the log's size, in pages of 4 KiB; none when left out. */
   readonly pagesMax?: number;
   readonly clock: Clock;
+  /** Told in words, beside the server's log, that the start brings the log up to date first. */
+  readonly onUpgrade?: (words: string) => void;
   /** Called when all but the listener is ready; what it throws ends the start. */
   readonly beforeListening?: (parts: { readonly keys: KeyStore }) => void;
 }

@@ -483,6 +483,26 @@ test("a server says that it brings the log up to date before it begins to", asyn
   assert.ok(stderr.indexOf(said) < stderr.indexOf("Cannot open the event log"), stderr);
 });
 
+test("exec says that it brings the log up to date before its program starts", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  schemaOneLog(join(path, "log.db"));
+  const exec = () =>
+    startProgram.toEnd(t, {
+      args: ["exec", "--data", path, "n", "--", "sh", "-c", "echo started >&2"],
+    });
+
+  const first = await exec();
+  const second = await exec();
+
+  const said = "synctail: the log is brought up to date, which may take minutes; " +
+    `a copy of it stays in ${path}/log.db.v1.bak\n`;
+  assert.equal(first.code, 0);
+  assert.ok(first.stderr.startsWith(said), first.stderr);
+  assert.ok(first.stderr.includes("\nstarted\n"), first.stderr);
+  assert.ok(!second.stderr.includes("up to date"), second.stderr);
+});
+
 test("restore says that it brings an older backup up to date before it begins to, and nothing of another", async (t) => {
   const { path, remove } = tempDirectory();
   t.after(remove);

@@ -147,6 +147,7 @@ export class LocalTarget implements Target {
       port,
       syncs: [],
       clock: this.#clock,
+      onUpgrade: this.#onFault, // the program waits for it
     });
   }
 }
