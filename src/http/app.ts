@@ -5,7 +5,7 @@ import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { getPath } from "hono/utils/url";
 import type { ZodError } from "zod";
-import { DamagedJobError, UnknownJobError } from "../log/event_log.ts";
+import { DamagedJobError, UnknownJobError } from "../log/log_errors.ts";
 import { loggerOf } from "../logger.ts";
 import { asksForStream, authenticate, requireScope } from "./access.ts";
 import { metricsAnswer } from "./metrics.ts";

@@ -1,6 +1,6 @@
 /** Problems that name each fault of a request, with its place. */
 import type { ZodError } from "zod";
-import { CursorError } from "../log/event_log.ts";
+import { CursorError } from "../log/log_errors.ts";
 import { type Invalid, Problem, type ProblemExtras } from "./problem.ts";
 
 /** Most faults that an answer names: a body of 1 MiB can have 100,000. */

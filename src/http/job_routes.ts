@@ -1,6 +1,7 @@
 /** Jobs: list, get, cancel, remove. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { DamagedJobError, LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { DamagedJobError } from "../log/log_errors.ts";
 import { keyOf } from "../sync/job.ts";
 import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import { jobFor, requireScope } from "./access.ts";

@@ -1,6 +1,7 @@
 /** A job's log as the body of an answer, read from the store as the client takes it. */
 import { turn } from "../event_loop.ts";
-import { type EventLog, type Page, type ReadQuery, UnknownJobError } from "../log/event_log.ts";
+import type { EventLog, Page, ReadQuery } from "../log/event_log.ts";
+import { UnknownJobError } from "../log/log_errors.ts";
 import type { Reading, WriteDeadline } from "../stream/write_deadline.ts";
 import type { Entry, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";

@@ -12,7 +12,7 @@ import {
   StorageFaultError,
   StorageFullError,
   UnknownJobError,
-} from "../log/event_log.ts";
+} from "../log/log_errors.ts";
 import { isDiskFull, isUnreadable } from "../log/sqlite_faults.ts";
 import { notFound, Problem } from "./problem.ts";
 

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type AskedJob, JobExistsError } from "../jobs/outside_jobs.ts";
-import { TooManyJobsError } from "../log/event_log.ts";
+import { TooManyJobsError } from "../log/log_errors.ts";
 import { EVENTS_MAX } from "../sync/event_limits.ts";
 import { parseJobId } from "../sync/ids.ts";
 import { keyOf } from "../sync/job.ts";

@@ -1,7 +1,8 @@
 /** Follows one job's log for all of its viewers: each entry is read and encoded once. */
 import { setImmediate } from "../event_loop.ts";
 import type { Clock } from "../clock.ts";
-import { type EventLog, UnknownJobError } from "../log/event_log.ts";
+import type { EventLog } from "../log/event_log.ts";
+import { UnknownJobError } from "../log/log_errors.ts";
 import type { Entry, LogLevel, Seq } from "../sync/entry.ts";
 import { keyText } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";

@@ -1,6 +1,7 @@
 /** Decides what a batch of a worker's events does to its job. */
 import type { Clock } from "../clock.ts";
-import { type Change, type Decide, JobEndedError, UnknownJobError } from "../log/event_log.ts";
+import type { Change, Decide } from "../log/event_log.ts";
+import { JobEndedError, UnknownJobError } from "../log/log_errors.ts";
 import type { Fact, JobError } from "../sync/entry.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import type { Epoch } from "../sync/ids.ts";

@@ -1,11 +1,6 @@
 /** Changes of a job, as decisions on its state at the moment of the append. */
-import {
-  type Change,
-  type Decide,
-  RESTORED,
-  StorageFaultError,
-  StorageFullError,
-} from "../log/event_log.ts";
+import { type Change, type Decide, RESTORED } from "../log/event_log.ts";
+import { StorageFaultError, StorageFullError } from "../log/log_errors.ts";
 import type { JobError } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import type { Progress } from "../sync/progress.ts";

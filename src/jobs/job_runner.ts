@@ -1,6 +1,7 @@
 /** Runs one source for one job, from its first entry to its terminal one. */
 import { atMost, type Clock, sleep } from "../clock.ts";
-import { type EventLog, isUnstored, JobEndedError, UnknownJobError } from "../log/event_log.ts";
+import type { EventLog } from "../log/event_log.ts";
+import { isUnstored, JobEndedError, UnknownJobError } from "../log/log_errors.ts";
 import {
   type JobSource,
   SourceCancelled,

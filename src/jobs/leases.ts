@@ -1,13 +1,7 @@
 /** Leases of jobs that workers run: a job whose lease runs out is given up. */
 import type { Clock } from "../clock.ts";
-import {
-  type Decide,
-  type EventLog,
-  type LapsedPage,
-  StorageFaultError,
-  StorageFullError,
-  UnknownJobError,
-} from "../log/event_log.ts";
+import type { Decide, EventLog, LapsedPage } from "../log/event_log.ts";
+import { StorageFaultError, StorageFullError, UnknownJobError } from "../log/log_errors.ts";
 import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { giveUp, renew } from "./changes.ts";

@@ -1,13 +1,7 @@
 /** Jobs of workers: created, posted and ended by them. */
 import type { Clock } from "../clock.ts";
-import {
-  type Appended,
-  type AppendOptions,
-  type Decide,
-  type EventLog,
-  isUnstored,
-  JobEndedError,
-} from "../log/event_log.ts";
+import type { Appended, AppendOptions, Decide, EventLog } from "../log/event_log.ts";
+import { isUnstored, JobEndedError } from "../log/log_errors.ts";
 import type { WorkerEvent } from "../sync/event.ts";
 import { WORKER_LEASE_MS } from "../sync/event_limits.ts";
 import { type JobId, type JobKey, newJobId, type TenantId } from "../sync/ids.ts";

@@ -1,6 +1,6 @@
 /** Removing many jobs. */
 import { turn } from "../event_loop.ts";
-import { StorageFullError } from "../log/event_log.ts";
+import { StorageFullError } from "../log/log_errors.ts";
 import type { JobKey } from "../sync/ids.ts";
 
 /** How many jobs one commit removes, so that others do not wait long. */

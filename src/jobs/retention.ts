@@ -1,7 +1,8 @@
 /** Keeps the log from growing without end. */
 import { atMost, type Clock, WallShift } from "../clock.ts";
 import { turn } from "../event_loop.ts";
-import { type EventLog, StorageFullError, UnknownJobError } from "../log/event_log.ts";
+import type { EventLog } from "../log/event_log.ts";
+import { StorageFullError, UnknownJobError } from "../log/log_errors.ts";
 import { loggerOf } from "../logger.ts";
 import { type JobKey, type JobKeyText, keyText } from "../sync/ids.ts";
 import { removeAll } from "./removals.ts";

@@ -1,5 +1,6 @@
 /** The syncs that are configured now. Callers can run no others. */
-import { CursorError, type EventLog } from "../log/event_log.ts";
+import type { EventLog } from "../log/event_log.ts";
+import { CursorError } from "../log/log_errors.ts";
 import { commandStopMs } from "../sources/command_stop.ts";
 import type { FileSystem } from "../sources/file_system.ts";
 import type { JobSource } from "../sources/source.ts";

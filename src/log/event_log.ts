@@ -5,6 +5,7 @@ import type { Job, LateEnd, NewJob, SyncRef } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
 import type { Progress } from "../sync/progress.ts";
 import type { Status } from "../sync/status.ts";
+import { CursorError } from "./log_errors.ts";
 
 /** What an append changes: the facts in order, and the job's lease when it is renewed. */
 export interface Change {
@@ -78,17 +79,6 @@ export type Created =
   | { readonly outcome: "exists"; readonly job: Job }
   /** `oneActive` was asked for and this job of the same sync is not over. */
   | { readonly outcome: "busy"; readonly job: Job };
-
-/** The tenant has as many jobs on their way as it may have; nothing was created. */
-export class TooManyJobsError extends Error {
-  override readonly name = "TooManyJobsError";
-
-  constructor(openMax: number) {
-    super(
-      `Cannot create a job: this tenant has as many on their way as it may have, which is ${openMax}`,
-    );
-  }
-}
 
 /** How a job is created. */
 export interface CreateOptions {
@@ -260,71 +250,6 @@ export interface EventLog {
   bytes(): Promise<number>;
   /** Commits what is waiting and closes; later calls throw. */
   close(): Promise<void>;
-}
-
-/** There is no job of that identity. */
-export class UnknownJobError extends Error {
-  override readonly name = "UnknownJobError";
-}
-
-/** The job cannot be read, only removed. */
-export class DamagedJobError extends Error {
-  override readonly name = "DamagedJobError";
-  readonly key: JobKey;
-
-  constructor(key: JobKey, options?: ErrorOptions) {
-    super(`Cannot read job "${key.id}": its row in the log is damaged`, options);
-    this.key = key;
-  }
-}
-
-/** The job has its terminal entry: nothing can follow. */
-export class JobEndedError extends Error {
-  override readonly name = "JobEndedError";
-  readonly job: Job;
-
-  constructor(job: Job) {
-    super(`Cannot append to job "${job.id}": it has ended as ${job.status}`);
-    this.job = job;
-  }
-}
-
-/** There is no room to write to. */
-export class StorageFullError extends Error {
-  override readonly name = "StorageFullError";
-
-  constructor(options?: ErrorOptions) {
-    super("Cannot write to the event log: there is no room left where it is stored", options);
-  }
-}
-
-/** What the log is stored on has failed: nothing of the append is kept. */
-export class StorageFaultError extends Error {
-  override readonly name = "StorageFaultError";
-
-  /** @param cause what the store said */
-  constructor(cause: Error) {
-    super(`Cannot write to the event log: ${cause.message}`, { cause });
-  }
-}
-
-/** The log is closed: its server is stopping. */
-export class LogClosedError extends Error {
-  override readonly name = "LogClosedError";
-
-  constructor() {
-    super("Cannot write to the event log: it is closed");
-  }
-}
-
-/** Whether the store is at fault, so that the same append may succeed later. */
-export function isUnstored(cause: unknown): boolean {
-  return cause instanceof StorageFullError || cause instanceof StorageFaultError;
-}
-
-/** A list cursor that no list of this log gave. */
-export class CursorError extends Error {
-  override readonly name = "CursorError";
 }
 
 /** The row before which a list goes on from this cursor. @throws {CursorError} */

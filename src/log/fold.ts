@@ -5,7 +5,8 @@ import type { Job, NewJob } from "../sync/job.ts";
 import { logText } from "../sync/log_text.ts";
 import { NO_PROGRESS } from "../sync/progress.ts";
 import { isTerminal } from "../sync/status.ts";
-import { type Change, type CreateOptions, JobEndedError } from "./event_log.ts";
+import type { Change, CreateOptions } from "./event_log.ts";
+import { JobEndedError } from "./log_errors.ts";
 
 /** A job as it stands before its first entry. */
 export function freshJob(job: NewJob, options: CreateOptions = {}): Job {

@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { LogPlace } from "./disk.ts";
-import { LogClosedError, StorageFaultError, StorageFullError } from "./event_log.ts";
+import { LogClosedError, StorageFaultError, StorageFullError } from "./log_errors.ts";
 import { type Reserve, RESERVE_BYTES } from "./reserve.ts";
 import { isDatabaseError, isDiskFull } from "./sqlite_faults.ts";
 import type { JobRows } from "./sqlite_job_rows.ts";

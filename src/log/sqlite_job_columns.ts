@@ -1,6 +1,6 @@
 /** A job as a row of the SQLite event log: its columns, and back. */
 import { type Job, keyOf, type NewJob } from "../sync/job.ts";
-import { DamagedJobError } from "./event_log.ts";
+import { DamagedJobError } from "./log_errors.ts";
 
 /** The SQL condition of rows whose job is not over. */
 export const ACTIVE = "status IN ('pending', 'in_progress', 'cancelling')";

@@ -5,7 +5,8 @@ import { reasonOf } from "../reason.ts";
 import type { TenantId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { type Status, STATUSES } from "../sync/status.ts";
-import { DamagedJobError, type JobQuery, type PruneQuery } from "./event_log.ts";
+import type { JobQuery, PruneQuery } from "./event_log.ts";
+import { DamagedJobError } from "./log_errors.ts";
 import { statementsOf } from "./migrate.ts";
 import { ACTIVE, type JobColumns, jobOf, lengthOf } from "./sqlite_job_columns.ts";
 

@@ -14,11 +14,9 @@ import {
   type CreateOptions,
   type Decide,
   type EventLog,
-  isUnstored,
   type JobPage,
   type JobQuery,
   type LapsedPage,
-  LogClosedError,
   type Page,
   placeOf,
   type PruneQuery,
@@ -27,14 +25,13 @@ import {
   type RecentPage,
   type RecentQuery,
   type SyncQuery,
-  TooManyJobsError,
   type TrimLimits,
-  UnknownJobError,
 } from "./event_log.ts";
 import { fold, freshJob } from "./fold.ts";
 import { FreshEntries } from "./fresh_entries.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { JobRow } from "./kept_rows.ts";
+import { isUnstored, LogClosedError, TooManyJobsError, UnknownJobError } from "./log_errors.ts";
 import { openVersioned, pragma } from "./migrate.ts";
 import { reserveOf } from "./reserve.ts";
 import { Collection } from "./sqlite_collection.ts";

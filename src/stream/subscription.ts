@@ -1,7 +1,7 @@
 /** One viewer of one job: a position in the log and a flag that says whether it wants more. */
 import type { Follower, Tail } from "../hub/tail.ts";
 import type { Clock } from "../clock.ts";
-import { UnknownJobError } from "../log/event_log.ts";
+import { UnknownJobError } from "../log/log_errors.ts";
 import type { JobError, LogLevel, Seq } from "../sync/entry.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal } from "../sync/status.ts";

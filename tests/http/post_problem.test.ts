@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileProblem, problemOf } from "../../src/http/post_problem.ts";
 import { Problem } from "../../src/http/problem.ts";
-import { LogClosedError } from "../../src/log/event_log.ts";
+import { LogClosedError } from "../../src/log/log_errors.ts";
 
 test("what comes when a stopping server has closed its log is told to come again", async () => {
   const problem = problemOf(new LogClosedError());

@@ -11,11 +11,8 @@ import { LEASE_MS } from "../../src/jobs/job_runner.ts";
 import { OutsideJobs } from "../../src/jobs/outside_jobs.ts";
 import { NO_STAMP } from "../../src/jobs/producers.ts";
 import { Syncs } from "../../src/jobs/syncs.ts";
-import {
-  type AppendOptions,
-  StorageFaultError,
-  StorageFullError,
-} from "../../src/log/event_log.ts";
+import type { AppendOptions } from "../../src/log/event_log.ts";
+import { StorageFaultError, StorageFullError } from "../../src/log/log_errors.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import {
   type JobSource,

@@ -11,7 +11,7 @@ import {
   CounterWentBackError,
   TooManyTypesError,
 } from "../../src/jobs/worker_totals.ts";
-import { JobEndedError } from "../../src/log/event_log.ts";
+import { JobEndedError } from "../../src/log/log_errors.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import type { ProgressEvent, WorkerEvent } from "../../src/sync/event.ts";
 import { type JobKey, newJobId, parseSyncId } from "../../src/sync/ids.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { removeAll } from "../../src/jobs/removals.ts";
-import { StorageFaultError, StorageFullError } from "../../src/log/event_log.ts";
+import { StorageFaultError, StorageFullError } from "../../src/log/log_errors.ts";
 import type { JobId, JobKey } from "../../src/sync/ids.ts";
 import { TENANT } from "../support/log_contract.ts";
 

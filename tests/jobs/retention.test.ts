@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Retention } from "../../src/jobs/retention.ts";
-import { StorageFullError } from "../../src/log/event_log.ts";
+import { StorageFullError } from "../../src/log/log_errors.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { serverLog } from "../support/server_log.ts";

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { freeBytes } from "../../src/log/disk.ts";
-import { StorageFaultError } from "../../src/log/event_log.ts";
+import { StorageFaultError } from "../../src/log/log_errors.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { newJob } from "../support/log_contract.ts";

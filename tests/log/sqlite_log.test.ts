@@ -3,12 +3,8 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "no
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import {
-  DamagedJobError,
-  type EventLog,
-  StorageFullError,
-  type TrimLimits,
-} from "../../src/log/event_log.ts";
+import type { EventLog, TrimLimits } from "../../src/log/event_log.ts";
+import { DamagedJobError, StorageFullError } from "../../src/log/log_errors.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import { MIGRATIONS } from "../../src/log/sqlite_schema.ts";
 import { type Fact, LOG_LEVELS, type LogFact } from "../../src/sync/entry.ts";

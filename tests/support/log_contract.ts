@@ -3,14 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Clock } from "../../src/clock.ts";
 import {
-  CursorError,
   type EventLog,
-  JobEndedError,
   type LapsedPage,
   type PruneQuery,
   RECENT_STRETCH,
-  UnknownJobError,
 } from "../../src/log/event_log.ts";
+import { CursorError, JobEndedError, UnknownJobError } from "../../src/log/log_errors.ts";
 import type { Fact } from "../../src/sync/entry.ts";
 import { deriveSyncId, type JobId, newEpoch, newJobId, type TenantId } from "../../src/sync/ids.ts";
 import type { NewJob, SyncRef } from "../../src/sync/job.ts";

@@ -35,11 +35,10 @@ import {
   type RecentPage,
   type RecentQuery,
   type SyncQuery,
-  TooManyJobsError,
   type TrimLimits,
-  UnknownJobError,
 } from "../../src/log/event_log.ts";
 import { fold, freshJob } from "../../src/log/fold.ts";
+import { TooManyJobsError, UnknownJobError } from "../../src/log/log_errors.ts";
 import { trimmed } from "../../src/log/trim.ts";
 import { wanted } from "../../src/log/wanted.ts";
 

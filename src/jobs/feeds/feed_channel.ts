@@ -1,6 +1,7 @@
 /** One channel of a feed: its messages become events of a job, and after its end of the next. */
 import { backoffMs, type Clock, sleep } from "../../clock.ts";
-import { type EventLog, isUnstored, JobEndedError, UnknownJobError } from "../../log/event_log.ts";
+import type { EventLog } from "../../log/event_log.ts";
+import { isUnstored, JobEndedError, UnknownJobError } from "../../log/log_errors.ts";
 import type { WorkerEvent } from "../../sync/event.ts";
 import type { JobId, TenantId } from "../../sync/ids.ts";
 import type { Job } from "../../sync/job.ts";

@@ -1,7 +1,8 @@
 /** Tells the configured targets what happens to jobs and syncs. */
 import { atMost, type Clock } from "../../clock.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { DamagedJobError, type EventLog } from "../../log/event_log.ts";
+import type { EventLog } from "../../log/event_log.ts";
+import { DamagedJobError } from "../../log/log_errors.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import { isDatabaseError } from "../../log/sqlite_faults.ts";
 import { loggerOf } from "../../logger.ts";

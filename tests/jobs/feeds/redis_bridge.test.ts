@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { RedisBridge } from "../../../src/jobs/feeds/redis_bridge.ts";
-import { StorageFullError } from "../../../src/log/event_log.ts";
+import { StorageFullError } from "../../../src/log/log_errors.ts";
 import { OutsideJobs } from "../../../src/jobs/outside_jobs.ts";
 import { configuredSyncs, SYNC_SCHEMA } from "../../../src/jobs/sync_config.ts";
 import { Syncs } from "../../../src/jobs/syncs.ts";

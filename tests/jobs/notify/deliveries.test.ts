@@ -12,7 +12,7 @@ import {
 } from "../../../src/jobs/notify/delivery_store.ts";
 import { Lane } from "../../../src/jobs/notify/lane.ts";
 import type { Message, MessageKind } from "../../../src/jobs/notify/message.ts";
-import { DamagedJobError } from "../../../src/log/event_log.ts";
+import { DamagedJobError } from "../../../src/log/log_errors.ts";
 import { loggerOf } from "../../../src/logger.ts";
 import { newJobId, type TenantId } from "../../../src/sync/ids.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
