@@ -1,8 +1,9 @@
 /** `backup` and `restore`: the log of a data directory as one file. */
 import { join } from "node:path";
-import { backUpLog, restoreLog } from "../log/backup.ts";
+import { backUpLog } from "../log/backup.ts";
 import { DataDirectory, LOG_FILE } from "../log/data_directory.ts";
 import { olderSchema } from "../log/migrate.ts";
+import { restoreLog } from "../log/restore.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { backUpLog, restoreLog } from "../../src/log/backup.ts";
+import { backUpLog } from "../../src/log/backup.ts";
+import { restoreLog } from "../../src/log/restore.ts";
 import { DataDirectory } from "../../src/log/data_directory.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { MemoryLog } from "../support/memory_log.ts";
