@@ -1,5 +1,12 @@
 /** The append-only log of every job: what is committed here is the truth, and nothing else is. */
-import type { Entry, Fact, LogLevel, ProgressEntry, Seq } from "../sync/entry.ts";
+import {
+  type Entry,
+  type Fact,
+  levelAtLeast,
+  type LogLevel,
+  type ProgressEntry,
+  type Seq,
+} from "../sync/entry.ts";
 import type { Epoch, JobKey, SyncId, TenantId } from "../sync/ids.ts";
 import type { Job, LateEnd, NewJob, SyncRef } from "../sync/job.ts";
 import type { Producer } from "../sync/producer.ts";
@@ -250,6 +257,14 @@ export interface EventLog {
   bytes(): Promise<number>;
   /** Commits what is waiting and closes; later calls throw. */
   close(): Promise<void>;
+}
+
+/** Whether the read asks for the entry, leaving aside where it starts. A `Ring` goes by the same. */
+export function wanted(entry: Entry, query: ReadQuery): boolean {
+  if (entry.kind === "log") {
+    return query.logs !== undefined && levelAtLeast(entry.level, query.logs);
+  }
+  return query.only !== "logs" && (entry.changesStatus || entry.seq >= (query.mergeBelow ?? 0));
 }
 
 /** The row before which a list goes on from this cursor. @throws {CursorError} */

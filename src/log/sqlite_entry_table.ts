@@ -7,7 +7,7 @@ import {
   type ProgressEntry,
   type Seq,
 } from "../sync/entry.ts";
-import { READ_BYTES_MAX, type ReadQuery } from "./event_log.ts";
+import { READ_BYTES_MAX, type ReadQuery, wanted } from "./event_log.ts";
 import {
   entriesOf,
   type EntryRow,
@@ -21,7 +21,6 @@ import {
   rowsOf,
 } from "./sqlite_entry_rows.ts";
 import { asArrays } from "./transaction.ts";
-import { wanted } from "./wanted.ts";
 
 /** Rows that are fetched at a time; their bodies may be large. */
 const ROWS = 100;

@@ -26,6 +26,7 @@ import {
   type RecentQuery,
   type SyncQuery,
   type TrimLimits,
+  wanted,
 } from "./event_log.ts";
 import { fold, freshJob } from "./fold.ts";
 import { FreshEntries } from "./fresh_entries.ts";
@@ -41,7 +42,6 @@ import { JobRows } from "./sqlite_job_rows.ts";
 import { SqliteRetention } from "./sqlite_retention.ts";
 import { LOG_SCHEMA } from "./sqlite_schema.ts";
 import { SyncRows } from "./sqlite_sync_rows.ts";
-import { wanted } from "./wanted.ts";
 
 /** `normal` survives a killed process, `full` also waits until the disk has it (fsync). */
 export type Durability = "normal" | "full";

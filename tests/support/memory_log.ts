@@ -36,11 +36,11 @@ import {
   type RecentQuery,
   type SyncQuery,
   type TrimLimits,
+  wanted,
 } from "../../src/log/event_log.ts";
 import { fold, freshJob } from "../../src/log/fold.ts";
 import { TooManyJobsError, UnknownJobError } from "../../src/log/log_errors.ts";
 import { trimmed } from "../../src/log/trim.ts";
-import { wanted } from "../../src/log/wanted.ts";
 
 interface Kept {
   /** Its place in lists: it stays the same when others are removed. */
