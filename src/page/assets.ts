@@ -7,6 +7,7 @@ import followList from "./follow_list.js" with { type: "text" };
 import homeView from "./home_view.js" with { type: "text" };
 import icons from "./icons.js" with { type: "text" };
 import jobFacts from "./job_facts.js" with { type: "text" };
+import jobFilter from "./job_filter.js" with { type: "text" };
 import jobHead from "./job_head.js" with { type: "text" };
 import jobList from "./job_list.js" with { type: "text" };
 import jobTotals from "./job_totals.js" with { type: "text" };
@@ -56,6 +57,7 @@ const SCRIPTS = {
   "home_view.js": homeView,
   "icons.js": icons,
   "job_facts.js": jobFacts,
+  "job_filter.js": jobFilter,
   "job_head.js": jobHead,
   "job_list.js": jobList,
   "job_totals.js": jobTotals,

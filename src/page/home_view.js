@@ -2,13 +2,14 @@
 /** The first page: syncs, and all jobs, live on one connection. */
 import { ask, failure, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
+import { filterFrom, queryOf, STATUS_FILTERS } from "./job_filter.js";
 import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
 import { listStream, syncsPauseMs } from "./list_stream.js";
 import { notice } from "./notices.js";
 import { forgetSyncs, syncCards, SYNCS_MAX } from "./sync_cards.js";
 import { atMostEvery, everyMinute, everySecond, setTold } from "./time.js";
-import { isEnded, many, number, STATUS_WORDS } from "./words.js";
+import { isEnded, many, number } from "./words.js";
 
 /** @typedef {import("./view.d.ts").Place} Place */
 /** @typedef {import("./wire.d.ts").Sync} Sync */
@@ -25,8 +26,6 @@ const SYNCS_WAIT_MS = 120_000;
 const ADDRESS_MS = 500;
 /** With a filter, older jobs are asked for without a click until this many are shown. */
 const FILL = 50;
-/** The filters by status, in words. @type {Readonly<Record<string, string>>} */
-const STATUS_FILTERS = { active: "On the way", ended: "Over", ...STATUS_WORDS };
 
 /** Kept while other views are shown, so that coming back shows the list at once, at its place. */
 const store = new JobsStore(ENDED_MAX);
@@ -50,13 +49,7 @@ export function homeView(place, query) {
   const none = h("p", { class: "empty", role: "status", hidden: true });
   const nothing = firstSteps();
   const status = query.get("status") ?? "";
-  const isStatus = status === "" || Object.hasOwn(STATUS_FILTERS, status);
-  store.filter = {
-    status: isStatus ? status : "",
-    sync: query.get("sync") ?? "",
-    tag: query.get("tag") ?? "",
-    text: query.get("q") ?? "",
-  };
+  store.filter = filterFrom(query);
   const filters = filterBar(store.filter, changeFilter);
   place.root.append(
     h("h1", { class: "unseen" }, "Syncs and jobs"),
@@ -80,7 +73,7 @@ export function homeView(place, query) {
   let failed = false;
   let filtered = false;
   let syncsChanged = true;
-  if (!isStatus) {
+  if (status !== store.filter.status) {
     changeFilter(store.filter); // so that the address says what is shown
     notice(`There is no status "${status}": jobs of any status are shown.`);
   }
@@ -147,7 +140,7 @@ export function homeView(place, query) {
   });
   const stopAsking = everyMinute(() => syncs.soon(true)); // that one falls overdue, no job tells
 
-  /** @param {import("./jobs_store.js").Filter} filter @param {boolean} [typing] */
+  /** @param {import("./job_filter.js").Filter} filter @param {boolean} [typing] */
   function changeFilter(filter, typing) {
     store.filter = filter;
     failed = false;
@@ -159,10 +152,7 @@ export function homeView(place, query) {
 
   function tellFilter() {
     if (left) return; // Chromium tells of a change also when the field is taken out of the page
-    const words = new URLSearchParams();
-    for (const [name, value] of Object.entries(store.filter)) {
-      if (value !== "") words.set(name === "text" ? "q" : name, value);
-    }
+    const words = queryOf(store.filter);
     history.replaceState(null, "", `${document.baseURI}${words.size > 0 ? `?${words}` : ""}`);
   }
 
@@ -197,8 +187,8 @@ export function homeView(place, query) {
 }
 
 /**
- * @param {import("./jobs_store.js").Filter} filter
- * @param {(filter: import("./jobs_store.js").Filter, typing?: boolean) => void} onChange
+ * @param {import("./job_filter.js").Filter} filter
+ * @param {(filter: import("./job_filter.js").Filter, typing?: boolean) => void} onChange
  */
 function filterBar(filter, onChange) {
   const text = h("input", {

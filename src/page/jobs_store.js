@@ -1,13 +1,13 @@
 // @ts-check
 /** The jobs of a list: those of the stream of many jobs, and older ones from the API. */
 import { ask } from "./api.js";
-import { ACTIVE, ENDED, isEnded } from "./words.js";
+import { matcher, NO_FILTER, statusesOf } from "./job_filter.js";
+import { isEnded } from "./words.js";
 
+/** @typedef {import("./job_filter.js").Filter} Filter */
 /** @typedef {import("./wire.d.ts").Listed} Listed */
 /** @typedef {import("./wire.d.ts").Frame} Frame */
 /** @typedef {import("./wire.d.ts").Job} Job */
-/** @typedef {import("./wire.d.ts").Status} Status */
-/** @typedef {{ status: string, sync: string, tag: string, text: string }} Filter */
 /** Holds a job; the same object while the job changes. @typedef {{ job: Listed }} Held */
 
 /** Most jobs kept; beyond that the oldest that are over are dropped. */
@@ -17,9 +17,6 @@ const DROPPED = JOBS_MAX / 20;
 /** Jobs of one request, and the fewest that one call of `older` brings, if there are so many. */
 const PAGE = 200;
 const OLDER_MIN = 1_000;
-
-/** @type {Filter} */
-const NO_FILTER = { status: "", sync: "", tag: "", text: "" };
 
 export class JobsStore {
   /** @type {Map<string, Held>} */
@@ -225,27 +222,6 @@ export class JobsStore {
     this.#most = this.#jobs.size + DROPPED; // not looked at for each job
     this.#sortAnew();
   }
-}
-
-/** @param {string} status one, or `active` or `ended` @returns {readonly Status[]} */
-function statusesOf(status) {
-  if (status === "active") return ACTIVE;
-  return status === "ended" ? ENDED : [/** @type {Status} */ (status)]; // the server says if not
-}
-
-/** @param {Filter} filter */
-function matcher({ status, sync, tag, text }) {
-  const statuses = status === "" ? undefined : statusesOf(status);
-  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== "");
-  return (/** @type {Listed} */ job) => {
-    if (statuses && !statuses.includes(job.status)) return false;
-    if (sync !== "" && job.sync_id !== sync && job.sync !== sync) return false;
-    // The filter comes from the address, which cannot hold half a surrogate pair.
-    if (tag !== "" && !job.tags.some((one) => one.toWellFormed() === tag)) return false;
-    if (words.length === 0) return true;
-    const all = [job.sync, job.name, job.id, ...job.tags].join("\n").toLowerCase();
-    return words.every((word) => all.includes(word));
-  };
 }
 
 /** Two lists that are in order, as one. @param {Held[]} many @param {Held[]} few */
