@@ -3,6 +3,7 @@ import api from "./api.js" with { type: "text" };
 import app from "./app.js" with { type: "text" };
 import docs from "./docs.js" with { type: "text" };
 import dom from "./dom.js" with { type: "text" };
+import filterBar from "./filter_bar.js" with { type: "text" };
 import followList from "./follow_list.js" with { type: "text" };
 import homeView from "./home_view.js" with { type: "text" };
 import icons from "./icons.js" with { type: "text" };
@@ -53,6 +54,7 @@ const SCRIPTS = {
   "app.js": app,
   "docs.js": docs,
   "dom.js": dom,
+  "filter_bar.js": filterBar,
   "follow_list.js": followList,
   "home_view.js": homeView,
   "icons.js": icons,

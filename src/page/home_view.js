@@ -2,7 +2,8 @@
 /** The first page: syncs, and all jobs, live on one connection. */
 import { ask, failure, Refused } from "./api.js";
 import { h, inFrames, setHidden, setText } from "./dom.js";
-import { filterFrom, queryOf, STATUS_FILTERS } from "./job_filter.js";
+import { filterBar } from "./filter_bar.js";
+import { filterFrom, queryOf } from "./job_filter.js";
 import { jobList } from "./job_list.js";
 import { JobsStore, listedOf } from "./jobs_store.js";
 import { listStream, syncsPauseMs } from "./list_stream.js";
@@ -12,7 +13,6 @@ import { atMostEvery, everyMinute, everySecond, setTold } from "./time.js";
 import { isEnded, many, number } from "./words.js";
 
 /** @typedef {import("./view.d.ts").Place} Place */
-/** @typedef {import("./wire.d.ts").Sync} Sync */
 
 /** Most jobs in the snapshot that are over. */
 const ENDED_MAX = 1_000;
@@ -182,88 +182,6 @@ export function homeView(place, query) {
       stopTicking();
       stopAsking();
       jobs.list.stop();
-    },
-  };
-}
-
-/**
- * @param {import("./job_filter.js").Filter} filter
- * @param {(filter: import("./job_filter.js").Filter, typing?: boolean) => void} onChange
- */
-function filterBar(filter, onChange) {
-  const text = h("input", {
-    type: "search",
-    id: "filter-text",
-    placeholder: "Name, tag or id",
-    value: filter.text,
-    autocomplete: "off",
-    spellcheck: "false",
-    oninput: () => tell(true),
-    onchange: () => tell(), // it is left, maybe for a job, and coming back needs the address
-  });
-  const status = h(
-    "select",
-    { id: "filter-status", onchange: () => tell() },
-    h("option", { value: "" }, "Any status"),
-    ...Object.entries(STATUS_FILTERS).map(([value, words]) => h("option", { value }, words)),
-  );
-  const sync = h(
-    "select",
-    { id: "filter-sync", onchange: () => tell() },
-    h("option", { value: "" }, "Any sync"),
-    filter.sync !== "" && h("option", { value: filter.sync }, filter.sync),
-  );
-  status.value = filter.status;
-  sync.value = filter.sync;
-  let { tag } = filter;
-  let listed = "";
-  const tagBox = h(
-    "button",
-    {
-      type: "button",
-      class: "tag tag-filter",
-      "aria-label": `Tag ${tag}: show all tags again`,
-      hidden: tag === "",
-      onclick() {
-        tag = "";
-        tagBox.hidden = true;
-        sync.focus(); // the button, which had it, is gone
-        tell();
-      },
-    },
-    h("span", {}, tag),
-    " \u00d7",
-  );
-  function tell(typing = false) {
-    onChange({ status: status.value, sync: sync.value, tag, text: text.value }, typing);
-  }
-  const label = (/** @type {string} */ id, /** @type {string} */ words) =>
-    h("label", { for: id, class: "unseen" }, words);
-  return {
-    node: h(
-      "form",
-      { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
-      label("filter-text", "Filter by name, tag or id"),
-      text,
-      label("filter-status", "Status"),
-      status,
-      label("filter-sync", "Sync"),
-      sync,
-      tagBox,
-    ),
-    active: () => status.value !== "" || sync.value !== "" || tag !== "" || text.value !== "",
-    /** @param {readonly Sync[]} items */
-    syncs(items) {
-      const chosen = items.find(({ id, name }) => id === sync.value || name === sync.value);
-      const value = chosen?.id ?? sync.value;
-      const options = [["", "Any sync"], ...items.map(({ id, name }) => [id, name])];
-      if (value !== "" && !chosen) options.push([value, value]);
-      const next = JSON.stringify(options); // elements of thousands of syncs would take long
-      // Who chooses from options that are replaced loses the one that is pointed at.
-      if (next === listed) return;
-      listed = next;
-      sync.replaceChildren(...options.map(([value, name]) => h("option", { value }, name)));
-      sync.value = value;
     },
   };
 }
