@@ -21,6 +21,7 @@ import logPanel from "./log_panel.js" with { type: "text" };
 import notices from "./notices.js" with { type: "text" };
 import rateChart from "./rate_chart.js" with { type: "text" };
 import runs from "./runs.js" with { type: "text" };
+import runsStrip from "./runs_strip.js" with { type: "text" };
 import scrollBack from "./scroll_back.js" with { type: "text" };
 import signInView from "./sign_in_view.js" with { type: "text" };
 import stream from "./stream.js" with { type: "text" };
@@ -72,6 +73,7 @@ const SCRIPTS = {
   "notices.js": notices,
   "rate_chart.js": rateChart,
   "runs.js": runs,
+  "runs_strip.js": runsStrip,
   "scroll_back.js": scrollBack,
   "sign_in_view.js": signInView,
   "stream.js": stream,
