@@ -11,6 +11,7 @@ import jobFacts from "./job_facts.js" with { type: "text" };
 import jobFilter from "./job_filter.js" with { type: "text" };
 import jobHead from "./job_head.js" with { type: "text" };
 import jobList from "./job_list.js" with { type: "text" };
+import jobState from "./job_state.js" with { type: "text" };
 import jobTotals from "./job_totals.js" with { type: "text" };
 import jobView from "./job_view.js" with { type: "text" };
 import jobsStore from "./jobs_store.js" with { type: "text" };
@@ -63,6 +64,7 @@ const SCRIPTS = {
   "job_filter.js": jobFilter,
   "job_head.js": jobHead,
   "job_list.js": jobList,
+  "job_state.js": jobState,
   "job_totals.js": jobTotals,
   "job_view.js": jobView,
   "jobs_store.js": jobsStore,

@@ -4,6 +4,7 @@ import { ask, Refused } from "./api.js";
 import { h, inFrames, setAttribute } from "./dom.js";
 import { attemptsOf, factsPanel } from "./job_facts.js";
 import { jobHead } from "./job_head.js";
+import { JobState } from "./job_state.js";
 import { countTiles, progressPanel, typesPanel } from "./job_totals.js";
 import { isOld, LINK_WORDS } from "./link_state.js";
 import { ANSWER_MS, stillSignedIn } from "./list_stream.js";
@@ -19,21 +20,6 @@ import { isEnded, isQuiet, percent, shareOf, STATUS_WORDS } from "./words.js";
 /** @typedef {import("./wire.d.ts").Job} Job */
 /** @typedef {import("./wire.d.ts").Frame} Frame */
 /** @typedef {import("./view.d.ts").Place} Place */
-
-/** Measures that a frame leaves out when they are no longer known. */
-const MEASURES = /** @type {const} */ ([
-  "total",
-  "percent",
-  "bytes_done",
-  "bytes_total",
-  "rate_per_s",
-  "bytes_per_s",
-  "eta_s",
-  "phase",
-  "current",
-  "warnings",
-  "paced",
-]);
 
 /** @param {Place} place @param {string} id @returns {import("./view.d.ts").View} */
 export function jobView(place, id) {
@@ -57,24 +43,17 @@ const NOTHING = "There is nothing here under this id for this key.";
 
 /** @param {Place} place @param {Job} first @param {(words: string) => void} gone */
 function liveJob(place, first, gone) {
-  let job = first;
+  const known = new JobState(first, place.session.stall_after_s * 1000);
+  const { id, sync_id: syncId } = first;
   let left = false;
-  let stalled = job.stalled;
-  /** Whether the last heartbeat of this connection told of no stall. */
-  let spoke = false;
-  /** Until when it may have told of what is not shown here. */
-  let spokeMs = 0;
-  /** The newest entry that was heard of. */
-  let { seq } = job;
-  let heardMs = Date.parse(job.updated_at);
-  let quiet = isQuiet(toldMs());
-  const head = jobHead(place, job);
+  let quiet = isQuiet(known.toldMs);
+  const head = jobHead(place, first);
   const progress = progressPanel();
   const tiles = countTiles();
   const types = typesPanel();
   const chart = new RateChart();
   const facts = factsPanel();
-  const logs = logPanel(job.id, () => {
+  const logs = logPanel(id, () => {
     logs.clear();
     stream?.restart();
     if (!stream) open();
@@ -90,14 +69,14 @@ function liveJob(place, first, gone) {
   );
 
   let runnable = false;
-  if (job.sync_id !== null && mayRun(place)) {
-    ask("GET", `v1/sync?sync=${job.sync_id}`).then(({ items }) => {
-      const own = items.find((/** @type {{ id: string }} */ { id }) => id === job.sync_id);
+  if (syncId !== null && mayRun(place)) {
+    ask("GET", `v1/sync?sync=${syncId}`).then(({ items }) => {
+      const own = items.find((/** @type {{ id: string }} */ { id }) => id === syncId);
       runnable = own?.runnable === true;
       frames.soon();
     }, () => {}); // without the answer there is no button
   }
-  ask("GET", `v1/sync/job/${job.id}/history`).then(({ items }) => {
+  ask("GET", `v1/sync/job/${id}/history`).then(({ items }) => {
     chart.addBefore(items);
     frames.soon();
   }, () => {}); // without the answer the chart begins now
@@ -115,19 +94,21 @@ function liveJob(place, first, gone) {
   const stopTicking = everySecond(() => {
     facts.tick();
     showStall();
-    if (quiet !== isQuiet(toldMs())) frames.soon();
+    if (quiet !== isQuiet(known.toldMs)) frames.soon();
   });
   const stopAsking = everyMinute(() => {
-    if (job.status === "failed") askAttempts(); // others follow, of which its stream does not tell
+    // Others follow, of which its stream does not tell.
+    if (known.job.status === "failed") askAttempts();
   });
 
   function askAttempts() {
-    attemptsOf(job, attempts).then((found) => facts.showAttempts(attempts = found), () => {}); // as above
+    attemptsOf(known.job, attempts)
+      .then((found) => facts.showAttempts(attempts = found), () => {}); // as above
   }
 
   function open() {
     stream = new Stream({
-      path: () => `v1/sync/job/${job.id}/subscribe?logs=${logs.level}&tail=${TAIL}`,
+      path: () => `v1/sync/job/${id}/subscribe?logs=${logs.level}&tail=${TAIL}`,
       onFrame: take,
       onState(state) {
         link = state.kind;
@@ -144,11 +125,11 @@ function liveJob(place, first, gone) {
     try {
       const now = await ask(
         "GET",
-        `v1/sync/job/${job.id}`,
+        `v1/sync/job/${id}`,
         undefined,
         AbortSignal.timeout(ANSWER_MS),
       );
-      if (isEnded(now.status)) job = now;
+      if (isEnded(now.status)) known.job = now;
       frames.soon();
     } catch (cause) {
       if (left) return false;
@@ -169,19 +150,16 @@ function liveJob(place, first, gone) {
         logs.told(); // the lines of before come first
         break;
       case "log":
-        heard(frame, Date.parse(frame.time));
+        known.heard(frame, Date.parse(frame.time));
         logs.add(/** @type {any} */ (frame), text.length); // a line, as its type says
         break;
       case "connected":
-        spoke = false;
+        known.connected();
         if (frame.resume === "gap") logs.add(gapLine(), 0);
         if (frame.resume === "start") logs.told(); // nothing is logged yet, so no totals follow
         break;
       case "heartbeat":
-        stalled = frame.stalled === true;
-        // Not stalled, or only just: lines that are not shown here may have come until then.
-        if (!stalled || spoke) spokeMs = now() - place.session.stall_after_s * 1000;
-        spoke = !stalled;
+        known.beat(frame);
         break;
       case "error":
         failed(frame);
@@ -192,62 +170,35 @@ function liveJob(place, first, gone) {
 
   /** @param {Frame} frame */
   function progressed(frame) {
-    const { is_complete, error } = frame;
-    const at = frame.last_update_timestamp;
-    const none = Object.fromEntries(MEASURES.map((measure) => [measure, undefined]));
-    const over = is_complete !== undefined;
-    job = {
-      ...job,
-      ...none,
-      ...frame,
-      id: job.id,
-      updated_at: at,
-      started_at: job.started_at ?? (frame.status === "in_progress" ? at : null),
-      ended_at: over ? job.ended_at ?? at : null,
-      error: typeof error === "string" ? job.error ?? { message: error } : job.error,
-    };
-    heard(frame, Date.parse(at));
-    if (frame.rate_per_s !== undefined && !over) chart.add(Date.parse(at), frame.rate_per_s);
+    known.progressed(frame);
+    const over = frame.is_complete !== undefined;
+    if (frame.rate_per_s !== undefined && !over) {
+      chart.add(Date.parse(frame.last_update_timestamp), frame.rate_per_s);
+    }
     if (over) {
       stream?.close(true);
       stream = undefined;
     }
   }
 
-  /** @param {Frame} frame @param {number} atMs */
-  function heard(frame, atMs) {
-    heardMs = Math.max(heardMs, Math.min(atMs, now())); // a worker's clock may be ahead
-    if (frame.seq <= seq) return; // the stream begins with what is known
-    seq = frame.seq;
-    stalled = false;
-  }
-
   /** The job's own error comes just before its end; others are of the connection. @param {Frame} frame */
   function failed({ code, message, job_id }) {
     if (code.startsWith("access_")) return place.signedOut(message);
     if (code === "job_deleted") return gone(message);
-    if (code === "stream_fault" || job_id !== job.id) return notice(message);
-    job = { ...job, error: { code, message } };
-  }
-
-  /** When its totals were told last, of which log lines are no news. */
-  function toldMs() {
-    return Date.parse(job.updated_at);
-  }
-
-  function isStalled() {
-    return stalled && !isEnded(job.status);
+    if (code === "stream_fault" || job_id !== id) return notice(message);
+    known.failed({ code, message });
   }
 
   function showStall() {
-    head.showStall(isStalled() ? Math.max(heardMs, spokeMs) : undefined);
+    head.showStall(known.silentSinceMs);
   }
 
   function showTitle() {
+    const { job, stalled } = known;
     const part = shareOf(job);
     const share = isOld(link)
       ? LINK_WORDS[link]
-      : isStalled()
+      : stalled
       ? "Stalled"
       : isEnded(job.status) || part === undefined
       ? STATUS_WORDS[job.status]
@@ -256,11 +207,12 @@ function liveJob(place, first, gone) {
   }
 
   function draw() {
+    const { job, stalled, toldMs } = known;
     showTitle();
-    setAttribute(place.root, "data-status", isStalled() ? "stalled" : job.status);
+    setAttribute(place.root, "data-status", stalled ? "stalled" : job.status);
     showStall();
-    head.show(job, { stalled: isStalled(), runnable });
-    quiet = isQuiet(toldMs());
+    head.show(job, { stalled, runnable });
+    quiet = isQuiet(toldMs);
     progress.show(job, quiet);
     tiles.show(job);
     types.show(job);
