@@ -2,16 +2,15 @@
 import { atMost, type Clock } from "../../clock.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { EventLog } from "../../log/event_log.ts";
-import { DamagedJobError } from "../../log/log_errors.ts";
 import type { Durability } from "../../log/sqlite_log.ts";
 import { isDatabaseError } from "../../log/sqlite_faults.ts";
 import { loggerOf } from "../../logger.ts";
 import { reasonOf } from "../../reason.ts";
-import { type JobKey, keyText } from "../../sync/ids.ts";
 import type { Job } from "../../sync/job.ts";
 import { ownFiles } from "../../system/own_files.ts";
 import type { Occurrence } from "../occurrence.ts";
 import type { Occurrences } from "../occurrences.ts";
+import type { DeliveryRemovals } from "./delivery_removals.ts";
 import type { DeliveryPage, DeliveryQuery, DeliveryStore, Occasion } from "./delivery_store.ts";
 import type { Lane } from "./lane.ts";
 import type { Message, ShownJob } from "./message.ts";
@@ -21,8 +20,6 @@ import { type Target, wants } from "./target.ts";
 const UNTOLD_MS = 60_000;
 /** The position is written when it has moved so far, in milliseconds. */
 const POSITION_MS = 10_000;
-/** How long until removed data is wiped again after a failure, in milliseconds. */
-const WIPE_AGAIN_MS = 60_000;
 
 export interface NotificationsOptions {
   /** The queue's file; it is made when there are targets. */
@@ -56,8 +53,7 @@ export class Notifications {
   #lanes: readonly Lane[] = [];
   #sending = false;
   #writtenMs = 0;
-  #callOffWipe: (() => void) | undefined;
-  #callOffGone: (() => void) | undefined;
+  #removals: DeliveryRemovals | undefined;
   #replaced: Promise<void> = Promise.resolve();
 
   constructor(options: NotificationsOptions) {
@@ -88,15 +84,13 @@ export class Notifications {
   /** Starts to look at jobs, first at those that ended while no server did. */
   async watch(): Promise<void> {
     const store = this.#store;
-    if (!store || !this.#parts) return;
+    const removals = this.#removals;
+    if (!store || !removals || !this.#parts) return;
     const { log, hub, clock, stallAfterMs, onFault } = this.#options;
     const sinceMs = store.position ?? clock.now();
     this.#writtenMs = sinceMs;
-    for (const key of store.jobs()) if (await isGone(log, key)) store.forget(key);
-    this.#wipe(); // once for all of them, as it waits for the disk
-    this.#callOffGone?.();
-    this.#callOffGone = undefined;
-    if (this.#targets.length === 0) return this.#forgetWhatGoes(store);
+    await removals.catchUp();
+    if (this.#targets.length === 0) return removals.watch();
     this.#occurrences = new this.#parts.Occurrences({
       log,
       hub,
@@ -105,7 +99,7 @@ export class Notifications {
       onFault,
       tell: (occurrence) => this.occurred(occurrence),
       onCaughtUp: (atMs) => this.#caughtUp(atMs - UNTOLD_MS),
-      onGone: (key) => this.#forget(key),
+      onGone: (key) => removals.forget(key),
       silenceOf: (key) => store.silenceOf(key),
     });
     // After a clock was put back the position is, too, far behind what was told by the clock before.
@@ -155,8 +149,7 @@ export class Notifications {
   async stop(graceMs: number): Promise<void> {
     await this.#replaced;
     await this.#occurrences?.stop();
-    this.#callOffWipe?.();
-    this.#callOffGone?.();
+    this.#removals?.stop();
     const sent = Promise.all(this.#lanes.map((lane) => lane.idle()));
     if (this.#sending) await atMost(this.#options.clock, graceMs, sent);
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
@@ -164,9 +157,11 @@ export class Notifications {
     this.#store = undefined;
   }
 
-  #openStore(targets: readonly Target[], { DeliveryStore, giveUpOld }: Parts): void {
+  #openStore(targets: readonly Target[], parts: Parts): void {
+    const { DeliveryRemovals, DeliveryStore, giveUpOld } = parts;
     const { path, clock, durability } = this.#options;
     const store = this.#store = new DeliveryStore(path, clock, durability);
+    this.#removals = new DeliveryRemovals({ ...this.#options, store: () => this.#store });
     if (giveUpOld(store, this.#logger) > 0) this.#options.onUntold();
     this.#setTargets(store, targets);
     // Without targets, and at the first start, only what happens from now on may be told.
@@ -199,34 +194,6 @@ export class Notifications {
     if (count === 0) return;
     const noun = count === 1 ? "notification" : "notifications";
     this.#logger.error(`{count} ${noun} given up: {reason}`, { count, reason });
-  }
-
-  /** Without targets nothing is told, but what was queued of a job has to go with it. */
-  #forgetWhatGoes(store: DeliveryStore): void {
-    const { log, hub, onFault } = this.#options;
-    const kept = new Set(store.jobs().map(keyText));
-    this.#callOffGone = hub.listenToAll((key) => {
-      if (!kept.has(keyText(key))) return;
-      isGone(log, key).then((gone) => gone && this.#forget(key)).catch(onFault);
-    });
-  }
-
-  #forget(key: JobKey): void {
-    this.#store?.forget(key);
-    this.#wipe();
-  }
-
-  #wipe(): void {
-    if (this.#store?.wipe() !== false) return;
-    const { clock, onFault } = this.#options;
-    this.#callOffWipe ??= clock.after(WIPE_AGAIN_MS, () => {
-      this.#callOffWipe = undefined;
-      try {
-        this.#wipe();
-      } catch (cause) {
-        onFault(cause); // the next removal tries again
-      }
-    });
   }
 
   #messageOf({ kind, tenant, sync, job, atMs, detail = "" }: Occurrence): Message {
@@ -267,26 +234,18 @@ export class Notifications {
   }
 }
 
-/** Whether the job was removed; one whose row is damaged was not. */
-async function isGone(log: EventLog, key: JobKey): Promise<boolean> {
-  try {
-    return await log.get(key) === undefined;
-  } catch (cause) {
-    if (cause instanceof DamagedJobError) return false;
-    throw cause;
-  }
-}
-
 type Parts = Awaited<ReturnType<typeof loadedParts>>;
 
 /** What only a server with a queue needs; the start of any other is shorter without it. */
 async function loadedParts() {
-  const [{ DeliveryStore }, { giveUpOld, Lane }, { Occurrences }] = await Promise.all([
-    import("./delivery_store.ts"),
-    import("./lane.ts"),
-    import("../occurrences.ts"),
-  ]);
-  return { DeliveryStore, giveUpOld, Lane, Occurrences };
+  const [{ DeliveryRemovals }, { DeliveryStore }, { giveUpOld, Lane }, { Occurrences }] =
+    await Promise.all([
+      import("./delivery_removals.ts"),
+      import("./delivery_store.ts"),
+      import("./lane.ts"),
+      import("../occurrences.ts"),
+    ]);
+  return { DeliveryRemovals, DeliveryStore, giveUpOld, Lane, Occurrences };
 }
 
 /** What identifies an occurrence, also when it is told again after a restart. */
