@@ -1,9 +1,10 @@
 /** Jobs: list, get, cancel, remove. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { LIST_LIMIT_MAX } from "../log/event_log.ts";
+import { type JobFilter, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { DamagedJobError } from "../log/log_errors.ts";
 import { keyOf } from "../sync/job.ts";
 import type { JobKey, SyncId, TenantId } from "../sync/ids.ts";
+import type { Status } from "../sync/status.ts";
 import { jobFor, requireScope } from "./access.ts";
 import { JobParams, json, KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
@@ -86,10 +87,10 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   app.openapi(listRoute, async (context) => {
     requireScope(context, "read");
     const { tenant } = context.get("principal");
-    const { status, sync, limit = LIST_LIMIT, cursor } = context.req.valid("query");
-    const syncId = sync === undefined ? undefined : await syncIdOf(services, tenant, sync);
+    const { limit = LIST_LIMIT, cursor, ...asked } = context.req.valid("query");
+    const filter = await jobFilterOf(services, tenant, asked);
     try {
-      const page = await log.list({ tenant, statuses: status, syncId, limit, cursor });
+      const page = await log.list({ ...filter, limit, cursor });
       const items = page.items.map((job) => jobJson(job, services));
       return context.json({ items, next_cursor: page.nextCursor }, 200);
     } catch (cause) {
@@ -142,8 +143,18 @@ export function addJobRoutes(app: OpenAPIHono<HttpEnv>, services: Services): voi
   });
 }
 
+/** Which jobs of the tenant a query asks for. */
+export async function jobFilterOf(
+  services: Pick<Services, "syncs" | "log">,
+  tenant: TenantId,
+  { status, sync }: { readonly status?: readonly Status[]; readonly sync?: string },
+): Promise<JobFilter> {
+  const syncId = sync === undefined ? undefined : await syncIdOf(services, tenant, sync);
+  return { tenant, statuses: status, syncId };
+}
+
 /** The id of a sync; for a name that is not known (any more) it is derived from the name. */
-export async function syncIdOf(
+async function syncIdOf(
   { syncs, log }: Pick<Services, "syncs" | "log">,
   tenant: TenantId,
   idOrName: string,

@@ -1,13 +1,13 @@
 /** Many jobs on one connection, for lists of jobs. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { maySee, type Principal } from "../auth/principal.ts";
+import type { JobFilter } from "../log/event_log.ts";
 import type { ChangedJob } from "../stream/job_news.ts";
-import { type JobId, parseJobId, type SyncId, type TenantId } from "../sync/ids.ts";
-import type { Status } from "../sync/status.ts";
+import { type JobId, parseJobId } from "../sync/ids.ts";
 import { requireScope, rightOf } from "./access.ts";
 import { KEYED, problems } from "./describe.ts";
 import type { HttpEnv } from "./env.ts";
-import { syncIdOf } from "./job_routes.ts";
+import { jobFilterOf } from "./job_routes.ts";
 import { JobsSubscribeQuerySchema } from "./query_schemas.ts";
 import type { Services } from "./services.ts";
 import { streamAnswer } from "./subscribe_route.ts";
@@ -41,12 +41,13 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
     requireScope(context, "read");
     const principal = context.get("principal");
     const { tenant, only } = principal;
-    const { status, sync, job, tag, ended } = context.req.valid("query");
-    const syncId = sync === undefined ? only?.syncId : await syncIdOf(services, tenant, sync);
+    const { job, tag, ended, ...asked } = context.req.valid("query");
+    const filter = await jobFilterOf(services, tenant, asked);
+    const syncId = filter.syncId ?? only?.syncId;
     const jobId = parseJobId(job ?? "");
     return await streamAnswer(context, viewers, () =>
       viewers.subscribeToJobs({
-        ...wished(tenant, { statuses: status, syncId, jobId, tag, only }),
+        ...wished({ ...filter, syncId, jobId, tag, only }),
         endedMax: ended ?? Infinity,
         right: rightOf(principal, authenticator),
       }));
@@ -54,17 +55,15 @@ export function addJobsSubscribeRoute(app: OpenAPIHono<HttpEnv>, services: Servi
 }
 
 /** What a viewer asks for, and what its ticket is bound to. */
-interface Wished {
-  readonly statuses: readonly Status[] | undefined;
-  readonly syncId: SyncId | undefined;
+interface Wished extends JobFilter {
   readonly jobId: JobId | undefined;
   readonly tag: string | undefined;
   readonly only: Principal["only"];
 }
 
 /** Viewers of the same are told the same, so it knows nothing else of them. */
-function wished(tenant: TenantId, asked: Wished) {
-  const { statuses, syncId, jobId, tag, only } = asked;
+function wished(asked: Wished) {
+  const { tenant, statuses, syncId, jobId, tag, only } = asked;
   // Sync and tags of a removed job are unknown, so it is told only to viewers that may see and
   // ask for all jobs, or for just this one.
   const every = tag === undefined && syncId === undefined && only?.tag === undefined;

@@ -45,9 +45,14 @@ const statuses = z.string().transform((text, context): Status[] => {
   example: "pending,in_progress",
 });
 
-export const JobListQuerySchema = z.strictObject({
+/** Which jobs a list or a stream of many has. */
+const JOB_FILTER = {
   status: statuses,
   sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
+};
+
+export const JobListQuerySchema = z.strictObject({
+  ...JOB_FILTER,
   limit: whole(1, LIST_LIMIT_MAX, "At most; 50 by default. Fewer where `meta` is long"),
   cursor: z.string().min(1).max(100).optional(),
 });
@@ -62,8 +67,7 @@ export const SyncListQuerySchema = z.strictObject({
 
 /** Unknown members are no error: EventSource would give up for good. */
 export const JobsSubscribeQuerySchema = z.object({
-  status: statuses,
-  sync: z.string().min(1).max(200).optional().openapi({ description: "A sync's id or name" }),
+  ...JOB_FILTER,
   job: uuid.optional().openapi({ description: "One job" }),
   tag: z.string().min(1).max(100).optional(),
   ended: whole(

@@ -107,12 +107,16 @@ export interface TrimLimits {
   readonly progressMax?: number;
 }
 
-/** Which jobs to list, newest first. */
-export interface JobQuery {
+/** Which jobs are asked for. */
+export interface JobFilter {
   readonly tenant: TenantId;
   /** Any of these; all when left out. */
   readonly statuses?: readonly Status[];
   readonly syncId?: SyncId;
+}
+
+/** Which jobs to list, newest first. */
+export interface JobQuery extends JobFilter {
   /** 1 to LIST_LIMIT_MAX. */
   readonly limit: number;
   /** The `nextCursor` of the page before. */

@@ -1,6 +1,7 @@
 /** What the viewers of many jobs are told of changes: decided once for all with the same filter. */
 import { joined } from "../hub/ring.ts";
-import type { Epoch, JobId, JobKey, TenantId } from "../sync/ids.ts";
+import type { JobFilter } from "../log/event_log.ts";
+import type { Epoch, JobId, JobKey } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { isTerminal, type Status } from "../sync/status.ts";
 
@@ -24,11 +25,9 @@ export interface Change {
 }
 
 /** Which jobs a viewer asks for and may see. */
-export interface JobsFilter {
-  readonly tenant: TenantId;
+export interface JobsFilter extends JobFilter {
   /** Filters of a tenant with the same name are the same: their viewers share what is made. */
   readonly name: string;
-  readonly statuses: readonly Status[] | undefined;
   /** Whether the viewer may see the job and asks for it, leaving aside its status. */
   readonly matches: (job: ChangedJob) => boolean;
   /** Whether to tell the viewer of a removed job of which only the id is known. */

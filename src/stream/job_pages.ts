@@ -3,7 +3,7 @@ import { setImmediate } from "../event_loop.ts";
 import { joined } from "../hub/ring.ts";
 import { type EventLog, type JobPage, LIST_LIMIT_MAX } from "../log/event_log.ts";
 import { frameBytes } from "../sse/sse_encoder_stream.ts";
-import type { JobId, SyncId } from "../sync/ids.ts";
+import type { JobId } from "../sync/ids.ts";
 import type { Job } from "../sync/job.ts";
 import { spacedJson } from "../sync/json.ts";
 import type { Status } from "../sync/status.ts";
@@ -17,7 +17,6 @@ const TURNS = 3;
 
 /** Which jobs a viewer asks for. */
 export interface JobsWish extends JobsFilter {
-  readonly syncId: SyncId | undefined;
   /** Only this job. */
   readonly jobId: JobId | undefined;
   /** Most jobs that are over in the snapshot. */
