@@ -92,10 +92,10 @@ export class KeyStore {
     this.#fixed = rows;
   }
 
-  /** All stored keys, revoked ones too, oldest first; of one tenant or of all. */
-  list(tenant?: TenantId): KeyInfo[] {
-    return this.#db.prepare("SELECT * FROM keys WHERE tenant = ?1 OR ?1 IS NULL ORDER BY rowid")
-      .all(tenant ?? null).map((row) => keyRowOf(row).info);
+  /** All stored keys, revoked ones too, oldest first. */
+  list(): KeyInfo[] {
+    return this.#db.prepare("SELECT * FROM keys ORDER BY rowid").all()
+      .map((row) => keyRowOf(row).info);
   }
 
   /** Revokes a stored key; one revoked before keeps its date. Undefined when the id is unknown. */

@@ -112,7 +112,7 @@ test("revoke() of this process holds at once, keeps its first date and tells an 
   assert.equal(keys.revoke("nosuchkey0"), undefined);
 });
 
-test("list() shows keys oldest first, of one tenant or of all, without secrets", (t) => {
+test("list() shows the keys of all tenants, oldest first, without secrets", (t) => {
   const { keys, clock } = arrange(t);
   const one = keys.create({ tenant: tenant("acme"), scopes: ["read"], name: "dashboard" });
   clock.ms = 5;
@@ -138,7 +138,6 @@ test("list() shows keys oldest first, of one tenant or of all, without secrets",
       revokedAtMs: null,
     },
   ]);
-  assert.deepEqual(keys.list(tenant("zeta")), [all[1]]);
 });
 
 test("linkKey() is one for each tenant and its scopes, and another once it was revoked", (t) => {

@@ -90,7 +90,7 @@ export function hasLong(args: readonly string[], ...names: readonly string[]): b
  *
  * @param valued letters that take what follows them as their value
  */
-export function shortCount(args: readonly string[], letter: string, valued = ""): number {
+export function shortCount(args: readonly string[], letter: string, valued: string): number {
   let count = 0;
   for (const arg of args) {
     if (!/^-[a-zA-Z0-9]/.test(arg)) continue;

@@ -72,7 +72,7 @@ export class RsyncSent {
    * @param root the directory that names are relative to; undefined where it is not known
    * @param toTheEnd whether any file may fail up to the end: then as many as can be are held
    */
-  constructor(root: string | undefined, clock: Clock, toTheEnd = false) {
+  constructor(root: string | undefined, clock: Clock, toTheEnd: boolean) {
     this.#clock = clock;
     this.#toTheEnd = toTheEnd;
     this.#root = root === "/" ? "" : root;
