@@ -7,10 +7,11 @@ import { EVENTS_MAX } from "../sync/event_limits.ts";
 import type { Epoch, JobKey } from "../sync/ids.ts";
 import { TimeSlice } from "../time_slice.ts";
 import { requireRight } from "./access.ts";
-import { linesOf, mayNameProto, parseJson, splitLines } from "./body.ts";
+import { linesOf } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { EventSchema, type PostedSchema, type WireEvent, workerEvent } from "./event_schemas.ts";
 import { invalid, invalidJson, pointerOf } from "./invalid.ts";
+import { isBlank, linesIn, parsedLine } from "./ndjson_lines.ts";
 import { plainEvent } from "./plain_event.ts";
 import { problemOf } from "./post_problem.ts";
 import { Problem, type ProblemExtras } from "./problem.ts";
@@ -21,15 +22,6 @@ import type { Services } from "./services.ts";
 const BATCH_MAX = 1_000;
 /** How often progress is worth posting, in milliseconds: while somebody watches, and while nobody does. */
 const INTERVAL_MS = { watched: 250, unwatched: 5_000 };
-
-/** A line of NDJSON; as bytes where its piece of the body is not UTF-8. */
-type Line = string | Uint8Array;
-
-const BLANK = /^[ \t\r]*$/;
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-const lenient = new TextDecoder();
-const encoder = new TextEncoder();
 
 /** Appends the events of the request's body. @throws {Problem} */
 export async function postEvents(
@@ -129,7 +121,7 @@ class Post {
           for (const line of linesIn(piece)) {
             number++;
             if (isBlank(line)) continue;
-            events.push(this.#event(parsed(line, number), [], { line: number }));
+            events.push(this.#event(parsedLine(line, number), [], { line: number }));
             this.#named = true; // by its first line or not at all: lines before may be kept already
             if (events.length < BATCH_MAX && events.at(-1)?.type !== "end") continue;
             const full = events;
@@ -215,36 +207,5 @@ class Post {
     };
     const { code, message, headers, cause } = problem;
     return new Problem(code, message, extras, headers, { cause });
-  }
-}
-
-/** The lines, decoded together if they are UTF-8: one by one that takes as long as parsing. */
-function linesIn(piece: Uint8Array): readonly Line[] {
-  try {
-    return utf8.decode(piece).split("\n");
-  } catch {
-    return splitLines(piece); // Reading them one by one tells which line is at fault.
-  }
-}
-
-function isBlank(line: Line): boolean {
-  const text = typeof line === "string" ? line : lenient.decode(line);
-  return !text.startsWith("{") && BLANK.test(text);
-}
-
-/** @param number of the line */
-function parsed(line: Line, number: number): unknown {
-  const isText = typeof line === "string";
-  try {
-    if (isText && !mayNameProto(line)) return JSON.parse(line);
-  } catch {
-    // Parsed again below, for the error's words.
-  }
-  try {
-    return parseJson(isText ? encoder.encode(line) : line);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    const detail = `Line ${number} cannot be read: ${cause.message}`;
-    throw new Problem("invalid-request", detail, { line: number });
   }
 }
