@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { DeliveryStore, DONE_MAX } from "../../../src/jobs/notify/delivery_store.ts";
+import { FAILED } from "../../support/delivery_bench.ts";
 import { TENANT } from "../../support/log_contract.ts";
 import { begun, ended, jobOf, notifyBench, turns } from "../../support/notify_bench.ts";
 import type { Cleanup } from "../../support/program.ts";
 import { receiver } from "../../support/receiver.ts";
 import { until } from "../../support/until.ts";
 
-const FAILED = { status: "failed", error: { code: "lost", message: "gone" } } as const;
 const DAY_MS = 24 * 3_600_000;
 
 /** One target, and the jobs that it was told of; the clock is right, a year after it began. */
