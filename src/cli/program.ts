@@ -1,7 +1,7 @@
 /** The program: runs a command and reports its failure. */
 import { KeyFileError } from "../auth/key_file.ts";
-import { BackupError } from "../log/backup_error.ts";
 import { DataDirectoryTakenError } from "../log/data_directory.ts";
+import { BackupError } from "../log/log_errors.ts";
 import { StoreForeignError, StoreVersionError } from "../log/migrate.ts";
 import { reasonOf } from "../reason.ts";
 import { PortTakenError } from "../runtime/serve.ts";

@@ -77,3 +77,8 @@ export function isUnstored(cause: unknown): boolean {
 export class CursorError extends Error {
   override readonly name = "CursorError";
 }
+
+/** Of a backup or a restore: there is no log there, or a file cannot be read or written. */
+export class BackupError extends Error {
+  override readonly name = "BackupError";
+}
