@@ -96,14 +96,14 @@ function treeFrom(folder: string | undefined, data: string): string {
   if (folder === "") throw new UsageError('Cannot index "": expected a directory');
   const unasked = ["/usr/share", dirname(dirname(process.execPath))];
   const tree = folder ?? unasked.find((path) => existsSync(path)) ?? unasked[0];
-  const real = realPathOf(resolve(tree));
+  const real = realTree(resolve(tree));
   if (real === data || real.startsWith(`${data}/`)) {
     throw new UsageError(`Cannot index "${tree}": it is synctail's own data directory`);
   }
   return real;
 }
 
-function realPathOf(tree: string): string {
+function realTree(tree: string): string {
   try {
     return rootOf(fileSystem, tree) || "/";
   } catch (cause) {
