@@ -6,18 +6,28 @@ import { until } from "../support/until.ts";
 
 const utf8 = new TextEncoder();
 const IDLE_MS = 1_000;
+/** A line that no other is waited for with. */
+const LONG_LINE = `${"x".repeat(10_000)}\n`;
 
-/** A body of these chunks; without an end it then stands still. */
-function bodyOf(chunks: readonly string[], end = true): ReadableStream<Uint8Array> {
+/** A body of these chunks; without an end it then stands still. @param each what each one takes */
+function bodyOf(chunks: readonly string[], end = true, each = () => {}) {
   const left = [...chunks];
-  return new ReadableStream({
+  return new ReadableStream<Uint8Array>({
     pull(controller) {
+      each();
       const chunk = left.shift();
       if (chunk !== undefined) controller.enqueue(utf8.encode(chunk));
       else if (end) controller.close();
       else return new Promise(() => {});
     },
   }, { highWaterMark: 0 });
+}
+
+/** A body that says what the test has it say. */
+function heldBody() {
+  const controllers: ReadableStreamDefaultController<Uint8Array>[] = [];
+  const body = new ReadableStream<Uint8Array>({ start: (given) => void controllers.push(given) });
+  return { body, controller: controllers[0] };
 }
 
 /** A signal that knows how many listen to it. */
@@ -54,7 +64,11 @@ test("linesOf() finds the same lines wherever the body is cut into chunks", asyn
   for (let cut = 0; cut <= text.length; cut++) {
     for (let next = cut; next <= text.length; next++) {
       const chunks = [text.slice(0, cut), text.slice(cut, next), text.slice(next)];
-      assert.deepEqual(await lines(bodyOf(chunks)), ["one", "", "twö", "three"]);
+      const clock = new FakeClock();
+      const late = bodyOf(chunks, true, () => clock.advance(10)); // so that none is waited for
+      for (const body of [bodyOf(chunks), late]) {
+        assert.deepEqual(await lines(body, clock), ["one", "", "twö", "three"]);
+      }
     }
   }
 });
@@ -66,6 +80,52 @@ test("linesOf() hands on together what has arrived in many chunks, and waits for
   const { value } = await pieces.next();
 
   assert.equal(`${new TextDecoder().decode(value as Uint8Array)}\n`, chunks.join(""));
+});
+
+test("linesOf() gives a long chunk once that comes behind a short one", async () => {
+  const { body, controller } = heldBody();
+  const pieces = linesOf(body, { clock: new FakeClock(), idleMs: IDLE_MS });
+  const lengths: (number | undefined)[] = [];
+  const next = async () => void lengths.push((await pieces.next()).value?.length);
+
+  controller.enqueue(utf8.encode("one\n"));
+  await next();
+  controller.enqueue(utf8.encode(LONG_LINE));
+  await next();
+  controller.close();
+  await next();
+
+  assert.deepEqual(lengths, [3, LONG_LINE.length - 1, undefined]);
+});
+
+test("linesOf() gives what has arrived of a body that is cut off, and then says so", async () => {
+  const chunks = ["one\n"];
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const chunk = chunks.shift();
+      if (chunk === undefined) controller.error(new Error("the sender is gone"));
+      else controller.enqueue(utf8.encode(chunk));
+    },
+  }, { highWaterMark: 0 });
+  const pieces = linesOf(body, { clock: new FakeClock(), idleMs: IDLE_MS });
+
+  const { value } = await pieces.next();
+
+  assert.deepEqual(value, utf8.encode("one"));
+  await assert.rejects(pieces.next(), { code: "invalid-request" });
+});
+
+test("a body that is cut off while its lines are stored is no fault of the process", async () => {
+  const { body, controller } = heldBody();
+  const pieces = linesOf(body, { clock: new FakeClock(), idleMs: IDLE_MS });
+  for (const chunk of ["one\n", LONG_LINE]) controller.enqueue(utf8.encode(chunk));
+  const { value } = await pieces.next();
+
+  controller.error(new Error("the sender is gone"));
+  await new Promise((resolve) => setImmediate(resolve)); // a rejection that nobody expects is told
+
+  assert.equal(value?.length, "one\n".length + LONG_LINE.length - 1);
+  await assert.rejects(pieces.next(), { code: "invalid-request" });
 });
 
 test("linesOf() refuses a line that is too long, also one without an end", async () => {
