@@ -173,23 +173,62 @@ test("a restore keeps the log that was there also where a file has one name only
   assert.deepEqual(readFileSync(`${log}.replaced`), readFileSync(file));
 });
 
-test("a restore whose last step fails leaves the log in its place, and nothing else", async (t) => {
+for (const fault of ["renames", "moves"] as const) {
+  const where = fault === "moves" ? ", also where a file has one name only" : "";
+  test(`a restore whose last step fails leaves the log in its place, and nothing else${where}`, async (t) => {
+    const disk = faultDisk(t);
+    const { file, backup } = await bench(t);
+    copyFileSync(file, backup);
+    copyFileSync(file, join(disk.data, "log.db"));
+    const before = readdirSync(disk.data);
+    disk.set(fault);
+
+    const { code, stderr } = await startProgram.toEnd(t, {
+      args: ["restore", backup, "--data", disk.data],
+      env: disk.env,
+    });
+
+    assert.equal(code, 2);
+    assert.match(stderr, /Cannot restore ".*": .*log\.db/);
+    assert.deepEqual(readdirSync(disk.data).sort(), [...before, "lock.db"].sort());
+    assert.deepEqual(readFileSync(join(disk.data, "log.db")), readFileSync(file));
+  });
+}
+
+test("a restore whose last step fails leaves what a power cut has left of the log, its WAL too", async (t) => {
   const disk = faultDisk(t);
   const { file, backup } = await bench(t);
+  const log = join(disk.data, "log.db");
   copyFileSync(file, backup);
-  copyFileSync(file, join(disk.data, "log.db"));
-  const before = readdirSync(disk.data);
+  writeFileSync(log, "");
+  writeFileSync(`${log}-wal`, "a part of it");
   disk.set("renames");
 
-  const { code, stderr } = await startProgram.toEnd(t, {
+  const { code } = await startProgram.toEnd(t, {
     args: ["restore", backup, "--data", disk.data],
     env: disk.env,
   });
 
   assert.equal(code, 2);
-  assert.match(stderr, /Cannot restore ".*": .*log\.db/);
-  assert.deepEqual(readdirSync(disk.data).sort(), [...before, "lock.db"].sort());
-  assert.deepEqual(readFileSync(join(disk.data, "log.db")), readFileSync(file));
+  assert.deepEqual(readdirSync(disk.data).sort(), ["lock.db", "log.db", "log.db-wal"]);
+});
+
+test("a restore whose last step is taken and then fails keeps the log that was there", async (t) => {
+  const disk = faultDisk(t);
+  const { file, backup } = await bench(t);
+  const log = join(disk.data, "log.db");
+  copyFileSync(file, backup);
+  copyFileSync(file, log);
+  disk.set("taken");
+
+  const { code } = await startProgram.toEnd(t, {
+    args: ["restore", backup, "--data", disk.data],
+    env: disk.env,
+  });
+
+  assert.equal(code, 2);
+  assert.deepEqual(readFileSync(`${log}.replaced`), readFileSync(file));
+  assert.notDeepEqual(readFileSync(log), readFileSync(file));
 });
 
 test("restoreLog() marks what a server ran, which is cancelled at the next start, and nothing else", async (t) => {

@@ -1,9 +1,11 @@
 /* Preloaded into a server: writes to its event log fail while a file says so.
  *
  * FAULT_DISK names that file. It holds one word: `eio` or `enospc` for writes to log.db and what
- * lies beside it, `full` for the latter while there is a log.db.reserve, `reads` for reads of it, `renames` for giving a file the name log.db, `links` for
- * giving any file a second name, `readonly` for opening anything in the data directory, which
- * FAULT_DISK_DIR names, to write, and for removing it. */
+ * lies beside it, `full` for the latter while there is a log.db.reserve, `reads` for reads of it,
+ * `renames` for giving a new file the name log.db, `taken` for the same, which is done and fails
+ * nevertheless, `links` for giving any file a second name, `moves` for both of `renames` and `links`,
+ * `readonly` for opening anything in the data directory, which FAULT_DISK_DIR names, to write, and
+ * for removing it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -123,7 +125,10 @@ int rename(const char *from, const char *to) {
   const char *name = strrchr(to, '/');
   char word[16];
   mode(word);
-  if (name && strcmp(name, "/log.db") == 0 && strcmp(word, "renames") == 0) {
+  if (!name || strcmp(name, "/log.db") != 0 || strstr(from, ".replaced")) word[0] = 0;
+  int taken = strcmp(word, "taken") == 0;
+  if (taken || strcmp(word, "renames") == 0 || strcmp(word, "moves") == 0) {
+    if (taken) NEXT(rename)(from, to);
     errno = EIO;
     return -1;
   }
@@ -133,7 +138,7 @@ int rename(const char *from, const char *to) {
 static int single(void) {
   char word[16];
   mode(word);
-  if (strcmp(word, "links") != 0) return 0;
+  if (strcmp(word, "links") != 0 && strcmp(word, "moves") != 0) return 0;
   errno = EPERM;
   return 1;
 }

@@ -7,7 +7,16 @@ import { tempDirectory } from "./temp.ts";
 
 const SOURCE = new URL("fault_disk.c", import.meta.url).pathname;
 
-export type Fault = "eio" | "enospc" | "full" | "reads" | "renames" | "links" | "readonly";
+export type Fault =
+  | "eio"
+  | "enospc"
+  | "full"
+  | "reads"
+  | "renames"
+  | "taken"
+  | "links"
+  | "moves"
+  | "readonly";
 
 export interface FaultDisk {
   /** A data directory that faults are of. */
