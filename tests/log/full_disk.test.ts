@@ -65,10 +65,12 @@ test("the reserve of a log that is a link lies on the log's own disk, and one fo
 
   reserveOf(join(path, "log.db")).hold();
   const ofLog = listed();
-  for (const reserve of reservesOfStart(join(path, "log.db"))) reserve.hold();
+  const ofStart = reservesOfStart(join(path, "log.db"));
+  for (const reserve of ofStart) reserve.hold();
 
   assert.deepEqual(ofLog, [["big", "log.db"], ["log.db", "log.db.reserve"]]);
   assert.deepEqual(listed(), [["big", "log.db", "log.db.reserve"], ofLog[1]]);
+  assert.deepEqual(ofStart.map((reserve) => reserve.release()), [true, true]);
 });
 
 test("a reserve that can be neither taken nor removed is none, and ends no server", (t) => {
