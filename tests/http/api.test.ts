@@ -715,6 +715,8 @@ test("a parameter that is given twice is said to be, and not to be of another ty
     assert.equal(answer.status, 400);
     assert.equal((await answer.json()).detail, `?${name}: expected it once`);
   }
+  const loud = await server.ask(`/v1/sync/job/${id}/logs?level=loud`);
+  assert.match((await loud.json()).detail, /^\?level: .*"info"/);
 });
 
 test("a method that a resource does not know is 405 with those it knows", async (t) => {

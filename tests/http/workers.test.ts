@@ -109,10 +109,10 @@ test("a worker's job is created, told about, watched live, and ends", async (t) 
   );
   const log = frames.find(({ data }) => data.type === "log")?.data;
   assert.deepEqual([log.message, log.time], ["slow", "2026-01-02T02:04:05.000Z"]);
-  const { status, sync, tags, meta, origin, lease_s } = await job();
+  const { status, sync, tags, meta, origin, lease_s, error } = await job();
   assert.deepEqual(
-    [status, sync, tags, meta, origin, lease_s],
-    ["completed", "nightly", ["eu"], { host: "w1" }, "worker", 900],
+    [status, sync, tags, meta, origin, lease_s, error],
+    ["completed", "nightly", ["eu"], { host: "w1" }, "worker", 900, null],
   );
   const { items } = await (await server.ask("/v1/sync")).json();
   const { name, source, last_job } = items.find((each: Json) => each.name === "nightly");
@@ -212,12 +212,15 @@ test("a job's id is any UUID, also one without a version, which can be tried aga
   const again = await send("/v1/sync/job", { retry_of: hash });
   const stream = await server.ask(`/v1/sync/jobs/subscribe?job=${hash}`);
   await stream.body?.cancel();
-  const wrong = await send("/v1/sync/job", { id: "nightly" });
+  const wrong = await send("/v1/sync/job", { id: "nightly", retry_of: "last night's" });
 
   assert.deepEqual([created.status, created.id], ["pending", hash]);
   assert.equal(again.retry_of, hash);
   assert.equal(stream.status, 200);
-  assert.equal(wrong.detail, "/id: expected a UUID");
+  assert.deepEqual(
+    wrong.errors.map(({ pointer, detail }: Json) => [pointer, detail]),
+    [["/id", "expected a UUID"], ["/retry_of", "expected a UUID"]],
+  );
 });
 
 test("NDJSON is kept up to the line that is wrong, which is named", async (t) => {
@@ -603,6 +606,11 @@ for (
       { type: "end", status: "completed", error: { message: "x" } },
       "/error",
     ],
+    [
+      "an empty code",
+      { type: "end", status: "failed", error: { code: "", message: "x" } },
+      "/error/code",
+    ],
     ["something after the end", [{ type: "end", status: "failed" }, { type: "progress" }], "/1"],
     ["a wrong one in an array", [{ type: "progress" }, { type: "total", total: -1 }], "/1/total"],
     ["a seq without its producer", { type: "progress", producer_seq: 1 }, "/producer_id"],
@@ -846,12 +854,15 @@ test("/openapi.json has the bounds of counts, and the kinds of the headers of pr
   const most = await post({ type: "progress", inserted: maximum });
   const more = await post({ type: "progress", inserted: maximum + 1 });
   const word = await post("", { "Producer-Id": "a", "Producer-Seq": "first" });
+  const nobody = await post("", { "Producer-Id": "" });
 
-  assert.deepEqual([minimum, most.status, more.status], [0, "in_progress", 400]);
+  assert.deepEqual([minimum, maximum], [0, Number.MAX_SAFE_INTEGER]);
+  assert.deepEqual([most.status, more.status], ["in_progress", 400]);
   const [id, epoch, seq] = kinds;
   assert.deepEqual([id.minLength, id.maxLength], [1, 100]);
   assert.deepEqual([epoch.type, seq.type, seq.minimum], ["integer", "integer", 0]);
   assert.equal(word.detail, 'header Producer-Seq: got "first": expected a whole number');
+  assert.equal(nobody.status, 400);
 });
 
 test("what is no event at all is refused as the value that it is", async (t) => {
