@@ -245,18 +245,44 @@ test("flush() asks once where there is nothing at the address, also for another 
   assert.equal(told.reason, `it answers 404 at ${OURS}/v1/sync/job`);
 });
 
-test("flush() tries a server that does not answer three times, and leaves all jobs as they are", async (t) => {
-  const { path, left } = leaving(t);
-  const paths = [left(), left()];
+for (
+  const [what, page] of [
+    ["that does not answer", undefined],
+    ["that a gateway answers for once", "<html>Forbidden"],
+  ] as const
+) {
+  test(`flush() tries a server ${what} three times, and leaves all jobs as they are`, async (t) => {
+    const { path, create, left } = leaving(t);
+    const known = create();
+    known.wasCreated();
+    known.append("end", '"the end"');
+    known.close();
+    const paths = [known.path, left()];
+    const pages = page ? [page] : [];
 
-  const { sent, reason, bodies, ...rest } = await flushed(
-    path,
-    () => new Response("", { status: 503 }),
-  );
+    const { sent, reason, bodies, ...rest } = await flushed(path, () => {
+      const answer = pages.pop();
+      return new Response(answer, { status: answer ? 403 : 503 });
+    });
 
-  assert.deepEqual([sent, rest.left, bodies.length], [0, 2, 3]);
-  assert.equal(reason, `${OURS} answers 503`);
-  assert.deepEqual(paths.map((path) => toldOf(path)), Array(2).fill('["a line","the end"]'));
+    assert.deepEqual([sent, rest.left, bodies.length], [0, 2, 3]);
+    assert.equal(reason, `${OURS} answers 503`);
+    assert.deepEqual(paths.map((path) => toldOf(path)), ['["the end"]', '["a line","the end"]']);
+  });
+}
+
+test("flush() asks once where the key is refused, also of a job that the server knows", async (t) => {
+  const { path, create, left } = leaving(t);
+  const known = create();
+  known.wasCreated();
+  known.append("end", '"the end"');
+  known.close();
+  left();
+  const type = "https://s/problems/unauthorized";
+
+  const told = await flushed(path, () => Response.json({ type }, { status: 401 }));
+
+  assert.deepEqual([told.sent, told.left, told.bodies], [0, 2, ['["the end"]']]);
 });
 
 for (
