@@ -210,6 +210,10 @@ test("while the server is away the page says since when, and comes back without 
     /The connection is lost\. Last heard at .+: the numbers below are from then/,
   );
   assert.equal(await page.run(`document.querySelector(".banner").hidden`), true);
+  assert.equal(
+    await page.run(`document.querySelector("[role=status].unseen").textContent`),
+    "The connection is back.",
+  );
   assert.deepEqual(
     (await page.run<string[]>(lines)).filter((text) => text.startsWith("line")),
     ["line 1", "line 2"],

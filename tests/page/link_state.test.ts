@@ -132,3 +132,14 @@ test("a view that was told as lost is told as live again, each time, and one tha
   const back = ["Live", "The connection is back."];
   assert.deepEqual(told, [["Live"], away, back, away, back]);
 });
+
+test("a view that is left while it is lost is not told as live again", (t) => {
+  const { show, texts, isLong } = bench(t);
+
+  show({ kind: "live", heardMs: 0 });
+  show({ kind: "lost", heardMs: 0 });
+  isLong();
+  show({ kind: "none" });
+
+  assert.deepEqual(texts(), []);
+});
