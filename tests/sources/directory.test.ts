@@ -147,6 +147,20 @@ test("directorySource() reads a file again that was fresh when it was indexed", 
   assert.deepEqual(counts, { ...none, updated: 1 });
 });
 
+test("directorySource() knows a file that was fresh once it has read it again", async (t) => {
+  const { run, write } = bench(t);
+  const clock = new FakeClock();
+  write("a", "one", new Date(clock.now() - 900));
+  await run({ clock });
+  await run();
+  const opened: string[] = [];
+  const files = faulty((real) => ({ open: (path) => (opened.push(path), real.open(path)) }));
+
+  const { counts } = await run({ files });
+
+  assert.deepEqual([counts, opened], [{ ...none, kept: 1 }, []]);
+});
+
 test("directorySource() meets keys in the order of their bytes, also where UTF-16 has another", async (t) => {
   const { run, write, keys } = bench(t);
   const names = ["a.b", "a/b", "a-b", "a0", "Ä", "\u{1f600}", "\uffee", "z"];
@@ -754,8 +768,9 @@ test("directorySource() lists and stats once what it counted a moment ago", asyn
     stat: (path) => (calls.push(`stat ${path}`), real.stat(path)),
     lookAgain: (file, path) => (calls.push("look again"), real.lookAgain(file, path)),
   }));
+  const clock = { ...systemClock, monotonic: () => 60_000 }; // as in a server that has run for long
 
-  const { counts } = await run({ files });
+  const { counts } = await run({ files, clock });
 
   assert.deepEqual(counts, { ...none, updated: 1, kept: 2 });
   assert.deepEqual(calls.map((call) => call.replace(root, "")), [
