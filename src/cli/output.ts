@@ -7,6 +7,9 @@ import { ownProcess } from "../system/own_process.ts";
 /** Codes of a stdout whose disk is full; others mean that its reader has left. */
 const DISK_CODES = ["ENOSPC", "EDQUOT", "EFBIG"];
 
+/** How often it is looked whether a full pipe has room again, in milliseconds. */
+const ROOM_MS = 100;
+
 /** The exit code of shells for what SIGPIPE has ended. */
 const UNREAD = 141;
 
@@ -21,25 +24,35 @@ class OutputError extends Error {
   }
 }
 
+/** What a server has said and stdout had no room for yet. */
+let unsaid: Uint8Array = new Uint8Array(0);
+
 /**
  * Prints a server's words on stdout. A full disk does not stop a server from serving.
  *
- * Not through `process.stdout`: under Bun that loads all of Node's streams, a third of a start.
+ * Not through `process.stdout`: under Bun that loads all of Node's streams, a third of a start, and
+ * under Deno it waits for no room.
  *
  * @returns whether they are written, or will be when there is room
  */
 export function announce(text: string): boolean {
-  let bytes = new TextEncoder().encode(text);
+  const waits = unsaid.length > 0;
+  unsaid = Uint8Array.of(...unsaid, ...new TextEncoder().encode(text));
+  return waits || say();
+}
+
+function say(): boolean {
   try {
-    while (bytes.length > 0) bytes = bytes.subarray(ownProcess.writeOut(bytes));
+    while (unsaid.length > 0) unsaid = unsaid.subarray(ownProcess.writeOut(unsaid));
   } catch (cause) {
-    if (codeOf(cause) !== "EAGAIN") {
-      if (isOfDisk(cause)) printError(`synctail: ${new OutputError(cause).message}\n`);
-      else endAsBySignal(); // its reader has left
-      return false;
+    if (codeOf(cause) === "EAGAIN") { // a non-blocking pipe is full
+      setTimeout(say, ROOM_MS);
+      return true;
     }
-    surviveClosedOutput(); // a non-blocking pipe is full: the stream waits for room
-    nodeProcess().stdout.write(bytes);
+    unsaid = new Uint8Array(0);
+    if (isOfDisk(cause)) printError(`synctail: ${new OutputError(cause).message}\n`);
+    else endAsBySignal(); // its reader has left
+    return false;
   }
   return true;
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { serverOf } from "../../src/log/data_directory.ts";
@@ -13,6 +15,24 @@ const NO_ROOM = "synctail: Cannot write to stdout: there is no room left on its 
 function full(output: ">" | "2>"): readonly string[] {
   return ["sh", "-c", `exec "$@" ${output} /dev/full`, "sh", ...OWN];
 }
+
+/** Has a program's output wait in a pipe that is full, until something is written to the fifo. */
+const WAITING = `
+import os, sys
+fifo, *program = sys.argv[1:]
+taken, given = os.pipe()
+os.set_blocking(given, False)
+try:
+  while True: os.write(given, bytes(4096))
+except BlockingIOError:
+  pass
+if os.fork() > 0:
+  os.dup2(given, 1)
+  os.execvp(program[0], program)
+os.close(given)
+open(fifo).read()
+while part := os.read(taken, 65536): os.write(1, part.replace(b"\\0", b""))
+`;
 
 function temp(t: Cleanup): string {
   const { path, remove } = tempDirectory();
@@ -140,4 +160,25 @@ test("a first key that could not be printed is none: the next start shows one", 
 
   assert.deepEqual([left.code, code], [0, 0]);
   assert.match(next.stdout(), /This is the first start.*\nst_\S+\n/);
+});
+
+test("a first key that waits for room in a pipe is one", async (t) => {
+  const data = temp(t);
+  const fifo = join(temp(t), "fifo");
+  spawnSync("mkfifo", [fifo]);
+  const server = startProgram.raw(t, {
+    command: ["python3", "-c", WAITING, fifo, ...OWN],
+    args: ["serve", "--port", "0", "--data", data],
+  });
+  await until(() => serverOf(data) !== undefined);
+
+  writeFileSync(fifo, "");
+  await server.until((stdout) => stdout.includes("Listening on"));
+  const [key] = /^st_\S+$/m.exec(server.stdout()) ?? [];
+  const { status } = await fetch(`${serverOf(data)?.url}/v1/sync/jobs`, {
+    headers: { Authorization: `Bearer ${key}` },
+  });
+
+  assert.equal(status, 200);
+  assert.equal(await server.stop("SIGTERM"), 0);
 });
