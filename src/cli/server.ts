@@ -34,17 +34,22 @@ const STOP_MS = 300;
  * @throws {PortTakenError} when another process listens on the port
  * @throws {StoreVersionError | StoreForeignError} when a file there is not this version's to open
  */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export function startServer(options: ServerOptions): Promise<RunningServer> {
+  return startOrGiveUp(options, true);
+}
+
+/** @param again whether it is tried once more with the room of the reserves */
+async function startOrGiveUp(options: ServerOptions, again: boolean): Promise<RunningServer> {
   const opened = new Opened();
   const reserves: Reserve[] = [];
   try {
     return await start(options, opened, reserves);
   } catch (cause) {
-    const room = reserves.filter((reserve) => reserve.makeRoom()); // while the directory is ours
+    const room = again ? reserves.filter((reserve) => reserve.makeRoom()) : []; // while the directory is ours
     await opened.closeAll().catch(() => {}); // the first failure is reported
     if (room.length === 0) throw cause;
   }
-  return await startServer(options); // with the room of the reserves
+  return await startOrGiveUp(options, false);
 }
 
 /** @param reserves takes what may be given up for the start once the data directory is ours */

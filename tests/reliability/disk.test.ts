@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { reserveOf } from "../../src/log/reserve.ts";
+import { RESERVE_BYTES, reserveOf } from "../../src/log/reserve.ts";
 import { SqliteLog } from "../../src/log/sqlite_log.ts";
 import type { Job } from "../../src/sync/job.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -225,6 +225,24 @@ test("a server that finds its disk full, and has no reserve, says so", async (t)
     stderr,
   );
 });
+
+test(
+  "a start that fails for another reason on a disk with little room is tried twice, and keeps the reserve",
+  { timeout: 60_000 },
+  async (t) => {
+    const disk = faultDisk(t);
+    const { data, env } = disk;
+    const first = await startProgram(t, { args: ["serve"], data: `${data}2` });
+    disk.set("scant");
+
+    const { port } = new URL(first.url);
+    const args = ["serve", "--port", port, "--data", data];
+    const { code, stderr } = await startProgram.toEnd(t, { args, env });
+
+    assert.deepEqual([code, stderr.match(/taken/g)?.length], [2, 1], stderr);
+    assert.equal(statSync(join(data, "log.db.reserve")).size, RESERVE_BYTES);
+  },
+);
 
 test("a server whose data directory has become read-only stops as any other", async (t) => {
   const disk = faultDisk(t);

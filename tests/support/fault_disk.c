@@ -1,11 +1,11 @@
 /* Preloaded into a server: writes to its event log fail while a file says so.
  *
  * FAULT_DISK names that file. It holds one word: `eio` or `enospc` for writes to log.db and what
- * lies beside it, `full` for the latter while there is a log.db.reserve, `reads` for reads of it,
- * `renames` for giving a new file the name log.db, `taken` for the same, which is done and fails
- * nevertheless, `links` for giving any file a second name, `moves` for both of `renames` and `links`,
- * `readonly` for opening anything in the data directory, which FAULT_DISK_DIR names, to write, and
- * for removing it. */
+ * lies beside it, `full` for the latter while there is a log.db.reserve, `scant` for a disk that
+ * says that nothing is left and takes all the same, `reads` for reads of it, `renames` for giving a
+ * new file the name log.db, `taken` for the same, which is done and fails nevertheless, `links` for
+ * giving any file a second name, `moves` for both of `renames` and `links`, `readonly` for opening
+ * anything in the data directory, which FAULT_DISK_DIR names, to write, and for removing it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -110,14 +110,14 @@ int statfs(const char *path, struct statfs *found) {
   char word[16];
   int answer = NEXT(statfs)(path, found);
   mode(word);
-  if (full(word)) found->f_bavail = 0;
+  if (full(word) || strcmp(word, "scant") == 0) found->f_bavail = 0;
   return answer;
 }
 int statfs64(const char *path, struct statfs64 *found) {
   char word[16];
   int answer = NEXT(statfs64)(path, found);
   mode(word);
-  if (full(word)) found->f_bavail = 0;
+  if (full(word) || strcmp(word, "scant") == 0) found->f_bavail = 0;
   return answer;
 }
 

@@ -11,6 +11,7 @@ export type Fault =
   | "eio"
   | "enospc"
   | "full"
+  | "scant"
   | "reads"
   | "renames"
   | "taken"
