@@ -104,7 +104,12 @@ function denos(): OwnFiles {
       });
     },
     writeText(path, text, mode) {
-      called("open", path, () => Deno.writeTextFileSync(path, text, { mode }));
+      called("open", path, () => {
+        // Deno.writeTextFileSync would give the mode to a file that is there, too.
+        using file = Deno.openSync(path, { write: true, create: true, truncate: true, mode });
+        let bytes = new TextEncoder().encode(text);
+        while (bytes.length > 0) bytes = bytes.subarray(file.writeSync(bytes));
+      });
     },
     remove(path) {
       const there = unlessNone("rm", path, () => Deno.lstatSync(path));
