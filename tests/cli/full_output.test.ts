@@ -182,3 +182,22 @@ test("a first key that waits for room in a pipe is one", async (t) => {
   assert.equal(status, 200);
   assert.equal(await server.stop("SIGTERM"), 0);
 });
+
+test("exec passes on all that its program writes, once, when a full pipe is read again", async (t) => {
+  const fifo = join(temp(t), "fifo");
+  spawnSync("mkfifo", [fifo]);
+  const long = "l".repeat(5_000);
+  // By the last of so many words, what it has begun with was tried to be written.
+  const script =
+    `printf begun; seq 20000 >&2; echo said >&2; printf '%s' ${long}; printf 'line\\nrest'`;
+  const exec = startProgram.raw(t, {
+    command: ["python3", "-c", WAITING, fifo, ...OWN],
+    args: ["exec", "n", "--data", join(temp(t), "data"), "--", "sh", "-c", script],
+  });
+  await until(() => exec.stderr().includes("said\n"));
+
+  writeFileSync(fifo, "");
+
+  assert.equal(await exec.ended, 0, exec.stderr());
+  assert.equal(exec.stdout(), `begun${long}line\nrest`);
+});
