@@ -8,6 +8,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { startProgram } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
 import { tempDirectory } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 test("a server that cannot listen leaves nothing behind that goes on", async (t) => {
   const { port } = await testServer(t);
@@ -22,6 +23,16 @@ test("a server that nobody has asked for anything stops at once, and leaves noth
   const clock = new FakeClock();
   const { stop } = await testServer(t, { clock, syncs: [], resident: true });
 
+  await stop();
+
+  assert.equal(clock.waiting, 0);
+});
+
+test("a server without syncs does what it does by itself also before anybody has asked for anything, until it stops", async (t) => {
+  const clock = new FakeClock();
+  const { stop } = await testServer(t, { clock, syncs: [], resident: true });
+
+  await until(() => clock.waiting === 3); // leases, retention, schedules
   await stop();
 
   assert.equal(clock.waiting, 0);
