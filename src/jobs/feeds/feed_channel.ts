@@ -71,7 +71,7 @@ export class FeedChannel {
     else this.#waiting.push(message);
     if (this.#waiting.length > WAITING_MAX) {
       this.#waiting.shift();
-      this.refuse(new RangeError(`More than ${WAITING_MAX} ends wait to be stored`));
+      this.tellRefused(new RangeError(`More than ${WAITING_MAX} ends wait to be stored`));
     }
     if (message.end) this.#pause?.abort(); // there may be room for it
     this.#busy ??= this.#drain();
@@ -115,7 +115,7 @@ export class FeedChannel {
         failures = 0;
       } catch (cause) {
         taken = false;
-        this.refuse(cause);
+        this.tellRefused(cause);
         if (!isUnstored(cause)) continue;
         // A full disk takes an end, though not totals.
         if (this.#putBack(next) || this.#stopped) continue;
@@ -196,7 +196,7 @@ export class FeedChannel {
   }
 
   /** Tells why messages are not taken. */
-  refuse(cause: unknown): void {
+  tellRefused(cause: unknown): void {
     const kind = cause instanceof Error ? cause.name : "";
     if (this.#refused.has(kind)) return;
     this.#refused.add(kind);

@@ -113,7 +113,7 @@ export class FeedChannels {
     }
     channel.stop().then((stored) => {
       if (!stored) {
-        channel.refuse(new RangeError(`More than ${BUSY_MAX} channels wait to be stored`));
+        channel.tellRefused(new RangeError(`More than ${BUSY_MAX} channels wait to be stored`));
       }
     }).catch(this.#options.onFault);
     if (channel.left) this.#left.set(key, channel.left);
