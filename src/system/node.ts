@@ -1,6 +1,6 @@
 /**
  * Node's modules, each loaded where it is first asked for. All together are half of a start under
- * Deno: `node:process` and `node:fs` take 35 ms, and any other 8. Under Bun `node:crypto`, `node:net`
+ * Deno: `node:process` and `node:fs` take 37 ms, and most others 8. Under Bun `node:crypto`, `node:net`
  * and `node:tty` bring all of Node's streams with them, a sixth of a start.
  *
  * What `serve` loads before it listens takes them from here; all else may import them.
