@@ -2,7 +2,7 @@
 import type { FetchImplementation } from "jose";
 import type { Clock } from "../clock.ts";
 import { loggerOf } from "../logger.ts";
-import { parsedJson } from "../sync/json.ts";
+import { isObject, parsedJson } from "../sync/json.ts";
 
 /** A key set is a few KiB; one that is larger is refused. */
 export const JWKS_BYTES_MAX = 256 * 1024;
@@ -58,8 +58,4 @@ async function keySetText(answer: Response): Promise<string> {
   // What jose would refuse later on, a stranger's next token would have us fetch at once.
   if (!Array.isArray(keys) || !keys.every(isObject)) throw new Error("it has no list of keys");
   return text;
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

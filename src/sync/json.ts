@@ -18,6 +18,11 @@ export function parsedJson(text: string): unknown {
   }
 }
 
+/** Whether a JSON value is an object, and no array. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** The value at a path of members; undefined where there is none, also for what objects inherit. */
 export function valueAt(value: unknown, path: readonly string[]): unknown {
   let found = value;

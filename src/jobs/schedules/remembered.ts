@@ -1,6 +1,7 @@
 /** What the log does not hold of syncs: when first seen, what was handled, what was told. */
 import { reasonOf } from "../../reason.ts";
 import type { SyncId, TenantId } from "../../sync/ids.ts";
+import { isObject } from "../../sync/json.ts";
 import { nodeFs } from "../../system/node.ts";
 import { ownFiles } from "../../system/own_files.ts";
 
@@ -177,8 +178,4 @@ function noteOf(note: unknown, place: string): SyncNote {
 
 function isTimes(note: Readonly<Record<string, unknown>>): boolean {
   return TIMES.every((name) => note[name] === undefined || Number.isFinite(note[name]));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
