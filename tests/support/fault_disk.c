@@ -106,18 +106,20 @@ int ftruncate64(int fd, off64_t length) { return broken(fd) ? -1 : NEXT(ftruncat
 int fsync(int fd) { return broken(fd) ? -1 : NEXT(fsync)(fd); }
 int fdatasync(int fd) { return broken(fd) ? -1 : NEXT(fdatasync)(fd); }
 
-int statfs(const char *path, struct statfs *found) {
+/* Whether the disk tells of no room. */
+static int scant(void) {
   char word[16];
-  int answer = NEXT(statfs)(path, found);
   mode(word);
-  if (full(word) || strcmp(word, "scant") == 0) found->f_bavail = 0;
+  return full(word) || strcmp(word, "scant") == 0;
+}
+int statfs(const char *path, struct statfs *found) {
+  int answer = NEXT(statfs)(path, found);
+  if (scant()) found->f_bavail = 0;
   return answer;
 }
 int statfs64(const char *path, struct statfs64 *found) {
-  char word[16];
   int answer = NEXT(statfs64)(path, found);
-  mode(word);
-  if (full(word) || strcmp(word, "scant") == 0) found->f_bavail = 0;
+  if (scant()) found->f_bavail = 0;
   return answer;
 }
 
