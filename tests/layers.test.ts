@@ -132,6 +132,23 @@ test("what a server loads before it listens has SQLite of Node alone: all else i
   assert.deepEqual(outside, ["node:sqlite"]);
 });
 
+test("what serves requests, runs jobs or checks credentials is not loaded before a server listens", () => {
+  const modules = ownModules();
+  const starting = loadedWith(modules, "main.ts");
+  loadedWith(modules, "src/cli/serve.ts", starting);
+
+  const later = [
+    "cli/serving",
+    "http/app",
+    "jobs/job_runner",
+    "auth/authenticator",
+    "stream/viewers",
+  ]
+    .map((path) => `src/${path}.ts`);
+  assert.deepEqual(later.filter((path) => !modules.has(path)), []);
+  assert.deepEqual(later.filter((path) => starting.has(path)), []);
+});
+
 test("imports go downwards only, and only to what is listed", () => {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   const modules = ownModules();

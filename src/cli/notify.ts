@@ -6,6 +6,7 @@ import { deliveryJson } from "../http/notify_routes.ts";
 import type { DeliveryInfo } from "../jobs/notify/delivery_row.ts";
 import { DELIVERIES_LIMIT_MAX, DeliveryStore } from "../jobs/notify/delivery_store.ts";
 import { tryTarget } from "../jobs/notify/try_target.ts";
+import { NOTIFY_FILE } from "../log/data_directory.ts";
 import { clean } from "../sync/clean.ts";
 import { ExitCode, UsageError } from "./exit.ts";
 import { type Flags, wholeFrom } from "./flags.ts";
@@ -55,7 +56,7 @@ export async function testTargets(name: string | undefined, flags: Flags): Promi
 /** Prints the last deliveries of all tenants, newest first. @throws {UsageError} */
 export async function listDeliveries(flags: Flags): Promise<number> {
   const limit = wholeFrom("--limit", flags.limit, LIMITS);
-  const path = join(await openData("list deliveries", flags), "notify.db");
+  const path = join(await openData("list deliveries", flags), NOTIFY_FILE);
   const items = existsSync(path) ? lastOf(path, limit) : [];
   for (const delivery of items) {
     if (flags.json) printJson({ tenant: delivery.tenant, ...deliveryJson(delivery) });

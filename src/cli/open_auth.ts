@@ -1,12 +1,9 @@
-/** Opens all parts of a server's authentication. */
-import { Authenticator } from "../auth/authenticator.ts";
-import { IdentityProviders } from "../auth/identity_providers.ts";
+/** Opens what a server's authentication keeps in files. */
 import { parseKeyFile } from "../auth/key_file.ts";
 import type { KeyRow } from "../auth/key_row.ts";
 import { KeyStore } from "../auth/key_store.ts";
-import { Sessions } from "../auth/sessions.ts";
 import { SignInStore } from "../auth/sign_in_store.ts";
-import { Tickets } from "../auth/tickets.ts";
+import type { TicketKey } from "../auth/tickets.ts";
 import type { Clock } from "../clock.ts";
 import { type DataDirectory, KEYS_FILE } from "../log/data_directory.ts";
 import {
@@ -30,6 +27,15 @@ export interface AuthOptions {
   readonly auth?: AuthConfig;
 }
 
+/** What is there before any credential is checked. */
+export interface OpenedAuth {
+  readonly keys: KeyStore;
+  readonly signIns: SignInStore;
+  /** Signs our own tickets and sessions. */
+  readonly secret: Uint8Array;
+  readonly ticketKeys: readonly TicketKey[];
+}
+
 /**
  * Opens the keys and the sign-in store, and reads the files of secrets.
  *
@@ -41,21 +47,14 @@ export async function openAuth(
   { clock, keysFile, ticketSecretFile, auth = NO_AUTH }: AuthOptions,
   directory: DataDirectory,
   opened: Pick<Opened, "push">,
-): Promise<Authenticator> {
+): Promise<OpenedAuth> {
   const keys = new KeyStore(directory.file(KEYS_FILE), clock);
   opened.push(() => keys.close());
   if (keysFile !== undefined) keys.useFixed(readKeysFile(keysFile));
   const signIns = new SignInStore(directory.file(SIGN_IN_FILE), clock);
   opened.push(() => signIns.close());
   const secret = ticketSecretFile === undefined ? signIns.secret() : readSecret(ticketSecretFile);
-  return new Authenticator({
-    keys,
-    signIns,
-    sessions: new Sessions(secret, signIns, clock),
-    tickets: new Tickets(secret, clock, await readTicketKeys(auth.ticketKeys)),
-    providers: new IdentityProviders(auth.providers, clock),
-    clock,
-  });
+  return { keys, signIns, secret, ticketKeys: await readTicketKeys(auth.ticketKeys) };
 }
 
 /** The keys of a file. @throws {ConfigError} when it cannot be read @throws {KeyFileError} */

@@ -3,8 +3,10 @@ import type { Connection } from "../http/env.ts";
 import { Front } from "../http/front.ts";
 import { Metrics } from "../http/metrics.ts";
 import { PublicOrigin } from "../http/public_origin.ts";
-import { DataDirectory, LOG_FILE, type ServerNote } from "../log/data_directory.ts";
+import type { Target } from "../jobs/notify/target.ts";
+import { DataDirectory, LOG_FILE, NOTIFY_FILE, type ServerNote } from "../log/data_directory.ts";
 import { placeOfFile } from "../log/disk.ts";
+import type { EventLog } from "../log/event_log.ts";
 import { olderSchema } from "../log/migrate.ts";
 import { removeRestoring } from "../log/migration_copy.ts";
 import { type Reserve, reservesOfStart } from "../log/reserve.ts";
@@ -12,13 +14,14 @@ import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { loggerOf, logTold } from "../logger.ts";
 import { listen, listensEverywhere, RUNTIME, urlOf } from "../runtime/serve.ts";
 import { nodeCrypto } from "../system/node.ts";
+import { ownFiles } from "../system/own_files.ts";
 import { ownProcess } from "../system/own_process.ts";
 import { listOf } from "./address_rules.ts";
 import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
 import { pagesOf } from "./pages.ts";
 import type { RunningServer, ServerOptions } from "./server_options.ts";
-import { openDispatcher, openLog, openNotifications } from "./server_parts.ts";
+import { openLog } from "./open_log.ts";
 import type { Serving } from "./serving.ts";
 import { VERSION } from "./version.ts";
 
@@ -71,20 +74,9 @@ async function start(
   removeRestoring(logFile);
   reserves.push(...reservesOfStart(logFile));
   await tellUpgrade(directory, options.onUpgrade);
-  const authenticator = await openAuth(options, directory, opened);
-  const { keys, signIns } = authenticator.parts;
-  const ground = { options, directory, opened, metrics, onFault };
-  const published = openLog(ground);
-  const at: { note?: ServerNote; serving?: Serving } = {};
-  const notifications = await openNotifications(
-    ground,
-    published,
-    () => at.note && pagesOf(at.note),
-    { of: (job) => at.serving?.services.viewers.of(job) ?? 0 },
-  );
-  const dispatcher = await openDispatcher(ground, published);
-  await notifications.watch();
-  for (const reserve of reserves) reserve.hold(); // for the next start
+  const auth = await openAuth(options, directory, opened);
+  const ground = { options, directory, metrics, onFault };
+  const published = openLog(ground, opened);
   const stopping = new AbortController();
   const origin = new PublicOrigin({
     hostname,
@@ -93,20 +85,29 @@ async function start(
     trustedProxies: listOf(options.trustProxy),
   });
   const corsOrigins = listOf(options.corsOrigins);
+  const targets = options.notify?.();
+  const at: { note?: ServerNote; serving?: Serving } = {};
+  const open = async () => {
+    const { Serving } = await import("./serving.ts");
+    at.serving = new Serving({
+      ...published,
+      ground,
+      auth,
+      origin,
+      corsOrigins,
+      targets,
+      pages: () => at.note && pagesOf(at.note),
+      stopping: stopping.signal,
+    });
+    await at.serving.open();
+    return at.serving;
+  };
   let loading: Promise<Serving> | undefined;
-  const load = () =>
-    loading ??= import("./serving.ts").then(({ Serving }) =>
-      at.serving = new Serving({
-        ...published,
-        ground,
-        authenticator,
-        dispatcher,
-        notifications,
-        origin,
-        corsOrigins,
-        stopping: stopping.signal,
-      })
-    );
+  const load = () => loading ??= open();
+  opened.push(() => at.serving?.close());
+  // What has something to do before anybody asks is opened now, so that its failure ends the start.
+  if (hasToTell(directory, targets) || await hasOpenJobs(published.log)) await load();
+  for (const reserve of reserves) reserve.hold(); // for the next start
   const front = new Front({ origin, corsOrigins, metrics, clock: options.clock }, {
     version: VERSION,
     onFault,
@@ -117,11 +118,10 @@ async function start(
     },
   });
 
-  options.beforeListening?.({ keys });
+  options.beforeListening?.({ keys: auth.keys });
   const handler = (request: Request, connection: Connection) => front.fetch(request, connection);
   const tls = tlsOf(options);
   const listening = await listen({ hostname, port: options.port, handler, tls });
-  opened.push(async () => (await load()).close());
   opened.push(() => listening.stop(STOP_MS));
   opened.push(() => stopping.abort()); // uploads under way are answered in that time
   opened.push(async () => (await load()).leave(options.stopGraceMs));
@@ -140,7 +140,6 @@ async function start(
   };
   opened.push(() => front.stop());
   front.loadSoon();
-  notifications.send();
   // Without a sync, what it does by itself can wait until the app is loaded.
   if (options.syncs.length > 0) await (await load()).start();
 
@@ -149,16 +148,23 @@ async function start(
     port: listening.port,
     note,
     directory,
-    keys,
-    signIns,
-    async reload(replaced, targets) {
-      const serving = await load();
-      serving.reload(replaced);
-      serving.services.syncs.load().catch(onFault);
-      if (targets) notifications.replace(targets).catch(onFault);
-    },
+    keys: auth.keys,
+    signIns: auth.signIns,
+    reload: async (replaced, targets) => (await load()).reload(replaced, targets),
     stop: () => opened.closeAll(),
   };
+}
+
+/** Whether there is somebody to tell of jobs, or a queue of what was not told. */
+function hasToTell(directory: DataDirectory, targets: readonly Target[] | undefined): boolean {
+  if (targets === undefined) return false;
+  return targets.length > 0 || ownFiles.exists(directory.file(NOTIFY_FILE));
+}
+
+/** Whether an earlier process, or a worker, has left a job that is not over. */
+async function hasOpenJobs(log: EventLog): Promise<boolean> {
+  const { items, next } = await log.lapsed(Number.MAX_SAFE_INTEGER);
+  return items.length > 0 || next !== null;
 }
 
 /** Says that the start takes long where the log is brought up to date: nothing else is done meanwhile. */

@@ -2,15 +2,14 @@
  * What serves requests, and what a server does by itself. It is loaded once the server listens, as
  * the app is: it has half of the modules.
  */
-import type { Authenticator } from "../auth/authenticator.ts";
 import { setImmediate } from "../event_loop.ts";
 import type { PublicOrigin } from "../http/public_origin.ts";
 import { Rates } from "../http/rates.ts";
 import type { Services } from "../http/services.ts";
 import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
-import type { Dispatcher } from "../jobs/dispatcher.ts";
 import { Bridges } from "../jobs/feeds/bridges.ts";
 import type { Notifications } from "../jobs/notify/notifications.ts";
+import type { Target } from "../jobs/notify/target.ts";
 import type { Occurrence } from "../jobs/occurrence.ts";
 import { OutsideJobs } from "../jobs/outside_jobs.ts";
 import { Retention } from "../jobs/retention.ts";
@@ -18,9 +17,11 @@ import { Remembered } from "../jobs/schedules/remembered.ts";
 import { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { Syncs } from "../jobs/syncs.ts";
-import { Viewers } from "../stream/viewers.ts";
 import { WriteDeadline } from "../stream/write_deadline.ts";
-import type { Ground, Published } from "./server_parts.ts";
+import type { OpenedAuth } from "./open_auth.ts";
+import { Opened } from "./opened.ts";
+import type { Ground, Published } from "./open_log.ts";
+import { authenticatorOf, dispatcherOf, notificationsOf, viewersOf } from "./serving_parts.ts";
 
 /**
  * How long viewers get to receive their last frame, in milliseconds: the least, and more for each
@@ -29,31 +30,44 @@ import type { Ground, Published } from "./server_parts.ts";
 const DRAIN_MS = 1_000;
 const DRAIN_MS_PER_VIEWER = 0.5;
 
+/**
+ * How long due notifications may be sent after a stop, in milliseconds; the rest waits for the next
+ * start.
+ */
+const NOTIFY_STOP_MS = 2_000;
+
 /** What was opened before. */
 export interface Opening extends Published {
   readonly ground: Ground;
-  readonly authenticator: Authenticator;
-  readonly dispatcher: Dispatcher;
-  readonly notifications: Notifications;
+  readonly auth: OpenedAuth;
   readonly origin: PublicOrigin;
   readonly corsOrigins: readonly string[];
+  /** As in ServerOptions, once called. */
+  readonly targets: readonly Target[] | undefined;
+  /** Where people reach this server; undefined before it listens. */
+  readonly pages: () => string | undefined;
   /** As in Services. */
   readonly stopping: AbortSignal;
 }
 
-/** To be started once, and to be left and then closed before the log is. */
+/** To be opened and started once each, and to be left and then closed before the log is. */
 export class Serving {
   readonly services: Services;
   readonly #resident: boolean;
+  readonly #targets: readonly Target[] | undefined;
+  readonly #notifications: Notifications;
+  readonly #onFault: (cause: unknown) => void;
   readonly #bridges: Bridges;
   readonly #retention: Retention;
   #started: Promise<void> | undefined;
 
   constructor(opening: Opening) {
-    const { ground, log, authenticator, dispatcher, notifications } = opening;
+    const { ground, log } = opening;
     const { options, directory, metrics, onFault } = ground;
     const { clock, stallAfterMs, bodyIdleMs } = options;
-    const viewers = viewersOf(opening);
+    const dispatcher = dispatcherOf(ground, opening);
+    const viewers = viewersOf(ground, opening);
+    const notifications = notificationsOf(ground, opening, viewers, opening.pages);
     const syncs = new Syncs(
       options.syncs,
       [directory.path],
@@ -79,6 +93,9 @@ export class Serving {
     });
     const unheard = (sync: ConfiguredSync) => dispatcher.leases.unheard(sync);
     this.#resident = options.resident ?? false;
+    this.#onFault = onFault;
+    this.#targets = opening.targets;
+    this.#notifications = notifications;
     this.#bridges = new Bridges({ outside, log, clock, onFault, unheard });
     this.#retention = new Retention({
       log,
@@ -91,7 +108,7 @@ export class Serving {
     metrics.observe({ viewers, log, scheduler, dispatcher });
     this.services = {
       log,
-      authenticator,
+      authenticator: authenticatorOf(ground, opening.auth),
       origin: opening.origin,
       corsOrigins: opening.corsOrigins,
       syncs,
@@ -115,6 +132,18 @@ export class Serving {
     };
   }
 
+  /**
+   * Ends jobs that an earlier process has left, and queues what targets are to be told of them; to
+   * be called once, before anything else.
+   *
+   * @throws as Notifications.open and EventLog.append
+   */
+  async open(): Promise<void> {
+    if (this.#targets) await this.#notifications.open(this.#targets);
+    await this.services.dispatcher.open();
+    await this.#notifications.watch();
+  }
+
   /** Watches leases, and begins what a resident server does; resolves when due runs are started. */
   start(): Promise<void> {
     return this.#started ??= this.#start();
@@ -122,6 +151,7 @@ export class Serving {
 
   async #start(): Promise<void> {
     this.services.dispatcher.watch();
+    this.#notifications.send();
     if (!this.#resident) return;
     const { syncs, scheduler } = this.services;
     this.#retention.start();
@@ -129,13 +159,16 @@ export class Serving {
     await scheduler.start();
   }
 
-  /** Replaces the syncs. */
-  reload(replaced: readonly ConfiguredSync[]): void {
+  /** Replaces the syncs, and the targets when they are given. */
+  reload(replaced: readonly ConfiguredSync[], targets?: readonly Target[]): void {
     const { syncs, scheduler } = this.services;
     syncs.replace(replaced);
-    if (!this.#resident) return;
-    this.#bridges.replace(replaced);
-    scheduler.look();
+    if (this.#resident) {
+      this.#bridges.replace(replaced);
+      scheduler.look();
+    }
+    syncs.load().catch(this.#onFault);
+    if (targets) this.#notifications.replace(targets).catch(this.#onFault);
   }
 
   /** Refuses new viewers, ends running jobs, and sends the viewers away. */
@@ -151,19 +184,11 @@ export class Serving {
 
   /** Ends what goes on without requests. */
   async close(): Promise<void> {
-    await this.#bridges.stop();
-    await this.#retention.stop();
+    const closing = new Opened();
+    closing.push(() => this.#notifications.stop(NOTIFY_STOP_MS));
+    closing.push(() => this.services.dispatcher.stop());
+    closing.push(() => this.#retention.stop());
+    closing.push(() => this.#bridges.stop());
+    await closing.closeAll();
   }
-}
-
-function viewersOf({ ground, log, hub }: Opening): Viewers {
-  const { options, metrics, onFault } = ground;
-  const limits = {
-    all: options.viewersMax || Infinity,
-    tenant: options.viewersPerTenant || Infinity,
-    job: options.viewersPerJob || Infinity,
-    key: options.viewersPerKey || Infinity,
-  };
-  const { served: onServed, beaten: onHeartbeats } = metrics;
-  return new Viewers({ ...options, log, hub, limits, onFault, onServed, onHeartbeats });
 }
