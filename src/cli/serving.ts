@@ -2,7 +2,6 @@
  * What serves requests, and what a server does by itself. It is loaded once the server listens, as
  * the app is: it has half of the modules.
  */
-import { setImmediate } from "../event_loop.ts";
 import type { PublicOrigin } from "../http/public_origin.ts";
 import { Rates } from "../http/rates.ts";
 import type { Services } from "../http/services.ts";
@@ -177,8 +176,6 @@ export class Serving {
     await scheduler.stop();
     viewers.closeDoors();
     await dispatcher.stop(graceMs);
-    // Viewers of the jobs that have just ended are woken two turns later, and leave by themselves.
-    for (let turn = 0; turn < 5; turn++) await new Promise<void>(setImmediate);
     await viewers.drain(DRAIN_MS + viewers.size * DRAIN_MS_PER_VIEWER);
   }
 

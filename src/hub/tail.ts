@@ -13,6 +13,15 @@ import { type Chunk, Ring } from "./ring.ts";
 
 /** Entries that the tail reads at a time. */
 const PAGE = 500;
+/**
+ * How long the tail rests once it has served, in milliseconds for each follower: a chunk takes some
+ * 10 us, so chunks take a tenth of the time at most. What comes meanwhile goes into one chunk.
+ */
+const REST_MS_A_FOLLOWER = 0.1;
+/** The longest rest, in milliseconds: nobody who watches sees it. */
+const REST_MS_MAX = 10;
+/** A shorter rest is not taken, in milliseconds: no timer of the runtimes is finer. */
+const REST_MS_MIN = 1;
 
 /** A viewer that a tail serves. */
 export interface Follower extends Served {
@@ -47,13 +56,14 @@ export interface TailOptions {
 }
 
 /**
- * Lives while somebody follows the job. It holds no promise while nothing happens: a wake-up
- * starts a round of reading, and a wake-up during a round makes that round look again.
+ * Lives while somebody follows the job. It holds no promise while nothing happens: a wake-up has it
+ * look at the log, at once where it has rested, and again after the look if more came meanwhile.
  */
 export class Tail {
   /** The job, with the epoch of the log: one that is created again under the id has another. */
   readonly job: FollowedJob;
   readonly #log: EventLog;
+  readonly #clock: Clock;
   readonly #ring: Ring;
   readonly #writer: WritableStreamDefaultWriter<Entry>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
@@ -63,9 +73,14 @@ export class Tail {
   readonly #onFault: (cause: unknown) => void;
   readonly #fanOut: FanOut<Follower>;
   #version = 0;
-  /** When the oldest unread entry was committed, by `monotonic()`, where it is known. */
+  /** Since when the oldest unread entry was to be read, by `monotonic()`, where it is known. */
   #grownMs: number | undefined;
-  #reading = false;
+  #reading: Promise<void> | undefined;
+  #hurried = false;
+  /** When it last had something for the followers, by `monotonic()`. */
+  #servedMs = -Infinity;
+  /** Ends the rest; undefined while it does not rest. */
+  #callOff: (() => void) | undefined;
   #closed = false;
   #ended: boolean;
   #heardAtMs: number;
@@ -76,6 +91,7 @@ export class Tail {
     const { job, encoder } = options;
     this.job = followedJob(job);
     this.#log = options.log;
+    this.#clock = options.clock;
     this.#ring = new Ring(job.seq);
     this.#ended = isTerminal(job.status);
     this.#heardAtMs = job.heardAtMs;
@@ -145,6 +161,7 @@ export class Tail {
     this.#fanOut.forget(follower);
     if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
     this.#closed = true;
+    this.#callOff?.();
     this.#stop();
     this.#onIdle();
   }
@@ -155,43 +172,74 @@ export class Tail {
     else this.#fanOut.wait(follower);
   }
 
+  /** Serves all who wait with what the log has now, and rests no more: the server stops. */
+  async hurry(): Promise<void> {
+    this.#hurried = true;
+    this.#callOff?.();
+    this.#callOff = undefined;
+    this.#wake();
+    while (this.#reading) await this.#reading;
+    this.#fanOut.flush();
+  }
+
   #wake(grownMs?: number): void {
     this.#version++;
     this.#grownMs ??= grownMs;
-    if (this.#reading || this.#closed || this.#failure) return;
-    this.#reading = true;
-    this.#follow().catch((cause) => this.#fail(cause)).finally(() => this.#reading = false);
+    if (!this.#reading && !this.#callOff) this.#look();
+  }
+
+  #look(): void {
+    if (this.#closed || this.#failure) return;
+    const nowMs = this.#clock.monotonic();
+    const restedMs = this.#servedMs + this.#restMs();
+    if (restedMs > nowMs) return this.#rest(nowMs, restedMs);
+    const seen = this.#version;
+    this.#reading = this.#follow().catch((cause) => this.#fail(cause)).finally(() => {
+      this.#reading = undefined;
+      if (seen !== this.#version) this.#look();
+    });
+  }
+
+  #restMs(): number {
+    if (this.#hurried) return 0;
+    const restMs = Math.min(this.#followers.size * REST_MS_A_FOLLOWER, REST_MS_MAX);
+    return restMs < REST_MS_MIN ? 0 : restMs;
+  }
+
+  #rest(fromMs: number, toMs: number): void {
+    this.#callOff = this.#clock.after(toMs - fromMs, () => {
+      this.#callOff = undefined;
+      if (this.#grownMs !== undefined) this.#grownMs = toMs; // the rest does not make it late
+      this.#look();
+    });
   }
 
   async #follow(): Promise<void> {
-    let seen: number;
-    do {
-      seen = this.#version;
-      let more = true;
-      while (more && !this.#ended && !this.#closed) {
-        const query = { after: this.#ring.last, limit: PAGE, logs: "debug" } as const;
-        const page = await this.#log.read(this.job, query);
-        if (page.job.epoch !== this.job.epoch) {
-          throw new UnknownJobError(`Job "${this.job.id}" was removed and created again`);
-        }
-        const removed = Math.max(...page.job.trimmed);
-        if (removed > this.#ring.last) {
-          // Lines were removed before they were read here. Viewers that are not past them now read
-          // from the log, which tells those that are owed them.
-          this.#fanOut.flush();
-          this.#ring.restart(removed);
-          this.#fanOut.serve({ frames: 0, bytes: 0 });
-        }
-        await this.#encode(page.entries.filter(({ seq }) => seq > removed));
-        more = page.more;
-        // Viewers take what they were served before the next page comes: else they fall behind.
-        if (more) await new Promise<void>(setImmediate);
+    let more = true;
+    while (more && !this.#ended && !this.#closed) {
+      const query = { after: this.#ring.last, limit: PAGE, logs: "debug" } as const;
+      const page = await this.#log.read(this.job, query);
+      if (page.job.epoch !== this.job.epoch) {
+        throw new UnknownJobError(`Job "${this.job.id}" was removed and created again`);
       }
-    } while (seen !== this.#version && !this.#closed);
+      const removed = Math.max(...page.job.trimmed);
+      if (removed > this.#ring.last) {
+        // Lines were removed before they were read here. Viewers that are not past them now read
+        // from the log, which tells those that are owed them.
+        this.#fanOut.flush();
+        this.#ring.restart(removed);
+        this.#fanOut.serve({ frames: 0, bytes: 0 });
+      }
+      await this.#encode(page.entries.filter(({ seq }) => seq > removed));
+      more = page.more;
+      // Viewers take what they were served before the next page comes: else they fall behind.
+      if (more) await new Promise<void>(setImmediate);
+    }
   }
 
   async #encode(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
+    this.#servedMs = this.#clock.monotonic();
     const grownMs = this.#grownMs;
     this.#grownMs = undefined;
     const writes = entries.map((entry) => this.#writer.write(entry));

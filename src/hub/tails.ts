@@ -35,6 +35,11 @@ export class Tails {
     return tail;
   }
 
+  /** As Tail.hurry, all of them. */
+  async hurry(): Promise<void> {
+    await Promise.all([...this.#tails.values()].map((tail) => tail.hurry()));
+  }
+
   /** How many follow the job now. */
   viewers(key: JobKey): number {
     return this.#tails.get(keyText(key))?.size ?? 0;

@@ -243,8 +243,9 @@ export class Viewers {
   }
 
   /**
-   * Asks every viewer to come back, some at a time, and breaks its connection off once it has read
-   * that, or after `graceMs`. Resolves when no stream is open.
+   * Shows every viewer what there is for it. Then asks those that are left to come back, some at a
+   * time, and breaks their connections off once they have read that, or after `graceMs`. Resolves
+   * when no stream is open.
    */
   async drain(graceMs: number): Promise<void> {
     this.closeDoors();
@@ -256,6 +257,7 @@ export class Viewers {
       over.abort();
       for (const stream of [...this.#open.keys()]) stream.abort();
     });
+    await this.#tails.hurry();
     await sendAway([...this.#open.keys()], retryMs, clock, over.signal);
     if (this.#open.size > 0) await gone;
     callOff();

@@ -800,6 +800,19 @@ test("stopping ends a running job as cancelled by the server and sends other vie
   assert.match(last.error, /server was stopped/);
 });
 
+test("stopping shows all viewers the end of a job that had just told something else", async (t) => {
+  const server = await testServer(t);
+  const { id } = await started(server);
+  const following = Array.from({ length: 100 }, () => followed(server, id));
+  await until(async () => (await (await server.ask(`/v1/sync/job/${id}`)).json()).viewers === 100);
+
+  await server.ask(`/v1/sync/job/${id}/cancel`, { method: "POST" });
+  await server.stop();
+
+  const last = (await Promise.all(following)).map(({ frames }) => frames.at(-1)?.data.status);
+  assert.deepEqual(last, Array(100).fill("cancelled"));
+});
+
 test("requests that name no host are answered as any other", async (t) => {
   const server = await testServer(t);
   const key = server.key();

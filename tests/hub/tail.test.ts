@@ -40,3 +40,97 @@ test("a follower that cannot be served is told of it, and so is the server", asy
 
   assert.deepEqual([faults, told, hub.size], [[cause], [cause], 0]);
 });
+
+/** A tail with followers that note how many entries each chunk has for them. */
+async function following(count: number) {
+  const [clock, hub] = [new FakeClock(), new Hub()];
+  const log = new PublishedLog(new MemoryLog(clock), hub, clock);
+  const { job } = await log.create(newJob());
+  const tail = new Tail({
+    log,
+    hub,
+    clock,
+    job,
+    encoder: entryEncoder(job),
+    onIdle: () => {},
+    onFault: (cause) => assert.fail(String(cause)),
+  });
+  const chunks: number[][] = Array.from({ length: count }, () => []);
+  const followers = chunks.map((got) => {
+    let cursor = job.seq;
+    const follower = {
+      serve() {
+        const chunk = tail.chunkAfter(cursor, undefined);
+        if (chunk) got.push(chunk.through - cursor);
+        cursor = chunk?.through ?? cursor;
+        tail.want(follower);
+      },
+      fail: (cause: unknown) => assert.fail(String(cause)),
+    };
+    return follower;
+  });
+  for (const follower of followers) {
+    tail.join(follower);
+    tail.want(follower);
+  }
+  const add = async (inserted: number) => {
+    await log.append(job, () => ({ facts: [progress("in_progress", inserted)] }));
+    await turns(20);
+  };
+  await turns(20);
+  return { clock, tail, followers, chunks, add };
+}
+
+test("what comes while a tail rests goes to all followers in one chunk, once it has rested", async () => {
+  const { clock, chunks, add } = await following(40);
+
+  await add(1);
+  for (let n = 2; n <= 5; n++) await add(n);
+  assert.deepEqual(chunks, Array(40).fill([1]));
+  clock.advance(3);
+  await turns(20);
+  assert.deepEqual(chunks, Array(40).fill([1]));
+  clock.advance(1);
+  await turns(20);
+  assert.deepEqual(chunks, Array(40).fill([1, 4]));
+  assert.equal(clock.waiting, 0);
+});
+
+test("a tail rests no longer than 10 ms, and not at all for a few followers", async () => {
+  const many = await following(1_000);
+  await many.add(1);
+  await many.add(2);
+  many.clock.advance(10);
+  await turns(20);
+  assert.deepEqual(many.chunks, Array(1_000).fill([1, 1]));
+
+  const few = await following(9);
+  for (let n = 1; n <= 3; n++) await few.add(n);
+  assert.deepEqual(few.chunks, Array(9).fill([1, 1, 1]));
+  assert.equal(few.clock.waiting, 0);
+});
+
+test("a tail that nobody follows any more rests no more", async () => {
+  const { clock, tail, followers, add } = await following(40);
+  await add(1);
+  await add(2);
+  assert.equal(clock.waiting, 1);
+
+  for (const follower of followers) tail.leave(follower);
+
+  assert.equal(clock.waiting, 0);
+});
+
+test("hurry() serves all who wait at once, in the middle of a rest and of a round", async () => {
+  const { clock, tail, chunks, add } = await following(100);
+  await add(1);
+  await add(2);
+  assert.deepEqual(chunks, Array(100).fill([1]));
+
+  await tail.hurry();
+
+  assert.deepEqual(chunks, Array(100).fill([1, 1]));
+  assert.equal(clock.waiting, 0);
+  await add(3);
+  assert.deepEqual(chunks, Array(100).fill([1, 1, 1]));
+});

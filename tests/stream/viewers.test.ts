@@ -749,7 +749,7 @@ test("turnedAway() spreads viewers over 2 ms for each, and over a minute at most
 });
 
 test("viewers that read get all of a burst, however many they are", async () => {
-  const { job, open, add, viewers } = streamBench();
+  const { job, open, add, viewers, clock } = streamBench();
   const bursting = await job();
   const readers: StreamReader[] = [];
   for (let n = 0; n < 40; n++) readers.push(await open(bursting));
@@ -760,8 +760,10 @@ test("viewers that read get all of a burst, however many they are", async () => 
   for (let n = 1_301; n <= 2_500; n += 400) {
     const some = Array.from({ length: 400 }, (_, more) => progress("in_progress", n + more));
     await add(bursting, ...some);
+    clock.advance(10);
   }
   await add(bursting, progress("completed", 3_000));
+  clock.advance(10);
 
   for (const frames of await Promise.all(all)) {
     assert.equal(frames.filter(({ data }) => data.type === "progress").length, 2_501);
@@ -770,7 +772,7 @@ test("viewers that read get all of a burst, however many they are", async () => 
 });
 
 test("all viewers get what came before lines that are removed unread, also those whose turn had not come", async () => {
-  const { job, open, add, log, faults } = streamBench();
+  const { job, open, add, log, faults, clock } = streamBench();
   const busy = await job();
   const readers: StreamReader[] = [];
   for (let n = 0; n < 80; n++) readers.push(await open(busy, undefined, "debug"));
@@ -786,6 +788,7 @@ test("all viewers get what came before lines that are removed unread, also those
   await turns(3);
   await add(busy, line("read by nobody"), line("kept"));
   await log.trim(busy, { entriesMax: 1 });
+  clock.advance(10);
 
   for (const seen of await Promise.all(all)) {
     assert.deepEqual(seen, ["connected", "log", "heartbeat"]);
@@ -794,7 +797,7 @@ test("all viewers get what came before lines that are removed unread, also those
 });
 
 test("all viewers get what was there before the job was removed, also those whose turn had not come", async () => {
-  const { job, open, add, log, faults } = streamBench();
+  const { job, open, add, log, faults, clock } = streamBench();
   const removed = await job();
   const readers: StreamReader[] = [];
   for (let n = 0; n < 80; n++) readers.push(await open(removed));
@@ -809,6 +812,7 @@ test("all viewers get what was there before the job was removed, also those whos
   await add(removed, progress("in_progress", 1));
   await turns(3);
   await log.remove(removed);
+  clock.advance(10);
 
   for (const seen of await Promise.all(all)) {
     assert.deepEqual(seen, ["connected", "progress", "error"]);
