@@ -10,6 +10,7 @@ import type { EventLog } from "../log/event_log.ts";
 import { olderSchema } from "../log/migrate.ts";
 import { removeRestoring } from "../log/migration_copy.ts";
 import { type Reserve, reservesOfStart } from "../log/reserve.ts";
+import { SqliteLog } from "../log/sqlite_log.ts";
 import { LOG_SCHEMA } from "../log/sqlite_schema.ts";
 import { loggerOf, logTold } from "../logger.ts";
 import { listen, listensEverywhere, RUNTIME, urlOf } from "../runtime/serve.ts";
@@ -21,7 +22,6 @@ import { openAuth, tlsOf } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
 import { pagesOf } from "./pages.ts";
 import type { RunningServer, ServerOptions } from "./server_options.ts";
-import { openLog } from "./open_log.ts";
 import type { Serving } from "./serving.ts";
 import { VERSION } from "./version.ts";
 
@@ -75,8 +75,8 @@ async function start(
   reserves.push(...reservesOfStart(logFile));
   await tellUpgrade(directory, options.onUpgrade);
   const auth = await openAuth(options, directory, opened);
-  const ground = { options, directory, metrics, onFault };
-  const published = openLog(ground, opened);
+  const log = new SqliteLog({ ...options, path: logFile });
+  opened.push(() => log.close());
   const stopping = new AbortController();
   const origin = new PublicOrigin({
     hostname,
@@ -90,8 +90,11 @@ async function start(
   const open = async () => {
     const { Serving } = await import("./serving.ts");
     at.serving = new Serving({
-      ...published,
-      ground,
+      options,
+      directory,
+      store: log,
+      metrics,
+      onFault,
       auth,
       origin,
       corsOrigins,
@@ -106,7 +109,7 @@ async function start(
   const load = () => loading ??= open();
   opened.push(() => at.serving?.close());
   // What has something to do before anybody asks is opened now, so that its failure ends the start.
-  if (hasToTell(directory, targets) || await hasOpenJobs(published.log)) await load();
+  if (hasToTell(directory, targets) || await hasOpenJobs(log)) await load();
   for (const reserve of reserves) reserve.hold(); // for the next start
   const front = new Front({ origin, corsOrigins, metrics, clock: options.clock }, {
     version: VERSION,

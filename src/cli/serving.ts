@@ -5,7 +5,10 @@
 import type { PublicOrigin } from "../http/public_origin.ts";
 import { Rates } from "../http/rates.ts";
 import type { Services } from "../http/services.ts";
+import { Hub } from "../hub/hub.ts";
+import { PublishedLog } from "../hub/published_log.ts";
 import { DURATIONS, SIZES, worth } from "../jobs/amounts.ts";
+import { tellEnd } from "../jobs/end_lines.ts";
 import { Bridges } from "../jobs/feeds/bridges.ts";
 import type { Notifications } from "../jobs/notify/notifications.ts";
 import type { Target } from "../jobs/notify/target.ts";
@@ -16,11 +19,17 @@ import { Remembered } from "../jobs/schedules/remembered.ts";
 import { Scheduler } from "../jobs/schedules/scheduler.ts";
 import type { ConfiguredSync } from "../jobs/sync_config.ts";
 import { Syncs } from "../jobs/syncs.ts";
+import type { EventLog } from "../log/event_log.ts";
 import { WriteDeadline } from "../stream/write_deadline.ts";
 import type { OpenedAuth } from "./open_auth.ts";
 import { Opened } from "./opened.ts";
-import type { Ground, Published } from "./open_log.ts";
-import { authenticatorOf, dispatcherOf, notificationsOf, viewersOf } from "./serving_parts.ts";
+import {
+  authenticatorOf,
+  dispatcherOf,
+  type Ground,
+  notificationsOf,
+  viewersOf,
+} from "./serving_parts.ts";
 
 /**
  * How long viewers get to receive their last frame, in milliseconds: the least, and more for each
@@ -36,8 +45,8 @@ const DRAIN_MS_PER_VIEWER = 0.5;
 const NOTIFY_STOP_MS = 2_000;
 
 /** What was opened before. */
-export interface Opening extends Published {
-  readonly ground: Ground;
+export interface Opening extends Omit<Ground, "log" | "hub"> {
+  readonly store: EventLog;
   readonly auth: OpenedAuth;
   readonly origin: PublicOrigin;
   readonly corsOrigins: readonly string[];
@@ -61,12 +70,14 @@ export class Serving {
   #started: Promise<void> | undefined;
 
   constructor(opening: Opening) {
-    const { ground, log } = opening;
-    const { options, directory, metrics, onFault } = ground;
+    const { options, directory, metrics, onFault } = opening;
     const { clock, stallAfterMs, bodyIdleMs } = options;
-    const dispatcher = dispatcherOf(ground, opening);
-    const viewers = viewersOf(ground, opening);
-    const notifications = notificationsOf(ground, opening, viewers, opening.pages);
+    const hub = new Hub();
+    const log = new PublishedLog(opening.store, hub, clock, tellEnd);
+    const ground = { options, directory, log, hub, metrics, onFault };
+    const dispatcher = dispatcherOf(ground);
+    const viewers = viewersOf(ground);
+    const notifications = notificationsOf(ground, viewers, opening.pages);
     const syncs = new Syncs(
       options.syncs,
       [directory.path],

@@ -1,17 +1,30 @@
-/** What serves requests is made of these. */
+/** What serves requests is made of these, all of which go by the log and its wake-ups. */
 import { Authenticator } from "../auth/authenticator.ts";
 import { IdentityProviders } from "../auth/identity_providers.ts";
 import { Sessions } from "../auth/sessions.ts";
 import { Tickets } from "../auth/tickets.ts";
 import { jobJson } from "../http/job_json.ts";
+import type { Metrics } from "../http/metrics.ts";
+import type { Hub } from "../hub/hub.ts";
 import { Dispatcher } from "../jobs/dispatcher.ts";
 import { Notifications } from "../jobs/notify/notifications.ts";
-import { NOTIFY_FILE } from "../log/data_directory.ts";
+import { type DataDirectory, NOTIFY_FILE } from "../log/data_directory.ts";
+import type { EventLog } from "../log/event_log.ts";
 import { Viewers } from "../stream/viewers.ts";
 import { NO_AUTH } from "./auth_config.ts";
 import type { OpenedAuth } from "./open_auth.ts";
 import { pageUrl } from "./pages.ts";
-import type { Ground, Published } from "./open_log.ts";
+import type { ServerOptions } from "./server_options.ts";
+
+/** What the parts are given. */
+export interface Ground {
+  readonly options: ServerOptions;
+  readonly directory: DataDirectory;
+  readonly log: EventLog;
+  readonly hub: Hub;
+  readonly metrics: Metrics;
+  readonly onFault: (cause: unknown) => void;
+}
 
 export function authenticatorOf(
   { options: { auth = NO_AUTH, clock } }: Ground,
@@ -27,14 +40,11 @@ export function authenticatorOf(
   });
 }
 
-export function dispatcherOf({ options, onFault }: Ground, { log }: Published): Dispatcher {
+export function dispatcherOf({ options, log, onFault }: Ground): Dispatcher {
   return new Dispatcher({ ...options, log, owner: crypto.randomUUID(), onFault });
 }
 
-export function viewersOf(
-  { options, metrics, onFault }: Ground,
-  { log, hub }: Published,
-): Viewers {
+export function viewersOf({ options, log, hub, metrics, onFault }: Ground): Viewers {
   const limits = {
     all: options.viewersMax || Infinity,
     tenant: options.viewersPerTenant || Infinity,
@@ -47,8 +57,7 @@ export function viewersOf(
 
 /** @param pages where people reach this server; undefined before it listens */
 export function notificationsOf(
-  { options, directory, metrics, onFault }: Ground,
-  { log, hub }: Published,
+  { options, directory, log, hub, metrics, onFault }: Ground,
   viewers: Viewers,
   pages: () => string | undefined,
 ): Notifications {
