@@ -1,5 +1,5 @@
 /** Lines of NDJSON in a piece of a request's body. */
-import { mayNameProto, parseJson, splitLines } from "./body.ts";
+import { mayChangeNumber, mayNameProto, parseJson, splitLines } from "./body.ts";
 import { Problem } from "./problem.ts";
 
 /** A line of NDJSON; as bytes where its piece of the body is not UTF-8. */
@@ -29,7 +29,7 @@ export function isBlank(line: Line): boolean {
 export function parsedLine(line: Line, number: number): unknown {
   const isText = typeof line === "string";
   try {
-    if (isText && !mayNameProto(line)) return JSON.parse(line);
+    if (isText && !mayNameProto(line) && !mayChangeNumber(line)) return JSON.parse(line);
   } catch {
     // Parsed again below, for the error's words.
   }

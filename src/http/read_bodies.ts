@@ -1,7 +1,13 @@
 /** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { clean } from "../sync/clean.ts";
-import { BODY_BYTES_MAX, parseJson, SIGN_IN_BYTES_MAX, wholeBody } from "./body.ts";
+import {
+  BODY_BYTES_MAX,
+  mayChangeNumber,
+  parseJson,
+  SIGN_IN_BYTES_MAX,
+  wholeBody,
+} from "./body.ts";
 import { chunksOf, Deadline } from "./body_chunks.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
@@ -22,6 +28,9 @@ const AUTHORITY = /\/\/[^/?#]*/;
 
 /** How long a runtime leaves a quiet connection open, in milliseconds. */
 const RUNTIME_IDLE_MS = 30_000;
+
+const utf8 = new TextDecoder();
+const encoder = new TextEncoder();
 
 type Reading = Pick<Services, "clock" | "bodyIdleMs" | "stopping">;
 
@@ -131,8 +140,10 @@ async function readJson(
   }
   if (!bytes?.length) return void (context.req.raw = withJson(raw));
   try {
-    const json = parseJson(bytes);
-    if (ownReader) return context.set("json", { value: json });
+    const value = parseJson(bytes);
+    if (ownReader) return context.set("json", { value });
+    // Whoever reads the request parses it again, by other rules.
+    if (mayChangeNumber(utf8.decode(bytes))) bytes = encoder.encode(JSON.stringify(value));
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);

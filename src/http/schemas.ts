@@ -150,7 +150,7 @@ export const anyObject = z.custom<Record<string, unknown>>().superRefine((value,
   additionalProperties: {},
   description:
     `Names of at most ${MEMBER_MAX} characters, and ${DEPTH_MAX} levels; whole numbers ` +
-    `above ${Number.MAX_SAFE_INTEGER} are rounded`,
+    "that JavaScript would round become texts",
 });
 
 function faultOf(value: unknown): string | undefined {

@@ -286,3 +286,20 @@ test("parseJson() refuses a member that would be lost, wherever it is, and no ot
   const long = `["\\u0000"${",0".repeat(500_000)}]`;
   assert.equal((parseJson(utf8.encode(long)) as unknown[]).length, 500_001); // as it is written
 });
+
+test("parseJson() keeps numbers of `fields` and `meta` that would be changed as texts", () => {
+  const kept = (number: string) =>
+    (parseJson(utf8.encode(`{"fields": {"a": [${number}]}}`)) as { fields: { a: unknown[] } })
+      .fields.a[0];
+
+  assert.equal(kept("12345678901234567890"), "12345678901234567890");
+  assert.equal(kept("-9007199254740993"), "-9007199254740993");
+  assert.equal(kept("1e400"), "1e400");
+  assert.equal(kept("-1E+400"), "-1E+400");
+  assert.equal(kept("12345678901234567000"), 12345678901234567000);
+  assert.equal(kept(`1${"0".repeat(22)}`), 1e22);
+  assert.equal(kept("9007199254740991"), 9007199254740991);
+  assert.equal(kept("0.12345678901234567890"), 0.12345678901234568);
+  assert.equal(kept("1e300"), 1e300);
+  assert.equal(kept('"12345678901234567890"'), "12345678901234567890");
+});
