@@ -3,7 +3,7 @@
 import { urlOf } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { FollowList } from "./follow_list.js";
-import { fullTime, timeOfDay } from "./time.js";
+import { fullTime, lineTime } from "./time.js";
 import { number } from "./words.js";
 
 /** @typedef {import("./wire.d.ts").LogLine} LogLine */
@@ -117,7 +117,7 @@ function logRow() {
   return {
     node,
     show(/** @type {Numbered} */ { line }) {
-      setText(time, timeOfDay(Date.parse(line.time)));
+      setText(time, lineTime(Date.parse(line.time)));
       setText(level, line.level);
       const words = line.message.replaceAll("\n", " ↵ "); // a row is one line high
       setText(text, line.source === undefined ? words : `[${line.source}] ${words}`);

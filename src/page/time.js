@@ -108,6 +108,13 @@ const DAY = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit",
   minute: "2-digit",
 });
+const DAY_TO_SECOND = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 /** The time of day. @param {number} atMs */
@@ -127,8 +134,17 @@ export function dayAndTime(atMs) {
 
 /** The time of day, with the date where that is not today's. @param {number} atMs */
 export function shortTime(atMs) {
-  const isToday = new Date(atMs).toDateString() === new Date(now()).toDateString();
-  return isToday ? timeOfDay(atMs) : dayAndTime(atMs);
+  return isToday(atMs) ? timeOfDay(atMs) : dayAndTime(atMs);
+}
+
+/** As `shortTime`, with the seconds of other days too: of a line in the log. @param {number} atMs */
+export function lineTime(atMs) {
+  return isToday(atMs) ? timeOfDay(atMs) : DAY_TO_SECOND.format(atMs);
+}
+
+/** @param {number} atMs */
+function isToday(atMs) {
+  return new Date(atMs).toDateString() === new Date(now()).toDateString();
 }
 
 /** Date and time, with the zone. @param {number} atMs */

@@ -190,8 +190,13 @@ test("while the server is away the page says since when, and comes back without 
   const server = await testServer(t, { retryMs: 100, port: await freePort() });
   const job = await workersJob(server);
   const page = await signedInPage(t, server, `job/${job.id}`);
-  await job.tell({ type: "log", level: "info", message: "line 1" });
+  const time = "2020-01-15T12:00:00Z";
+  await job.tell({ type: "log", level: "info", message: "line 1", time });
   await page.until(`document.body.innerText.includes("line 1")`);
+  assert.match(
+    await page.run(`document.querySelector(".line time").textContent`),
+    /^15 Jan, \d\d:00:00$/,
+  );
   const lines = `[...document.querySelectorAll(".line-text")].map((node) => node.textContent)`;
 
   await server.stop();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { pageFile } from "../support/page_file.ts";
 
-const { atMostEvery, dueIn, shortTime, showTime } = await pageFile("time.js");
+const { atMostEvery, dueIn, lineTime, shortTime, showTime } = await pageFile("time.js");
 const { syncsPauseMs } = await pageFile("list_stream.js");
 
 /** Timers that are only noted. */
@@ -64,7 +64,7 @@ test("showTime() tells of a run whose time has come that it is due, and of no ru
   ]);
 });
 
-test("shortTime() has the date where that is not today's", (t) => {
+test("shortTime() and lineTime() have the date where that is not today's", (t) => {
   const { now } = Date;
   t.after(() => {
     Date.now = now;
@@ -73,6 +73,7 @@ test("shortTime() has the date where that is not today's", (t) => {
   Date.now = () => local(29, 3);
 
   assert.deepEqual([local(29, 0), local(28, 23)].map(shortTime), ["00:07:08", "28 Jul, 23:07"]);
+  assert.deepEqual([local(29, 0), local(28, 23)].map(lineTime), ["00:07:08", "28 Jul, 23:07:08"]);
 });
 
 /** The browser's clock, which stands still. */
