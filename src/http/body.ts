@@ -1,5 +1,6 @@
 /** Bodies as lines, as a whole and as JSON, with a limit on their length. */
 import { type BodyOptions, chunksOf, Deadline, Gathered } from "./body_chunks.ts";
+import { parsedExactly } from "../sync/json.ts";
 import { Problem } from "./problem.ts";
 
 /** Most bytes of a JSON body, and of one line of NDJSON. */
@@ -10,10 +11,6 @@ export const SIGN_IN_BYTES_MAX = 4 * 1024;
 const LF = 10;
 /** A member's name that is refused: zod and object copies would drop the member. */
 const PROTO = "__proto__";
-/** The members that hold what a worker likes; numbers in all others have their limits. */
-const FREE = ['"fields"', '"meta"'];
-/** Finds whole numbers of so many digits, or numbers of so long an exponent, that one may be changed. */
-const LONG = /\d{16}|[eE]\+?\d{3}/;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -90,7 +87,7 @@ export async function wholeBody(
 }
 
 /**
- * The value of a JSON text. A number in `fields` or `meta` stays what it is: as `keptDigits`.
+ * The value of a JSON text. Numbers in `fields` and `meta` are as `parsedExactly` has them.
  *
  * @throws {RangeError} with the reason: not UTF-8, not JSON (RFC 8259), or a member `__proto__`
  */
@@ -103,7 +100,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
   let value: unknown;
   try {
-    value = mayChangeNumber(text) ? JSON.parse(text, keptDigits) : JSON.parse(text);
+    value = parsedExactly(text);
   } catch (cause) {
     throw new RangeError("it is not JSON", { cause });
   }
@@ -116,23 +113,6 @@ export function parseJson(bytes: Uint8Array): unknown {
 /** Whether a member of the JSON may be named `__proto__`: plainly, or with escaped letters. */
 export function mayNameProto(text: string): boolean {
   return text.includes(PROTO) || text.includes("\\u00");
-}
-
-/** Whether a number of the JSON may be one that `keptDigits` keeps. */
-export function mayChangeNumber(text: string): boolean {
-  return FREE.some((name) => text.includes(name)) && LONG.test(text);
-}
-
-/**
- * A reviver of JSON.parse. A whole number that JavaScript would round, such as an id of 64 bits, and
- * one that it takes for infinite, becomes a text with all of its digits: browsers would round it, too.
- */
-function keptDigits(_name: string, value: unknown, context?: { readonly source: string }): unknown {
-  if (typeof value !== "number" || Number.isSafeInteger(value) || !context) return value;
-  const { source } = context;
-  if (!Number.isFinite(value)) return source;
-  if (String(value) === source || !/^-?\d+$/.test(source)) return value;
-  return BigInt(source) === BigInt(value) ? value : source;
 }
 
 /** Whether a member at any depth is named `__proto__`. Without recursion: JSON may nest deeply. */

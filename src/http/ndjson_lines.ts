@@ -1,5 +1,6 @@
 /** Lines of NDJSON in a piece of a request's body. */
-import { mayChangeNumber, mayNameProto, parseJson, splitLines } from "./body.ts";
+import { parsedExactly } from "../sync/json.ts";
+import { mayNameProto, parseJson, splitLines } from "./body.ts";
 import { Problem } from "./problem.ts";
 
 /** A line of NDJSON; as bytes where its piece of the body is not UTF-8. */
@@ -29,7 +30,7 @@ export function isBlank(line: Line): boolean {
 export function parsedLine(line: Line, number: number): unknown {
   const isText = typeof line === "string";
   try {
-    if (isText && !mayNameProto(line) && !mayChangeNumber(line)) return JSON.parse(line);
+    if (isText && !mayNameProto(line)) return parsedExactly(line);
   } catch {
     // Parsed again below, for the error's words.
   }

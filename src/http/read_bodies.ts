@@ -1,13 +1,8 @@
 /** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { clean } from "../sync/clean.ts";
-import {
-  BODY_BYTES_MAX,
-  mayChangeNumber,
-  parseJson,
-  SIGN_IN_BYTES_MAX,
-  wholeBody,
-} from "./body.ts";
+import { mayChangeNumber } from "../sync/json.ts";
+import { BODY_BYTES_MAX, parseJson, SIGN_IN_BYTES_MAX, wholeBody } from "./body.ts";
 import { chunksOf, Deadline } from "./body_chunks.ts";
 import type { HttpEnv } from "./env.ts";
 import { Problem } from "./problem.ts";

@@ -20,7 +20,7 @@ const DIGITS_EXACT = 15;
 
 /** As objectIn; but a number that JavaScript would round is kept as its text (`JSON.rawJSON`). */
 export function recordIn(line: string): Members | undefined {
-  return objectIn(line, LONG.test(line) ? exactly : undefined);
+  return objectIn(line, (text) => JSON.parse(text, LONG.test(text) ? exactly : undefined));
 }
 
 function exactly(_name: string, value: unknown, context?: { readonly source: string }): unknown {
@@ -32,15 +32,19 @@ function exactly(_name: string, value: unknown, context?: { readonly source: str
   return lost ? JSON.rawJSON(source) : value;
 }
 
-/** The JSON object in a line; undefined when it is something else, or cut off. */
+/**
+ * The JSON object in a line; undefined when it is something else, or cut off.
+ *
+ * @param parse JSON.parse when left out
+ */
 export function objectIn(
   line: string,
-  reviver?: (name: string, value: unknown) => unknown,
+  parse: (text: string) => unknown = JSON.parse,
 ): Members | undefined {
   const text = line.trimStart();
   if (!text.startsWith("{") || tooDeep(text)) return undefined;
   try {
-    const value: unknown = JSON.parse(text, reviver);
+    const value = parse(text);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined; // the caller shows the line as it is

@@ -434,6 +434,13 @@ test("ndjson: totals, increments, measures, log lines and the end", () => {
   assert.equal(error, undefined);
 });
 
+test("ndjson: ids of 64 bits in fields keep all of their digits, as texts", () => {
+  const log = '{"type": "log", "message": "m", "fields": {"id": 12345678901234567890, "n": 1}}';
+  const [event] = ndjson.reader(RUN).line(log, "stdout");
+  assert.ok(event.type === "log");
+  assert.deepEqual(event.fields, { id: "12345678901234567890", n: 1 });
+});
+
 test("ndjson: a percent is that of the program where it tells no totals, and never goes back", () => {
   const { counts, progress, lines: said } = feed(ndjson.reader(RUN), [
     'O: {"type": "progress", "entities_inserted": 5, "percent": 50}',
