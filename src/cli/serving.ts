@@ -64,6 +64,7 @@ export class Serving {
   readonly #resident: boolean;
   readonly #targets: readonly Target[] | undefined;
   readonly #notifications: Notifications;
+  readonly #log: PublishedLog;
   readonly #onFault: (cause: unknown) => void;
   readonly #bridges: Bridges;
   readonly #retention: Retention;
@@ -106,6 +107,7 @@ export class Serving {
     this.#onFault = onFault;
     this.#targets = opening.targets;
     this.#notifications = notifications;
+    this.#log = log;
     this.#bridges = new Bridges({ outside, log, clock, onFault, unheard });
     this.#retention = new Retention({
       log,
@@ -194,6 +196,7 @@ export class Serving {
   async close(): Promise<void> {
     const closing = new Opened();
     closing.push(() => this.#notifications.stop(NOTIFY_STOP_MS));
+    closing.push(() => this.#log.woken()); // targets are to be told of what has just ended, too
     closing.push(() => this.services.dispatcher.stop());
     closing.push(() => this.#retention.stop());
     closing.push(() => this.#bridges.stop());

@@ -131,6 +131,11 @@ export class PublishedLog implements EventLog {
     return this.#log.bytes();
   }
 
+  /** Resolves when the hub was woken for all that is committed. */
+  async woken(): Promise<void> {
+    while (this.#grown.size > 0) await new Promise<void>(setImmediate);
+  }
+
   close(): Promise<void> {
     return this.#log.close();
   }

@@ -156,3 +156,15 @@ test("a reload takes other targets", async (t) => {
 
   assert.deepEqual(to.taken.map(({ path }) => path), ["/second"]);
 });
+
+test("a stop tells targets of the jobs that it ends", async (t) => {
+  const to = await receiver(t);
+  const targets = targetsOf([{ name: "ops", type: "slack", url: to.url, on: ["cancelled"] }]);
+  const server = await testServer(t, { notify: () => targets });
+  const headers = { Authorization: `Bearer ${server.key()}` };
+  const run = await server.ask("/v1/sync/slow/run", { method: "POST", headers });
+
+  await server.stop();
+
+  assert.deepEqual([run.status, to.taken.length], [202, 1]);
+});
