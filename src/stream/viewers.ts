@@ -257,7 +257,7 @@ export class Viewers {
       over.abort();
       for (const stream of [...this.#open.keys()]) stream.abort();
     });
-    await this.#tails.hurry();
+    await Promise.race([this.#tails.hurry(), gone]); // not a log that does not answer
     await sendAway([...this.#open.keys()], retryMs, clock, over.signal);
     if (this.#open.size > 0) await gone;
     callOff();

@@ -449,6 +449,21 @@ test("drain() breaks off who does not read when its grace is over", async () => 
   assert.equal(viewers.size, 0);
 });
 
+test("drain() is over with its grace, also where the log does not answer", async () => {
+  const { job, open, viewers, clock, log } = streamBench();
+  const reader = await open(await job());
+  await reader.next();
+  log.read = () => new Promise(() => {});
+
+  const drained = viewers.drain(1_000);
+  await turns(5);
+  clock.advance(1_000);
+  await drained;
+
+  await assert.rejects(reader.chunk());
+  assert.deepEqual([viewers.size, clock.waiting], [0, 0]);
+});
+
 test("a log that cannot be read ends a stream with a typed error and no words of the cause", async () => {
   const { job, log, add, viewers, faults } = streamBench();
   const running = await job();
