@@ -17,7 +17,7 @@ const OWED_FRAMES_MAX = RING_FRAMES_MAX / 4;
 const OTHERS_MS_MAX = 2;
 /** What serving one follower takes at most, in milliseconds: four times the usual. */
 const SERVE_MS = 0.04;
-/** As OTHERS_MS_MAX, but from a commit to the round that serves it, which takes two turns. */
+/** As OTHERS_MS_MAX, but from a commit, or a tail's rest, to the round: that takes two turns. */
 const LATE_MS = 3;
 
 /** A follower that is served. */
@@ -32,7 +32,7 @@ export interface Arrival {
   readonly bytes: number;
   /** When the oldest of its entries was appended; undefined where there is none. */
   readonly atMs?: number;
-  /** When they were committed, by the clock's `monotonic()`. */
+  /** When they were committed, or a tail had rested after that, by the clock's `monotonic()`. */
   readonly grownMs?: number;
 }
 

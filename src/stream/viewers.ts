@@ -243,7 +243,7 @@ export class Viewers {
   }
 
   /**
-   * Shows every viewer what there is for it. Then asks those that are left to come back, some at a
+   * Shows every viewer of a job what there is for it. Then asks those that are left to come back, some at a
    * time, and breaks their connections off once they have read that, or after `graceMs`. Resolves
    * when no stream is open.
    */
