@@ -89,7 +89,7 @@ async function start(
   const at: { note?: ServerNote; serving?: Serving } = {};
   const open = async () => {
     const { Serving } = await import("./serving.ts");
-    at.serving = new Serving({
+    const serving = at.serving ??= new Serving({
       options,
       directory,
       store: log,
@@ -102,11 +102,15 @@ async function start(
       pages: () => at.note && pagesOf(at.note),
       stopping: stopping.signal,
     });
-    await at.serving.open();
-    return at.serving;
+    await serving.open();
+    return serving;
   };
   let loading: Promise<Serving> | undefined;
-  const load = () => loading ??= open();
+  const load = () =>
+    loading ??= open().catch((cause) => {
+      loading = undefined; // the next request tries again
+      throw cause;
+    });
   opened.push(() => at.serving?.close());
   // What has something to do before anybody asks is opened now, so that its failure ends the start.
   if (hasToTell(directory, targets) || await hasOpenJobs(log)) await load();

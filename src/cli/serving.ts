@@ -146,7 +146,7 @@ export class Serving {
 
   /**
    * Ends jobs that an earlier process has left, and queues what targets are to be told of them; to
-   * be called once, before anything else.
+   * be called before anything else, and again where it has failed.
    *
    * @throws as Notifications.open and EventLog.append
    */

@@ -95,13 +95,21 @@ export class Front {
     await syncs.load();
   }
 
+  /** Loads the app; what has failed is tried again by the next request. */
   #load(): Promise<App> {
-    return this.#loading ??= Promise.all([
+    return this.#loading ??= this.#loaded().catch((cause) => {
+      this.#loading = undefined;
+      throw cause;
+    });
+  }
+
+  async #loaded(): Promise<App> {
+    const [{ httpApp }, services] = await Promise.all([
       import("./app.ts"),
       this.#options.services(),
       this.#ground.metrics.load(),
       loadLog(),
-    ])
-      .then(([{ httpApp }, services]) => this.#app = httpApp(services, this.#options.version));
+    ]);
+    return this.#app = httpApp(services, this.#options.version);
   }
 }

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Front } from "../../src/http/front.ts";
+import { Metrics } from "../../src/http/metrics.ts";
+import { PublicOrigin } from "../../src/http/public_origin.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { rawRequest } from "../support/raw_request.ts";
 import { testServer } from "../support/server.ts";
 
@@ -51,4 +55,34 @@ test("a request whose proxy tells its host may be the first, also where its own 
   const answer = await rawRequest(`${server.url}/healthz`, { headers });
 
   assert.equal(answer.status, 200);
+});
+
+test("where the app cannot be loaded, each request tries it again", async () => {
+  const faults: unknown[] = [];
+  const cause = new Error("the disk has failed");
+  let tries = 0;
+  const front = new Front({
+    origin: new PublicOrigin({
+      hostname: "127.0.0.1",
+      publicUrl: undefined,
+      allowedHosts: [],
+      trustedProxies: [],
+    }),
+    corsOrigins: [],
+    metrics: new Metrics("1", "test"),
+    clock: new FakeClock(),
+  }, {
+    version: "1",
+    onFault: (fault) => faults.push(fault),
+    services() {
+      tries++;
+      return Promise.reject(cause);
+    },
+  });
+  const ask = () =>
+    front.fetch(new Request("http://localhost/v1/sync"), { remote: "", keepOpen() {} });
+
+  assert.deepEqual([(await ask()).status, (await ask()).status], [500, 500]);
+  assert.deepEqual(faults, [cause, cause]);
+  assert.equal(tries, 2);
 });
