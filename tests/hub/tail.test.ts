@@ -44,7 +44,8 @@ test("a follower that cannot be served is told of it, and so is the server", asy
 /** A tail with followers that note how many entries each chunk has for them. */
 async function following(count: number) {
   const [clock, hub] = [new FakeClock(), new Hub()];
-  const log = new PublishedLog(new MemoryLog(clock), hub, clock);
+  const memory = new MemoryLog(clock);
+  const log = new PublishedLog(memory, hub, clock);
   const { job } = await log.create(newJob());
   const tail = new Tail({
     log,
@@ -78,7 +79,7 @@ async function following(count: number) {
     await turns(20);
   };
   await turns(20);
-  return { clock, tail, followers, chunks, add };
+  return { clock, memory, tail, followers, chunks, add };
 }
 
 test("what comes while a tail rests goes to all followers in one chunk, once it has rested", async () => {
@@ -94,6 +95,24 @@ test("what comes while a tail rests goes to all followers in one chunk, once it 
   await turns(20);
   assert.deepEqual(chunks, Array(40).fill([1, 4]));
   assert.equal(clock.waiting, 0);
+  await add(6);
+  clock.advance(4);
+  await turns(20);
+  assert.deepEqual(chunks, Array(40).fill([1, 4, 1]));
+});
+
+test("a rest makes nothing late: who waits is served in turns after it, too", async () => {
+  const { clock, chunks, add } = await following(100);
+  await add(1);
+  clock.advance(1);
+  await add(2);
+
+  clock.advance(9);
+  while (chunks[0].length === 1) await turns(1);
+  const last = chunks[99].length;
+  await turns(20);
+
+  assert.deepEqual([last, chunks[99]], [1, [1, 1]]);
 });
 
 test("a tail rests no longer than 10 ms, and not at all for a few followers", async () => {
@@ -112,8 +131,7 @@ test("a tail rests no longer than 10 ms, and not at all for a few followers", as
 
 test("a tail that nobody follows any more rests no more", async () => {
   const { clock, tail, followers, add } = await following(40);
-  await add(1);
-  await add(2);
+  for (let n = 1; n <= 3; n++) await add(n);
   assert.equal(clock.waiting, 1);
 
   for (const follower of followers) tail.leave(follower);
@@ -133,4 +151,24 @@ test("hurry() serves all who wait at once, in the middle of a rest and of a roun
   assert.equal(clock.waiting, 0);
   await add(3);
   assert.deepEqual(chunks, Array(100).fill([1, 1, 1]));
+});
+
+test("hurry() serves also what came while the tail read", async () => {
+  const { memory, tail, chunks, add } = await following(1);
+  const held = Promise.withResolvers<void>();
+  const read = memory.read.bind(memory);
+  memory.read = async (key, query) => {
+    const page = await read(key, query);
+    await held.promise;
+    return page;
+  };
+  await add(1);
+  await add(2);
+  assert.deepEqual(chunks, [[]]);
+
+  const hurried = tail.hurry();
+  held.resolve();
+  await hurried;
+
+  assert.deepEqual(chunks, [[1, 1]]);
 });
