@@ -30,6 +30,50 @@ test("/healthz answers alike before and after the app is loaded, and is counted 
   assert.ok((await metrics.text()).split("\n").includes(counted));
 });
 
+test("/healthz tells a page of an allowed origin alike before and after the app is loaded", async (t) => {
+  const origin = "https://app.example";
+  const server = await testServer(t, { corsOrigins: origin });
+  const ask = () => fetch(`${server.url}/healthz`, { headers: { Origin: origin } });
+
+  const before = await shown(await ask());
+  await (await server.ask("/v1/sync")).body?.cancel();
+  const after = await shown(await ask());
+
+  assert.deepEqual(before, after);
+  assert.equal(new Headers(before.headers).get("Access-Control-Allow-Origin"), origin);
+});
+
+test("an app that cannot be loaded is loaded once, and each request is told so as the server's log is", async () => {
+  const cause = new Error("it broke");
+  const faults: unknown[] = [];
+  let loads = 0;
+  const front = new Front({
+    origin: new PublicOrigin({
+      hostname: "127.0.0.1",
+      publicUrl: undefined,
+      allowedHosts: [],
+      trustedProxies: [],
+    }),
+    corsOrigins: [],
+    metrics: new Metrics("1.0.0", "none"),
+    clock: new FakeClock(),
+  }, {
+    version: "1.0.0",
+    onFault: (fault) => faults.push(fault),
+    services() {
+      loads++;
+      return Promise.reject(cause);
+    },
+  });
+  const peer = { remote: "127.0.0.1", keepOpen() {} };
+  const ask = () => front.fetch(new Request("http://127.0.0.1/v1/sync"), peer);
+
+  const answers = await Promise.all([ask(), ask()]);
+
+  assert.deepEqual(answers.map(({ status }) => status), [500, 500]);
+  assert.deepEqual([loads, faults], [1, [cause, cause]]);
+});
+
 for (
   const [what, path, init, status] of [
     ["a request without a key", "/v1/sync/jobs", {}, 401],
