@@ -141,3 +141,22 @@ test("what a reader of the queue's file kept in its WAL is gone a minute after h
 
   assert.deepEqual([kept, holds(), clock.waiting], [true, false, 0]);
 });
+
+test("a queue whose WAL a reader keeps is tried again once a minute for all its removals, and no more once it is closed", async (t) => {
+  const { start, path, clock } = await bench(t);
+  const { log, run, done, stop } = await start();
+  const jobs = [await run(jobOf("docs"), FAILED), await run(jobOf("mail"), FAILED)];
+  await done(2);
+  const before = clock.waiting;
+  const reader = new DatabaseSync(path);
+  t.after(() => reader.close());
+  reader.exec("BEGIN");
+  reader.prepare("SELECT * FROM deliveries").all();
+
+  for (const job of jobs) await log.remove(job);
+  await turns();
+  const waiting = clock.waiting;
+  await stop();
+
+  assert.deepEqual([waiting, clock.waiting], [before + 1, 0]);
+});
