@@ -53,6 +53,14 @@ test("progressed() begins the job where it had not begun", () => {
   assert.equal(state.job.started_at, at(4));
 });
 
+test("progressed() ends a job that was cancelled before it began as one that never began", () => {
+  const state = running({ status: "pending", started_at: null });
+
+  state.progressed(progress(4, 4, { status: "cancelled", is_complete: false }));
+
+  assert.deepEqual([state.job.started_at, state.job.ended_at], [null, at(4)]);
+});
+
 test("progressed() ends the job, with the error that was told before", () => {
   const state = running();
   const error = { code: "disk", message: "The disk is full" };
@@ -89,6 +97,35 @@ test("a heartbeat tells of a stall, which counts from when lines that are not sh
   state.beat({ type: "heartbeat", stalled: true });
 
   assert.deepEqual([before, first, state.silentSinceMs], [undefined, 170_000, 170_000]);
+});
+
+test("a stalled job is silent since its newest entry, however late an older one comes, and not in the time to come", (t) => {
+  const state = running({ stalled: true, seq: 9, updated_at: at(100) });
+  const { now } = Date;
+  t.after(() => Object.assign(Date, { now }));
+  Date.now = () => 200_000;
+
+  state.heard({ type: "log", seq: 8 }, 90_000);
+  const before = state.silentSinceMs;
+  state.heard({ type: "log", seq: 9 }, 300_000); // by a worker's clock, which is ahead
+
+  assert.deepEqual([before, state.silentSinceMs], [100_000, 200_000]);
+});
+
+test("an entry that comes again does not end a stall, and the heartbeat before a lost connection dates none", (t) => {
+  const state = running();
+  const { now } = Date;
+  t.after(() => Object.assign(Date, { now }));
+  Date.now = () => 200_000;
+  state.heard({ type: "log", seq: 4 }, 100_000);
+  state.beat({ type: "heartbeat" });
+
+  Date.now = () => 500_000;
+  state.connected();
+  state.beat({ type: "heartbeat", stalled: true });
+  state.heard({ type: "log", seq: 4 }, 100_000);
+
+  assert.deepEqual([state.stalled, state.silentSinceMs], [true, 140_000]);
 });
 
 test("a job that is over is not stalled", () => {
