@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { RESERVE_BYTES } from "../../src/log/reserve.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { workersJob } from "../support/page.ts";
 import { startProgram } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -36,6 +37,28 @@ test("a server without syncs does what it does by itself also before anybody has
   await stop();
 
   assert.equal(clock.waiting, 0);
+});
+
+test("a limit of 0 is none: retention leaves what there is", async (t) => {
+  const clock = new FakeClock();
+  const server = await testServer(t, {
+    clock,
+    syncs: [],
+    resident: true,
+    retentionAge: "0",
+    retentionEntries: 0,
+    retentionBytes: "0",
+  });
+  await until(() => clock.waiting === 3); // leases, retention, schedules
+  const { id, tell } = await workersJob(server);
+  const line = { type: "log", message: "kept" };
+  await tell(line, line, { type: "end", status: "completed" });
+
+  clock.advance(60_000);
+  await until(() => clock.waiting === 3);
+
+  const log = await server.ask(`/v1/sync/job/${id}/logs`);
+  assert.deepEqual([log.status, (await log.text()).match(/kept/g)?.length], [200, 2]);
 });
 
 test("syncs that a reload brings are there, also before anybody has asked for anything", async (t) => {
