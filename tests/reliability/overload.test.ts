@@ -71,6 +71,13 @@ for (
   });
 }
 
+test("a limit of 0 is none, of viewers and of jobs on their way", async (t) => {
+  const limits = { viewersMax: 0, viewersPerTenant: 0, viewersPerJob: 0, viewersPerKey: 0 };
+  const { tenants: [{ watch }] } = await twoTenants(t, { ...limits, jobsPerTenant: 0 });
+
+  assert.match(await watch(), /connected/);
+});
+
 test("requests beyond their rate are 429, streams are asked to come back, and another tenant feels nothing", async (t) => {
   // No time passes by which a rate could recover.
   const clock = { ...systemClock, now: () => 1e12, monotonic: () => 0 };
