@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { statSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { once } from "node:events";
+import { readdirSync, statSync, symlinkSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { RESERVE_BYTES } from "../../src/log/reserve.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { workersJob } from "../support/page.ts";
+import { post, workersJob } from "../support/page.ts";
 import { startProgram } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -71,6 +73,44 @@ test("syncs that a reload brings are there, also before anybody has asked for an
 
   const { items } = await (await server.ask("/v1/sync")).json();
   assert.deepEqual(items.map(({ name }: { name: string }) => name), ["brought"]);
+});
+
+test("a sync of the files around the data directory leaves the server's own out", async (t) => {
+  const server = await testServer(t, { syncs: [] });
+  const { syncs } = configuredSyncs([
+    SYNC_SCHEMA.parse({
+      name: "around",
+      source: { type: "directory", path: "." },
+      destination: { type: "sqlite", path: "around.db" },
+    }),
+  ], server.temp);
+  await server.reload(syncs);
+
+  const { id } = await post(server, "/v1/sync/around/run");
+  await (await server.ask(`/v1/sync/job/${id}/subscribe`)).text();
+
+  const job = await (await server.ask(`/v1/sync/job/${id}`)).json();
+  const files = readdirSync(server.temp, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /^(tree|slow)$/.test(basename(entry.parentPath)));
+  assert.deepEqual([job.status, job.entities_inserted], ["completed", files.length]);
+});
+
+test("a server listens to the Redis that a reload brings", async (t) => {
+  const redis = createServer((socket) => void socket.on("error", () => {}).resume());
+  redis.listen(0, "127.0.0.1");
+  await once(redis, "listening");
+  t.after(() => void redis.close());
+  const { port } = redis.address() as AddressInfo; // it listens on TCP
+  const server = await testServer(t, { syncs: [], resident: true });
+  const source = { type: "redis_pubsub", url: `redis://127.0.0.1:${port}`, pattern: "a:*" };
+  const { syncs } = configuredSyncs([SYNC_SCHEMA.parse({ name: "fed", source })], server.temp);
+  const connected = once(redis, "connection");
+  await (await server.ask("/v1/sync")).text(); // all that a server does by itself has begun
+
+  await server.reload(syncs);
+
+  await connected;
+  await server.stop();
 });
 
 test("a log is begun where a link leads, with the permissions that Deno gives, and room is kept for a start on both disks", async (t) => {
