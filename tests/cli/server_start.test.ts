@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readdirSync, statSync, symlinkSync } from "node:fs";
+import { readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { configuredSyncs, SYNC_SCHEMA } from "../../src/jobs/sync_config.ts";
 import { RESERVE_BYTES } from "../../src/log/reserve.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { targetsOf } from "../support/notify_bench.ts";
 import { post, workersJob } from "../support/page.ts";
 import { startProgram } from "../support/program.ts";
 import { testServer } from "../support/server.ts";
@@ -18,6 +19,21 @@ test("a server that cannot listen leaves nothing behind that goes on", async (t)
   const clock = new FakeClock();
 
   await assert.rejects(testServer(t, { port, clock }), /taken/);
+
+  assert.equal(clock.waiting, 0);
+});
+
+test("a queue of notifications that is no database ends the start, with targets and without", async (t) => {
+  const { path, remove } = tempDirectory();
+  t.after(remove);
+  writeFileSync(join(path, "notify.db"), "x".repeat(10_000));
+  const clock = new FakeClock();
+  const targets = targetsOf([{ name: "ops", type: "slack", url: "http://127.0.0.1:9/x" }]);
+
+  for (const notify of [() => targets, () => []]) {
+    const options = { data: path, clock, notify, syncs: [] };
+    await assert.rejects(testServer(t, options), /notify\.db.*not a SQLite/);
+  }
 
   assert.equal(clock.waiting, 0);
 });

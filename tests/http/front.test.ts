@@ -43,7 +43,7 @@ test("/healthz tells a page of an allowed origin alike before and after the app 
   assert.equal(new Headers(before.headers).get("Access-Control-Allow-Origin"), origin);
 });
 
-test("an app that cannot be loaded is loaded once, and each request is told so as the server's log is", async () => {
+test("an app that cannot be loaded is tried once for all who wait, and again for who comes later", async () => {
   const cause = new Error("it broke");
   const faults: unknown[] = [];
   let loads = 0;
@@ -72,6 +72,8 @@ test("an app that cannot be loaded is loaded once, and each request is told so a
 
   assert.deepEqual(answers.map(({ status }) => status), [500, 500]);
   assert.deepEqual([loads, faults], [1, [cause, cause]]);
+  assert.equal((await ask()).status, 500);
+  assert.deepEqual([loads, faults.length], [2, 3]);
 });
 
 for (
@@ -99,34 +101,4 @@ test("a request whose proxy tells its host may be the first, also where its own 
   const answer = await rawRequest(`${server.url}/healthz`, { headers });
 
   assert.equal(answer.status, 200);
-});
-
-test("where the app cannot be loaded, each request tries it again", async () => {
-  const faults: unknown[] = [];
-  const cause = new Error("the disk has failed");
-  let tries = 0;
-  const front = new Front({
-    origin: new PublicOrigin({
-      hostname: "127.0.0.1",
-      publicUrl: undefined,
-      allowedHosts: [],
-      trustedProxies: [],
-    }),
-    corsOrigins: [],
-    metrics: new Metrics("1", "test"),
-    clock: new FakeClock(),
-  }, {
-    version: "1",
-    onFault: (fault) => faults.push(fault),
-    services() {
-      tries++;
-      return Promise.reject(cause);
-    },
-  });
-  const ask = () =>
-    front.fetch(new Request("http://localhost/v1/sync"), { remote: "", keepOpen() {} });
-
-  assert.deepEqual([(await ask()).status, (await ask()).status], [500, 500]);
-  assert.deepEqual(faults, [cause, cause]);
-  assert.equal(tries, 2);
 });
