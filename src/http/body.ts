@@ -1,6 +1,6 @@
 /** Bodies as lines, as a whole and as JSON, with a limit on their length. */
 import { type BodyOptions, chunksOf, Deadline, Gathered } from "./body_chunks.ts";
-import { parsedExactly } from "../sync/json.ts";
+import { keptDigits } from "../sync/kept_digits.ts";
 import { Problem } from "./problem.ts";
 
 /** Most bytes of a JSON body, and of one line of NDJSON. */
@@ -87,7 +87,7 @@ export async function wholeBody(
 }
 
 /**
- * The value of a JSON text. Numbers in `fields` and `meta` are as `parsedExactly` has them.
+ * The value of a JSON text. Numbers in `fields` and `meta` are as `keptDigits` has them.
  *
  * @throws {RangeError} with the reason: not UTF-8, not JSON (RFC 8259), or a member `__proto__`
  */
@@ -100,7 +100,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
   let value: unknown;
   try {
-    value = parsedExactly(text);
+    value = JSON.parse(keptDigits(text));
   } catch (cause) {
     throw new RangeError("it is not JSON", { cause });
   }

@@ -1,5 +1,5 @@
 /** Lines of NDJSON in a piece of a request's body. */
-import { parsedExactly } from "../sync/json.ts";
+import { keptDigits } from "../sync/kept_digits.ts";
 import { mayNameProto, parseJson, splitLines } from "./body.ts";
 import { Problem } from "./problem.ts";
 
@@ -30,7 +30,7 @@ export function isBlank(line: Line): boolean {
 export function parsedLine(line: Line, number: number): unknown {
   const isText = typeof line === "string";
   try {
-    if (isText && !mayNameProto(line)) return parsedExactly(line);
+    if (isText && !mayNameProto(line)) return JSON.parse(keptDigits(line));
   } catch {
     // Parsed again below, for the error's words.
   }

@@ -1,7 +1,7 @@
 /** The bodies of the API's requests: which kinds are taken, and JSON read whole. */
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 import { clean } from "../sync/clean.ts";
-import { mayChangeNumber } from "../sync/json.ts";
+import { keptDigits } from "../sync/kept_digits.ts";
 import { BODY_BYTES_MAX, parseJson, SIGN_IN_BYTES_MAX, wholeBody } from "./body.ts";
 import { chunksOf, Deadline } from "./body_chunks.ts";
 import type { HttpEnv } from "./env.ts";
@@ -137,8 +137,10 @@ async function readJson(
   try {
     const value = parseJson(bytes);
     if (ownReader) return context.set("json", { value });
-    // Whoever reads the request parses it again, by other rules.
-    if (mayChangeNumber(utf8.decode(bytes))) bytes = encoder.encode(JSON.stringify(value));
+    // Whoever reads the request parses it again.
+    const text = utf8.decode(bytes);
+    const kept = keptDigits(text);
+    if (kept !== text) bytes = encoder.encode(kept);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new Problem("invalid-request", `The body cannot be read: ${cause.message}`);

@@ -20,7 +20,7 @@ const DIGITS_EXACT = 15;
 
 /** As objectIn; but a number that JavaScript would round is kept as its text (`JSON.rawJSON`). */
 export function recordIn(line: string): Members | undefined {
-  return objectIn(line, (text) => JSON.parse(text, LONG.test(text) ? exactly : undefined));
+  return objectIn(line, LONG.test(line) ? exactly : undefined);
 }
 
 function exactly(_name: string, value: unknown, context?: { readonly source: string }): unknown {
@@ -32,19 +32,15 @@ function exactly(_name: string, value: unknown, context?: { readonly source: str
   return lost ? JSON.rawJSON(source) : value;
 }
 
-/**
- * The JSON object in a line; undefined when it is something else, or cut off.
- *
- * @param parse JSON.parse when left out
- */
+/** The JSON object in a line; undefined when it is something else, or cut off. */
 export function objectIn(
   line: string,
-  parse: (text: string) => unknown = JSON.parse,
+  reviver?: (name: string, value: unknown) => unknown,
 ): Members | undefined {
   const text = line.trimStart();
   if (!text.startsWith("{") || tooDeep(text)) return undefined;
   try {
-    const value = parse(text);
+    const value: unknown = JSON.parse(text, reviver);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined; // the caller shows the line as it is

@@ -3,7 +3,7 @@ import { cut } from "../../sync/cut.ts";
 import { type JobError, LOG_LEVELS } from "../../sync/entry.ts";
 import type { JobMeasures } from "../../sync/event.ts";
 import type { SourceLog } from "../source.ts";
-import { parsedExactly } from "../../sync/json.ts";
+import { keptDigits } from "../../sync/kept_digits.ts";
 import { isObject, type Members, objectIn } from "./json.ts";
 import { ENTITY_COUNTS, type EntityCount } from "../../sync/progress.ts";
 import { PERCENT_MAX, SOURCE_MAX, TYPES_MAX } from "../../sync/event_limits.ts";
@@ -54,7 +54,7 @@ const STATUSES = ["completed", "failed", "cancelled"] as const;
  * @throws {NdjsonFault} when it is one, but a member is unknown or has a wrong value
  */
 export function parseNdjson(text: string): NdjsonEvent | undefined {
-  const members = objectIn(text, parsedExactly);
+  const members = objectIn(keptDigits(text));
   if (!members || typeof members.type !== "string") return undefined;
   if (!Object.hasOwn(MEMBERS, members.type)) return undefined;
   const known = MEMBERS[members.type];
