@@ -98,11 +98,10 @@ async function start(
       auth,
       origin,
       corsOrigins,
-      targets,
       pages: () => at.note && pagesOf(at.note),
       stopping: stopping.signal,
     });
-    await serving.open();
+    await serving.open(targets);
     return serving;
   };
   let loading: Promise<Serving> | undefined;

@@ -50,8 +50,6 @@ export interface Opening extends Omit<Ground, "log" | "hub"> {
   readonly auth: OpenedAuth;
   readonly origin: PublicOrigin;
   readonly corsOrigins: readonly string[];
-  /** As in ServerOptions, once called. */
-  readonly targets: readonly Target[] | undefined;
   /** Where people reach this server; undefined before it listens. */
   readonly pages: () => string | undefined;
   /** As in Services. */
@@ -62,7 +60,6 @@ export interface Opening extends Omit<Ground, "log" | "hub"> {
 export class Serving {
   readonly services: Services;
   readonly #resident: boolean;
-  readonly #targets: readonly Target[] | undefined;
   readonly #notifications: Notifications;
   readonly #log: PublishedLog;
   readonly #onFault: (cause: unknown) => void;
@@ -105,7 +102,6 @@ export class Serving {
     const unheard = (sync: ConfiguredSync) => dispatcher.leases.unheard(sync);
     this.#resident = options.resident ?? false;
     this.#onFault = onFault;
-    this.#targets = opening.targets;
     this.#notifications = notifications;
     this.#log = log;
     this.#bridges = new Bridges({ outside, log, clock, onFault, unheard });
@@ -148,10 +144,11 @@ export class Serving {
    * Ends jobs that an earlier process has left, and queues what targets are to be told of them; to
    * be called before anything else, and again where it has failed.
    *
+   * @param targets as in ServerOptions, once called
    * @throws as Notifications.open and EventLog.append
    */
-  async open(): Promise<void> {
-    if (this.#targets) await this.#notifications.open(this.#targets);
+  async open(targets: readonly Target[] | undefined): Promise<void> {
+    if (targets) await this.#notifications.open(targets);
     await this.services.dispatcher.open();
     await this.#notifications.watch();
   }

@@ -102,19 +102,10 @@ export function dueIn(atMs) {
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
-const DAY = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric",
-  month: "short",
-  hour: "2-digit",
-  minute: "2-digit",
-});
-const DAY_TO_SECOND = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric",
-  month: "short",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
+/** @type {Intl.DateTimeFormatOptions} */
+const TO_MINUTE = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+const DAY = new Intl.DateTimeFormat("en-GB", TO_MINUTE);
+const DAY_TO_SECOND = new Intl.DateTimeFormat("en-GB", { ...TO_MINUTE, second: "2-digit" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 /** The time of day. @param {number} atMs */

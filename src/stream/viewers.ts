@@ -243,9 +243,9 @@ export class Viewers {
   }
 
   /**
-   * Shows every viewer of a job what there is for it. Then asks those that are left to come back, some at a
-   * time, and breaks their connections off once they have read that, or after `graceMs`. Resolves
-   * when no stream is open.
+   * Shows every viewer of a job what there is for it. Then asks those that are left to come back,
+   * some at a time, and breaks their connections off once they have read that, or after `graceMs`.
+   * Resolves when no stream is open.
    */
   async drain(graceMs: number): Promise<void> {
     this.closeDoors();
