@@ -5,7 +5,7 @@ import { KeyStore } from "../auth/key_store.ts";
 import { SignInStore } from "../auth/sign_in_store.ts";
 import type { TicketKey } from "../auth/tickets.ts";
 import type { Clock } from "../clock.ts";
-import { type DataDirectory, KEYS_FILE } from "../log/data_directory.ts";
+import { type DataDirectory, KEYS_FILE, SIGN_IN_FILE } from "../log/data_directory.ts";
 import {
   type AuthConfig,
   NO_AUTH,
@@ -16,9 +16,6 @@ import {
 } from "./auth_config.ts";
 import { ConfigError } from "./config_error.ts";
 import type { Opened } from "./opened.ts";
-
-/** The file of sign-in links, beside the keys. */
-export const SIGN_IN_FILE = "sign_in.db";
 
 export interface AuthOptions {
   readonly clock: Clock;

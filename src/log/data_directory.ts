@@ -10,12 +10,14 @@ import { fileAt } from "./disk.ts";
 export const LOG_FILE = "log.db";
 /** The key store's file in the directory. */
 export const KEYS_FILE = "keys.db";
+/** The file of sign-in links in the directory. */
+export const SIGN_IN_FILE = "sign_in.db";
 /** The queue of notifications in the directory. */
 export const NOTIFY_FILE = "notify.db";
 const LOCK_FILE = "lock.db";
 const SERVER_FILE = "server.json";
 /** The databases there. The names of a database's copies, WAL and reserve begin with its own. */
-const DATABASES = [LOG_FILE, LOCK_FILE, KEYS_FILE, "sign_in.db", NOTIFY_FILE];
+const DATABASES = [LOG_FILE, LOCK_FILE, KEYS_FILE, SIGN_IN_FILE, NOTIFY_FILE];
 const OTHERS = [SERVER_FILE, "schedules.json"];
 
 /** What the server of a data directory says of itself to the commands beside it. */

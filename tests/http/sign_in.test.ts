@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { SignInStore } from "../../src/auth/sign_in_store.ts";
-import { SIGN_IN_FILE } from "../../src/cli/open_auth.ts";
+import { SIGN_IN_FILE } from "../../src/log/data_directory.ts";
 import { systemClock } from "../../src/clock.ts";
 import { TENANT } from "../support/log_contract.ts";
 import { StreamReader } from "../support/stream_bench.ts";
