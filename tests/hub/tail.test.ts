@@ -9,21 +9,21 @@ import { newJob, progress } from "../support/log_contract.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { turns } from "../support/stream_bench.ts";
 
-test("a follower that cannot be served is told of it, and so is the server", async () => {
+/** The tail of a new job, which nobody follows yet. */
+async function tailOf(onFault: (cause: unknown) => void) {
   const [clock, hub] = [new FakeClock(), new Hub()];
-  const log = new PublishedLog(new MemoryLog(clock), hub, clock);
+  const memory = new MemoryLog(clock);
+  const log = new PublishedLog(memory, hub, clock);
   const { job } = await log.create(newJob());
+  const encoder = entryEncoder(job);
+  const tail = new Tail({ log, hub, clock, job, encoder, onIdle: () => {}, onFault });
+  return { clock, hub, memory, log, job, tail };
+}
+
+test("a follower that cannot be served is told of it, and so is the server", async () => {
   const faults: unknown[] = [];
   const told: unknown[] = [];
-  const tail = new Tail({
-    log,
-    hub,
-    clock,
-    job,
-    encoder: entryEncoder(job),
-    onIdle: () => {},
-    onFault: (cause) => faults.push(cause),
-  });
+  const { hub, log, job, tail } = await tailOf((cause) => faults.push(cause));
   const cause = new Error("it broke");
   const follower = {
     serve() {
@@ -43,19 +43,7 @@ test("a follower that cannot be served is told of it, and so is the server", asy
 
 /** A tail with followers that note how many entries each chunk has for them. */
 async function following(count: number) {
-  const [clock, hub] = [new FakeClock(), new Hub()];
-  const memory = new MemoryLog(clock);
-  const log = new PublishedLog(memory, hub, clock);
-  const { job } = await log.create(newJob());
-  const tail = new Tail({
-    log,
-    hub,
-    clock,
-    job,
-    encoder: entryEncoder(job),
-    onIdle: () => {},
-    onFault: (cause) => assert.fail(String(cause)),
-  });
+  const { clock, memory, log, job, tail } = await tailOf((cause) => assert.fail(String(cause)));
   const chunks: number[][] = Array.from({ length: count }, () => []);
   const followers = chunks.map((got) => {
     let cursor = job.seq;
